@@ -1,0 +1,169 @@
+//! Bodies of the REST API under `/api/v1/organizations/{organization}/…`. Requests refuse unknown fields.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::variables::{SecretValue, VariableKind};
+use crate::{
+    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId, OrganizationName,
+    WorkspaceId, WorkspaceName,
+};
+
+/// A page of a list. `next` goes into the query parameter `after` of the next request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paged<T> {
+    pub items: Vec<T>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Who the token belongs to: `GET /api/v1/whoami`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoAmI {
+    pub organization_id: OrganizationId,
+    pub organization: OrganizationName,
+    /// The token's name, for example `first administrator`.
+    pub token_name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateAgent {
+    pub name: AgentName,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    pub id: AgentId,
+    pub name: AgentName,
+    pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// When this server last heard of it; absent when it has not since the server started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_contact_at: Option<Timestamp>,
+    /// Workspaces that are not Terminated.
+    pub workspaces: i64,
+}
+
+/// The answer to a creation: the only time that the token is shown.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AgentCreated {
+    #[serde(flatten)]
+    pub agent: Agent,
+    /// Absent when an Idempotency-Key is repeated: what is stored is only its hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for AgentCreated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentCreated").field("agent", &self.agent).finish_non_exhaustive()
+    }
+}
+
+/// One variable given at creation: `value` for text or `value_base64` for any bytes, one of them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariableInput {
+    pub name: String,
+    #[serde(default)]
+    pub kind: VariableKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<zeroize::Zeroizing<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_base64: Option<zeroize::Zeroizing<String>>,
+}
+
+impl VariableInput {
+    /// The bytes, or what is wrong with how they were given.
+    pub fn decode(&self) -> Result<SecretValue, &'static str> {
+        match (&self.value, &self.value_base64) {
+            (Some(text), None) => Ok(SecretValue::new(text.as_bytes().to_vec())),
+            (None, Some(encoded)) => STANDARD
+                .decode(encoded.as_bytes())
+                .map(SecretValue::new)
+                .map_err(|_| "'value_base64' is not base64 (RFC 4648, with padding)"),
+            (None, None) => Err("one of 'value' and 'value_base64' is needed"),
+            (Some(_), Some(_)) => Err("only one of 'value' and 'value_base64' may be given"),
+        }
+    }
+}
+
+impl fmt::Debug for VariableInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VariableInput").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateWorkspace {
+    /// Absent: three words are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<WorkspaceName>,
+    /// An agent's name or id. Absent: the organisation's only agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// YAML. One of `devfile` and `image` is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devfile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<VariableInput>,
+}
+
+/// Replaces what the workspace is made of; its volume and its variables stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RebuildWorkspace {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devfile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+/// Why the actual state is what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateReason {
+    /// A CamelCase word: Kubernetes' own reason where there is one (`ImagePullBackOff`).
+    pub reason: String,
+    /// For a person; Kubernetes' own words where there are any.
+    pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    pub id: WorkspaceId,
+    pub name: WorkspaceName,
+    pub agent_id: AgentId,
+    pub agent: AgentName,
+    pub namespace: NamespaceName,
+    pub desired_state: DesiredState,
+    pub actual_state: ActualState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<StateReason>,
+    /// Goes into `If-Match` (quoted) of a change.
+    pub generation: Generation,
+    /// The generation that is proven to be in the cluster.
+    pub applied_generation: Generation,
+    /// The main container's image.
+    pub image: String,
+    /// Names and kinds only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<VariableName>,
+    pub created_at: Timestamp,
+    pub desired_state_changed_at: Timestamp,
+    pub actual_state_changed_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariableName {
+    pub name: String,
+    pub kind: VariableKind,
+}

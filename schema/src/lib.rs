@@ -1,0 +1,20 @@
+//! What travels between Berth's processes: ids, names, states, messages and REST bodies.
+//!
+//! This crate decides nothing and does no IO. Everything here is a type with its validation, so that a value that
+//! exists is a value that may be used. The JSON shapes are pinned by `tests/golden.rs`.
+
+pub mod api;
+pub mod ids;
+pub mod kubernetes;
+pub mod names;
+pub mod problem;
+pub mod reconcile;
+pub mod spec;
+pub mod state;
+pub mod variables;
+
+pub use ids::{AgentId, Generation, OrganizationId, TokenId, WorkspaceId};
+pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
+pub use problem::{FieldError, Problem};
+pub use spec::WorkspaceSpec;
+pub use state::{ActualState, DesiredState};

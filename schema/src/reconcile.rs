@@ -1,0 +1,264 @@
+//! The messages between agent and server: `POST /api/v1/agent/reconcile`. The contract and its reasons are in
+//! `docs/protocol.md`.
+//!
+//! Unknown fields are ignored on both sides, so that either may be one version ahead.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::variables::VariableBundle;
+use crate::{ActualState, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName};
+
+/// The largest request or response body, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// The most workspaces one message holds; a full reconcile of more continues on another page.
+pub const MAX_WORKSPACES: usize = 500;
+/// The longest that an agent may ask the server to hold an answer.
+pub const MAX_WAIT_SECONDS: u64 = 55;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateType {
+    /// The agent's memory is empty: everything it has is in this request (or its further pages).
+    Full,
+    /// Only what the server has not acknowledged yet.
+    Partial,
+}
+
+impl UpdateType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileRequest {
+    pub update_type: UpdateType,
+    /// The agent's leadership epoch. An older one than the server has seen is refused with 409.
+    pub epoch: i64,
+    /// +1 for each request of the epoch: orders reports that the network delayed.
+    pub sequence: i64,
+    /// 0 to [`MAX_WAIT_SECONDS`]: with nothing to tell, the server holds the answer until intent changes.
+    #[serde(default)]
+    pub wait_seconds: u64,
+    #[serde(default)]
+    pub workspace_agent_infos: Vec<WorkspaceAgentInfo>,
+    /// For a full reconcile of several pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Page>,
+}
+
+/// One page of a full reconcile. A workspace is only judged missing once the last page arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// From 0.
+    pub number: u32,
+    pub last: bool,
+}
+
+/// What the agent observed of one workspace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkspaceAgentInfo {
+    pub workspace_id: WorkspaceId,
+    pub name: WorkspaceName,
+    pub namespace: NamespaceName,
+    /// The annotation read back from the live Deployment: the proof of application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_generation: Option<Generation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_k8s_deployment_info: Option<DeploymentInfo>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pod_problems: Vec<PodProblem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub termination_progress: Option<TerminationProgress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_details: Option<ErrorDetails>,
+    /// The cluster lacks the Secrets that the workspace's pods need.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub variables_missing: bool,
+}
+
+/// The parts of a live Deployment that decide the actual state. Everything may be missing: the API server is believed,
+/// not assumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentInfo {
+    pub resource_version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// `spec.replicas`; absent when the spec is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<DeploymentStatus>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentStatus {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_replicas: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable_replicas: Option<i32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<DeploymentCondition>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentCondition {
+    /// `Progressing`, `Available`, `ReplicaFailure`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False`, `Unknown`.
+    pub status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Why a pod of the workspace is not ready, in Kubernetes' own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodProblem {
+    /// Absent when it concerns the whole pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// `ErrImagePull`, `ImagePullBackOff`, `CrashLoopBackOff`, `Unschedulable`, `CreateContainerConfigError`, …
+    pub reason: String,
+    pub message: String,
+    /// When it was first seen; for people only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl PodProblem {
+    /// Whether only a person can cure it (a bad image name, a crash loop), so that waiting is of no use.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(
+            self.reason.as_str(),
+            "ErrImagePull"
+                | "ImagePullBackOff"
+                | "InvalidImageName"
+                | "ErrImageNeverPull"
+                | "ImageInspectError"
+                | "RegistryUnavailable"
+                | "SignatureValidationFailed"
+                | "CrashLoopBackOff"
+                | "CreateContainerConfigError"
+                | "CreateContainerError"
+                | "RunContainerError"
+                | "VolumeNotFound"
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TerminationProgress {
+    /// Deleted, and something is still there.
+    Terminating,
+    /// Nothing is left.
+    Terminated,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorType {
+    /// The agent could not or would not apply the objects.
+    Applier,
+    /// The API server refused them.
+    Kubernetes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetails {
+    pub error_type: ErrorType,
+    /// In the API server's words, at most 2,000 characters, without the value of any variable.
+    pub error_message: String,
+}
+
+/// What the agent shall do with one workspace, and what the server now has on record of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WorkspaceDirective {
+    pub workspace_id: WorkspaceId,
+    pub name: WorkspaceName,
+    pub namespace: NamespaceName,
+    pub action: Action,
+    pub desired_state: DesiredState,
+    /// As now persisted.
+    pub actual_state: ActualState,
+    /// As now persisted: the acknowledgement of what the request reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_resource_version: Option<String>,
+    pub generation: Generation,
+    /// Kubernetes objects in the order of application; the Deployment is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_to_apply: Option<Vec<Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<VariableBundle>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Create,
+    Update,
+    Terminate,
+    /// Nothing to do: the entry is an acknowledgement.
+    None,
+}
+
+impl Action {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Terminate => "terminate",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Something that the agent reported and the server does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orphan {
+    pub workspace_id: WorkspaceId,
+    pub name: WorkspaceName,
+    pub namespace: NamespaceName,
+    pub verdict: OrphanVerdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrphanVerdict {
+    /// Leave it alone.
+    Keep,
+    /// The server knows that it was terminated: remove it.
+    Remove,
+}
+
+/// How the agent shall behave; it keeps the last it received when a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    pub full_reconciliation_interval_seconds: u64,
+    pub partial_reconciliation_interval_seconds: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { full_reconciliation_interval_seconds: 3_600, partial_reconciliation_interval_seconds: 10 }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReconcileResponse {
+    pub workspaces: Vec<WorkspaceDirective>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<Orphan>,
+    pub settings: Settings,
+}

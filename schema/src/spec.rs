@@ -1,0 +1,134 @@
+//! What a workspace is made of, after its devfile (or its image) was read and checked.
+//!
+//! `berth-devfile` makes it, Postgres stores it as JSON, the planner renders Kubernetes objects from it. It is frozen at
+//! creation; a rebuild replaces it whole.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything the planner needs to know of a devfile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceSpec {
+    /// At least one; exactly one of them has `main` set.
+    pub containers: Vec<ContainerSpec>,
+    /// Volumes beyond the data volume, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, VolumeSpec>,
+    /// Commands of the events, in order.
+    #[serde(default, skip_serializing_if = "Events::is_empty")]
+    pub events: Events,
+}
+
+impl WorkspaceSpec {
+    /// The default workspace around one image: the main container, kept running by an idle command.
+    pub fn from_image(image: impl Into<String>) -> Self {
+        Self {
+            containers: vec![ContainerSpec { name: "main".to_owned(), image: image.into(), main: true, ..ContainerSpec::default() }],
+            volumes: BTreeMap::new(),
+            events: Events::default(),
+        }
+    }
+
+    /// The container that gets the editor and the project.
+    pub fn main(&self) -> Option<&ContainerSpec> {
+        self.containers.iter().find(|container| container.main)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    pub name: String,
+    pub image: String,
+    #[serde(default)]
+    pub main: bool,
+    /// Replaces the image's entrypoint. Empty: the image's own, or an idle one where `override_command` is set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Devfile `overrideCommand`: run an idle command instead of the image's. `None`: not said, so true for the main
+    /// container unless it has a command of its own, and false for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_command: Option<bool>,
+    /// Literal environment from the devfile (not secret).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Resources::is_empty")]
+    pub resources: Resources,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointSpec>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<MountSpec>,
+}
+
+/// Kubernetes quantities (`500m`, `1Gi`); what is absent takes the agent's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_request: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_request: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<String>,
+}
+
+impl Resources {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A port that the workspace serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointSpec {
+    pub name: String,
+    pub port: u16,
+}
+
+/// A further volume in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountSpec {
+    pub volume: String,
+    pub path: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    /// A Kubernetes quantity; absent: the agent's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    /// Gone with the pod.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Run before the main containers start (devfile `preStart`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pre_start: Vec<CommandSpec>,
+    /// Run when the main container has started (devfile `postStart`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_start: Vec<CommandSpec>,
+}
+
+impl Events {
+    pub fn is_empty(&self) -> bool {
+        self.pre_start.is_empty() && self.post_start.is_empty()
+    }
+}
+
+/// A shell command in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandSpec {
+    pub id: String,
+    pub component: String,
+    pub command_line: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+}
