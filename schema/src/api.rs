@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
-    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId, OrganizationName,
-    WorkspaceId, WorkspaceName,
+    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId,
+    OrganizationName, WorkspaceId, WorkspaceName,
 };
 
 /// A page of a list. `next` goes into the query parameter `after` of the next request.
@@ -62,7 +62,9 @@ pub struct AgentCreated {
 
 impl fmt::Debug for AgentCreated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentCreated").field("agent", &self.agent).finish_non_exhaustive()
+        f.debug_struct("AgentCreated")
+            .field("agent", &self.agent)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,7 +98,10 @@ impl VariableInput {
 
 impl fmt::Debug for VariableInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VariableInput").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("VariableInput")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,7 @@ pub mod problem;
 pub mod reconcile;
 pub mod spec;
 pub mod state;
+pub mod token;
 pub mod variables;
 
 pub use ids::{AgentId, Generation, OrganizationId, TokenId, WorkspaceId};
@@ -18,3 +19,4 @@ pub use names::{AgentName, NameError, NamespaceName, OrganizationName, Workspace
 pub use problem::{FieldError, Problem};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};
+pub use token::{AccessToken, AgentToken};

@@ -12,7 +12,9 @@ pub enum NameError {
     Empty,
     #[error("is {length} characters long, at most {max} are allowed")]
     TooLong { length: usize, max: usize },
-    #[error("must be lower-case letters, digits and '-', starting with a letter and ending with a letter or digit")]
+    #[error(
+        "must be lower-case letters, digits and '-', starting with a letter and ending with a letter or digit"
+    )]
     Characters,
     #[error("must not start with the reserved prefix 'berth-'")]
     Reserved,
@@ -24,10 +26,15 @@ fn check_label(text: &str, max: usize) -> Result<(), NameError> {
         return Err(NameError::Empty);
     }
     if text.len() > max {
-        return Err(NameError::TooLong { length: text.chars().count(), max });
+        return Err(NameError::TooLong {
+            length: text.chars().count(),
+            max,
+        });
     }
     let bytes = text.as_bytes();
-    let inner = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+    let inner = bytes
+        .iter()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
     if inner && bytes[0].is_ascii_lowercase() && bytes[bytes.len() - 1] != b'-' {
         Ok(())
     } else {
@@ -116,24 +123,29 @@ impl WorkspaceName {
     /// A name of three words for a workspace that was given none, from any random number.
     pub fn generate(random: u64) -> Self {
         const ADJECTIVES: [&str; 32] = [
-            "amber", "bold", "brisk", "calm", "clear", "coral", "crisp", "deep", "early", "fair", "fresh", "gentle",
-            "golden", "grand", "green", "keen", "light", "lively", "lunar", "mellow", "mild", "noble", "open",
-            "proud", "quick", "quiet", "silver", "solar", "steady", "swift", "vivid", "warm",
+            "amber", "bold", "brisk", "calm", "clear", "coral", "crisp", "deep", "early", "fair", "fresh",
+            "gentle", "golden", "grand", "green", "keen", "light", "lively", "lunar", "mellow", "mild",
+            "noble", "open", "proud", "quick", "quiet", "silver", "solar", "steady", "swift", "vivid",
+            "warm",
         ];
         const COLOURS: [&str; 16] = [
-            "azure", "black", "blue", "bronze", "copper", "cyan", "indigo", "ivory", "jade", "olive", "pearl",
-            "red", "ruby", "teal", "violet", "white",
+            "azure", "black", "blue", "bronze", "copper", "cyan", "indigo", "ivory", "jade", "olive",
+            "pearl", "red", "ruby", "teal", "violet", "white",
         ];
         const NOUNS: [&str; 64] = [
-            "anchor", "atoll", "barge", "bay", "beacon", "boat", "bow", "bridge", "buoy", "cabin", "canal", "canoe",
-            "cape", "channel", "coast", "compass", "cove", "crane", "creek", "current", "deck", "delta", "dinghy",
-            "dock", "dune", "eddy", "estuary", "ferry", "fjord", "fleet", "galley", "gull", "harbour", "haven",
-            "heron", "hull", "inlet", "island", "jetty", "kayak", "keel", "lagoon", "lantern", "launch", "marina",
-            "mast", "mole", "mooring", "oar", "ocean", "pier", "pilot", "port", "quay", "raft", "reef", "rudder",
-            "sail", "sloop", "sound", "strait", "tide", "wave", "wharf",
+            "anchor", "atoll", "barge", "bay", "beacon", "boat", "bow", "bridge", "buoy", "cabin", "canal",
+            "canoe", "cape", "channel", "coast", "compass", "cove", "crane", "creek", "current", "deck",
+            "delta", "dinghy", "dock", "dune", "eddy", "estuary", "ferry", "fjord", "fleet", "galley",
+            "gull", "harbour", "haven", "heron", "hull", "inlet", "island", "jetty", "kayak", "keel",
+            "lagoon", "lantern", "launch", "marina", "mast", "mole", "mooring", "oar", "ocean", "pier",
+            "pilot", "port", "quay", "raft", "reef", "rudder", "sail", "sloop", "sound", "strait", "tide",
+            "wave", "wharf",
         ];
         // Five, four and six bits: 32,768 names; the database says when one is taken, and the caller draws again.
-        #[allow(clippy::cast_possible_truncation, reason = "the bits beyond those looked at do not matter")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "the bits beyond those looked at do not matter"
+        )]
         let bits = random as usize;
         Self(format!(
             "{}-{}-{}",
@@ -152,7 +164,10 @@ mod tests {
     #[test]
     fn a_name_says_what_is_wrong_with_it() {
         assert_eq!(WorkspaceName::new(""), Err(NameError::Empty));
-        assert_eq!(WorkspaceName::new("a".repeat(34)), Err(NameError::TooLong { length: 34, max: 33 }));
+        assert_eq!(
+            WorkspaceName::new("a".repeat(34)),
+            Err(NameError::TooLong { length: 34, max: 33 })
+        );
         for bad in ["Upper", "1st", "-a", "a-", "a_b", "a.b", "é", "a b"] {
             assert_eq!(WorkspaceName::new(bad), Err(NameError::Characters), "{bad}");
         }

@@ -47,9 +47,20 @@ pub struct ReconcileRequest {
     pub wait_seconds: u64,
     #[serde(default)]
     pub workspace_agent_infos: Vec<WorkspaceAgentInfo>,
+    /// Directives that the agent already holds: it applies them now, backs off from them, or waits for the watch to show
+    /// them. They are no reason to answer before `wait_seconds` are over, and come again with the answer all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub received: Vec<Received>,
     /// For a full reconcile of several pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Page>,
+}
+
+/// A directive that the agent holds without being able to prove it yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    pub workspace_id: WorkspaceId,
+    pub generation: Generation,
 }
 
 /// One page of a full reconcile. A workspace is only judged missing once the last page arrived.
@@ -77,6 +88,10 @@ pub struct WorkspaceAgentInfo {
     pub termination_progress: Option<TerminationProgress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_details: Option<ErrorDetails>,
+    /// Pods that exist, those that are being deleted included. A workspace is Stopped only when there is none, so that two
+    /// pods never share its volume.
+    #[serde(default)]
+    pub live_pods: u32,
     /// The cluster lacks the Secrets that the workspace's pods need.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub variables_missing: bool,
@@ -251,7 +266,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { full_reconciliation_interval_seconds: 3_600, partial_reconciliation_interval_seconds: 10 }
+        Self {
+            full_reconciliation_interval_seconds: 3_600,
+            partial_reconciliation_interval_seconds: 10,
+        }
     }
 }
 

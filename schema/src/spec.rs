@@ -24,7 +24,12 @@ impl WorkspaceSpec {
     /// The default workspace around one image: the main container, kept running by an idle command.
     pub fn from_image(image: impl Into<String>) -> Self {
         Self {
-            containers: vec![ContainerSpec { name: "main".to_owned(), image: image.into(), main: true, ..ContainerSpec::default() }],
+            containers: vec![ContainerSpec {
+                name: "main".to_owned(),
+                image: image.into(),
+                main: true,
+                ..ContainerSpec::default()
+            }],
             volumes: BTreeMap::new(),
             events: Events::default(),
         }

@@ -100,9 +100,15 @@ mod tests {
     fn states_survive_text_and_json() {
         for state in ActualState::ALL {
             assert_eq!(state.as_str().to_lowercase().parse(), Ok(*state));
-            assert_eq!(serde_json::to_value(state).expect("a state is a string"), state.as_str());
+            assert_eq!(
+                serde_json::to_value(state).expect("a state is a string"),
+                state.as_str()
+            );
         }
         let error = "Broken".parse::<DesiredState>().expect_err("no such state");
-        assert_eq!(error.to_string(), "'Broken' is not one of Running, Stopped, RestartRequested, Terminated");
+        assert_eq!(
+            error.to_string(),
+            "'Broken' is not one of Running, Stopped, RestartRequested, Terminated"
+        );
     }
 }

@@ -80,10 +80,39 @@ pub enum VariableError {
 
 /// Environment variables that change how programs are loaded or start, before the program has a say.
 const RESERVED: &[&str] = &[
-    "BASH_ENV", "BASH_FUNC", "ENV", "GCONV_PATH", "GIT_EXEC_PATH", "GIT_SSH", "GIT_SSH_COMMAND", "GLIBC_TUNABLES",
-    "HOSTALIASES", "IFS", "LOCALDOMAIN", "LOCPATH", "MALLOC_TRACE", "NIS_PATH", "NLSPATH", "NODE_OPTIONS", "PATH",
-    "PERL5DB", "PERL5LIB", "PERL5OPT", "PERLLIB", "PROMPT_COMMAND", "PS4", "PYTHONHOME", "PYTHONPATH",
-    "PYTHONSTARTUP", "RESOLV_HOST_CONF", "RES_OPTIONS", "RUBYLIB", "RUBYOPT", "SHELLOPTS", "TMPDIR", "TZDIR",
+    "BASH_ENV",
+    "BASH_FUNC",
+    "ENV",
+    "GCONV_PATH",
+    "GIT_EXEC_PATH",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GLIBC_TUNABLES",
+    "HOSTALIASES",
+    "IFS",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "MALLOC_TRACE",
+    "NIS_PATH",
+    "NLSPATH",
+    "NODE_OPTIONS",
+    "PATH",
+    "PERL5DB",
+    "PERL5LIB",
+    "PERL5OPT",
+    "PERLLIB",
+    "PROMPT_COMMAND",
+    "PS4",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "RESOLV_HOST_CONF",
+    "RES_OPTIONS",
+    "RUBYLIB",
+    "RUBYOPT",
+    "SHELLOPTS",
+    "TMPDIR",
+    "TZDIR",
 ];
 const RESERVED_PREFIXES: &[&str] = &["LD_", "DYLD_", "BERTH_", "KUBERNETES_", "BASH_FUNC_"];
 
@@ -108,8 +137,9 @@ pub fn check_name(kind: VariableKind, name: &str) -> Result<(), VariableError> {
             }
         }
         VariableKind::File => {
-            let characters =
-                name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+            let characters = name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
             // `..` begins what Kubernetes keeps for itself in a projected volume (`..data`).
             if !characters || name == "." || name.starts_with("..") {
                 return Err(VariableError::FileName);
@@ -132,9 +162,17 @@ pub fn check_value(kind: VariableKind, value: &[u8]) -> Result<(), VariableError
 /// A workspace's variables on their way to its agent: name to bytes, base64 in JSON.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct VariableBundle {
-    #[serde(default, serialize_with = "serialize_values", deserialize_with = "deserialize_values")]
+    #[serde(
+        default,
+        serialize_with = "serialize_values",
+        deserialize_with = "deserialize_values"
+    )]
     pub environment: BTreeMap<String, SecretValue>,
-    #[serde(default, serialize_with = "serialize_values", deserialize_with = "deserialize_values")]
+    #[serde(
+        default,
+        serialize_with = "serialize_values",
+        deserialize_with = "deserialize_values"
+    )]
     pub files: BTreeMap<String, SecretValue>,
 }
 
@@ -142,7 +180,11 @@ fn serialize_values<S: Serializer>(
     values: &BTreeMap<String, SecretValue>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(values.iter().map(|(name, value)| (name, Zeroizing::new(STANDARD.encode(value.expose())))))
+    serializer.collect_map(
+        values
+            .iter()
+            .map(|(name, value)| (name, Zeroizing::new(STANDARD.encode(value.expose())))),
+    )
 }
 
 fn deserialize_values<'de, D: Deserializer<'de>>(
@@ -153,7 +195,9 @@ fn deserialize_values<'de, D: Deserializer<'de>>(
         .into_iter()
         .map(|(name, value)| match STANDARD.decode(value.as_bytes()) {
             Ok(bytes) => Ok((name, SecretValue::new(bytes))),
-            Err(_) => Err(serde::de::Error::custom(format!("the value of '{name}' is not base64"))),
+            Err(_) => Err(serde::de::Error::custom(format!(
+                "the value of '{name}' is not base64"
+            ))),
         })
         .collect()
 }
@@ -164,11 +208,26 @@ mod tests {
 
     #[test]
     fn environment_names_that_would_change_a_program_are_refused() {
-        for name in ["LD_PRELOAD", "ld_preload", "BASH_ENV", "BERTH_TOKEN", "PATH", "BASH_FUNC_x"] {
-            assert_eq!(check_name(VariableKind::Environment, name), Err(VariableError::ReservedName), "{name}");
+        for name in [
+            "LD_PRELOAD",
+            "ld_preload",
+            "BASH_ENV",
+            "BERTH_TOKEN",
+            "PATH",
+            "BASH_FUNC_x",
+        ] {
+            assert_eq!(
+                check_name(VariableKind::Environment, name),
+                Err(VariableError::ReservedName),
+                "{name}"
+            );
         }
         for name in ["1A", "A-B", "A B", "É"] {
-            assert_eq!(check_name(VariableKind::Environment, name), Err(VariableError::EnvironmentName), "{name}");
+            assert_eq!(
+                check_name(VariableKind::Environment, name),
+                Err(VariableError::EnvironmentName),
+                "{name}"
+            );
         }
         assert_eq!(check_name(VariableKind::Environment, "_A1"), Ok(()));
     }
@@ -176,7 +235,11 @@ mod tests {
     #[test]
     fn file_names_hold_no_path() {
         for name in ["a/b", "..", ".", "..data", "a\\b", "a b"] {
-            assert_eq!(check_name(VariableKind::File, name), Err(VariableError::FileName), "{name}");
+            assert_eq!(
+                check_name(VariableKind::File, name),
+                Err(VariableError::FileName),
+                "{name}"
+            );
         }
         assert_eq!(check_name(VariableKind::File, ".npmrc"), Ok(()));
     }

@@ -1,0 +1,190 @@
+//! Bearer tokens: what they look like and whom they name.
+//!
+//! A token is a prefix, which tells a secret scanner and a person what was found, and the unpadded URL-safe base64 of
+//! two ids (16 bytes each) and 32 random bytes. The ids say where to look; only the random bytes prove anything, so
+//! whoever verifies a token compares a hash of the whole text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{AgentId, OrganizationId, TokenId};
+
+/// The random bytes of a token.
+pub const SECRET_BYTES: usize = 32;
+const ID_BYTES: usize = 16;
+const TOKEN_BYTES: usize = 2 * ID_BYTES + SECRET_BYTES;
+
+/// Why a text is no token. No message holds a part of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("does not start with '{0}'")]
+    Prefix(&'static str),
+    #[error("is damaged: after its prefix must follow 86 characters of URL-safe base64")]
+    Malformed,
+}
+
+fn encode(prefix: &str, ids: [&Uuid; 2], secret: &[u8; SECRET_BYTES]) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(TOKEN_BYTES));
+    bytes.extend_from_slice(ids[0].as_bytes());
+    bytes.extend_from_slice(ids[1].as_bytes());
+    bytes.extend_from_slice(secret);
+    let mut text = Zeroizing::new(String::with_capacity(prefix.len() + TOKEN_BYTES.div_ceil(3) * 4));
+    text.push_str(prefix);
+    URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut text);
+    text
+}
+
+/// The two ids in a token. A text that decodes to the right bytes in a second way is refused: one token, one text.
+fn decode(prefix: &'static str, text: &str) -> Result<[Uuid; 2], TokenError> {
+    let encoded = text.strip_prefix(prefix).ok_or(TokenError::Prefix(prefix))?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(encoded)
+        .map(Zeroizing::new)
+        .map_err(|_| TokenError::Malformed)?;
+    if bytes.len() != TOKEN_BYTES {
+        return Err(TokenError::Malformed);
+    }
+    let id = |from: usize| Uuid::from_slice(&bytes[from..from + ID_BYTES]).map_err(|_| TokenError::Malformed);
+    Ok([id(0)?, id(ID_BYTES)?])
+}
+
+macro_rules! token {
+    ($(#[$doc:meta])* $name:ident, prefix $prefix:literal, $id:ident: $Id:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name {
+            organization: OrganizationId,
+            $id: $Id,
+            text: Zeroizing<String>,
+        }
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A token from its parts; `secret` comes from a cryptographic random source.
+            pub fn new(organization: OrganizationId, $id: $Id, secret: &[u8; SECRET_BYTES]) -> Self {
+                let text = encode(Self::PREFIX, [organization.as_uuid(), $id.as_uuid()], secret);
+                Self { organization, $id, text }
+            }
+
+            pub const fn organization(&self) -> OrganizationId {
+                self.organization
+            }
+
+            pub const fn $id(&self) -> $Id {
+                self.$id
+            }
+
+            /// The token itself. Each call is a place to look at in a review.
+            pub fn expose(&self) -> &str {
+                &self.text
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = TokenError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let [organization, id] = decode(Self::PREFIX, text)?;
+                Ok(Self {
+                    organization: organization.into(),
+                    $id: id.into(),
+                    text: Zeroizing::new(text.to_owned()),
+                })
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("organization", &self.organization)
+                    .field(stringify!($id), &self.$id)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+token!(
+    /// A person's or a service's token for the REST API.
+    AccessToken, prefix "berth_pat_", token_id: TokenId
+);
+token!(
+    /// An agent's token: opens the reconcile endpoint and nothing else.
+    AgentToken, prefix "berth_agt_", agent: AgentId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn agent_token() -> AgentToken {
+        AgentToken::new(OrganizationId::random(), AgentId::random(), &[7; SECRET_BYTES])
+    }
+
+    #[test]
+    fn a_token_names_whose_it_is() {
+        let token = agent_token();
+        let parsed: AgentToken = token.expose().parse().expect("what was made is a token");
+        assert_eq!(parsed.organization(), token.organization());
+        assert_eq!(parsed.agent(), token.agent());
+        assert_eq!(parsed.expose(), token.expose());
+    }
+
+    #[test]
+    fn one_kind_of_token_is_not_taken_for_the_other() {
+        let text = agent_token().expose().to_owned();
+        assert_eq!(
+            text.parse::<AccessToken>().err(),
+            Some(TokenError::Prefix("berth_pat_"))
+        );
+    }
+
+    #[test]
+    fn a_damaged_token_is_refused_without_being_repeated() {
+        let text = agent_token().expose().to_owned();
+        for damaged in [
+            &text[..text.len() - 1],
+            &format!("{text}A"),
+            &format!("{text}="),
+            "berth_agt_",
+        ] {
+            let error = damaged.parse::<AgentToken>().expect_err("damaged");
+            assert_eq!(error, TokenError::Malformed);
+            assert!(!error.to_string().contains(&text[10..20]));
+        }
+    }
+
+    #[test]
+    fn a_token_prints_its_ids_only() {
+        let token = agent_token();
+        let printed = format!("{token:?}");
+        assert!(printed.contains(&token.agent().to_string()));
+        assert!(!printed.contains(&token.expose()[AgentToken::PREFIX.len()..][43..]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(berth_agt_)?[A-Za-z0-9_=-]{0,100}|\\PC*") {
+            let _ = text.parse::<AgentToken>();
+        }
+
+        #[test]
+        fn only_one_text_is_a_given_token(secret: [u8; SECRET_BYTES], last in "[A-Za-z0-9_-]") {
+            let token = AccessToken::new(OrganizationId::random(), TokenId::random(), &secret);
+            let mut text = token.expose().to_owned();
+            text.pop();
+            text.push_str(&last);
+            prop_assert_eq!(text.parse::<AccessToken>().is_ok() && text != token.expose(), {
+                // Another last character may only be another secret.
+                let other = text.parse::<AccessToken>().ok();
+                other.is_some_and(|other| other.expose() != token.expose())
+            });
+        }
+    }
+}
