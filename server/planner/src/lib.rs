@@ -1,0 +1,15 @@
+//! Decides, without IO: what a workspace's actual state is, what an agent is told, which Kubernetes objects a workspace is
+//! made of, and what a user's wish does to the desired state.
+//!
+//! The one way in for an agent's message is [`reconcile`]; for a user's wish it is [`intent::transition`].
+
+pub mod actual_state;
+pub mod intent;
+pub mod model;
+pub mod objects;
+mod reconcile;
+
+pub use model::{
+    AgentConfig, Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace, WorkspaceUpdate,
+};
+pub use reconcile::reconcile;
