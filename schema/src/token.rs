@@ -168,23 +168,23 @@ mod tests {
         assert!(!printed.contains(&token.expose()[AgentToken::PREFIX.len()..][43..]));
     }
 
+    #[test]
+    fn bits_that_say_nothing_are_refused_so_that_a_token_has_one_text() {
+        let text = agent_token().expose().to_owned();
+        let others = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars();
+        let accepted = others.filter(|last| {
+            format!("{}{last}", &text[..text.len() - 1])
+                .parse::<AgentToken>()
+                .is_ok()
+        });
+        // The last of 86 characters carries two of its six bits.
+        assert_eq!(accepted.count(), 4);
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_the_parser_panic(text in "(berth_agt_)?[A-Za-z0-9_=-]{0,100}|\\PC*") {
             let _ = text.parse::<AgentToken>();
-        }
-
-        #[test]
-        fn only_one_text_is_a_given_token(secret: [u8; SECRET_BYTES], last in "[A-Za-z0-9_-]") {
-            let token = AccessToken::new(OrganizationId::random(), TokenId::random(), &secret);
-            let mut text = token.expose().to_owned();
-            text.pop();
-            text.push_str(&last);
-            prop_assert_eq!(text.parse::<AccessToken>().is_ok() && text != token.expose(), {
-                // Another last character may only be another secret.
-                let other = text.parse::<AccessToken>().ok();
-                other.is_some_and(|other| other.expose() != token.expose())
-            });
         }
     }
 }
