@@ -13,7 +13,13 @@ pub enum Wish {
 }
 
 impl Wish {
-    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Restart, Self::Rebuild, Self::Terminate];
+    pub const ALL: [Self; 5] = [
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Rebuild,
+        Self::Terminate,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +51,11 @@ pub enum TransitionError {
 }
 
 /// The desired state after a wish. Repeating a wish is harmless.
-pub fn transition(desired: DesiredState, actual: ActualState, wish: Wish) -> Result<Transition, TransitionError> {
+pub fn transition(
+    desired: DesiredState,
+    actual: ActualState,
+    wish: Wish,
+) -> Result<Transition, TransitionError> {
     use DesiredState::{RestartRequested, Running, Stopped, Terminated};
     match (wish, desired) {
         (Wish::Terminate, Terminated) => Ok(Transition::AlreadySo),
@@ -93,7 +103,11 @@ mod tests {
             (Wish::Terminate, RestartRequested, Ok(Change(Terminated))),
         ];
         for (wish, desired, expected) in table {
-            assert_eq!(transition(desired, ActualState::Running, wish), expected, "{wish:?} while {desired}");
+            assert_eq!(
+                transition(desired, ActualState::Running, wish),
+                expected,
+                "{wish:?} while {desired}"
+            );
         }
     }
 
@@ -114,7 +128,10 @@ mod tests {
     #[test]
     fn starting_a_failed_workspace_starts_it_again() {
         for actual in [ActualState::Failed, ActualState::Error] {
-            assert_eq!(transition(Running, actual, Wish::Start), Ok(Transition::Change(RestartRequested)));
+            assert_eq!(
+                transition(Running, actual, Wish::Start),
+                Ok(Transition::Change(RestartRequested))
+            );
         }
     }
 }

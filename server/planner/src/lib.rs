@@ -7,9 +7,11 @@ pub mod actual_state;
 pub mod intent;
 pub mod model;
 pub mod objects;
+pub mod quantity;
 mod reconcile;
 
 pub use model::{
-    AgentConfig, Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace, WorkspaceUpdate,
+    AgentConfig, Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace,
+    WorkspaceUpdate,
 };
 pub use reconcile::reconcile;

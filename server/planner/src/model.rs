@@ -4,8 +4,8 @@ use berth_schema::api::StateReason;
 use berth_schema::reconcile::{Orphan, WorkspaceDirective};
 use berth_schema::spec::Resources;
 use berth_schema::{
-    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId, WorkspaceName,
-    WorkspaceSpec,
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
+    WorkspaceName, WorkspaceSpec,
 };
 
 /// How an agent's workspaces are rendered.

@@ -1,0 +1,185 @@
+//! The actual state of a workspace from what its agent reports: the table of `docs/protocol.md`, first match wins.
+
+use berth_schema::ActualState;
+use berth_schema::api::StateReason;
+use berth_schema::reconcile::{
+    DeploymentInfo, DeploymentStatus, ErrorDetails, PodProblem, TerminationProgress, WorkspaceAgentInfo,
+};
+
+/// The longest message that is kept as a reason, in characters.
+const MAX_MESSAGE: usize = 2_000;
+
+/// The state and, where the cluster gives one, the cause in its own words.
+pub fn actual_state(info: &WorkspaceAgentInfo) -> (ActualState, Option<StateReason>) {
+    if info.termination_progress == Some(TerminationProgress::Terminated) {
+        return (ActualState::Terminated, None);
+    }
+    if let Some(error) = &info.error_details {
+        return (ActualState::Error, Some(error_reason(error)));
+    }
+    if info.termination_progress == Some(TerminationProgress::Terminating) {
+        return (ActualState::Terminating, None);
+    }
+    let state = deployment_state(info);
+    (state, reason(state, info))
+}
+
+fn error_reason(error: &ErrorDetails) -> StateReason {
+    let reason = match error.error_type {
+        berth_schema::reconcile::ErrorType::Applier => "ApplyRefused",
+        berth_schema::reconcile::ErrorType::Kubernetes => "KubernetesRefused",
+    };
+    state_reason(reason, &error.error_message)
+}
+
+fn state_reason(reason: &str, message: &str) -> StateReason {
+    StateReason {
+        reason: reason.chars().take(128).collect(),
+        message: message.chars().take(MAX_MESSAGE).collect(),
+    }
+}
+
+/// The parts of a Deployment without which nothing can be said.
+struct Observed<'a> {
+    replicas: i32,
+    progressing: &'a str,
+    status: &'a DeploymentStatus,
+    /// The status describes an older spec.
+    stale: bool,
+}
+
+fn observe(deployment: &DeploymentInfo) -> Option<Observed<'_>> {
+    let status = deployment.status.as_ref()?;
+    let replicas = deployment.replicas?;
+    let progressing = condition_reason(status, "Progressing")?;
+    let stale = match (deployment.generation, status.observed_generation) {
+        (Some(generation), Some(observed)) => observed < generation,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    Some(Observed {
+        replicas,
+        progressing,
+        status,
+        stale,
+    })
+}
+
+fn condition_reason<'a>(status: &'a DeploymentStatus, kind: &str) -> Option<&'a str> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == kind)?
+        .reason
+        .as_deref()
+}
+
+fn deployment_state(info: &WorkspaceAgentInfo) -> ActualState {
+    let Some(observed) = info.latest_k8s_deployment_info.as_ref().and_then(observe) else {
+        return ActualState::Unknown;
+    };
+    if observed.stale {
+        return match observed.replicas {
+            0 => ActualState::Stopping,
+            1 => ActualState::Starting,
+            _ => ActualState::Unknown,
+        };
+    }
+    match observed.progressing {
+        "ProgressDeadlineExceeded" => ActualState::Failed,
+        "NewReplicaSetCreated" | "FoundNewReplicaSet" | "ReplicaSetUpdated" => match observed.replicas {
+            0 => ActualState::Stopping,
+            1 => starting(info),
+            _ => ActualState::Unknown,
+        },
+        "NewReplicaSetAvailable" => settled(info, &observed),
+        _ => ActualState::Unknown,
+    }
+}
+
+/// The newest ReplicaSet is complete: only the numbers decide.
+fn settled(info: &WorkspaceAgentInfo, observed: &Observed<'_>) -> ActualState {
+    let available = observed.status.available_replicas.unwrap_or(0);
+    let unavailable = observed.status.unavailable_replicas.unwrap_or(0);
+    let Some(availability) = condition_reason(observed.status, "Available") else {
+        return ActualState::Unknown;
+    };
+    match (observed.replicas, available) {
+        // A pod that is still being deleted holds the volume: the workspace has not stopped yet.
+        (0, 0) if info.live_pods > 0 => ActualState::Stopping,
+        (0, 0) if availability == "MinimumReplicasAvailable" => ActualState::Stopped,
+        (0, 1) => ActualState::Stopping,
+        (1, 1) if unavailable == 0 && availability == "MinimumReplicasAvailable" => ActualState::Running,
+        (1, 0) => starting(info),
+        _ => ActualState::Unknown,
+    }
+}
+
+/// Not available yet: is it still worth waiting?
+fn starting(info: &WorkspaceAgentInfo) -> ActualState {
+    if info.pod_problems.iter().any(PodProblem::needs_a_person) {
+        ActualState::Failed
+    } else {
+        ActualState::Starting
+    }
+}
+
+/// Why the workspace is not where it should be, in Kubernetes' words where there are any.
+fn reason(state: ActualState, info: &WorkspaceAgentInfo) -> Option<StateReason> {
+    match state {
+        ActualState::Running | ActualState::Stopped | ActualState::Terminated => None,
+        ActualState::Unknown if info.latest_k8s_deployment_info.is_none() => Some(state_reason(
+            "NoDeployment",
+            "the cluster holds no Deployment of this workspace",
+        )),
+        _ => problem_reason(info).or_else(|| condition_message(info)),
+    }
+}
+
+/// The pod's problem, those that only a person can cure first.
+fn problem_reason(info: &WorkspaceAgentInfo) -> Option<StateReason> {
+    let problem = info
+        .pod_problems
+        .iter()
+        .find(|p| p.needs_a_person())
+        .or_else(|| info.pod_problems.first())?;
+    let message = match &problem.container {
+        Some(container) => format!("container {container}: {}", problem.message),
+        None => problem.message.clone(),
+    };
+    Some(state_reason(&problem.reason, &message))
+}
+
+/// Quota and admission errors stand in the Deployment's ReplicaFailure condition; a deadline in Progressing.
+fn condition_message(info: &WorkspaceAgentInfo) -> Option<StateReason> {
+    let conditions = &info
+        .latest_k8s_deployment_info
+        .as_ref()?
+        .status
+        .as_ref()?
+        .conditions;
+    let failed = |kind: &str, status: &str| conditions.iter().find(|c| c.kind == kind && c.status == status);
+    let condition = failed("ReplicaFailure", "True").or_else(|| failed("Progressing", "False"))?;
+    Some(state_reason(
+        condition.reason.as_deref()?,
+        condition.message.as_deref().unwrap_or(""),
+    ))
+}
+
+/// Whether the report proves that the workspace was scaled down at the generation it proves. The conditions do not
+/// matter: a restart must not hang on a `Stopped` that was never seen.
+pub fn proves_scaled_down(info: &WorkspaceAgentInfo) -> bool {
+    let Some(deployment) = &info.latest_k8s_deployment_info else {
+        return false;
+    };
+    let Some(status) = &deployment.status else {
+        return false;
+    };
+    let observed =
+        matches!((deployment.generation, status.observed_generation), (Some(g), Some(o)) if o >= g);
+    observed && deployment.replicas == Some(0) && status.replicas.unwrap_or(0) == 0 && info.live_pods == 0
+}
+
+#[cfg(test)]
+#[path = "actual_state_tests.rs"]
+mod tests;

@@ -1,0 +1,386 @@
+//! The Deployment: one hardened pod, or none.
+
+use std::collections::BTreeMap;
+
+use berth_schema::kubernetes::{self, EDITOR_PORT, PROJECTS_PATH, SSH_PORT, VARIABLE_FILES_PATH};
+use berth_schema::spec::{CommandSpec, ContainerSpec};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvFromSource,
+    EnvVar, ExecAction, Lifecycle, LifecycleHandler, PersistentVolumeClaimVolumeSource, PodSecurityContext,
+    PodSpec, PodTemplateSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretEnvSource,
+    SecretProjection, SecurityContext, Volume, VolumeMount, VolumeProjection,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use super::{Context, scripts, storage};
+use crate::quantity::{self, Unit};
+
+pub(super) fn deployment(context: &Context<'_>) -> Deployment {
+    Deployment {
+        metadata: context.metadata(context.name()),
+        spec: Some(DeploymentSpec {
+            replicas: Some(context.workspace.desired_state.replicas().unwrap_or(0)),
+            // The old pod has to let go of the volume before the new one takes it.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("Recreate".to_owned()),
+                rolling_update: None,
+            }),
+            selector: LabelSelector {
+                match_labels: Some(context.selector()),
+                ..LabelSelector::default()
+            },
+            progress_deadline_seconds: Some(600),
+            revision_history_limit: Some(1),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(context.labels()),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod(context)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn pod(context: &Context<'_>) -> PodSpec {
+    let config = context.config();
+    let spec = &context.workspace.spec;
+    PodSpec {
+        service_account_name: Some(context.name()),
+        automount_service_account_token: Some(false),
+        // The environment holds what the user put there, not the addresses of every Service.
+        enable_service_links: Some(false),
+        host_users: config.user_namespaces.then_some(false),
+        runtime_class_name: config.runtime_class.clone(),
+        termination_grace_period_seconds: Some(10),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(config.user),
+            run_as_group: Some(0),
+            fs_group: Some(0),
+            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+            seccomp_profile: Some(runtime_default()),
+            ..PodSecurityContext::default()
+        }),
+        init_containers: none_if_empty(
+            spec.events
+                .pre_start
+                .iter()
+                .filter_map(|command| init_container(context, command))
+                .collect(),
+        ),
+        containers: spec
+            .containers
+            .iter()
+            .map(|container| main_container(context, container))
+            .collect(),
+        volumes: Some(volumes(context)),
+        ..PodSpec::default()
+    }
+}
+
+fn none_if_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}
+
+fn runtime_default() -> SeccompProfile {
+    SeccompProfile {
+        type_: "RuntimeDefault".to_owned(),
+        localhost_profile: None,
+    }
+}
+
+fn main_container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
+    let mut container = container(context, spec);
+    (container.command, container.args) = if overrides_command(spec) {
+        (
+            Some(vec!["/bin/sh".to_owned(), format!("{}/idle.sh", scripts::PATH)]),
+            None,
+        )
+    } else {
+        (
+            none_if_empty(spec.command.clone()),
+            none_if_empty(spec.args.clone()),
+        )
+    };
+    container.ports = none_if_empty(ports(spec));
+    container.lifecycle = scripts::has_post_start(context, spec).then(|| post_start(spec));
+    container
+}
+
+/// A devfile `preStart` command: the same container, before all others, running that command alone.
+fn init_container(context: &Context<'_>, command: &CommandSpec) -> Option<Container> {
+    let spec = context
+        .workspace
+        .spec
+        .containers
+        .iter()
+        .find(|container| container.name == command.component)?;
+    let mut container = container(context, spec);
+    container.name = format!("pre-start-{}", command.id);
+    // `$` is doubled: Kubernetes would expand $(X) before the shell sees it.
+    container.command = Some(vec![
+        "/bin/sh".to_owned(),
+        "-c".to_owned(),
+        scripts::shell(command).replace('$', "$$"),
+    ]);
+    Some(container)
+}
+
+/// What a workspace's containers have in common.
+fn container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
+    Container {
+        name: spec.name.clone(),
+        image: Some(spec.image.clone()),
+        // A restart must not depend on the registry.
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        env: Some(environment(context, spec)),
+        // From a Secret the values arrive byte for byte; only literal values are expanded by Kubernetes.
+        env_from: Some(vec![EnvFromSource {
+            secret_ref: Some(SecretEnvSource {
+                name: kubernetes::environment_secret(&context.workspace.name),
+                optional: None,
+            }),
+            ..EnvFromSource::default()
+        }]),
+        resources: Some(resources(context, spec)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            privileged: Some(false),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                add: None,
+            }),
+            run_as_non_root: Some(true),
+            seccomp_profile: Some(runtime_default()),
+            ..SecurityContext::default()
+        }),
+        volume_mounts: Some(mounts(spec)),
+        ..Container::default()
+    }
+}
+
+/// Devfile rule: the main container's command is replaced unless it says otherwise or brings one of its own.
+fn overrides_command(spec: &ContainerSpec) -> bool {
+    spec.override_command
+        .unwrap_or(spec.main && spec.command.is_empty() && spec.args.is_empty())
+}
+
+fn post_start(spec: &ContainerSpec) -> Lifecycle {
+    let script = format!("{}/{}", scripts::PATH, scripts::post_start_file(spec));
+    // In the background: Kubernetes holds the container in Waiting for as long as the hook runs.
+    let command = format!("/bin/sh {script} >/dev/null 2>&1 &");
+    Lifecycle {
+        post_start: Some(LifecycleHandler {
+            exec: Some(ExecAction {
+                command: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), command]),
+            }),
+            ..LifecycleHandler::default()
+        }),
+        ..Lifecycle::default()
+    }
+}
+
+/// Berth's own first, then the devfile's, which may replace `HOME`.
+fn environment(context: &Context<'_>, spec: &ContainerSpec) -> Vec<EnvVar> {
+    let own = BTreeMap::from([
+        ("BERTH_HOST_TEMPLATE".to_owned(), context.host_template()),
+        ("BERTH_WORKSPACE".to_owned(), context.name()),
+        ("BERTH_WORKSPACE_ID".to_owned(), context.workspace.id.to_string()),
+        // An arbitrary UID has no home directory in the image; this one is kept between pods.
+        ("HOME".to_owned(), PROJECTS_PATH.to_owned()),
+    ]);
+    let mut all = own;
+    // `$` is doubled, so that a value arrives as it was written and never as another variable's value.
+    all.extend(
+        spec.env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.replace('$', "$$"))),
+    );
+    all.into_iter()
+        .map(|(name, value)| EnvVar {
+            name,
+            value: Some(value),
+            value_from: None,
+        })
+        .collect()
+}
+
+fn ports(spec: &ContainerSpec) -> Vec<ContainerPort> {
+    let own = [("editor".to_owned(), EDITOR_PORT), ("ssh".to_owned(), SSH_PORT)]
+        .into_iter()
+        .filter(|_| spec.main);
+    own.chain(
+        spec.endpoints
+            .iter()
+            .map(|endpoint| (endpoint.name.clone(), endpoint.port)),
+    )
+    .map(|(name, port)| ContainerPort {
+        name: Some(name),
+        container_port: i32::from(port),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    })
+    .collect()
+}
+
+const VARIABLES: &str = "berth-variables";
+const SCRIPTS: &str = "berth-scripts";
+const DATA: &str = "berth-data";
+
+fn mounts(spec: &ContainerSpec) -> Vec<VolumeMount> {
+    let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    };
+    [
+        mount(DATA, PROJECTS_PATH, false),
+        mount(VARIABLES, VARIABLE_FILES_PATH, true),
+        mount(SCRIPTS, scripts::PATH, true),
+    ]
+    .into_iter()
+    .chain(
+        spec.mounts
+            .iter()
+            .map(|extra| mount(&extra.volume, &extra.path, false)),
+    )
+    .collect()
+}
+
+fn volumes(context: &Context<'_>) -> Vec<Volume> {
+    let claim = |name: &str, suffix: &str| Volume {
+        name: name.to_owned(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: context.named(suffix),
+            read_only: None,
+        }),
+        ..Volume::default()
+    };
+    let further = context.workspace.spec.volumes.iter().map(|(name, volume)| {
+        if volume.ephemeral {
+            Volume {
+                name: name.clone(),
+                empty_dir: Some(EmptyDirVolumeSource::default()),
+                ..Volume::default()
+            }
+        } else {
+            claim(name, name)
+        }
+    });
+    [
+        claim(DATA, storage::DATA),
+        variables_volume(context),
+        scripts_volume(context),
+    ]
+    .into_iter()
+    .chain(further)
+    .collect()
+}
+
+fn variables_volume(context: &Context<'_>) -> Volume {
+    Volume {
+        name: VARIABLES.to_owned(),
+        projected: Some(ProjectedVolumeSource {
+            // Group 0 reads; nobody else does.
+            default_mode: Some(0o440),
+            sources: Some(vec![VolumeProjection {
+                secret: Some(SecretProjection {
+                    name: kubernetes::file_secret(&context.workspace.name),
+                    ..SecretProjection::default()
+                }),
+                ..VolumeProjection::default()
+            }]),
+        }),
+        ..Volume::default()
+    }
+}
+
+fn scripts_volume(context: &Context<'_>) -> Volume {
+    Volume {
+        name: SCRIPTS.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: context.named(scripts::SCRIPTS),
+            default_mode: Some(0o555),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+/// The four figures of a container: what the devfile says, else the agent's default. A request is never above its limit.
+fn figures(context: &Context<'_>, spec: &ContainerSpec) -> [(&'static str, Option<String>); 4] {
+    let defaults = &context.config().default_resources;
+    let own = &spec.resources;
+    let pick = |own: &Option<String>, default: &Option<String>| own.clone().or_else(|| default.clone());
+    let cpu_limit = pick(&own.cpu_limit, &defaults.cpu_limit);
+    let memory_limit = pick(&own.memory_limit, &defaults.memory_limit);
+    let at_most = |request: Option<String>, limit: &Option<String>, unit| match (request, limit) {
+        (Some(request), Some(limit)) if quantity::parse(&request, unit) > quantity::parse(limit, unit) => {
+            Some(limit.clone())
+        }
+        (request, _) => request,
+    };
+    let cpu_request = at_most(
+        pick(&own.cpu_request, &defaults.cpu_request),
+        &cpu_limit,
+        Unit::Milli,
+    );
+    let memory_request = at_most(
+        pick(&own.memory_request, &defaults.memory_request),
+        &memory_limit,
+        Unit::Whole,
+    );
+    [
+        ("limits.cpu", cpu_limit),
+        ("limits.memory", memory_limit),
+        ("requests.cpu", cpu_request),
+        ("requests.memory", memory_request),
+    ]
+}
+
+fn resources(context: &Context<'_>, spec: &ContainerSpec) -> ResourceRequirements {
+    let [cpu_limit, memory_limit, cpu_request, memory_request] = figures(context, spec);
+    let pair = |cpu: Option<String>, memory: Option<String>| {
+        let quantities = [("cpu", cpu), ("memory", memory)];
+        Some(
+            quantities
+                .into_iter()
+                .filter_map(|(k, v)| Some((k.to_owned(), Quantity(v?))))
+                .collect(),
+        )
+    };
+    ResourceRequirements {
+        limits: pair(cpu_limit.1, memory_limit.1),
+        requests: pair(cpu_request.1, memory_request.1),
+        ..ResourceRequirements::default()
+    }
+}
+
+/// What one pod of the workspace counts against the quota. Init containers run one at a time with the figures of a
+/// container that is counted already.
+pub(super) fn pod_totals(context: &Context<'_>) -> BTreeMap<&'static str, Quantity> {
+    let mut totals: BTreeMap<&'static str, (u128, Unit)> = BTreeMap::new();
+    for container in &context.workspace.spec.containers {
+        for (resource, figure) in figures(context, container) {
+            let unit = if resource.ends_with("cpu") {
+                Unit::Milli
+            } else {
+                Unit::Whole
+            };
+            if let Some(amount) = figure.and_then(|figure| quantity::parse(&figure, unit)) {
+                let total = totals.entry(resource).or_insert((0, unit));
+                total.0 = total.0.saturating_add(amount);
+            }
+        }
+    }
+    totals
+        .into_iter()
+        .map(|(resource, (total, unit))| (resource, Quantity(quantity::print(total, unit))))
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! The Kubernetes objects of a workspace, in the order of application: `docs/workspace-in-the-cluster.md`.
+//!
+//! Rendering cannot fail: everything was checked when it became a [`berth_schema::WorkspaceSpec`]. Equal input gives equal
+//! bytes. The two Secrets of the variables are not here: their content is sealed apart, and the agent makes them.
+
+mod deployment;
+mod namespace;
+mod network;
+mod scripts;
+mod storage;
+
+use std::collections::BTreeMap;
+
+use berth_schema::kubernetes;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use crate::model::{AgentConfig, Snapshot, Workspace};
+
+/// Everything that belongs into the cluster for this workspace; the Deployment is the last.
+pub fn render(snapshot: &Snapshot, workspace: &Workspace) -> Vec<Value> {
+    let context = Context { snapshot, workspace };
+    let mut objects = vec![
+        value(&namespace::namespace(&context)),
+        value(&namespace::service_account(&context)),
+        value(&namespace::resource_quota(&context)),
+        value(&network::network_policy(&context)),
+        value(&scripts::config_map(&context)),
+    ];
+    objects.extend(storage::claims(&context).iter().map(value));
+    objects.push(value(&network::service(&context)));
+    objects.push(value(&deployment::deployment(&context)));
+    objects
+}
+
+fn value<T: serde::Serialize>(object: &T) -> Value {
+    serde_json::to_value(object).expect("Kubernetes types have string keys only, so they are always JSON")
+}
+
+/// What every object is made from.
+struct Context<'a> {
+    snapshot: &'a Snapshot,
+    workspace: &'a Workspace,
+}
+
+impl Context<'_> {
+    fn config(&self) -> &AgentConfig {
+        &self.snapshot.config
+    }
+
+    fn name(&self) -> String {
+        self.workspace.name.to_string()
+    }
+
+    fn named(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.workspace.name)
+    }
+
+    /// What selects the workspace's pods. It may never change: a Deployment's selector is immutable.
+    fn selector(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(kubernetes::WORKSPACE_ID.to_owned(), self.workspace.id.to_string())])
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.selector();
+        labels.insert(
+            kubernetes::AGENT_ID.to_owned(),
+            self.snapshot.agent_id.to_string(),
+        );
+        labels.insert("app.kubernetes.io/name".to_owned(), self.name());
+        labels.insert("app.kubernetes.io/managed-by".to_owned(), "berth".to_owned());
+        labels.insert(
+            "app.kubernetes.io/part-of".to_owned(),
+            "berth-workspace".to_owned(),
+        );
+        labels
+    }
+
+    fn annotations(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(
+            kubernetes::GENERATION.to_owned(),
+            self.workspace.generation.to_string(),
+        )])
+    }
+
+    fn metadata(&self, name: String) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(name),
+            namespace: Some(self.workspace.namespace.to_string()),
+            labels: Some(self.labels()),
+            annotations: Some(self.annotations()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    /// `{{port}}-<workspace>.<zone>`: the proxy puts the port in.
+    fn host_template(&self) -> String {
+        format!("{{{{port}}}}-{}.{}", self.workspace.name, self.config().dns_zone)
+    }
+}
+
+#[cfg(test)]
+#[path = "../objects_tests.rs"]
+mod tests;
