@@ -108,3 +108,9 @@ impl FromStr for Generation {
         text.parse().map(Self)
     }
 }
+
+impl From<i64> for Generation {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}

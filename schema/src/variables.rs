@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,6 +33,21 @@ impl VariableKind {
             Self::Environment => "environment",
             Self::File => "file",
         }
+    }
+}
+
+/// A text that is no kind of variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 'environment' or 'file'")]
+pub struct UnknownVariableKind;
+
+impl FromStr for VariableKind {
+    type Err = UnknownVariableKind;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Environment, Self::File]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(UnknownVariableKind)
     }
 }
 
