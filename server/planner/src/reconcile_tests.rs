@@ -1,1 +1,394 @@
+use berth_schema::reconcile::{
+    Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, OrphanVerdict,
+    Page, Received, ReconcileRequest, TerminationProgress, UpdateType, WorkspaceAgentInfo,
+};
+use berth_schema::{
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
+    WorkspaceName, WorkspaceSpec,
+};
+use jiff::Timestamp;
 
+use super::reconcile;
+use crate::model::{AgentConfig, Cause, Plan, Snapshot, Workspace};
+
+fn workspace(desired_state: DesiredState) -> Workspace {
+    let id = WorkspaceId::random();
+    Workspace {
+        id,
+        name: WorkspaceName::new("dev").expect("a name"),
+        namespace: NamespaceName::new(format!("berth-dev-{id}")).expect("a name"),
+        desired_state,
+        actual_state: ActualState::CreationRequested,
+        reason: None,
+        generation: Generation::FIRST,
+        applied_generation: Generation::default(),
+        deployment_resource_version: None,
+        reported: None,
+        spec: WorkspaceSpec::from_image("registry.example/dev:1"),
+    }
+}
+
+fn running(generation: i64) -> Workspace {
+    Workspace {
+        actual_state: ActualState::Running,
+        generation: Generation(generation),
+        applied_generation: Generation(generation),
+        deployment_resource_version: Some("7".to_owned()),
+        reported: Some((1, 1)),
+        ..workspace(DesiredState::Running)
+    }
+}
+
+fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInfo {
+    let condition = |kind: &str, reason: &str| DeploymentCondition {
+        kind: kind.to_owned(),
+        status: "True".to_owned(),
+        reason: Some(reason.to_owned()),
+        message: None,
+    };
+    WorkspaceAgentInfo {
+        workspace_id: workspace.id,
+        name: workspace.name.clone(),
+        namespace: workspace.namespace.clone(),
+        applied_generation: Some(Generation(applied)),
+        latest_k8s_deployment_info: Some(DeploymentInfo {
+            resource_version: "8".to_owned(),
+            generation: Some(1),
+            replicas: Some(replicas),
+            status: Some(DeploymentStatus {
+                observed_generation: Some(1),
+                replicas: Some(replicas),
+                available_replicas: Some(replicas),
+                unavailable_replicas: Some(0),
+                conditions: vec![
+                    condition("Progressing", "NewReplicaSetAvailable"),
+                    condition("Available", "MinimumReplicasAvailable"),
+                ],
+            }),
+        }),
+        pod_problems: vec![],
+        termination_progress: None,
+        error_details: None,
+        live_pods: u32::try_from(replicas).unwrap_or(0),
+        variables_missing: false,
+    }
+}
+
+fn gone(workspace: &Workspace) -> WorkspaceAgentInfo {
+    WorkspaceAgentInfo {
+        applied_generation: None,
+        latest_k8s_deployment_info: None,
+        termination_progress: Some(TerminationProgress::Terminated),
+        live_pods: 0,
+        ..info(workspace, 0, 0)
+    }
+}
+
+fn request(update_type: UpdateType, infos: Vec<WorkspaceAgentInfo>) -> ReconcileRequest {
+    ReconcileRequest {
+        update_type,
+        epoch: 1,
+        sequence: 2,
+        wait_seconds: 0,
+        workspace_agent_infos: infos,
+        received: vec![],
+        page: (update_type == UpdateType::Full).then_some(Page {
+            number: 0,
+            last: true,
+        }),
+    }
+}
+
+fn plan(workspaces: Vec<Workspace>, request: &ReconcileRequest) -> Plan {
+    let snapshot = Snapshot {
+        organization_id: OrganizationId::random(),
+        agent_id: AgentId::random(),
+        config: AgentConfig::default(),
+        workspaces,
+    };
+    reconcile(&snapshot, request, Timestamp::UNIX_EPOCH)
+}
+
+fn partial(workspace: &Workspace, infos: Vec<WorkspaceAgentInfo>) -> Plan {
+    plan(vec![workspace.clone()], &request(UpdateType::Partial, infos))
+}
+
+fn full(workspace: &Workspace, infos: Vec<WorkspaceAgentInfo>) -> Plan {
+    plan(vec![workspace.clone()], &request(UpdateType::Full, infos))
+}
+
+fn replicas(plan: &Plan) -> i64 {
+    let objects = plan.directives[0]
+        .directive
+        .config_to_apply
+        .as_ref()
+        .expect("a configuration");
+    objects.last().expect("objects")["spec"]["replicas"]
+        .as_i64()
+        .expect("replicas")
+}
+
+#[test]
+fn a_new_workspace_is_created_with_its_variables() {
+    let plan = partial(&workspace(DesiredState::Running), vec![]);
+    assert_eq!(plan.directives[0].directive.action, Action::Create);
+    assert!(plan.directives[0].variables_wanted);
+    assert_eq!(replicas(&plan), 1);
+    assert!(plan.updates.is_empty(), "an answer alone changes nothing");
+}
+
+#[test]
+fn lost_response_is_resent_next_round() {
+    let workspace = Workspace {
+        generation: Generation(5),
+        ..running(4)
+    };
+    for _ in 0..3 {
+        let plan = partial(&workspace, vec![]);
+        assert_eq!(plan.directives[0].directive.action, Action::Update);
+        assert_eq!(plan.report[0].cause, Cause::GenerationBehind);
+        assert!(!plan.directives[0].variables_wanted, "the cluster has them");
+    }
+}
+
+#[test]
+fn a_held_directive_is_no_news_but_comes_again() {
+    let workspace = workspace(DesiredState::Running);
+    let mut request = request(UpdateType::Partial, vec![]);
+    request.received = vec![Received {
+        workspace_id: workspace.id,
+        generation: Generation(1),
+    }];
+    let held = plan(vec![workspace.clone()], &request);
+    assert!(!held.has_news);
+    assert_eq!(held.directives[0].directive.action, Action::Create);
+    let newer = Workspace {
+        generation: Generation(2),
+        ..workspace
+    };
+    assert!(plan(vec![newer], &request).has_news);
+}
+
+#[test]
+fn proof_ends_the_directive_and_is_acknowledged() {
+    let workspace = workspace(DesiredState::Running);
+    let plan = partial(&workspace, vec![info(&workspace, 1, 1)]);
+    let directive = &plan.directives[0].directive;
+    assert_eq!(
+        (directive.action, directive.actual_state),
+        (Action::None, ActualState::Running)
+    );
+    assert_eq!(directive.deployment_resource_version.as_deref(), Some("8"));
+    assert!(directive.config_to_apply.is_none());
+    assert_eq!(plan.updates[0].applied_generation, Generation(1));
+}
+
+#[test]
+fn an_older_report_is_answered_and_not_stored() {
+    let workspace = Workspace {
+        reported: Some((1, 9)),
+        ..running(3)
+    };
+    let plan = partial(&workspace, vec![info(&workspace, 2, 0)]);
+    assert!(plan.updates.is_empty());
+    assert_eq!(plan.directives[0].directive.actual_state, ActualState::Running);
+}
+
+#[test]
+fn a_report_that_went_back_is_stored_and_answered_with_the_newer_intent() {
+    let workspace = running(3);
+    let plan = partial(&workspace, vec![info(&workspace, 2, 1)]);
+    assert_eq!(plan.updates[0].applied_generation, Generation(2));
+    assert_eq!(plan.directives[0].directive.action, Action::Update);
+}
+
+#[test]
+fn a_cluster_ahead_of_a_restored_database_is_overtaken() {
+    let workspace = running(3);
+    let plan = partial(&workspace, vec![info(&workspace, 10, 1)]);
+    let intent = plan.updates[0].intent.expect("a change of intent");
+    assert_eq!(intent.generation, Generation(11));
+    assert_eq!(plan.directives[0].directive.generation, Generation(11));
+}
+
+#[test]
+fn a_restart_scales_down_and_then_up_by_itself() {
+    let restart = Workspace {
+        desired_state: DesiredState::RestartRequested,
+        generation: Generation(4),
+        ..running(3)
+    };
+    let down = partial(&restart, vec![]);
+    assert_eq!(replicas(&down), 0);
+
+    let up = partial(&restart, vec![info(&restart, 4, 0)]);
+    let intent = up.updates[0].intent.expect("a change of intent");
+    assert_eq!(
+        (intent.desired_state, intent.generation),
+        (DesiredState::Running, Generation(5))
+    );
+    assert_eq!(replicas(&up), 1);
+}
+
+#[test]
+fn a_restart_waits_for_the_generation_that_asked_for_it() {
+    // The Deployment is scaled down, but at a generation before the restart: a stop that the user undid.
+    let restart = Workspace {
+        desired_state: DesiredState::RestartRequested,
+        generation: Generation(4),
+        ..running(3)
+    };
+    let plan = partial(&restart, vec![info(&restart, 3, 0)]);
+    assert!(plan.updates[0].intent.is_none());
+    assert_eq!(replicas(&plan), 0);
+}
+
+#[test]
+fn a_restart_does_not_need_a_stopped_that_was_never_seen() {
+    let restart = Workspace {
+        desired_state: DesiredState::RestartRequested,
+        generation: Generation(4),
+        ..running(3)
+    };
+    let mut report = info(&restart, 4, 0);
+    let status = report
+        .latest_k8s_deployment_info
+        .as_mut()
+        .and_then(|d| d.status.as_mut())
+        .expect("a status");
+    status.conditions.clear();
+    assert!(partial(&restart, vec![report]).updates[0].intent.is_some());
+}
+
+#[test]
+fn termination_goes_on_until_the_proof_and_is_echoed() {
+    let doomed = Workspace {
+        desired_state: DesiredState::Terminated,
+        generation: Generation(4),
+        ..running(3)
+    };
+    let told = partial(&doomed, vec![]);
+    assert_eq!(told.directives[0].directive.action, Action::Terminate);
+    assert!(told.directives[0].directive.config_to_apply.is_none());
+
+    let proven = partial(&doomed, vec![gone(&doomed)]);
+    assert_eq!(proven.updates[0].actual_state, ActualState::Terminated);
+    let directive = &proven.directives[0].directive;
+    assert_eq!(
+        (directive.action, directive.actual_state),
+        (Action::None, ActualState::Terminated)
+    );
+}
+
+#[test]
+fn a_terminated_workspace_that_shows_up_again_is_removed_and_stays_terminated() {
+    let finished = Workspace {
+        desired_state: DesiredState::Terminated,
+        actual_state: ActualState::Terminated,
+        ..running(3)
+    };
+    let plan = partial(&finished, vec![info(&finished, 3, 1)]);
+    assert_eq!(plan.directives[0].directive.action, Action::Terminate);
+    assert_eq!(plan.report[0].cause, Cause::Resurrected);
+    assert!(plan.updates.is_empty());
+    // The agent lost the echo and reports the end once more.
+    assert_eq!(
+        partial(&finished, vec![gone(&finished)]).directives[0]
+            .directive
+            .action,
+        Action::None
+    );
+}
+
+#[test]
+fn a_namespace_that_somebody_deleted_is_made_again() {
+    let workspace = running(3);
+    let plan = partial(&workspace, vec![gone(&workspace)]);
+    assert_eq!(plan.updates[0].actual_state, ActualState::Unknown);
+    assert_eq!(plan.directives[0].directive.action, Action::Create);
+    assert!(plan.directives[0].variables_wanted);
+}
+
+#[test]
+fn what_a_full_report_lacks_is_sent_again_and_not_taken_for_terminated() {
+    let workspace = running(3);
+    let plan = full(&workspace, vec![]);
+    assert_eq!(plan.report[0].cause, Cause::MissingInCluster);
+    assert_eq!(plan.updates[0].actual_state, ActualState::Unknown);
+    assert_eq!(plan.updates[0].applied_generation, Generation::default());
+    assert!(plan.directives[0].variables_wanted);
+}
+
+#[test]
+fn one_page_of_many_says_nothing_about_the_others() {
+    let workspace = running(3);
+    let mut request = request(UpdateType::Full, vec![]);
+    request.page = Some(Page {
+        number: 0,
+        last: false,
+    });
+    let plan = plan(vec![workspace], &request);
+    assert!(plan.updates.is_empty());
+    assert_eq!(plan.directives[0].directive.action, Action::None);
+}
+
+#[test]
+fn missing_variables_are_sent_again_to_a_workspace_that_shall_run() {
+    let mut workspace = running(3);
+    let mut report = info(&workspace, 3, 1);
+    report.variables_missing = true;
+    let plan = partial(&workspace, vec![report.clone()]);
+    assert_eq!(plan.report[0].cause, Cause::VariablesMissing);
+    assert!(plan.directives[0].variables_wanted);
+    workspace.desired_state = DesiredState::Stopped;
+    assert!(!partial(&workspace, vec![report]).directives[0].variables_wanted);
+}
+
+#[test]
+fn an_error_is_the_workspaces_own_and_the_directive_goes_on() {
+    let workspace = Workspace {
+        generation: Generation(4),
+        ..running(3)
+    };
+    let mut report = info(&workspace, 3, 1);
+    report.error_details = Some(ErrorDetails {
+        error_type: ErrorType::Kubernetes,
+        error_message: "quota".to_owned(),
+    });
+    let plan = partial(&workspace, vec![report]);
+    assert_eq!(plan.updates[0].actual_state, ActualState::Error);
+    assert_eq!(plan.directives[0].directive.action, Action::Update);
+}
+
+#[test]
+fn what_the_server_does_not_know_is_kept_and_told() {
+    let stranger = workspace(DesiredState::Running);
+    let plan = plan(vec![], &request(UpdateType::Partial, vec![info(&stranger, 1, 1)]));
+    assert_eq!(plan.orphans[0].verdict, OrphanVerdict::Keep);
+    assert!(plan.directives.is_empty() && plan.updates.is_empty());
+}
+
+#[test]
+fn nothing_new_is_no_news() {
+    let plan = partial(&running(3), vec![]);
+    assert!(!plan.has_news && plan.directives.is_empty() && plan.updates.is_empty());
+}
+
+#[test]
+fn equal_input_gives_equal_bytes() {
+    let snapshot = Snapshot {
+        organization_id: OrganizationId::random(),
+        agent_id: AgentId::random(),
+        config: AgentConfig::default(),
+        workspaces: vec![workspace(DesiredState::Running)],
+    };
+    let bytes = || {
+        let plan = reconcile(
+            &snapshot,
+            &request(UpdateType::Partial, vec![]),
+            Timestamp::UNIX_EPOCH,
+        );
+        serde_json::to_string(&plan.directives[0].directive).expect("JSON")
+    };
+    assert_eq!(bytes(), bytes());
+}
