@@ -1,0 +1,243 @@
+//! The JSON shapes that processes of different versions must agree on. Each type is written, compared with its golden file,
+//! read back from it and written again. `BLESS=1 cargo test -p berth-schema` rewrites the files: look at the difference.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use berth_schema::api::{
+    Agent, AgentCreated, CreateWorkspace, Paged, StateReason, VariableInput, VariableName, Workspace,
+};
+use berth_schema::reconcile::{
+    Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, Orphan,
+    OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
+    TerminationProgress, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
+};
+use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
+use berth_schema::{
+    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, NamespaceName, Problem,
+    WorkspaceId, WorkspaceName,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+fn check<T: Serialize + DeserializeOwned>(name: &str, value: &T) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}.json"));
+    let text = serde_json::to_string_pretty(value).expect("JSON") + "\n";
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).expect("a golden file can be written");
+    }
+    let golden = std::fs::read_to_string(&path).expect("a golden file");
+    assert_eq!(text, golden, "{name}");
+    let back: T = serde_json::from_str(&golden).expect("the golden file can be read");
+    assert_eq!(
+        serde_json::to_string_pretty(&back).expect("JSON") + "\n",
+        golden,
+        "{name} read and written"
+    );
+}
+
+fn workspace_id() -> WorkspaceId {
+    WorkspaceId::from(Uuid::from_u128(1))
+}
+
+fn workspace_name() -> WorkspaceName {
+    WorkspaceName::new("calm-blue-bay").expect("a name")
+}
+
+fn namespace() -> NamespaceName {
+    NamespaceName::new("berth-calm-blue-bay-00000000").expect("a name")
+}
+
+fn info() -> WorkspaceAgentInfo {
+    WorkspaceAgentInfo {
+        workspace_id: workspace_id(),
+        name: workspace_name(),
+        namespace: namespace(),
+        applied_generation: Some(Generation(3)),
+        latest_k8s_deployment_info: Some(DeploymentInfo {
+            resource_version: "815".to_owned(),
+            generation: Some(2),
+            replicas: Some(1),
+            status: Some(DeploymentStatus {
+                observed_generation: Some(2),
+                replicas: Some(1),
+                available_replicas: Some(0),
+                unavailable_replicas: Some(1),
+                conditions: vec![DeploymentCondition {
+                    kind: "Progressing".to_owned(),
+                    status: "True".to_owned(),
+                    reason: Some("ReplicaSetUpdated".to_owned()),
+                    message: Some("ReplicaSet is progressing".to_owned()),
+                }],
+            }),
+        }),
+        pod_problems: vec![PodProblem {
+            container: Some("main".to_owned()),
+            reason: "ImagePullBackOff".to_owned(),
+            message: "Back-off pulling image".to_owned(),
+            since: Some(Timestamp::UNIX_EPOCH),
+        }],
+        termination_progress: Some(TerminationProgress::Terminating),
+        error_details: Some(ErrorDetails {
+            error_type: ErrorType::Kubernetes,
+            error_message: "admission webhook denied the request".to_owned(),
+        }),
+        live_pods: 1,
+        variables_missing: true,
+    }
+}
+
+#[test]
+fn the_reconcile_request_keeps_its_shape() {
+    check(
+        "reconcile-request",
+        &ReconcileRequest {
+            update_type: UpdateType::Full,
+            epoch: 4,
+            sequence: 15,
+            wait_seconds: 50,
+            workspace_agent_infos: vec![info()],
+            received: vec![Received {
+                workspace_id: workspace_id(),
+                generation: Generation(4),
+            }],
+            page: Some(Page {
+                number: 0,
+                last: true,
+            }),
+        },
+    );
+}
+
+#[test]
+fn the_reconcile_response_keeps_its_shape() {
+    let variables = VariableBundle {
+        environment: BTreeMap::from([("GREETING".to_owned(), SecretValue::new(b"hello".to_vec()))]),
+        files: BTreeMap::from([("key.bin".to_owned(), SecretValue::new(vec![0, 255]))]),
+    };
+    check(
+        "reconcile-response",
+        &ReconcileResponse {
+            workspaces: vec![WorkspaceDirective {
+                workspace_id: workspace_id(),
+                name: workspace_name(),
+                namespace: namespace(),
+                action: Action::Create,
+                desired_state: DesiredState::Running,
+                actual_state: ActualState::CreationRequested,
+                deployment_resource_version: Some("815".to_owned()),
+                generation: Generation(1),
+                config_to_apply: Some(vec![serde_json::json!({"kind": "Namespace"})]),
+                variables: Some(variables),
+            }],
+            orphans: vec![Orphan {
+                workspace_id: workspace_id(),
+                name: workspace_name(),
+                namespace: namespace(),
+                verdict: OrphanVerdict::Keep,
+            }],
+            settings: Settings::default(),
+        },
+    );
+}
+
+#[test]
+fn an_empty_message_of_a_newer_version_is_understood() {
+    let request: ReconcileRequest =
+        serde_json::from_str(r#"{"update_type":"partial","epoch":1,"sequence":1,"something_new":{}}"#)
+            .expect("unknown fields are ignored");
+    assert!(request.workspace_agent_infos.is_empty() && request.wait_seconds == 0);
+}
+
+#[test]
+fn the_rest_bodies_keep_their_shape() {
+    let agent = Agent {
+        id: AgentId::from(Uuid::from_u128(2)),
+        name: AgentName::new("berlin").expect("a name"),
+        created_at: Timestamp::UNIX_EPOCH,
+        revoked_at: None,
+        last_contact_at: Some(Timestamp::UNIX_EPOCH),
+        workspaces: 3,
+    };
+    check(
+        "agent-created",
+        &AgentCreated {
+            agent,
+            token: Some("berth_agt_…".to_owned()),
+        },
+    );
+    let input = |name: &str, kind, value: Option<&str>, encoded: Option<&str>| VariableInput {
+        name: name.to_owned(),
+        kind,
+        value: value.map(|text| text.to_owned().into()),
+        value_base64: encoded.map(|text| text.to_owned().into()),
+    };
+    check(
+        "create-workspace",
+        &CreateWorkspace {
+            name: Some(workspace_name()),
+            agent: Some("berlin".to_owned()),
+            devfile: Some("schemaVersion: 2.2.0\n".to_owned()),
+            image: None,
+            variables: vec![
+                input("GREETING", VariableKind::Environment, Some("hello"), None),
+                input("key.bin", VariableKind::File, None, Some("AP8=")),
+            ],
+        },
+    );
+    let workspace = Workspace {
+        id: workspace_id(),
+        name: workspace_name(),
+        agent_id: AgentId::from(Uuid::from_u128(2)),
+        agent: AgentName::new("berlin").expect("a name"),
+        namespace: namespace(),
+        desired_state: DesiredState::Running,
+        actual_state: ActualState::Failed,
+        reason: Some(StateReason {
+            reason: "ErrImagePull".to_owned(),
+            message: "not found".to_owned(),
+        }),
+        generation: Generation(2),
+        applied_generation: Generation(1),
+        image: "registry.example/dev:1".to_owned(),
+        variables: vec![VariableName {
+            name: "GREETING".to_owned(),
+            kind: VariableKind::Environment,
+        }],
+        created_at: Timestamp::UNIX_EPOCH,
+        desired_state_changed_at: Timestamp::UNIX_EPOCH,
+        actual_state_changed_at: Timestamp::UNIX_EPOCH,
+    };
+    check(
+        "workspace-list",
+        &Paged {
+            items: vec![workspace],
+            next: Some("b3BhcXVl".to_owned()),
+        },
+    );
+}
+
+#[test]
+fn a_problem_keeps_its_shape() {
+    check(
+        "problem",
+        &Problem {
+            kind: "urn:berth:problem:invalid".to_owned(),
+            title: "The request is not valid".to_owned(),
+            status: 422,
+            detail: "one field is wrong".to_owned(),
+            request_id: Some("0190".to_owned()),
+            errors: vec![FieldError::new("variables[0].name", "must not be empty")],
+        },
+    );
+}
+
+#[test]
+fn a_misspelt_field_is_refused() {
+    let error = serde_json::from_str::<CreateWorkspace>(r#"{"imagee":"x"}"#).expect_err("unknown field");
+    assert!(error.to_string().contains("imagee"), "{error}");
+}
