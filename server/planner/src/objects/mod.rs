@@ -67,7 +67,7 @@ impl Context<'_> {
             kubernetes::AGENT_ID.to_owned(),
             self.snapshot.agent_id.to_string(),
         );
-        labels.insert("app.kubernetes.io/name".to_owned(), self.name());
+        labels.insert(kubernetes::WORKSPACE_NAME.to_owned(), self.name());
         labels.insert("app.kubernetes.io/managed-by".to_owned(), "berth".to_owned());
         labels.insert(
             "app.kubernetes.io/part-of".to_owned(),
