@@ -8,6 +8,7 @@ pub mod ids;
 pub mod kubernetes;
 pub mod names;
 pub mod problem;
+pub mod quantity;
 pub mod reconcile;
 pub mod spec;
 pub mod state;

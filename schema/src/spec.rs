@@ -47,6 +47,9 @@ pub struct ContainerSpec {
     pub image: String,
     #[serde(default)]
     pub main: bool,
+    /// Not started with the others: the commands of `pre_start` that name it are all that runs in it (devfile `apply`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub init: bool,
     /// Replaces the image's entrypoint. Empty: the image's own, or an idle one where `override_command` is set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,

@@ -1,0 +1,88 @@
+//! Reads a devfile (schema 2.2 and 2.3) or a `devcontainer.json` into a [`WorkspaceSpec`].
+//!
+//! The reading is strict: whatever Berth does not do is refused at its place in the text, all errors together. It does
+//! no IO, does not panic, and its work is bounded by [`MAX_BYTES`] and by the limits in `docs/devfile.md`.
+//!
+//! Text becomes a tree in which every node knows its place (`yaml`, `node`), a cursor walks the tree and reports
+//! what is unknown or wrong (`cursor`), and the modules named after the devfile's parts build the result.
+
+mod attributes;
+mod checks;
+mod command;
+mod component;
+mod container;
+mod cursor;
+mod diagnostic;
+mod document;
+mod endpoint;
+mod environment;
+mod node;
+mod resources;
+mod scalar;
+mod variables;
+mod yaml;
+
+use berth_schema::WorkspaceSpec;
+
+use crate::cursor::Cursor;
+pub use crate::diagnostic::{Diagnostic, MAX_DIAGNOSTICS};
+use crate::diagnostic::{Position, Report};
+
+/// The largest file that is looked at.
+pub const MAX_BYTES: usize = 3 * 1024 * 1024;
+
+/// What an installation or an agent allows. The default sets no bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The most CPU that the containers may ask for together, in thousandths. A limit counts, without one the request.
+    pub max_cpu_millis: Option<u64>,
+    /// The most memory that the containers may ask for together, in bytes. A limit counts, without one the request.
+    pub max_memory_bytes: Option<u64>,
+}
+
+/// Reads a devfile.
+///
+/// # Errors
+/// Everything that is wrong, sorted by place, at most [`MAX_DIAGNOSTICS`]. Text that is not YAML at all, or passes a
+/// bound, is reported at that place alone.
+pub fn parse(text: &str, options: &Options) -> Result<WorkspaceSpec, Vec<Diagnostic>> {
+    let report = Report::default();
+    let spec = within_bounds(text, &report)
+        .and_then(|()| yaml::read(text, &report))
+        .and_then(|root| document::read(&Cursor::root(&root, &report), options));
+    report.conclude(spec)
+}
+
+/// The workspace around an image for a project without a devfile: one container that is kept running.
+///
+/// # Errors
+/// When `image` is no image reference. The path is `image`, the place the beginning of the text.
+pub fn image_spec(image: &str) -> Result<WorkspaceSpec, Diagnostic> {
+    match checks::image(image) {
+        Ok(()) => Ok(WorkspaceSpec::from_image(image)),
+        Err(message) => {
+            let Position { line, column } = Position::START;
+            Err(Diagnostic {
+                line,
+                column,
+                path: "image".to_owned(),
+                message,
+            })
+        }
+    }
+}
+
+fn within_bounds(text: &str, report: &Report) -> Option<()> {
+    if text.len() <= MAX_BYTES {
+        return Some(());
+    }
+    report.add(
+        Position::START,
+        "",
+        format!(
+            "the file is {} bytes long, at most {MAX_BYTES} are allowed",
+            text.len()
+        ),
+    );
+    None
+}

@@ -1,0 +1,140 @@
+//! CPU, memory and disk: Kubernetes quantities within what makes sense.
+
+use berth_schema::quantity::{self, Unit};
+use berth_schema::spec::Resources;
+
+use crate::Options;
+use crate::cursor::{Cursor, Fields};
+use crate::diagnostic::shown;
+use crate::variables::Variables;
+
+/// More would be a mistake of units: `2000` where `2000m` is meant.
+const MAX_CPU_MILLIS: u128 = 1_024_000;
+const MEBIBYTE: u128 = 1 << 20;
+const MAX_BYTES: u128 = 1 << 50;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Cpu,
+    Memory,
+    Disk,
+}
+
+impl Of {
+    fn amount(self, text: &str) -> Result<u128, String> {
+        let unit = if self == Self::Cpu {
+            Unit::Milli
+        } else {
+            Unit::Whole
+        };
+        let example = if self == Self::Cpu {
+            "'500m' or '2'"
+        } else {
+            "'512Mi' or '4Gi'"
+        };
+        let amount = quantity::parse(text, unit).ok_or_else(|| {
+            format!(
+                "is '{}', not a Kubernetes quantity such as {example}",
+                shown(text)
+            )
+        })?;
+        match self {
+            Self::Cpu if amount == 0 => Err("must be more than zero".to_owned()),
+            Self::Cpu if amount > MAX_CPU_MILLIS => Err(format!(
+                "is {} CPUs; did you mean '{}m'?",
+                amount / 1_000,
+                amount / 1_000
+            )),
+            Self::Memory | Self::Disk if amount < MEBIBYTE => Err(format!(
+                "is {amount} bytes, less than 1Mi; write a unit, as in {example}"
+            )),
+            Self::Memory | Self::Disk if amount > MAX_BYTES => Err("is more than 1Pi".to_owned()),
+            _ => Ok(amount),
+        }
+    }
+}
+
+/// A quantity that was read: as it was written, and its amount.
+struct Read<'a> {
+    cursor: Cursor<'a>,
+    text: String,
+    amount: u128,
+}
+
+fn read<'a>(cursor: Option<Cursor<'a>>, of: Of, variables: &Variables) -> Option<Read<'a>> {
+    let cursor = cursor?;
+    let text = variables.fill(&cursor, cursor.text_or_number()?)?;
+    match of.amount(&text) {
+        Ok(amount) => Some(Read { cursor, text, amount }),
+        Err(message) => {
+            cursor.error(message);
+            None
+        }
+    }
+}
+
+/// The four fields of a container.
+pub(crate) fn container(fields: &mut Fields<'_>, variables: &Variables) -> Resources {
+    let mut take = |name, of| read(fields.optional(name), of, variables);
+    let (cpu_request, cpu_limit) = (take("cpuRequest", Of::Cpu), take("cpuLimit", Of::Cpu));
+    let (memory_request, memory_limit) = (take("memoryRequest", Of::Memory), take("memoryLimit", Of::Memory));
+    for (request, limit) in [(&cpu_request, &cpu_limit), (&memory_request, &memory_limit)] {
+        if let (Some(request), Some(limit)) = (request, limit)
+            && request.amount > limit.amount
+        {
+            request.cursor.error(format!(
+                "is '{}', more than the limit of '{}'",
+                request.text, limit.text
+            ));
+        }
+    }
+    let text = |read: Option<Read<'_>>| read.map(|read| read.text);
+    Resources {
+        cpu_request: text(cpu_request),
+        cpu_limit: text(cpu_limit),
+        memory_request: text(memory_request),
+        memory_limit: text(memory_limit),
+    }
+}
+
+/// The size of a volume.
+pub(crate) fn size(cursor: Option<Cursor<'_>>, variables: &Variables) -> Option<String> {
+    read(cursor, Of::Disk, variables).map(|read| read.text)
+}
+
+/// Checks a memory size that a translation made.
+pub(crate) fn memory(text: &str) -> Result<(), String> {
+    Of::Memory.amount(text).map(|_| ())
+}
+
+/// Checks a number of CPUs that a translation made.
+pub(crate) fn cpu(text: &str) -> Result<(), String> {
+    Of::Cpu.amount(text).map(|_| ())
+}
+
+/// What the containers ask for together against what the options allow.
+pub(crate) fn check_total<'r>(
+    at: &Cursor<'_>,
+    all: impl Iterator<Item = &'r Resources> + Clone,
+    options: &Options,
+) {
+    let total =
+        |of: Of, limit: fn(&Resources) -> &Option<String>, request: fn(&Resources) -> &Option<String>| {
+            all.clone()
+                .filter_map(|resources| limit(resources).as_ref().or(request(resources).as_ref()))
+                .filter_map(|text| of.amount(text).ok())
+                .sum::<u128>()
+        };
+    let cpu = total(Of::Cpu, |r| &r.cpu_limit, |r| &r.cpu_request);
+    if let Some(max) = options.max_cpu_millis.filter(|max| cpu > u128::from(*max)) {
+        at.error(format!(
+            "ask for {cpu}m of CPU together, at most {max}m are allowed"
+        ));
+    }
+    let memory = total(Of::Memory, |r| &r.memory_limit, |r| &r.memory_request);
+    if let Some(max) = options.max_memory_bytes.filter(|max| memory > u128::from(*max)) {
+        at.error(format!(
+            "ask for {memory} bytes of memory together, at most {max} are allowed"
+        ));
+    }
+}
