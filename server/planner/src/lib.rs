@@ -7,7 +7,6 @@ pub mod actual_state;
 pub mod intent;
 pub mod model;
 pub mod objects;
-pub mod quantity;
 mod reconcile;
 
 pub use model::{

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_schema::kubernetes::{self, EDITOR_PORT, PROJECTS_PATH, SSH_PORT, VARIABLE_FILES_PATH};
+use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::api::core::v1::{
@@ -15,7 +16,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::{Context, scripts, storage};
-use crate::quantity::{self, Unit};
 
 pub(super) fn deployment(context: &Context<'_>) -> Deployment {
     Deployment {
