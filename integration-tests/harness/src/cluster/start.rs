@@ -1,0 +1,234 @@
+//! Starting a cluster, from the host's side.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use k8s_openapi::api::core::v1::{Node, ServiceAccount};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::wait::await_condition;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::events::{self, Event};
+use super::plan::{ClusterConfig, Plan};
+use super::{Cluster, PROCESS_FILE, cgroups, credentials, leftovers, network, node, provisioner};
+use crate::binaries::Binaries;
+use crate::process::{ProcessId, is_root, log_file, write_atomically};
+use crate::{images, packages, paths};
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
+    if let Some(running) = Cluster::attach(&config.dir) {
+        ensure!(
+            config.detached,
+            "a cluster already runs in {}",
+            config.dir.display()
+        );
+        return Ok(running);
+    }
+    if config.node {
+        ensure!(
+            is_root(),
+            "a node needs root; without it only the control plane can run"
+        );
+        packages::check(packages::CLUSTER)?;
+        leftovers::remove();
+    }
+    let binaries = Binaries::ensure().await?;
+    let sandbox = if config.node {
+        Some(images::archive(&images::PAUSE).await?)
+    } else {
+        None
+    };
+
+    let cluster = launch(&config, &binaries).await?;
+    wait_for_supervisor(&cluster).await?;
+    if let Some(sandbox) = sandbox {
+        node::import_image(&cluster, &sandbox).await?;
+    }
+    wait_for_api(&cluster).await?;
+    apply_storage_class(&cluster).await?;
+    timeout(LIMIT, settle(&cluster))
+        .await
+        .context("the cluster did not get ready in time; see its log directory")??;
+    Ok(cluster)
+}
+
+/// Starts the supervisor and gives it its plan.
+async fn launch(config: &ClusterConfig, binaries: &Binaries) -> anyhow::Result<Cluster> {
+    let dir = &config.dir;
+    fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    events::clear(dir);
+    let kept = fs::read(dir.join("plan.json")).ok();
+    let kept: Option<Plan> = kept.and_then(|text| serde_json::from_slice(&text).ok());
+    let _ = fs::remove_file(dir.join("plan.json"));
+
+    let mut child = spawn(config)?;
+    let process = ProcessId::of(child.id()).context("the cluster's process ended at once")?;
+    write_atomically(&dir.join(PROCESS_FILE), serde_json::to_vec(&process)?)?;
+    let slot = match connect(config, process, kept.map(|plan| plan.slot)).await {
+        Ok(slot) => slot,
+        Err(cause) => {
+            child.kill().context("the cluster's process cannot be ended")?;
+            return Err(cause);
+        }
+    };
+    let plan = Plan::new(config, slot, binaries)?;
+    let cluster = Cluster {
+        plan,
+        dir: dir.clone(),
+        kubeconfig: dir.join("admin.kubeconfig"),
+        process,
+        child: Some(child),
+    };
+    credentials::write(&cluster.plan, dir)?;
+    write_atomically(&dir.join("plan.json"), serde_json::to_vec_pretty(&cluster.plan)?)?;
+    Ok(cluster)
+}
+
+async fn connect(config: &ClusterConfig, process: ProcessId, kept: Option<u8>) -> anyhow::Result<u8> {
+    if !config.node {
+        return Ok(0);
+    }
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    let ours = namespace("self");
+    while namespace(&process.pid.to_string()) == ours {
+        ensure!(
+            process.is_alive(),
+            "no namespaces could be made; see {}/log/supervisor.log",
+            config.dir.display()
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+    let slot = network::connect(process.pid, kept.filter(|_| config.keep_data)).await?;
+    cgroups::remove(slot);
+    cgroups::create(slot);
+    Ok(slot)
+}
+
+fn spawn(config: &ClusterConfig) -> anyhow::Result<Child> {
+    let supervisor = paths::program("berth-dev")?;
+    let mut words: Vec<&str> = Vec::new();
+    if config.detached {
+        words.push("setsid");
+    }
+    if config.node {
+        words.extend([
+            "unshare",
+            "--mount",
+            "--pid",
+            "--net",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+        ]);
+        words.extend(["--propagation", "private", "--", "tini", "--"]);
+    }
+    let log = log_file(&config.dir.join("log/supervisor.log"))?;
+    let mut command = match words.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(&supervisor);
+            command
+        }
+        None => Command::new(&supervisor),
+    };
+    command.arg("cluster-supervise").arg(&config.dir);
+    command.stdin(if config.detached {
+        Stdio::null()
+    } else {
+        Stdio::piped()
+    });
+    command
+        .stdout(log.try_clone().context("a log's handle cannot be duplicated")?)
+        .stderr(log);
+    command.spawn().context("the cluster's process cannot be started")
+}
+
+async fn wait_for_supervisor(cluster: &Cluster) -> anyhow::Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let events = events::read(cluster.dir());
+        if events.contains(&Event::Ready) {
+            return Ok(());
+        }
+        if let Some(Event::Failed(cause)) = events.last() {
+            bail!("the cluster in {} failed: {cause}", cluster.dir().display());
+        }
+        ensure!(
+            cluster.process.is_alive(),
+            "the cluster ended; see {}/log",
+            cluster.dir().display()
+        );
+        ensure!(
+            Instant::now() < deadline,
+            "the cluster did not start; see {}/log",
+            cluster.dir().display()
+        );
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(super) async fn wait_for_api(cluster: &Cluster) -> anyhow::Result<()> {
+    let client = cluster.client().await?;
+    let deadline = Instant::now() + LIMIT;
+    while !super::api_is_ready(&client).await {
+        ensure!(
+            Instant::now() < deadline,
+            "the API server is not ready; see {}/log",
+            cluster.dir().display()
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Volumes are made when the first pod that wants them is scheduled, as clouds do it.
+async fn apply_storage_class(cluster: &Cluster) -> anyhow::Result<()> {
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": "standard",
+            "annotations": { "storageclass.kubernetes.io/is-default-class": "true" },
+        },
+        "provisioner": provisioner::PROVISIONER,
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "reclaimPolicy": "Delete",
+    });
+    let classes = Api::<StorageClass>::all(cluster.client().await?);
+    classes
+        .patch(
+            "standard",
+            &PatchParams::apply("berth-dev").force(),
+            &Patch::Apply(&class),
+        )
+        .await
+        .context("the storage class is refused")?;
+    Ok(())
+}
+
+/// Pods can be made once the node is ready and the default namespace has its service account.
+async fn settle(cluster: &Cluster) -> anyhow::Result<()> {
+    let client = cluster.client().await?;
+    let accounts = Api::<ServiceAccount>::default_namespaced(client.clone());
+    await_condition(accounts, "default", |account: Option<&ServiceAccount>| {
+        account.is_some()
+    })
+    .await?;
+    if cluster.has_node() {
+        await_condition(Api::<Node>::all(client), &cluster.node_name(), is_ready).await?;
+    }
+    Ok(())
+}
+
+fn is_ready(node: Option<&Node>) -> bool {
+    let conditions = node
+        .and_then(|node| node.status.as_ref())
+        .and_then(|status| status.conditions.as_ref());
+    conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
+}

@@ -1,0 +1,151 @@
+//! Long-running processes: known again by pid and start time, ended in order, logging to a file.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+
+/// A process of this machine. The start time tells it from a later one that got the same pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    pub pid: u32,
+    /// In clock ticks since the machine started: field 22 of `/proc/<pid>/stat`.
+    pub started: u64,
+}
+
+impl ProcessId {
+    /// The process that has this pid now.
+    pub fn of(pid: u32) -> Option<Self> {
+        Some(Self {
+            pid,
+            started: start_time(pid)?,
+        })
+    }
+
+    /// Whether it still runs. A zombie does not.
+    pub fn is_alive(self) -> bool {
+        start_time(self.pid) == Some(self.started)
+    }
+
+    /// Sends a signal, unless the process has ended.
+    pub fn signal(self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
+            && self.is_alive()
+        {
+            // It may end between the check and the signal, which is as good.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Waits until it has ended; false when it has not within `limit`.
+    pub async fn ended_within(self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while self.is_alive() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// SIGTERM, and SIGKILL when it is still there after `grace`.
+    pub async fn stop(self, grace: Duration) {
+        self.signal(Signal::TERM);
+        if !self.ended_within(grace).await {
+            self.signal(Signal::KILL);
+            self.ended_within(Duration::from_secs(5)).await;
+        }
+    }
+
+    /// The program's name, cut to 15 characters.
+    pub fn name(self) -> Option<String> {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).ok()?;
+        Some(name.trim_end().to_owned())
+    }
+
+    /// Its direct children.
+    pub fn children(self) -> Vec<Self> {
+        let path = format!("/proc/{0}/task/{0}/children", self.pid);
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace()
+            .filter_map(|pid| Self::of(pid.parse().ok()?))
+            .collect()
+    }
+}
+
+/// The start time of a process that is no zombie.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name stands in parentheses and may itself hold blanks and parentheses.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    if matches!(fields.first(), Some(&("Z" | "X"))) {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
+}
+
+/// Opens a log for appending, making its directory.
+pub fn log_file(path: &Path) -> anyhow::Result<File> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    }
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("{} cannot be opened", path.display()))
+}
+
+/// Writes a whole file or leaves the old one: readers never see half of it.
+pub fn write_atomically(path: &Path, contents: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, contents).with_context(|| format!("{} cannot be written", partial.display()))?;
+    fs::rename(&partial, path).with_context(|| format!("{} cannot be replaced", path.display()))
+}
+
+/// Whether this process may do everything: make namespaces, mounts and interfaces.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_that_was_given_to_another_process_is_not_signalled() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("30")
+            .spawn()
+            .expect("sleep starts");
+        let real = ProcessId::of(child.id()).expect("it runs");
+        let stale = ProcessId {
+            started: real.started - 1,
+            ..real
+        };
+        assert!(!stale.is_alive());
+        stale.signal(Signal::KILL);
+        assert!(
+            real.is_alive(),
+            "a signal for an earlier process reached a later one"
+        );
+        real.signal(Signal::KILL);
+        child.wait().expect("it ends");
+        assert!(!real.is_alive());
+    }
+
+    #[test]
+    fn a_zombie_counts_as_ended() {
+        let mut child = std::process::Command::new("true").spawn().expect("true starts");
+        let pid = child.id();
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(ProcessId::of(pid), None);
+        child.wait().expect("it ended");
+    }
+}

@@ -1,0 +1,151 @@
+//! The server's real binary.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use secrecy::SecretString;
+
+use crate::daemon::{Daemon, Recipe, free_address};
+use crate::paths;
+use crate::process::{ProcessId, write_atomically};
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// A database of its own: [`crate::Postgres::create_database`].
+    pub database_url: String,
+    /// Keeps its key-encryption key, the first token and its log.
+    pub dir: PathBuf,
+    /// Addresses beside 127.0.0.1, for instance [`crate::Cluster::host_address`].
+    pub also_listen: Vec<IpAddr>,
+    /// Further environment, for options that a test changes (`BERTH_…`).
+    pub environment: Vec<(String, String)>,
+}
+
+impl ServerOptions {
+    pub fn new(database_url: impl Into<String>, dir: impl Into<PathBuf>) -> Self {
+        Self {
+            database_url: database_url.into(),
+            dir: dir.into(),
+            also_listen: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// A running `berth-server`; killed when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    daemon: Daemon,
+    address: SocketAddr,
+    metrics: SocketAddr,
+    first_token: PathBuf,
+}
+
+impl Server {
+    /// Starts it on free ports and waits until `/readyz` answers 200.
+    pub async fn start(options: ServerOptions) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&options.dir)
+            .with_context(|| format!("{} cannot be made", options.dir.display()))?;
+        let address = free_address(Ipv4Addr::LOCALHOST.into())?;
+        let metrics = free_address(Ipv4Addr::LOCALHOST.into())?;
+        let also = options
+            .also_listen
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, address.port()));
+        let listen: Vec<_> = std::iter::once(address)
+            .chain(also)
+            .map(|one| one.to_string())
+            .collect();
+        let kek = options.dir.join("kek");
+        if !kek.exists() {
+            write_kek(&kek)?;
+        }
+        let first_token = options.dir.join("first-token");
+        let arguments = vec![
+            format!("--listen={}", listen.join(",")),
+            format!("--metrics-listen={metrics}"),
+            format!("--kek-file={}", kek.display()),
+            format!("--first-token-file={}", first_token.display()),
+        ];
+        // By environment, since a command line is everyone's to read.
+        let mut environment = vec![("DATABASE_URL".to_owned(), options.database_url)];
+        environment.extend(options.environment);
+        let daemon = Daemon::spawn(Recipe {
+            program: paths::program("berth-server")?,
+            arguments,
+            environment,
+            log: options.dir.join("server.log"),
+            ready_url: format!("http://{address}/readyz"),
+        })?;
+        daemon.ready(Duration::from_secs(60)).await?;
+        Ok(Self {
+            daemon,
+            address,
+            metrics,
+            first_token,
+        })
+    }
+
+    /// On 127.0.0.1, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// On another of its addresses.
+    pub fn url_at(&self, ip: IpAddr) -> String {
+        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+    }
+
+    pub fn metrics_url(&self) -> String {
+        format!("http://{}/metrics", self.metrics)
+    }
+
+    /// The first administrator's token, written at the first start on an empty database.
+    pub fn first_token(&self) -> anyhow::Result<SecretString> {
+        let text = std::fs::read_to_string(&self.first_token).context("the server wrote no first token")?;
+        Ok(text.trim().into())
+    }
+
+    pub fn process(&self) -> ProcessId {
+        self.daemon.process()
+    }
+
+    pub fn log(&self) -> &Path {
+        self.daemon.log()
+    }
+
+    pub fn kill9(&mut self) -> anyhow::Result<()> {
+        self.daemon.kill9()
+    }
+
+    /// SIGTERM; it drains.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.daemon.stop(Duration::from_secs(60)).await
+    }
+
+    /// Starts it again on the same addresses and waits until it is ready.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.daemon.start_again()?;
+        self.daemon.ready(Duration::from_secs(60)).await
+    }
+
+    /// [`Server::stop`] and [`Server::start_again`].
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.start_again().await
+    }
+}
+
+/// A key-encryption key as the server reads it.
+fn write_kek(path: &Path) -> anyhow::Result<()> {
+    let mut key = [0_u8; 32];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key).context("no randomness")?;
+    let line = format!("test {}\n", base64::engine::general_purpose::STANDARD.encode(key));
+    write_atomically(path, line)?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(path, mode).context("the key cannot be kept from others")
+}
