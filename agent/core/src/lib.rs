@@ -1,0 +1,35 @@
+//! Decides, without IO, what an agent reports to its server and what it does in its cluster.
+//!
+//! Facts come in through [`Index`], answers of the server through [`Agent::respond`], results of actions through
+//! [`Agent::finish`]; out come reports and [`Action`]s. Time and randomness are arguments, so that the same input always
+//! gives the same output. The round, step by step (all of it pure; the `berth-agent` crate does the IO between):
+//!
+//! 1. [`Index`]: what the watches have shown, by workspace.
+//! 2. [`Agent::news`], [`Agent::full`]: what the server has not acknowledged, or everything.
+//! 3. [`Agent::respond`]: acknowledgements are remembered, directives become actions, or a reason why not.
+//! 4. [`Agent::finish`]: what became of an action; an error rests its workspace alone and is reported.
+
+mod agent;
+mod backoff;
+mod facts;
+mod index;
+mod kinds;
+pub mod lease;
+mod memory;
+mod plan;
+mod policy;
+mod problems;
+mod report;
+mod secrets;
+mod work;
+
+pub use agent::Agent;
+pub use backoff::Backoff;
+pub use facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Unusable, Watched};
+pub use index::{Index, ListVerdict};
+pub use kinds::Kind;
+pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, Task};
+pub use policy::{Identity, Manifest, Refusal};
+pub use report::{Pages, bounded};
+pub use secrets::SecretManifest;
+pub use work::Skip;

@@ -1,0 +1,254 @@
+//! The agent's mind: facts, work and memory together.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use berth_schema::reconcile::{
+    Action as Wish, OrphanVerdict, Received, ReconcileResponse, TerminationProgress, WorkspaceAgentInfo,
+    WorkspaceDirective,
+};
+use berth_schema::{ActualState, Generation, WorkspaceId};
+
+use crate::index::Index;
+use crate::memory::Memory;
+use crate::plan::{self, Action, Applied, Outcome, Plan, Prepared, Task};
+use crate::policy::Identity;
+use crate::report::{self, Pages};
+use crate::work::{Goal, Skip, Wanted, Work};
+
+/// Everything the agent knows and decides by. It does nothing by itself.
+#[derive(Debug)]
+pub struct Agent {
+    identity: Identity,
+    index: Index,
+    work: Work,
+    memory: Memory,
+}
+
+impl Agent {
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            index: Index::default(),
+            work: Work::default(),
+            memory: Memory::default(),
+        }
+    }
+
+    pub const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub const fn index_mut(&mut self) -> &mut Index {
+        &mut self.index
+    }
+
+    /// Another term of leadership begins: nothing is known of what was done or told before.
+    pub fn begin_term(&mut self) {
+        self.work.clear();
+        self.memory.clear();
+    }
+
+    /// The reports of everything, in messages' worth; the memory of acknowledgements begins anew.
+    pub fn full(&mut self) -> Pages {
+        self.memory.clear();
+        Pages::new(self.infos().collect())
+    }
+
+    /// The reports that the server has not acknowledged, at most one message's worth.
+    pub fn news(&self) -> Vec<WorkspaceAgentInfo> {
+        Pages::new(self.infos().filter(|info| self.memory.is_news(info)).collect()).first()
+    }
+
+    pub fn has_news(&self) -> bool {
+        self.infos().any(|info| self.memory.is_news(&info))
+    }
+
+    /// The directives that are held and not proven yet.
+    pub fn received(&self) -> Vec<Received> {
+        self.work.received()
+    }
+
+    /// What the server's answer to a request that held the reports `sent` leads to. `jitter` draws numbers from 0 up to 1.
+    pub fn respond(
+        &mut self,
+        sent: &[WorkspaceAgentInfo],
+        response: ReconcileResponse,
+        now: Instant,
+        jitter: &mut dyn FnMut() -> f64,
+    ) -> Plan {
+        let mut plan = Plan {
+            acknowledged: self.memory.acknowledge(sent, &response),
+            ..Plan::default()
+        };
+        let mut gone = sent
+            .iter()
+            .filter(|info| info.termination_progress == Some(TerminationProgress::Terminated))
+            .map(|info| info.workspace_id)
+            .collect::<BTreeSet<_>>();
+        for orphan in response.orphans {
+            if gone.remove(&orphan.workspace_id) {
+                self.forget(orphan.workspace_id);
+            } else if orphan.verdict == OrphanVerdict::Remove {
+                let wanted = Wanted {
+                    workspace: orphan.workspace_id,
+                    name: orphan.name,
+                    namespace: orphan.namespace,
+                    generation: Generation::default(),
+                    goal: Goal::Gone,
+                };
+                self.terminate(wanted, now, jitter, &mut plan);
+            } else if self.index.view(orphan.workspace_id).is_empty() {
+                self.forget(orphan.workspace_id);
+            }
+        }
+        for directive in response.workspaces {
+            // Forgotten only after the echo: until then `Terminated` is told again and again.
+            if gone.contains(&directive.workspace_id) && directive.actual_state == ActualState::Terminated {
+                self.forget(directive.workspace_id);
+                continue;
+            }
+            self.follow(directive, now, jitter, &mut plan);
+        }
+        plan
+    }
+
+    /// Actions that are due without an answer of the server: deletions that go on. To be called after every change and at
+    /// [`Agent::next_due`].
+    pub fn tick(&mut self, now: Instant) -> Vec<Action<Prepared>> {
+        let due = self.work.tick(&self.index, now);
+        for workspace in due.repeat {
+            self.memory.repeat(workspace);
+        }
+        let mut actions = vec![];
+        for workspace in due.leaving {
+            actions.extend(self.work.resume(workspace).map(|entry| Action {
+                workspace,
+                name: entry.name.clone(),
+                namespace: entry.namespace.clone(),
+                generation: entry.generation,
+                stage: Prepared(Task::Terminate),
+            }));
+        }
+        actions
+    }
+
+    /// When [`Agent::tick`] has something to do even if nothing happens.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.work.next_due(&self.index)
+    }
+
+    /// An action ended. `jitter` is a random number from 0 up to 1.
+    pub fn finish(&mut self, action: Action<Applied>, now: Instant, jitter: f64) {
+        let Applied(outcome) = action.stage;
+        self.work.finish(action.workspace, outcome, now, jitter);
+    }
+
+    fn follow(
+        &mut self,
+        directive: WorkspaceDirective,
+        now: Instant,
+        jitter: &mut dyn FnMut() -> f64,
+        plan: &mut Plan,
+    ) {
+        match directive.action {
+            Wish::None => self
+                .work
+                .settle(directive.workspace_id, directive.generation, &self.index),
+            Wish::Terminate => self.terminate(plan::wanted(&directive, Goal::Gone), now, jitter, plan),
+            Wish::Create | Wish::Update => self.apply(directive, now, jitter, plan),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        directive: WorkspaceDirective,
+        now: Instant,
+        jitter: &mut dyn FnMut() -> f64,
+        plan: &mut Plan,
+    ) {
+        let wanted = plan::wanted(&directive, Goal::Applied);
+        let workspace = wanted.workspace;
+        let prepared = self
+            .work
+            .admit(&wanted, now)
+            .and_then(|()| plan::prepare(&self.identity, &self.index, directive));
+        match prepared {
+            Ok(apply) => {
+                plan.actions
+                    .push(Action::new(&wanted, Task::Apply(Box::new(apply))));
+                self.work.begin(wanted);
+            }
+            Err(skip) => {
+                self.record(&skip, wanted, now, jitter());
+                plan.skipped.push((workspace, skip));
+            }
+        }
+    }
+
+    fn terminate(&mut self, wanted: Wanted, now: Instant, jitter: &mut dyn FnMut() -> f64, plan: &mut Plan) {
+        let workspace = wanted.workspace;
+        let allowed = self.work.admit(&wanted, now).and_then(|()| {
+            let allowed = self.identity.allows_namespace(&wanted.namespace);
+            allowed.map_err(Skip::Refused)
+        });
+        match allowed {
+            Ok(()) => {
+                plan.actions.push(Action::new(&wanted, Task::Terminate));
+                self.work.begin(wanted);
+            }
+            Err(skip) => {
+                self.record(&skip, wanted, now, jitter());
+                plan.skipped.push((workspace, skip));
+            }
+        }
+    }
+
+    /// What the local policy forbids is an error of the workspace, and rests like any other. A directive that the cluster
+    /// is ahead of is told again, so that the server learns it.
+    fn record(&mut self, skip: &Skip, wanted: Wanted, now: Instant, jitter: f64) {
+        let workspace = wanted.workspace;
+        let outcome = match skip {
+            Skip::Refused(refusal) => Outcome::Failed(plan::refused(refusal)),
+            Skip::OlderThanLive { live } => {
+                self.memory.repeat(workspace);
+                Outcome::OlderThanLive { live: *live }
+            }
+            _ => return,
+        };
+        self.work.begin(wanted);
+        self.work.finish(workspace, outcome, now, jitter);
+    }
+
+    fn forget(&mut self, workspace: WorkspaceId) {
+        self.work.forget(workspace);
+        self.memory.forget(workspace);
+    }
+
+    /// A report of every workspace that is seen, worked on, or was told of before.
+    fn infos(&self) -> impl Iterator<Item = WorkspaceAgentInfo> + '_ {
+        let mut all: BTreeSet<WorkspaceId> = self.index.workspaces().collect();
+        all.extend(self.work.workspaces());
+        all.extend(self.memory.workspaces());
+        all.into_iter().filter_map(|workspace| self.info(workspace))
+    }
+
+    fn info(&self, workspace: WorkspaceId) -> Option<WorkspaceAgentInfo> {
+        let view = self.index.view(workspace);
+        let entry = self.work.get(workspace);
+        // The first apply of a workspace is told once it shows.
+        if view.is_empty() && entry.is_some_and(|entry| !entry.terminates() && entry.trouble.is_none()) {
+            return None;
+        }
+        let last = self.memory.last(workspace);
+        let names = entry
+            .map(|entry| (entry.name.clone(), entry.namespace.clone()))
+            .or_else(|| view.names())
+            .or_else(|| last.map(|info| (info.name.clone(), info.namespace.clone())))?;
+        Some(report::info(workspace, names, &view, entry))
+    }
+}
+
+#[cfg(test)]
+#[path = "agent_tests.rs"]
+mod tests;

@@ -1,0 +1,232 @@
+//! What is kept of an object that a watch has shown: the few parts that decide anything.
+
+use berth_schema::kubernetes::{GENERATION, WORKSPACE_ID, WORKSPACE_NAME};
+use berth_schema::reconcile::{DeploymentCondition, DeploymentInfo, DeploymentStatus, PodProblem};
+use berth_schema::{Generation, WorkspaceId, WorkspaceName};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus as LiveStatus};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::problems;
+use crate::report::bounded;
+
+/// The kinds of objects that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Watched {
+    Deployment,
+    Pod,
+    Namespace,
+    /// Metadata only.
+    Secret,
+    /// A PersistentVolumeClaim, metadata only.
+    VolumeClaim,
+}
+
+impl Watched {
+    pub const ALL: [Self; 5] = [
+        Self::Deployment,
+        Self::Pod,
+        Self::Namespace,
+        Self::Secret,
+        Self::VolumeClaim,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployments",
+            Self::Pod => "pods",
+            Self::Namespace => "namespaces",
+            Self::Secret => "secrets",
+            Self::VolumeClaim => "persistentvolumeclaims",
+        }
+    }
+}
+
+/// Which object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    pub watched: Watched,
+    /// A Namespace's own name for the Namespace itself: the place that the object is about.
+    pub namespace: String,
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The key of an object by its metadata; `None` when it has no name.
+    pub fn new(watched: Watched, metadata: &ObjectMeta) -> Option<Self> {
+        let name = metadata.name.clone()?;
+        let namespace = match watched {
+            Watched::Namespace => name.clone(),
+            _ => metadata.namespace.clone()?,
+        };
+        Some(Self {
+            watched,
+            namespace,
+            name,
+        })
+    }
+}
+
+/// An object of a workspace, as last seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    pub key: ObjectKey,
+    pub workspace: WorkspaceId,
+    /// By label; absent when somebody removed the label.
+    pub workspace_name: Option<WorkspaceName>,
+    pub fact: Fact,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    Deployment(Box<DeploymentFact>),
+    Pod(PodFact),
+    /// That it is there is all there is to know.
+    Present,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeploymentFact {
+    /// The generation in the live annotation: the proof of application.
+    pub applied_generation: Option<Generation>,
+    pub info: DeploymentInfo,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodFact {
+    /// It runs, will run, or is being deleted; it may hold the workspace's volume.
+    pub live: bool,
+    pub problems: Vec<PodProblem>,
+}
+
+/// Why an object that carries the agent's label is not taken for a workspace's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    #[error("it has no name")]
+    Nameless,
+    #[error("its label {WORKSPACE_ID} is missing or no id")]
+    WorkspaceId,
+}
+
+impl Observed {
+    /// From a Secret, a PersistentVolumeClaim or a Namespace.
+    pub fn metadata(watched: Watched, metadata: &ObjectMeta) -> Result<Self, Unusable> {
+        Self::new(watched, metadata, Fact::Present)
+    }
+
+    pub fn deployment(deployment: &Deployment) -> Result<Self, Unusable> {
+        let metadata = &deployment.metadata;
+        let fact = DeploymentFact {
+            applied_generation: generation(metadata),
+            info: DeploymentInfo {
+                resource_version: metadata.resource_version.clone().unwrap_or_default(),
+                generation: metadata.generation,
+                replicas: deployment.spec.as_ref().and_then(|spec| spec.replicas),
+                status: deployment.status.as_ref().map(status),
+            },
+        };
+        Self::new(Watched::Deployment, metadata, Fact::Deployment(Box::new(fact)))
+    }
+
+    pub fn pod(pod: &Pod) -> Result<Self, Unusable> {
+        let fact = PodFact {
+            live: problems::is_live(pod),
+            problems: problems::of(pod),
+        };
+        Self::new(Watched::Pod, &pod.metadata, Fact::Pod(fact))
+    }
+
+    fn new(watched: Watched, metadata: &ObjectMeta, fact: Fact) -> Result<Self, Unusable> {
+        let key = ObjectKey::new(watched, metadata).ok_or(Unusable::Nameless)?;
+        let label = |name| metadata.labels.as_ref().and_then(|labels| labels.get(name));
+        let workspace = label(WORKSPACE_ID).and_then(|id| id.parse().ok());
+        Ok(Self {
+            key,
+            workspace: workspace.ok_or(Unusable::WorkspaceId)?,
+            workspace_name: label(WORKSPACE_NAME).and_then(|name| name.parse().ok()),
+            fact,
+        })
+    }
+}
+
+/// The generation that an object says it was rendered for.
+pub(crate) fn generation(metadata: &ObjectMeta) -> Option<Generation> {
+    metadata.annotations.as_ref()?.get(GENERATION)?.parse().ok()
+}
+
+fn status(live: &LiveStatus) -> DeploymentStatus {
+    let conditions = live.conditions.iter().flatten();
+    DeploymentStatus {
+        observed_generation: live.observed_generation,
+        replicas: live.replicas,
+        available_replicas: live.available_replicas,
+        unavailable_replicas: live.unavailable_replicas,
+        conditions: conditions
+            .map(|condition| DeploymentCondition {
+                kind: condition.type_.clone(),
+                status: condition.status.clone(),
+                reason: condition.reason.clone(),
+                message: condition.message.as_deref().map(bounded),
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn deployment(change: impl FnOnce(&mut Value)) -> Deployment {
+        let mut object = json!({
+            "metadata": {
+                "name": "w", "namespace": "berth-w", "resourceVersion": "7", "generation": 2,
+                "labels": { WORKSPACE_ID: WorkspaceId::from_uuid(uuid(1)).to_string(), WORKSPACE_NAME: "w" },
+                "annotations": { GENERATION: "3" },
+            },
+            "spec": { "replicas": 1, "selector": {}, "template": {} },
+            "status": { "observedGeneration": 2, "replicas": 1, "conditions": [
+                { "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable" } ] },
+        });
+        change(&mut object);
+        serde_json::from_value(object).expect("a Deployment")
+    }
+
+    fn uuid(number: u8) -> uuid::Uuid {
+        uuid::Uuid::from_bytes([number; 16])
+    }
+
+    #[test]
+    fn what_decides_is_kept_of_a_deployment() {
+        let observed = Observed::deployment(&deployment(|_| ())).expect("usable");
+        assert_eq!(
+            observed.workspace_name,
+            Some(WorkspaceName::new("w").expect("a name"))
+        );
+        let Fact::Deployment(fact) = observed.fact else {
+            panic!("not a Deployment's fact")
+        };
+        assert_eq!(fact.applied_generation, Some(Generation(3)));
+        assert_eq!(fact.info.resource_version, "7");
+        let status = fact.info.status.expect("a status");
+        assert_eq!(
+            status.conditions[0].reason.as_deref(),
+            Some("MinimumReplicasAvailable")
+        );
+    }
+
+    #[test]
+    fn a_generation_that_is_no_number_proves_nothing() {
+        let damaged = deployment(|object| object["metadata"]["annotations"] = json!({ GENERATION: "new" }));
+        let Fact::Deployment(fact) = Observed::deployment(&damaged).expect("usable").fact else {
+            panic!("not a Deployment's fact")
+        };
+        assert_eq!(fact.applied_generation, None);
+    }
+
+    #[test]
+    fn an_object_without_a_workspace_is_nobodys() {
+        let stray = deployment(|object| object["metadata"]["labels"] = json!({}));
+        assert_eq!(Observed::deployment(&stray), Err(Unusable::WorkspaceId));
+    }
+}

@@ -1,0 +1,189 @@
+//! What the watches have shown, by workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use berth_schema::kubernetes::{environment_secret, file_secret};
+use berth_schema::{NamespaceName, WorkspaceId, WorkspaceName};
+
+use crate::facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
+
+/// What became of the objects that a fresh list no longer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListVerdict {
+    /// They are gone.
+    Believed { removed: usize },
+    /// Too many are missing at once: they count as there until [`Index::second_look`].
+    Doubted { missing: usize, of: usize },
+}
+
+/// Facts of objects, as the watches show them.
+#[derive(Debug, Default)]
+pub struct Index {
+    objects: BTreeMap<ObjectKey, Observed>,
+    workspaces: BTreeMap<WorkspaceId, BTreeSet<ObjectKey>>,
+    /// Per kind that is being listed anew: what the list has held so far.
+    listing: BTreeMap<Watched, BTreeSet<ObjectKey>>,
+    /// Missing from a list that nobody believed.
+    doubted: BTreeSet<ObjectKey>,
+    synced: BTreeSet<Watched>,
+}
+
+impl Index {
+    /// An object as it is now. Tells whether that is anything new.
+    pub fn apply(&mut self, observed: Observed) -> bool {
+        self.doubted.remove(&observed.key);
+        if let Some(seen) = self.listing.get_mut(&observed.key.watched) {
+            seen.insert(observed.key.clone());
+        }
+        if self.objects.get(&observed.key) == Some(&observed) {
+            return false;
+        }
+        self.remove(&observed.key);
+        let keys = self.workspaces.entry(observed.workspace).or_default();
+        keys.insert(observed.key.clone());
+        self.objects.insert(observed.key.clone(), observed);
+        true
+    }
+
+    /// An object that was deleted, or no longer carries the agent's label.
+    pub fn delete(&mut self, key: &ObjectKey) -> bool {
+        self.doubted.remove(key);
+        if let Some(seen) = self.listing.get_mut(&key.watched) {
+            seen.remove(key);
+        }
+        self.remove(key)
+    }
+
+    /// A complete list of a kind begins; its items come through [`Index::apply`].
+    pub fn begin_list(&mut self, watched: Watched) {
+        self.listing.insert(watched, BTreeSet::new());
+    }
+
+    /// The list is complete: what it does not hold is gone, unless that is too much to be believed.
+    pub fn end_list(&mut self, watched: Watched) -> ListVerdict {
+        let seen = self.listing.remove(&watched).unwrap_or_default();
+        self.synced.insert(watched);
+        let known: Vec<ObjectKey> = self.keys(watched).cloned().collect();
+        let of = known.len();
+        let missing: Vec<ObjectKey> = known.into_iter().filter(|key| !seen.contains(key)).collect();
+        // The mass-change brake: more than five, and more than a fifth; or everything.
+        if !missing.is_empty() && (seen.is_empty() || missing.len() > (of / 5).max(5)) {
+            let verdict = ListVerdict::Doubted {
+                missing: missing.len(),
+                of,
+            };
+            self.doubted.extend(missing);
+            return verdict;
+        }
+        for key in &missing {
+            self.delete(key);
+        }
+        ListVerdict::Believed {
+            removed: missing.len(),
+        }
+    }
+
+    /// A second, independent list of a kind of which some objects are doubted. What both lists lack is gone; what a watch
+    /// has shown since is not touched. Returns how many were removed.
+    pub fn second_look(&mut self, watched: Watched, present: &BTreeSet<ObjectKey>) -> usize {
+        let doubted = self.doubted.iter().filter(|key| key.watched == watched);
+        let (there, gone): (Vec<ObjectKey>, Vec<ObjectKey>) =
+            doubted.cloned().partition(|key| present.contains(key));
+        for key in &there {
+            self.doubted.remove(key);
+        }
+        for key in &gone {
+            self.delete(key);
+        }
+        gone.len()
+    }
+
+    pub fn has_doubts(&self, watched: Watched) -> bool {
+        self.doubted.iter().any(|key| key.watched == watched)
+    }
+
+    /// Whether every kind was listed once. Before that, absence means nothing.
+    pub fn is_synced(&self) -> bool {
+        Watched::ALL.iter().all(|watched| self.synced.contains(watched))
+    }
+
+    /// How many objects of a kind are known.
+    pub fn count(&self, watched: Watched) -> usize {
+        self.keys(watched).count()
+    }
+
+    pub fn workspaces(&self) -> impl Iterator<Item = WorkspaceId> + '_ {
+        self.workspaces.keys().copied()
+    }
+
+    pub(crate) fn view(&self, workspace: WorkspaceId) -> View<'_> {
+        let keys = self.workspaces.get(&workspace);
+        View(
+            keys.into_iter()
+                .flatten()
+                .filter_map(|key| self.objects.get(key))
+                .collect(),
+        )
+    }
+
+    fn keys(&self, watched: Watched) -> impl Iterator<Item = &ObjectKey> {
+        self.objects.keys().filter(move |key| key.watched == watched)
+    }
+
+    fn remove(&mut self, key: &ObjectKey) -> bool {
+        let Some(old) = self.objects.remove(key) else {
+            return false;
+        };
+        if let Some(keys) = self.workspaces.get_mut(&old.workspace) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.workspaces.remove(&old.workspace);
+            }
+        }
+        true
+    }
+}
+
+/// The objects of one workspace.
+pub(crate) struct View<'a>(Vec<&'a Observed>);
+
+impl<'a> View<'a> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What its labels and places say that it is called. The Deployment is asked first: it is applied last.
+    pub(crate) fn names(&self) -> Option<(WorkspaceName, NamespaceName)> {
+        self.0.iter().find_map(|observed| {
+            let namespace = NamespaceName::new(observed.key.namespace.as_str()).ok()?;
+            Some((observed.workspace_name.clone()?, namespace))
+        })
+    }
+
+    pub(crate) fn deployment(&self) -> Option<&'a DeploymentFact> {
+        self.0.iter().find_map(|observed| match &observed.fact {
+            Fact::Deployment(fact) => Some(fact.as_ref()),
+            Fact::Pod(_) | Fact::Present => None,
+        })
+    }
+
+    pub(crate) fn pods(&self) -> impl Iterator<Item = &'a PodFact> {
+        self.0.iter().filter_map(|observed| match &observed.fact {
+            Fact::Pod(fact) => Some(fact),
+            Fact::Deployment(_) | Fact::Present => None,
+        })
+    }
+
+    /// Whether both Secrets that the pods need are there.
+    pub(crate) fn has_secrets(&self, name: &WorkspaceName) -> bool {
+        let present = |secret: &str| {
+            let mut keys = self.0.iter().map(|observed| &observed.key);
+            keys.any(|key| key.watched == Watched::Secret && key.name == secret)
+        };
+        present(&environment_secret(name)) && present(&file_secret(name))
+    }
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

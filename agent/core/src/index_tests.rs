@@ -1,0 +1,145 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn workspace(number: u8) -> WorkspaceId {
+    WorkspaceId::from_uuid(uuid::Uuid::from_bytes([number; 16]))
+}
+
+fn secret(number: u8, suffix: &str) -> Observed {
+    let name = format!("w{number}");
+    Observed {
+        key: ObjectKey {
+            watched: Watched::Secret,
+            namespace: format!("berth-{name}"),
+            name: format!("{name}-{suffix}"),
+        },
+        workspace: workspace(number),
+        workspace_name: WorkspaceName::new(name).ok(),
+        fact: Fact::Present,
+    }
+}
+
+fn index_of(numbers: std::ops::Range<u8>) -> Index {
+    let mut index = Index::default();
+    for number in numbers {
+        index.apply(secret(number, "env"));
+    }
+    index
+}
+
+fn relist(index: &mut Index, numbers: std::ops::Range<u8>) -> ListVerdict {
+    index.begin_list(Watched::Secret);
+    for number in numbers {
+        index.apply(secret(number, "env"));
+    }
+    index.end_list(Watched::Secret)
+}
+
+#[test]
+fn the_same_object_again_is_nothing_new() {
+    let mut index = Index::default();
+    assert!(index.apply(secret(1, "env")));
+    assert!(!index.apply(secret(1, "env")));
+    assert!(index.delete(&secret(1, "env").key));
+    assert!(!index.delete(&secret(1, "env").key));
+    assert_eq!(index.workspaces().count(), 0, "nothing is left of it");
+}
+
+#[test]
+fn an_object_that_changes_hands_leaves_the_first_workspace() {
+    let mut index = index_of(1..2);
+    let mut moved = secret(1, "env");
+    moved.workspace = workspace(9);
+    assert!(index.apply(moved));
+    assert_eq!(index.workspaces().collect::<Vec<_>>(), [workspace(9)]);
+}
+
+#[test]
+fn both_secrets_make_the_variables_complete() {
+    let mut index = index_of(1..2);
+    let name = WorkspaceName::new("w1").expect("a name");
+    assert!(!index.view(workspace(1)).has_secrets(&name));
+    index.apply(secret(1, "file"));
+    assert!(index.view(workspace(1)).has_secrets(&name));
+}
+
+#[test]
+fn a_few_that_a_list_lacks_are_gone() {
+    let mut index = index_of(0..10);
+    assert_eq!(relist(&mut index, 0..6), ListVerdict::Believed { removed: 4 });
+    assert_eq!(index.count(Watched::Secret), 6);
+}
+
+#[test]
+fn a_list_that_comes_back_empty_is_doubted_even_of_one() {
+    let mut index = index_of(0..1);
+    assert_eq!(
+        relist(&mut index, 0..0),
+        ListVerdict::Doubted { missing: 1, of: 1 }
+    );
+    assert_eq!(index.count(Watched::Secret), 1, "it counts as there");
+}
+
+#[test]
+fn a_list_that_shrinks_by_more_than_a_fifth_is_doubted() {
+    let mut index = index_of(0..40);
+    assert_eq!(relist(&mut index, 0..32), ListVerdict::Believed { removed: 8 });
+    assert_eq!(
+        relist(&mut index, 0..25),
+        ListVerdict::Doubted { missing: 7, of: 32 }
+    );
+    assert!(index.has_doubts(Watched::Secret));
+}
+
+#[test]
+fn what_two_lists_lack_is_gone_and_what_the_second_holds_is_there() {
+    let mut index = index_of(0..40);
+    relist(&mut index, 0..10);
+    // Seen by the watch after the list: no list can take it back.
+    index.apply(secret(39, "env"));
+    let present = (0..20).map(|number| secret(number, "env").key).collect();
+    assert_eq!(index.second_look(Watched::Secret, &present), 19);
+    assert_eq!(index.count(Watched::Secret), 21);
+    assert!(!index.has_doubts(Watched::Secret));
+}
+
+#[test]
+fn absence_means_nothing_before_every_kind_was_listed() {
+    let mut index = Index::default();
+    for watched in Watched::ALL {
+        assert!(!index.is_synced());
+        index.begin_list(watched);
+        index.end_list(watched);
+    }
+    assert!(index.is_synced());
+}
+
+proptest! {
+    /// Events and lists in any order leave the index with exactly what is in the cluster.
+    #[test]
+    fn the_index_follows_the_cluster(steps in proptest::collection::vec((0..4_u8, 0..12_u8), 0..60)) {
+        let mut index = Index::default();
+        let mut cluster = BTreeSet::new();
+        for (step, number) in steps {
+            match step {
+                0 => { cluster.insert(number); index.apply(secret(number, "env")); }
+                1 => { cluster.remove(&number); index.delete(&secret(number, "env").key); }
+                // A change that no watch event told of.
+                2 => { cluster.remove(&number); }
+                _ => {
+                    index.begin_list(Watched::Secret);
+                    for number in &cluster {
+                        index.apply(secret(*number, "env"));
+                    }
+                    index.end_list(Watched::Secret);
+                    let present = cluster.iter().map(|number| secret(*number, "env").key).collect();
+                    index.second_look(Watched::Secret, &present);
+                    prop_assert_eq!(index.count(Watched::Secret), cluster.len());
+                    let expected: Vec<_> = cluster.iter().map(|number| workspace(*number)).collect();
+                    prop_assert_eq!(index.workspaces().collect::<Vec<_>>(), expected);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Who leads: the decision about a Lease. Replacing it with its resource version as a precondition is the caller's part.
+//!
+//! Clocks are not compared: a Lease has run out when this process has seen it unchanged for its whole duration.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+
+/// How long a Lease holds without being renewed.
+pub const DURATION: Duration = Duration::from_secs(15);
+/// How often its holder renews it.
+pub const RENEWAL: Duration = Duration::from_secs(5);
+/// How long after its last renewal the holder still acts. Less than [`DURATION`], so that it has stopped before another
+/// begins.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// What to do about the Lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nobody has made it yet.
+    Create {
+        epoch: i64,
+    },
+    /// It is free, has run out, or was held by this process' predecessor of the same name.
+    Acquire {
+        epoch: i64,
+    },
+    Renew {
+        epoch: i64,
+    },
+    /// Somebody else holds it.
+    Wait,
+    /// This process held it and no longer does.
+    Lost,
+}
+
+/// One candidate's view.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    identity: String,
+    /// The epoch that this process leads in.
+    leads: Option<i64>,
+    /// What was last seen, and since when it is unchanged.
+    seen: Option<(LeaseSpec, Instant)>,
+    /// How often in a row the server has called the epoch stale.
+    stale: u32,
+}
+
+impl Candidate {
+    pub const fn new(identity: String) -> Self {
+        Self {
+            identity,
+            leads: None,
+            seen: None,
+            stale: 0,
+        }
+    }
+
+    pub const fn leads(&self) -> Option<i64> {
+        self.leads
+    }
+
+    /// Decides by the Lease as it is now (`None`: there is none).
+    pub fn decide(&mut self, lease: Option<&Lease>, now: Instant) -> Decision {
+        let Some(lease) = lease else {
+            self.seen = None;
+            let lost = self.leads.take().is_some();
+            return if lost {
+                Decision::Lost
+            } else {
+                Decision::Create { epoch: self.step() }
+            };
+        };
+        let spec = lease.spec.clone().unwrap_or_default();
+        let epoch = i64::from(spec.lease_transitions.unwrap_or_default());
+        let holder = spec.holder_identity.clone().unwrap_or_default();
+        let expired = self.is_expired(spec, now);
+        if let Some(leads) = self.leads {
+            if holder == self.identity && epoch == leads {
+                return Decision::Renew { epoch };
+            }
+            self.leads = None;
+            return Decision::Lost;
+        }
+        // Our own name in it was written by a process that is gone: there is one per pod.
+        if holder.is_empty() || holder == self.identity || expired {
+            return Decision::Acquire {
+                epoch: epoch + self.step(),
+            };
+        }
+        Decision::Wait
+    }
+
+    /// The Lease was written as decided.
+    pub const fn won(&mut self, epoch: i64) {
+        self.leads = Some(epoch);
+    }
+
+    /// This process gives up leading by itself.
+    pub const fn resign(&mut self) {
+        self.leads = None;
+    }
+
+    /// The server has seen a later epoch. Whoever still gets the Lease after that is ahead of nobody: the Lease was made
+    /// anew (a restored cluster), and its count has to catch up, twice as far each time.
+    pub const fn stale(&mut self) {
+        self.leads = None;
+        self.stale = self.stale.saturating_add(1);
+    }
+
+    /// The server has accepted the epoch.
+    pub const fn accepted(&mut self) {
+        self.stale = 0;
+    }
+
+    fn step(&self) -> i64 {
+        1 << self.stale.min(20)
+    }
+
+    fn is_expired(&mut self, spec: LeaseSpec, now: Instant) -> bool {
+        let duration = spec
+            .lease_duration_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map_or(DURATION, Duration::from_secs);
+        match &self.seen {
+            Some((seen, since)) if *seen == spec => now.duration_since(*since) >= duration,
+            _ => {
+                self.seen = Some((spec, now));
+                false
+            }
+        }
+    }
+}
+
+/// The Lease as this candidate writes it; with `holder` empty it is released. `old` gives what must not be lost.
+pub fn written(old: Option<&Lease>, name: &str, holder: &str, epoch: i64, now: Timestamp) -> Lease {
+    let old_spec = old.and_then(|lease| lease.spec.clone()).unwrap_or_default();
+    let transitions = i32::try_from(epoch).unwrap_or(i32::MAX);
+    let renewed = old_spec.lease_transitions == Some(transitions);
+    let metadata = old.map_or_else(
+        || ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        |lease| lease.metadata.clone(),
+    );
+    Lease {
+        metadata: ObjectMeta {
+            managed_fields: None,
+            ..metadata
+        },
+        spec: Some(LeaseSpec {
+            holder_identity: Some(holder.to_owned()),
+            lease_transitions: Some(transitions),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            acquire_time: old_spec.acquire_time.filter(|_| renewed).or(Some(MicroTime(now))),
+            renew_time: Some(MicroTime(now)),
+            ..old_spec
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+//! What the server has acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use berth_schema::reconcile::{ReconcileResponse, WorkspaceAgentInfo};
+use berth_schema::{DesiredState, WorkspaceId};
+
+/// The last report of each workspace that the server has answered to. Losing it costs only a repetition.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    acknowledged: BTreeMap<WorkspaceId, WorkspaceAgentInfo>,
+    /// To be told again although nothing changed: the answer is wanted once more.
+    again: BTreeSet<WorkspaceId>,
+}
+
+impl Memory {
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn forget(&mut self, workspace: WorkspaceId) {
+        self.acknowledged.remove(&workspace);
+        self.again.remove(&workspace);
+    }
+
+    /// Tell this workspace's report once more.
+    pub(crate) fn repeat(&mut self, workspace: WorkspaceId) {
+        self.again.insert(workspace);
+    }
+
+    pub(crate) fn workspaces(&self) -> impl Iterator<Item = WorkspaceId> + '_ {
+        self.acknowledged.keys().copied()
+    }
+
+    /// The last acknowledged report.
+    pub(crate) fn last(&self, workspace: WorkspaceId) -> Option<&WorkspaceAgentInfo> {
+        self.acknowledged.get(&workspace)
+    }
+
+    pub(crate) fn is_news(&self, info: &WorkspaceAgentInfo) -> bool {
+        self.again.contains(&info.workspace_id) || self.last(info.workspace_id) != Some(info)
+    }
+
+    /// What was sent in a request and is echoed by the answer to that request. The echo has to be of the same Deployment:
+    /// a server that took the report for an old one tells what it has instead. Returns how many were acknowledged.
+    pub(crate) fn acknowledge(&mut self, sent: &[WorkspaceAgentInfo], response: &ReconcileResponse) -> usize {
+        let orphans = response.orphans.iter().map(|orphan| (orphan.workspace_id, None));
+        let directives = response.workspaces.iter();
+        let versions = directives.map(|directive| {
+            // The row of a workspace that shall be gone follows its Deployment no longer.
+            let follows = directive.desired_state != DesiredState::Terminated;
+            let version = directive.deployment_resource_version.as_deref();
+            (directive.workspace_id, follows.then_some(version))
+        });
+        let echoes: BTreeMap<_, _> = versions.chain(orphans).collect();
+        let mut count = 0;
+        for info in sent {
+            let reported = info.latest_k8s_deployment_info.as_ref();
+            let reported = reported.map(|deployment| deployment.resource_version.as_str());
+            let acknowledged = match echoes.get(&info.workspace_id) {
+                Some(Some(version)) => reported.is_none() || *version == reported,
+                Some(None) => true,
+                None => false,
+            };
+            if acknowledged {
+                self.again.remove(&info.workspace_id);
+                self.acknowledged.insert(info.workspace_id, info.clone());
+                count += 1;
+            }
+        }
+        count
+    }
+}

@@ -1,0 +1,157 @@
+//! What is to be done, and what became of it.
+
+use berth_schema::kubernetes::{environment_secret, file_secret};
+use berth_schema::reconcile::{ErrorDetails, ErrorType, WorkspaceDirective};
+use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
+use serde_json::Value;
+
+use crate::index::Index;
+use crate::kinds::Kind;
+use crate::policy::{Identity, Manifest, Refusal};
+use crate::report::bounded;
+use crate::secrets::SecretManifest;
+use crate::work::{Goal, Skip, Wanted};
+
+/// Everything to be done for one workspace; there is never more than one of a workspace at a time.
+#[derive(Debug)]
+pub struct Action<Stage> {
+    pub workspace: WorkspaceId,
+    pub name: WorkspaceName,
+    pub namespace: NamespaceName,
+    pub generation: Generation,
+    pub stage: Stage,
+}
+
+/// Decided and checked, not yet done.
+#[derive(Debug)]
+pub struct Prepared(pub Task);
+
+/// Done, one way or another.
+#[derive(Debug)]
+pub struct Applied(pub Outcome);
+
+#[derive(Debug)]
+pub enum Task {
+    Apply(Box<Apply>),
+    /// Delete what is left of the workspace, or find that nothing is.
+    Terminate,
+}
+
+/// Objects in the order of application.
+#[derive(Debug)]
+pub struct Apply {
+    /// Everything that comes before the Secrets.
+    pub first: Vec<Manifest>,
+    /// Absent: those in the cluster stay as they are.
+    pub secrets: Option<[SecretManifest; 2]>,
+    /// Everything that comes after the Secrets; the Deployment is the last.
+    pub then: Vec<Manifest>,
+}
+
+impl Apply {
+    /// Whether an object belongs to the set: what does not is pruned. The Secrets of the variables always belong.
+    pub fn holds(&self, workspace: &WorkspaceName, kind: Kind, name: &str) -> bool {
+        let variables =
+            kind == Kind::Secret && (name == environment_secret(workspace) || name == file_secret(workspace));
+        let mut manifests = self.first.iter().chain(&self.then);
+        variables || manifests.any(|manifest| manifest.kind == kind && manifest.name == name)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every object is applied and what no longer belongs is pruned.
+    Applied,
+    /// The cluster has a newer generation; nothing was changed.
+    OlderThanLive {
+        live: Generation,
+    },
+    /// Deletion is on its way.
+    Leaving,
+    /// Of the workspace only PersistentVolumes are left, which are being deleted.
+    VolumesLeft,
+    /// Nothing is left.
+    Gone,
+    Failed(ErrorDetails),
+}
+
+impl<Stage> Action<Stage> {
+    /// The same action with what became of it.
+    pub fn done(&self, outcome: Outcome) -> Action<Applied> {
+        self.to(Applied(outcome))
+    }
+
+    fn to<Other>(&self, stage: Other) -> Action<Other> {
+        Action {
+            workspace: self.workspace,
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+            generation: self.generation,
+            stage,
+        }
+    }
+}
+
+impl Action<Prepared> {
+    pub(crate) fn new(wanted: &Wanted, task: Task) -> Self {
+        Self {
+            workspace: wanted.workspace,
+            name: wanted.name.clone(),
+            namespace: wanted.namespace.clone(),
+            generation: wanted.generation,
+            stage: Prepared(task),
+        }
+    }
+}
+
+/// What follows from an answer of the server.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub actions: Vec<Action<Prepared>>,
+    /// Directives that lead to nothing now, each with the reason.
+    pub skipped: Vec<(WorkspaceId, Skip)>,
+    /// How many of the reports that were sent the answer acknowledges.
+    pub acknowledged: usize,
+}
+
+pub(crate) fn wanted(directive: &WorkspaceDirective, goal: Goal) -> Wanted {
+    Wanted {
+        workspace: directive.workspace_id,
+        name: directive.name.clone(),
+        namespace: directive.namespace.clone(),
+        generation: directive.generation,
+        goal,
+    }
+}
+
+/// The checked objects of a directive, with the Secrets in their place; or why nothing of it is applied.
+pub(crate) fn prepare(
+    identity: &Identity,
+    index: &Index,
+    mut directive: WorkspaceDirective,
+) -> Result<Apply, Skip> {
+    let objects: Vec<Value> = directive.config_to_apply.take().unwrap_or_default();
+    if objects.is_empty() {
+        return Err(Skip::NothingToApply);
+    }
+    let view = index.view(directive.workspace_id);
+    let live = view.deployment().and_then(|fact| fact.applied_generation);
+    if let Some(live) = live.filter(|live| *live > directive.generation) {
+        return Err(Skip::OlderThanLive { live });
+    }
+    let mut first = identity.check(&directive, objects).map_err(Skip::Refused)?;
+    // Secrets follow the configuration and come before whatever mounts or serves them.
+    let late = [Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment];
+    let at = first.iter().position(|manifest| late.contains(&manifest.kind));
+    let then = first.split_off(at.unwrap_or(first.len()));
+    let variables = directive.variables.take();
+    let secrets = variables.map(|variables| SecretManifest::both(identity.agent, &directive, variables));
+    Ok(Apply { first, secrets, then })
+}
+
+pub(crate) fn refused(refusal: &Refusal) -> ErrorDetails {
+    ErrorDetails {
+        error_type: ErrorType::Applier,
+        error_message: bounded(&refusal.to_string()),
+    }
+}

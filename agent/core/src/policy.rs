@@ -1,0 +1,175 @@
+//! What the agent applies, whoever asks for it: the local policy.
+//!
+//! A server that was taken over may stop and remove workspaces; it shall not get at anything else in the cluster.
+
+use std::collections::BTreeSet;
+
+use berth_schema::kubernetes::{AGENT_ID, WORKSPACE_ID, environment_secret, file_secret};
+use berth_schema::reconcile::WorkspaceDirective;
+use berth_schema::{AgentId, NamespaceName, WorkspaceId, WorkspaceName};
+use serde_json::Value;
+
+use crate::kinds::Kind;
+
+/// Who this agent is and where it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub agent: AgentId,
+    /// The namespace of the agent itself: no workspace's.
+    pub namespace: String,
+}
+
+/// An object that the policy allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    pub kind: Kind,
+    pub name: String,
+    pub object: Value,
+}
+
+/// Why a directive is not followed. `at` is the place in the list of objects, from 0.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the agent's policy allows no workspace in namespace {0}")]
+    Namespace(NamespaceName),
+    #[error("object {at} is of a kind that the agent's policy does not allow: {api_version} {kind}")]
+    Kind {
+        at: usize,
+        api_version: String,
+        kind: String,
+    },
+    #[error("object {at} has no name")]
+    Nameless { at: usize },
+    #[error("{kind}/{name} is outside the workspace's namespace {namespace}")]
+    Elsewhere {
+        kind: &'static str,
+        name: String,
+        namespace: NamespaceName,
+    },
+    #[error("{kind}/{name} does not carry the label {label} of this agent and workspace")]
+    Label {
+        kind: &'static str,
+        name: String,
+        label: &'static str,
+    },
+    #[error("{kind}/{name} is named twice")]
+    Twice { kind: &'static str, name: String },
+    #[error("{0}: the Secrets of the variables are made by the agent alone")]
+    VariableSecret(String),
+    #[error("the namespace would not enforce Pod Security 'restricted' or 'baseline'")]
+    PodSecurity,
+    #[error("the last object must be the workspace's Deployment, named {0}, and there must be no other")]
+    Deployment(WorkspaceName),
+}
+
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
+impl Identity {
+    /// Whether a workspace may live in a namespace at all.
+    pub(crate) fn allows_namespace(&self, namespace: &NamespaceName) -> Result<(), Refusal> {
+        let name = namespace.as_str();
+        if name == "default" || name.starts_with("kube-") || name == self.namespace {
+            return Err(Refusal::Namespace(namespace.clone()));
+        }
+        Ok(())
+    }
+
+    /// The objects of a directive, each checked; or the first reason not to apply any of them.
+    pub(crate) fn check(
+        &self,
+        directive: &WorkspaceDirective,
+        objects: Vec<Value>,
+    ) -> Result<Vec<Manifest>, Refusal> {
+        self.allows_namespace(&directive.namespace)?;
+        let mut seen = BTreeSet::new();
+        let mut manifests = Vec::with_capacity(objects.len());
+        for (at, object) in objects.into_iter().enumerate() {
+            let manifest = parse(at, object)?;
+            self.check_one(directive, &manifest)?;
+            if !seen.insert((manifest.kind, manifest.name.clone())) {
+                let (kind, name) = (manifest.kind.as_str(), manifest.name);
+                return Err(Refusal::Twice { kind, name });
+            }
+            manifests.push(manifest);
+        }
+        let deployments = manifests
+            .iter()
+            .filter(|manifest| manifest.kind == Kind::Deployment);
+        let last = manifests.last().map(|last| (last.kind, last.name.as_str()));
+        if deployments.count() != 1 || last != Some((Kind::Deployment, directive.name.as_str())) {
+            return Err(Refusal::Deployment(directive.name.clone()));
+        }
+        Ok(manifests)
+    }
+
+    fn check_one(&self, directive: &WorkspaceDirective, manifest: &Manifest) -> Result<(), Refusal> {
+        let Manifest { kind, name, object } = manifest;
+        let metadata = &object["metadata"];
+        let namespace = directive.namespace.as_str();
+        let at_home = match kind {
+            Kind::Namespace => name == namespace && metadata.get("namespace").is_none(),
+            _ => metadata["namespace"] == namespace,
+        };
+        if !at_home {
+            return Err(Refusal::Elsewhere {
+                kind: kind.as_str(),
+                name: name.clone(),
+                namespace: directive.namespace.clone(),
+            });
+        }
+        for (label, value) in labels(self.agent, directive.workspace_id) {
+            let mut places = vec![metadata];
+            // The pods have to be found by the same labels.
+            places.extend((*kind == Kind::Deployment).then(|| &object["spec"]["template"]["metadata"]));
+            if places
+                .iter()
+                .any(|place| place["labels"][label] != value.as_str())
+            {
+                let (kind, name) = (kind.as_str(), name.clone());
+                return Err(Refusal::Label { kind, name, label });
+            }
+        }
+        match kind {
+            Kind::Namespace if !enforces_pod_security(&metadata["labels"]) => Err(Refusal::PodSecurity),
+            Kind::Secret
+                if *name == environment_secret(&directive.name) || *name == file_secret(&directive.name) =>
+            {
+                Err(Refusal::VariableSecret(name.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The labels that make an object this agent's and this workspace's.
+pub(crate) fn labels(agent: AgentId, workspace: WorkspaceId) -> [(&'static str, String); 2] {
+    [
+        (AGENT_ID, agent.to_string()),
+        (WORKSPACE_ID, workspace.to_string()),
+    ]
+}
+
+fn enforces_pod_security(labels: &Value) -> bool {
+    matches!(labels[ENFORCE].as_str(), Some("restricted" | "baseline"))
+}
+
+fn parse(at: usize, object: Value) -> Result<Manifest, Refusal> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    let Some(kind) = Kind::parse(&api_version, &kind) else {
+        return Err(Refusal::Kind {
+            at,
+            api_version,
+            kind,
+        });
+    };
+    let name = text(&object["metadata"]["name"]);
+    if name.is_empty() {
+        return Err(Refusal::Nameless { at });
+    }
+    Ok(Manifest { kind, name, object })
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

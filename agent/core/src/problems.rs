@@ -1,0 +1,158 @@
+//! Why a pod is not ready, in the words of Kubernetes.
+
+use berth_schema::reconcile::PodProblem;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::report::bounded;
+
+/// What every container says on its way up.
+const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// Whether the pod may still hold the workspace's volume. One that ended (evicted, for example) stays listed for long,
+/// and holds nothing.
+pub(crate) fn is_live(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// The problems of a pod. One that is being deleted, or has ended, has none: another will take its place.
+pub(crate) fn of(pod: &Pod) -> Vec<PodProblem> {
+    let Some(status) = &pod.status else { return vec![] };
+    if pod.metadata.deletion_timestamp.is_some() || !is_live(pod) {
+        return vec![];
+    }
+    let conditions = status.conditions.as_deref().unwrap_or_default();
+    let since = |kind: &str| {
+        let condition = conditions.iter().find(|condition| condition.type_ == kind)?;
+        condition.last_transition_time.as_ref().map(|time| time.0)
+    };
+    let init = status.init_container_statuses.iter().flatten();
+    let containers = init.chain(status.container_statuses.iter().flatten());
+    let unscheduled = conditions.iter().filter_map(unscheduled);
+    unscheduled
+        .chain(containers.filter_map(|container| waiting(container, since("ContainersReady"))))
+        .collect()
+}
+
+fn unscheduled(condition: &PodCondition) -> Option<PodProblem> {
+    if condition.type_ != "PodScheduled" || condition.status != "False" {
+        return None;
+    }
+    let message = condition.message.as_deref().unwrap_or_default();
+    // The scheduler has one reason for everything; a claim that is not there will not come by waiting.
+    let volume = message.contains("persistentvolumeclaim") && message.contains("not found");
+    let reason = if volume {
+        "VolumeNotFound"
+    } else {
+        condition.reason.as_deref().unwrap_or("Unschedulable")
+    };
+    Some(PodProblem {
+        container: None,
+        reason: reason.to_owned(),
+        message: bounded(message),
+        since: condition.last_transition_time.as_ref().map(|time| time.0),
+    })
+}
+
+fn waiting(container: &ContainerStatus, since: Option<Timestamp>) -> Option<PodProblem> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting
+        .reason
+        .as_deref()
+        .filter(|reason| !ORDINARY.contains(reason))?;
+    let mut message = waiting.message.clone().unwrap_or_default();
+    let last = container.last_state.as_ref();
+    if let Some(ended) = last.and_then(|state| state.terminated.as_ref()) {
+        let why = ended.reason.as_deref().unwrap_or("no reason given");
+        message = format!("{message} (last exit code {}: {why})", ended.exit_code);
+    }
+    Some(PodProblem {
+        container: Some(container.name.clone()),
+        reason: reason.to_owned(),
+        message: bounded(message.trim_start()),
+        since,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn problems(status: &Value) -> Vec<(Option<String>, String, String)> {
+        let pod = serde_json::from_value(json!({ "metadata": {}, "status": status })).expect("a Pod");
+        of(&pod)
+            .into_iter()
+            .map(|problem| (problem.container, problem.reason, problem.message))
+            .collect()
+    }
+
+    fn container(state: &Value) -> Value {
+        json!({ "name": "main", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state })
+    }
+
+    #[test]
+    fn a_pod_on_its_way_up_has_no_problem() {
+        for reason in ORDINARY {
+            let status =
+                json!({ "containerStatuses": [container(&json!({ "waiting": { "reason": reason } }))] });
+            assert_eq!(problems(&status), []);
+        }
+        assert_eq!(problems(&json!({ "phase": "Pending" })), []);
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_told_in_the_kubelets_words() {
+        let waiting =
+            json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image" } });
+        for kind in ["containerStatuses", "initContainerStatuses"] {
+            let found = problems(&json!({ kind: [container(&waiting)] }));
+            let (container, reason, message) = &found[0];
+            assert_eq!(container.as_deref(), Some("main"));
+            assert_eq!(
+                (reason.as_str(), message.as_str()),
+                ("ImagePullBackOff", "Back-off pulling image")
+            );
+        }
+    }
+
+    #[test]
+    fn a_crash_loop_tells_how_it_ended() {
+        let mut status =
+            container(&json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } }));
+        status["lastState"] = json!({ "terminated": { "exitCode": 3, "reason": "Error" } });
+        let found = problems(&json!({ "containerStatuses": [status] }));
+        assert_eq!(found[0].2, "back-off (last exit code 3: Error)");
+    }
+
+    #[test]
+    fn a_full_node_and_a_lost_volume_are_told_apart() {
+        let scheduled = |message: &str| {
+            problems(&json!({ "conditions": [
+                { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message } ] }))
+        };
+        assert_eq!(
+            scheduled("0/1 nodes are available: 1 Too many pods.")[0].1,
+            "Unschedulable"
+        );
+        assert_eq!(
+            scheduled("persistentvolumeclaim \"w-data\" not found")[0].1,
+            "VolumeNotFound"
+        );
+    }
+
+    #[test]
+    fn a_pod_that_ended_or_is_being_deleted_has_no_problem() {
+        let waiting = container(&json!({ "waiting": { "reason": "ErrImagePull" } }));
+        let ended = json!({ "phase": "Failed", "containerStatuses": [waiting.clone()] });
+        assert_eq!(problems(&ended), []);
+        let deleted: Pod = serde_json::from_value(json!({
+            "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z" },
+            "status": { "phase": "Running", "containerStatuses": [waiting] },
+        }))
+        .expect("a Pod");
+        assert_eq!(of(&deleted), []);
+        assert!(is_live(&deleted), "it holds the volume until it is gone");
+    }
+}

@@ -1,0 +1,160 @@
+//! What is told of a workspace, and how much of it fits into one message.
+
+use berth_schema::reconcile::{
+    MAX_MESSAGE_BYTES, MAX_WORKSPACES, Page, PodProblem, TerminationProgress, WorkspaceAgentInfo,
+};
+use berth_schema::{NamespaceName, WorkspaceId, WorkspaceName};
+
+use crate::index::View;
+use crate::work::{Entry, Phase};
+
+/// The longest message of a condition, a problem or an error, in characters.
+const MAX_TEXT: usize = 2_000;
+/// The most problems of one workspace that are worth telling.
+const MAX_PROBLEMS: usize = 20;
+/// What the infos of one message may take; the rest is for what else the message holds.
+const MAX_INFO_BYTES: usize = MAX_MESSAGE_BYTES / 4 * 3;
+
+/// The beginning of a text that came from elsewhere: at most 2,000 characters.
+pub fn bounded(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+/// The report of one workspace from what is seen of it and what is done about it. With nothing of either, it is the blank
+/// report of a workspace that is not in the cluster.
+pub(crate) fn info(
+    workspace: WorkspaceId,
+    names: (WorkspaceName, NamespaceName),
+    view: &View<'_>,
+    entry: Option<&Entry>,
+) -> WorkspaceAgentInfo {
+    let (name, namespace) = names;
+    let deployment = view.deployment();
+    let mut pod_problems: Vec<PodProblem> =
+        view.pods().flat_map(|pod| pod.problems.iter().cloned()).collect();
+    pod_problems.truncate(MAX_PROBLEMS);
+    let live_pods = view.pods().filter(|pod| pod.live).count();
+    let wanted = deployment.is_some() || entry.is_some_and(|entry| entry.trouble.is_some());
+    // While an apply is on its way through the watches, Secrets and Deployment show up in any order.
+    let settled = entry.is_none_or(|entry| !entry.is_on_its_way() && !entry.terminates());
+    WorkspaceAgentInfo {
+        workspace_id: workspace,
+        applied_generation: deployment.and_then(|fact| fact.applied_generation),
+        latest_k8s_deployment_info: deployment.map(|fact| fact.info.clone()),
+        pod_problems,
+        termination_progress: entry.and_then(progress),
+        error_details: entry.and_then(|entry| Some(entry.trouble.as_ref()?.details.clone())),
+        live_pods: u32::try_from(live_pods).unwrap_or(u32::MAX),
+        variables_missing: wanted && settled && !view.has_secrets(&name),
+        name,
+        namespace,
+    }
+}
+
+fn progress(entry: &Entry) -> Option<TerminationProgress> {
+    entry.terminates().then_some(match entry.phase {
+        Phase::Gone => TerminationProgress::Terminated,
+        _ => TerminationProgress::Terminating,
+    })
+}
+
+/// Reports cut into messages that the server accepts.
+#[derive(Debug)]
+pub struct Pages(std::vec::IntoIter<Vec<WorkspaceAgentInfo>>, u32);
+
+impl Pages {
+    pub(crate) fn new(infos: Vec<WorkspaceAgentInfo>) -> Self {
+        let mut pages = vec![];
+        let mut page = vec![];
+        let mut bytes = 0;
+        for info in infos {
+            // An info that cannot be measured could not be sent either: JSON of plain data does not fail.
+            let size = serde_json::to_vec(&info).map_or(MAX_INFO_BYTES, |json| json.len());
+            if page.len() == MAX_WORKSPACES || (!page.is_empty() && bytes + size > MAX_INFO_BYTES) {
+                pages.push(std::mem::take(&mut page));
+                bytes = 0;
+            }
+            bytes += size;
+            page.push(info);
+        }
+        pages.push(page);
+        Self(pages.into_iter(), 0)
+    }
+
+    /// The first page alone.
+    pub(crate) fn first(mut self) -> Vec<WorkspaceAgentInfo> {
+        self.0.next().unwrap_or_default()
+    }
+}
+
+impl Iterator for Pages {
+    /// Which page it is (`None`: the only one), and what it holds.
+    type Item = (Option<Page>, Vec<WorkspaceAgentInfo>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let infos = self.0.next()?;
+        let page = Page {
+            number: self.1,
+            last: self.0.len() == 0,
+        };
+        self.1 += 1;
+        Some(((page.number > 0 || !page.last).then_some(page), infos))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_schema::reconcile::ErrorDetails;
+
+    fn infos(count: usize, text: usize) -> Vec<WorkspaceAgentInfo> {
+        let info = || WorkspaceAgentInfo {
+            workspace_id: WorkspaceId::random(),
+            name: WorkspaceName::new("w").expect("a name"),
+            namespace: NamespaceName::new("berth-w").expect("a name"),
+            applied_generation: None,
+            latest_k8s_deployment_info: None,
+            pod_problems: vec![],
+            termination_progress: None,
+            error_details: Some(ErrorDetails {
+                error_type: berth_schema::reconcile::ErrorType::Applier,
+                error_message: "x".repeat(text),
+            }),
+            live_pods: 0,
+            variables_missing: false,
+        };
+        std::iter::repeat_with(info).take(count).collect()
+    }
+
+    fn sizes(pages: Pages) -> Vec<(Option<(u32, bool)>, usize)> {
+        let short = |page: Page| (page.number, page.last);
+        pages
+            .map(|(page, infos)| (page.map(short), infos.len()))
+            .collect()
+    }
+
+    #[test]
+    fn nothing_is_one_empty_page_that_needs_no_number() {
+        assert_eq!(sizes(Pages::new(vec![])), [(None, 0)]);
+        assert_eq!(sizes(Pages::new(infos(500, 1))), [(None, 500)]);
+    }
+
+    #[test]
+    fn more_workspaces_than_a_message_holds_continue_on_another_page() {
+        let expected = [
+            (Some((0, false)), 500),
+            (Some((1, false)), 500),
+            (Some((2, true)), 1),
+        ];
+        assert_eq!(sizes(Pages::new(infos(1_001, 1))), expected);
+    }
+
+    #[test]
+    fn a_page_ends_before_the_message_is_too_large() {
+        let pages = Pages::new(infos(400, 20_000));
+        for (_, page) in pages {
+            let size = serde_json::to_vec(&page).expect("JSON").len();
+            assert!(size < MAX_MESSAGE_BYTES && !page.is_empty());
+        }
+    }
+}

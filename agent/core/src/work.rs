@@ -1,0 +1,284 @@
+//! What is being done about each workspace, what went wrong, and when to try again.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use berth_schema::reconcile::{ErrorDetails, Received};
+use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
+
+use crate::backoff::Backoff;
+use crate::index::Index;
+use crate::plan::Outcome;
+use crate::policy::Refusal;
+
+/// How long the watches have to show what was applied, before the server is asked for it again.
+const PROOF: Duration = Duration::from_secs(10);
+/// How long a deletion may take before it is looked at again without an event.
+const DELETION: Duration = Duration::from_secs(10);
+/// How soon after a look the next one may follow, and how often volumes are looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const VOLUMES: Duration = Duration::from_secs(2);
+
+/// Why a directive leads to no action now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// An action for the workspace is running; the directive comes again.
+    InFlight,
+    /// It was applied; the watch has not shown it yet.
+    AwaitingProof,
+    /// It failed before and rests alone.
+    BackingOff { remaining: Duration },
+    /// The workspace is being removed here and does not come back.
+    BeingTerminated,
+    /// The cluster has a newer generation: it is never lowered.
+    OlderThanLive { live: Generation },
+    /// The server named no object.
+    NothingToApply,
+    /// The local policy forbids it.
+    Refused(Refusal),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    Applied,
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// An action is running.
+    Running,
+    /// Applied; the watch has to show it.
+    Unproven { until: Instant },
+    /// After an error.
+    Resting { until: Instant },
+    /// The rest is over; the directive is awaited.
+    Idle,
+    /// Deleted, and something is left; looked at again `until` then, or `from` then on when the watches show nothing.
+    Leaving { from: Instant, until: Instant },
+    /// Nothing is left.
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) details: ErrorDetails,
+    backoff: Backoff,
+}
+
+/// What is being done about one workspace.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: WorkspaceName,
+    pub(crate) namespace: NamespaceName,
+    pub(crate) generation: Generation,
+    pub(crate) goal: Goal,
+    pub(crate) phase: Phase,
+    /// The newest error, until a success.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+impl Entry {
+    pub(crate) fn terminates(&self) -> bool {
+        self.goal == Goal::Gone
+    }
+
+    /// What the watches show may be half of it.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Unproven { .. })
+    }
+
+    fn fail(&mut self, details: ErrorDetails, now: Instant, jitter: f64) {
+        let old = self.trouble.take().map(|trouble| trouble.backoff);
+        let mut backoff = old.unwrap_or(Backoff::new(Duration::from_secs(10), Duration::from_mins(1)));
+        self.phase = Phase::Resting {
+            until: now + backoff.next(jitter),
+        };
+        self.trouble = Some(Trouble { details, backoff });
+    }
+}
+
+/// What a directive wants of a workspace.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) name: WorkspaceName,
+    pub(crate) namespace: NamespaceName,
+    pub(crate) generation: Generation,
+    pub(crate) goal: Goal,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    entries: BTreeMap<WorkspaceId, Entry>,
+}
+
+/// What has become due.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    /// Deletions to look at again.
+    pub(crate) leaving: Vec<WorkspaceId>,
+    /// To be reported again, so that the server repeats its directive.
+    pub(crate) repeat: Vec<WorkspaceId>,
+}
+
+impl Work {
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    pub(crate) fn get(&self, workspace: WorkspaceId) -> Option<&Entry> {
+        self.entries.get(&workspace)
+    }
+
+    pub(crate) fn forget(&mut self, workspace: WorkspaceId) {
+        self.entries.remove(&workspace);
+    }
+
+    pub(crate) fn workspaces(&self) -> impl Iterator<Item = WorkspaceId> + '_ {
+        self.entries.keys().copied()
+    }
+
+    /// Whether an action may begin for a directive, and if not, why.
+    pub(crate) fn admit(&self, wanted: &Wanted, now: Instant) -> Result<(), Skip> {
+        let Some(entry) = self.entries.get(&wanted.workspace) else {
+            return Ok(());
+        };
+        if entry.terminates() && wanted.goal == Goal::Applied {
+            return Err(Skip::BeingTerminated);
+        }
+        let same = entry.generation == wanted.generation && entry.goal == wanted.goal;
+        match entry.phase {
+            Phase::Running => Err(Skip::InFlight),
+            Phase::Unproven { .. } | Phase::Leaving { .. } | Phase::Gone if same => Err(Skip::AwaitingProof),
+            // Another generation is another attempt: whoever changed something may have cured it.
+            Phase::Resting { until } if same && until > now => Err(Skip::BackingOff {
+                remaining: until - now,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// An action begins.
+    pub(crate) fn begin(&mut self, wanted: Wanted) {
+        let trouble = self
+            .entries
+            .remove(&wanted.workspace)
+            .and_then(|entry| entry.trouble);
+        let entry = Entry {
+            name: wanted.name,
+            namespace: wanted.namespace,
+            generation: wanted.generation,
+            goal: wanted.goal,
+            phase: Phase::Running,
+            trouble,
+        };
+        self.entries.insert(wanted.workspace, entry);
+    }
+
+    /// An action ended. What was forgotten meanwhile is left alone.
+    pub(crate) fn finish(&mut self, workspace: WorkspaceId, outcome: Outcome, now: Instant, jitter: f64) {
+        let Some(entry) = self.entries.get_mut(&workspace) else {
+            return;
+        };
+        entry.phase = match outcome {
+            Outcome::Applied | Outcome::OlderThanLive { .. } => Phase::Unproven { until: now + PROOF },
+            Outcome::Leaving => Phase::Leaving {
+                from: now + LOOK_AGAIN,
+                until: now + DELETION,
+            },
+            Outcome::VolumesLeft => Phase::Leaving {
+                from: now + VOLUMES,
+                until: now + VOLUMES,
+            },
+            Outcome::Gone => Phase::Gone,
+            Outcome::Failed(details) => return entry.fail(details, now, jitter),
+        };
+        entry.trouble = None;
+    }
+
+    /// A second action for a deletion that goes on.
+    pub(crate) fn resume(&mut self, workspace: WorkspaceId) -> Option<&Entry> {
+        let entry = self.entries.get_mut(&workspace)?;
+        entry.phase = Phase::Running;
+        Some(entry)
+    }
+
+    /// The server sees nothing left to do: whatever went wrong has been overtaken, if the cluster shows the same.
+    pub(crate) fn settle(&mut self, workspace: WorkspaceId, generation: Generation, index: &Index) {
+        let done = self.entries.get(&workspace).is_some_and(|entry| {
+            matches!(entry.phase, Phase::Idle | Phase::Resting { .. })
+                && entry.goal == Goal::Applied
+                && is_proven(index, workspace, entry, generation)
+        });
+        if done {
+            self.entries.remove(&workspace);
+        }
+    }
+
+    /// Moves on what time or the watches have moved on.
+    pub(crate) fn tick(&mut self, index: &Index, now: Instant) -> Due {
+        let mut due = Due::default();
+        self.entries.retain(|workspace, entry| {
+            match entry.phase {
+                Phase::Unproven { .. } if is_proven(index, *workspace, entry, entry.generation) => {
+                    return false;
+                }
+                Phase::Unproven { until } if until <= now => {
+                    due.repeat.push(*workspace);
+                    return false;
+                }
+                Phase::Resting { until } if until <= now => {
+                    entry.phase = Phase::Idle;
+                    due.repeat.push(*workspace);
+                }
+                Phase::Leaving { .. } if look_at(index, *workspace, entry).is_some_and(|at| at <= now) => {
+                    due.leaving.push(*workspace);
+                }
+                _ => {}
+            }
+            true
+        });
+        due
+    }
+
+    /// When [`Work::tick`] has something to do without an event.
+    pub(crate) fn next_due(&self, index: &Index) -> Option<Instant> {
+        let entries = self.entries.iter();
+        entries
+            .filter_map(|(workspace, entry)| match entry.phase {
+                Phase::Unproven { until } | Phase::Resting { until } => Some(until),
+                Phase::Leaving { .. } => look_at(index, *workspace, entry),
+                Phase::Running | Phase::Idle | Phase::Gone => None,
+            })
+            .min()
+    }
+
+    /// The directives that are held without being proven: the server need not repeat them at once.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        let held = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.phase != Phase::Idle);
+        held.map(|(workspace, entry)| Received {
+            workspace_id: *workspace,
+            generation: entry.generation,
+        })
+        .collect()
+    }
+}
+
+/// When a deletion is to be looked at again.
+fn look_at(index: &Index, workspace: WorkspaceId, entry: &Entry) -> Option<Instant> {
+    match entry.phase {
+        Phase::Leaving { from, .. } if index.view(workspace).is_empty() => Some(from),
+        Phase::Leaving { until, .. } => Some(until),
+        _ => None,
+    }
+}
+
+fn is_proven(index: &Index, workspace: WorkspaceId, entry: &Entry, generation: Generation) -> bool {
+    let view = index.view(workspace);
+    let live = view.deployment().and_then(|fact| fact.applied_generation);
+    live.is_some_and(|live| live >= generation) && view.has_secrets(&entry.name)
+}
