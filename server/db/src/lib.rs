@@ -1,0 +1,74 @@
+//! Berth's Postgres: rows, queries, migrations.
+//!
+//! [`migrate`] once at start, then [`Database::connect`]. All work with rows passes [`Database::transaction`] or
+//! [`Database::read`], which give their closure an [`OrganizationConn`]: one organisation's rows, the only way to them.
+//!
+//! ```no_run
+//! # use berth_db::*; use berth_schema::*; use jiff::Timestamp;
+//! # async fn example(database: &Database, organization: OrganizationId, id: WorkspaceId) -> Result<(), DbError> {
+//! let view = database
+//!     .transaction(organization, "stop_workspace", async |conn| {
+//!         let stop = Intent::Desired(DesiredState::Stopped);
+//!         let view = conn.workspaces().change_intent(id, None, &stop, Timestamp::now()).await?;
+//!         conn.notifications().notify_agent(view.workspace.agent_id).await?;
+//!         Ok::<_, DbError>(view)
+//!     })
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! | through `conn.` | operations |
+//! |---|---|
+//! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
+//! | `tokens()` | `insert`, `find`, `list`, `revoke` |
+//! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance` |
+//! | `workspaces()` | `insert`, `find`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `for_full_reconcile`, `pending`, `for_partial_reconcile`, `apply_updates` |
+//! | `variables()` | `insert`, `load` |
+//! | `idempotency_keys()` | `claim` |
+//! | `notifications()` | `notify_agent`; the other end is [`listen`] |
+//!
+//! The closure may use what is around it by reference. It may be run several times (collisions), so it has no effects but
+//! on the database. A failed statement loses the whole transaction: a name that is taken is tried anew in another one.
+//!
+//! Times are arguments; [`stored_time`] gives what Postgres keeps of one.
+
+mod agents;
+mod columns;
+mod connect;
+mod error;
+mod gateway;
+mod idempotency;
+mod migrate;
+mod notify;
+mod organizations;
+mod page;
+mod schema;
+mod scope;
+mod tokens;
+mod transaction;
+mod variables;
+mod workspaces;
+
+pub use agents::{AgentRow, Agents, Epoch, NewAgent, Order};
+pub use columns::SecretHash;
+pub use error::{Conflict, DbError, DbErrorKind, constraints};
+pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
+pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};
+pub use migrate::{migrate, revert_all, versions};
+pub use notify::{IntentEvent, Notifications, listen};
+pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};
+pub use page::{Cursor, PageRequest};
+pub use scope::OrganizationConn;
+pub use tokens::{NewToken, TokenRow, Tokens};
+pub use variables::{DataKey, SealedVariable, SealedVariables, Variables};
+pub use workspaces::{
+    AgentPage, Intent, IntentChange, NewWorkspace, Report, UpdateOutcome, WorkspaceFilter, WorkspaceRow,
+    WorkspaceUpdate, WorkspaceView, Workspaces,
+};
+
+use jiff::{Timestamp, Unit};
+
+/// A time as Postgres keeps it: without what is below a microsecond, so that what is answered is what is read later.
+pub fn stored_time(time: Timestamp) -> Timestamp {
+    time.round(Unit::Microsecond).unwrap_or(time)
+}

@@ -1,0 +1,103 @@
+//! Between columns and our types. A stored text that is no value of its type is an error of the query, not a panic.
+
+use std::error::Error;
+use std::str::FromStr;
+
+use berth_schema::api::{StateReason, VariableName};
+use berth_schema::variables::VariableKind;
+use berth_schema::{
+    ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, WorkspaceName, WorkspaceSpec,
+};
+use diesel::deserialize::{FromSql, FromSqlRow, Result};
+use diesel::pg::{Pg, PgValue};
+use diesel::sql_types::{Bytea, Jsonb, Nullable, Text};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A text column that parses into a `T`.
+#[derive(Debug, FromSqlRow)]
+pub struct Parsed<T>(T);
+
+impl<T> Parsed<T> {
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> FromSql<Text, Pg> for Parsed<T>
+where
+    T: FromStr,
+    T::Err: Error + Send + Sync + 'static,
+{
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        Ok(Self(std::str::from_utf8(bytes.as_bytes())?.parse()?))
+    }
+}
+
+/// A JSON column that deserialises into a `T`.
+#[derive(Debug, FromSqlRow)]
+pub struct Json<T>(T);
+
+impl<T: DeserializeOwned> FromSql<Jsonb, Pg> for Json<T> {
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        let value = <Value as FromSql<Jsonb, Pg>>::from_sql(bytes)?;
+        Ok(Self(serde_json::from_value(value)?))
+    }
+}
+
+/// A JSON column that may be NULL.
+#[derive(Debug, FromSqlRow)]
+pub struct NullableJson<T>(Option<T>);
+
+impl<T: DeserializeOwned> FromSql<Nullable<Jsonb>, Pg> for NullableJson<T> {
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        Json::from_sql(bytes).map(|json| Self(Some(json.0)))
+    }
+
+    fn from_nullable_sql(bytes: Option<PgValue<'_>>) -> Result<Self> {
+        bytes.map_or(Ok(Self(None)), Self::from_sql)
+    }
+}
+
+/// SHA-256 of a whole token.
+pub type SecretHash = [u8; 32];
+
+/// A bytea column of exactly that length.
+#[derive(Debug, FromSqlRow)]
+pub struct Bytes<const N: usize>([u8; N]);
+
+impl<const N: usize> FromSql<Bytea, Pg> for Bytes<N> {
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        Ok(Self(bytes.as_bytes().try_into()?))
+    }
+}
+
+impl<const N: usize> From<Bytes<N>> for [u8; N] {
+    fn from(column: Bytes<N>) -> Self {
+        column.0
+    }
+}
+
+/// Diesel's derive turns a column into its field by `Into`.
+macro_rules! into_fields {
+    ($($Wrapper:ident: $($Type:ty),+;)+) => {
+        $($(
+            impl From<$Wrapper<$Type>> for $Type {
+                fn from(column: $Wrapper<$Type>) -> Self {
+                    column.0
+                }
+            }
+        )+)+
+    };
+}
+
+impl From<NullableJson<StateReason>> for Option<StateReason> {
+    fn from(column: NullableJson<StateReason>) -> Self {
+        column.0
+    }
+}
+
+into_fields! {
+    Parsed: ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, VariableKind, WorkspaceName;
+    Json: WorkspaceSpec, Vec<VariableName>;
+}

@@ -1,0 +1,274 @@
+//! The one way to the database: a pool, and transactions in the scope of one organisation.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use berth_schema::OrganizationId;
+use deadpool::Runtime;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use futures::FutureExt;
+use tracing::{Instrument, debug_span, warn};
+
+use crate::connect;
+use crate::error::{DbError, DbErrorKind};
+use crate::scope::OrganizationConn;
+use crate::transaction::{Access, Attempt, Transaction};
+
+/// A transaction that collides with others is tried this often in all.
+const MAX_ATTEMPTS: u32 = 5;
+const FIRST_BACKOFF: Duration = Duration::from_millis(5);
+
+/// How the server reaches Postgres.
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    /// `postgres://…`; may hold a password and is never printed.
+    pub url: String,
+    /// The most connections this process opens.
+    pub pool_size: usize,
+    /// How long an operation waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// What Postgres itself allows one statement, and a lock that it waits for.
+    pub statement_timeout: Duration,
+    /// Operations that take longer are logged as slow.
+    pub slow: Duration,
+}
+
+impl DatabaseConfig {
+    /// The defaults: 16 connections, 5 s for a connection, 10 s for a statement, slow above 250 ms.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            pool_size: 16,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+            slow: Duration::from_millis(250),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig")
+            .field("pool_size", &self.pool_size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One finished operation, for metrics. `operation` is one of a fixed set of names: it may become a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationSample {
+    pub operation: &'static str,
+    /// From asking for a connection to the answer, retries included.
+    pub duration: Duration,
+    /// 1 when nothing collided.
+    pub attempts: u32,
+    pub outcome: Outcome,
+}
+
+/// How an operation ended, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Done,
+    /// The caller's code gave it up (not found, a conflict, a name that is taken), and it was rolled back.
+    RolledBack,
+    /// The database failed.
+    Failed,
+}
+
+impl Outcome {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::RolledBack => "rolled_back",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+type Observer = dyn Fn(&OperationSample) + Send + Sync;
+
+/// The database. Cheap to clone; the clones share one pool.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<AsyncPgConnection>,
+    slow: Duration,
+    observer: Option<Arc<Observer>>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("pool", &self.pool.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Opens the pool and tries one connection. The database must have been migrated ([`crate::migrate`]).
+    pub async fn connect(config: DatabaseConfig) -> Result<Self, DbError> {
+        let postgres = connect::parse(&config.url)?;
+        let statement_timeout = config.statement_timeout;
+        let mut manager = ManagerConfig::default();
+        // A closed connection is noticed without asking; one that breaks later makes its operation fail as Unavailable.
+        manager.recycling_method = RecyclingMethod::Fast;
+        manager.custom_setup = Box::new(move |_| {
+            let postgres = postgres.clone();
+            async move {
+                connect::as_application(&postgres, statement_timeout)
+                    .await
+                    .map_err(DbError::into_connection_error)
+            }
+            .boxed()
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config(String::new(), manager);
+        let pool = Pool::builder(manager)
+            .max_size(config.pool_size)
+            .wait_timeout(Some(config.acquire_timeout))
+            .create_timeout(Some(config.acquire_timeout))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| DbError::because(DbErrorKind::Internal, error))?;
+        let database = Self {
+            pool,
+            slow: config.slow,
+            observer: None,
+        };
+        drop(database.pool.get().await?);
+        Ok(database)
+    }
+
+    /// Calls `observer` after each operation. It is called on the operation's task and must not block.
+    #[must_use]
+    pub fn on_operation(mut self, observer: impl Fn(&OperationSample) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Whether Postgres answers, for readiness.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        let connection = self.pool.get().await?;
+        Transaction::on(connection).ping().await
+    }
+
+    /// Connections in use and in all, for metrics.
+    pub fn pool_status(&self) -> PoolStatus {
+        let status = self.pool.status();
+        PoolStatus {
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
+    }
+
+    /// Runs `body` in a transaction that sees and writes the rows of `organization` alone.
+    ///
+    /// It commits when `body` answers `Ok` and rolls back when it answers `Err`. When the transaction collided with
+    /// another (serialization failure, deadlock) the whole of it is run again, up to five times: `body` must
+    /// have no other effect than on the database. A future that is dropped half-way rolls back.
+    ///
+    /// After a statement failed, nothing that `body` did is kept, even where it ignores the error: then the
+    /// operation fails as [`DbErrorKind::Internal`].
+    pub async fn transaction<T, E>(
+        &self,
+        organization: OrganizationId,
+        operation: &'static str,
+        body: impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DbError>,
+    {
+        self.run(organization, operation, Access::Write, body).await
+    }
+
+    /// Like [`Self::transaction`] for a `body` that only reads, which Postgres enforces. It costs no round trip beyond
+    /// those of `body` itself.
+    pub async fn read<T, E>(
+        &self,
+        organization: OrganizationId,
+        operation: &'static str,
+        body: impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DbError>,
+    {
+        self.run(organization, operation, Access::Read, body).await
+    }
+
+    async fn run<T, E>(
+        &self,
+        organization: OrganizationId,
+        operation: &'static str,
+        access: Access,
+        body: impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DbError>,
+    {
+        let started = Instant::now();
+        let span = debug_span!("database", operation, %organization);
+        let mut attempts = 1;
+        let (result, outcome) = loop {
+            let attempt = self
+                .attempt(organization, access, &body)
+                .instrument(span.clone())
+                .await;
+            match attempt {
+                Attempt::TryAgain(_) if attempts < MAX_ATTEMPTS => {
+                    tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow(attempts - 1)).await;
+                    attempts += 1;
+                }
+                Attempt::TryAgain(error) => break (Err(error), Outcome::Failed),
+                Attempt::Finished(result, outcome) => break (result, outcome),
+            }
+        };
+        self.observe(OperationSample {
+            operation,
+            duration: started.elapsed(),
+            attempts,
+            outcome,
+        });
+        result
+    }
+
+    async fn attempt<T, E>(
+        &self,
+        organization: OrganizationId,
+        access: Access,
+        body: &impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
+    ) -> Attempt<T, E>
+    where
+        E: From<DbError>,
+    {
+        let connection: Object<AsyncPgConnection> = match self.pool.get().await {
+            Ok(connection) => connection,
+            Err(error) => return Attempt::Finished(Err(DbError::from(error).into()), Outcome::Failed),
+        };
+        Transaction::on(connection).run(organization, access, body).await
+    }
+
+    fn observe(&self, sample: OperationSample) {
+        if sample.duration > self.slow {
+            let milliseconds = u64::try_from(sample.duration.as_millis()).unwrap_or(u64::MAX);
+            warn!(
+                operation = sample.operation,
+                milliseconds,
+                attempts = sample.attempts,
+                "slow database operation"
+            );
+        }
+        if let Some(observer) = &self.observer {
+            observer(&sample);
+        }
+    }
+}
+
+/// The pool at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    pub open: usize,
+    pub idle: usize,
+    pub waiting: usize,
+}

@@ -1,0 +1,156 @@
+//! Waking the servers that hold an agent's long poll. It is a hint: what is true stands in the tables.
+
+use std::time::Duration;
+
+use berth_schema::AgentId;
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl;
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_postgres::{AsyncMessage, Client};
+use tracing::{info, warn};
+
+use crate::connect::{self, Raw};
+use crate::error::DbError;
+use crate::scope::OrganizationConn;
+
+const CHANNEL: &str = "berth_intent";
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// What a listener is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentEvent {
+    /// What users want of this agent's workspaces changed, and is committed.
+    Changed(AgentId),
+    /// The connection is new: whatever happened before may have been missed, so everyone who waits must look. It is also
+    /// the first event.
+    Reconnected,
+}
+
+/// Notifications that go out when the transaction commits.
+#[derive(Debug)]
+pub struct Notifications<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Notifications<'_> {
+    /// Wakes whoever waits for intent of this agent, on every server.
+    pub async fn notify_agent(&self, agent: AgentId) -> Result<(), DbError> {
+        let statement = diesel::sql_query("SELECT pg_notify($1, $2)")
+            .bind::<Text, _>(CHANNEL)
+            .bind::<Text, _>(agent.to_string());
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(())
+    }
+}
+
+/// Listens on a connection of its own, and connects again whenever it breaks, after 0.1 s to 10 s. The stream does not end.
+///
+/// An error is only that the URL is none.
+pub fn listen(url: &str) -> Result<impl Stream<Item = IntentEvent> + Send + use<>, DbError> {
+    let config = connect::parse(url)?;
+    let start = Listener {
+        config,
+        connected: None,
+        backoff: FIRST_BACKOFF,
+    };
+    Ok(futures::stream::unfold(start, |mut listener| async move {
+        Some((listener.next().await, listener))
+    })
+    .boxed())
+}
+
+struct Listener {
+    config: tokio_postgres::Config,
+    connected: Option<Connected>,
+    backoff: Duration,
+}
+
+/// A live connection. Dropping it ends the task that drives it.
+struct Connected {
+    notifications: mpsc::UnboundedReceiver<AgentId>,
+    /// Postgres closes the session when the client is gone.
+    _client: Client,
+    _driver: JoinSet<()>,
+}
+
+impl Listener {
+    async fn next(&mut self) -> IntentEvent {
+        loop {
+            if let Some(connected) = &mut self.connected {
+                if let Some(agent) = connected.notifications.recv().await {
+                    return IntentEvent::Changed(agent);
+                }
+                self.connected = None;
+            }
+            match Connected::new(&self.config).await {
+                Ok(connected) => {
+                    info!("listening for changes of intent");
+                    self.connected = Some(connected);
+                    self.backoff = FIRST_BACKOFF;
+                    return IntentEvent::Reconnected;
+                }
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot listen for changes of intent"
+                    );
+                    tokio::time::sleep(self.backoff).await;
+                    self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
+                }
+            }
+        }
+    }
+}
+
+impl Connected {
+    async fn new(config: &tokio_postgres::Config) -> Result<Self, DbError> {
+        let (sender, notifications) = mpsc::unbounded_channel();
+        let mut driver = JoinSet::new();
+        let client = match connect::raw(config).await? {
+            Raw::Tls(client, mut connection) => {
+                driver.spawn(async move { drive(sender, |cx| connection.poll_message(cx)).await });
+                client
+            }
+            Raw::Plain(client, mut connection) => {
+                driver.spawn(async move { drive(sender, |cx| connection.poll_message(cx)).await });
+                client
+            }
+        };
+        client
+            .batch_execute(&format!("SET ROLE berth_app; LISTEN {CHANNEL}"))
+            .await?;
+        Ok(Self {
+            notifications,
+            _client: client,
+            _driver: driver,
+        })
+    }
+}
+
+type Message = Option<Result<AsyncMessage, tokio_postgres::Error>>;
+
+/// Moves the connection's messages until it breaks or nobody listens.
+async fn drive(
+    sender: mpsc::UnboundedSender<AgentId>,
+    poll_message: impl FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Message>,
+) {
+    let mut messages = futures::stream::poll_fn(poll_message);
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(AsyncMessage::Notification(notification)) => match notification.payload().parse() {
+                Ok(agent) if sender.send(agent).is_ok() => {}
+                Ok(_) => return,
+                Err(_) => warn!("a notification that names no agent"),
+            },
+            Ok(_) => {}
+            Err(error) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the listening connection broke"
+                );
+                return;
+            }
+        }
+    }
+}

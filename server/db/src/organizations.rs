@@ -1,0 +1,104 @@
+//! Organisations, and how the first one comes to be.
+
+use berth_schema::{OrganizationId, OrganizationName};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::columns::Parsed;
+use crate::error::DbError;
+use crate::gateway::Database;
+use crate::schema::{installation, organizations};
+use crate::scope::OrganizationConn;
+use crate::tokens::NewToken;
+
+/// A row of `organizations`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = organizations)]
+pub struct OrganizationRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: OrganizationId,
+    #[diesel(deserialize_as = Parsed<OrganizationName>)]
+    pub name: OrganizationName,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub created_at: Timestamp,
+}
+
+/// The scope's own organisation.
+#[derive(Debug)]
+pub struct Organizations<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Organizations<'_> {
+    /// Stores the organisation of the scope. [`crate::constraints::ORGANIZATION_NAME`] when the name is taken.
+    pub async fn create(&self, name: &OrganizationName, now: Timestamp) -> Result<OrganizationRow, DbError> {
+        let statement = diesel::insert_into(organizations::table)
+            .values((
+                organizations::id.eq(self.0.key()),
+                organizations::name.eq(name.as_str()),
+                organizations::created_at.eq(jiff_diesel::Timestamp::from(now)),
+            ))
+            .returning(OrganizationRow::as_returning());
+        self.0.run(statement.get_result(&mut self.0.raw())).await
+    }
+
+    /// The organisation of the scope; `None` when there is none with its id.
+    pub async fn find(&self) -> Result<Option<OrganizationRow>, DbError> {
+        let query = organizations::table
+            .filter(organizations::id.eq(self.0.key()))
+            .select(OrganizationRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+}
+
+/// Creates an organisation.
+pub async fn create_organization(
+    database: &Database,
+    id: OrganizationId,
+    name: &OrganizationName,
+    now: Timestamp,
+) -> Result<OrganizationRow, DbError> {
+    database
+        .transaction(id, "create_organization", async |conn| {
+            conn.organizations().create(name, now).await
+        })
+        .await
+}
+
+/// Creates the first organisation and its first token, unless somebody did before. Of several servers that start
+/// together on an empty database one is told `true`; it alone shows the token.
+pub async fn bootstrap(
+    database: &Database,
+    id: OrganizationId,
+    name: &OrganizationName,
+    token: &NewToken,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    database
+        .transaction(id, "bootstrap", async |conn| {
+            let claim = diesel::insert_into(installation::table)
+                .values(installation::initialized_at.eq(jiff_diesel::Timestamp::from(now)))
+                .on_conflict_do_nothing();
+            if conn.run(claim.execute(&mut conn.raw())).await? == 0 {
+                return Ok(false);
+            }
+            conn.organizations().create(name, now).await?;
+            conn.tokens().insert(token, now).await?;
+            Ok(true)
+        })
+        .await
+}
+
+/// Whether no organisation was ever made by [`bootstrap`]. It tells nothing of any organisation.
+pub async fn is_empty(database: &Database) -> Result<bool, DbError> {
+    let nobody = OrganizationId::from_uuid(Uuid::nil());
+    database
+        .read(nobody, "is_empty", async |conn| {
+            let query = diesel::select(diesel::dsl::exists(
+                installation::table.select(installation::only_row),
+            ));
+            let initialized: bool = conn.run(query.get_result(&mut conn.raw())).await?;
+            Ok(!initialized)
+        })
+        .await
+}

@@ -1,0 +1,117 @@
+//! The tables as diesel sees them. Private to this crate: [`crate::OrganizationConn`] is the only way to them.
+
+diesel::table! {
+    installation (only_row) {
+        only_row -> Bool,
+        initialized_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    organizations (id) {
+        id -> Uuid,
+        name -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    access_tokens (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        secret_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    agents (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        secret_hash -> Bytea,
+        epoch -> BigInt,
+        last_sequence -> BigInt,
+        created_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    workspaces (organization_id, agent_id, id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        namespace -> Text,
+        desired_state -> Text,
+        actual_state -> Text,
+        reason -> Nullable<Jsonb>,
+        generation -> BigInt,
+        applied_generation -> BigInt,
+        applied_epoch -> Nullable<BigInt>,
+        applied_sequence -> Nullable<BigInt>,
+        deployment_resource_version -> Nullable<Text>,
+        spec -> Jsonb,
+        devfile -> Nullable<Text>,
+        created_at -> Timestamptz,
+        created_by -> Uuid,
+        desired_state_changed_at -> Timestamptz,
+        actual_state_changed_at -> Timestamptz,
+        living -> Bool,
+        pending -> Bool,
+    }
+}
+
+diesel::table! {
+    workspace_data_keys (organization_id, agent_id, workspace_id, id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        workspace_id -> Uuid,
+        id -> Uuid,
+        kek_id -> Text,
+        salt -> Bytea,
+        wrapped_key -> Bytea,
+        commitment -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workspace_variables (organization_id, agent_id, workspace_id, kind, name) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        workspace_id -> Uuid,
+        kind -> Text,
+        name -> Text,
+        data_key_id -> Uuid,
+        version -> BigInt,
+        nonce -> Bytea,
+        ciphertext -> Bytea,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (organization_id, token_id, key) {
+        organization_id -> Uuid,
+        token_id -> Uuid,
+        key -> Text,
+        request_hash -> Bytea,
+        resource_kind -> Text,
+        resource_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    access_tokens,
+    agents,
+    idempotency_keys,
+    organizations,
+    workspace_data_keys,
+    workspace_variables,
+    workspaces,
+);

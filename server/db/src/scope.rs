@@ -1,0 +1,116 @@
+//! A transaction's view: one organisation's rows.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use berth_schema::OrganizationId;
+use diesel::result::Error as DieselError;
+use diesel::{OptionalExtension, QueryResult};
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use crate::error::{DbError, DbErrorKind};
+use crate::{Agents, IdempotencyKeys, Notifications, Organizations, Tokens, Variables, Workspaces};
+
+/// The rows of one organisation within one transaction: the only way to a tenant's table.
+///
+/// Several of its operations may run at the same time (`futures::try_join!`); their statements then share a round trip.
+pub struct OrganizationConn<'a> {
+    connection: &'a AsyncPgConnection,
+    organization: OrganizationId,
+    failed: AtomicBool,
+    collided: AtomicBool,
+}
+
+impl fmt::Debug for OrganizationConn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrganizationConn")
+            .field("organization", &self.organization)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> OrganizationConn<'a> {
+    pub(crate) fn new(connection: &'a AsyncPgConnection, organization: OrganizationId) -> Self {
+        let (failed, collided) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self {
+            connection,
+            organization,
+            failed,
+            collided,
+        }
+    }
+
+    pub const fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    pub fn organizations(&self) -> Organizations<'_> {
+        Organizations(self)
+    }
+
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens(self)
+    }
+
+    pub fn agents(&self) -> Agents<'_> {
+        Agents(self)
+    }
+
+    pub fn workspaces(&self) -> Workspaces<'_> {
+        Workspaces(self)
+    }
+
+    pub fn variables(&self) -> Variables<'_> {
+        Variables(self)
+    }
+
+    pub fn idempotency_keys(&self) -> IdempotencyKeys<'_> {
+        IdempotencyKeys(self)
+    }
+
+    pub fn notifications(&self) -> Notifications<'_> {
+        Notifications(self)
+    }
+
+    /// What Diesel sends statements through.
+    pub(crate) fn raw(&self) -> &'a AsyncPgConnection {
+        self.connection
+    }
+
+    /// The organisation as a column has it.
+    pub(crate) fn key(&self) -> Uuid {
+        self.organization.into()
+    }
+
+    /// A statement's result. Every statement passes here, so that its failure ends the transaction.
+    pub(crate) async fn run<T>(&self, statement: impl Future<Output = QueryResult<T>>) -> Result<T, DbError> {
+        statement.await.map_err(|error| {
+            // Diesel's NotFound is an answer; what Postgres refuses leaves the transaction aborted.
+            if !matches!(error, DieselError::NotFound) {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+            let error = DbError::from(error);
+            if error.kind == DbErrorKind::Contention {
+                self.collided.store(true, Ordering::Relaxed);
+            }
+            error
+        })
+    }
+
+    /// The same for a row that may not be there.
+    pub(crate) async fn run_optional<T>(
+        &self,
+        statement: impl Future<Output = QueryResult<T>>,
+    ) -> Result<Option<T>, DbError> {
+        self.run(async { statement.await.optional() }).await
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_collided(&self) -> bool {
+        self.collided.load(Ordering::Relaxed)
+    }
+}

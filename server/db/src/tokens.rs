@@ -1,0 +1,94 @@
+//! Access tokens of people and services.
+
+use berth_schema::TokenId;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::columns::{Bytes, SecretHash};
+use crate::error::DbError;
+use crate::page::{PageRequest, paged};
+use crate::schema::access_tokens;
+use crate::scope::OrganizationConn;
+
+/// What is stored of a new token.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub id: TokenId,
+    /// For people: `first administrator`.
+    pub name: String,
+    /// SHA-256 of the whole token.
+    pub secret_hash: SecretHash,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A row of `access_tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = access_tokens)]
+pub struct TokenRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: TokenId,
+    pub name: String,
+    #[diesel(deserialize_as = Bytes<32>)]
+    pub secret_hash: SecretHash,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub created_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub expires_at: Option<Timestamp>,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl TokenRow {
+    /// Neither revoked nor expired.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|expiry| now < expiry)
+    }
+}
+
+/// The organisation's access tokens.
+#[derive(Debug)]
+pub struct Tokens<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Tokens<'_> {
+    pub async fn insert(&self, token: &NewToken, now: Timestamp) -> Result<TokenRow, DbError> {
+        let statement = diesel::insert_into(access_tokens::table)
+            .values((
+                access_tokens::organization_id.eq(self.0.key()),
+                access_tokens::id.eq(token.id.as_uuid()),
+                access_tokens::name.eq(&token.name),
+                access_tokens::secret_hash.eq(token.secret_hash.as_slice()),
+                access_tokens::created_at.eq(jiff_diesel::Timestamp::from(now)),
+                access_tokens::expires_at.eq(token.expires_at.map(jiff_diesel::Timestamp::from)),
+            ))
+            .returning(TokenRow::as_returning());
+        self.0.run(statement.get_result(&mut self.0.raw())).await
+    }
+
+    /// The token with that id, valid or not.
+    pub async fn find(&self, id: TokenId) -> Result<Option<TokenRow>, DbError> {
+        let query = access_tokens::table
+            .find((self.0.key(), *id.as_uuid()))
+            .select(TokenRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The newest first.
+    pub async fn list(&self, page: &PageRequest) -> Result<Vec<TokenRow>, DbError> {
+        let query = access_tokens::table
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .select(TokenRow::as_select())
+            .into_boxed();
+        let query = paged!(query, access_tokens, page);
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Whether it was valid before. Revoking twice keeps the first time.
+    pub async fn revoke(&self, id: TokenId, now: Timestamp) -> Result<bool, DbError> {
+        let statement = diesel::update(access_tokens::table.find((self.0.key(), *id.as_uuid())))
+            .filter(access_tokens::revoked_at.is_null())
+            .set(access_tokens::revoked_at.eq(jiff_diesel::Timestamp::from(now)));
+        Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
+    }
+}

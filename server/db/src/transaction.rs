@@ -1,0 +1,136 @@
+//! One transaction on one connection.
+
+use berth_schema::OrganizationId;
+use diesel::QueryResult;
+use diesel_async::pooled_connection::deadpool::Object;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use futures::FutureExt;
+use futures::future::join;
+
+use crate::error::{DbError, DbErrorKind};
+use crate::gateway::Outcome;
+use crate::scope::OrganizationConn;
+
+/// What the transaction may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// What became of one try.
+pub(crate) enum Attempt<T, E> {
+    Finished(Result<T, E>, Outcome),
+    /// It had no effect, and another try may succeed; the error is for the case that it was the last one.
+    TryAgain(E),
+}
+
+/// A connection that is out of the pool for one transaction. Unless that has ended it is closed and not given back: what
+/// was begun must not be committed by whoever takes the connection next.
+pub(crate) struct Transaction {
+    connection: Option<Object<AsyncPgConnection>>,
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+impl Transaction {
+    pub(crate) fn on(connection: Object<AsyncPgConnection>) -> Self {
+        Self {
+            connection: Some(connection),
+        }
+    }
+
+    /// Runs `body` between BEGIN and COMMIT or ROLLBACK.
+    ///
+    /// BEGIN and the organisation go out first, and the first statement of `body` right behind them without waiting. Were
+    /// they refused, that statement would run without an organisation, where row-level security shows it nothing and
+    /// lets it write nothing.
+    pub(crate) async fn run<T, E>(
+        mut self,
+        organization: OrganizationId,
+        access: Access,
+        body: &impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
+    ) -> Attempt<T, E>
+    where
+        E: From<DbError>,
+    {
+        let Some(connection) = self.connection.as_deref() else {
+            return Attempt::Finished(Err(DbError::from(DbErrorKind::Internal).into()), Outcome::Failed);
+        };
+        let scope = OrganizationConn::new(connection, organization);
+        let (begun, result) = join(begin(connection, organization, access), body(&scope)).await;
+        if let Err(error) = begun {
+            return Attempt::TryAgain(DbError::from(error).into());
+        }
+        let failed = scope.has_failed();
+        let collided = scope.has_collided();
+        match result {
+            Ok(value) if !failed => match self.finish("COMMIT", access).await {
+                Ok(()) => Attempt::Finished(Ok(value), Outcome::Done),
+                Err(error) => Attempt::Finished(Err(error.into()), Outcome::Failed),
+            },
+            result => {
+                // Whether the rollback arrives does not matter: without it the connection is closed, which does the same.
+                let _ = self.finish("ROLLBACK", access).await;
+                match result {
+                    Err(error) if collided => Attempt::TryAgain(error),
+                    Err(error) if failed => Attempt::Finished(Err(error), Outcome::Failed),
+                    Err(error) => Attempt::Finished(Err(error), Outcome::RolledBack),
+                    Ok(_) => Attempt::Finished(Err(ignored_failure().into()), Outcome::Failed),
+                }
+            }
+        }
+    }
+
+    /// Asks Postgres for an answer.
+    pub(crate) async fn ping(mut self) -> Result<(), DbError> {
+        self.finish("SELECT 1", Access::Write).await
+    }
+
+    /// Sends the last statement and gives the connection back. What was only read needs no answer: whoever takes the
+    /// connection next sends behind it.
+    async fn finish(&mut self, statement: &str, access: Access) -> Result<(), DbError> {
+        let Some(connection) = self.connection.take() else {
+            return Ok(());
+        };
+        let result = {
+            let mut shared: &AsyncPgConnection = &connection;
+            let end = shared.batch_execute(statement);
+            match access {
+                Access::Write => end.await,
+                Access::Read => end.now_or_never().unwrap_or(Ok(())),
+            }
+        };
+        if result.is_err() {
+            drop(Object::take(connection));
+        }
+        Ok(result?)
+    }
+}
+
+async fn begin(
+    mut connection: &AsyncPgConnection,
+    organization: OrganizationId,
+    access: Access,
+) -> QueryResult<()> {
+    let begin = match access {
+        Access::Read => "BEGIN READ ONLY",
+        Access::Write => "BEGIN",
+    };
+    // The id is formatted from its bytes and so cannot hold a quote.
+    let scope = format!("{begin}; SELECT set_config('berth.organization', '{organization}', true)");
+    connection.batch_execute(&scope).await
+}
+
+fn ignored_failure() -> DbError {
+    DbError::because(
+        DbErrorKind::Internal,
+        "a statement failed and its error was ignored: nothing was stored",
+    )
+}

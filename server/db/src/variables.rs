@@ -1,0 +1,171 @@
+//! Encrypted variables and the wrapped keys they are under. Nothing here can decrypt.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use berth_schema::variables::VariableKind;
+use berth_schema::{AgentId, WorkspaceId};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use futures::future::try_join;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::columns::{Bytes, Parsed};
+use crate::error::DbError;
+use crate::schema::{workspace_data_keys, workspace_variables};
+use crate::scope::OrganizationConn;
+
+/// A workspace's data key, wrapped by the key-encryption key `kek_id`.
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = workspace_data_keys)]
+pub struct DataKey {
+    pub id: Uuid,
+    pub kek_id: String,
+    /// Of the derivation of the wrapping key, which is used once.
+    #[diesel(deserialize_as = Bytes<32>)]
+    pub salt: [u8; 32],
+    /// Ciphertext and tag.
+    pub wrapped_key: Vec<u8>,
+    /// Tells, before anything is decrypted, whether the unwrapped key is the one that was wrapped.
+    #[diesel(deserialize_as = Bytes<32>)]
+    pub commitment: [u8; 32],
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataKey")
+            .field("id", &self.id)
+            .field("kek_id", &self.kek_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A variable, encrypted under the data key `data_key_id`.
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = workspace_variables)]
+pub struct SealedVariable {
+    #[diesel(deserialize_as = Parsed<VariableKind>)]
+    pub kind: VariableKind,
+    pub name: String,
+    pub data_key_id: Uuid,
+    /// Bound into the ciphertext; +1 when the value is replaced, from 1.
+    pub version: i64,
+    #[diesel(deserialize_as = Bytes<12>)]
+    pub nonce: [u8; 12],
+    /// Ciphertext and tag.
+    pub ciphertext: Vec<u8>,
+}
+
+impl fmt::Debug for SealedVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedVariable")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything needed to decrypt one workspace's variables, but the key-encryption key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedVariables {
+    pub keys: Vec<DataKey>,
+    pub variables: Vec<SealedVariable>,
+}
+
+/// The organisation's variables.
+#[derive(Debug)]
+pub struct Variables<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Variables<'_> {
+    /// Stores a new workspace's data key and variables, in the transaction that stores the workspace.
+    pub async fn insert(
+        &self,
+        agent: AgentId,
+        workspace: WorkspaceId,
+        key: &DataKey,
+        variables: &[SealedVariable],
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        use workspace_data_keys::dsl as keys;
+        let statement = diesel::insert_into(keys::workspace_data_keys).values((
+            keys::organization_id.eq(self.0.key()),
+            keys::agent_id.eq(agent.as_uuid()),
+            keys::workspace_id.eq(workspace.as_uuid()),
+            keys::id.eq(key.id),
+            keys::kek_id.eq(&key.kek_id),
+            keys::salt.eq(key.salt.as_slice()),
+            keys::wrapped_key.eq(&key.wrapped_key),
+            keys::commitment.eq(key.commitment.as_slice()),
+            keys::created_at.eq(jiff_diesel::Timestamp::from(now)),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        self.insert_variables(agent, workspace, variables).await
+    }
+
+    async fn insert_variables(
+        &self,
+        agent: AgentId,
+        workspace: WorkspaceId,
+        variables: &[SealedVariable],
+    ) -> Result<(), DbError> {
+        use workspace_variables::dsl;
+        let rows: Vec<_> = variables
+            .iter()
+            .map(|variable| {
+                (
+                    dsl::organization_id.eq(self.0.key()),
+                    dsl::agent_id.eq(agent.as_uuid()),
+                    dsl::workspace_id.eq(workspace.as_uuid()),
+                    dsl::kind.eq(variable.kind.as_str()),
+                    dsl::name.eq(&variable.name),
+                    dsl::data_key_id.eq(variable.data_key_id),
+                    dsl::version.eq(variable.version),
+                    dsl::nonce.eq(variable.nonce.as_slice()),
+                    dsl::ciphertext.eq(&variable.ciphertext),
+                )
+            })
+            .collect();
+        let statement = diesel::insert_into(dsl::workspace_variables).values(rows);
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(())
+    }
+
+    /// The sealed variables of those of `workspaces` that are this agent's and have any.
+    pub async fn load(
+        &self,
+        agent: AgentId,
+        workspaces: &[WorkspaceId],
+    ) -> Result<BTreeMap<WorkspaceId, SealedVariables>, DbError> {
+        let ids: Vec<Uuid> = workspaces.iter().map(|id| *id.as_uuid()).collect();
+        let keys = workspace_data_keys::table
+            .filter(workspace_data_keys::organization_id.eq(self.0.key()))
+            .filter(workspace_data_keys::agent_id.eq(agent.as_uuid()))
+            .filter(workspace_data_keys::workspace_id.eq_any(&ids))
+            .select((workspace_data_keys::workspace_id, DataKey::as_select()));
+        let variables = workspace_variables::table
+            .filter(workspace_variables::organization_id.eq(self.0.key()))
+            .filter(workspace_variables::agent_id.eq(agent.as_uuid()))
+            .filter(workspace_variables::workspace_id.eq_any(&ids))
+            .order((workspace_variables::kind, workspace_variables::name))
+            .select((workspace_variables::workspace_id, SealedVariable::as_select()));
+        let (mut one, mut two) = (self.0.raw(), self.0.raw());
+        let (keys, variables): (Vec<(Uuid, DataKey)>, Vec<(Uuid, SealedVariable)>) = try_join(
+            self.0.run(keys.load(&mut one)),
+            self.0.run(variables.load(&mut two)),
+        )
+        .await?;
+        let mut sealed: BTreeMap<WorkspaceId, SealedVariables> = BTreeMap::new();
+        for (workspace, key) in keys {
+            sealed.entry(workspace.into()).or_default().keys.push(key);
+        }
+        for (workspace, variable) in variables {
+            sealed
+                .entry(workspace.into())
+                .or_default()
+                .variables
+                .push(variable);
+        }
+        Ok(sealed)
+    }
+}

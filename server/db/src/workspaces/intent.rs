@@ -1,0 +1,147 @@
+//! What users want: the only writes of desired states, besides the end of a restart.
+
+use berth_schema::{
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, TokenId, WorkspaceId, WorkspaceName,
+    WorkspaceSpec,
+};
+use diesel::prelude::*;
+use diesel::result::Error as DieselError;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+
+use super::{WorkspaceView, Workspaces};
+use crate::error::{Conflict, DbError};
+use crate::schema::workspaces;
+
+/// What is stored of a new workspace.
+#[derive(Clone, Debug)]
+pub struct NewWorkspace {
+    pub id: WorkspaceId,
+    pub agent_id: AgentId,
+    pub name: WorkspaceName,
+    pub namespace: NamespaceName,
+    pub desired_state: DesiredState,
+    pub spec: WorkspaceSpec,
+    /// As it was given, for people.
+    pub devfile: Option<String>,
+    pub created_by: TokenId,
+}
+
+/// A change of what a user wants.
+#[derive(Clone, Debug)]
+pub enum Intent {
+    Desired(DesiredState),
+    /// Replaces what the workspace is made of.
+    Rebuild {
+        spec: WorkspaceSpec,
+        devfile: Option<String>,
+    },
+}
+
+impl Workspaces<'_> {
+    /// Stores a workspace at its first generation, `CreationRequested`. [`crate::constraints::WORKSPACE_NAME`] when a
+    /// living workspace has the name: the transaction is lost then, and another name needs another one.
+    pub async fn insert(&self, workspace: &NewWorkspace, now: Timestamp) -> Result<(), DbError> {
+        let now = jiff_diesel::Timestamp::from(now);
+        let statement = diesel::insert_into(workspaces::table).values((
+            workspaces::organization_id.eq(self.0.key()),
+            workspaces::agent_id.eq(workspace.agent_id.as_uuid()),
+            workspaces::id.eq(workspace.id.as_uuid()),
+            workspaces::name.eq(workspace.name.as_str()),
+            workspaces::namespace.eq(workspace.namespace.as_str()),
+            workspaces::desired_state.eq(workspace.desired_state.as_str()),
+            workspaces::actual_state.eq(ActualState::CreationRequested.as_str()),
+            workspaces::generation.eq(Generation::FIRST.0),
+            workspaces::spec.eq(spec_json(&workspace.spec)?),
+            workspaces::devfile.eq(workspace.devfile.as_deref()),
+            workspaces::created_at.eq(now),
+            workspaces::created_by.eq(workspace.created_by.as_uuid()),
+            workspaces::desired_state_changed_at.eq(now),
+            workspaces::actual_state_changed_at.eq(now),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(())
+    }
+
+    /// Stores a change of intent and raises the generation in the same statement; answers with the workspace as it is
+    /// then.
+    ///
+    /// With `expected`, a workspace at another generation is left alone ([`Conflict::Generation`]). One that is
+    /// desired Terminated is never changed again ([`Conflict::Terminated`]). Whether the change makes sense otherwise is
+    /// the caller's question; it is made even if it changes nothing but the generation.
+    pub async fn change_intent(
+        &self,
+        id: WorkspaceId,
+        expected: Option<Generation>,
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Result<WorkspaceView, DbError> {
+        let changed = self.change(id, expected, Change::new(intent, now)?).await?;
+        let current = self.find(id).await?.ok_or_else(DbError::not_found)?;
+        if changed {
+            Ok(current)
+        } else if current.workspace.desired_state == DesiredState::Terminated {
+            Err(Conflict::Terminated.into())
+        } else {
+            Err(Conflict::Generation {
+                current: current.workspace.generation,
+            }
+            .into())
+        }
+    }
+
+    async fn change(
+        &self,
+        id: WorkspaceId,
+        expected: Option<Generation>,
+        change: Change<'_>,
+    ) -> Result<bool, DbError> {
+        let mut statement = diesel::update(workspaces::table)
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::id.eq(id.as_uuid()))
+            .filter(workspaces::desired_state.ne(DesiredState::Terminated.as_str()))
+            .into_boxed();
+        if let Some(expected) = expected {
+            statement = statement.filter(workspaces::generation.eq(expected.0));
+        }
+        let statement = statement.set((workspaces::generation.eq(workspaces::generation + 1), change));
+        Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
+    }
+}
+
+/// The columns that a change of intent writes besides the generation; `None` leaves one as it is.
+#[derive(AsChangeset)]
+#[diesel(table_name = workspaces)]
+struct Change<'a> {
+    desired_state: Option<&'static str>,
+    desired_state_changed_at: Option<jiff_diesel::Timestamp>,
+    spec: Option<serde_json::Value>,
+    devfile: Option<Option<&'a str>>,
+}
+
+impl<'a> Change<'a> {
+    fn new(intent: &'a Intent, now: Timestamp) -> Result<Self, DbError> {
+        let unchanged = Self {
+            desired_state: None,
+            desired_state_changed_at: None,
+            spec: None,
+            devfile: None,
+        };
+        Ok(match intent {
+            Intent::Desired(desired) => Self {
+                desired_state: Some(desired.as_str()),
+                desired_state_changed_at: Some(now.into()),
+                ..unchanged
+            },
+            Intent::Rebuild { spec, devfile } => Self {
+                spec: Some(spec_json(spec)?),
+                devfile: Some(devfile.as_deref()),
+                ..unchanged
+            },
+        })
+    }
+}
+
+fn spec_json(spec: &WorkspaceSpec) -> Result<serde_json::Value, DbError> {
+    serde_json::to_value(spec).map_err(|error| DieselError::SerializationError(Box::new(error)).into())
+}

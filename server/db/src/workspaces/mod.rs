@@ -1,0 +1,103 @@
+//! Workspaces: what users want of them and what their agent last proved.
+
+mod find;
+mod intent;
+mod reconcile;
+mod update;
+
+use berth_schema::api::{StateReason, VariableName};
+use berth_schema::{
+    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName,
+    WorkspaceSpec,
+};
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
+use diesel::prelude::*;
+use diesel::sql_types::Jsonb;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::columns::{Json, NullableJson, Parsed};
+use crate::schema::{agents, workspaces};
+use crate::scope::OrganizationConn;
+
+pub use find::WorkspaceFilter;
+pub use intent::{Intent, NewWorkspace};
+pub use reconcile::AgentPage;
+pub use update::{IntentChange, Report, UpdateOutcome, WorkspaceUpdate};
+
+/// A row of `workspaces`, as the planner needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = workspaces)]
+pub struct WorkspaceRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: WorkspaceId,
+    #[diesel(deserialize_as = Uuid)]
+    pub agent_id: AgentId,
+    #[diesel(deserialize_as = Parsed<WorkspaceName>)]
+    pub name: WorkspaceName,
+    #[diesel(deserialize_as = Parsed<NamespaceName>)]
+    pub namespace: NamespaceName,
+    #[diesel(deserialize_as = Parsed<DesiredState>)]
+    pub desired_state: DesiredState,
+    #[diesel(deserialize_as = Parsed<ActualState>)]
+    pub actual_state: ActualState,
+    #[diesel(deserialize_as = NullableJson<StateReason>)]
+    pub reason: Option<StateReason>,
+    #[diesel(deserialize_as = i64)]
+    pub generation: Generation,
+    /// What the cluster proved last; zero: nothing yet.
+    #[diesel(deserialize_as = i64)]
+    pub applied_generation: Generation,
+    /// The place in the agent's reports of the one that the observed columns come from; both or none.
+    pub applied_epoch: Option<i64>,
+    pub applied_sequence: Option<i64>,
+    pub deployment_resource_version: Option<String>,
+    #[diesel(deserialize_as = Json<WorkspaceSpec>)]
+    pub spec: WorkspaceSpec,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub created_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub desired_state_changed_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub actual_state_changed_at: Timestamp,
+}
+
+impl WorkspaceRow {
+    /// Epoch and sequence of the report that the observed columns come from.
+    pub fn reported(&self) -> Option<(i64, i64)> {
+        self.applied_epoch.zip(self.applied_sequence)
+    }
+
+    /// Whether anything of it may still be, or shall be, in the cluster.
+    pub fn is_living(&self) -> bool {
+        !(self.desired_state == DesiredState::Terminated && self.actual_state == ActualState::Terminated)
+    }
+}
+
+/// The names of a workspace's variables, gathered by the statement that reads the workspace: a list then costs one
+/// statement and not two.
+const VARIABLE_NAMES: &str = "(SELECT coalesce(jsonb_agg(jsonb_build_object('name', v.name, 'kind', v.kind) \
+     ORDER BY v.kind, v.name), '[]') FROM workspace_variables v WHERE v.organization_id = workspaces.organization_id \
+     AND v.agent_id = workspaces.agent_id AND v.workspace_id = workspaces.id)";
+
+/// A workspace as users see it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = workspaces)]
+pub struct WorkspaceView {
+    #[diesel(embed)]
+    pub workspace: WorkspaceRow,
+    #[diesel(select_expression = agents::name, select_expression_type = agents::name, deserialize_as = Parsed<AgentName>)]
+    pub agent: AgentName,
+    /// By kind and name; none once it is terminated.
+    #[diesel(
+        select_expression = sql::<Jsonb>(VARIABLE_NAMES),
+        select_expression_type = SqlLiteral<Jsonb>,
+        deserialize_as = Json<Vec<VariableName>>
+    )]
+    pub variables: Vec<VariableName>,
+}
+
+/// The organisation's workspaces.
+#[derive(Debug)]
+pub struct Workspaces<'a>(pub(crate) &'a OrganizationConn<'a>);
