@@ -1,0 +1,136 @@
+//! What a scenario sees of the cluster, past Berth: pods, commands in them, what they answer.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use berth_harness::Cluster;
+use berth_harness::binaries::Binaries;
+use berth_schema::api::Workspace;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::{Client, ResourceExt as _};
+
+pub struct ClusterView {
+    client: Client,
+    kubeconfig: PathBuf,
+    kubectl: PathBuf,
+}
+
+impl std::fmt::Debug for ClusterView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterView")
+            .field("kubeconfig", &self.kubeconfig)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClusterView {
+    pub async fn new(cluster: &Cluster) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: cluster.client().await?,
+            kubeconfig: cluster.kubeconfig().to_owned(),
+            kubectl: Binaries::ensure().await?.kubectl(),
+        })
+    }
+
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    pub async fn pods(&self, workspace: &Workspace) -> anyhow::Result<Vec<Pod>> {
+        let pods: Api<Pod> = Api::namespaced(self.client(), workspace.namespace.as_str());
+        Ok(pods.list(&ListParams::default()).await?.items)
+    }
+
+    /// The workspace's only pod.
+    pub async fn pod(&self, workspace: &Workspace) -> anyhow::Result<Pod> {
+        let mut pods = self.pods(workspace).await?;
+        match (pods.pop(), pods.is_empty()) {
+            (Some(pod), true) => Ok(pod),
+            (_, _) => bail!("{} has not exactly one pod", workspace.name),
+        }
+    }
+
+    /// What a shell command prints in the main container.
+    pub async fn exec(&self, workspace: &Workspace, script: &str) -> anyhow::Result<Vec<u8>> {
+        let pod = self.pod(workspace).await?.name_any();
+        let mut kubectl = berth_harness::command::command(&self.kubectl);
+        kubectl.arg("--kubeconfig").arg(&self.kubeconfig);
+        kubectl.args([
+            "--namespace",
+            workspace.namespace.as_str(),
+            "exec",
+            &pod,
+            "--",
+            "sh",
+            "-c",
+            script,
+        ]);
+        let output = kubectl.output().await.context("kubectl cannot be started")?;
+        if !output.status.success() {
+            bail!("'{script}' failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(output.stdout)
+    }
+
+    /// What the workspace answers to `GET path` on a port, asked from the host at the pod's address.
+    pub async fn http_get(&self, workspace: &Workspace, port: u16, path: &str) -> anyhow::Result<String> {
+        let pod = self.pod(workspace).await?;
+        let ip = pod
+            .status
+            .and_then(|status| status.pod_ip)
+            .context("the pod has no address")?;
+        let http = reqwest::Client::builder()
+            .tls_certs_only([])
+            .timeout(Duration::from_secs(5))
+            .build()?;
+        // A container runs before its web server listens.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match http.get(format!("http://{ip}:{port}{path}")).send().await {
+                Ok(response) => return Ok(response.error_for_status()?.text().await?),
+                Err(error) if Instant::now() > deadline => return Err(error.into()),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    pub async fn deployment(&self, workspace: &Workspace) -> anyhow::Result<Option<Deployment>> {
+        let deployments: Api<Deployment> = Api::namespaced(self.client(), workspace.namespace.as_str());
+        Ok(deployments.get_opt(workspace.name.as_str()).await?)
+    }
+
+    pub async fn namespace(&self, workspace: &Workspace) -> anyhow::Result<Option<Namespace>> {
+        let namespaces: Api<Namespace> = Api::all(self.client());
+        Ok(namespaces.get_opt(workspace.namespace.as_str()).await?)
+    }
+
+    pub async fn claims(&self, workspace: &Workspace) -> anyhow::Result<Vec<PersistentVolumeClaim>> {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), workspace.namespace.as_str());
+        Ok(claims.list(&ListParams::default()).await?.items)
+    }
+
+    /// Volumes that are bound to a claim in the workspace's namespace.
+    pub async fn volumes(&self, workspace: &Workspace) -> anyhow::Result<Vec<PersistentVolume>> {
+        let volumes: Api<PersistentVolume> = Api::all(self.client());
+        let mut items = volumes.list(&ListParams::default()).await?.items;
+        items.retain(|volume| {
+            let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+            claim.and_then(|claim| claim.namespace.as_deref()) == Some(workspace.namespace.as_str())
+        });
+        Ok(items)
+    }
+
+    pub async fn delete_secret(&self, workspace: &Workspace, name: &str) -> anyhow::Result<()> {
+        let secrets: Api<Secret> = Api::namespaced(self.client(), workspace.namespace.as_str());
+        secrets.delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    pub async fn secret(&self, workspace: &Workspace, name: &str) -> anyhow::Result<Option<Secret>> {
+        let secrets: Api<Secret> = Api::namespaced(self.client(), workspace.namespace.as_str());
+        Ok(secrets.get_opt(name).await?)
+    }
+}

@@ -1,0 +1,128 @@
+//! Everything that a scenario runs against, started for it alone but for the cluster and Postgres, which are shared.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, bail};
+use berth_harness::{
+    AgentOptions, AgentProcess, Cluster, Postgres, Server, ServerOptions, images, shared_cluster,
+};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::{Actor, ClusterView};
+
+/// The sample image, as pods name it.
+pub const WORKSPACE_IMAGE: &str = images::WORKSPACE.reference;
+
+#[derive(Debug)]
+pub struct Installation {
+    pub server: Server,
+    pub agent: AgentProcess,
+    /// The first administrator.
+    pub admin: Actor,
+    pub cluster: &'static Cluster,
+    pub view: ClusterView,
+    pub database_url: String,
+    dir: TempDir,
+}
+
+impl Installation {
+    /// `None`, and a word about it, where a node cannot run; CI must not take that way out.
+    pub async fn start() -> anyhow::Result<Option<Self>> {
+        let cluster = shared_cluster().await?;
+        if !cluster.has_node() {
+            if std::env::var_os("CI").is_some() {
+                bail!("a node needs root, and CI skips no test");
+            }
+            say("skipped: it needs a Kubernetes node, which needs root; run `sudo make test`");
+            return Ok(None);
+        }
+        import_workspace_image(cluster).await?;
+        let dir = tempfile::Builder::new()
+            .prefix("berth-scenario-")
+            .tempdir()
+            .context("no directory")?;
+        let database_url = database().await?;
+        let server = Server::start(ServerOptions::new(&database_url, dir.path().join("server"))).await?;
+        let admin = Actor::new(server.url(), server.first_token()?).await?;
+        let token = admin.create_agent("agent").await?.token.context("no token")?;
+        let agent = AgentProcess::start(agent_options(&server, token.into(), cluster, dir.path())).await?;
+        let view = ClusterView::new(cluster).await?;
+        Ok(Some(Self {
+            server,
+            agent,
+            admin,
+            cluster,
+            view,
+            database_url,
+            dir,
+        }))
+    }
+
+    /// The server's and the agent's logs, for what must not stand in them.
+    pub fn logs(&self) -> anyhow::Result<String> {
+        let server = std::fs::read_to_string(self.server.log())?;
+        Ok(server + &std::fs::read_to_string(self.agent.log())?)
+    }
+
+    /// For files of the scenario.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn agent_options(server: &Server, token: SecretString, cluster: &Cluster, dir: &Path) -> AgentOptions {
+    AgentOptions {
+        server_url: server.url(),
+        token,
+        kubeconfig: cluster.kubeconfig().to_owned(),
+        dir: dir.join("agent"),
+        // A Lease of its own: agents of other scenarios are in the same cluster.
+        environment: vec![("BERTH_AGENT_NAMESPACE".to_owned(), "default".to_owned())],
+    }
+}
+
+async fn import_workspace_image(cluster: &Cluster) -> anyhow::Result<()> {
+    static IMPORTED: OnceCell<Result<(), String>> = OnceCell::const_new();
+    let import = || async {
+        let archive = images::archive(&images::WORKSPACE)
+            .await
+            .map_err(|cause| format!("{cause:#}"))?;
+        cluster
+            .import_image(&archive)
+            .await
+            .map_err(|cause| format!("{cause:#}"))
+    };
+    IMPORTED
+        .get_or_init(import)
+        .await
+        .clone()
+        .map_err(|cause| anyhow!(cause))
+}
+
+/// A new database in the test process's Postgres.
+async fn database() -> anyhow::Result<String> {
+    static POSTGRES: OnceCell<Result<Postgres, String>> = OnceCell::const_new();
+    let start = || async { Postgres::start(None).await.map_err(|cause| format!("{cause:#}")) };
+    let postgres = POSTGRES
+        .get_or_init(start)
+        .await
+        .as_ref()
+        .map_err(|cause| anyhow!(cause.clone()))?;
+    postgres.create_database().await
+}
+
+/// A name that no other scenario in the cluster has.
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}-{}", &Uuid::new_v4().simple().to_string()[..6])
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "a skipped test has to say so where a person looks"
+)]
+fn say(message: &str) {
+    eprintln!("{message}");
+}

@@ -1,0 +1,35 @@
+//! Berth on a real Kubernetes, from the REST API to the pod and back. One binary, one cluster; each scenario has a database,
+//! a server and an agent of its own.
+
+mod burst;
+mod faults;
+mod image;
+mod lifecycle;
+mod variables;
+
+use std::time::Duration;
+
+/// More than any step takes on a busy machine: a scenario waits for a state, never for a time.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A devfile whose main container serves `/projects` over HTTP.
+fn devfile() -> String {
+    format!(
+        "schemaVersion: 2.2.0
+metadata:
+  name: welcome
+components:
+  - name: main
+    container:
+      image: {}
+      command: [busybox, httpd]
+      args: [-f, -p, '8080', -h, /projects]
+      overrideCommand: false
+      memoryLimit: 128Mi
+      endpoints:
+        - name: web
+          targetPort: 8080
+",
+        berth_integration_tests::WORKSPACE_IMAGE
+    )
+}

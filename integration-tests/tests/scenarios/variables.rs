@@ -1,0 +1,122 @@
+use berth_integration_tests::{ClusterView, Installation, WORKSPACE_IMAGE, variable};
+use berth_schema::api::{CreateWorkspace, Workspace};
+use berth_schema::kubernetes::{environment_secret, file_secret};
+use berth_schema::variables::VariableKind;
+use berth_schema::{ActualState, WorkspaceName};
+use kube::ResourceExt as _;
+
+use crate::PATIENCE;
+
+const NASTY: &str = "line one\nline \"two\" 'three' $(GREETING) ${HOME} $$ `id` \\n \t ünï🦀 =end ";
+
+fn every_byte() -> Vec<u8> {
+    (0..=255).collect()
+}
+
+/// What the secrets may not stand in, in several spellings.
+fn spellings(value: &[u8]) -> Vec<String> {
+    use base64::Engine as _;
+    let hex = value.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let base64 = base64::engine::general_purpose::STANDARD.encode(value);
+    vec![String::from_utf8_lossy(value).into_owned(), hex, base64]
+}
+
+async fn check_inside(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<()> {
+    assert_eq!(
+        String::from_utf8(view.exec(workspace, r#"printf %s "$NASTY""#).await?)?,
+        NASTY
+    );
+    assert_eq!(
+        view.exec(workspace, "cat /.berth/variables/every-byte").await?,
+        every_byte()
+    );
+    assert_eq!(view.exec(workspace, r#"printf %s "$EMPTY-""#).await?, b"-");
+    Ok(())
+}
+
+#[tokio::test]
+async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> anyhow::Result<()> {
+    let Some(berth) = Installation::start().await? else {
+        return Ok(());
+    };
+    let canary = format!("canary-{}", berth_integration_tests::unique("secret"));
+    let created = berth
+        .admin
+        .create(&CreateWorkspace {
+            name: Some(WorkspaceName::new("secrets")?),
+            agent: None,
+            devfile: None,
+            image: Some(WORKSPACE_IMAGE.to_owned()),
+            variables: vec![
+                variable(VariableKind::Environment, "NASTY", NASTY.as_bytes()),
+                variable(VariableKind::Environment, "EMPTY", b""),
+                variable(VariableKind::Environment, "CANARY", canary.as_bytes()),
+                variable(VariableKind::File, "every-byte", &every_byte()),
+                variable(VariableKind::File, "canary", canary.as_bytes()),
+            ],
+        })
+        .await?;
+    let running = berth.admin.running(&created).await?;
+    check_inside(&berth.view, &running).await?;
+
+    // Nothing of them is where objects are commonly read, or in a log.
+    let deployment = berth.view.deployment(&running).await?;
+    let seen = serde_json::to_string(&deployment)? + &berth.logs()?;
+    for spelling in spellings(canary.as_bytes()) {
+        assert!(!seen.contains(&spelling), "a secret leaked as {spelling}");
+    }
+    let secret = berth
+        .view
+        .secret(&running, &file_secret(&running.name))
+        .await?
+        .expect("the Secret");
+    let annotations = format!("{:?}", secret.annotations());
+    assert!(!annotations.contains(&spellings(canary.as_bytes())[2]));
+
+    // Removed by somebody: put back within a round, as they were.
+    for name in [environment_secret(&running.name), file_secret(&running.name)] {
+        berth.view.delete_secret(&running, &name).await?;
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while berth.view.secret(&running, &name).await?.is_none() {
+            assert!(std::time::Instant::now() < deadline, "{name} was not put back");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+    let restart = berth.admin.wish("secrets", "restart").await?;
+    let running = berth.admin.running(&restart).await?;
+    check_inside(&berth.view, &running).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_workspace_that_was_stopped_before_it_ever_ran_gets_its_variables_when_it_starts()
+-> anyhow::Result<()> {
+    let Some(mut berth) = Installation::start().await? else {
+        return Ok(());
+    };
+    berth.agent.kill9()?;
+    berth
+        .admin
+        .create(&CreateWorkspace {
+            name: Some(WorkspaceName::new("later")?),
+            agent: None,
+            devfile: None,
+            image: Some(WORKSPACE_IMAGE.to_owned()),
+            variables: vec![variable(VariableKind::Environment, "NASTY", NASTY.as_bytes())],
+        })
+        .await?;
+    let stop = berth.admin.wish("later", "stop").await?;
+    berth.agent.start_again().await?;
+    berth.admin.reach(&stop, ActualState::Stopped, PATIENCE).await?;
+    let start = berth.admin.wish("later", "start").await?;
+    let (running, seen) = berth.admin.reach(&start, ActualState::Running, PATIENCE).await?;
+    assert!(
+        !seen.contains(&ActualState::Failed),
+        "it waited for its variables: {seen:?}"
+    );
+    assert_eq!(
+        String::from_utf8(berth.view.exec(&running, r#"printf %s "$NASTY""#).await?)?,
+        NASTY
+    );
+    Ok(())
+}
