@@ -1,0 +1,198 @@
+//! The command line: its commands and the flags that all of them take.
+
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use zeroize::Zeroize as _;
+
+use crate::commands::{agents, completion, contexts, login, workspaces};
+use crate::error::Error;
+use crate::names::{OrganizationRef, ServerUrl};
+use crate::terminal::Talk;
+use crate::token::Token;
+
+/// Cloud development environments on your own Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "berth", version, after_help = crate::exit::HELP, max_term_width = 110)]
+#[command(
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The workspaces' commands, without the noun: `berth list` is `berth workspaces list`.
+    #[command(flatten)]
+    Daily(workspaces::Command),
+    /// Create, list, start, stop and delete workspaces
+    #[command(
+        visible_alias = "ws",
+        subcommand_required = true,
+        arg_required_else_help = true
+    )]
+    Workspaces {
+        #[command(subcommand)]
+        command: workspaces::Command,
+    },
+    /// Register the agents that run workspaces in clusters
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Agents {
+        #[command(subcommand)]
+        command: agents::Command,
+    },
+    /// Log in to a server
+    Login(login::Args),
+    /// Show whose token is used, and where
+    Whoami(crate::commands::whoami::Args),
+    /// Show and choose the servers you are logged in to
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Contexts {
+        #[command(subcommand)]
+        command: contexts::Command,
+    },
+    /// Print a completion script for a shell
+    Completion(completion::Args),
+    /// Print the version
+    Version,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Flags of every command. Each has its variable of the environment.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The context to use, in place of the current one
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "BERTH_CONTEXT",
+        hide_env_values = true
+    )]
+    pub(crate) context: Option<String>,
+
+    /// The server, in place of the context's
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "BERTH_URL",
+        hide_env_values = true
+    )]
+    pub(crate) url: Option<ServerUrl>,
+
+    /// The organisation (name or id), in place of the token's own
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "BERTH_ORGANIZATION",
+        hide_env_values = true
+    )]
+    pub(crate) organization: Option<OrganizationRef>,
+
+    /// Trust the certificates of this PEM file alone
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BERTH_CA_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// The configuration file [default: ~/.config/berth/config.yaml]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BERTH_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    #[arg(help = "When to use colours: auto, always or never")]
+    pub(crate) color: Color,
+
+    /// Tell each request and its time on stderr
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+
+    /// BERTH_TOKEN. There is no flag for it: every user of the machine sees the flags of every process.
+    #[arg(skip)]
+    pub(crate) token: Option<String>,
+}
+
+impl Cli {
+    /// Reads arguments and environment; ends the process with usage or help where that is what was asked for.
+    pub(crate) fn from_process() -> Result<Self, Error> {
+        let matches = Self::command().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        cli.global.token = match std::env::var("BERTH_TOKEN") {
+            Ok(token) => Some(token).filter(|token| !token.is_empty()),
+            Err(std::env::VarError::NotPresent) => None,
+            Err(std::env::VarError::NotUnicode(_)) => return Err(Error::usage("BERTH_TOKEN is not a token")),
+        };
+        // At a login the context is a name to store under.
+        if !matches!(cli.command, Command::Login(_)) {
+            cli.global.set_environment_aside(&matches);
+        }
+        Ok(cli)
+    }
+}
+
+impl Global {
+    pub(crate) fn talk(&self) -> Talk {
+        Talk::new(self.color, self.verbose)
+    }
+
+    /// The token of the environment, if there is one.
+    pub(crate) fn environment_token(&self) -> Result<Option<Token>, Error> {
+        self.token.clone().map(Token::from_input).transpose()
+    }
+
+    /// A context that is named on the command line is meant whole: a URL or token left over in the environment must
+    /// not be mixed into it.
+    fn set_environment_aside(&mut self, matches: &ArgMatches) {
+        if matches.value_source("context") != Some(ValueSource::CommandLine) {
+            return;
+        }
+        let from_environment = |id| matches.value_source(id) == Some(ValueSource::EnvVariable);
+        self.token.zeroize();
+        self.token = None;
+        if from_environment("url") {
+            self.url = None;
+        }
+        if from_environment("organization") {
+            self.organization = None;
+        }
+        if from_environment("ca_file") {
+            self.ca_file = None;
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The REST API, typed.
+
+use berth_schema::api::{
+    Agent, AgentCreated, CreateAgent, CreateWorkspace, Paged, RebuildWorkspace, WhoAmI, Workspace,
+};
+use berth_schema::{ActualState, DesiredState, Generation};
+use reqwest::header::{HeaderValue, IF_MATCH};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::{Call, Client};
+use crate::error::Error;
+use crate::names::{AgentRef, OrganizationRef, WorkspaceRef};
+
+/// The largest page that the server gives.
+const PAGE: usize = 100;
+
+impl Client {
+    /// Whose token this is. Also the way to learn that it is one.
+    pub(crate) async fn whoami(&self) -> Result<WhoAmI, Error> {
+        self.send(Call::get(
+            "ask the server whose token this is",
+            self.server.join(["api", "v1", "whoami"]),
+        ))
+        .await
+    }
+}
+
+/// The part of the API that belongs to one organisation.
+#[derive(Clone, Debug)]
+pub(crate) struct Organization {
+    client: Client,
+    organization: OrganizationRef,
+}
+
+/// What a list asks for. Empty fields do not filter.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WorkspaceFilter {
+    pub(crate) desired_states: Vec<DesiredState>,
+    pub(crate) actual_states: Vec<ActualState>,
+    pub(crate) agent: Option<AgentRef>,
+    /// Part of the name.
+    pub(crate) name: Option<String>,
+}
+
+/// How much of a list to fetch, over as many pages as it takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    /// `None`: all of it.
+    pub(crate) limit: Option<usize>,
+    /// Where an earlier list ended.
+    pub(crate) after: Option<String>,
+}
+
+impl Organization {
+    pub(crate) fn new(client: Client, organization: OrganizationRef) -> Self {
+        Self { client, organization }
+    }
+
+    fn url<'a>(&'a self, parts: impl IntoIterator<Item = &'a str>) -> Url {
+        self.client.server.join(
+            ["api", "v1", "organizations", self.organization.as_str()]
+                .into_iter()
+                .chain(parts),
+        )
+    }
+
+    pub(crate) async fn create_agent(&self, create: &CreateAgent) -> Result<AgentCreated, Error> {
+        let call = Call::post(format!("create agent '{}'", create.name), self.url(["agents"]));
+        self.client.send(call.body(create)?.idempotent()).await
+    }
+
+    pub(crate) async fn list_agents(&self, listing: &Listing) -> Result<Paged<Agent>, Error> {
+        self.list("list the agents", &self.url(["agents"]), listing).await
+    }
+
+    pub(crate) async fn agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
+        let call = Call::get(
+            format!("get agent '{agent}'"),
+            self.url(["agents", agent.as_str()]),
+        );
+        self.client.send(call).await
+    }
+
+    pub(crate) async fn revoke_agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
+        let url = self.url(["agents", agent.as_str(), "revoke"]);
+        self.client
+            .send(Call::post(format!("revoke agent '{agent}'"), url))
+            .await
+    }
+
+    pub(crate) async fn create_workspace(&self, create: &CreateWorkspace) -> Result<Workspace, Error> {
+        let doing = match &create.name {
+            Some(name) => format!("create workspace '{name}'"),
+            None => "create the workspace".to_owned(),
+        };
+        let call = Call::post(doing, self.url(["workspaces"]));
+        self.client.send(call.body(create)?.idempotent()).await
+    }
+
+    pub(crate) async fn list_workspaces(
+        &self,
+        filter: &WorkspaceFilter,
+        listing: &Listing,
+    ) -> Result<Paged<Workspace>, Error> {
+        let mut url = self.url(["workspaces"]);
+        add_query(&mut url, "desired_state", comma_list(&filter.desired_states));
+        add_query(&mut url, "actual_state", comma_list(&filter.actual_states));
+        add_query(&mut url, "agent", filter.agent.as_ref().map(ToString::to_string));
+        add_query(&mut url, "name", filter.name.clone());
+        self.list("list the workspaces", &url, listing).await
+    }
+
+    pub(crate) async fn workspace(&self, workspace: &WorkspaceRef) -> Result<Workspace, Error> {
+        let url = self.url(["workspaces", workspace.as_str()]);
+        self.client
+            .send(Call::get(format!("get workspace '{workspace}'"), url))
+            .await
+    }
+
+    /// `verb` is `start`, `stop`, `restart` or `terminate`. With `expected` it happens only if nobody changed the
+    /// workspace since that generation.
+    pub(crate) async fn change_workspace(
+        &self,
+        workspace: &WorkspaceRef,
+        verb: &str,
+        expected: Option<Generation>,
+    ) -> Result<Workspace, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), verb]);
+        let call = Call::post(format!("{verb} workspace '{workspace}'"), url);
+        self.client.send(if_match(call, expected)).await
+    }
+
+    pub(crate) async fn rebuild_workspace(
+        &self,
+        workspace: &WorkspaceRef,
+        rebuild: &RebuildWorkspace,
+        expected: Option<Generation>,
+    ) -> Result<Workspace, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "rebuild"]);
+        let call = Call::post(format!("rebuild workspace '{workspace}'"), url).body(rebuild)?;
+        self.client.send(if_match(call, expected)).await
+    }
+
+    /// Fetches pages until the limit or the end. `next` of the result is where it stopped, if there is more.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        url: &Url,
+        listing: &Listing,
+    ) -> Result<Paged<T>, Error> {
+        let mut all = Paged {
+            items: Vec::new(),
+            next: listing.after.clone(),
+        };
+        loop {
+            let wanted = listing
+                .limit
+                .map_or(PAGE, |limit| limit.saturating_sub(all.items.len()).min(PAGE));
+            let mut url = url.clone();
+            add_query(&mut url, "limit", Some(wanted.to_string()));
+            add_query(&mut url, "after", all.next.take());
+            let page: Paged<T> = self.client.send(Call::get(doing, url)).await?;
+            let is_empty = page.items.is_empty();
+            all.items.extend(page.items);
+            all.next = page.next;
+            // An empty page that promises more would have us ask for ever.
+            if all.next.is_none() || is_empty || listing.limit.is_some_and(|limit| all.items.len() >= limit) {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn if_match(mut call: Call, expected: Option<Generation>) -> Call {
+    if let Some(value) =
+        expected.and_then(|generation| HeaderValue::try_from(format!("\"{generation}\"")).ok())
+    {
+        call.headers.insert(IF_MATCH, value);
+    }
+    call
+}
+
+fn add_query(url: &mut Url, name: &str, value: Option<String>) {
+    if let Some(value) = value {
+        url.query_pairs_mut().append_pair(name, &value);
+    }
+}
+
+fn comma_list(states: &[impl ToString]) -> Option<String> {
+    let list: Vec<String> = states.iter().map(ToString::to_string).collect();
+    (!list.is_empty()).then(|| list.join(","))
+}

@@ -1,0 +1,198 @@
+//! HTTP to the server: bounded in time and size, no redirects, retried where that is safe.
+
+mod answer;
+mod api;
+
+use std::future::Future;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Method};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+pub(crate) use api::{Listing, Organization, WorkspaceFilter};
+
+use crate::error::Error;
+use crate::names::ServerUrl;
+use crate::terminal::Talk;
+use crate::token::Token;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pauses before the second and the third attempt.
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+
+/// Speaks to one server with one token.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    server: ServerUrl,
+    talk: Talk,
+}
+
+/// When a failed attempt may be followed by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    /// Always: it changes nothing, or carries an Idempotency-Key.
+    Safe,
+    /// Only where no connection was made, so that the server cannot have acted.
+    WhenUnsent,
+}
+
+/// One request.
+#[derive(Debug)]
+struct Call {
+    /// Completes "cannot …".
+    doing: String,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+    repeat: Repeat,
+}
+
+impl Client {
+    pub(crate) fn new(
+        server: ServerUrl,
+        token: &Token,
+        ca_file: Option<&Path>,
+        talk: Talk,
+    ) -> Result<Self, Error> {
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| Error::usage("the token holds characters that no token has"))?;
+        authorization.set_sensitive(true);
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("berth/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT);
+        let builder = match (server.is_https(), ca_file) {
+            (true, Some(path)) => builder.tls_certs_only(certificates(path)?),
+            (true, None) => builder,
+            // Without TLS the system's certificates are not read: a machine may have none.
+            (false, _) => builder.tls_certs_only([]),
+        };
+        Ok(Self {
+            http: builder.build().map_err(Error::Tls)?,
+            server,
+            talk,
+        })
+    }
+
+    /// Sends, again where that is safe, and reads the answer.
+    async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let error = match interruptible(self.attempt(&call)).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let again = match (call.repeat, &error) {
+                (Repeat::WhenUnsent, Error::Unreachable { source, .. }) => source.is_connect(),
+                (Repeat::WhenUnsent, _) => false,
+                (Repeat::Safe, error) => error.passes_by_itself(),
+            };
+            let Some(pause) = pauses.next().filter(|_| again) else {
+                return Err(error);
+            };
+            self.talk
+                .trace(&format!("{error}; trying again in {} ms", pause.as_millis()));
+            interruptible(async {
+                tokio::time::sleep(*pause).await;
+                Ok(())
+            })
+            .await?;
+        }
+    }
+
+    async fn attempt<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
+        let started = Instant::now();
+        let mut request = self
+            .http
+            .request(call.method.clone(), call.url.clone())
+            .headers(call.headers.clone());
+        if let Some(body) = &call.body {
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        let unreachable = |source| Error::Unreachable {
+            doing: call.doing.clone(),
+            url: self.server.to_string(),
+            source,
+        };
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        self.talk.trace(&format!(
+            "{} {} {} in {} ms",
+            call.method,
+            call.url,
+            status.as_u16(),
+            started.elapsed().as_millis()
+        ));
+        answer::read(response, &call.doing, &self.server, unreachable).await
+    }
+}
+
+impl Call {
+    fn get(doing: impl Into<String>, url: Url) -> Self {
+        Self {
+            doing: doing.into(),
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            repeat: Repeat::Safe,
+        }
+    }
+
+    fn post(doing: impl Into<String>, url: Url) -> Self {
+        Self {
+            method: Method::POST,
+            repeat: Repeat::WhenUnsent,
+            ..Self::get(doing, url)
+        }
+    }
+
+    fn body(mut self, body: &impl Serialize) -> Result<Self, Error> {
+        let json =
+            serde_json::to_vec(body).map_err(|error| Error::Other(format!("cannot write JSON: {error}")))?;
+        self.body = Some(json.into());
+        Ok(self)
+    }
+
+    /// Lets the server recognise a repetition: an answer that got lost is given again, nothing is made twice.
+    fn idempotent(mut self) -> Self {
+        let key = uuid::Uuid::new_v4().to_string();
+        if let Ok(key) = HeaderValue::try_from(key) {
+            self.headers
+                .insert(HeaderName::from_static("idempotency-key"), key);
+            self.repeat = Repeat::Safe;
+        }
+        self
+    }
+}
+
+/// Runs until done or until Ctrl-C.
+pub(crate) async fn interruptible<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
+    let pem = std::fs::read(path).map_err(|error| Error::file("read the certificates in", path, error))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(Error::usage(format!(
+            "{} holds no certificate in PEM form",
+            path.display()
+        ))),
+    }
+}

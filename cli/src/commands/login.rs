@@ -1,0 +1,143 @@
+//! `berth login`
+
+use std::path::PathBuf;
+
+use berth_schema::api::WhoAmI;
+use zeroize::Zeroizing;
+
+use crate::args::Global;
+use crate::client::Client;
+use crate::config::{Config, Context};
+use crate::error::Error;
+use crate::input::{Source, Stdin};
+use crate::names::ServerUrl;
+use crate::terminal::{self, Talk};
+use crate::token::Token;
+
+const HELP: &str = "\
+The token is asked for without showing it, or read from standard input or from BERTH_TOKEN. It is tried, then stored
+in a file that only you can read. Each login makes a context; --context names it (default: the server's host).
+
+Examples:
+  berth login https://berth.example.com
+  berth login https://berth.example.com --context work < token.txt --token-stdin
+  berth login https://10.0.0.7:8443 --ca-file ca.pem
+  berth login                                   # a new token for the current context";
+
+/// A token is never longer.
+const TOKEN_LIMIT: usize = 16 * 1024;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The server, as in https://berth.example.com [default: that of the current context]
+    #[arg(value_name = "URL")]
+    server: Option<ServerUrl>,
+
+    /// Read the token from standard input
+    #[arg(long)]
+    token_stdin: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
+    let talk = global.talk();
+    let mut config = Config::load(global.config.as_deref())?;
+    let (name, url, ca_file) = place(global, &args, &config)?;
+    if url.is_clear_text_beyond_this_machine() {
+        talk.warn(&format!(
+            "{url} is not https: anybody on the way can read the token and use it"
+        ));
+    }
+    let token = read_token(global, &args, &url)?;
+    let whoami = Client::new(url.clone(), &token, ca_file.as_deref(), talk)?
+        .whoami()
+        .await?;
+    let organization = whoami.organization.to_string();
+    config.contents.contexts.insert(
+        name.clone(),
+        Context {
+            url: url.clone(),
+            organization,
+            ca_file,
+            token,
+        },
+    );
+    config.contents.current = Some(name.clone());
+    config.save()?;
+    tell(talk, &url, &whoami, &name, &config);
+    Ok(())
+}
+
+/// The context's name, the server and its certificates. A context that exists keeps what is not given anew.
+fn place(
+    global: &Global,
+    args: &Args,
+    config: &Config,
+) -> Result<(String, ServerUrl, Option<PathBuf>), Error> {
+    let given = args.server.as_ref().or(global.url.as_ref());
+    let known = match (&global.context, given) {
+        (Some(name), _) => config.contents.contexts.get_key_value(name),
+        (None, None) => config
+            .contents
+            .current
+            .as_ref()
+            .and_then(|name| config.contents.contexts.get_key_value(name)),
+        (None, Some(url)) => config
+            .contents
+            .contexts
+            .iter()
+            .find(|(_, context)| context.url == *url),
+    };
+    let known = known.filter(|(_, context)| given.is_none_or(|url| context.url == *url));
+    let url = given
+        .or(known.map(|(_, context)| &context.url))
+        .ok_or_else(|| Error::Usage {
+            message: "which server? No URL was given and there is no context to log in to again".to_owned(),
+            hint: Some("berth login https://berth.example.com".to_owned()),
+        })?;
+    let name = global
+        .context
+        .clone()
+        .or(known.map(|(name, _)| name.clone()))
+        .unwrap_or_else(|| url.authority());
+    let ca_file = match &global.ca_file {
+        Some(path) => {
+            let absolute = path
+                .canonicalize()
+                .map_err(|error| Error::file("read the certificates in", path, error))?;
+            Some(absolute)
+        }
+        None => known.and_then(|(_, context)| context.ca_file.clone()),
+    };
+    Ok((name, url.clone(), ca_file))
+}
+
+fn read_token(global: &Global, args: &Args, url: &ServerUrl) -> Result<Token, Error> {
+    if args.token_stdin {
+        let text = Source::Stdin.read_text("--token-stdin", TOKEN_LIMIT, &mut Stdin::default())?;
+        return Token::from_input(text.to_string());
+    }
+    if let Some(token) = global.environment_token()? {
+        global.talk().say("Storing the token of BERTH_TOKEN.");
+        return Ok(token);
+    }
+    if !terminal::is_interactive() {
+        return Err(Error::Usage {
+            message: "there is no terminal to ask for the token".to_owned(),
+            hint: Some("give it on standard input with --token-stdin, or as BERTH_TOKEN".to_owned()),
+        });
+    }
+    let text = Zeroizing::new(terminal::ask_secret(&format!("Token for {url}"))?);
+    Token::from_input(text.to_string())
+}
+
+fn tell(talk: Talk, url: &ServerUrl, whoami: &WhoAmI, name: &str, config: &Config) {
+    talk.say(&format!(
+        "Logged in to {url} as '{}' of organisation '{}'.",
+        whoami.token_name, whoami.organization
+    ));
+    talk.say(&format!(
+        "Context '{name}' is the current one; it is stored in {}.",
+        config.path().display()
+    ));
+}

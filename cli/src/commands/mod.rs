@@ -1,0 +1,27 @@
+//! One file a command.
+
+pub(crate) mod agents;
+pub(crate) mod completion;
+pub(crate) mod contexts;
+pub(crate) mod login;
+mod page;
+pub(crate) mod version;
+pub(crate) mod whoami;
+pub(crate) mod workspaces;
+
+use crate::args::{Cli, Command};
+use crate::error::Error;
+
+/// Runs the command that was asked for.
+pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Daily(command) | Command::Workspaces { command } => workspaces::run(global, command).await,
+        Command::Agents { command } => agents::run(global, command).await,
+        Command::Login(args) => login::run(global, args).await,
+        Command::Whoami(args) => whoami::run(global, &args).await,
+        Command::Contexts { command } => contexts::run(global, &command),
+        Command::Completion(args) => completion::run(&args),
+        Command::Version => version::run(),
+    }
+}

@@ -1,0 +1,77 @@
+//! `berth workspaces create`
+
+use berth_schema::WorkspaceName;
+use berth_schema::api::CreateWorkspace;
+
+use super::Origin;
+use crate::args::Global;
+use crate::error::Error;
+use crate::input::Stdin;
+use crate::input::variables::VariableArgs;
+use crate::names::AgentRef;
+use crate::output::ChangeOutput;
+use crate::session::{Session, now};
+use crate::wait::WaitArgs;
+
+const HELP: &str = "\
+Prints the workspace's name. Variables are encrypted on the server and cannot be read back.
+
+Examples:
+  berth create --image debian:13 --wait
+  berth create calm-blue-reef --devfile devfile.yaml --agent berlin
+  berth create --image debian:13 -e API_KEY -e MODE=test     # API_KEY's value is that of your environment
+  berth create --image debian:13 --env-file .env --file id_ed25519=$HOME/.ssh/id_ed25519
+  pass show api-key | berth create --image debian:13 --file api-key=-
+  name=$(berth create --devfile - < devfile.yaml)";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The workspace's name [default: three words that are drawn]
+    #[arg(value_name = "NAME")]
+    name: Option<WorkspaceName>,
+
+    #[command(flatten)]
+    origin: Origin,
+
+    /// The agent (name or id) that runs it [default: the organisation's only one]
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<AgentRef>,
+
+    #[command(flatten)]
+    output: ChangeOutput,
+
+    #[command(flatten)]
+    variables: VariableArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
+    let mut stdin = Stdin::default();
+    let create = CreateWorkspace {
+        devfile: args.origin.read_devfile(&mut stdin)?,
+        variables: args.variables.read(&mut stdin)?,
+        name: args.name,
+        agent: args.agent.map(|agent| agent.to_string()),
+        image: args.origin.image,
+    };
+    let session = Session::open(global).await?;
+    let created = session.organization.create_workspace(&create).await?;
+    let name = created.name.clone();
+    session.talk.say(&format!(
+        "Workspace '{name}' is created on agent '{}'.",
+        created.agent
+    ));
+    if !args.wait.is_wanted() {
+        session.talk.say(&format!(
+            "It starts on its own; `berth get {name}` shows how far it is."
+        ));
+    }
+    let workspace = args
+        .wait
+        .wait(&session.organization, created, session.talk)
+        .await?;
+    session.printer.one(&workspace, args.output.output, now())
+}

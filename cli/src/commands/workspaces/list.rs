@@ -1,0 +1,77 @@
+//! `berth workspaces list`
+
+use std::str::FromStr;
+
+use berth_schema::{ActualState, DesiredState};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::args::Global;
+use crate::client::WorkspaceFilter;
+use crate::commands::page::{PageArgs, tell_of_more};
+use crate::error::Error;
+use crate::names::AgentRef;
+use crate::output::ReadOutput;
+use crate::session::{Session, now};
+
+const HELP: &str = "\
+Examples:
+  berth list
+  berth list --state failed,error -o wide
+  berth list --agent berlin --desired-state running --all -o json
+  berth list --name test -o name | xargs berth stop";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// Only those in one of these states (comma list; case does not matter)
+    #[arg(long, value_name = "STATES", value_delimiter = ',', ignore_case = true)]
+    #[arg(value_parser = states::<ActualState>(ActualState::ALL.iter().map(|state| state.as_str())))]
+    state: Vec<ActualState>,
+
+    /// Only those that shall be in one of these states (comma list; case does not matter)
+    #[arg(long, value_name = "STATES", value_delimiter = ',', ignore_case = true)]
+    #[arg(value_parser = states::<DesiredState>(DesiredState::ALL.iter().map(|state| state.as_str())))]
+    desired_state: Vec<DesiredState>,
+
+    /// Only those of this agent (name or id)
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<AgentRef>,
+
+    /// Only those whose name holds this text
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+
+    #[command(flatten)]
+    page: PageArgs,
+
+    #[command(flatten)]
+    output: ReadOutput,
+}
+
+pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
+    let filter = WorkspaceFilter {
+        desired_states: args.desired_state,
+        actual_states: args.state,
+        agent: args.agent,
+        name: args.name,
+    };
+    let session = Session::open(global).await?;
+    let page = session
+        .organization
+        .list_workspaces(&filter, &args.page.listing())
+        .await?;
+    session.printer.list(&page, args.output.output, now())?;
+    if page.items.is_empty() {
+        session.talk.say("No workspaces found.");
+    }
+    tell_of_more(&page, session.talk);
+    Ok(())
+}
+
+/// A parser of states that help and completion know.
+fn states<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names.collect::<Vec<_>>()).try_map(|text| text.parse::<T>())
+}

@@ -1,0 +1,100 @@
+//! `berth workspaces …`, and the same without the noun.
+
+mod change;
+mod create;
+mod delete;
+mod get;
+mod list;
+mod rebuild;
+
+use berth_schema::Generation;
+use clap::Subcommand;
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::input::{Source, Stdin};
+use change::Verb;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a workspace from a devfile or an image
+    Create(create::Args),
+    /// List workspaces
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    /// Show one workspace
+    #[command(visible_alias = "show")]
+    Get(get::Args),
+    /// Start workspaces
+    #[command(after_help = change::START_HELP)]
+    Start(change::Args),
+    /// Stop workspaces; their volumes stay
+    #[command(after_help = change::STOP_HELP)]
+    Stop(change::Args),
+    /// Stop workspaces, then start them
+    #[command(after_help = change::RESTART_HELP)]
+    Restart(change::Args),
+    /// Replace what a workspace is made of; its volume and variables stay
+    Rebuild(rebuild::Args),
+    /// Delete workspaces with their volumes
+    #[command(visible_alias = "rm")]
+    Delete(delete::Args),
+}
+
+pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Create(args) => Box::pin(create::run(global, args)).await,
+        Command::List(args) => list::run(global, args).await,
+        Command::Get(args) => get::run(global, &args).await,
+        Command::Start(args) => change::run(global, Verb::Start, &args).await,
+        Command::Stop(args) => change::run(global, Verb::Stop, &args).await,
+        Command::Restart(args) => change::run(global, Verb::Restart, &args).await,
+        Command::Rebuild(args) => rebuild::run(global, &args).await,
+        Command::Delete(args) => delete::run(global, &args).await,
+    }
+}
+
+/// A devfile is text that a person wrote.
+const DEVFILE_LIMIT: usize = 1024 * 1024;
+
+/// What a workspace is made of.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Origin {
+    /// A container image
+    #[arg(long, value_name = "IMAGE", value_parser = parse_image)]
+    image: Option<String>,
+
+    /// A devfile ('-': standard input)
+    #[arg(long, value_name = "FILE")]
+    devfile: Option<Source>,
+}
+
+impl Origin {
+    /// The devfile's text, if it is a devfile.
+    fn read_devfile(&self, stdin: &mut Stdin) -> Result<Option<String>, Error> {
+        let Some(source) = &self.devfile else {
+            return Ok(None);
+        };
+        let text = source.read_text("--devfile", DEVFILE_LIMIT, stdin)?;
+        if text.trim().is_empty() {
+            return Err(Error::usage(format!("--devfile: {source} is empty")));
+        }
+        Ok(Some(text.to_string()))
+    }
+}
+
+fn parse_image(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("must be the name of an image, as in debian:13 or registry.example.com/team/image:1.2");
+    }
+    Ok(text.to_owned())
+}
+
+/// Guards against changing what somebody else changed meanwhile.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Expect {
+    /// Only if the workspace is still of this generation (see `berth get`)
+    #[arg(long, value_name = "NUMBER")]
+    if_generation: Option<Generation>,
+}

@@ -1,0 +1,142 @@
+//! The configuration file: contexts, each a server with a token.
+
+mod target;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use target::Target;
+
+use crate::error::Error;
+use crate::names::ServerUrl;
+use crate::token::Token;
+
+/// One server, as somebody logged in there.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Context {
+    pub(crate) url: ServerUrl,
+    /// The organisation's name, as `whoami` said at login.
+    pub(crate) organization: String,
+    /// PEM file whose certificates alone are trusted; an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
+    #[serde(serialize_with = "Token::serialize_exposed")]
+    pub(crate) token: Token,
+}
+
+/// What the file holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Contents {
+    /// The context used when none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) current: Option<String>,
+    #[serde(default)]
+    pub(crate) contexts: BTreeMap<String, Context>,
+}
+
+/// The configuration and where it lives.
+#[derive(Debug)]
+pub(crate) struct Config {
+    path: PathBuf,
+    pub(crate) contents: Contents,
+}
+
+impl Config {
+    /// Reads the file; one that does not exist is an empty configuration.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, Error> {
+        let path = path.map_or_else(default_path, |path| Ok(path.to_owned()))?;
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self {
+                    path,
+                    contents: Contents::default(),
+                });
+            }
+            Err(error) => return Err(Error::file("read", path, error)),
+        };
+        if text.trim().is_empty() {
+            return Ok(Self {
+                path,
+                contents: Contents::default(),
+            });
+        }
+        // A snippet of this file would show a token.
+        let options = serde_saphyr::options!(with_snippet: false);
+        match serde_saphyr::from_str_with_options(&text, options) {
+            Ok(contents) => Ok(Self { path, contents }),
+            Err(error) => Err(Error::Config {
+                path,
+                message: error.to_string(),
+            }),
+        }
+    }
+
+    /// Writes the file whole or not at all, readable by its owner alone.
+    pub(crate) fn save(&self) -> Result<(), Error> {
+        let text = serde_saphyr::to_string(&self.contents).map_err(|error| Error::Config {
+            path: self.path.clone(),
+            message: error.to_string(),
+        })?;
+        write_private(&self.path, &text).map_err(|error| Error::file("write", &self.path, error))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The context of this name, or words that say which there are.
+    pub(crate) fn context(&self, name: &str) -> Result<&Context, Error> {
+        self.contents.contexts.get(name).ok_or_else(|| Error::NotFound {
+            message: format!("there is no context '{name}'"),
+            hint: "`berth contexts list` shows those there are; `berth login URL --context NAME` makes one"
+                .to_owned(),
+        })
+    }
+
+    /// Whether others of this machine may read the tokens.
+    pub(crate) fn is_readable_by_others(&self) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(&self.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+    }
+}
+
+fn default_path() -> Result<PathBuf, Error> {
+    let base = match std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from) {
+        // The XDG specification says to ignore a relative one.
+        Some(path) if path.is_absolute() => path,
+        _ => std::env::home_dir()
+            .filter(|home| !home.as_os_str().is_empty())
+            .ok_or_else(|| {
+                Error::usage("HOME is not set; name the configuration file with --config or BERTH_CONFIG")
+            })?
+            .join(".config"),
+    };
+    Ok(base.join("berth").join("config.yaml"))
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    // A link (into somebody's dot files) stays a link.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    // A temporary file is made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! What can go wrong, by meaning: each error has a sentence, perhaps details and advice, and an exit code.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use berth_schema::{ActualState, Problem};
+
+use crate::exit::Exit;
+
+/// Why a command did not do what it was asked. No variant ever holds a token or the value of a variable.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// What was typed or given cannot be sent.
+    #[error("{message}")]
+    Usage { message: String, hint: Option<String> },
+
+    #[error("{0}")]
+    LoginNeeded(String),
+
+    /// Something of this machine (a context) that does not exist.
+    #[error("{message}")]
+    NotFound { message: String, hint: String },
+
+    /// The server answered with a problem.
+    #[error("cannot {doing}: {}", summary(.problem))]
+    Refused { doing: String, problem: Box<Problem> },
+
+    /// An answer that no Berth server gives.
+    #[error("cannot {doing}: {url} answered {status} in words that are not Berth's")]
+    Foreign {
+        doing: String,
+        url: String,
+        status: u16,
+        #[source]
+        source: Option<serde_json::Error>,
+    },
+
+    #[error("cannot {doing}: the answer of {url} is larger than {limit_mib} MiB")]
+    AnswerTooLarge {
+        doing: String,
+        url: String,
+        limit_mib: usize,
+    },
+
+    #[error("cannot {doing}: no connection to {url}: {}", root_cause(.source))]
+    Unreachable {
+        doing: String,
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+
+    /// A local file or stream.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    File {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+
+    #[error("the configuration file {} is not understood: {message}", path.display())]
+    Config { path: PathBuf, message: String },
+
+    #[error("cannot set up TLS: {}", root_cause(.0))]
+    Tls(#[source] reqwest::Error),
+
+    /// It will not get there by itself.
+    #[error("workspace '{workspace}' is {state}{}", because(.reason.as_deref()))]
+    Failed {
+        workspace: String,
+        state: ActualState,
+        reason: Option<String>,
+        hint: String,
+    },
+
+    /// Somebody asked for something else meanwhile.
+    #[error("workspace '{workspace}' was changed by somebody else meanwhile: {change}")]
+    Overtaken { workspace: String, change: String },
+
+    #[error("timed out after {}: workspace '{workspace}' is {state}; it waits for {waits_for}", duration(.after))]
+    TimeOut {
+        workspace: String,
+        after: Duration,
+        state: String,
+        waits_for: String,
+    },
+
+    /// One of several was refused; it was told when it happened.
+    #[error("{failed} of {all} failed")]
+    Several { failed: usize, all: usize, exit: Exit },
+
+    /// Done, and yet of no use.
+    #[error("{message}")]
+    Lost { message: String, hint: String },
+
+    #[error("nothing was done")]
+    Declined,
+
+    #[error("{0}")]
+    Other(String),
+
+    #[error("interrupted; what was asked of the server stays asked")]
+    Interrupted,
+
+    /// The reader of our output has seen enough (`berth list | head -1`).
+    #[error("output closed")]
+    OutputClosed,
+}
+
+impl Error {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::File {
+            doing,
+            path: path.into(),
+            source,
+        }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } => Exit::Usage,
+            Self::LoginNeeded(_) => Exit::LoginNeeded,
+            Self::NotFound { .. } => Exit::NotFound,
+            Self::Refused { problem, .. } => match problem.status {
+                401 => Exit::LoginNeeded,
+                403 => Exit::Denied,
+                404 => Exit::NotFound,
+                409 | 412 => Exit::Conflict,
+                _ => Exit::Error,
+            },
+            Self::Overtaken { .. } => Exit::Conflict,
+            Self::TimeOut { .. } => Exit::TimeOut,
+            Self::Several { exit, .. } => *exit,
+            Self::Interrupted => Exit::Interrupted,
+            Self::OutputClosed => Exit::Ok,
+            Self::Foreign { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::Unreachable { .. }
+            | Self::File { .. }
+            | Self::Config { .. }
+            | Self::Tls(_)
+            | Self::Failed { .. }
+            | Self::Lost { .. }
+            | Self::Declined
+            | Self::Other(_) => Exit::Error,
+        }
+    }
+
+    /// Whether the same request may succeed a moment later, with nothing changed by anybody.
+    pub(crate) fn passes_by_itself(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { problem, .. } => is_transient(problem.status),
+            Self::Foreign { status, .. } => is_transient(*status),
+            _ => false,
+        }
+    }
+
+    /// Further lines: the fields that are wrong and the id to look for in the server's log.
+    pub(crate) fn details(&self) -> Vec<String> {
+        let Self::Refused { problem, .. } = self else {
+            return Vec::new();
+        };
+        let fields = problem
+            .errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.message));
+        let id = problem.request_id.iter().map(|id| format!("request id: {id}"));
+        fields.chain(id).collect()
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Usage { hint, .. } => return hint.clone(),
+            Self::NotFound { hint, .. } | Self::Failed { hint, .. } | Self::Lost { hint, .. } => hint,
+            Self::LoginNeeded(_) => "log in with `berth login URL`",
+            Self::Refused { problem, .. } => match problem.status {
+                401 => "the token is unknown, revoked or expired; log in again with `berth login`",
+                403 => "ask an administrator of the organisation for this right",
+                404 => "`berth list` shows the workspaces, `berth agents list` the agents",
+                412 => "somebody changed it meanwhile; look with `berth get NAME`, then try again",
+                429 | 503 => "the server is busy; try again in a moment",
+                500..=599 => "the server's log says more under the request id",
+                _ => return None,
+            },
+            Self::Foreign { .. } => {
+                "check the URL with `berth contexts list`; is it a Berth server of this version?"
+            }
+            Self::Unreachable { .. } => "is the server running and the URL right? See `berth contexts list`",
+            Self::Config { .. } => "correct the file, or move it away and log in again",
+            Self::Tls(_) => {
+                "install this system's CA certificates (Debian: ca-certificates), or give --ca-file"
+            }
+            Self::Overtaken { workspace, .. } | Self::TimeOut { workspace, .. } => {
+                return Some(format!("`berth get {workspace}` shows how it goes on"));
+            }
+            Self::AnswerTooLarge { .. }
+            | Self::File { .. }
+            | Self::Several { .. }
+            | Self::Declined
+            | Self::Other(_)
+            | Self::Interrupted
+            | Self::OutputClosed => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// Statuses of a server or a proxy that is busy or just starting.
+pub(crate) const fn is_transient(status: u16) -> bool {
+    matches!(status, 429 | 502 | 503 | 504)
+}
+
+fn summary(problem: &Problem) -> &str {
+    if problem.detail.is_empty() {
+        &problem.title
+    } else {
+        &problem.detail
+    }
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
+}
+
+/// `90s` is clearer than `90000ms`, and `1m 30s` than both.
+fn duration(after: &Duration) -> String {
+    jiff::SignedDuration::try_from(*after).map_or_else(|_| format!("{after:?}"), |after| format!("{after:#}"))
+}
+
+/// The innermost source: `Connection refused`, where the outer ones only say that sending failed.
+fn root_cause(error: &dyn StdError) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,53 @@
+//! Exit codes: a contract with scripts, listed in `berth --help`.
+
+use std::process::ExitCode;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok = 0,
+    Error = 1,
+    /// clap ends the process with the same number for what it refuses itself.
+    Usage = 2,
+    NotFound = 3,
+    LoginNeeded = 4,
+    Denied = 5,
+    Conflict = 6,
+    TimeOut = 7,
+    /// 128 + SIGINT, as shells say it.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The end of `berth --help`.
+pub(crate) const HELP: &str = "\
+Examples:
+  berth login https://berth.example.com
+  berth create --image debian:13 --wait
+  berth list
+  berth stop calm-blue-reef --wait
+
+Environment:
+  BERTH_URL, BERTH_TOKEN       The server and its token, in place of a context
+  BERTH_CONTEXT                The context to use, in place of the current one
+  BERTH_ORGANIZATION           The organisation, in place of the token's own
+  BERTH_CA_FILE                Trust the certificates of this PEM file alone
+  BERTH_CONFIG                 The configuration file (default: ~/.config/berth/config.yaml)
+  NO_COLOR                     No colours, when set to anything
+  A --context on the command line sets BERTH_URL, BERTH_TOKEN, BERTH_ORGANIZATION and BERTH_CA_FILE aside.
+
+Exit codes:
+  0    done
+  1    an error
+  2    wrong usage
+  3    not found
+  4    login needed
+  5    denied
+  6    conflict: it exists already, or somebody changed it meanwhile
+  7    --wait timed out
+  130  interrupted";

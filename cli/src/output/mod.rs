@@ -1,0 +1,173 @@
+//! Data goes to stdout, in the form that was asked for.
+
+mod age;
+mod escape;
+mod objects;
+mod table;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use berth_schema::api::Paged;
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub(crate) use escape::escape;
+
+use crate::args::{Color, Global};
+use crate::error::Error;
+use table::Cell;
+
+/// The forms of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For reading
+    Table,
+    /// For reading, with more columns
+    Wide,
+    /// The objects of the API
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Names alone, one a line
+    Name,
+}
+
+/// `-o` of commands that read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReadOutput {
+    /// The form of the output
+    #[arg(
+        long,
+        short,
+        value_name = "FORM",
+        default_value = "table",
+        hide_possible_values = true
+    )]
+    #[arg(help = "The form of the output: table, wide, json, yaml or name")]
+    pub(crate) output: Format,
+}
+
+/// `-o` of commands that change something: without it the name, fit for a script's variable.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ChangeOutput {
+    /// The form of the output
+    #[arg(
+        long,
+        short,
+        value_name = "FORM",
+        default_value = "name",
+        hide_possible_values = true
+    )]
+    #[arg(help = "The form of the output: table, wide, json, yaml or name")]
+    pub(crate) output: Format,
+}
+
+/// An object that can be shown.
+pub(crate) trait Show: Serialize {
+    /// What `-o name` prints.
+    fn name(&self) -> &str;
+    /// Column heads of a list. Those of `wide` begin with those of the narrow one.
+    fn columns(wide: bool) -> &'static [&'static str];
+    /// One cell for each of the columns.
+    fn row(&self, wide: bool, now: Timestamp) -> Vec<Cell>;
+    /// Label and value of everything a person may want to know of one object.
+    fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)>;
+}
+
+/// Writes to stdout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printer {
+    is_terminal: bool,
+    styled: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(color: Color) -> Self {
+        let stdout = io::stdout();
+        Self {
+            is_terminal: stdout.is_terminal(),
+            styled: crate::terminal::is_styled(color, &stdout),
+        }
+    }
+
+    pub(crate) fn of(global: &Global) -> Self {
+        Self::new(global.color)
+    }
+
+    pub(crate) fn list<T: Show>(self, page: &Paged<T>, format: Format, now: Timestamp) -> Result<(), Error> {
+        let text = match format {
+            Format::Table | Format::Wide => {
+                let wide = format == Format::Wide;
+                let rows: Vec<_> = page.items.iter().map(|item| item.row(wide, now)).collect();
+                self.table(T::columns(wide), &rows)
+            }
+            Format::Json => json(page)?,
+            Format::Yaml => yaml(page)?,
+            Format::Name => table::lines(page.items.iter().map(|item| escape(item.name()))),
+        };
+        write(&text)
+    }
+
+    pub(crate) fn one<T: Show>(self, object: &T, format: Format, now: Timestamp) -> Result<(), Error> {
+        let text = match format {
+            Format::Table => self.details(&object.details(now)),
+            Format::Wide => self.table(T::columns(true), &[object.row(true, now)]),
+            Format::Json => json(object)?,
+            Format::Yaml => yaml(object)?,
+            Format::Name => format!("{}\n", escape(object.name())),
+        };
+        write(&text)
+    }
+
+    fn table(self, columns: &[&str], rows: &[Vec<Cell>]) -> String {
+        if self.is_terminal {
+            table::aligned(columns, rows, self.styled)
+        } else {
+            table::plain(columns, rows)
+        }
+    }
+
+    fn details(self, details: &[(&'static str, Cell)]) -> String {
+        if self.is_terminal {
+            table::details_aligned(details, self.styled)
+        } else {
+            table::details_plain(details)
+        }
+    }
+
+    /// Label and value pairs that are no object of the API.
+    pub(crate) fn pairs(self, pairs: &[(&'static str, Cell)]) -> Result<(), Error> {
+        write(&self.details(pairs))
+    }
+
+    /// Rows that are no object of the API.
+    pub(crate) fn rows(self, columns: &[&str], rows: &[Vec<Cell>]) -> Result<(), Error> {
+        write(&self.table(columns, rows))
+    }
+}
+
+/// Pretty JSON. Control and direction characters are escaped in it, as JSON allows for any character of a string.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::Other(format!("cannot write JSON: {error}")))?;
+    Ok(escape::json(&text) + "\n")
+}
+
+/// YAML. What it would leave bare although a terminal obeys it is escaped.
+pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Error> {
+    let text = serde_saphyr::to_string(value)
+        .map_err(|error| Error::Other(format!("cannot write YAML: {error}")))?;
+    Ok(escape::keep_lines(&text))
+}
+
+/// Writes data. A reader that has gone is no error of ours.
+pub(crate) fn write(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::OutputClosed,
+            _ => Error::file("write to", "stdout", error),
+        })
+}

@@ -1,0 +1,183 @@
+//! How the API's objects look.
+
+use berth_schema::api::{Agent, Workspace};
+use berth_schema::{ActualState, DesiredState};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Show;
+use super::age::age;
+use super::table::{Cell, Tone};
+
+const NONE: &str = "-";
+/// An agent speaks at least once in [`berth_schema::reconcile::MAX_WAIT_SECONDS`]; two missed times are silence.
+const SILENCE: SignedDuration = SignedDuration::from_secs(2 * 60);
+
+impl Show for Workspace {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn columns(wide: bool) -> &'static [&'static str] {
+        const ALL: [&str; 10] = [
+            "NAME",
+            "DESIRED",
+            "STATE",
+            "REASON",
+            "AGENT",
+            "AGE",
+            "GENERATION",
+            "IMAGE",
+            "NAMESPACE",
+            "ID",
+        ];
+        if wide { &ALL } else { &ALL[..6] }
+    }
+
+    fn row(&self, wide: bool, now: Timestamp) -> Vec<Cell> {
+        let mut row: Vec<Cell> = vec![
+            (&self.name).into(),
+            self.desired_state.into(),
+            state(self.actual_state),
+            self.reason
+                .as_ref()
+                .map_or_else(|| NONE.to_owned(), |reason| reason.reason.clone())
+                .into(),
+            (&self.agent).into(),
+            age(self.created_at, now).into(),
+        ];
+        if wide {
+            row.extend([
+                generation(self).into(),
+                (&self.image).into(),
+                (&self.namespace).into(),
+                self.id.into(),
+            ]);
+        }
+        row
+    }
+
+    fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
+        let since = |time: Timestamp| format!(", for {}", age(time, now));
+        let desired = format!("{}{}", self.desired_state, since(self.desired_state_changed_at));
+        let actual = format!("{}{}", self.actual_state, since(self.actual_state_changed_at));
+        let mut details: Vec<(&'static str, Cell)> = vec![
+            ("Name", (&self.name).into()),
+            ("Desired state", desired.into()),
+            ("State", Cell::new(actual, tone(self.actual_state))),
+        ];
+        if let Some(reason) = &self.reason {
+            details.push(("Reason", format!("{}: {}", reason.reason, reason.message).into()));
+        }
+        let variables: Vec<_> = self
+            .variables
+            .iter()
+            .map(|variable| format!("{} ({})", variable.name, variable.kind))
+            .collect();
+        let variables = if variables.is_empty() {
+            NONE.to_owned()
+        } else {
+            variables.join(", ")
+        };
+        details.extend([
+            ("Agent", Cell::from(&self.agent)),
+            ("Image", (&self.image).into()),
+            ("Variables", variables.into()),
+            ("Namespace", (&self.namespace).into()),
+            ("Generation", generation(self).into()),
+            (
+                "Created",
+                format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into(),
+            ),
+            ("Id", self.id.into()),
+        ]);
+        details
+    }
+}
+
+impl Show for Agent {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn columns(wide: bool) -> &'static [&'static str] {
+        const ALL: [&str; 6] = ["NAME", "STATE", "WORKSPACES", "LAST CONTACT", "AGE", "ID"];
+        if wide { &ALL } else { &ALL[..5] }
+    }
+
+    fn row(&self, wide: bool, now: Timestamp) -> Vec<Cell> {
+        let mut row = vec![
+            (&self.name).into(),
+            agent_state(self, now),
+            self.workspaces.into(),
+            last_contact(self, now),
+            age(self.created_at, now).into(),
+        ];
+        if wide {
+            row.push(self.id.into());
+        }
+        row
+    }
+
+    fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
+        vec![
+            ("Name", (&self.name).into()),
+            ("State", agent_state(self, now)),
+            ("Last contact", last_contact(self, now)),
+            ("Workspaces", self.workspaces.into()),
+            (
+                "Created",
+                format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into(),
+            ),
+            ("Id", self.id.into()),
+        ]
+    }
+}
+
+/// The proven generation where it lags behind the wanted one.
+fn generation(workspace: &Workspace) -> String {
+    if workspace.applied_generation < workspace.generation
+        && workspace.desired_state != DesiredState::Terminated
+    {
+        format!(
+            "{} (applied: {})",
+            workspace.generation, workspace.applied_generation
+        )
+    } else {
+        workspace.generation.to_string()
+    }
+}
+
+fn state(state: ActualState) -> Cell {
+    Cell::new(state.as_str(), tone(state))
+}
+
+fn tone(state: ActualState) -> Tone {
+    match state {
+        ActualState::Running => Tone::Good,
+        ActualState::CreationRequested
+        | ActualState::Starting
+        | ActualState::Stopping
+        | ActualState::Terminating
+        | ActualState::RestartRequested => Tone::Busy,
+        ActualState::Failed | ActualState::Error | ActualState::Unknown => Tone::Bad,
+        ActualState::Stopped | ActualState::Terminated => Tone::Faint,
+    }
+}
+
+fn agent_state(agent: &Agent, now: Timestamp) -> Cell {
+    let heard = agent
+        .last_contact_at
+        .is_some_and(|time| now.duration_since(time) < SILENCE);
+    match (agent.revoked_at, heard) {
+        (Some(_), _) => Cell::new("Revoked", Tone::Faint),
+        (None, true) => Cell::new("Active", Tone::Good),
+        (None, false) => Cell::new("Silent", Tone::Bad),
+    }
+}
+
+fn last_contact(agent: &Agent, now: Timestamp) -> Cell {
+    agent
+        .last_contact_at
+        .map_or_else(|| NONE.to_owned(), |time| format!("{} ago", age(time, now)))
+        .into()
+}

@@ -1,0 +1,116 @@
+//! Tables: aligned and coloured on a terminal, separated by tabs otherwise.
+
+use comfy_table::{Attribute, Color, ContentArrangement, Table, TableStyle};
+
+use super::escape::escape;
+
+/// A text and what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+/// What a cell means for the eye.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tone {
+    #[default]
+    Plain,
+    Good,
+    Busy,
+    Bad,
+    Faint,
+}
+
+impl Cell {
+    /// Escapes the text: it may come from anywhere.
+    pub(crate) fn new(text: impl AsRef<str>, tone: Tone) -> Self {
+        Self {
+            text: escape(text.as_ref()),
+            tone,
+        }
+    }
+
+    fn styled(&self) -> comfy_table::Cell {
+        let cell = comfy_table::Cell::new(&self.text);
+        match self.tone {
+            Tone::Plain => cell,
+            Tone::Good => cell.fg(Color::Green),
+            Tone::Busy => cell.fg(Color::Yellow),
+            Tone::Bad => cell.fg(Color::Red),
+            Tone::Faint => cell.add_attribute(Attribute::Dim),
+        }
+    }
+}
+
+impl<T: ToString> From<T> for Cell {
+    fn from(value: T) -> Self {
+        Self::new(value.to_string(), Tone::Plain)
+    }
+}
+
+/// Columns as wide as they need to be, wrapped where the terminal is narrow.
+pub(super) fn aligned(columns: &[&str], rows: &[Vec<Cell>], styled: bool) -> String {
+    let mut table = empty(styled);
+    let heads = columns
+        .iter()
+        .map(|head| comfy_table::Cell::new(head).add_attribute(Attribute::Bold));
+    table.set_header(heads);
+    table.add_rows(rows.iter().map(|row| row.iter().map(Cell::styled)));
+    finish(&mut table)
+}
+
+/// One line a row, the heads first, tabs between: for `cut` and `awk`.
+pub(super) fn plain(columns: &[&str], rows: &[Vec<Cell>]) -> String {
+    let heads = columns.join("\t");
+    let rows = rows.iter().map(|row| {
+        row.iter()
+            .map(|cell| cell.text.as_str())
+            .collect::<Vec<_>>()
+            .join("\t")
+    });
+    lines(std::iter::once(heads).chain(rows))
+}
+
+pub(super) fn details_aligned(details: &[(&'static str, Cell)], styled: bool) -> String {
+    let mut table = empty(styled);
+    for (label, cell) in details {
+        let label = comfy_table::Cell::new(format!("{label}:")).add_attribute(Attribute::Bold);
+        table.add_row([label, cell.styled()]);
+    }
+    finish(&mut table)
+}
+
+pub(super) fn details_plain(details: &[(&'static str, Cell)]) -> String {
+    lines(details.iter().map(|(label, cell)| format!("{label}\t{}", cell.text)))
+}
+
+fn empty(styled: bool) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new())
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    if styled {
+        table.enforce_styling();
+    } else {
+        // Without this comfy-table would judge by itself; the width must still be the terminal's.
+        let width = table.width();
+        table.force_no_tty();
+        if let Some(width) = width {
+            table.set_width(width);
+        }
+    }
+    table
+}
+
+fn finish(table: &mut Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    lines(table.lines().map(|line| line.trim_end().to_owned()))
+}
+
+/// Each with an end of line.
+pub(super) fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.map(|line| line + "\n").collect()
+}

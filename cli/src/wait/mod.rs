@@ -1,0 +1,163 @@
+//! Waits until a workspace is what was asked for, and shows the way there.
+
+mod goal;
+mod progress;
+
+use std::time::Duration;
+
+use berth_schema::ActualState;
+use berth_schema::api::Workspace;
+use tokio::time::{Instant, sleep};
+
+use crate::client::{Organization, interruptible};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::names::WorkspaceRef;
+use crate::terminal::Talk;
+use goal::{Goal, Verdict};
+use progress::Progress;
+
+/// How often the server is asked: from the first, a quarter longer each time, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// How often the time on a terminal is redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// `--wait` and what belongs to it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Waiting")]
+pub(crate) struct WaitArgs {
+    /// Wait until it is done, and show the way there
+    #[arg(long, overrides_with = "no_wait")]
+    wait: bool,
+
+    /// Return as soon as the server has taken the request (the default)
+    #[arg(long)]
+    no_wait: bool,
+
+    /// How long to wait at most: 90s, 5m, 1h30m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_timeout)]
+    timeout: Duration,
+}
+
+impl WaitArgs {
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wait && !self.no_wait
+    }
+
+    /// Waits, if that was asked for, until `changed` (the server's answer to a change) has become true.
+    pub(crate) async fn wait(
+        &self,
+        organization: &Organization,
+        changed: Workspace,
+        talk: Talk,
+    ) -> Result<Workspace, Error> {
+        if !self.is_wanted() {
+            return Ok(changed);
+        }
+        interruptible(until(organization, changed, self.timeout, Progress::new(talk))).await
+    }
+}
+
+async fn until(
+    organization: &Organization,
+    changed: Workspace,
+    timeout: Duration,
+    mut progress: Progress,
+) -> Result<Workspace, Error> {
+    let goal = Goal::of(&changed);
+    let id = WorkspaceRef::from(changed.id);
+    let started = Instant::now();
+    let mut seen = changed;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let waited = started.elapsed();
+        progress.show(&seen, waited);
+        let waits_for = match goal.judge(&seen, waited) {
+            Verdict::Reached => return Ok(seen),
+            Verdict::Failed => return Err(failed(&seen)),
+            Verdict::Overtaken(change) => {
+                return Err(Error::Overtaken {
+                    workspace: seen.name.into(),
+                    change,
+                });
+            }
+            Verdict::Pending(waits_for) => waits_for,
+        };
+        let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            return Err(timed_out(&seen, timeout, waits_for));
+        };
+        redraw_for(pause.min(left), &mut progress, started).await;
+        // A server that is being restarted is no reason to give up, but neither may it outlast the time-out.
+        let left = timeout.saturating_sub(started.elapsed()).max(FIRST_PAUSE);
+        match tokio::time::timeout(left, organization.workspace(&id)).await {
+            Ok(Ok(now)) => {
+                pause = if now.actual_state == seen.actual_state {
+                    longer(pause)
+                } else {
+                    FIRST_PAUSE
+                };
+                seen = now;
+            }
+            Ok(Err(error)) if goal == Goal::Gone && error.exit() == Exit::NotFound => {
+                seen.actual_state = ActualState::Terminated;
+            }
+            Ok(Err(error)) if error.passes_by_itself() => {
+                progress.note(&error.to_string(), started.elapsed());
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(_elapsed) => {}
+        }
+    }
+}
+
+async fn redraw_for(pause: Duration, progress: &mut Progress, started: Instant) {
+    let end = Instant::now() + pause;
+    while Instant::now() < end {
+        sleep(REDRAW.min(end - Instant::now())).await;
+        progress.redraw(started.elapsed());
+    }
+}
+
+fn longer(pause: Duration) -> Duration {
+    (pause * 5 / 4).min(LAST_PAUSE)
+}
+
+fn failed(workspace: &Workspace) -> Error {
+    let name = &workspace.name;
+    let reason = workspace
+        .reason
+        .as_ref()
+        .map(|reason| format!("{}: {}", reason.reason, reason.message));
+    Error::Failed {
+        state: workspace.actual_state,
+        reason,
+        hint: format!(
+            "correct it with `berth rebuild {name} --image IMAGE` (or --devfile FILE), or remove it with `berth delete \
+             {name}`; where the cause lies in the cluster it recovers by itself once that is cured"
+        ),
+        workspace: name.to_string(),
+    }
+}
+
+fn timed_out(workspace: &Workspace, after: Duration, waits_for: String) -> Error {
+    let reason = workspace
+        .reason
+        .as_ref()
+        .map(|reason| format!(" ({}: {})", reason.reason, reason.message));
+    Error::TimeOut {
+        workspace: workspace.name.to_string(),
+        after,
+        state: format!("{}{}", workspace.actual_state, reason.unwrap_or_default()),
+        waits_for,
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let wanted = "a time as in 90s, 5m or 1h30m";
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| format!("not {wanted}"))?;
+    Duration::try_from(duration)
+        .ok()
+        .filter(|d| !d.is_zero())
+        .ok_or_else(|| format!("must be above zero, {wanted}"))
+}
