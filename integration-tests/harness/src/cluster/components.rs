@@ -117,7 +117,7 @@ fn api_server(plan: &Plan) -> Component {
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             format!(
                 "--service-account-key-file={}",
-                plan.path("pki/service-accounts.key")
+                plan.path("pki/service-accounts.pub")
             ),
             format!(
                 "--service-account-signing-key-file={}",

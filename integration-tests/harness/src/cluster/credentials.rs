@@ -30,10 +30,9 @@ pub(super) fn write(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(&pki).with_context(|| format!("{} cannot be made", pki.display()))?;
     let authority = Authority::load_or_create(&pki)?;
     if !pki.join("service-accounts.key").exists() {
-        secret(
-            &pki.join("service-accounts.key"),
-            &KeyPair::generate()?.serialize_pem(),
-        )?;
+        let key = KeyPair::generate()?;
+        write_atomically(&pki.join("service-accounts.pub"), key.public_key_pem())?;
+        secret(&pki.join("service-accounts.key"), &key.serialize_pem())?;
     }
     let names = [
         "localhost",

@@ -169,6 +169,17 @@ impl Cluster {
         self.process.children().into_iter().next()
     }
 
+    /// Ends a cluster that did not start, but keeps its logs.
+    fn abandon(mut self) {
+        self.kill_all();
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+        if self.plan.node {
+            cgroups::remove(self.plan.slot);
+        }
+    }
+
     fn kill_all(&self) {
         if let Some(init) = self.init() {
             init.signal(rustix::process::Signal::KILL);
@@ -200,6 +211,9 @@ impl Drop for Cluster {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
         }
         self.clean_up();
     }

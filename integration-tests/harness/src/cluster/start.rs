@@ -1,6 +1,7 @@
 //! Starting a cluster, from the host's side.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::events::{self, Event};
 use super::plan::{ClusterConfig, Plan};
@@ -20,6 +21,7 @@ use crate::process::{ProcessId, is_root, log_file, write_atomically};
 use crate::{images, packages, paths};
 
 const LIMIT: Duration = Duration::from_secs(120);
+const LATE: &str = "the cluster did not get ready within two minutes";
 
 pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
     if let Some(running) = Cluster::attach(&config.dir) {
@@ -46,16 +48,24 @@ pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
     };
 
     let cluster = launch(&config, &binaries).await?;
-    wait_for_supervisor(&cluster).await?;
-    if let Some(sandbox) = sandbox {
-        node::import_image(&cluster, &sandbox).await?;
+    match timeout(LIMIT, prepare(&cluster, sandbox.as_deref())).await.context(LATE).flatten() {
+        Ok(()) => Ok(cluster),
+        Err(cause) => {
+            cluster.abandon();
+            Err(cause.context(format!("the logs are in {}/log", config.dir.display())))
+        }
     }
-    wait_for_api(&cluster).await?;
-    apply_storage_class(&cluster).await?;
-    timeout(LIMIT, settle(&cluster))
-        .await
-        .context("the cluster did not get ready in time; see its log directory")??;
-    Ok(cluster)
+}
+
+/// From a running supervisor to a cluster that takes pods.
+async fn prepare(cluster: &Cluster, sandbox: Option<&Path>) -> anyhow::Result<()> {
+    wait_for_supervisor(cluster).await?;
+    if let Some(sandbox) = sandbox {
+        node::import_image(cluster, sandbox).await?;
+    }
+    wait_for_api(cluster).await?;
+    apply_storage_class(cluster).await?;
+    settle(cluster).await
 }
 
 /// Starts the supervisor and gives it its plan.
@@ -150,41 +160,27 @@ fn spawn(config: &ClusterConfig) -> anyhow::Result<Child> {
 }
 
 async fn wait_for_supervisor(cluster: &Cluster) -> anyhow::Result<()> {
-    let deadline = Instant::now() + LIMIT;
     loop {
         let events = events::read(cluster.dir());
         if events.contains(&Event::Ready) {
             return Ok(());
         }
         if let Some(Event::Failed(cause)) = events.last() {
-            bail!("the cluster in {} failed: {cause}", cluster.dir().display());
+            bail!("the cluster failed: {cause}");
         }
-        ensure!(
-            cluster.process.is_alive(),
-            "the cluster ended; see {}/log",
-            cluster.dir().display()
-        );
-        ensure!(
-            Instant::now() < deadline,
-            "the cluster did not start; see {}/log",
-            cluster.dir().display()
-        );
+        ensure!(cluster.process.is_alive(), "the cluster ended");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
 pub(super) async fn wait_for_api(cluster: &Cluster) -> anyhow::Result<()> {
     let client = cluster.client().await?;
-    let deadline = Instant::now() + LIMIT;
-    while !super::api_is_ready(&client).await {
-        ensure!(
-            Instant::now() < deadline,
-            "the API server is not ready; see {}/log",
-            cluster.dir().display()
-        );
-        sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
+    let answers = async {
+        while !super::api_is_ready(&client).await {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(LIMIT, answers).await.context("the API server is not ready")
 }
 
 /// Volumes are made when the first pod that wants them is scheduled, as clouds do it.
