@@ -1,0 +1,83 @@
+//! The server on its own: start, memory, and silence towards the database.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use berth_harness::{Postgres, Server, ServerOptions};
+use tokio_postgres::NoTls;
+
+use crate::figure::{Figures, Goal, percentile};
+use crate::process::resident_megabytes;
+
+const STARTS: usize = 10;
+const IDLE: Duration = Duration::from_secs(15);
+
+pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
+    let postgres = Postgres::start(None).await?;
+    let dir = tempfile::tempdir()?;
+
+    let mut empty = Vec::new();
+    for number in 0..3 {
+        let url = postgres.create_database().await?;
+        let started = Instant::now();
+        let server = Server::start(ServerOptions::new(
+            &url,
+            dir.path().join(format!("empty-{number}")),
+        ))
+        .await?;
+        empty.push(started.elapsed());
+        drop(server);
+    }
+    figures.add(
+        "server ready on an empty database, median",
+        "ms",
+        percentile(&mut empty, 0.5),
+        None,
+        Goal::AtMost(1_000.0),
+    );
+
+    let url = postgres.create_database().await?;
+    let mut server = Server::start(ServerOptions::new(&url, dir.path().join("server"))).await?;
+    let mut migrated = Vec::new();
+    for _ in 0..STARTS {
+        server.stop().await?;
+        let started = Instant::now();
+        server.start_again().await?;
+        migrated.push(started.elapsed());
+    }
+    figures.add(
+        "server ready on a migrated database, p95",
+        "ms",
+        percentile(&mut migrated, 0.95),
+        None,
+        Goal::AtMost(150.0),
+    );
+
+    let before = writes(&url).await?;
+    tokio::time::sleep(IDLE).await;
+    let after = writes(&url).await?;
+    figures.add(
+        "rows written by an idle server in 15 s",
+        "rows",
+        after - before,
+        None,
+        Goal::AtMost(0.0),
+    );
+    let memory = resident_megabytes(server.process().pid)?;
+    figures.add("server, resident, idle", "MB", memory, None, Goal::AtMost(40.0));
+    Ok(())
+}
+
+/// Rows inserted, updated and deleted in the database so far.
+async fn writes(url: &str) -> anyhow::Result<f64> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    let connection = tokio::spawn(connection);
+    // Statistics are flushed by the backend when it has been idle for a moment.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let query = "SELECT (tup_inserted + tup_updated + tup_deleted)::float8 FROM pg_stat_database \
+                 WHERE datname = current_database()";
+    let written = client.query_one(query, &[]).await?.get(0);
+    drop(client);
+    connection.await.context("the connection's task")??;
+    Ok(written)
+}
