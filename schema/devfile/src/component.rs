@@ -29,7 +29,9 @@ pub(crate) fn read<'a>(cursor: &Cursor<'a>, variables: &Variables) -> Components
     let mut components = Components::default();
     let mut names = BTreeSet::new();
     let mut ports = Ports::default();
-    for item in cursor.list(MAX_COMPONENTS) {
+    let items = cursor.list(MAX_COMPONENTS);
+    components.broken = items.is_empty() && !cursor.is_empty();
+    for item in items {
         let name = component(&item, &mut components, &mut ports, variables);
         match name {
             Some(name) if !names.insert(name) => {

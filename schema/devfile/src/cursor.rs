@@ -51,6 +51,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    fn is_false(&self) -> bool {
+        matches!(self.node.value, Value::Boolean(false))
+    }
+
     pub(crate) fn is_mapping(&self) -> bool {
         matches!(self.node.value, Value::Mapping(_))
     }
@@ -236,6 +240,14 @@ impl<'a> Fields<'a> {
         self.asked.push(name);
         self.cursor.report.add(key.at, join(&self.cursor.path, name), why);
         true
+    }
+
+    /// The same, but nothing is wrong when the field asks for nothing: `false`, `[]`, `{}`.
+    pub(crate) fn refuse_unless_empty(&mut self, name: &'static str, why: &str) -> bool {
+        let asks = self
+            .optional(name)
+            .is_some_and(|given| !given.is_empty() && !given.is_false());
+        asks && self.refuse(name, why)
     }
 
     /// Reports every field that was not asked for.

@@ -2,20 +2,17 @@
 
 use berth_schema::WorkspaceSpec;
 
-use crate::component::{self, Components};
-use crate::container::Draft;
 use crate::cursor::Cursor;
 use crate::diagnostic::shown;
 use crate::variables::Variables;
-use crate::{Options, attributes, command, resources};
-
-/// What the description may take as JSON: it goes into Kubernetes objects, which end at about 1.5 MiB.
-const MAX_DESCRIPTION: usize = 512 * 1024;
+use crate::{Options, attributes, bounds, command, component, event, main_container};
 
 pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
     let mut fields = root.fields("a devfile")?;
     if let Some(version) = fields.required("schemaVersion") {
-        version.checked_text(check_version);
+        if let Some(Err(message)) = version.text_or_number().map(check_version) {
+            version.error(message);
+        }
     }
     for (name, why) in REFUSED {
         fields.refuse(name, why);
@@ -29,10 +26,8 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
     let at = components?;
     let mut components = component::read(&at, &variables);
     let commands = command::read(commands.as_ref(), &components, &variables);
-    let events = command::events(events.as_ref(), &commands, &mut components);
-    choose_main(&at, &mut components);
-    let running = components.containers.iter().filter(|(_, draft)| !draft.spec.init);
-    resources::check_total(&at, running.map(|(_, draft)| &draft.spec.resources), options);
+    let events = event::read(events.as_ref(), &commands, &mut components);
+    main_container::mark(&at, &mut components);
     let containers = components
         .containers
         .into_iter()
@@ -43,7 +38,7 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
         volumes: components.volumes,
         events,
     };
-    check_size(root, &spec);
+    bounds::check(&at, &spec, options);
     Some(spec)
 }
 
@@ -98,79 +93,5 @@ fn metadata(cursor: Option<&Cursor<'_>>) {
             }
             _ => {}
         }
-    }
-}
-
-/// The one container that gets the editor and the project.
-fn choose_main(at: &Cursor<'_>, components: &mut Components<'_>) {
-    let marked = |draft: &Draft<'_>| matches!(draft.attributes.inject_editor, Some((true, _)));
-    let running = || {
-        components
-            .containers
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, draft))| !draft.spec.init)
-    };
-    let marks: Vec<usize> = running()
-        .filter(|(_, (_, draft))| marked(draft))
-        .map(|(i, _)| i)
-        .collect();
-    let main = match (marks.as_slice(), running().count()) {
-        ([main], _) => *main,
-        (_, 0) => {
-            if !components.broken {
-                at.error("must hold a container that stays running");
-            }
-            return;
-        }
-        ([], 1) => {
-            let Some((lone, (_, draft))) = running().next() else {
-                return;
-            };
-            if let Some((false, mark)) = &draft.attributes.inject_editor {
-                mark.error("must not be false: the only container gets the editor");
-            }
-            lone
-        }
-        ([], count) => {
-            if !components.broken {
-                at.error(format!(
-                    "hold {count} containers, one of which needs the attribute 'berth/inject-editor: true'"
-                ));
-            }
-            return;
-        }
-        ([_, others @ ..], _) => {
-            for mark in others
-                .iter()
-                .filter_map(|i| components.containers[*i].1.attributes.inject_editor.as_ref())
-            {
-                mark.1.error("marks a second component, only one gets the editor");
-            }
-            return;
-        }
-    };
-    components.containers[main].1.spec.main = true;
-    for (_, draft) in &components.containers {
-        check_command(draft);
-    }
-}
-
-/// A command that would never run is a mistake.
-fn check_command(draft: &Draft<'_>) {
-    if draft.spec.init || !draft.spec.override_command.unwrap_or(draft.spec.main) {
-        return;
-    }
-    for at in &draft.command {
-        at.error("would not run, since the container's command is overridden; set the attribute 'overrideCommand: false'");
-    }
-}
-
-fn check_size(root: &Cursor<'_>, spec: &WorkspaceSpec) {
-    let size = serde_json::to_vec(spec).map_or(usize::MAX, |json| json.len());
-    if size > MAX_DESCRIPTION {
-        root.error(format!(
-            "describes a workspace in {size} bytes, at most {MAX_DESCRIPTION} fit into Kubernetes objects"
-        ));
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables) -> BTreeM
         let name = fields.required("name");
         let value = fields
             .required("value")
-            .and_then(|value| checked_value(&value, variables));
+            .and_then(|value| read_value(&value, variables));
         fields.finish();
         let Some(name) = name else { continue };
         let Some(text) = name.text() else { continue };
@@ -44,10 +44,18 @@ pub(crate) fn checked_name(name: &str) -> Result<(), String> {
     check_name(VariableKind::Environment, name).map_err(|error| error.to_string())
 }
 
-fn checked_value(cursor: &Cursor<'_>, variables: &Variables) -> Option<String> {
+/// Whether a literal environment variable may have this value.
+pub(crate) fn checked_value(value: &str) -> Result<(), String> {
+    check_value(VariableKind::Environment, value.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn read_value(cursor: &Cursor<'_>, variables: &Variables) -> Option<String> {
     let text = variables.text(cursor)?;
-    if let Err(error) = check_value(VariableKind::Environment, text.as_bytes()) {
-        cursor.error(error.to_string());
+    match checked_value(&text) {
+        Ok(()) => Some(text),
+        Err(message) => {
+            cursor.error(message);
+            None
+        }
     }
-    Some(text)
 }

@@ -7,15 +7,21 @@
 //! what is unknown or wrong (`cursor`), and the modules named after the devfile's parts build the result.
 
 mod attributes;
+mod bounds;
 mod checks;
 mod command;
 mod component;
 mod container;
 mod cursor;
+pub mod devcontainer;
 mod diagnostic;
 mod document;
 mod endpoint;
 mod environment;
+mod event;
+#[cfg(feature = "generate")]
+pub mod generate;
+mod main_container;
 mod node;
 mod resources;
 mod scalar;
@@ -47,7 +53,7 @@ pub struct Options {
 /// bound, is reported at that place alone.
 pub fn parse(text: &str, options: &Options) -> Result<WorkspaceSpec, Vec<Diagnostic>> {
     let report = Report::default();
-    let spec = within_bounds(text, &report)
+    let spec = within_bounds(text, MAX_BYTES, &report)
         .and_then(|()| yaml::read(text, &report))
         .and_then(|root| document::read(&Cursor::root(&root, &report), options));
     report.conclude(spec)
@@ -72,17 +78,14 @@ pub fn image_spec(image: &str) -> Result<WorkspaceSpec, Diagnostic> {
     }
 }
 
-fn within_bounds(text: &str, report: &Report) -> Option<()> {
-    if text.len() <= MAX_BYTES {
+fn within_bounds(text: &str, max: usize, report: &Report) -> Option<()> {
+    if text.len() <= max {
         return Some(());
     }
     report.add(
         Position::START,
         "",
-        format!(
-            "the file is {} bytes long, at most {MAX_BYTES} are allowed",
-            text.len()
-        ),
+        format!("the file is {} bytes long, at most {max} are allowed", text.len()),
     );
     None
 }

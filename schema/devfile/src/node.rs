@@ -38,13 +38,8 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    fn around<'a>(own_bytes: usize, children: impl Iterator<Item = &'a Rc<Node>>) -> Self {
-        let start = Self {
-            nodes: 1,
-            bytes: own_bytes,
-            depth: 0,
-        };
-        let inner = children.fold(start, |sum, child| Self {
+    fn around<'a>(own: Self, children: impl Iterator<Item = &'a Rc<Node>>) -> Self {
+        let inner = children.fold(own, |sum, child| Self {
             nodes: sum.nodes.saturating_add(child.weight.nodes),
             bytes: sum.bytes.saturating_add(child.weight.bytes),
             depth: sum.depth.max(child.weight.depth),
@@ -58,13 +53,18 @@ impl Weight {
 
 impl Node {
     pub(crate) fn new(at: Position, value: Value) -> Self {
+        let own = |keys: usize, bytes: usize| Weight {
+            nodes: 1 + keys,
+            bytes,
+            depth: 0,
+        };
         let weight = match &value {
-            Value::Null | Value::Boolean(_) => Weight::around(0, [].iter()),
-            Value::Number(text) | Value::Text(text) => Weight::around(text.len(), [].iter()),
-            Value::List(items) => Weight::around(0, items.iter()),
+            Value::Null | Value::Boolean(_) => Weight::around(own(0, 0), [].iter()),
+            Value::Number(text) | Value::Text(text) => Weight::around(own(0, text.len()), [].iter()),
+            Value::List(items) => Weight::around(own(0, 0), items.iter()),
             Value::Mapping(entries) => {
-                let keys = entries.iter().map(|(key, _)| key.text.len()).sum();
-                Weight::around(keys, entries.iter().map(|(_, node)| node))
+                let bytes = entries.iter().map(|(key, _)| key.text.len()).sum();
+                Weight::around(own(entries.len(), bytes), entries.iter().map(|(_, node)| node))
             }
         };
         Self { at, value, weight }

@@ -3,7 +3,6 @@
 use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::Resources;
 
-use crate::Options;
 use crate::cursor::{Cursor, Fields};
 use crate::diagnostic::shown;
 use crate::variables::Variables;
@@ -13,15 +12,16 @@ const MAX_CPU_MILLIS: u128 = 1_024_000;
 const MEBIBYTE: u128 = 1 << 20;
 const MAX_BYTES: u128 = 1 << 50;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
     Cpu,
     Memory,
     Disk,
 }
 
 impl Of {
-    fn amount(self, text: &str) -> Result<u128, String> {
+    /// The amount in thousandths of a CPU or in bytes, when it makes sense.
+    pub(crate) fn amount(self, text: &str) -> Result<u128, String> {
         let unit = if self == Self::Cpu {
             Unit::Milli
         } else {
@@ -100,41 +100,4 @@ pub(crate) fn container(fields: &mut Fields<'_>, variables: &Variables) -> Resou
 /// The size of a volume.
 pub(crate) fn size(cursor: Option<Cursor<'_>>, variables: &Variables) -> Option<String> {
     read(cursor, Of::Disk, variables).map(|read| read.text)
-}
-
-/// Checks a memory size that a translation made.
-pub(crate) fn memory(text: &str) -> Result<(), String> {
-    Of::Memory.amount(text).map(|_| ())
-}
-
-/// Checks a number of CPUs that a translation made.
-pub(crate) fn cpu(text: &str) -> Result<(), String> {
-    Of::Cpu.amount(text).map(|_| ())
-}
-
-/// What the containers ask for together against what the options allow.
-pub(crate) fn check_total<'r>(
-    at: &Cursor<'_>,
-    all: impl Iterator<Item = &'r Resources> + Clone,
-    options: &Options,
-) {
-    let total =
-        |of: Of, limit: fn(&Resources) -> &Option<String>, request: fn(&Resources) -> &Option<String>| {
-            all.clone()
-                .filter_map(|resources| limit(resources).as_ref().or(request(resources).as_ref()))
-                .filter_map(|text| of.amount(text).ok())
-                .sum::<u128>()
-        };
-    let cpu = total(Of::Cpu, |r| &r.cpu_limit, |r| &r.cpu_request);
-    if let Some(max) = options.max_cpu_millis.filter(|max| cpu > u128::from(*max)) {
-        at.error(format!(
-            "ask for {cpu}m of CPU together, at most {max}m are allowed"
-        ));
-    }
-    let memory = total(Of::Memory, |r| &r.memory_limit, |r| &r.memory_request);
-    if let Some(max) = options.max_memory_bytes.filter(|max| memory > u128::from(*max)) {
-        at.error(format!(
-            "ask for {memory} bytes of memory together, at most {max} are allowed"
-        ));
-    }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use crate::bounds;
 use crate::cursor::{Cursor, suggestion};
 use crate::diagnostic::shown;
 
@@ -69,7 +70,7 @@ impl Variables {
             complete &= self.append(cursor, name.trim(), &mut filled);
         }
         filled.push_str(rest);
-        complete.then_some(filled)
+        (complete && bounds::fits(cursor, &filled)).then_some(filled)
     }
 
     fn append(&self, cursor: &Cursor<'_>, name: &str, filled: &mut String) -> bool {

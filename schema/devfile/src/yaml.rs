@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 
 use crate::diagnostic::{Position, Report, shown};
 use crate::node::{Key, Node, Value};
@@ -28,11 +28,7 @@ pub(crate) fn read(text: &str, report: &Report) -> Option<Rc<Node>> {
         match event {
             Ok((event, span)) => builder.take(event, span).map_err(|Stopped| ()).ok()?,
             Err(error) => {
-                report.add(
-                    position(*error.marker()),
-                    builder.path(),
-                    format!("is not YAML: {}", error.info()),
-                );
+                report.add(position(*error.marker()), builder.path(), explained(&error));
                 return None;
             }
         }
@@ -41,6 +37,14 @@ pub(crate) fn read(text: &str, report: &Report) -> Option<Rc<Node>> {
         report.add(Position::START, "", "the file is empty");
     }
     builder.root
+}
+
+fn explained(error: &ScanError) -> String {
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => format!("the file is nested deeper than {MAX_DEPTH} levels"),
+        ErrorKind::UnknownAnchor => "the alias repeats an anchor that is not defined before it".to_owned(),
+        _ => format!("is not YAML: {}", error.info()),
+    }
 }
 
 fn position(marker: granit_parser::Marker) -> Position {
@@ -141,7 +145,10 @@ impl<'a> Builder<'a> {
             self.report.add(
                 at,
                 self.path(),
-                format!("has the YAML tag '{}': tags are not allowed", name_of(tag)),
+                format!(
+                    "has the YAML tag '{}': tags are not allowed",
+                    shown(&tag.original())
+                ),
             );
         }
     }
@@ -153,7 +160,7 @@ impl<'a> Builder<'a> {
         if self.nodes > MAX_NODES {
             return self.stop(
                 at,
-                format!("the file has more than {MAX_NODES} values, aliases counted in full"),
+                format!("the file has more than {MAX_NODES} values and keys, aliases counted in full"),
             );
         }
         if self.bytes > self.max_bytes {
@@ -303,8 +310,4 @@ impl<'a> Builder<'a> {
         }
         path
     }
-}
-
-fn name_of(tag: &Tag) -> String {
-    shown(&tag.original())
 }
