@@ -28,14 +28,14 @@ impl PageArgs {
             after: self.after.clone(),
         }
     }
+}
 
-    /// What is not shown must not be overlooked.
-    pub(crate) fn tell_of_more<T>(&self, page: &Paged<T>, talk: Talk) {
-        if page.next.is_some() {
-            talk.say(&format!(
-                "These are the first {}; --all shows all.",
-                page.items.len()
-            ));
-        }
+/// What is not shown must not be overlooked.
+pub(crate) fn tell_of_more<T>(page: &Paged<T>, talk: Talk) {
+    if page.next.is_some() {
+        talk.say(&format!(
+            "There are more than these {}; --all shows all.",
+            page.items.len()
+        ));
     }
 }

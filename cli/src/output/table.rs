@@ -82,7 +82,11 @@ pub(super) fn details_aligned(details: &[(&'static str, Cell)], styled: bool) ->
 }
 
 pub(super) fn details_plain(details: &[(&'static str, Cell)]) -> String {
-    lines(details.iter().map(|(label, cell)| format!("{label}\t{}", cell.text)))
+    lines(
+        details
+            .iter()
+            .map(|(label, cell)| format!("{label}\t{}", cell.text)),
+    )
 }
 
 fn empty(styled: bool) -> Table {
