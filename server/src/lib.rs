@@ -1,0 +1,27 @@
+//! The control plane: holds what users want, tells agents what to do about it.
+//!
+//! A user's request: route → extractor (a typed identity) → handler → service (one transaction) → planner → row with a new
+//! generation. An agent's round: message → snapshot → `planner::reconcile` → stored plan → answer. [`routes`] is the table of
+//! everything that can be asked.
+
+pub mod clock;
+pub mod commands;
+pub mod config;
+mod contacts;
+mod context;
+pub mod crypto;
+mod error;
+mod handlers;
+pub mod http;
+mod listener;
+pub mod logging;
+pub mod metrics;
+pub mod routes;
+pub mod serve;
+pub mod services;
+mod wake;
+
+pub use contacts::Contacts;
+pub use context::Context;
+pub use error::Error;
+pub use wake::{Hub, Subscription};

@@ -1,0 +1,147 @@
+//! `berth-server serve`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use berth_db::Database;
+use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
+use berth_schema::AccessToken;
+use ring::rand::SystemRandom;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info};
+
+use super::first_token;
+use crate::config::ServeOptions;
+use crate::crypto::KeyRing;
+use crate::serve::{self, Running};
+use crate::services::organizations;
+use crate::{Context, clock, logging};
+
+pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    logging::start(&options.logging)?;
+    // Before anything is started that would have to be stopped.
+    let mut signals = Signals::new()?;
+    let postgres = if options.dev.dev {
+        own_postgres(&mut options).await?
+    } else {
+        None
+    };
+    let result = tokio::select! {
+        result = up(&options) => result.map(Some),
+        () = signals.received() => Ok(None),
+    };
+    let result = match result {
+        Ok(Some(mut running)) => {
+            let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            info!(addresses = ?running.addresses(), metrics = %running.metrics_address(), milliseconds, "ready");
+            let broken = tokio::select! {
+                () = running.broken() => true,
+                () = ended(postgres.as_ref()) => true,
+                () = signals.received() => false,
+            };
+            running.stop().await;
+            if broken {
+                Err(anyhow::anyhow!("a part of the server has ended by itself"))
+            } else {
+                Ok(())
+            }
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Some(postgres) = postgres {
+        postgres.stop().await.context("cannot stop the own Postgres")?;
+    }
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// Ends when the own Postgres has ended by itself.
+async fn ended(postgres: Option<&EmbeddedPostgres>) {
+    match postgres {
+        Some(postgres) => error!(how = postgres.ended().await, "Postgres has ended"),
+        None => std::future::pending().await,
+    }
+}
+
+/// Everything from the migrations to the open ports.
+async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
+    let url = options.database.url()?;
+    let keys = keys(options)?;
+    berth_db::migrate(url)
+        .await
+        .context("cannot migrate the database")?;
+    let database = Database::connect(options.database.config()?)
+        .await
+        .context("cannot reach the database")?;
+    let first = organizations::create_first(&database, clock::now(), &SystemRandom::new()).await?;
+    if let Some(token) = first {
+        show(&token, options)?;
+    }
+    let context = Context::new(database, keys, options.agents.clone().into());
+    let events = berth_db::listen(url)?;
+    serve::start(&context, &options.http, events)
+}
+
+fn keys(options: &ServeOptions) -> anyhow::Result<KeyRing> {
+    let ring = match (&options.keys.kek_file, options.dev.dev) {
+        (Some(path), _) => KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?,
+        (None, true) => {
+            let path = options.dev.state_dir.join("kek");
+            KeyRing::read_or_create(&path, "dev-1", &SystemRandom::new())
+                .with_context(|| path.display().to_string())?
+        }
+        (None, false) => {
+            bail!("--kek-file (BERTH_KEK_FILE) is needed: the variables of workspaces are encrypted with it")
+        }
+    };
+    info!(kek = ring.newest().id(), "key-encryption key");
+    Ok(ring)
+}
+
+fn show(token: &AccessToken, options: &ServeOptions) -> anyhow::Result<()> {
+    if options.dev.dev {
+        let path = options.dev.state_dir.join("first-token");
+        first_token::write(token, &path)?;
+        info!(path = %path.display(), "organization 'default' created, its first administrator's token is in this file");
+    }
+    match &options.first_token_file {
+        Some(path) => first_token::write(token, path),
+        None => first_token::print(token),
+    }
+}
+
+/// Starts Postgres for this server alone, unless a database was named.
+async fn own_postgres(options: &mut ServeOptions) -> anyhow::Result<Option<EmbeddedPostgres>> {
+    let state = &options.dev.state_dir;
+    std::fs::create_dir_all(state).with_context(|| format!("--state-dir {}", state.display()))?;
+    if options.database.database_url.is_some() {
+        return Ok(None);
+    }
+    let postgres = EmbeddedPostgres::start(&EmbeddedConfig::new(state.join("postgres"))).await?;
+    options.database.database_url = Some(postgres.url());
+    Ok(Some(postgres))
+}
+
+/// What asks a server to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

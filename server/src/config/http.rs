@@ -1,0 +1,72 @@
+//! Listening, and how much of everything a client gets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use berth_schema::reconcile::MAX_MESSAGE_BYTES;
+use clap::Args;
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpOptions {
+    /// Addresses to serve on, separated by commas.
+    #[arg(
+        long,
+        env = "BERTH_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<SocketAddr>,
+    /// Address of the metrics, which need no token: not for the public.
+    #[arg(long, env = "BERTH_METRICS_LISTEN", default_value = "127.0.0.1:9090")]
+    pub metrics_listen: SocketAddr,
+    /// Threads that serve requests.
+    #[arg(long, env = "BERTH_WORKERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// The largest body, in bytes, also after decompression.
+    #[arg(long, env = "BERTH_MAX_BODY_BYTES", default_value_t = MAX_MESSAGE_BYTES)]
+    pub max_body_bytes: usize,
+    /// Seconds that a body may take to arrive, beside one for each 64 KiB of it.
+    #[arg(long, env = "BERTH_BODY_SECONDS", default_value_t = 10)]
+    pub body_seconds: u64,
+    /// Seconds that a handler may take, beside the time for its body and for a held answer.
+    #[arg(long, env = "BERTH_HANDLER_SECONDS", default_value_t = 30)]
+    pub handler_seconds: u64,
+    /// Seconds that the head of a request may take to arrive.
+    #[arg(long, env = "BERTH_HEAD_SECONDS", default_value_t = 10)]
+    pub head_seconds: u64,
+    /// Seconds that an idle connection is kept.
+    #[arg(long, env = "BERTH_KEEP_ALIVE_SECONDS", default_value_t = 75)]
+    pub keep_alive_seconds: u64,
+    /// Seconds that requests in flight get to end when the server is stopped.
+    #[arg(long, env = "BERTH_DRAIN_SECONDS", default_value_t = 30)]
+    pub drain_seconds: u64,
+}
+
+impl HttpOptions {
+    pub fn limits(&self) -> Limits {
+        Limits {
+            body_bytes: self.max_body_bytes,
+            body_time: Duration::from_secs(self.body_seconds),
+            handler_time: Duration::from_secs(self.handler_seconds),
+        }
+    }
+}
+
+/// What one request may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub body_bytes: usize,
+    pub body_time: Duration,
+    pub handler_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: MAX_MESSAGE_BYTES,
+            body_time: Duration::from_secs(10),
+            handler_time: Duration::from_secs(30),
+        }
+    }
+}

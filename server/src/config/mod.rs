@@ -1,0 +1,136 @@
+//! Every option of the server: one struct for each concern, each with its environment variable, default and unit.
+
+mod agents;
+mod database;
+mod http;
+mod keys;
+mod logging;
+
+pub use agents::AgentDefaults;
+pub use database::DatabaseOptions;
+pub use http::{HttpOptions, Limits};
+pub use keys::KeyOptions;
+pub use logging::{LogFormat, LoggingOptions};
+
+use std::path::PathBuf;
+
+use berth_schema::OrganizationName;
+use clap::{Args, Parser, Subcommand};
+
+/// Berth's control plane.
+#[derive(Debug, Parser)]
+#[command(name = "berth-server", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub serve: ServeOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the REST API and the agents (this is also what happens without a subcommand).
+    Serve(Box<ServeOptions>),
+    /// Bring the database's schema up to date and end.
+    Migrate {
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
+    /// Organisations and their first tokens.
+    Organization {
+        #[command(subcommand)]
+        command: OrganizationCommand,
+    },
+    /// Ask a running server whether it is ready; the exit code is 0 when it is.
+    Healthcheck {
+        /// Address of the server.
+        #[arg(
+            long,
+            env = "BERTH_LISTEN",
+            default_value = "127.0.0.1:8080",
+            value_delimiter = ','
+        )]
+        address: Vec<std::net::SocketAddr>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OrganizationCommand {
+    /// Create an organisation and print the token of its first administrator, once.
+    Create {
+        name: OrganizationName,
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
+}
+
+/// What `serve` needs.
+#[derive(Clone, Debug, Args)]
+pub struct ServeOptions {
+    #[command(flatten)]
+    pub http: HttpOptions,
+    #[command(flatten)]
+    pub database: DatabaseOptions,
+    #[command(flatten)]
+    pub keys: KeyOptions,
+    #[command(flatten)]
+    pub agents: AgentDefaults,
+    #[command(flatten)]
+    pub logging: LoggingOptions,
+    #[command(flatten)]
+    pub dev: DevOptions,
+    /// Write the first administrator's token to this file (mode 0600) instead of printing it.
+    #[arg(long, env = "BERTH_FIRST_TOKEN_FILE", value_name = "PATH")]
+    pub first_token_file: Option<PathBuf>,
+}
+
+/// A server that needs nothing beside itself.
+#[derive(Clone, Debug, Args)]
+pub struct DevOptions {
+    /// Start an own Postgres from the installed one, and make the key-encryption key when there is none. Not for production.
+    #[arg(long, env = "BERTH_DEV")]
+    pub dev: bool,
+    /// Where `--dev` keeps its data between runs.
+    #[arg(
+        long,
+        env = "BERTH_STATE_DIR",
+        value_name = "PATH",
+        default_value = "berth-state"
+    )]
+    pub state_dir: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_can_be_set_by_environment() {
+        let command = Cli::command();
+        let silent = ["help", "version"];
+        for option in command
+            .get_arguments()
+            .filter(|option| !silent.contains(&option.get_id().as_str()))
+        {
+            let name = option
+                .get_env()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            assert!(
+                name == "DATABASE_URL" || name.starts_with("BERTH_"),
+                "{}: '{name}'",
+                option.get_id()
+            );
+        }
+    }
+}

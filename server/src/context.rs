@@ -1,0 +1,53 @@
+//! What every handler may use.
+
+use std::fmt;
+use std::sync::Arc;
+
+use berth_db::Database;
+use berth_planner::AgentConfig;
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio_util::sync::CancellationToken;
+
+use crate::crypto::KeyRing;
+use crate::metrics::Metrics;
+use crate::{Contacts, Hub};
+
+/// Shared by all workers; the clones are one.
+#[derive(Clone)]
+pub struct Context {
+    pub database: Database,
+    pub keys: Arc<KeyRing>,
+    pub agent_config: Arc<AgentConfig>,
+    pub hub: Hub,
+    pub contacts: Contacts,
+    pub metrics: Metrics,
+    pub random: Arc<dyn SecureRandom + Send + Sync>,
+    /// Cancelled when the server is about to stop: it is not ready any more, and held answers go out.
+    pub draining: CancellationToken,
+}
+
+impl Context {
+    pub fn new(database: Database, keys: KeyRing, agent_config: AgentConfig) -> Self {
+        let metrics = Metrics::default();
+        let observed = metrics.clone();
+        Self {
+            database: database.on_operation(move |sample| observed.operation(sample)),
+            keys: Arc::new(keys),
+            agent_config: Arc::new(agent_config),
+            hub: Hub::default(),
+            contacts: Contacts::default(),
+            metrics,
+            random: Arc::new(SystemRandom::new()),
+            draining: CancellationToken::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("database", &self.database)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! What can go wrong, by meaning. `http::problem` says how each looks to a client.
+
+use berth_db::{Conflict, DbError, DbErrorKind};
+use berth_planner::intent::TransitionError;
+use berth_schema::{FieldError, Generation};
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a request is not served. No message holds the value of a variable or a token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    MalformedRequest(String),
+    #[error("the body is not JSON: {0}")]
+    MalformedJson(String),
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// What was looked for. It may exist for somebody else.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The methods that the path knows, as in the header `Allow`.
+    #[error("this path knows {allowed} only")]
+    MethodNotAllowed { allowed: String },
+    #[error("the body did not arrive within {seconds} seconds")]
+    SlowBody { seconds: u64 },
+    #[error("there is already {what} named '{name}'; choose another name")]
+    NameTaken { what: &'static str, name: String },
+    #[error(transparent)]
+    WrongState(#[from] TransitionError),
+    #[error("epoch {given} is over: epoch {current} has begun, so this agent must no longer act")]
+    StaleEpoch { given: i64, current: i64 },
+    #[error("the workspace is at generation {current}; look at it again before changing it")]
+    GenerationMismatch { current: Generation },
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("{0}")]
+    UnsupportedMediaType(String),
+    #[error("{}", summary(.0))]
+    Invalid(Vec<FieldError>),
+    #[error("this Idempotency-Key was used for another request")]
+    KeyReused,
+    #[error("the request took longer than {seconds} seconds and was given up")]
+    DeadlineExceeded { seconds: u64 },
+    #[error("the database cannot be reached or is too busy; try again")]
+    Unavailable(#[source] Source),
+    #[error("something went wrong in the server; its log says what")]
+    Internal(#[source] Source),
+}
+
+impl Error {
+    /// One field that is wrong.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// Whether the same request may succeed later without being changed.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::SlowBody { .. } | Self::DeadlineExceeded { .. } | Self::Unavailable(_) => true,
+            Self::MalformedRequest(_)
+            | Self::MalformedJson(_)
+            | Self::Unauthenticated(_)
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::MethodNotAllowed { .. }
+            | Self::NameTaken { .. }
+            | Self::WrongState(_)
+            | Self::StaleEpoch { .. }
+            | Self::GenerationMismatch { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::UnsupportedMediaType(_)
+            | Self::Invalid(_)
+            | Self::KeyReused
+            | Self::Internal(_) => false,
+        }
+    }
+}
+
+fn summary(errors: &[FieldError]) -> String {
+    match errors {
+        [] => "the request is not valid".to_owned(),
+        [only] => format!("{}: {}", only.field, only.message),
+        [first, rest @ ..] => format!("{}: {} (and {} more)", first.field, first.message, rest.len()),
+    }
+}
+
+impl From<DbError> for Error {
+    /// For what no service told apart before. A row that is missing or taken where nobody expected it is our mistake.
+    fn from(error: DbError) -> Self {
+        match &error.kind {
+            DbErrorKind::Conflict(Conflict::Generation { current }) => {
+                Self::GenerationMismatch { current: *current }
+            }
+            DbErrorKind::Conflict(Conflict::Terminated) => Self::WrongState(TransitionError::Terminated),
+            kind if kind.retryable() => Self::Unavailable(Box::new(error)),
+            _ => Self::internal(error),
+        }
+    }
+}

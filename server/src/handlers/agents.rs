@@ -1,0 +1,77 @@
+//! `/api/v1/organizations/{organization}/agents`.
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use berth_schema::api::{Agent, CreateAgent, Paged};
+use serde::Deserialize;
+
+use super::idempotency;
+use crate::http::body::Json;
+use crate::http::headers::IdempotencyKey;
+use crate::http::identity::Administrator;
+use crate::http::query::Query;
+use crate::services::idempotency::Creation;
+use crate::services::{agents, paging};
+use crate::{Context, Error};
+
+/// The names in the path; the organisation was checked with the identity.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Path {
+    agent: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+pub(crate) async fn create(
+    context: web::Data<Context>,
+    request: HttpRequest,
+    who: Administrator,
+    key: IdempotencyKey,
+    body: Json<CreateAgent>,
+) -> Result<HttpResponse, Error> {
+    let idempotency = idempotency(&request, &who, key, &body.bytes);
+    let created = agents::create(&context, &who, &body.value.name, idempotency.as_ref()).await?;
+    let (mut response, created) = match created {
+        Creation::New(created) => (HttpResponse::Created(), created),
+        Creation::Repeated(created) => (HttpResponse::Ok(), created),
+    };
+    let location = format!(
+        "/api/v1/organizations/{}/agents/{}",
+        who.organization, created.agent.id
+    );
+    Ok(response.insert_header((LOCATION, location)).json(created))
+}
+
+pub(crate) async fn list(
+    context: web::Data<Context>,
+    who: Administrator,
+    query: Query<ListQuery>,
+) -> Result<web::Json<Paged<Agent>>, Error> {
+    let mut errors = Vec::new();
+    let page = paging::request(query.0.limit.as_deref(), query.0.after.as_deref(), &mut errors);
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
+    }
+    agents::list(&context, &who, &page).await.map(web::Json)
+}
+
+pub(crate) async fn get(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<web::Json<Agent>, Error> {
+    agents::get(&context, &who, &path.agent).await.map(web::Json)
+}
+
+pub(crate) async fn revoke(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<web::Json<Agent>, Error> {
+    agents::revoke(&context, &who, &path.agent).await.map(web::Json)
+}

@@ -1,0 +1,29 @@
+//! From a request to a service and back: no handler decides anything.
+
+pub(crate) mod agents;
+pub(crate) mod health;
+pub(crate) mod reconcile;
+pub(crate) mod whoami;
+pub(crate) mod workspaces;
+
+use actix_web::HttpRequest;
+
+use crate::http::headers::IdempotencyKey;
+use crate::http::identity::Administrator;
+use crate::services::idempotency::Idempotency;
+
+/// The key of a creation with the mark of its request, when there is a key.
+fn idempotency(
+    request: &HttpRequest,
+    who: &Administrator,
+    key: IdempotencyKey,
+    body: &[u8],
+) -> Option<Idempotency> {
+    let key = key.0?;
+    // The template, not the path: an organisation's name and its id are the same.
+    let route = request.match_pattern().unwrap_or_default();
+    Some(Idempotency {
+        key,
+        fingerprint: who.fingerprint(&route, body),
+    })
+}

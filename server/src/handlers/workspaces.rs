@@ -1,0 +1,101 @@
+//! `/api/v1/organizations/{organization}/workspaces`.
+
+use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, web};
+use berth_planner::intent::Wish;
+use berth_schema::api::{Paged, RebuildWorkspace, Workspace};
+use serde::Deserialize;
+
+use super::idempotency;
+use crate::http::body::Json;
+use crate::http::headers::{IdempotencyKey, IfMatch, etag};
+use crate::http::identity::Administrator;
+use crate::http::query::Query;
+use crate::services::idempotency::Creation;
+use crate::services::workspaces::{self, CreateForm, ListQuery};
+use crate::{Context, Error};
+
+/// The names in the path; the organisation was checked with the identity.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Path {
+    workspace: String,
+}
+
+fn found(workspace: &Workspace) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((ETAG, etag(workspace.generation)))
+        .json(workspace)
+}
+
+pub(crate) async fn create(
+    context: web::Data<Context>,
+    request: HttpRequest,
+    who: Administrator,
+    key: IdempotencyKey,
+    body: Json<CreateForm>,
+) -> Result<HttpResponse, Error> {
+    let idempotency = idempotency(&request, &who, key, &body.bytes);
+    let (mut response, workspace) =
+        match workspaces::create(&context, &who, body.value, idempotency.as_ref()).await? {
+            Creation::New(workspace) => (HttpResponse::Created(), workspace),
+            Creation::Repeated(workspace) => (HttpResponse::Ok(), workspace),
+        };
+    let location = format!(
+        "/api/v1/organizations/{}/workspaces/{}",
+        who.organization, workspace.id
+    );
+    let response = response
+        .insert_header((LOCATION, location))
+        .insert_header((ETAG, etag(workspace.generation)));
+    Ok(response.json(workspace))
+}
+
+pub(crate) async fn list(
+    context: web::Data<Context>,
+    who: Administrator,
+    query: Query<ListQuery>,
+) -> Result<web::Json<Paged<Workspace>>, Error> {
+    workspaces::list(&context, &who, &query.0).await.map(web::Json)
+}
+
+pub(crate) async fn get(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::get(&context, &who, &path.workspace).await?;
+    Ok(found(&workspace))
+}
+
+/// A handler for each wish that needs no body.
+macro_rules! wishes {
+    ($($name:ident: $wish:expr;)+) => {$(
+        pub(crate) async fn $name(
+            context: web::Data<Context>,
+            who: Administrator,
+            path: web::Path<Path>,
+            seen: IfMatch,
+        ) -> Result<HttpResponse, Error> {
+            let workspace = workspaces::change(&context, &who, &path.workspace, $wish, seen.0).await?;
+            Ok(found(&workspace))
+        }
+    )+};
+}
+
+wishes! {
+    start: Wish::Start;
+    stop: Wish::Stop;
+    restart: Wish::Restart;
+    terminate: Wish::Terminate;
+}
+
+pub(crate) async fn rebuild(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+    seen: IfMatch,
+    body: Json<RebuildWorkspace>,
+) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::rebuild(&context, &who, &path.workspace, body.value, seen.0).await?;
+    Ok(found(&workspace))
+}

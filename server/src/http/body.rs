@@ -1,0 +1,166 @@
+//! JSON bodies: media type, size and time are checked before anything is parsed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::{Decompress, Payload};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{FromRequest, HttpRequest, web};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use tokio::time::Instant;
+
+use super::wording::field_error;
+use crate::Error;
+use crate::config::Limits;
+
+/// What a body is granted for each step of its size.
+pub(super) const STEP: usize = 64 * 1024;
+
+/// A JSON body that was read whole, with the bytes that it came as.
+#[derive(Debug)]
+pub struct Json<T> {
+    pub value: T,
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let request = request.clone();
+        Box::pin(async move {
+            let bytes = read(&request, payload).await?;
+            let value = parse(&bytes)?;
+            Ok(Self { value, bytes })
+        })
+    }
+}
+
+/// Parses JSON into a type; what does not fit names the field.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        match error.classify() {
+            Category::Data => {
+                let field = field_error(&path, &error.to_string());
+                Error::Invalid(vec![field])
+            }
+            Category::Syntax | Category::Eof | Category::Io => syntax(&error),
+        }
+    })?;
+    deserializer.end().map_err(|error| syntax(&error))?;
+    Ok(value)
+}
+
+fn syntax(error: &serde_json::Error) -> Error {
+    Error::MalformedJson(format!("line {}, column {}", error.line(), error.column()))
+}
+
+/// Reads a body within its limits of size and time.
+async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
+    let limits = request
+        .app_data::<web::Data<Limits>>()
+        .map(|limits| *limits.get_ref())
+        .unwrap_or_default();
+    check_media_type(request)?;
+    if declared_length(request).is_some_and(|length| length > limits.body_bytes) {
+        return Err(Error::BodyTooLarge {
+            limit: limits.body_bytes,
+        });
+    }
+    let mut stream = Decompress::from_headers(payload, request.headers());
+    let started = Instant::now();
+    let mut body = BytesMut::new();
+    loop {
+        let granted = limits.body_time + Duration::from_secs((body.len() / STEP) as u64);
+        let chunk = tokio::time::timeout_at(started + granted, stream.next())
+            .await
+            .map_err(|_| Error::SlowBody {
+                seconds: granted.as_secs(),
+            })?;
+        let Some(chunk) = chunk else {
+            return Ok(body.freeze());
+        };
+        let chunk =
+            chunk.map_err(|_| Error::MalformedRequest("the body ended early or is damaged".to_owned()))?;
+        // Counted after decompression: a small body must not become a large one.
+        if body.len() + chunk.len() > limits.body_bytes {
+            return Err(Error::BodyTooLarge {
+                limit: limits.body_bytes,
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+}
+
+fn check_media_type(request: &HttpRequest) -> Result<(), Error> {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let media_type = header(CONTENT_TYPE).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Error::UnsupportedMediaType(
+            "the body must be sent as application/json".to_owned(),
+        ));
+    }
+    match header(CONTENT_ENCODING).map(str::trim) {
+        None => Ok(()),
+        Some(coding) if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("identity") => {
+            Ok(())
+        }
+        Some(_) => Err(Error::UnsupportedMediaType(
+            "the only encoding of a body is gzip".to_owned(),
+        )),
+    }
+}
+
+fn declared_length(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_schema::api::CreateAgent;
+
+    fn refused(body: &str) -> Error {
+        parse::<CreateAgent>(body.as_bytes()).expect_err("not an agent")
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (body, field) in [
+            (r#"{"name": 1}"#, "name"),
+            (r#"{"name": "A"}"#, "name"),
+            ("{}", "name"),
+            (r#"{"name": "a", "colour": 1}"#, "colour"),
+            ("[]", "body"),
+        ] {
+            let Error::Invalid(errors) = refused(body) else {
+                panic!("{body} is valid JSON")
+            };
+            assert_eq!(errors[0].field, field, "{body}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn broken_json_says_where_and_nothing_of_what() {
+        for body in ["{\"name\": \"hunter2", "{\"name\": \"a\"} hunter2", "", "nul"] {
+            let error = refused(body);
+            assert!(matches!(error, Error::MalformedJson(_)), "{body}: {error:?}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `If-Match` and `Idempotency-Key`.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::IF_MATCH;
+use actix_web::{FromRequest, HttpRequest};
+use berth_schema::Generation;
+
+use crate::Error;
+
+/// The longest `Idempotency-Key`.
+const MAX_KEY: usize = 255;
+
+/// The header's only value as text; a repeated header is an error.
+fn single<'a>(request: &'a HttpRequest, name: &'static str) -> Result<Option<&'a str>, Error> {
+    let mut values = request.headers().get_all(name);
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
+    let visible = first
+        .to_str()
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+    match (visible, values.next()) {
+        (Some(text), None) => Ok(Some(text)),
+        _ => Err(Error::field(
+            name,
+            "must be given once, in visible ASCII characters",
+        )),
+    }
+}
+
+/// The generation that the client saw, when it said one: `If-Match: "<generation>"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IfMatch(pub Option<Generation>);
+
+impl FromRequest for IfMatch {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(single(request, IF_MATCH.as_str()).and_then(|text| {
+            match text {
+                None | Some("*") => Ok(Self(None)),
+                Some(text) => generation(text)
+                    .map(|generation| Self(Some(generation)))
+                    .ok_or_else(|| Error::field("If-Match", "must be one generation in quotes, as in \"3\"")),
+            }
+        }))
+    }
+}
+
+fn generation(text: &str) -> Option<Generation> {
+    let digits = text.strip_prefix('"')?.strip_suffix('"')?;
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
+/// The entity tag of a generation.
+pub fn etag(generation: Generation) -> String {
+    format!("\"{generation}\"")
+}
+
+/// The client's name for one creation, so that it may be asked for twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(pub Option<String>);
+
+impl FromRequest for IdempotencyKey {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        const NAME: &str = "Idempotency-Key";
+        ready(single(request, NAME).and_then(|key| match key {
+            Some(key) if key.is_empty() || key.len() > MAX_KEY => {
+                Err(Error::field(NAME, format!("must have 1 to {MAX_KEY} characters")))
+            }
+            key => Ok(Self(key.map(str::to_owned))),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn if_match(text: &str) -> Result<IfMatch, Error> {
+        let request = TestRequest::default()
+            .insert_header((IF_MATCH, text))
+            .to_http_request();
+        IfMatch::from_request(&request, &mut Payload::None).into_inner()
+    }
+
+    #[test]
+    fn a_generation_comes_in_quotes() {
+        assert_eq!(
+            if_match("\"7\"").expect("a generation"),
+            IfMatch(Some(Generation(7)))
+        );
+        assert_eq!(if_match("*").expect("any"), IfMatch(None));
+        for text in [
+            "7",
+            "\"\"",
+            "W/\"7\"",
+            "\"x\"",
+            "\"1\",\"2\"",
+            "\"-1\"",
+            "\"99999999999999999999\"",
+        ] {
+            assert!(if_match(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_1_to_255_visible_characters() {
+        let key = |text: &str| {
+            let request = TestRequest::default()
+                .insert_header(("Idempotency-Key", text))
+                .to_http_request();
+            IdempotencyKey::from_request(&request, &mut Payload::None).into_inner()
+        };
+        assert_eq!(key("k").expect("short"), IdempotencyKey(Some("k".to_owned())));
+        assert!(key(&"k".repeat(255)).is_ok());
+        for text in [String::new(), "k".repeat(256), "a b".to_owned()] {
+            assert!(key(&text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_header_is_refused() {
+        let request = TestRequest::default()
+            .append_header(("Idempotency-Key", "a"))
+            .append_header(("Idempotency-Key", "b"))
+            .to_http_request();
+        assert!(
+            IdempotencyKey::from_request(&request, &mut Payload::None)
+                .into_inner()
+                .is_err()
+        );
+    }
+}

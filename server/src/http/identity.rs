@@ -1,0 +1,191 @@
+//! Who asks: a typed identity, never "maybe".
+//!
+//! A token names the rows to compare it with; only the SHA-256 of the whole token proves anything, and it is compared in
+//! constant time. What is unknown, expired or revoked looks the same to the client.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use berth_schema::{AccessToken, AgentId, AgentName, AgentToken, OrganizationId, OrganizationName, TokenId};
+use ring::hmac;
+use tracing::Span;
+use tracing::field::display;
+
+use crate::services::tokens::matches;
+use crate::{Context, Error, clock};
+
+const UNKNOWN: Error = Error::Unauthenticated("the token is unknown, expired or revoked");
+
+/// Somebody who may manage one organisation, in a request on that organisation.
+pub struct Administrator {
+    pub organization: OrganizationId,
+    pub organization_name: OrganizationName,
+    pub token: TokenId,
+    pub token_name: String,
+    /// Marks this token's requests. Its key is the token, which is not stored: a dump of the database tells nothing about
+    /// the bodies that were marked, which may hold secrets that can be guessed.
+    fingerprints: hmac::Key,
+}
+
+impl Administrator {
+    /// The mark of a request to create something.
+    pub fn fingerprint(&self, path: &str, body: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.fingerprints);
+        context.update(&(path.len() as u64).to_be_bytes());
+        context.update(path.as_bytes());
+        context.update(body);
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.sign().as_ref());
+        fingerprint
+    }
+}
+
+impl fmt::Debug for Administrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Administrator")
+            .field("organization", &self.organization)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An agent that proved who it is. There is no query on an agent's workspaces without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentIdentity {
+    pub organization: OrganizationId,
+    pub agent: AgentId,
+    pub name: AgentName,
+}
+
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
+
+impl FromRequest for Administrator {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let administrator = match bearer(&request)? {
+                Bearer::Access(token) => administrator(context(&request)?, &token).await?,
+                Bearer::Agent(token) => {
+                    agent(context(&request)?, &token).await?;
+                    return Err(Error::Forbidden(
+                        "an agent's token opens the reconcile endpoint and nothing else",
+                    ));
+                }
+            };
+            Span::current().record("organization", display(administrator.organization));
+            Span::current().record("token", display(administrator.token));
+            // Another organisation looks like one that does not exist.
+            match request.match_info().get("organization") {
+                Some(asked) if !is_named(&administrator, asked) => Err(Error::NotFound("organization")),
+                _ => Ok(administrator),
+            }
+        })
+    }
+}
+
+impl FromRequest for AgentIdentity {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            match bearer(&request)? {
+                Bearer::Agent(token) => {
+                    let identity = agent(context(&request)?, &token).await?;
+                    Span::current().record("organization", display(identity.organization));
+                    Span::current().record("agent", display(identity.agent));
+                    Ok(identity)
+                }
+                Bearer::Access(token) => {
+                    administrator(context(&request)?, &token).await?;
+                    Err(Error::Forbidden("only an agent may do that"))
+                }
+            }
+        })
+    }
+}
+
+fn is_named(administrator: &Administrator, asked: &str) -> bool {
+    asked == administrator.organization_name.as_str() || asked.parse() == Ok(administrator.organization)
+}
+
+fn context(request: &HttpRequest) -> Result<&Context, Error> {
+    let context = request.app_data::<web::Data<Context>>();
+    context
+        .map(|context| context.get_ref())
+        .ok_or_else(|| Error::internal("the server has no context"))
+}
+
+enum Bearer {
+    Access(AccessToken),
+    Agent(AgentToken),
+}
+
+fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
+    let mut values = request.headers().get_all(AUTHORIZATION);
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Error::Unauthenticated(
+            "one header 'Authorization: Bearer <token>' is needed",
+        ));
+    };
+    let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+    let Some((_, token)) = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return Err(Error::Unauthenticated(
+            "the Authorization header must be 'Bearer <token>'",
+        ));
+    };
+    let access = || token.parse().map(Bearer::Access);
+    token
+        .parse()
+        .map(Bearer::Agent)
+        .or_else(|_| access())
+        .map_err(|_| UNKNOWN)
+}
+
+async fn administrator(context: &Context, token: &AccessToken) -> Result<Administrator, Error> {
+    let (row, organization) = context
+        .database
+        .read(token.organization(), "authenticate_administrator", async |conn| {
+            let (tokens, organizations) = (conn.tokens(), conn.organizations());
+            futures::try_join!(tokens.find(token.token_id()), organizations.find()).map_err(Error::from)
+        })
+        .await?;
+    let row = row.filter(|row| matches(token.expose(), &row.secret_hash) && row.is_valid(clock::now()));
+    let (Some(row), Some(organization)) = (row, organization) else {
+        return Err(UNKNOWN);
+    };
+    Ok(Administrator {
+        organization: organization.id,
+        organization_name: organization.name,
+        token: row.id,
+        token_name: row.name,
+        fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
+    })
+}
+
+async fn agent(context: &Context, token: &AgentToken) -> Result<AgentIdentity, Error> {
+    let row = context
+        .database
+        .read(token.organization(), "authenticate_agent", async |conn| {
+            conn.agents().find(token.agent()).await.map_err(Error::from)
+        })
+        .await?;
+    match row {
+        Some(row) if matches(token.expose(), &row.secret_hash) && row.revoked_at.is_none() => {
+            Ok(AgentIdentity {
+                organization: token.organization(),
+                agent: row.id,
+                name: row.name,
+            })
+        }
+        _ => Err(UNKNOWN),
+    }
+}

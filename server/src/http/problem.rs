@@ -1,0 +1,175 @@
+//! How each error looks to a client: RFC 9457 problem details. The kinds are described in `docs/errors.md`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use berth_schema::Problem;
+
+use crate::Error;
+
+pub const CONTENT_TYPE_PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const PREFIX: &str = "urn:berth:problem:";
+
+/// A kind of problem: stable, so that clients may decide by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub slug: &'static str,
+    pub status: StatusCode,
+    pub title: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $slug:literal, $status:ident, $title:literal;)+) => {
+        $(const $name: Kind = Kind { slug: $slug, status: StatusCode::$status, title: $title };)+
+        /// Every kind there is.
+        pub const KINDS: &[Kind] = &[$($name,)+];
+    };
+}
+
+kinds! {
+    MALFORMED_REQUEST = "malformed-request", BAD_REQUEST, "The request is malformed";
+    MALFORMED_JSON = "malformed-json", BAD_REQUEST, "The body is not JSON";
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "A valid token is needed";
+    FORBIDDEN = "forbidden", FORBIDDEN, "This token may not do that";
+    NOT_FOUND = "not-found", NOT_FOUND, "Not found";
+    METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not know this method";
+    SLOW_BODY = "slow-body", REQUEST_TIMEOUT, "The body came too slowly";
+    NAME_TAKEN = "name-taken", CONFLICT, "The name is taken";
+    WRONG_STATE = "wrong-state", CONFLICT, "The workspace's state does not allow that";
+    STALE_EPOCH = "stale-epoch", CONFLICT, "Another replica of this agent leads";
+    GENERATION_MISMATCH = "generation-mismatch", PRECONDITION_FAILED, "The workspace was changed in the meantime";
+    BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's type is not supported";
+    INVALID = "invalid", UNPROCESSABLE_ENTITY, "The request is not valid";
+    KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
+    DEADLINE_EXCEEDED = "deadline-exceeded", SERVICE_UNAVAILABLE, "The request took too long";
+    UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "Not available at the moment";
+    INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Internal error";
+}
+
+impl Kind {
+    pub fn urn(self) -> String {
+        format!("{PREFIX}{}", self.slug)
+    }
+}
+
+impl Error {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::MalformedRequest(_) => MALFORMED_REQUEST,
+            Self::MalformedJson(_) => MALFORMED_JSON,
+            Self::Unauthenticated(_) => UNAUTHENTICATED,
+            Self::Forbidden(_) => FORBIDDEN,
+            Self::NotFound(_) => NOT_FOUND,
+            Self::MethodNotAllowed { .. } => METHOD_NOT_ALLOWED,
+            Self::SlowBody { .. } => SLOW_BODY,
+            Self::NameTaken { .. } => NAME_TAKEN,
+            Self::WrongState(_) => WRONG_STATE,
+            Self::StaleEpoch { .. } => STALE_EPOCH,
+            Self::GenerationMismatch { .. } => GENERATION_MISMATCH,
+            Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => INVALID,
+            Self::KeyReused => KEY_REUSED,
+            Self::DeadlineExceeded { .. } => DEADLINE_EXCEEDED,
+            Self::Unavailable(_) => UNAVAILABLE,
+            Self::Internal(_) => INTERNAL,
+        }
+    }
+
+    /// The problem details; the request id is added where the response leaves.
+    pub fn problem(&self) -> Problem {
+        let kind = self.kind();
+        let errors = match self {
+            Self::Invalid(errors) => errors.clone(),
+            Self::NameTaken { .. } => vec![berth_schema::FieldError::new("name", self.to_string())],
+            Self::GenerationMismatch { .. } => {
+                vec![berth_schema::FieldError::new("If-Match", self.to_string())]
+            }
+            _ => Vec::new(),
+        };
+        Problem {
+            kind: kind.urn(),
+            title: kind.title.to_owned(),
+            status: kind.status.as_u16(),
+            detail: self.to_string(),
+            request_id: None,
+            errors,
+        }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.kind().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = response_of(&self.problem());
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthenticated(_) => {
+                headers.insert(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"berth\""),
+                );
+            }
+            Self::MethodNotAllowed { allowed } => {
+                if let Ok(allowed) = HeaderValue::from_str(allowed) {
+                    headers.insert(ALLOW, allowed);
+                }
+            }
+            _ if self.kind().status == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// A problem as a response.
+pub fn response_of(problem: &Problem) -> HttpResponse {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status).json(problem);
+    response.headers_mut().insert(CONTENT_TYPE, CONTENT_TYPE_PROBLEM);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_described_for_people() {
+        let page = include_str!("../../../docs/errors.md");
+        for kind in KINDS {
+            let row = format!("| `{}` | {} |", kind.slug, kind.status.as_u16());
+            assert!(page.contains(&row), "docs/errors.md lacks the row {row}");
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(
+            rows,
+            KINDS.len(),
+            "docs/errors.md describes a kind that does not exist"
+        );
+    }
+
+    #[test]
+    fn a_refused_token_says_how_to_bring_one() {
+        let response = Error::Unauthenticated("no token").error_response();
+        assert!(response.headers().contains_key(WWW_AUTHENTICATE));
+    }
+
+    #[test]
+    fn what_may_be_tried_again_says_when() {
+        let response = Error::DeadlineExceeded { seconds: 30 }.error_response();
+        assert!(response.headers().contains_key(RETRY_AFTER));
+        assert!(
+            !Error::KeyReused
+                .error_response()
+                .headers()
+                .contains_key(RETRY_AFTER)
+        );
+    }
+}

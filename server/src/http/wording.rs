@@ -1,0 +1,111 @@
+//! Turns what serde says into field errors that hold no value.
+
+use berth_schema::FieldError;
+
+/// Names the field and says what would be right. Serde's own words repeat the value that it found, which may be somebody's
+/// secret: of them only the part about what was expected is kept.
+pub(super) fn field_error(path: &str, message: &str) -> FieldError {
+    let message = message.rfind(" at line ").map_or(message, |end| &message[..end]);
+    if let Some(field) = quoted(message, "missing field ") {
+        return FieldError::new(join(path, field), "is missing");
+    }
+    if let Some(field) = quoted(message, "duplicate field ") {
+        return FieldError::new(join(path, field), "is given twice");
+    }
+    if let Some(field) = quoted(message, "unknown field ") {
+        // The path ends with the unknown field itself or with its parent, depending on the format.
+        let path = path
+            .strip_suffix(field)
+            .map_or(path, |parent| parent.trim_end_matches('.'));
+        let field: String = field.chars().take(64).collect();
+        return FieldError::new(join(path, &field), unknown(message));
+    }
+    let carries_value = [
+        "invalid type",
+        "invalid value",
+        "invalid length",
+        "unknown variant",
+    ];
+    let text = if carries_value.iter().any(|start| message.starts_with(start)) {
+        message
+            .rfind("expected ")
+            .map_or("is not valid".to_owned(), |at| {
+                format!("must be {}", &message[at + 9..])
+            })
+    } else {
+        message.to_owned()
+    };
+    FieldError::new(if path == "." { "body" } else { path }, text)
+}
+
+fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
+    message
+        .strip_prefix(start)?
+        .strip_prefix('`')?
+        .split_once('`')
+        .map(|(name, _)| name)
+}
+
+fn unknown(message: &str) -> String {
+    match message.rfind("expected ") {
+        Some(at) => format!("is not known; expected {}", &message[at + 9..]),
+        None => "is not known".to_owned(),
+    }
+}
+
+fn join(path: &str, field: &str) -> String {
+    match path {
+        "" | "." => field.to_owned(),
+        path => format!("{path}.{field}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_never_repeated() {
+        for message in [
+            "invalid type: string \"hunter2, expected x\", expected a sequence at line 1 column 9",
+            "invalid value: integer `31337`, expected a string",
+            "unknown variant `hunter2`, expected `environment` or `file`",
+        ] {
+            let error = field_error("variables[0].value", message);
+            assert!(
+                !error.message.contains("hunter2") && !error.message.contains("31337"),
+                "{}",
+                error.message
+            );
+            assert!(error.message.starts_with("must be "), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn missing_unknown_and_repeated_fields_are_named() {
+        let named = |path, message| field_error(path, message).field;
+        assert_eq!(
+            named("variables[1]", "missing field `name` at line 1 column 2"),
+            "variables[1].name"
+        );
+        assert_eq!(
+            named("colour", "unknown field `colour`, expected `name`"),
+            "colour"
+        );
+        assert_eq!(named(".", "unknown field `colour`, expected `name`"), "colour");
+        assert_eq!(named("a.b", "unknown field `b`, there are no fields"), "a.b");
+        assert_eq!(named(".", "duplicate field `name`"), "name");
+    }
+
+    #[test]
+    fn a_body_of_the_wrong_type_is_the_bodys_fault() {
+        let error = field_error(
+            ".",
+            "invalid type: sequence, expected struct CreateAgent at line 1 column 0",
+        );
+        assert_eq!(
+            (error.field.as_str(), error.message.as_str()),
+            ("body", "must be struct CreateAgent")
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! Carries the database's notifications to the polls that are held here.
+
+use berth_db::IntentEvent;
+use futures::{Stream, StreamExt as _};
+
+use crate::Hub;
+
+/// Wakes polls until the stream ends, which it does not: whoever runs this stops it.
+pub(crate) async fn run(events: impl Stream<Item = IntentEvent>, hub: Hub) {
+    futures::pin_mut!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            IntentEvent::Changed(agent) => hub.wake(agent),
+            IntentEvent::Reconnected => hub.wake_all(),
+        }
+    }
+}

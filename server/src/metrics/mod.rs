@@ -1,0 +1,211 @@
+//! What Prometheus is told. Labels come from fixed sets (route templates, operation names), never from a request.
+
+mod process;
+mod server;
+
+pub use server::serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_planner::Cause;
+use berth_schema::reconcile::UpdateType;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    /// The template, as in `/api/v1/organizations/{organization}/agents`.
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpdateTypeLabel {
+    update_type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabel {
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+fn seconds() -> Histogram {
+    Histogram::new([
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+    ])
+}
+
+/// Every metric of the server. The clones are one.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    requests: Histograms<RequestLabels>,
+    rounds: Family<UpdateTypeLabel, Counter>,
+    directives: Family<CauseLabel, Counter>,
+    foreign_reports: Counter,
+    unreadable_variables: Counter,
+    operations: Histograms<OperationLabels>,
+    held_polls: Gauge,
+    pool_open: Gauge,
+    pool_idle: Gauge,
+    pool_waiting: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("berth");
+        let requests = Histograms::new_with_constructor(seconds as fn() -> Histogram);
+        let operations = Histograms::new_with_constructor(seconds as fn() -> Histogram);
+        let rounds = Family::default();
+        let directives = Family::default();
+        let (foreign_reports, unreadable_variables) = (Counter::default(), Counter::default());
+        let (held_polls, pool_open, pool_idle, pool_waiting) = (
+            Gauge::default(),
+            Gauge::default(),
+            Gauge::default(),
+            Gauge::default(),
+        );
+        registry.register_with_unit(
+            "request",
+            "Requests by their time",
+            Unit::Seconds,
+            requests.clone(),
+        );
+        registry.register("reconcile_rounds", "Reconcile messages", rounds.clone());
+        registry.register("directives", "Directives by their cause", directives.clone());
+        registry.register(
+            "foreign_reports",
+            "Reports on workspaces that are not the agent's",
+            foreign_reports.clone(),
+        );
+        registry.register(
+            "unreadable_variables",
+            "Workspaces whose variables did not open",
+            unreadable_variables.clone(),
+        );
+        registry.register_with_unit(
+            "database_operation",
+            "Operations by their time",
+            Unit::Seconds,
+            operations.clone(),
+        );
+        registry.register(
+            "held_polls",
+            "Answers that are held until there is news",
+            held_polls.clone(),
+        );
+        registry.register(
+            "database_connections_open",
+            "Connections of the pool",
+            pool_open.clone(),
+        );
+        registry.register(
+            "database_connections_idle",
+            "Connections that nobody uses",
+            pool_idle.clone(),
+        );
+        registry.register(
+            "database_connections_waiting",
+            "Operations that wait for one",
+            pool_waiting.clone(),
+        );
+        process::register(&mut registry);
+        Self {
+            registry: Arc::new(registry),
+            requests,
+            rounds,
+            directives,
+            foreign_reports,
+            unreadable_variables,
+            operations,
+            held_polls,
+            pool_open,
+            pool_idle,
+            pool_waiting,
+        }
+    }
+}
+
+impl Metrics {
+    pub fn request(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
+        self.requests
+            .get_or_create(&RequestLabels {
+                method,
+                route,
+                status,
+            })
+            .observe(took.as_secs_f64());
+    }
+
+    pub fn round(&self, update_type: UpdateType) {
+        self.rounds
+            .get_or_create(&UpdateTypeLabel {
+                update_type: update_type.as_str(),
+            })
+            .inc();
+    }
+
+    pub fn directive(&self, cause: Cause) {
+        self.directives
+            .get_or_create(&CauseLabel {
+                cause: cause.as_str(),
+            })
+            .inc();
+    }
+
+    /// Reports on workspaces that the agent does not own, which are ignored.
+    pub fn foreign_reports(&self, count: usize) {
+        self.foreign_reports.inc_by(count as u64);
+    }
+
+    pub fn unreadable_variables(&self) {
+        self.unreadable_variables.inc();
+    }
+
+    pub fn operation(&self, sample: &berth_db::OperationSample) {
+        let labels = OperationLabels {
+            operation: sample.operation,
+            outcome: sample.outcome.as_str(),
+        };
+        self.operations
+            .get_or_create(&labels)
+            .observe(sample.duration.as_secs_f64());
+    }
+
+    /// Counts a held poll until the guard is dropped.
+    pub fn hold(&self) -> Held {
+        self.held_polls.inc();
+        Held(self.held_polls.clone())
+    }
+
+    fn pool(&self, status: berth_db::PoolStatus) {
+        let value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.pool_open.set(value(status.open));
+        self.pool_idle.set(value(status.idle));
+        self.pool_waiting.set(value(status.waiting));
+    }
+}
+
+/// See [`Metrics::hold`].
+#[derive(Debug)]
+pub struct Held(Gauge);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,35 @@
+//! The metrics' own port.
+
+use std::net::TcpListener;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use berth_db::Database;
+
+use super::Metrics;
+use crate::Error;
+
+/// Serves `/metrics` on a listener. The caller awaits the server, which ends when it is stopped.
+pub fn serve(listener: TcpListener, metrics: Metrics, database: Database) -> std::io::Result<Server> {
+    let (metrics, database) = (web::Data::new(metrics), web::Data::new(database));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::clone(&metrics))
+            .app_data(web::Data::clone(&database))
+            .route("/metrics", web::get().to(scrape))
+            .default_service(web::to(async || {
+                Err::<HttpResponse, _>(Error::NotFound("path; try /metrics"))
+            }))
+    });
+    Ok(server.workers(1).disable_signals().listen(listener)?.run())
+}
+
+async fn scrape(metrics: web::Data<Metrics>, database: web::Data<Database>) -> Result<HttpResponse, Error> {
+    metrics.pool(database.pool_status());
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &metrics.registry).map_err(Error::internal)?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(HttpResponse::Ok()
+        .insert_header(("Content-Type", content_type))
+        .body(text))
+}

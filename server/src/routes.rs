@@ -1,0 +1,191 @@
+//! Every route of the server, and who may use it.
+
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use berth_schema::reconcile::MAX_WAIT_SECONDS;
+
+use crate::handlers::{agents, health, reconcile, whoami, workspaces};
+use crate::{Error, http};
+
+/// Who a route is for. The handler's extractor enforces it; `tests/authorisation.rs` tries each route as everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// No token is asked for.
+    Everyone,
+    /// An access token; below an organisation, of that organisation.
+    Administrator,
+    /// An agent's token.
+    Agent,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub access: Access,
+    handler: fn() -> actix_web::Route,
+    /// How long the answer may be held on purpose.
+    held: Duration,
+}
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    handler: fn() -> actix_web::Route,
+) -> Route {
+    Route {
+        method,
+        path,
+        access,
+        handler,
+        held: Duration::ZERO,
+    }
+}
+
+macro_rules! organization {
+    ($rest:literal) => {
+        concat!("/api/v1/organizations/{organization}", $rest)
+    };
+}
+
+/// The table. Lines of one path stand together.
+pub const ROUTES: &[Route] = {
+    use Access::{Administrator, Agent, Everyone};
+    &[
+        route("GET", "/healthz", Everyone, || web::get().to(health::live)),
+        route("GET", "/readyz", Everyone, || web::get().to(health::ready)),
+        route("GET", "/api/v1/whoami", Administrator, || {
+            web::get().to(whoami::whoami)
+        }),
+        route("POST", organization!("/agents"), Administrator, || {
+            web::post().to(agents::create)
+        }),
+        route("GET", organization!("/agents"), Administrator, || {
+            web::get().to(agents::list)
+        }),
+        route("GET", organization!("/agents/{agent}"), Administrator, || {
+            web::get().to(agents::get)
+        }),
+        route(
+            "POST",
+            organization!("/agents/{agent}/revoke"),
+            Administrator,
+            || web::post().to(agents::revoke),
+        ),
+        route("POST", organization!("/workspaces"), Administrator, || {
+            web::post().to(workspaces::create)
+        }),
+        route("GET", organization!("/workspaces"), Administrator, || {
+            web::get().to(workspaces::list)
+        }),
+        route(
+            "GET",
+            organization!("/workspaces/{workspace}"),
+            Administrator,
+            || web::get().to(workspaces::get),
+        ),
+        route(
+            "POST",
+            organization!("/workspaces/{workspace}/start"),
+            Administrator,
+            || web::post().to(workspaces::start),
+        ),
+        route(
+            "POST",
+            organization!("/workspaces/{workspace}/stop"),
+            Administrator,
+            || web::post().to(workspaces::stop),
+        ),
+        route(
+            "POST",
+            organization!("/workspaces/{workspace}/restart"),
+            Administrator,
+            || web::post().to(workspaces::restart),
+        ),
+        route(
+            "POST",
+            organization!("/workspaces/{workspace}/terminate"),
+            Administrator,
+            || web::post().to(workspaces::terminate),
+        ),
+        route(
+            "POST",
+            organization!("/workspaces/{workspace}/rebuild"),
+            Administrator,
+            || web::post().to(workspaces::rebuild),
+        ),
+        Route {
+            held: Duration::from_secs(MAX_WAIT_SECONDS),
+            ..route("POST", "/api/v1/agent/reconcile", Agent, || {
+                web::post().to(reconcile::reconcile)
+            })
+        },
+    ]
+};
+
+/// Puts the table into an application, with problems for what it does not hold.
+pub fn configure(config: &mut ServiceConfig) {
+    for lines in ROUTES.chunk_by(|one, other| one.path == other.path) {
+        let held = lines[0].held;
+        let mut resource = web::resource(lines[0].path);
+        for line in lines {
+            resource = resource.route((line.handler)());
+        }
+        let allowed = lines
+            .iter()
+            .map(|line| line.method)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let refuse = move || {
+            let allowed = allowed.clone();
+            async move { Err::<&'static str, _>(Error::MethodNotAllowed { allowed }) }
+        };
+        let resource = resource.default_service(web::to(refuse));
+        config.service(resource.wrap(from_fn(move |request, next| {
+            http::deadline::enforce(request, next, held)
+        })));
+    }
+    config.default_service(web::to(async || Err::<&'static str, _>(Error::NotFound("path"))));
+}
+
+/// A path of the table for what the router matched, as a label: nothing that a client makes up.
+pub fn template(matched: Option<&str>) -> &'static str {
+    let known = ROUTES.iter().find(|route| Some(route.path) == matched);
+    known.map_or("none", |route| route.path)
+}
+
+/// Whether a route is asked so often and says so little that it is not worth a line in the log.
+pub fn is_routine(template: &str) -> bool {
+    matches!(template, "/healthz" | "/readyz" | "/api/v1/agent/reconcile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_path_stand_together() {
+        let paths: Vec<_> = ROUTES
+            .chunk_by(|one, other| one.path == other.path)
+            .map(|lines| lines[0].path)
+            .collect();
+        let mut unique = paths.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), paths.len());
+    }
+
+    #[test]
+    fn everything_below_an_organization_needs_its_administrator() {
+        for route in ROUTES
+            .iter()
+            .filter(|route| route.path.contains("{organization}"))
+        {
+            assert_eq!(route.access, Access::Administrator, "{}", route.path);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The running server: its listeners, what runs beside them, and how all of it ends.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use anyhow::Context as _;
+use berth_db::IntentEvent;
+use futures::Stream;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+use tracing_actix_web::TracingLogger;
+
+use crate::config::HttpOptions;
+use crate::http::observe;
+use crate::{Context, listener, metrics, routes};
+
+/// A server that serves. It must be stopped by [`Running::stop`].
+#[derive(Debug)]
+pub struct Running {
+    context: Context,
+    addresses: Vec<SocketAddr>,
+    metrics_address: SocketAddr,
+    drain: Duration,
+    server: Part,
+    metrics: Part,
+    /// Ends only if it breaks.
+    listener: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Part {
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Part {
+    fn spawn(server: Server) -> Self {
+        Self {
+            handle: server.handle(),
+            task: tokio::spawn(server),
+        }
+    }
+
+    async fn stop(self) {
+        self.handle.stop(true).await;
+        ended("a listener", &self.task.await);
+    }
+}
+
+fn ended(what: &str, result: &Result<std::io::Result<()>, JoinError>) {
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => error!(
+            what,
+            error = failure as &dyn std::error::Error,
+            "ended with an error"
+        ),
+        Err(failure) => error!(
+            what,
+            error = failure as &dyn std::error::Error,
+            "ended with a panic"
+        ),
+    }
+}
+
+/// Binds every address and serves. Ready when it returns.
+pub fn start(
+    context: &Context,
+    options: &HttpOptions,
+    events: impl Stream<Item = IntentEvent> + Send + 'static,
+) -> anyhow::Result<Running> {
+    let listeners = options
+        .listen
+        .iter()
+        .map(bind)
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let metrics_listener = bind(&options.metrics_listen)?;
+    let addresses = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<Vec<_>, _>>()?;
+    let metrics_address = metrics_listener.local_addr()?;
+    let metrics = metrics::serve(
+        metrics_listener,
+        context.metrics.clone(),
+        context.database.clone(),
+    )?;
+    Ok(Running {
+        context: context.clone(),
+        addresses,
+        metrics_address,
+        drain: Duration::from_secs(options.drain_seconds),
+        server: Part::spawn(application(context, options, listeners)?),
+        metrics: Part::spawn(metrics),
+        listener: tokio::spawn(listener::run(events, context.hub.clone())),
+    })
+}
+
+fn bind(address: &SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+fn application(
+    context: &Context,
+    options: &HttpOptions,
+    listeners: Vec<TcpListener>,
+) -> anyhow::Result<Server> {
+    let limits = web::Data::new(options.limits());
+    let metrics = web::Data::new(context.metrics.clone());
+    let context = web::Data::new(context.clone());
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::clone(&context))
+            .app_data(web::Data::clone(&limits))
+            .app_data(web::Data::clone(&metrics))
+            .configure(routes::configure)
+            .wrap(from_fn(observe::around))
+            .wrap(Compress::default())
+            .wrap(TracingLogger::<observe::RequestSpan>::new())
+    })
+    .workers(usize::from(options.workers))
+    .keep_alive(Duration::from_secs(options.keep_alive_seconds))
+    .client_request_timeout(Duration::from_secs(options.head_seconds))
+    .shutdown_timeout(options.drain_seconds)
+    .disable_signals();
+    for listener in listeners {
+        server = server.listen(listener)?;
+    }
+    Ok(server.run())
+}
+
+impl Running {
+    /// Where it serves, in the order of the options; a port 0 was replaced by the real one.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub const fn metrics_address(&self) -> SocketAddr {
+        self.metrics_address
+    }
+
+    /// Ends when a part of the server has ended by itself, which none should: what is left must be stopped then.
+    pub async fn broken(&mut self) {
+        tokio::select! {
+            result = &mut self.server.task => ended("the server", &result),
+            result = &mut self.metrics.task => ended("the metrics", &result),
+            _ = &mut self.listener => error!("the listener for changes of intent has ended"),
+        }
+    }
+
+    /// Stops in order: not ready any more, held answers out, requests in flight to their end, everything else after.
+    pub async fn stop(self) {
+        let started = Instant::now();
+        info!("draining");
+        self.context.draining.cancel();
+        self.server.stop().await;
+        if started.elapsed() >= self.drain {
+            warn!(seconds = self.drain.as_secs(), "requests in flight were cut off");
+        }
+        self.listener.abort();
+        self.metrics.stop().await;
+        info!("stopped");
+    }
+}

@@ -1,0 +1,47 @@
+//! Creations that may be asked for twice.
+
+use berth_db::{Claim, Claimed, OrganizationConn, ResourceKind};
+use uuid::Uuid;
+
+use crate::http::identity::Administrator;
+use crate::{Error, clock};
+
+/// The client's key for a creation, with the mark of the request that it belongs to.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    pub key: String,
+    pub fingerprint: [u8; 32],
+}
+
+/// What became of a request to create something.
+#[derive(Debug)]
+pub enum Creation<T> {
+    New(T),
+    /// The same request was done before.
+    Repeated(T),
+}
+
+/// Claims an idempotency key, when there is one. `Some`: what an earlier request made.
+pub async fn claim(
+    conn: &OrganizationConn<'_>,
+    administrator: &Administrator,
+    idempotency: Option<&Idempotency>,
+    kind: ResourceKind,
+    resource: Uuid,
+) -> Result<Option<Uuid>, Error> {
+    let Some(idempotency) = idempotency else {
+        return Ok(None);
+    };
+    let claim = Claim {
+        token: administrator.token,
+        key: &idempotency.key,
+        request_hash: idempotency.fingerprint,
+        kind,
+        resource,
+    };
+    match conn.idempotency_keys().claim(&claim, clock::now()).await? {
+        Claimed::New => Ok(None),
+        Claimed::Replay { resource } => Ok(Some(resource)),
+        Claimed::Mismatch => Err(Error::KeyReused),
+    }
+}

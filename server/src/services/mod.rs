@@ -1,0 +1,9 @@
+//! What the server does, one module for each thing it does it to. No HTTP in here.
+
+pub mod agents;
+pub mod idempotency;
+pub mod organizations;
+pub mod paging;
+pub mod reconcile;
+pub mod tokens;
+pub mod workspaces;

@@ -1,0 +1,120 @@
+//! An agent's round. Everything that is decided is decided by the planner; this loads, stores, decrypts and waits.
+
+mod budget;
+mod round;
+mod variables;
+
+use std::time::Duration;
+
+use berth_schema::FieldError;
+use berth_schema::reconcile::{MAX_WAIT_SECONDS, MAX_WORKSPACES, ReconcileRequest, ReconcileResponse};
+use tokio::time::Instant;
+
+use crate::http::identity::AgentIdentity;
+use crate::{Context, Error, clock};
+use round::Round;
+
+/// Answers an agent. With nothing to tell, the answer is held until there is, or until the agent's patience ends.
+pub async fn reconcile(
+    context: &Context,
+    agent: &AgentIdentity,
+    request: &ReconcileRequest,
+) -> Result<ReconcileResponse, Error> {
+    // 1. Bounds (pure).
+    check(request)?;
+    context.contacts.heard(agent.agent, clock::now());
+    context.metrics.round(request.update_type);
+    let deadline = Instant::now() + Duration::from_secs(request.wait_seconds);
+    let mut round = Round::first(context, agent, request);
+    loop {
+        // 2. Listen before looking: what changes in between must not be slept through.
+        let mut subscription = context.hub.subscribe(agent.agent);
+        // 3. Look, decide, store (one transaction).
+        let outcome = round.run().await?;
+        // 4. Answer, or wait for a reason to look again. Waiting costs the database nothing.
+        if outcome.has_news || Instant::now() >= deadline || context.draining.is_cancelled() {
+            return budget::within_a_message(outcome, request);
+        }
+        let _held = context.metrics.hold();
+        tokio::select! {
+            () = subscription.woken() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+            () = context.draining.cancelled() => {}
+        }
+        context.contacts.heard(agent.agent, clock::now());
+        round = round.again();
+    }
+}
+
+/// What no agent of ours sends.
+fn check(request: &ReconcileRequest) -> Result<(), Error> {
+    let mut errors = Vec::new();
+    let mut require = |holds: bool, field: &str, message: String| {
+        if !holds {
+            errors.push(FieldError::new(field, message));
+        }
+    };
+    let bounded = |count: usize| count <= MAX_WORKSPACES;
+    require(request.epoch >= 0, "epoch", "must not be negative".to_owned());
+    require(
+        request.sequence >= 0,
+        "sequence",
+        "must not be negative".to_owned(),
+    );
+    require(
+        request.wait_seconds <= MAX_WAIT_SECONDS,
+        "wait_seconds",
+        format!("must be at most {MAX_WAIT_SECONDS}"),
+    );
+    let infos = request.workspace_agent_infos.len();
+    require(
+        bounded(infos),
+        "workspace_agent_infos",
+        format!("must be at most {MAX_WORKSPACES}"),
+    );
+    // Whatever an agent holds it was told of, one message at a time; more than this is no honest memory.
+    let received = request.received.len();
+    require(
+        received <= 20 * MAX_WORKSPACES,
+        "received",
+        format!("must be at most {}", 20 * MAX_WORKSPACES),
+    );
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(errors))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_schema::reconcile::UpdateType;
+
+    #[test]
+    fn what_is_out_of_bounds_is_named() {
+        let request = ReconcileRequest {
+            update_type: UpdateType::Partial,
+            epoch: -1,
+            sequence: -1,
+            wait_seconds: 56,
+            workspace_agent_infos: vec![],
+            received: vec![],
+            page: None,
+        };
+        let Err(Error::Invalid(errors)) = check(&request) else {
+            panic!("it is out of bounds")
+        };
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["epoch", "sequence", "wait_seconds"]);
+        assert!(
+            check(&ReconcileRequest {
+                epoch: 0,
+                sequence: 0,
+                wait_seconds: 55,
+                ..request
+            })
+            .is_ok()
+        );
+    }
+}

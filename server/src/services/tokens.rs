@@ -1,0 +1,73 @@
+//! Making and checking tokens. Only SHA-256 hashes of them are kept.
+
+use berth_db::NewToken;
+use berth_schema::token::SECRET_BYTES;
+use berth_schema::{AccessToken, AgentId, AgentToken, OrganizationId, TokenId};
+use jiff::Timestamp;
+use ring::digest;
+use ring::rand::SecureRandom;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::Error;
+
+/// What is stored of a token's text. A fast hash is enough: the text holds 256 random bits.
+pub fn hash(text: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+    hash
+}
+
+/// Whether a token's text belongs to a stored hash, in a time that does not tell how much of it is right.
+pub fn matches(text: &str, stored: &[u8; 32]) -> bool {
+    hash(text).ct_eq(stored).into()
+}
+
+/// A new access token, and what to store of it.
+pub fn new_access_token(
+    organization: OrganizationId,
+    name: &str,
+    expires_at: Option<Timestamp>,
+    random: &dyn SecureRandom,
+) -> Result<(AccessToken, NewToken), Error> {
+    let token = AccessToken::new(organization, TokenId::random(), &*secret(random)?);
+    let stored = NewToken {
+        id: token.token_id(),
+        name: name.to_owned(),
+        secret_hash: hash(token.expose()),
+        expires_at,
+    };
+    Ok((token, stored))
+}
+
+pub fn new_agent_token(
+    organization: OrganizationId,
+    agent: AgentId,
+    random: &dyn SecureRandom,
+) -> Result<AgentToken, Error> {
+    Ok(AgentToken::new(organization, agent, &*secret(random)?))
+}
+
+fn secret(random: &dyn SecureRandom) -> Result<Zeroizing<[u8; SECRET_BYTES]>, Error> {
+    let mut secret = Zeroizing::new([0; SECRET_BYTES]);
+    random
+        .fill(secret.as_mut())
+        .map_err(|_| Error::internal("no random numbers can be had from the system"))?;
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_matches_its_own_hash_alone() {
+        let random = ring::rand::SystemRandom::new();
+        let organization = OrganizationId::random();
+        let (token, stored) = new_access_token(organization, "a", None, &random).expect("a token");
+        let (other, _) = new_access_token(organization, "b", None, &random).expect("another");
+        assert!(matches(token.expose(), &stored.secret_hash));
+        assert!(!matches(other.expose(), &stored.secret_hash));
+        assert_eq!(token.token_id(), stored.id);
+    }
+}

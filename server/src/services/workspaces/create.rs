@@ -1,0 +1,249 @@
+//! Creating a workspace: checked whole, sealed, stored at once with its variables, its agent woken.
+
+use berth_db::{
+    AgentRow, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, WorkspaceView, constraints,
+};
+use berth_schema::api::Workspace;
+use berth_schema::{AgentId, AgentName, DesiredState, FieldError, NamespaceName, WorkspaceId, WorkspaceName};
+use ring::rand::SecureRandom;
+use tracing::info;
+
+use super::form::{Checked, CreateForm, Variable};
+use super::{find, show};
+use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner};
+use crate::http::identity::Administrator;
+use crate::services::idempotency::{Creation, Idempotency, claim};
+use crate::{Context, Error, clock};
+
+/// How often another name is drawn when the drawn one is taken. 32,768 names: ten misses in a row mean that most are taken.
+const DRAWS: u32 = 10;
+
+/// Creates a workspace. When anything is wrong, everything that is wrong is told and nothing is stored.
+pub async fn create(
+    context: &Context,
+    administrator: &Administrator,
+    form: CreateForm,
+    idempotency: Option<&Idempotency>,
+) -> Result<Creation<Workspace>, Error> {
+    let form = form.check();
+    let given = form.as_ref().ok().and_then(|form| form.name.clone());
+    let attempt = Attempt {
+        context,
+        administrator,
+        form: &form,
+        idempotency,
+    };
+    for _ in 0..DRAWS {
+        let name = match &given {
+            Some(name) => name.clone(),
+            None => WorkspaceName::generate(draw(context.random.as_ref())?),
+        };
+        match attempt.store(&name).await {
+            Err(Failure::NameTaken) if given.is_none() => {}
+            Err(Failure::NameTaken) => {
+                return Err(Error::NameTaken {
+                    what: "a workspace",
+                    name: name.to_string(),
+                });
+            }
+            Err(Failure::Other(error)) => return Err(error),
+            Ok(created) => return Ok(created),
+        }
+    }
+    Err(Error::field(
+        "name",
+        "is needed: nearly every name that could be drawn is taken",
+    ))
+}
+
+fn draw(random: &dyn SecureRandom) -> Result<u64, Error> {
+    let mut bytes = [0; 8];
+    random
+        .fill(&mut bytes)
+        .map_err(|_| Error::internal(CryptoError::Random))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+enum Failure {
+    NameTaken,
+    Other(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+type Form = Result<Checked, (Option<String>, Vec<FieldError>)>;
+
+/// One try under one name.
+struct Attempt<'a> {
+    context: &'a Context,
+    administrator: &'a Administrator,
+    form: &'a Form,
+    idempotency: Option<&'a Idempotency>,
+}
+
+impl Attempt<'_> {
+    async fn store(&self, name: &WorkspaceName) -> Result<Creation<Workspace>, Failure> {
+        let organization = self.administrator.organization;
+        let id = WorkspaceId::random();
+        let created = self
+            .context
+            .database
+            .transaction(organization, "create_workspace", async |conn| {
+                // 1. What was done before is answered, not done again, whatever has changed since.
+                let kind = ResourceKind::Workspace;
+                let earlier = claim(conn, self.administrator, self.idempotency, kind, id.into()).await?;
+                if let Some(earlier) = earlier {
+                    return Ok(Creation::Repeated(find(conn, &earlier.to_string()).await?));
+                }
+                // 2. The last thing that can be wrong.
+                let (form, agent) = self.complete(conn).await?;
+                // 3. All of it, or nothing.
+                self.insert(conn, id, name, form, &agent).await.map(Creation::New)
+            })
+            .await?;
+        Ok(match created {
+            Creation::New(view) => {
+                info!(workspace = %id, %name, agent = %view.workspace.agent_id, "workspace created");
+                Creation::New(show(view))
+            }
+            Creation::Repeated(view) => Creation::Repeated(show(view)),
+        })
+    }
+
+    /// The form with its agent, or everything that is wrong with both.
+    async fn complete(&self, conn: &OrganizationConn<'_>) -> Result<(&Checked, AgentRow), Failure> {
+        let (wanted, errors) = match self.form {
+            Ok(form) => (form.agent.as_deref(), &[][..]),
+            Err((wanted, errors)) => (wanted.as_deref(), errors.as_slice()),
+        };
+        match (self.form, agent_of(conn, wanted).await?) {
+            (Ok(form), Ok(agent)) => Ok((form, agent)),
+            (_, agent) => {
+                let wrong_agent = agent.err().map(|message| FieldError::new("agent", message));
+                Err(Error::Invalid(errors.iter().cloned().chain(wrong_agent).collect()).into())
+            }
+        }
+    }
+
+    async fn insert(
+        &self,
+        conn: &OrganizationConn<'_>,
+        id: WorkspaceId,
+        name: &WorkspaceName,
+        form: &Checked,
+        agent: &AgentRow,
+    ) -> Result<WorkspaceView, Failure> {
+        let now = clock::now();
+        let workspace = NewWorkspace {
+            id,
+            agent_id: agent.id,
+            name: name.clone(),
+            namespace: namespace_of(name, id)?,
+            desired_state: DesiredState::Running,
+            spec: form.spec.spec.clone(),
+            devfile: form.spec.devfile.clone(),
+            created_by: self.administrator.token,
+        };
+        conn.workspaces().insert(&workspace, now).await.map_err(|error| {
+            if error.violates(constraints::WORKSPACE_NAME) {
+                Failure::NameTaken
+            } else {
+                error.into()
+            }
+        })?;
+        let owner = Owner {
+            organization: self.administrator.organization,
+            workspace: id,
+        };
+        if !form.variables.is_empty() {
+            let random = self.context.random.as_ref();
+            let (key, variables) =
+                seal(&self.context.keys, owner, &form.variables, random).map_err(Error::internal)?;
+            conn.variables()
+                .insert(agent.id, id, &key, &variables, now)
+                .await?;
+        }
+        conn.notifications().notify_agent(agent.id).await?;
+        Ok(find(conn, &id.to_string()).await?)
+    }
+}
+
+/// The agent of that id or name, or the organisation's only one; else what is wrong with the wish.
+async fn agent_of(
+    conn: &OrganizationConn<'_>,
+    wanted: Option<&str>,
+) -> Result<Result<AgentRow, String>, Error> {
+    let Some(wanted) = wanted else {
+        let mut active = conn.agents().list_active(2).await?;
+        return Ok(match (active.pop(), active.pop()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err("there is no agent yet; create one first".to_owned()),
+            (Some(_), Some(_)) => {
+                Err("is needed, because the organization has more than one agent".to_owned())
+            }
+        });
+    };
+    let found = match (wanted.parse::<AgentId>(), AgentName::new(wanted)) {
+        (Ok(id), _) => conn.agents().find(id).await?,
+        (_, Ok(name)) => conn.agents().find_by_name(&name).await?,
+        _ => None,
+    };
+    Ok(match found {
+        Some(agent) if agent.revoked_at.is_none() => Ok(agent),
+        Some(_) => Err("is revoked; choose another agent".to_owned()),
+        None => Err("is not an agent of this organization".to_owned()),
+    })
+}
+
+/// Unique in a cluster, even where several organisations share one: the id makes it so, the name makes it readable.
+fn namespace_of(name: &WorkspaceName, id: WorkspaceId) -> Result<NamespaceName, Error> {
+    let id = id.as_uuid().simple().to_string();
+    NamespaceName::new(format!("berth-{name}-{}", &id[..8])).map_err(Error::internal)
+}
+
+fn seal(
+    keys: &KeyRing,
+    owner: Owner,
+    variables: &[Variable],
+    random: &dyn SecureRandom,
+) -> Result<(berth_db::DataKey, Vec<SealedVariable>), CryptoError> {
+    let (key, wrapped) = DataKey::generate(keys, owner, random)?;
+    let sealed = variables.iter().map(|variable| {
+        let label = Label {
+            name: &variable.name,
+            kind: variable.kind,
+            version: FIRST_VERSION,
+        };
+        let sealed = key.seal(label, &variable.value, random)?;
+        Ok(SealedVariable {
+            kind: variable.kind,
+            name: variable.name.clone(),
+            data_key_id: key.id(),
+            version: FIRST_VERSION,
+            nonce: sealed.nonce,
+            ciphertext: sealed.ciphertext,
+        })
+    });
+    let sealed = sealed.collect::<Result<_, CryptoError>>()?;
+    Ok((wrapped, sealed))
+}
+
+/// Variables are frozen at creation.
+const FIRST_VERSION: i64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_of_the_longest_name_still_fits() {
+        let name = WorkspaceName::new("a".repeat(WorkspaceName::MAX)).expect("a name");
+        let id: WorkspaceId = "0123abcd-0000-4000-8000-000000000000".parse().expect("an id");
+        let namespace = namespace_of(&name, id).expect("a namespace");
+        assert_eq!(namespace.as_str(), format!("berth-{name}-0123abcd"));
+    }
+}

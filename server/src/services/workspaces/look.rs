@@ -1,0 +1,156 @@
+//! Looking at workspaces: one, or a page of those that match.
+
+use std::str::FromStr;
+
+use berth_db::{Cursor, PageRequest, WorkspaceFilter, WorkspaceView};
+use berth_schema::api::{Paged, Workspace};
+use berth_schema::state::UnknownState;
+use berth_schema::{AgentId, AgentName, FieldError};
+use serde::Deserialize;
+
+use super::{find, show};
+use crate::http::identity::Administrator;
+use crate::services::paging;
+use crate::{Context, Error};
+
+/// The longest part of a name to look for: no name is longer.
+const MAX_NAME_PART: usize = 63;
+
+pub async fn get(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+) -> Result<Workspace, Error> {
+    let view = context
+        .database
+        .read(administrator.organization, "get_workspace", async |conn| {
+            find(conn, name_or_id).await
+        })
+        .await?;
+    Ok(show(view))
+}
+
+/// The query of a list, as it came.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Comma-separated, as is `actual_state`.
+    desired_state: Option<String>,
+    actual_state: Option<String>,
+    /// An agent's id or name.
+    agent: Option<String>,
+    /// A part of the name.
+    name: Option<String>,
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+impl ListQuery {
+    fn check(&self) -> Result<(WorkspaceFilter, PageRequest), Error> {
+        let mut errors = Vec::new();
+        let filter = WorkspaceFilter {
+            desired_states: states(self.desired_state.as_deref(), "desired_state", &mut errors),
+            actual_states: states(self.actual_state.as_deref(), "actual_state", &mut errors),
+            agent: None,
+            name_contains: self.name.clone().filter(|part| !part.is_empty()),
+            living_only: false,
+        };
+        if self.name.as_ref().is_some_and(|part| part.len() > MAX_NAME_PART) {
+            errors.push(FieldError::new(
+                "name",
+                format!("must have at most {MAX_NAME_PART} characters"),
+            ));
+        }
+        let page = paging::request(self.limit.as_deref(), self.after.as_deref(), &mut errors);
+        if errors.is_empty() {
+            Ok((filter, page))
+        } else {
+            Err(Error::Invalid(errors))
+        }
+    }
+}
+
+fn states<S: FromStr<Err = UnknownState>>(
+    list: Option<&str>,
+    field: &str,
+    errors: &mut Vec<FieldError>,
+) -> Vec<S> {
+    let mut states = Vec::new();
+    for text in list.into_iter().flat_map(|list| list.split(',')) {
+        match text.trim().parse::<S>() {
+            Ok(state) => states.push(state),
+            Err(error) => errors.push(FieldError::new(field, error.to_string())),
+        }
+    }
+    states
+}
+
+pub async fn list(
+    context: &Context,
+    administrator: &Administrator,
+    query: &ListQuery,
+) -> Result<Paged<Workspace>, Error> {
+    let (filter, page) = query.check()?;
+    let views = context
+        .database
+        .read(administrator.organization, "list_workspaces", async |conn| {
+            let agent = match query
+                .agent
+                .as_deref()
+                .map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent)))
+            {
+                None => None,
+                Some((Ok(id), _)) => Some(id),
+                Some((_, Ok(name))) => match conn.agents().find_by_name(&name).await? {
+                    Some(agent) => Some(agent.id),
+                    None => return Err(Error::field("agent", "is not an agent of this organization")),
+                },
+                Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
+            };
+            let filter = WorkspaceFilter {
+                agent,
+                ..filter.clone()
+            };
+            Ok(conn.workspaces().list(&filter, &page).await?)
+        })
+        .await?;
+    let cursor = |view: &WorkspaceView| Cursor::new(view.workspace.created_at, view.workspace.id);
+    Ok(paging::page(views, &page, cursor, show))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_parameter_is_named() {
+        let text = |text: &str| Some(text.to_owned());
+        let query = ListQuery {
+            desired_state: text("running,Broken"),
+            actual_state: text("x"),
+            name: text(&"a".repeat(64)),
+            limit: text("0"),
+            after: text("!"),
+            agent: None,
+        };
+        let Err(Error::Invalid(errors)) = query.check() else {
+            panic!("it is wrong")
+        };
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["desired_state", "actual_state", "name", "limit", "after"]
+        );
+    }
+
+    #[test]
+    fn several_states_are_separated_by_commas() {
+        let query = ListQuery {
+            actual_state: Some("failed, Error".to_owned()),
+            ..ListQuery::default()
+        };
+        let (filter, page) = query.check().expect("right");
+        assert_eq!(filter.actual_states.len(), 2);
+        assert_eq!(page.limit, 26);
+    }
+}

@@ -1,0 +1,48 @@
+//! Workspaces as users see and change them. None of this touches a cluster.
+
+mod change;
+mod create;
+mod form;
+mod look;
+
+pub use change::{change, rebuild};
+pub use create::create;
+pub use form::{CreateForm, NewSpec, spec_of};
+pub use look::{ListQuery, get, list};
+
+use berth_db::{OrganizationConn, WorkspaceView};
+use berth_schema::api::Workspace;
+use berth_schema::{WorkspaceId, WorkspaceName};
+
+use crate::Error;
+
+/// The workspace of that id, or the living (else the last) one of that name.
+async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<WorkspaceView, Error> {
+    let found = match (name_or_id.parse::<WorkspaceId>(), WorkspaceName::new(name_or_id)) {
+        (Ok(id), _) => conn.workspaces().find(id).await?,
+        (_, Ok(name)) => conn.workspaces().find_by_name(&name).await?,
+        _ => None,
+    };
+    found.ok_or(Error::NotFound("workspace"))
+}
+
+fn show(view: WorkspaceView) -> Workspace {
+    let row = view.workspace;
+    Workspace {
+        id: row.id,
+        name: row.name,
+        agent_id: row.agent_id,
+        agent: view.agent,
+        namespace: row.namespace,
+        desired_state: row.desired_state,
+        actual_state: row.actual_state,
+        reason: row.reason,
+        generation: row.generation,
+        applied_generation: row.applied_generation,
+        image: row.spec.main().map(|main| main.image.clone()).unwrap_or_default(),
+        variables: view.variables,
+        created_at: row.created_at,
+        desired_state_changed_at: row.desired_state_changed_at,
+        actual_state_changed_at: row.actual_state_changed_at,
+    }
+}
