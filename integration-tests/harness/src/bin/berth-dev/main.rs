@@ -41,6 +41,8 @@ enum Command {
 enum ClusterCommand {
     /// Start it, or find it running; its data is kept.
     Start { name: String },
+    /// Import an image archive into its node.
+    Import { name: String, archive: PathBuf },
     /// Stop it.
     Stop { name: String },
 }
@@ -86,8 +88,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 None => Ok(()),
             }
         }
+        Command::Cluster(ClusterCommand::Import { name, archive }) => {
+            let cluster = Cluster::attach(&paths::state().join("clusters").join(&name));
+            cluster.with_context(|| format!("no cluster {name} runs"))?.import_image(&archive).await
+        }
         Command::Images => {
-            for image in [&images::PAUSE, &images::AGENT, &images::WORKSPACE] {
+            for image in [&images::PAUSE, &images::WORKSPACE, &images::AGENT] {
                 anstream::println!("{} {}", image.reference, images::archive(image).await?.display());
             }
             Ok(())
