@@ -67,7 +67,7 @@ impl<'a> Cursor<'a> {
         match &self.node.value {
             Value::Text(text) => return Some(text),
             Value::Number(written) => {
-                self.error(format!("must be text: write \"{}\" in quotes", shown(written)))
+                self.error(format!("must be text: write \"{}\" in quotes", shown(written)));
             }
             Value::Boolean(value) => self.error(format!("must be text: write \"{value}\" in quotes")),
             Value::Null | Value::List(_) | Value::Mapping(_) => self.wrong_kind("text"),

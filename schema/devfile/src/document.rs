@@ -9,10 +9,10 @@ use crate::{Options, attributes, bounds, command, component, event, main_contain
 
 pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
     let mut fields = root.fields("a devfile")?;
-    if let Some(version) = fields.required("schemaVersion") {
-        if let Some(Err(message)) = version.text_or_number().map(check_version) {
-            version.error(message);
-        }
+    if let Some(version) = fields.required("schemaVersion")
+        && let Some(Err(message)) = version.text_or_number().map(check_version)
+    {
+        version.error(message);
     }
     for (name, why) in REFUSED {
         fields.refuse(name, why);

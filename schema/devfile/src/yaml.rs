@@ -115,7 +115,10 @@ impl<'a> Builder<'a> {
                 };
                 self.start(at, anchor, inside)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.end();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -230,7 +233,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Stopped> {
+    fn end(&mut self) {
         if let Some(Open { at, anchor, inside }) = self.open.pop() {
             let value = match inside {
                 Inside::List(items) => Value::List(items),
@@ -238,7 +241,6 @@ impl<'a> Builder<'a> {
             };
             self.put(Rc::new(Node::new(at, value)), anchor);
         }
-        Ok(())
     }
 
     fn expects_key(&self) -> bool {
@@ -298,7 +300,7 @@ impl<'a> Builder<'a> {
         let mut path = String::new();
         for open in &self.open {
             match &open.inside {
-                Inside::List(items) => path.push_str(&format!("[{}]", items.len())),
+                Inside::List(items) => path.extend(["[", &items.len().to_string(), "]"]),
                 Inside::Mapping { key: Some(key), .. } => {
                     if !path.is_empty() {
                         path.push('.');

@@ -55,11 +55,9 @@ fn line(cursor: &Cursor<'_>) -> Option<String> {
         return literal(cursor).map(str::to_owned);
     }
     let words: Option<Vec<&str>> = cursor.list(MAX_ARGUMENTS).iter().map(literal).collect();
-    match shlex::try_join(words?) {
-        Ok(line) => Some(line),
-        Err(_) => {
-            cursor.error("must not hold a NUL character");
-            None
-        }
+    let line = shlex::try_join(words?).ok();
+    if line.is_none() {
+        cursor.error("must not hold a NUL character");
     }
+    line
 }

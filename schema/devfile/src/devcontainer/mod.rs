@@ -212,13 +212,11 @@ fn host_requirements(cursor: Option<&Cursor<'_>>) -> Resources {
         .and_then(|cpus| quantity(&cpus, cpus.number()?.to_owned(), Of::Cpu));
     let memory_request = fields.optional("memory").and_then(|memory| {
         let text = memory.text()?;
-        match binary_size(text) {
-            Some(size) => quantity(&memory, size, Of::Memory),
-            None => {
-                memory.error(format!("is '{}', not a size such as '8gb'", shown(text)));
-                None
-            }
+        let size = binary_size(text);
+        if size.is_none() {
+            memory.error(format!("is '{}', not a size such as '8gb'", shown(text)));
         }
+        quantity(&memory, size?, Of::Memory)
     });
     fields.refuse(
         "storage",

@@ -57,17 +57,17 @@ fn block(value: &Value, indent: usize, text: &mut String) {
     match value {
         Value::Object(entries) if !entries.is_empty() => {
             for (key, value) in entries {
-                text.push_str(&format!("{pad}{key}:"));
+                text.extend([&pad, key, ":"]);
                 block_value(value, indent + 2, text);
             }
         }
         Value::Array(items) if !items.is_empty() => {
             for item in items {
-                text.push_str(&format!("{pad}-"));
+                text.extend([&pad, "-"]);
                 block_value(item, indent + 2, text);
             }
         }
-        flat => text.push_str(&format!("{pad}{flat}\n")),
+        flat => text.extend([&pad, &flat.to_string(), "\n"]),
     }
 }
 
@@ -81,6 +81,6 @@ fn block_value(value: &Value, indent: usize, text: &mut String) {
         text.push('\n');
         block(value, indent, text);
     } else {
-        text.push_str(&format!(" {value}\n"));
+        text.extend([" ", &value.to_string(), "\n"]);
     }
 }

@@ -124,7 +124,7 @@ fn endpoint(index: usize, random: &mut Random) -> Value {
 
 fn volume(index: usize, random: &mut Random) -> Value {
     let volume = random.pick(&[
-        r#"{}"#,
+        "{}",
         r#"{"size": "1Gi"}"#,
         r#"{"ephemeral": true}"#,
         r#"{"size": "100Mi", "ephemeral": false}"#,

@@ -1,18 +1,18 @@
 //! What the worst texts cost. The bound is for an unoptimised build on a busy machine; a reader whose work grows with the square
 //! of the text would need minutes.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use berth_devfile::{Diagnostic, MAX_BYTES, Options, devcontainer, image_spec, parse};
 
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(10);
 
 fn refused_in_time(name: &str, text: &str) -> Vec<Diagnostic> {
     let start = Instant::now();
     let found = parse(text, &Options::default()).expect_err(name);
     let _ = devcontainer::translate(text, &Options::default());
     let spent = start.elapsed();
-    eprintln!("{name} {spent:?}");
     assert!(spent < BOUND, "{name} took {spent:?}");
     found
 }
@@ -73,7 +73,10 @@ fn the_largest_files_cost_no_more_than_their_size() {
 
 #[test]
 fn many_errors_cost_no_more_than_their_number() {
-    let unknown: String = (0..9_500).map(|i| format!("field{i}: x\n")).collect();
+    let unknown = (0..9_500)
+        .map(|i| format!("field{i}: x"))
+        .collect::<Vec<_>>()
+        .join("\n");
     assert_eq!(
         refused_in_time("unknown fields", &unknown).len(),
         berth_devfile::MAX_DIAGNOSTICS
@@ -89,7 +92,7 @@ fn aliases_are_paid_for_in_full() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..25 {
         let before = format!("*a{}", i - 1);
-        laughs += &format!("a{i}: &a{i} [{}]\n", vec![before.as_str(); 10].join(", "));
+        let _ = writeln!(laughs, "a{i}: &a{i} [{}]", [before.as_str(); 10].join(", "));
     }
     let found = refused_in_time("a billion laughs", &laughs);
     assert!(found[0].message.contains("aliases counted in full"), "{found:?}");
