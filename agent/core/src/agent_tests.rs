@@ -367,7 +367,17 @@ fn there_is_one_action_of_a_workspace_at_a_time() {
     for later in [directive(Wish::Update, 2), directive(Wish::Terminate, 3)] {
         assert_eq!(round(&mut agent, later, now).skipped, [(W, Skip::InFlight)]);
     }
+    let held = |agent: &Agent| {
+        let received = agent.received();
+        received.iter().map(|held| held.generation.0).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        held(&agent),
+        [1, 3],
+        "the server need not repeat it before the action has ended"
+    );
     done(&mut agent, &plan, Outcome::Applied, now);
+    assert_eq!(held(&agent), [1]);
     assert_eq!(
         round(&mut agent, directive(Wish::Terminate, 3), now)
             .actions

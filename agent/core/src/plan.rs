@@ -132,7 +132,7 @@ pub(crate) fn prepare(
 ) -> Result<Apply, Skip> {
     let objects: Vec<Value> = directive.config_to_apply.take().unwrap_or_default();
     if objects.is_empty() {
-        return Err(Skip::NothingToApply);
+        return Err(Skip::Refused(Refusal::Nothing));
     }
     let view = index.view(directive.workspace_id);
     let live = view.deployment().and_then(|fact| fact.applied_generation);

@@ -30,6 +30,8 @@ pub struct Manifest {
 /// Why a directive is not followed. `at` is the place in the list of objects, from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    #[error("the server named no object to apply")]
+    Nothing,
     #[error("the agent's policy allows no workspace in namespace {0}")]
     Namespace(NamespaceName),
     #[error("object {at} is of a kind that the agent's policy does not allow: {api_version} {kind}")]

@@ -32,8 +32,6 @@ pub enum Skip {
     BeingTerminated,
     /// The cluster has a newer generation: it is never lowered.
     OlderThanLive { live: Generation },
-    /// The server named no object.
-    NothingToApply,
     /// The local policy forbids it.
     Refused(Refusal),
 }
@@ -74,6 +72,8 @@ pub(crate) struct Entry {
     pub(crate) generation: Generation,
     pub(crate) goal: Goal,
     pub(crate) phase: Phase,
+    /// A newer directive that came while an action was running; it is wanted again afterwards.
+    deferred: Option<Generation>,
     /// The newest error, until a success.
     pub(crate) trouble: Option<Trouble>,
 }
@@ -140,8 +140,8 @@ impl Work {
     }
 
     /// Whether an action may begin for a directive, and if not, why.
-    pub(crate) fn admit(&self, wanted: &Wanted, now: Instant) -> Result<(), Skip> {
-        let Some(entry) = self.entries.get(&wanted.workspace) else {
+    pub(crate) fn admit(&mut self, wanted: &Wanted, now: Instant) -> Result<(), Skip> {
+        let Some(entry) = self.entries.get_mut(&wanted.workspace) else {
             return Ok(());
         };
         if entry.terminates() && wanted.goal == Goal::Applied {
@@ -149,7 +149,10 @@ impl Work {
         }
         let same = entry.generation == wanted.generation && entry.goal == wanted.goal;
         match entry.phase {
-            Phase::Running => Err(Skip::InFlight),
+            Phase::Running => {
+                entry.deferred = Some(wanted.generation).filter(|_| !same);
+                Err(Skip::InFlight)
+            }
             Phase::Unproven { .. } | Phase::Leaving { .. } | Phase::Gone if same => Err(Skip::AwaitingProof),
             // Another generation is another attempt: whoever changed something may have cured it.
             Phase::Resting { until } if same && until > now => Err(Skip::BackingOff {
@@ -171,6 +174,7 @@ impl Work {
             generation: wanted.generation,
             goal: wanted.goal,
             phase: Phase::Running,
+            deferred: None,
             trouble,
         };
         self.entries.insert(wanted.workspace, entry);
@@ -181,6 +185,7 @@ impl Work {
         let Some(entry) = self.entries.get_mut(&workspace) else {
             return;
         };
+        entry.deferred = None;
         entry.phase = match outcome {
             Outcome::Applied | Outcome::OlderThanLive { .. } => Phase::Unproven { until: now + PROOF },
             Outcome::Leaving => Phase::Leaving {
@@ -256,13 +261,14 @@ impl Work {
 
     /// The directives that are held without being proven: the server need not repeat them at once.
     pub(crate) fn received(&self) -> Vec<Received> {
-        let held = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.phase != Phase::Idle);
-        held.map(|(workspace, entry)| Received {
-            workspace_id: *workspace,
-            generation: entry.generation,
+        let entries = self.entries.iter();
+        let held = entries.filter(|(_, entry)| entry.phase != Phase::Idle);
+        held.flat_map(|(workspace, entry)| {
+            let generations = [Some(entry.generation), entry.deferred].into_iter().flatten();
+            generations.map(|generation| Received {
+                workspace_id: *workspace,
+                generation,
+            })
         })
         .collect()
     }

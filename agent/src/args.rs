@@ -1,0 +1,168 @@
+//! Options of the program, each with its environment variable, its unit and its default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use berth_schema::AgentToken;
+use clap::{Parser, ValueEnum};
+use url::{Host, Url};
+
+/// Berth's agent: runs the workspaces of one cluster as its server asks.
+#[derive(Debug, Parser)]
+#[command(name = "berth-agent", version, after_help = AFTER_HELP)]
+pub struct Args {
+    /// Where the server answers, for example https://berth.example.com
+    #[arg(long, env = "BERTH_SERVER_URL")]
+    pub server_url: Url,
+
+    /// File that holds the agent's token; else the token itself is read from the environment variable BERTH_AGENT_TOKEN
+    #[arg(long, env = "BERTH_AGENT_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// The agent's own namespace: where its Lease is, and where no workspace may be
+    #[arg(long, env = "BERTH_AGENT_NAMESPACE", default_value = "berth-agent")]
+    pub namespace: String,
+
+    /// PEM file with the certificate authorities of the server; only these are trusted then
+    #[arg(long, env = "BERTH_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// Allow http:// to a server that is not on this machine: the token and all variables travel in the clear
+    #[arg(long, env = "BERTH_ALLOW_HTTP")]
+    pub allow_http: bool,
+
+    /// Outside a cluster: the kubeconfig context to work in
+    #[arg(long, env = "BERTH_KUBE_CONTEXT")]
+    pub context: Option<String>,
+
+    /// Where /healthz, /readyz and /metrics answer
+    #[arg(long, env = "BERTH_HEALTH_LISTEN", default_value = "0.0.0.0:8081")]
+    pub health_listen: SocketAddr,
+
+    /// The name in the Lease, different for each process; the pod's name by default
+    #[arg(long, env = "POD_NAME")]
+    pub identity: Option<String>,
+
+    #[arg(long, env = "BERTH_LOG_FORMAT", default_value = "json")]
+    pub log_format: LogFormat,
+
+    /// What is logged, for example info or berth_agent=debug,kube=info
+    #[arg(long, env = "BERTH_LOG", default_value = "info")]
+    pub log: String,
+}
+
+const AFTER_HELP: &str = "\
+In a cluster the agent uses its service account; outside it needs --context.
+
+Example:
+  BERTH_AGENT_TOKEN=… berth-agent --server-url http://127.0.0.1:8080 --context kind-berth --log-format text";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+impl Args {
+    /// The token, from the file or the environment.
+    pub fn token(&self) -> anyhow::Result<AgentToken> {
+        let (text, place) = match &self.token_file {
+            Some(path) => {
+                let place = format!("the token file {}", path.display());
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
+                (text, place)
+            }
+            None => {
+                let text = std::env::var("BERTH_AGENT_TOKEN");
+                let missing =
+                    "no token: set BERTH_AGENT_TOKEN_FILE to its file, or BERTH_AGENT_TOKEN to the token";
+                (text.context(missing)?, "BERTH_AGENT_TOKEN".to_owned())
+            }
+        };
+        text.trim()
+            .parse()
+            .with_context(|| format!("the token in {place}"))
+    }
+
+    /// Refuses a server URL over which the token would travel in the clear.
+    pub fn check_server_url(&self) -> anyhow::Result<()> {
+        let url = &self.server_url;
+        let loopback = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => bail!("the server URL {url} names no host"),
+        };
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if loopback || self.allow_http => Ok(()),
+            "http" => bail!(
+                "the server URL {url} is not encrypted: use https, or set BERTH_ALLOW_HTTP=true if the network in \
+                 between is trusted"
+            ),
+            other => bail!("the server URL {url} must begin with https://, not {other}://"),
+        }
+    }
+
+    /// The name in the Lease.
+    pub fn lease_identity(&self) -> String {
+        self.identity.clone().unwrap_or_else(|| {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            format!("{}-{}", host.trim(), std::process::id())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn args(url: &str, more: &[&str]) -> Args {
+        let args = ["berth-agent", "--server-url", url]
+            .into_iter()
+            .chain(more.iter().copied());
+        Args::try_parse_from(args).expect("valid options")
+    }
+
+    #[test]
+    fn the_options_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_does_not_travel_in_the_clear_unless_it_is_asked_for() {
+        for url in [
+            "https://berth.example.com",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://localhost",
+        ] {
+            args(url, &[]).check_server_url().expect(url);
+        }
+        let error = args("http://10.0.0.1:8080", &[])
+            .check_server_url()
+            .expect_err("http");
+        assert!(error.to_string().contains("BERTH_ALLOW_HTTP"));
+        args("http://10.0.0.1:8080", &["--allow-http"])
+            .check_server_url()
+            .expect("allowed");
+        args("ftp://10.0.0.1", &["--allow-http"])
+            .check_server_url()
+            .expect_err("ftp");
+    }
+
+    #[test]
+    fn a_broken_token_file_is_named_but_not_shown() {
+        let path = std::env::temp_dir().join(format!("berth-agent-token-{}", std::process::id()));
+        std::fs::write(&path, "berth_agt_s3cr3t\n").expect("a file");
+        let args = args("https://b", &["--token-file", &path.to_string_lossy()]);
+        let error = format!("{:#}", args.token().expect_err("broken"));
+        std::fs::remove_file(&path).expect("it was there");
+        assert!(
+            error.contains(&*path.to_string_lossy()) && !error.contains("s3cr3t"),
+            "{error}"
+        );
+    }
+}

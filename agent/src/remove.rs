@@ -1,0 +1,81 @@
+//! Removing what is left of a workspace.
+
+use berth_agent_core::{Action, Kind, Outcome, Prepared};
+use k8s_openapi::api::core::v1::PersistentVolume;
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::cluster::Cluster;
+use crate::failure::{Failure, during};
+
+/// How many volumes are looked at in one page.
+const PAGE: u32 = 200;
+
+/// Takes the next step of a termination and tells how far it is. Repeating it is harmless.
+pub async fn run(cluster: &Cluster, action: &Action<Prepared>) -> Result<Outcome, Failure> {
+    let namespace = action.namespace.as_str();
+    match cluster.metadata(Kind::Namespace, namespace, namespace).await? {
+        None if volumes_left(cluster, namespace).await? => Ok(Outcome::VolumesLeft),
+        None => Ok(Outcome::Gone),
+        Some(metadata) if cluster.owns(&metadata, action.workspace) => {
+            if metadata.deletion_timestamp.is_none() {
+                cluster.delete(Kind::Namespace, namespace, &metadata).await?;
+            }
+            Ok(Outcome::Leaving)
+        }
+        Some(_) => remove_inventory(cluster, action).await,
+    }
+}
+
+/// In a namespace that is not the workspace's own, only what carries both labels goes.
+async fn remove_inventory(cluster: &Cluster, action: &Action<Prepared>) -> Result<Outcome, Failure> {
+    let namespace = action.namespace.as_str();
+    let mut left = false;
+    // The Deployment first, so that nothing is made anew.
+    for kind in Kind::ALL.into_iter().rev().filter(|kind| kind.is_namespaced()) {
+        for metadata in cluster.inventory(kind, namespace, action.workspace).await? {
+            left = true;
+            if metadata.deletion_timestamp.is_none() {
+                cluster.delete(kind, namespace, &metadata).await?;
+            }
+        }
+    }
+    Ok(if left { Outcome::Leaving } else { Outcome::Gone })
+}
+
+/// Whether volumes that were claimed in the namespace are still to be deleted. One that the administrator's storage class
+/// keeps on purpose counts as gone.
+async fn volumes_left(cluster: &Cluster, namespace: &str) -> Result<bool, Failure> {
+    let api: Api<PersistentVolume> = Api::all(cluster.client.clone());
+    let mut parameters = ListParams::default().limit(PAGE);
+    loop {
+        let page = api
+            .list(&parameters)
+            .await
+            .map_err(during("listing persistentvolumes"))?;
+        for volume in page.items {
+            let name = volume.metadata.name.unwrap_or_default();
+            let spec = volume.spec.unwrap_or_default();
+            let status = volume.status.unwrap_or_default();
+            let claimed = spec.claim_ref.and_then(|claim| claim.namespace);
+            if claimed.as_deref() != Some(namespace) {
+                continue;
+            }
+            match (
+                status.phase.as_deref(),
+                spec.persistent_volume_reclaim_policy.as_deref(),
+            ) {
+                (Some("Failed"), _) => {
+                    let message = status.message.unwrap_or_default();
+                    return Err(Failure::VolumeStuck { name, message });
+                }
+                (_, Some("Retain")) => {}
+                _ => return Ok(true),
+            }
+        }
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => parameters = ListParams::default().limit(PAGE).continue_token(&token),
+            None => return Ok(false),
+        }
+    }
+}

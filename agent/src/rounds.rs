@@ -1,0 +1,370 @@
+//! The agent's rounds while it leads: report, ask, act.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use berth_agent_core::{Action, Applied, Backoff, Outcome, Pages, Prepared, Task};
+use berth_schema::reconcile::{
+    MAX_WAIT_SECONDS, Page, Received, ReconcileRequest, ReconcileResponse, Settings, UpdateType,
+    WorkspaceAgentInfo,
+};
+use berth_schema::{Generation, WorkspaceId};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use crate::cluster::Cluster;
+use crate::failure::Failure;
+use crate::metrics::{Done, Round};
+use crate::server::{Server, ServerError};
+use crate::shared::Shared;
+use crate::{apply, remove};
+
+/// Changes that come together are told together.
+const COALESCE: Duration = Duration::from_millis(20);
+/// How many workspaces are acted on at once.
+const CONCURRENCY: usize = 16;
+/// How long one action may take.
+const ACTION_SECONDS: u64 = 60;
+/// How soon a server that denied the token is asked again.
+const DENIED: Duration = Duration::from_mins(1);
+/// Below the longest wait that the server allows, so that its own clock decides.
+const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
+
+/// What a term of leadership works with.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    pub cluster: Cluster,
+    pub server: Server,
+    pub shared: Arc<Shared>,
+}
+
+/// Why a term ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deposed;
+
+/// One term of leadership.
+pub struct Term {
+    desk: Desk,
+    epoch: i64,
+    sequence: i64,
+    settings: Settings,
+    full_due: Instant,
+    backoff: Backoff,
+    actions: JoinSet<Action<Applied>>,
+    slots: Arc<Semaphore>,
+    accepted: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Term {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Term")
+            .field("epoch", &self.epoch)
+            .field("sequence", &self.sequence)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Term {
+    /// Begins a term. `settings` are the last that the server gave; `accepted` is called at its first answer.
+    pub fn new(desk: Desk, epoch: i64, settings: Settings, accepted: impl FnOnce() + Send + 'static) -> Self {
+        desk.shared.agent().begin_term();
+        Self {
+            desk,
+            epoch,
+            sequence: 0,
+            settings,
+            full_due: Instant::now(),
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
+            actions: JoinSet::new(),
+            slots: Arc::new(Semaphore::new(CONCURRENCY)),
+            accepted: Some(Box::new(accepted)),
+        }
+    }
+
+    /// Goes round until the server says that somebody else leads. Dropping the future stops all writing at once.
+    pub async fn run(&mut self) -> Deposed {
+        while !self.desk.shared.agent().index().is_synced() {
+            self.desk.shared.changed.notified().await;
+        }
+        loop {
+            self.act_on_what_is_due();
+            let full = self.full_due <= Instant::now();
+            let result = if full {
+                self.full().await
+            } else {
+                self.partial().await
+            };
+            let update_type = if full { "full" } else { "partial" };
+            let outcome = match result {
+                Ok(outcome) => outcome,
+                Err(ServerError::StaleEpoch { detail }) => {
+                    tracing::warn!(epoch = self.epoch, detail, "deposed");
+                    return Deposed;
+                }
+                Err(error) => {
+                    self.endure(&error).await;
+                    error.kind()
+                }
+            };
+            let rounds = &self.desk.shared.metrics.rounds;
+            rounds.get_or_create(&Round { update_type, outcome }).inc();
+        }
+    }
+
+    pub const fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Everything, page by page.
+    async fn full(&mut self) -> Result<&'static str, ServerError> {
+        let pages: Pages = self.desk.shared.agent().full();
+        for (page, infos) in pages {
+            let request = self.request(UpdateType::Full, infos, page);
+            let response = self.ask(&request, None).await.transpose()?;
+            self.answered(&request, response).await;
+        }
+        let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds.max(60));
+        // Up to a tenth sooner, so that agents that started together do not stay together.
+        self.full_due = Instant::now() + interval.mul_f64(1.0 - 0.1 * fastrand::f64());
+        Ok("answered")
+    }
+
+    /// What is new; with nothing new, the server may hold its answer.
+    async fn partial(&mut self) -> Result<&'static str, ServerError> {
+        let news = self.desk.shared.agent().news();
+        let mut request = self.request(UpdateType::Partial, news, None);
+        let held = if request.workspace_agent_infos.is_empty() {
+            request.wait_seconds = self.hold_seconds();
+            Some(generations(&request.received))
+        } else {
+            None
+        };
+        let Some(response) = self.ask(&request, held).await.transpose()? else {
+            return Ok("dropped");
+        };
+        self.answered(&request, Some(response)).await;
+        Ok("answered")
+    }
+
+    /// Never beyond the next full report.
+    fn hold_seconds(&self) -> u64 {
+        let left = self.full_due.saturating_duration_since(Instant::now()).as_secs();
+        left.clamp(1, HOLD_SECONDS)
+    }
+
+    fn request(
+        &mut self,
+        update_type: UpdateType,
+        workspace_agent_infos: Vec<WorkspaceAgentInfo>,
+        page: Option<Page>,
+    ) -> ReconcileRequest {
+        self.sequence += 1;
+        ReconcileRequest {
+            update_type,
+            epoch: self.epoch,
+            sequence: self.sequence,
+            wait_seconds: 0,
+            workspace_agent_infos,
+            received: self.desk.shared.agent().received(),
+            page,
+        }
+    }
+
+    /// Sends a request and goes on with the work while the answer is awaited. `None`: the server held its answer, and there
+    /// is news now. `held`: the directives that the request called received.
+    async fn ask(
+        &mut self,
+        request: &ReconcileRequest,
+        held: Option<BTreeSet<(WorkspaceId, Generation)>>,
+    ) -> Option<Result<ReconcileResponse, ServerError>> {
+        let server = self.desk.server.clone();
+        tokio::select! {
+            response = server.reconcile(request) => Some(response),
+            () = self.work(held) => None,
+        }
+    }
+
+    /// Ends actions and begins those that become due. Returns when a held request has become outdated; without one, never.
+    async fn work(&mut self, held: Option<BTreeSet<(WorkspaceId, Generation)>>) {
+        let shared = Arc::clone(&self.desk.shared);
+        loop {
+            let due = shared.agent().next_due();
+            tokio::select! {
+                () = shared.changed.notified() => tokio::time::sleep(COALESCE).await,
+                Some(ended) = self.actions.join_next() => self.end(ended),
+                () = sleep_until(due.unwrap_or(far_away()).into()) => {}
+            }
+            self.act_on_what_is_due();
+            let agent = shared.agent();
+            let outdated = |held: &BTreeSet<_>| !held.is_subset(&generations(&agent.received()));
+            if held
+                .as_ref()
+                .is_some_and(|held| agent.has_news() || outdated(held))
+            {
+                return;
+            }
+        }
+    }
+
+    /// Follows an answer.
+    async fn answered(&mut self, request: &ReconcileRequest, response: Option<ReconcileResponse>) {
+        let Some(response) = response else { return };
+        if let Some(accepted) = self.accepted.take() {
+            accepted();
+        }
+        self.settings = response.settings;
+        self.full_due = self.full_due.min(
+            Instant::now() + Duration::from_secs(self.settings.full_reconciliation_interval_seconds.max(60)),
+        );
+        let sent = &request.workspace_agent_infos;
+        let plan = {
+            let mut jitter = fastrand::f64;
+            self.desk
+                .shared
+                .agent()
+                .respond(sent, response, Instant::now(), &mut jitter)
+        };
+        self.note_answer();
+        for (workspace, skip) in &plan.skipped {
+            tracing::debug!(%workspace, ?skip, "directive not followed now");
+        }
+        for action in plan.actions {
+            self.begin(action);
+        }
+        if plan.acknowledged < sent.len() {
+            // It would be told again at once, for ever.
+            let (told, acknowledged) = (sent.len(), plan.acknowledged);
+            tracing::warn!(told, acknowledged, "the server does not acknowledge every report");
+            let pause = self.backoff.next(fastrand::f64());
+            self.work_for(pause).await;
+        } else {
+            self.backoff.reset();
+        }
+    }
+
+    fn note_answer(&self) {
+        let mut health = self.desk.shared.health();
+        if health.server_error.take().is_some() {
+            tracing::info!("the server answers again");
+        }
+        health.answered = Some(Instant::now());
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        self.desk
+            .shared
+            .metrics
+            .answered
+            .set(now.map_or(0.0, |since| since.as_secs_f64()));
+    }
+
+    /// Waits after an error, longer each time; the work goes on.
+    async fn endure(&mut self, error: &ServerError) {
+        let pause = match error {
+            ServerError::Denied { .. } => DENIED,
+            ServerError::Refused {
+                retry_after: Some(asked),
+                ..
+            } => (*asked).min(10 * DENIED).mul_f64(1.0 + 0.1 * fastrand::f64()),
+            _ => self.backoff.next(fastrand::f64()),
+        };
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(%error, source, retry_seconds = pause.as_secs_f64(), "no answer from the server");
+        self.desk.shared.health().server_error = Some(error.to_string());
+        self.work_for(pause).await;
+    }
+
+    async fn work_for(&mut self, pause: Duration) {
+        // Running out of time is the purpose.
+        let _ = tokio::time::timeout(pause, self.work(None)).await;
+    }
+
+    fn act_on_what_is_due(&mut self) {
+        let due = {
+            let mut agent = self.desk.shared.agent();
+            let count = i64::try_from(agent.index().workspaces().count()).unwrap_or(i64::MAX);
+            self.desk.shared.metrics.workspaces.set(count);
+            agent.tick(Instant::now())
+        };
+        for action in due {
+            self.begin(action);
+        }
+    }
+
+    fn begin(&mut self, action: Action<Prepared>) {
+        let desk = self.desk.clone();
+        let slots = Arc::clone(&self.slots);
+        self.actions.spawn(async move {
+            // The semaphore is never closed; without a slot nothing would be lost but the limit.
+            let _slot = slots.acquire().await;
+            perform(&desk, action).await
+        });
+    }
+
+    fn end(&mut self, ended: Result<Action<Applied>, tokio::task::JoinError>) {
+        match ended {
+            Ok(action) => self
+                .desk
+                .shared
+                .agent()
+                .finish(action, Instant::now(), fastrand::f64()),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {}
+        }
+    }
+}
+
+fn generations(received: &[Received]) -> BTreeSet<(WorkspaceId, Generation)> {
+    received
+        .iter()
+        .map(|held| (held.workspace_id, held.generation))
+        .collect()
+}
+
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_hours(1)
+}
+
+/// Does one action and tells what became of it.
+async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
+    let began = Instant::now();
+    let Prepared(task) = &action.stage;
+    let limit = Duration::from_secs(ACTION_SECONDS);
+    let (name, result) = match task {
+        Task::Apply(set) => {
+            let work = apply::run(&desk.cluster, &action, set);
+            ("apply", tokio::time::timeout(limit, work).await)
+        }
+        Task::Terminate => {
+            let work = remove::run(&desk.cluster, &action);
+            ("terminate", tokio::time::timeout(limit, work).await)
+        }
+    };
+    let seconds = ACTION_SECONDS;
+    let outcome = match result.unwrap_or(Err(Failure::TimedOut { seconds })) {
+        Ok(outcome) => outcome,
+        Err(failure) => {
+            let (workspace, generation) = (action.workspace, action.generation);
+            tracing::warn!(task = name, %workspace, %generation, %failure, "action failed");
+            Outcome::Failed(failure.details())
+        }
+    };
+    note(desk, name, &action, &outcome, began.elapsed());
+    action.done(outcome)
+}
+
+fn note(desk: &Desk, task: &'static str, action: &Action<Prepared>, outcome: &Outcome, took: Duration) {
+    let outcome = match outcome {
+        Outcome::Applied => "applied",
+        Outcome::OlderThanLive { .. } => "older_than_live",
+        Outcome::Leaving => "leaving",
+        Outcome::VolumesLeft => "volumes_left",
+        Outcome::Gone => "gone",
+        Outcome::Failed(_) => "failed",
+    };
+    let metrics = &desk.shared.metrics;
+    metrics.actions.get_or_create(&Done { task, outcome }).inc();
+    metrics.action_seconds.observe(took.as_secs_f64());
+    let (workspace, generation) = (action.workspace, action.generation);
+    tracing::info!(task, %workspace, %generation, outcome, seconds = took.as_secs_f64(), "action done");
+}

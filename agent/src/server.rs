@@ -1,0 +1,174 @@
+//! The conversation with the server.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use berth_schema::reconcile::{MAX_MESSAGE_BYTES, ReconcileRequest, ReconcileResponse};
+use berth_schema::{AgentToken, Problem};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Certificate, Client, Response, StatusCode};
+use url::Url;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take beyond the time that it may be held.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The largest answer that is read. Uncompressed; the variables of many workspaces are the largest part.
+const MAX_ANSWER_BYTES: usize = 16 * MAX_MESSAGE_BYTES;
+
+/// Why the server did not answer as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("the server has seen a later epoch of this agent: {detail}")]
+    StaleEpoch { detail: String },
+    #[error(
+        "the server does not accept this agent's token (HTTP {status}): it was revoked, or belongs elsewhere"
+    )]
+    Denied { status: u16 },
+    #[error("the server refuses (HTTP {status}): {detail}")]
+    Refused {
+        status: u16,
+        detail: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    #[error("the server cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("the server's answer is larger than {MAX_ANSWER_BYTES} bytes")]
+    TooLarge,
+    /// Without the parser's own words: they could repeat a value.
+    #[error("the server's answer is no reconcile message (line {line}, column {column})")]
+    Malformed { line: usize, column: usize },
+}
+
+impl ServerError {
+    /// A name for counting.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::StaleEpoch { .. } => "stale_epoch",
+            Self::Denied { .. } => "denied",
+            Self::Refused { .. } => "refused",
+            Self::Unreachable(_) => "unreachable",
+            Self::TooLarge => "too_large",
+            Self::Malformed { .. } => "malformed",
+        }
+    }
+}
+
+/// One agent's access to its server.
+#[derive(Clone)]
+pub struct Server {
+    client: Client,
+    endpoint: Url,
+    token: AgentToken,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("endpoint", &self.endpoint.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// `authorities`: the PEM of the only certificate authorities to trust; by default the system's.
+    pub fn new(url: &Url, token: AgentToken, authorities: Option<&[u8]>) -> anyhow::Result<Self> {
+        let mut base = url.clone();
+        // Joining replaces what follows the last slash.
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let endpoint = base
+            .join("api/v1/agent/reconcile")
+            .context("the server URL cannot be extended")?;
+        let builder = Client::builder()
+            .user_agent(concat!("berth-agent/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .redirect(reqwest::redirect::Policy::none());
+        let builder = match authorities {
+            Some(pem) => {
+                builder.tls_certs_only(Certificate::from_pem_bundle(pem).context("no PEM certificates")?)
+            }
+            // Plain HTTP needs no authority, and there may be none in the image.
+            None if url.scheme() == "http" => builder.tls_certs_only([]),
+            None => builder,
+        };
+        let client = builder.build().context("cannot make an HTTP client")?;
+        Ok(Self {
+            client,
+            endpoint,
+            token,
+        })
+    }
+
+    /// Sends one message and waits for the answer; dropping the future gives the wait up and harms nothing.
+    pub async fn reconcile(&self, request: &ReconcileRequest) -> Result<ReconcileResponse, ServerError> {
+        let wait = Duration::from_secs(request.wait_seconds) + PATIENCE;
+        let response = self
+            .client
+            .post(self.endpoint.clone())
+            .bearer_auth(self.token.expose())
+            .timeout(wait)
+            .json(request)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(refusal(status, response).await);
+        }
+        let body = bounded_body(response).await?;
+        serde_json::from_slice(&body).map_err(|error| ServerError::Malformed {
+            line: error.line(),
+            column: error.column(),
+        })
+    }
+}
+
+/// The URL is in the log already, and it could hold what does not belong there.
+fn unreachable(error: reqwest::Error) -> ServerError {
+    ServerError::Unreachable(error.without_url())
+}
+
+async fn bounded_body(mut response: Response) -> Result<Vec<u8>, ServerError> {
+    let mut body = vec![];
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(ServerError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+async fn refusal(status: StatusCode, response: Response) -> ServerError {
+    let seconds = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let problem = bounded_body(response).await.ok();
+    let problem = problem.and_then(|body| serde_json::from_slice::<Problem>(&body).ok());
+    let detail = problem.map_or_else(String::new, |problem| {
+        let fields = problem
+            .errors
+            .iter()
+            .map(|error| format!("; {}: {}", error.field, error.message));
+        let text = format!(
+            "{} {}{}",
+            problem.title,
+            problem.detail,
+            fields.collect::<String>()
+        );
+        text.chars().take(500).collect()
+    });
+    match status.as_u16() {
+        409 => ServerError::StaleEpoch { detail },
+        status @ (401 | 403) => ServerError::Denied { status },
+        status => ServerError::Refused {
+            status,
+            detail,
+            retry_after: seconds.map(Duration::from_secs),
+        },
+    }
+}
