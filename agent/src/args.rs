@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, env = "BERTH_ALLOW_HTTP")]
     pub allow_http: bool,
 
-    /// Outside a cluster: the kubeconfig context to work in
+    /// Outside a cluster: the kubeconfig context to work in; the current one if KUBECONFIG is set
     #[arg(long, env = "BERTH_KUBE_CONTEXT")]
     pub context: Option<String>,
 
@@ -53,7 +53,7 @@ pub struct Args {
 }
 
 const AFTER_HELP: &str = "\
-In a cluster the agent uses its service account; outside it needs --context.
+In a cluster the agent uses its service account; outside it needs --context or KUBECONFIG.
 
 Example:
   BERTH_AGENT_TOKEN=… berth-agent --server-url http://127.0.0.1:8080 --context kind-berth --log-format text";
@@ -67,18 +67,15 @@ pub enum LogFormat {
 impl Args {
     /// The token, from the file or the environment.
     pub fn token(&self) -> anyhow::Result<AgentToken> {
-        let (text, place) = match &self.token_file {
-            Some(path) => {
-                let place = format!("the token file {}", path.display());
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
-                (text, place)
-            }
-            None => {
-                let text = std::env::var("BERTH_AGENT_TOKEN");
-                let missing =
-                    "no token: set BERTH_AGENT_TOKEN_FILE to its file, or BERTH_AGENT_TOKEN to the token";
-                (text.context(missing)?, "BERTH_AGENT_TOKEN".to_owned())
-            }
+        let (text, place) = if let Some(path) = &self.token_file {
+            let place = format!("the token file {}", path.display());
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
+            (text, place)
+        } else {
+            let missing =
+                "no token: set BERTH_AGENT_TOKEN_FILE to its file, or BERTH_AGENT_TOKEN to the token";
+            let text = std::env::var("BERTH_AGENT_TOKEN").context(missing)?;
+            (text, "BERTH_AGENT_TOKEN".to_owned())
         };
         text.trim()
             .parse()

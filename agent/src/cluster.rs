@@ -16,21 +16,21 @@ use crate::failure::{self, Failure, during};
 /// The longest that connecting to the API server may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A client for the cluster this process runs in or, outside, for a kubeconfig context named on purpose.
+/// A client for the cluster this process runs in or, outside, for a kubeconfig that is named on purpose: by its context or
+/// by the variable KUBECONFIG. The kubeconfig that merely lies in the home directory is nobody's choice.
 pub async fn connect(context: Option<&str>) -> anyhow::Result<Client> {
-    let mut config = match context {
-        Some(name) => {
-            let options = KubeConfigOptions {
-                context: Some(name.to_owned()),
-                ..KubeConfigOptions::default()
-            };
-            let kubeconfig = Kubeconfig::read().context("cannot read the kubeconfig")?;
-            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-            config.with_context(|| format!("the kubeconfig's context {name} cannot be used"))?
-        }
-        None => Config::incluster().context(
+    let mut config = if context.is_some() || std::env::var_os("KUBECONFIG").is_some() {
+        let options = KubeConfigOptions {
+            context: context.map(str::to_owned),
+            ..KubeConfigOptions::default()
+        };
+        let kubeconfig = Kubeconfig::read().context("cannot read the kubeconfig")?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        config.context("the kubeconfig's context cannot be used")?
+    } else {
+        Config::incluster().context(
             "not in a cluster (no service account): outside, name the kubeconfig's context with --context",
-        )?,
+        )?
     };
     config.connect_timeout = Some(CONNECT);
     Client::try_from(config).context("cannot make a client for the cluster")

@@ -148,10 +148,11 @@ impl Term {
         Ok("answered")
     }
 
-    /// Never beyond the next full report.
+    /// The server hears of the agent at least once in each partial interval, and the next full report is not delayed.
     fn hold_seconds(&self) -> u64 {
-        let left = self.full_due.saturating_duration_since(Instant::now()).as_secs();
-        left.clamp(1, HOLD_SECONDS)
+        let left = self.full_due.saturating_duration_since(Instant::now());
+        let interval = self.settings.partial_reconciliation_interval_seconds;
+        left.as_secs().min(interval).clamp(1, HOLD_SECONDS)
     }
 
     fn request(

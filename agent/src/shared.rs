@@ -65,9 +65,7 @@ impl Shared {
             return Some("the Lease cannot be read or written".to_owned());
         }
         // A standby does not talk to the server.
-        if health.leads.is_none() {
-            return None;
-        }
+        health.leads?;
         if let Some(error) = &health.server_error {
             return Some(error.clone());
         }

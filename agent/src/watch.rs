@@ -198,6 +198,6 @@ fn chain(error: &watcher::Error) -> String {
         | watcher::Error::WatchStartFailed(source)
         | watcher::Error::WatchFailed(source) => words(source),
         watcher::Error::WatchError(status) => status.message.clone(),
-        other => other.to_string(),
+        watcher::Error::NoResourceVersion => error.to_string(),
     }
 }
