@@ -14,8 +14,7 @@ use tracing::{Instrument, debug_span, warn};
 
 use crate::connect;
 use crate::error::{DbError, DbErrorKind};
-use crate::scope::OrganizationConn;
-use crate::transaction::{Access, Attempt, Transaction};
+use crate::transaction::{Access, Attempt, Body, Transaction};
 
 /// A transaction that collides with others is tried this often in all.
 const MAX_ATTEMPTS: u32 = 5;
@@ -171,41 +170,47 @@ impl Database {
     ///
     /// After a statement failed, nothing that `body` did is kept, even where it ignores the error: then the
     /// operation fails as [`DbErrorKind::Internal`].
-    pub async fn transaction<T, E>(
+    pub fn transaction<T, E, F>(
         &self,
         organization: OrganizationId,
         operation: &'static str,
-        body: impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
-    ) -> Result<T, E>
+        body: F,
+    ) -> impl Future<Output = Result<T, E>> + Send
     where
-        E: From<DbError>,
+        F: for<'c> Body<'c, T, E>,
+        T: Send,
+        E: From<DbError> + Send,
     {
-        self.run(organization, operation, Access::Write, body).await
+        self.run(organization, operation, Access::Write, body)
     }
 
     /// Like [`Self::transaction`] for a `body` that only reads, which Postgres enforces. It costs no round trip beyond
     /// those of `body` itself.
-    pub async fn read<T, E>(
+    pub fn read<T, E, F>(
         &self,
         organization: OrganizationId,
         operation: &'static str,
-        body: impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
-    ) -> Result<T, E>
+        body: F,
+    ) -> impl Future<Output = Result<T, E>> + Send
     where
-        E: From<DbError>,
+        F: for<'c> Body<'c, T, E>,
+        T: Send,
+        E: From<DbError> + Send,
     {
-        self.run(organization, operation, Access::Read, body).await
+        self.run(organization, operation, Access::Read, body)
     }
 
-    async fn run<T, E>(
+    async fn run<T, E, F>(
         &self,
         organization: OrganizationId,
         operation: &'static str,
         access: Access,
-        body: impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
+        body: F,
     ) -> Result<T, E>
     where
-        E: From<DbError>,
+        F: for<'c> Body<'c, T, E>,
+        T: Send,
+        E: From<DbError> + Send,
     {
         let started = Instant::now();
         let span = debug_span!("database", operation, %organization);
@@ -233,14 +238,11 @@ impl Database {
         result
     }
 
-    async fn attempt<T, E>(
-        &self,
-        organization: OrganizationId,
-        access: Access,
-        body: &impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
-    ) -> Attempt<T, E>
+    async fn attempt<T, E, F>(&self, organization: OrganizationId, access: Access, body: &F) -> Attempt<T, E>
     where
-        E: From<DbError>,
+        F: for<'c> Body<'c, T, E>,
+        T: Send,
+        E: From<DbError> + Send,
     {
         let connection: Object<AsyncPgConnection> = match self.pool.get().await {
             Ok(connection) => connection,

@@ -35,6 +35,7 @@
 mod agents;
 mod columns;
 mod connect;
+pub mod embedded;
 mod error;
 mod gateway;
 mod idempotency;
@@ -60,6 +61,7 @@ pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organi
 pub use page::{Cursor, PageRequest};
 pub use scope::OrganizationConn;
 pub use tokens::{NewToken, TokenRow, Tokens};
+pub use transaction::Body;
 pub use variables::{DataKey, SealedVariable, SealedVariables, Variables};
 pub use workspaces::{
     AgentPage, Intent, IntentChange, NewWorkspace, Report, UpdateOutcome, WorkspaceFilter, WorkspaceRow,

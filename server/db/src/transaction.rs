@@ -11,6 +11,26 @@ use crate::error::{DbError, DbErrorKind};
 use crate::gateway::Outcome;
 use crate::scope::OrganizationConn;
 
+/// What is run in a transaction: `async |conn| { … }`, which may use what is around it by reference.
+///
+/// This is `AsyncFn(&OrganizationConn) -> Result<T, E>` whose future is `Send`, which cannot be said of an `AsyncFn` alone.
+pub trait Body<'c, T, E>:
+    AsyncFn(&'c OrganizationConn<'c>) -> Result<T, E>
+    + Fn(&'c OrganizationConn<'c>) -> <Self as Body<'c, T, E>>::Answer
+    + Send
+    + Sync
+{
+    type Answer: Future<Output = Result<T, E>> + Send;
+}
+
+impl<'c, T, E, F, A> Body<'c, T, E> for F
+where
+    F: AsyncFn(&'c OrganizationConn<'c>) -> Result<T, E> + Fn(&'c OrganizationConn<'c>) -> A + Send + Sync,
+    A: Future<Output = Result<T, E>> + Send,
+{
+    type Answer = A;
+}
+
 /// What the transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -51,14 +71,16 @@ impl Transaction {
     /// BEGIN and the organisation go out first, and the first statement of `body` right behind them without waiting. Were
     /// they refused, that statement would run without an organisation, where row-level security shows it nothing and
     /// lets it write nothing.
-    pub(crate) async fn run<T, E>(
+    pub(crate) async fn run<T, E, F>(
         mut self,
         organization: OrganizationId,
         access: Access,
-        body: &impl AsyncFn(&OrganizationConn<'_>) -> Result<T, E>,
+        body: &F,
     ) -> Attempt<T, E>
     where
-        E: From<DbError>,
+        F: for<'c> Body<'c, T, E>,
+        T: Send,
+        E: From<DbError> + Send,
     {
         let Some(connection) = self.connection.as_deref() else {
             return Attempt::Finished(Err(DbError::from(DbErrorKind::Internal).into()), Outcome::Failed);

@@ -73,6 +73,9 @@ pub struct SealedVariables {
     pub variables: Vec<SealedVariable>,
 }
 
+/// Rows with the workspace that each belongs to.
+type OfWorkspaces<T> = Vec<(Uuid, T)>;
+
 /// The organisation's variables.
 #[derive(Debug)]
 pub struct Variables<'a>(pub(crate) &'a OrganizationConn<'a>);
@@ -150,7 +153,7 @@ impl Variables<'_> {
             .order((workspace_variables::kind, workspace_variables::name))
             .select((workspace_variables::workspace_id, SealedVariable::as_select()));
         let (mut one, mut two) = (self.0.raw(), self.0.raw());
-        let (keys, variables): (Vec<(Uuid, DataKey)>, Vec<(Uuid, SealedVariable)>) = try_join(
+        let (keys, variables): (OfWorkspaces<DataKey>, OfWorkspaces<SealedVariable>) = try_join(
             self.0.run(keys.load(&mut one)),
             self.0.run(variables.load(&mut two)),
         )

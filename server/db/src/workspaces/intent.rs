@@ -76,7 +76,7 @@ impl Workspaces<'_> {
         intent: &Intent,
         now: Timestamp,
     ) -> Result<WorkspaceView, DbError> {
-        let changed = self.change(id, expected, Change::new(intent, now)?).await?;
+        let changed = self.change(id, expected, intent, now).await?;
         let current = self.find(id).await?.ok_or_else(DbError::not_found)?;
         if changed {
             Ok(current)
@@ -94,7 +94,8 @@ impl Workspaces<'_> {
         &self,
         id: WorkspaceId,
         expected: Option<Generation>,
-        change: Change<'_>,
+        intent: &Intent,
+        now: Timestamp,
     ) -> Result<bool, DbError> {
         let mut statement = diesel::update(workspaces::table)
             .filter(workspaces::organization_id.eq(self.0.key()))
@@ -104,41 +105,25 @@ impl Workspaces<'_> {
         if let Some(expected) = expected {
             statement = statement.filter(workspaces::generation.eq(expected.0));
         }
-        let statement = statement.set((workspaces::generation.eq(workspaces::generation + 1), change));
+        let (mut desired, mut rebuilt) = (None, None);
+        match intent {
+            Intent::Desired(state) => {
+                let changed_at = workspaces::desired_state_changed_at.eq(jiff_diesel::Timestamp::from(now));
+                desired = Some((workspaces::desired_state.eq(state.as_str()), changed_at));
+            }
+            Intent::Rebuild { spec, devfile } => {
+                rebuilt = Some((
+                    workspaces::spec.eq(spec_json(spec)?),
+                    workspaces::devfile.eq(devfile.as_deref()),
+                ));
+            }
+        }
+        let statement = statement.set((
+            workspaces::generation.eq(workspaces::generation + 1),
+            desired,
+            rebuilt,
+        ));
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
-    }
-}
-
-/// The columns that a change of intent writes besides the generation; `None` leaves one as it is.
-#[derive(AsChangeset)]
-#[diesel(table_name = workspaces)]
-struct Change<'a> {
-    desired_state: Option<&'static str>,
-    desired_state_changed_at: Option<jiff_diesel::Timestamp>,
-    spec: Option<serde_json::Value>,
-    devfile: Option<Option<&'a str>>,
-}
-
-impl<'a> Change<'a> {
-    fn new(intent: &'a Intent, now: Timestamp) -> Result<Self, DbError> {
-        let unchanged = Self {
-            desired_state: None,
-            desired_state_changed_at: None,
-            spec: None,
-            devfile: None,
-        };
-        Ok(match intent {
-            Intent::Desired(desired) => Self {
-                desired_state: Some(desired.as_str()),
-                desired_state_changed_at: Some(now.into()),
-                ..unchanged
-            },
-            Intent::Rebuild { spec, devfile } => Self {
-                spec: Some(spec_json(spec)?),
-                devfile: Some(devfile.as_deref()),
-                ..unchanged
-            },
-        })
     }
 }
 

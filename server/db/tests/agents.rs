@@ -1,0 +1,132 @@
+use berth_db::{DbError, Epoch, Order, PageRequest, constraints};
+
+use crate::support::{World, after, new_agent};
+
+#[tokio::test]
+async fn an_epoch_only_rises() {
+    let world = World::new().await;
+    let raise = async |epoch| {
+        let raised = world
+            .database
+            .transaction(world.organization, "test", async |conn| {
+                conn.agents().raise_epoch(world.agent, epoch).await
+            });
+        raised.await.expect("works")
+    };
+    assert_eq!(raise(3).await, Epoch::Current);
+    assert_eq!(raise(3).await, Epoch::Current);
+    assert_eq!(raise(2).await, Epoch::Stale { current: 3 });
+    assert_eq!(raise(4).await, Epoch::Current);
+}
+
+#[tokio::test]
+async fn an_epoch_that_is_known_writes_nothing() {
+    let world = World::new().await;
+    let location = async || {
+        let row = crate::support::client(&world.url).await;
+        let row = row
+            .query_one("SELECT ctid::text, xmin::text FROM agents", &[])
+            .await
+            .expect("a row");
+        (row.get::<_, String>(0), row.get::<_, String>(1))
+    };
+    let raise = async || {
+        world
+            .database
+            .transaction(world.organization, "test", async |conn| {
+                conn.agents().raise_epoch(world.agent, 1).await
+            })
+            .await
+            .expect("works");
+    };
+    raise().await;
+    let before = location().await;
+    raise().await;
+    assert_eq!(location().await, before);
+}
+
+#[tokio::test]
+async fn reports_are_taken_in_their_order_once() {
+    let world = World::new().await;
+    let advance = async |epoch, sequence| {
+        let advanced = world
+            .database
+            .transaction(world.organization, "test", async |conn| {
+                conn.agents().advance(world.agent, epoch, sequence).await
+            });
+        advanced.await.expect("works")
+    };
+    assert_eq!(advance(1, 5).await, Order::Newest);
+    assert_eq!(advance(1, 5).await, Order::Repeated);
+    assert_eq!(advance(1, 4).await, Order::Repeated);
+    assert_eq!(advance(1, 6).await, Order::Newest);
+    assert_eq!(advance(2, 1).await, Order::Newest);
+    assert_eq!(advance(1, 7).await, Order::Stale { current: 2 });
+}
+
+#[tokio::test]
+async fn a_revoked_agents_name_is_free_again() {
+    let world = World::new().await;
+    let insert = async |name: &str| {
+        let agent = new_agent(name);
+        let inserted = world
+            .database
+            .transaction(world.organization, "test", async |conn| {
+                conn.agents().insert(&agent, after(1)).await
+            });
+        inserted.await
+    };
+    let taken = insert("cluster").await.expect_err("the name is taken");
+    assert!(taken.violates(constraints::AGENT_NAME), "{taken}");
+
+    let revoke = async |at| {
+        let revoked = world
+            .database
+            .transaction(world.organization, "test", async |conn| {
+                conn.agents().revoke(world.agent, at).await
+            });
+        revoked.await.expect("works")
+    };
+    assert!(revoke(after(2)).await);
+    assert!(!revoke(after(3)).await, "revoking twice keeps the first time");
+    let second = insert("cluster").await.expect("the name is free");
+
+    world
+        .database
+        .read(world.organization, "test", async |conn| {
+            let by_name = conn.agents().find_by_name(&second.name).await?.expect("there");
+            assert_eq!(by_name.id, second.id);
+            let first = conn.agents().find(world.agent).await?.expect("kept");
+            assert_eq!(first.revoked_at, Some(after(2)));
+            let all = conn.agents().list(&PageRequest::first(10)).await?;
+            assert_eq!(
+                all.iter().map(|agent| agent.id).collect::<Vec<_>>(),
+                [second.id, world.agent]
+            );
+            assert_eq!(conn.agents().list_active(10).await?.len(), 1);
+            Ok::<_, DbError>(())
+        })
+        .await
+        .expect("works");
+}
+
+#[tokio::test]
+async fn counts_leave_out_what_is_terminated() {
+    let world = World::new().await;
+    for name in ["one", "two", "three"] {
+        world.create_workspace(name).await;
+    }
+    crate::support::client(&world.url)
+        .await
+        .batch_execute("UPDATE workspaces SET desired_state = 'Terminated', actual_state = 'Terminated' WHERE name = 'two'")
+        .await
+        .expect("works");
+    let counts = world
+        .database
+        .read(world.organization, "test", async |conn| {
+            conn.agents().workspace_counts(&[world.agent]).await
+        })
+        .await
+        .expect("works");
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(world.agent, 2)]);
+}

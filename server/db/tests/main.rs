@@ -1,0 +1,13 @@
+//! Against a real Postgres: one for the process, a database of its own for each test.
+
+mod agents;
+mod embedded;
+mod gateway;
+mod idempotency;
+mod isolation;
+mod listing;
+mod migrations;
+mod notify;
+mod reconcile;
+mod support;
+mod workspaces;
