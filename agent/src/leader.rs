@@ -7,16 +7,15 @@ use anyhow::Context as _;
 use berth_agent_core::lease::{Candidate, DURATION, Decision, GRACE, RENEWAL, written};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use kube::api::PostParams;
-use kube::{Api, Client};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::Cluster;
 use crate::failure::words;
 use crate::shared::Shared;
 
-/// The Lease's name, in the agent's own namespace.
-pub const LEASE: &str = "berth-agent";
 /// How often a standby looks.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long one look or write may take.
@@ -32,6 +31,8 @@ pub enum Verdict {
 /// A candidate for leadership.
 pub struct Elector {
     api: Api<Lease>,
+    /// The Lease's name. It holds the agent's id: several agents may share a namespace.
+    name: String,
     identity: String,
     candidate: Candidate,
     renewed: Option<Instant>,
@@ -52,7 +53,7 @@ impl std::fmt::Debug for Elector {
 impl Elector {
     /// `identity` is different for each process that runs at the same time.
     pub fn new(
-        client: Client,
+        cluster: &Cluster,
         namespace: &str,
         identity: String,
         shared: Arc<Shared>,
@@ -60,7 +61,8 @@ impl Elector {
         let (leads, leads_receiver) = watch::channel(None);
         let (verdict_sender, verdicts) = mpsc::channel(1);
         let elector = Self {
-            api: Api::namespaced(client, namespace),
+            api: Api::namespaced(cluster.client.clone(), namespace),
+            name: format!("berth-agent-{}", cluster.agent),
             candidate: Candidate::new(identity.clone()),
             identity,
             renewed: None,
@@ -131,7 +133,7 @@ impl Elector {
 
     async fn campaign(&mut self) -> kube::Result<()> {
         let asked = Instant::now();
-        let lease = self.api.get_opt(LEASE).await?;
+        let lease = self.api.get_opt(&self.name).await?;
         let decision = self.candidate.decide(lease.as_ref(), asked);
         let epoch = match decision {
             Decision::Wait => return Ok(()),
@@ -141,10 +143,18 @@ impl Elector {
             }
             Decision::Create { epoch } | Decision::Acquire { epoch } | Decision::Renew { epoch } => epoch,
         };
-        let next = written(lease.as_ref(), LEASE, &self.identity, epoch, Timestamp::now());
+        let next = written(
+            lease.as_ref(),
+            &self.name,
+            &self.identity,
+            epoch,
+            Timestamp::now(),
+        );
         if lease.is_some() {
             // With its resource version: of two who try, one succeeds.
-            self.api.replace(LEASE, &PostParams::default(), &next).await?;
+            self.api
+                .replace(&self.name, &PostParams::default(), &next)
+                .await?;
         } else {
             self.api.create(&PostParams::default(), &next).await?;
         }
@@ -172,7 +182,7 @@ impl Elector {
         self.candidate.resign();
         self.publish();
         let released = async {
-            let Some(lease) = self.api.get_opt(LEASE).await? else {
+            let Some(lease) = self.api.get_opt(&self.name).await? else {
                 return Ok(());
             };
             let holder = lease
@@ -182,9 +192,9 @@ impl Elector {
             if holder != Some(self.identity.as_str()) {
                 return Ok(());
             }
-            let free = written(Some(&lease), LEASE, "", epoch, Timestamp::now());
+            let free = written(Some(&lease), &self.name, "", epoch, Timestamp::now());
             self.api
-                .replace(LEASE, &PostParams::default(), &free)
+                .replace(&self.name, &PostParams::default(), &free)
                 .await
                 .map(drop)
         };

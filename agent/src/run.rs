@@ -38,14 +38,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let cluster = Cluster {
-        client: client.clone(),
-        agent,
-    };
+    let cluster = Cluster { client, agent };
     watches::start(&cluster, &shared, &mut tasks);
     tasks.spawn(health::serve(listener, Arc::clone(&shared)));
     let (elector, leads, verdicts) = Elector::new(
-        client,
+        &cluster,
         &args.namespace,
         args.lease_identity(),
         Arc::clone(&shared),
