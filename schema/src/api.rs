@@ -62,9 +62,7 @@ pub struct AgentCreated {
 
 impl fmt::Debug for AgentCreated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentCreated")
-            .field("agent", &self.agent)
-            .finish_non_exhaustive()
+        f.debug_struct("AgentCreated").field("agent", &self.agent).finish_non_exhaustive()
     }
 }
 

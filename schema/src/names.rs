@@ -26,15 +26,10 @@ fn check_label(text: &str, max: usize) -> Result<(), NameError> {
         return Err(NameError::Empty);
     }
     if text.len() > max {
-        return Err(NameError::TooLong {
-            length: text.chars().count(),
-            max,
-        });
+        return Err(NameError::TooLong { length: text.chars().count(), max });
     }
     let bytes = text.as_bytes();
-    let inner = bytes
-        .iter()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+    let inner = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
     if inner && bytes[0].is_ascii_lowercase() && bytes[bytes.len() - 1] != b'-' {
         Ok(())
     } else {
@@ -142,17 +137,9 @@ impl WorkspaceName {
             "wave", "wharf",
         ];
         // Five, four and six bits: 32,768 names; the database says when one is taken, and the caller draws again.
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "the bits beyond those looked at do not matter"
-        )]
+        #[allow(clippy::cast_possible_truncation, reason = "the bits beyond those looked at do not matter")]
         let bits = random as usize;
-        Self(format!(
-            "{}-{}-{}",
-            ADJECTIVES[bits % 32],
-            COLOURS[(bits >> 5) % 16],
-            NOUNS[(bits >> 9) % 64]
-        ))
+        Self(format!("{}-{}-{}", ADJECTIVES[bits % 32], COLOURS[(bits >> 5) % 16], NOUNS[(bits >> 9) % 64]))
     }
 }
 
@@ -164,10 +151,7 @@ mod tests {
     #[test]
     fn a_name_says_what_is_wrong_with_it() {
         assert_eq!(WorkspaceName::new(""), Err(NameError::Empty));
-        assert_eq!(
-            WorkspaceName::new("a".repeat(34)),
-            Err(NameError::TooLong { length: 34, max: 33 })
-        );
+        assert_eq!(WorkspaceName::new("a".repeat(34)), Err(NameError::TooLong { length: 34, max: 33 }));
         for bad in ["Upper", "1st", "-a", "a-", "a_b", "a.b", "é", "a b"] {
             assert_eq!(WorkspaceName::new(bad), Err(NameError::Characters), "{bad}");
         }

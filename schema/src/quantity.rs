@@ -21,9 +21,7 @@ impl Unit {
 /// The amount in `unit`, rounded up; `None` for what is not a quantity, is negative or does not fit.
 pub fn parse(text: &str, unit: Unit) -> Option<u128> {
     let text = text.strip_prefix('+').unwrap_or(text);
-    let number_end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(number_end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = format!("{whole}{fraction}");
@@ -31,14 +29,8 @@ pub fn parse(text: &str, unit: Unit) -> Option<u128> {
         return None;
     }
     let (numerator, denominator) = scale(suffix)?;
-    let amount = digits
-        .parse::<u128>()
-        .ok()?
-        .checked_mul(numerator)?
-        .checked_mul(unit.per_one())?;
-    let parts = 10_u128
-        .checked_pow(u32::try_from(fraction.len()).ok()?)?
-        .checked_mul(denominator)?;
+    let amount = digits.parse::<u128>().ok()?.checked_mul(numerator)?.checked_mul(unit.per_one())?;
+    let parts = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?.checked_mul(denominator)?;
     Some(amount.div_ceil(parts))
 }
 
@@ -48,10 +40,7 @@ fn scale(suffix: &str) -> Option<(u128, u128)> {
     const DECIMAL: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
     const BINARY: [&str; 6] = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
     let index = |table: &[&str]| {
-        table
-            .iter()
-            .position(|known| *known == suffix)
-            .and_then(|at| u32::try_from(at + 1).ok())
+        table.iter().position(|known| *known == suffix).and_then(|at| u32::try_from(at + 1).ok())
     };
     if suffix.is_empty() {
         return Some((1, 1));
@@ -101,9 +90,7 @@ mod tests {
         ] {
             assert_eq!(parse(text, unit), Some(amount), "{text}");
         }
-        for bad in [
-            "", ".", "Gi", "1.2.3", "-1", "1 Gi", "1e", "9e99", "1gi", "1kb", "1MB", "0x10", "½",
-        ] {
+        for bad in ["", ".", "Gi", "1.2.3", "-1", "1 Gi", "1e", "9e99", "1gi", "1kb", "1MB", "0x10", "½"] {
             assert_eq!(parse(bad, Unit::Whole), None, "{bad}");
         }
     }

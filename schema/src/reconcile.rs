@@ -266,10 +266,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            full_reconciliation_interval_seconds: 3_600,
-            partial_reconciliation_interval_seconds: 10,
-        }
+        Self { full_reconciliation_interval_seconds: 3_600, partial_reconciliation_interval_seconds: 10 }
     }
 }
 

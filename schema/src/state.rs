@@ -100,10 +100,7 @@ mod tests {
     fn states_survive_text_and_json() {
         for state in ActualState::ALL {
             assert_eq!(state.as_str().to_lowercase().parse(), Ok(*state));
-            assert_eq!(
-                serde_json::to_value(state).expect("a state is a string"),
-                state.as_str()
-            );
+            assert_eq!(serde_json::to_value(state).expect("a state is a string"), state.as_str());
         }
         let error = "Broken".parse::<DesiredState>().expect_err("no such state");
         assert_eq!(

@@ -42,10 +42,7 @@ fn encode(prefix: &str, ids: [&Uuid; 2], secret: &[u8; SECRET_BYTES]) -> Zeroizi
 /// The two ids in a token. A text that decodes to the right bytes in a second way is refused: one token, one text.
 fn decode(prefix: &'static str, text: &str) -> Result<[Uuid; 2], TokenError> {
     let encoded = text.strip_prefix(prefix).ok_or(TokenError::Prefix(prefix))?;
-    let bytes = URL_SAFE_NO_PAD
-        .decode(encoded)
-        .map(Zeroizing::new)
-        .map_err(|_| TokenError::Malformed)?;
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map(Zeroizing::new).map_err(|_| TokenError::Malformed)?;
     if bytes.len() != TOKEN_BYTES {
         return Err(TokenError::Malformed);
     }
@@ -139,21 +136,13 @@ mod tests {
     #[test]
     fn one_kind_of_token_is_not_taken_for_the_other() {
         let text = agent_token().expose().to_owned();
-        assert_eq!(
-            text.parse::<AccessToken>().err(),
-            Some(TokenError::Prefix("berth_pat_"))
-        );
+        assert_eq!(text.parse::<AccessToken>().err(), Some(TokenError::Prefix("berth_pat_")));
     }
 
     #[test]
     fn a_damaged_token_is_refused_without_being_repeated() {
         let text = agent_token().expose().to_owned();
-        for damaged in [
-            &text[..text.len() - 1],
-            &format!("{text}A"),
-            &format!("{text}="),
-            "berth_agt_",
-        ] {
+        for damaged in [&text[..text.len() - 1], &format!("{text}A"), &format!("{text}="), "berth_agt_"] {
             let error = damaged.parse::<AgentToken>().expect_err("damaged");
             assert_eq!(error, TokenError::Malformed);
             assert!(!error.to_string().contains(&text[10..20]));
@@ -172,11 +161,8 @@ mod tests {
     fn bits_that_say_nothing_are_refused_so_that_a_token_has_one_text() {
         let text = agent_token().expose().to_owned();
         let others = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars();
-        let accepted = others.filter(|last| {
-            format!("{}{last}", &text[..text.len() - 1])
-                .parse::<AgentToken>()
-                .is_ok()
-        });
+        let accepted =
+            others.filter(|last| format!("{}{last}", &text[..text.len() - 1]).parse::<AgentToken>().is_ok());
         // The last of 86 characters carries two of its six bits.
         assert_eq!(accepted.count(), 4);
     }

@@ -153,9 +153,8 @@ pub fn check_name(kind: VariableKind, name: &str) -> Result<(), VariableError> {
             }
         }
         VariableKind::File => {
-            let characters = name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+            let characters =
+                name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
             // `..` begins what Kubernetes keeps for itself in a projected volume (`..data`).
             if !characters || name == "." || name.starts_with("..") {
                 return Err(VariableError::FileName);
@@ -178,17 +177,9 @@ pub fn check_value(kind: VariableKind, value: &[u8]) -> Result<(), VariableError
 /// A workspace's variables on their way to its agent: name to bytes, base64 in JSON.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct VariableBundle {
-    #[serde(
-        default,
-        serialize_with = "serialize_values",
-        deserialize_with = "deserialize_values"
-    )]
+    #[serde(default, serialize_with = "serialize_values", deserialize_with = "deserialize_values")]
     pub environment: BTreeMap<String, SecretValue>,
-    #[serde(
-        default,
-        serialize_with = "serialize_values",
-        deserialize_with = "deserialize_values"
-    )]
+    #[serde(default, serialize_with = "serialize_values", deserialize_with = "deserialize_values")]
     pub files: BTreeMap<String, SecretValue>,
 }
 
@@ -197,9 +188,7 @@ fn serialize_values<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(
-        values
-            .iter()
-            .map(|(name, value)| (name, Zeroizing::new(STANDARD.encode(value.expose())))),
+        values.iter().map(|(name, value)| (name, Zeroizing::new(STANDARD.encode(value.expose())))),
     )
 }
 
@@ -211,9 +200,7 @@ fn deserialize_values<'de, D: Deserializer<'de>>(
         .into_iter()
         .map(|(name, value)| match STANDARD.decode(value.as_bytes()) {
             Ok(bytes) => Ok((name, SecretValue::new(bytes))),
-            Err(_) => Err(serde::de::Error::custom(format!(
-                "the value of '{name}' is not base64"
-            ))),
+            Err(_) => Err(serde::de::Error::custom(format!("the value of '{name}' is not base64"))),
         })
         .collect()
 }
@@ -224,14 +211,7 @@ mod tests {
 
     #[test]
     fn environment_names_that_would_change_a_program_are_refused() {
-        for name in [
-            "LD_PRELOAD",
-            "ld_preload",
-            "BASH_ENV",
-            "BERTH_TOKEN",
-            "PATH",
-            "BASH_FUNC_x",
-        ] {
+        for name in ["LD_PRELOAD", "ld_preload", "BASH_ENV", "BERTH_TOKEN", "PATH", "BASH_FUNC_x"] {
             assert_eq!(
                 check_name(VariableKind::Environment, name),
                 Err(VariableError::ReservedName),
@@ -251,11 +231,7 @@ mod tests {
     #[test]
     fn file_names_hold_no_path() {
         for name in ["a/b", "..", ".", "..data", "a\\b", "a b"] {
-            assert_eq!(
-                check_name(VariableKind::File, name),
-                Err(VariableError::FileName),
-                "{name}"
-            );
+            assert_eq!(check_name(VariableKind::File, name), Err(VariableError::FileName), "{name}");
         }
         assert_eq!(check_name(VariableKind::File, ".npmrc"), Ok(()));
     }

@@ -23,9 +23,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 fn check<T: Serialize + DeserializeOwned>(name: &str, value: &T) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(format!("{name}.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
     let text = serde_json::to_string_pretty(value).expect("JSON") + "\n";
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &text).expect("a golden file can be written");
@@ -33,11 +31,7 @@ fn check<T: Serialize + DeserializeOwned>(name: &str, value: &T) {
     let golden = std::fs::read_to_string(&path).expect("a golden file");
     assert_eq!(text, golden, "{name}");
     let back: T = serde_json::from_str(&golden).expect("the golden file can be read");
-    assert_eq!(
-        serde_json::to_string_pretty(&back).expect("JSON") + "\n",
-        golden,
-        "{name} read and written"
-    );
+    assert_eq!(serde_json::to_string_pretty(&back).expect("JSON") + "\n", golden, "{name} read and written");
 }
 
 fn workspace_id() -> WorkspaceId {
@@ -101,14 +95,8 @@ fn the_reconcile_request_keeps_its_shape() {
             sequence: 15,
             wait_seconds: 50,
             workspace_agent_infos: vec![info()],
-            received: vec![Received {
-                workspace_id: workspace_id(),
-                generation: Generation(4),
-            }],
-            page: Some(Page {
-                number: 0,
-                last: true,
-            }),
+            received: vec![Received { workspace_id: workspace_id(), generation: Generation(4) }],
+            page: Some(Page { number: 0, last: true }),
         },
     );
 }
@@ -163,13 +151,7 @@ fn the_rest_bodies_keep_their_shape() {
         last_contact_at: Some(Timestamp::UNIX_EPOCH),
         workspaces: 3,
     };
-    check(
-        "agent-created",
-        &AgentCreated {
-            agent,
-            token: Some("berth_agt_…".to_owned()),
-        },
-    );
+    check("agent-created", &AgentCreated { agent, token: Some("berth_agt_…".to_owned()) });
     let input = |name: &str, kind, value: Option<&str>, encoded: Option<&str>| VariableInput {
         name: name.to_owned(),
         kind,
@@ -197,28 +179,16 @@ fn the_rest_bodies_keep_their_shape() {
         namespace: namespace(),
         desired_state: DesiredState::Running,
         actual_state: ActualState::Failed,
-        reason: Some(StateReason {
-            reason: "ErrImagePull".to_owned(),
-            message: "not found".to_owned(),
-        }),
+        reason: Some(StateReason { reason: "ErrImagePull".to_owned(), message: "not found".to_owned() }),
         generation: Generation(2),
         applied_generation: Generation(1),
         image: "registry.example/dev:1".to_owned(),
-        variables: vec![VariableName {
-            name: "GREETING".to_owned(),
-            kind: VariableKind::Environment,
-        }],
+        variables: vec![VariableName { name: "GREETING".to_owned(), kind: VariableKind::Environment }],
         created_at: Timestamp::UNIX_EPOCH,
         desired_state_changed_at: Timestamp::UNIX_EPOCH,
         actual_state_changed_at: Timestamp::UNIX_EPOCH,
     };
-    check(
-        "workspace-list",
-        &Paged {
-            items: vec![workspace],
-            next: Some("b3BhcXVl".to_owned()),
-        },
-    );
+    check("workspace-list", &Paged { items: vec![workspace], next: Some("b3BhcXVl".to_owned()) });
 }
 
 #[test]

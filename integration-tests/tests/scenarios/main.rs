@@ -20,11 +20,12 @@ metadata:
   name: welcome
 components:
   - name: main
+    attributes:
+      overrideCommand: false
     container:
       image: {}
       command: [busybox, httpd]
       args: [-f, -p, '8080', -h, /projects]
-      overrideCommand: false
       memoryLimit: 128Mi
       endpoints:
         - name: web

@@ -16,7 +16,9 @@ fn every_byte() -> Vec<u8> {
 /// What the secrets may not stand in, in several spellings.
 fn spellings(value: &[u8]) -> Vec<String> {
     use base64::Engine as _;
-    let hex = value.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let hex = value
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let base64 = base64::engine::general_purpose::STANDARD.encode(value);
     vec![String::from_utf8_lossy(value).into_owned(), hex, base64]
 }

@@ -57,21 +57,11 @@ fn observe(deployment: &DeploymentInfo) -> Option<Observed<'_>> {
         (Some(_), None) => true,
         (None, _) => false,
     };
-    Some(Observed {
-        replicas,
-        progressing,
-        status,
-        stale,
-    })
+    Some(Observed { replicas, progressing, status, stale })
 }
 
 fn condition_reason<'a>(status: &'a DeploymentStatus, kind: &str) -> Option<&'a str> {
-    status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == kind)?
-        .reason
-        .as_deref()
+    status.conditions.iter().find(|condition| condition.kind == kind)?.reason.as_deref()
 }
 
 fn deployment_state(info: &WorkspaceAgentInfo) -> ActualState {
@@ -128,21 +118,17 @@ fn starting(info: &WorkspaceAgentInfo) -> ActualState {
 fn reason(state: ActualState, info: &WorkspaceAgentInfo) -> Option<StateReason> {
     match state {
         ActualState::Running | ActualState::Stopped | ActualState::Terminated => None,
-        ActualState::Unknown if info.latest_k8s_deployment_info.is_none() => Some(state_reason(
-            "NoDeployment",
-            "the cluster holds no Deployment of this workspace",
-        )),
+        ActualState::Unknown if info.latest_k8s_deployment_info.is_none() => {
+            Some(state_reason("NoDeployment", "the cluster holds no Deployment of this workspace"))
+        }
         _ => problem_reason(info).or_else(|| condition_message(info)),
     }
 }
 
 /// The pod's problem, those that only a person can cure first.
 fn problem_reason(info: &WorkspaceAgentInfo) -> Option<StateReason> {
-    let problem = info
-        .pod_problems
-        .iter()
-        .find(|p| p.needs_a_person())
-        .or_else(|| info.pod_problems.first())?;
+    let problem =
+        info.pod_problems.iter().find(|p| p.needs_a_person()).or_else(|| info.pod_problems.first())?;
     let message = match &problem.container {
         Some(container) => format!("container {container}: {}", problem.message),
         None => problem.message.clone(),
@@ -152,18 +138,10 @@ fn problem_reason(info: &WorkspaceAgentInfo) -> Option<StateReason> {
 
 /// Quota and admission errors stand in the Deployment's ReplicaFailure condition; a deadline in Progressing.
 fn condition_message(info: &WorkspaceAgentInfo) -> Option<StateReason> {
-    let conditions = &info
-        .latest_k8s_deployment_info
-        .as_ref()?
-        .status
-        .as_ref()?
-        .conditions;
+    let conditions = &info.latest_k8s_deployment_info.as_ref()?.status.as_ref()?.conditions;
     let failed = |kind: &str, status: &str| conditions.iter().find(|c| c.kind == kind && c.status == status);
     let condition = failed("ReplicaFailure", "True").or_else(|| failed("Progressing", "False"))?;
-    Some(state_reason(
-        condition.reason.as_deref()?,
-        condition.message.as_deref().unwrap_or(""),
-    ))
+    Some(state_reason(condition.reason.as_deref()?, condition.message.as_deref().unwrap_or("")))
 }
 
 /// Whether the report proves that the workspace was scaled down at the generation it proves. The conditions do not

@@ -60,12 +60,7 @@ fn deployment(
 }
 
 fn status(info: &mut WorkspaceAgentInfo) -> &mut DeploymentStatus {
-    info.latest_k8s_deployment_info
-        .as_mut()
-        .expect("a deployment")
-        .status
-        .as_mut()
-        .expect("a status")
+    info.latest_k8s_deployment_info.as_mut().expect("a deployment").status.as_mut().expect("a status")
 }
 
 fn problem(reason: &str) -> PodProblem {
@@ -78,10 +73,7 @@ fn problem(reason: &str) -> PodProblem {
 }
 
 fn error() -> ErrorDetails {
-    ErrorDetails {
-        error_type: ErrorType::Kubernetes,
-        error_message: "admission webhook denied".to_owned(),
-    }
+    ErrorDetails { error_type: ErrorType::Kubernetes, error_message: "admission webhook denied".to_owned() }
 }
 
 fn state(info: &WorkspaceAgentInfo) -> ActualState {
@@ -130,17 +122,9 @@ fn without_a_deployment_nothing_is_known() {
 fn without_a_status_or_replicas_or_a_progressing_reason_nothing_is_known() {
     let running = || deployment(1, 1, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
     let mut no_status = running();
-    no_status
-        .latest_k8s_deployment_info
-        .as_mut()
-        .expect("a deployment")
-        .status = None;
+    no_status.latest_k8s_deployment_info.as_mut().expect("a deployment").status = None;
     let mut no_replicas = running();
-    no_replicas
-        .latest_k8s_deployment_info
-        .as_mut()
-        .expect("a deployment")
-        .replicas = None;
+    no_replicas.latest_k8s_deployment_info.as_mut().expect("a deployment").replicas = None;
     let mut no_conditions = running();
     status(&mut no_conditions).conditions.clear();
     let mut no_reason = running();
@@ -152,17 +136,10 @@ fn without_a_status_or_replicas_or_a_progressing_reason_nothing_is_known() {
 
 #[test]
 fn a_stale_status_says_only_where_it_is_going() {
-    for (replicas, expected) in [
-        (0, ActualState::Stopping),
-        (1, ActualState::Starting),
-        (2, ActualState::Unknown),
-    ] {
-        let mut info = deployment(
-            replicas,
-            1,
-            "NewReplicaSetAvailable",
-            Some("MinimumReplicasAvailable"),
-        );
+    for (replicas, expected) in
+        [(0, ActualState::Stopping), (1, ActualState::Starting), (2, ActualState::Unknown)]
+    {
+        let mut info = deployment(replicas, 1, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
         status(&mut info).observed_generation = Some(2);
         assert_eq!(state(&info), expected, "replicas {replicas}");
         status(&mut info).observed_generation = None;
@@ -172,10 +149,7 @@ fn a_stale_status_says_only_where_it_is_going() {
 
 #[test]
 fn an_exceeded_deadline_is_a_failure() {
-    assert_eq!(
-        state(&deployment(1, 0, "ProgressDeadlineExceeded", None)),
-        ActualState::Failed
-    );
+    assert_eq!(state(&deployment(1, 0, "ProgressDeadlineExceeded", None)), ActualState::Failed);
 }
 
 #[test]
@@ -189,10 +163,7 @@ fn a_progressing_replica_set_is_starting_or_stopping_by_its_replicas() {
 
 #[test]
 fn an_unavailable_condition_without_a_reason_is_unknown() {
-    assert_eq!(
-        state(&deployment(1, 1, "NewReplicaSetAvailable", None)),
-        ActualState::Unknown
-    );
+    assert_eq!(state(&deployment(1, 1, "NewReplicaSetAvailable", None)), ActualState::Unknown);
 }
 
 #[test]
@@ -232,10 +203,7 @@ fn one_wanted_and_none_available_is_starting_until_only_a_person_can_help() {
     assert_eq!(state(&info), ActualState::Starting);
     info.pod_problems.push(problem("CrashLoopBackOff"));
     assert_eq!(state(&info), ActualState::Failed);
-    assert_eq!(
-        actual_state(&info).1.expect("a reason").reason,
-        "CrashLoopBackOff"
-    );
+    assert_eq!(actual_state(&info).1.expect("a reason").reason, "CrashLoopBackOff");
 }
 
 #[test]
@@ -246,11 +214,7 @@ fn an_image_that_cannot_be_pulled_fails_before_the_deadline() {
     assert_eq!(state, ActualState::Failed);
     let reason = reason.expect("a reason");
     assert_eq!(reason.reason, "ErrImagePull");
-    assert!(
-        reason.message.starts_with("container main: Back-off"),
-        "{}",
-        reason.message
-    );
+    assert!(reason.message.starts_with("container main: Back-off"), "{}", reason.message);
 }
 
 #[test]
@@ -270,27 +234,14 @@ fn a_refused_quota_is_told_in_the_words_of_the_condition() {
 #[test]
 fn anything_else_is_unknown() {
     assert_eq!(
-        state(&deployment(
-            1,
-            1,
-            "SomethingNew",
-            Some("MinimumReplicasAvailable")
-        )),
+        state(&deployment(1, 1, "SomethingNew", Some("MinimumReplicasAvailable"))),
         ActualState::Unknown
     );
     assert_eq!(
-        state(&deployment(
-            3,
-            3,
-            "NewReplicaSetAvailable",
-            Some("MinimumReplicasAvailable")
-        )),
+        state(&deployment(3, 3, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"))),
         ActualState::Unknown
     );
-    assert_eq!(
-        state(&deployment(0, 0, "NewReplicaSetAvailable", Some("Other"))),
-        ActualState::Unknown
-    );
+    assert_eq!(state(&deployment(0, 0, "NewReplicaSetAvailable", Some("Other"))), ActualState::Unknown);
 }
 
 proptest! {

@@ -13,13 +13,7 @@ pub enum Wish {
 }
 
 impl Wish {
-    pub const ALL: [Self; 5] = [
-        Self::Start,
-        Self::Stop,
-        Self::Restart,
-        Self::Rebuild,
-        Self::Terminate,
-    ];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Restart, Self::Rebuild, Self::Terminate];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -103,11 +97,7 @@ mod tests {
             (Wish::Terminate, RestartRequested, Ok(Change(Terminated))),
         ];
         for (wish, desired, expected) in table {
-            assert_eq!(
-                transition(desired, ActualState::Running, wish),
-                expected,
-                "{wish:?} while {desired}"
-            );
+            assert_eq!(transition(desired, ActualState::Running, wish), expected, "{wish:?} while {desired}");
         }
     }
 
@@ -128,10 +118,7 @@ mod tests {
     #[test]
     fn starting_a_failed_workspace_starts_it_again() {
         for actual in [ActualState::Failed, ActualState::Error] {
-            assert_eq!(
-                transition(Running, actual, Wish::Start),
-                Ok(Transition::Change(RestartRequested))
-            );
+            assert_eq!(transition(Running, actual, Wish::Start), Ok(Transition::Change(RestartRequested)));
         }
     }
 }

@@ -55,41 +55,20 @@ fn everything() -> WorkspaceSpec {
                     memory_limit: Some("32Mi".to_owned()),
                     ..Resources::default()
                 },
-                endpoints: vec![EndpointSpec {
-                    name: "web".to_owned(),
-                    port: 8080,
-                }],
-                mounts: vec![MountSpec {
-                    volume: "cache".to_owned(),
-                    path: "/cache".to_owned(),
-                }],
+                endpoints: vec![EndpointSpec { name: "web".to_owned(), port: 8080 }],
+                mounts: vec![MountSpec { volume: "cache".to_owned(), path: "/cache".to_owned() }],
                 ..ContainerSpec::default()
             },
             ContainerSpec {
                 name: "database".to_owned(),
                 image: "registry.example/postgres:16".to_owned(),
-                mounts: vec![MountSpec {
-                    volume: "scratch".to_owned(),
-                    path: "/scratch".to_owned(),
-                }],
+                mounts: vec![MountSpec { volume: "scratch".to_owned(), path: "/scratch".to_owned() }],
                 ..ContainerSpec::default()
             },
         ],
         volumes: BTreeMap::from([
-            (
-                "cache".to_owned(),
-                VolumeSpec {
-                    size: Some("3Gi".to_owned()),
-                    ephemeral: false,
-                },
-            ),
-            (
-                "scratch".to_owned(),
-                VolumeSpec {
-                    size: None,
-                    ephemeral: true,
-                },
-            ),
+            ("cache".to_owned(), VolumeSpec { size: Some("3Gi".to_owned()), ephemeral: false }),
+            ("scratch".to_owned(), VolumeSpec { size: None, ephemeral: true }),
         ]),
         events: Events {
             pre_start: vec![command("prepare", "echo $MODE")],
@@ -99,10 +78,7 @@ fn everything() -> WorkspaceSpec {
 }
 
 fn kinds(objects: &[Value]) -> Vec<&str> {
-    objects
-        .iter()
-        .map(|object| object["kind"].as_str().expect("a kind"))
-        .collect()
+    objects.iter().map(|object| object["kind"].as_str().expect("a kind")).collect()
 }
 
 #[test]
@@ -123,10 +99,7 @@ fn a_workspace_with_everything_matches_its_golden_file() {
         runtime_class: Some("gvisor".to_owned()),
         ..AgentConfig::default()
     };
-    insta::assert_json_snapshot!(
-        "everything",
-        rendered(everything(), config, DesiredState::Stopped)
-    );
+    insta::assert_json_snapshot!("everything", rendered(everything(), config, DesiredState::Stopped));
 }
 
 #[test]
@@ -150,14 +123,8 @@ fn the_order_is_that_of_application() {
 fn every_object_says_whose_it_is_and_which_generation() {
     for object in rendered(everything(), AgentConfig::default(), DesiredState::Running) {
         let metadata = &object["metadata"];
-        assert_eq!(
-            metadata["labels"]["berth.dev/agent-id"],
-            Uuid::from_u128(2).to_string()
-        );
-        assert_eq!(
-            metadata["labels"]["berth.dev/workspace-id"],
-            Uuid::from_u128(3).to_string()
-        );
+        assert_eq!(metadata["labels"]["berth.dev/agent-id"], Uuid::from_u128(2).to_string());
+        assert_eq!(metadata["labels"]["berth.dev/workspace-id"], Uuid::from_u128(3).to_string());
         assert_eq!(metadata["annotations"]["berth.dev/generation"], "7");
     }
 }
@@ -173,29 +140,39 @@ fn the_quota_holds_exactly_one_pod() {
 }
 
 #[test]
+fn a_container_that_runs_before_the_others_is_not_among_them() {
+    let mut spec = everything();
+    spec.containers.push(ContainerSpec {
+        name: "migrate".to_owned(),
+        image: "registry.example/migrate:1".to_owned(),
+        init: true,
+        resources: Resources { cpu_limit: Some("8".to_owned()), ..Resources::default() },
+        ..ContainerSpec::default()
+    });
+    spec.events.pre_start[0].component = "migrate".to_owned();
+    let objects = rendered(spec, AgentConfig::default(), DesiredState::Running);
+    let pod = &objects.last().expect("a Deployment")["spec"]["template"]["spec"];
+    assert_eq!(pod["containers"].as_array().map(Vec::len), Some(2));
+    assert_eq!(pod["initContainers"][0]["name"], "berth-pre-start-prepare");
+    assert_eq!(pod["initContainers"][0]["image"], "registry.example/migrate:1");
+    assert_eq!(objects[2]["spec"]["hard"]["limits.cpu"], "8", "the largest of what runs alone");
+}
+
+#[test]
 fn literal_values_are_never_expanded_by_kubernetes() {
     let objects = rendered(everything(), AgentConfig::default(), DesiredState::Running);
     let pod = &objects.last().expect("a Deployment")["spec"]["template"]["spec"];
     let env = pod["containers"][0]["env"].as_array().expect("env");
-    let greeting = env
-        .iter()
-        .find(|variable| variable["name"] == "GREETING")
-        .expect("GREETING");
+    let greeting = env.iter().find(|variable| variable["name"] == "GREETING").expect("GREETING");
     assert_eq!(greeting["value"], "$$(HOME) costs 5$$");
 }
 
 #[test]
 fn replicas_follow_the_desired_state() {
-    for (desired, replicas) in [
-        (DesiredState::Running, 1),
-        (DesiredState::Stopped, 0),
-        (DesiredState::RestartRequested, 0),
-    ] {
+    for (desired, replicas) in
+        [(DesiredState::Running, 1), (DesiredState::Stopped, 0), (DesiredState::RestartRequested, 0)]
+    {
         let objects = rendered(WorkspaceSpec::from_image("a"), AgentConfig::default(), desired);
-        assert_eq!(
-            objects.last().expect("a Deployment")["spec"]["replicas"],
-            replicas,
-            "{desired}"
-        );
+        assert_eq!(objects.last().expect("a Deployment")["spec"]["replicas"], replicas, "{desired}");
     }
 }

@@ -23,23 +23,12 @@ use crate::objects;
 /// `_now` is here for the rules that count time (lifecycle, grace of orphans); no other clock is looked at.
 pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, _now: Timestamp) -> Plan {
     // 1. What was reported, by workspace. The last of two reports in one message wins.
-    let infos: HashMap<WorkspaceId, &WorkspaceAgentInfo> = request
-        .workspace_agent_infos
-        .iter()
-        .map(|info| (info.workspace_id, info))
-        .collect();
-    let received: HashSet<(WorkspaceId, Generation)> = request
-        .received
-        .iter()
-        .map(|received| (received.workspace_id, received.generation))
-        .collect();
-    let mut plan = Plan {
-        updates: vec![],
-        directives: vec![],
-        orphans: vec![],
-        report: vec![],
-        has_news: false,
-    };
+    let infos: HashMap<WorkspaceId, &WorkspaceAgentInfo> =
+        request.workspace_agent_infos.iter().map(|info| (info.workspace_id, info)).collect();
+    let received: HashSet<(WorkspaceId, Generation)> =
+        request.received.iter().map(|received| (received.workspace_id, received.generation)).collect();
+    let mut plan =
+        Plan { updates: vec![], directives: vec![], orphans: vec![], report: vec![], has_news: false };
 
     for workspace in &snapshot.workspaces {
         // 2. What is there. 3. What shall be.
@@ -53,10 +42,7 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, _now: Timestam
         // 5. What is stored, answered and explained.
         plan.updates.extend(update(workspace, &next));
         plan.has_news |= observation.reported || !received.contains(&(next.id, next.generation));
-        plan.report.push(Explanation {
-            workspace_id: next.id,
-            cause,
-        });
+        plan.report.push(Explanation { workspace_id: next.id, cause });
         plan.directives.push(directive);
     }
     // 6. What nobody asked for.
@@ -80,9 +66,7 @@ fn observe<'a>(
     info: Option<&'a WorkspaceAgentInfo>,
     request: &ReconcileRequest,
 ) -> Observation<'a> {
-    let outdated = workspace
-        .reported
-        .is_some_and(|stored| stored > (request.epoch, request.sequence));
+    let outdated = workspace.reported.is_some_and(|stored| stored > (request.epoch, request.sequence));
     // Pages of a long list say nothing about what other pages hold.
     let complete = request.update_type == UpdateType::Full
         && request.page.is_none_or(|page| page.number == 0 && page.last);
@@ -104,10 +88,8 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         (next.actual_state, next.reason) = actual_state(info);
         // What was reported last counts, not the highest: a lower one means that the cluster went back.
         next.applied_generation = info.applied_generation.unwrap_or_default();
-        next.deployment_resource_version = info
-            .latest_k8s_deployment_info
-            .as_ref()
-            .map(|deployment| deployment.resource_version.clone());
+        next.deployment_resource_version =
+            info.latest_k8s_deployment_info.as_ref().map(|deployment| deployment.resource_version.clone());
     } else if observation.missing && workspace.applied_generation > Generation::default() {
         next.actual_state = ActualState::Unknown;
         next.reason = Some(StateReason {
@@ -151,9 +133,7 @@ fn direct(
     update_type: UpdateType,
 ) -> Option<(Cause, PlannedDirective)> {
     let terminate = next.desired_state == DesiredState::Terminated;
-    let gone = observation
-        .info
-        .is_some_and(|info| actual_state(info).0 == ActualState::Terminated);
+    let gone = observation.info.is_some_and(|info| actual_state(info).0 == ActualState::Terminated);
     let variables_missing = observation.info.is_some_and(|info| info.variables_missing);
     let runs = next.desired_state == DesiredState::Running;
 
@@ -161,18 +141,11 @@ fn direct(
         if !observation.reported {
             return None;
         }
-        if gone {
-            Cause::Acknowledged
-        } else {
-            Cause::Resurrected
-        }
+        if gone { Cause::Acknowledged } else { Cause::Resurrected }
     } else if terminate {
         Cause::NotYetGone
     } else if observation.missing
-        && next
-            .reason
-            .as_ref()
-            .is_some_and(|reason| reason.reason == "NotInCluster")
+        && next.reason.as_ref().is_some_and(|reason| reason.reason == "NotInCluster")
     {
         Cause::MissingInCluster
     } else if next.applied_generation == Generation::default() {
@@ -208,13 +181,7 @@ fn direct(
     };
     let first_configuration = matches!(cause, Cause::NeverApplied | Cause::MissingInCluster);
     let variables_wanted = applies && runs && (first_configuration || variables_missing);
-    Some((
-        cause,
-        PlannedDirective {
-            directive,
-            variables_wanted,
-        },
-    ))
+    Some((cause, PlannedDirective { directive, variables_wanted }))
 }
 
 /// The new values of the row, when there are any.
@@ -223,10 +190,7 @@ fn update(before: &Workspace, next: &Workspace) -> Option<WorkspaceUpdate> {
         return None;
     }
     let intent = (before.desired_state != next.desired_state || before.generation != next.generation)
-        .then_some(IntentChange {
-            desired_state: next.desired_state,
-            generation: next.generation,
-        });
+        .then_some(IntentChange { desired_state: next.desired_state, generation: next.generation });
     Some(WorkspaceUpdate {
         workspace_id: before.id,
         seen_generation: before.generation,

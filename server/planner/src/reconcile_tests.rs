@@ -92,10 +92,7 @@ fn request(update_type: UpdateType, infos: Vec<WorkspaceAgentInfo>) -> Reconcile
         wait_seconds: 0,
         workspace_agent_infos: infos,
         received: vec![],
-        page: (update_type == UpdateType::Full).then_some(Page {
-            number: 0,
-            last: true,
-        }),
+        page: (update_type == UpdateType::Full).then_some(Page { number: 0, last: true }),
     }
 }
 
@@ -118,14 +115,8 @@ fn full(workspace: &Workspace, infos: Vec<WorkspaceAgentInfo>) -> Plan {
 }
 
 fn replicas(plan: &Plan) -> i64 {
-    let objects = plan.directives[0]
-        .directive
-        .config_to_apply
-        .as_ref()
-        .expect("a configuration");
-    objects.last().expect("objects")["spec"]["replicas"]
-        .as_i64()
-        .expect("replicas")
+    let objects = plan.directives[0].directive.config_to_apply.as_ref().expect("a configuration");
+    objects.last().expect("objects")["spec"]["replicas"].as_i64().expect("replicas")
 }
 
 #[test]
@@ -139,10 +130,7 @@ fn a_new_workspace_is_created_with_its_variables() {
 
 #[test]
 fn lost_response_is_resent_next_round() {
-    let workspace = Workspace {
-        generation: Generation(5),
-        ..running(4)
-    };
+    let workspace = Workspace { generation: Generation(5), ..running(4) };
     for _ in 0..3 {
         let plan = partial(&workspace, vec![]);
         assert_eq!(plan.directives[0].directive.action, Action::Update);
@@ -155,17 +143,11 @@ fn lost_response_is_resent_next_round() {
 fn a_held_directive_is_no_news_but_comes_again() {
     let workspace = workspace(DesiredState::Running);
     let mut request = request(UpdateType::Partial, vec![]);
-    request.received = vec![Received {
-        workspace_id: workspace.id,
-        generation: Generation(1),
-    }];
+    request.received = vec![Received { workspace_id: workspace.id, generation: Generation(1) }];
     let held = plan(vec![workspace.clone()], &request);
     assert!(!held.has_news);
     assert_eq!(held.directives[0].directive.action, Action::Create);
-    let newer = Workspace {
-        generation: Generation(2),
-        ..workspace
-    };
+    let newer = Workspace { generation: Generation(2), ..workspace };
     assert!(plan(vec![newer], &request).has_news);
 }
 
@@ -174,10 +156,7 @@ fn proof_ends_the_directive_and_is_acknowledged() {
     let workspace = workspace(DesiredState::Running);
     let plan = partial(&workspace, vec![info(&workspace, 1, 1)]);
     let directive = &plan.directives[0].directive;
-    assert_eq!(
-        (directive.action, directive.actual_state),
-        (Action::None, ActualState::Running)
-    );
+    assert_eq!((directive.action, directive.actual_state), (Action::None, ActualState::Running));
     assert_eq!(directive.deployment_resource_version.as_deref(), Some("8"));
     assert!(directive.config_to_apply.is_none());
     assert_eq!(plan.updates[0].applied_generation, Generation(1));
@@ -185,10 +164,7 @@ fn proof_ends_the_directive_and_is_acknowledged() {
 
 #[test]
 fn an_older_report_is_answered_and_not_stored() {
-    let workspace = Workspace {
-        reported: Some((1, 9)),
-        ..running(3)
-    };
+    let workspace = Workspace { reported: Some((1, 9)), ..running(3) };
     let plan = partial(&workspace, vec![info(&workspace, 2, 0)]);
     assert!(plan.updates.is_empty());
     assert_eq!(plan.directives[0].directive.actual_state, ActualState::Running);
@@ -213,31 +189,22 @@ fn a_cluster_ahead_of_a_restored_database_is_overtaken() {
 
 #[test]
 fn a_restart_scales_down_and_then_up_by_itself() {
-    let restart = Workspace {
-        desired_state: DesiredState::RestartRequested,
-        generation: Generation(4),
-        ..running(3)
-    };
+    let restart =
+        Workspace { desired_state: DesiredState::RestartRequested, generation: Generation(4), ..running(3) };
     let down = partial(&restart, vec![]);
     assert_eq!(replicas(&down), 0);
 
     let up = partial(&restart, vec![info(&restart, 4, 0)]);
     let intent = up.updates[0].intent.expect("a change of intent");
-    assert_eq!(
-        (intent.desired_state, intent.generation),
-        (DesiredState::Running, Generation(5))
-    );
+    assert_eq!((intent.desired_state, intent.generation), (DesiredState::Running, Generation(5)));
     assert_eq!(replicas(&up), 1);
 }
 
 #[test]
 fn a_restart_waits_for_the_generation_that_asked_for_it() {
     // The Deployment is scaled down, but at a generation before the restart: a stop that the user undid.
-    let restart = Workspace {
-        desired_state: DesiredState::RestartRequested,
-        generation: Generation(4),
-        ..running(3)
-    };
+    let restart =
+        Workspace { desired_state: DesiredState::RestartRequested, generation: Generation(4), ..running(3) };
     let plan = partial(&restart, vec![info(&restart, 3, 0)]);
     assert!(plan.updates[0].intent.is_none());
     assert_eq!(replicas(&plan), 0);
@@ -245,28 +212,19 @@ fn a_restart_waits_for_the_generation_that_asked_for_it() {
 
 #[test]
 fn a_restart_does_not_need_a_stopped_that_was_never_seen() {
-    let restart = Workspace {
-        desired_state: DesiredState::RestartRequested,
-        generation: Generation(4),
-        ..running(3)
-    };
+    let restart =
+        Workspace { desired_state: DesiredState::RestartRequested, generation: Generation(4), ..running(3) };
     let mut report = info(&restart, 4, 0);
-    let status = report
-        .latest_k8s_deployment_info
-        .as_mut()
-        .and_then(|d| d.status.as_mut())
-        .expect("a status");
+    let status =
+        report.latest_k8s_deployment_info.as_mut().and_then(|d| d.status.as_mut()).expect("a status");
     status.conditions.clear();
     assert!(partial(&restart, vec![report]).updates[0].intent.is_some());
 }
 
 #[test]
 fn termination_goes_on_until_the_proof_and_is_echoed() {
-    let doomed = Workspace {
-        desired_state: DesiredState::Terminated,
-        generation: Generation(4),
-        ..running(3)
-    };
+    let doomed =
+        Workspace { desired_state: DesiredState::Terminated, generation: Generation(4), ..running(3) };
     let told = partial(&doomed, vec![]);
     assert_eq!(told.directives[0].directive.action, Action::Terminate);
     assert!(told.directives[0].directive.config_to_apply.is_none());
@@ -274,10 +232,7 @@ fn termination_goes_on_until_the_proof_and_is_echoed() {
     let proven = partial(&doomed, vec![gone(&doomed)]);
     assert_eq!(proven.updates[0].actual_state, ActualState::Terminated);
     let directive = &proven.directives[0].directive;
-    assert_eq!(
-        (directive.action, directive.actual_state),
-        (Action::None, ActualState::Terminated)
-    );
+    assert_eq!((directive.action, directive.actual_state), (Action::None, ActualState::Terminated));
 }
 
 #[test]
@@ -292,12 +247,7 @@ fn a_terminated_workspace_that_shows_up_again_is_removed_and_stays_terminated() 
     assert_eq!(plan.report[0].cause, Cause::Resurrected);
     assert!(plan.updates.is_empty());
     // The agent lost the echo and reports the end once more.
-    assert_eq!(
-        partial(&finished, vec![gone(&finished)]).directives[0]
-            .directive
-            .action,
-        Action::None
-    );
+    assert_eq!(partial(&finished, vec![gone(&finished)]).directives[0].directive.action, Action::None);
 }
 
 #[test]
@@ -323,10 +273,7 @@ fn what_a_full_report_lacks_is_sent_again_and_not_taken_for_terminated() {
 fn one_page_of_many_says_nothing_about_the_others() {
     let workspace = running(3);
     let mut request = request(UpdateType::Full, vec![]);
-    request.page = Some(Page {
-        number: 0,
-        last: false,
-    });
+    request.page = Some(Page { number: 0, last: false });
     let plan = plan(vec![workspace], &request);
     assert!(plan.updates.is_empty());
     assert_eq!(plan.directives[0].directive.action, Action::None);
@@ -346,15 +293,10 @@ fn missing_variables_are_sent_again_to_a_workspace_that_shall_run() {
 
 #[test]
 fn an_error_is_the_workspaces_own_and_the_directive_goes_on() {
-    let workspace = Workspace {
-        generation: Generation(4),
-        ..running(3)
-    };
+    let workspace = Workspace { generation: Generation(4), ..running(3) };
     let mut report = info(&workspace, 3, 1);
-    report.error_details = Some(ErrorDetails {
-        error_type: ErrorType::Kubernetes,
-        error_message: "quota".to_owned(),
-    });
+    report.error_details =
+        Some(ErrorDetails { error_type: ErrorType::Kubernetes, error_message: "quota".to_owned() });
     let plan = partial(&workspace, vec![report]);
     assert_eq!(plan.updates[0].actual_state, ActualState::Error);
     assert_eq!(plan.directives[0].directive.action, Action::Update);
@@ -383,11 +325,7 @@ fn equal_input_gives_equal_bytes() {
         workspaces: vec![workspace(DesiredState::Running)],
     };
     let bytes = || {
-        let plan = reconcile(
-            &snapshot,
-            &request(UpdateType::Partial, vec![]),
-            Timestamp::UNIX_EPOCH,
-        );
+        let plan = reconcile(&snapshot, &request(UpdateType::Partial, vec![]), Timestamp::UNIX_EPOCH);
         serde_json::to_string(&plan.directives[0].directive).expect("JSON")
     };
     assert_eq!(bytes(), bytes());

@@ -23,21 +23,12 @@ pub(super) fn deployment(context: &Context<'_>) -> Deployment {
         spec: Some(DeploymentSpec {
             replicas: Some(context.workspace.desired_state.replicas().unwrap_or(0)),
             // The old pod has to let go of the volume before the new one takes it.
-            strategy: Some(DeploymentStrategy {
-                type_: Some("Recreate".to_owned()),
-                rolling_update: None,
-            }),
-            selector: LabelSelector {
-                match_labels: Some(context.selector()),
-                ..LabelSelector::default()
-            },
+            strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
+            selector: LabelSelector { match_labels: Some(context.selector()), ..LabelSelector::default() },
             progress_deadline_seconds: Some(600),
             revision_history_limit: Some(1),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(context.labels()),
-                    ..ObjectMeta::default()
-                }),
+                metadata: Some(ObjectMeta { labels: Some(context.labels()), ..ObjectMeta::default() }),
                 spec: Some(pod(context)),
             },
             ..DeploymentSpec::default()
@@ -67,20 +58,17 @@ fn pod(context: &Context<'_>) -> PodSpec {
             ..PodSecurityContext::default()
         }),
         init_containers: none_if_empty(
-            spec.events
-                .pre_start
-                .iter()
-                .filter_map(|command| init_container(context, command))
-                .collect(),
+            spec.events.pre_start.iter().filter_map(|command| init_container(context, command)).collect(),
         ),
-        containers: spec
-            .containers
-            .iter()
-            .map(|container| main_container(context, container))
-            .collect(),
+        containers: staying(context).map(|container| main_container(context, container)).collect(),
         volumes: Some(volumes(context)),
         ..PodSpec::default()
     }
+}
+
+/// The containers that run as long as the pod does, and not those that a `preStart` command runs to their end.
+pub(super) fn staying<'a>(context: &'a Context<'_>) -> impl Iterator<Item = &'a ContainerSpec> {
+    context.workspace.spec.containers.iter().filter(|container| !container.init)
 }
 
 fn none_if_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
@@ -88,24 +76,15 @@ fn none_if_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
 }
 
 fn runtime_default() -> SeccompProfile {
-    SeccompProfile {
-        type_: "RuntimeDefault".to_owned(),
-        localhost_profile: None,
-    }
+    SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }
 }
 
 fn main_container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
     let mut container = container(context, spec);
     (container.command, container.args) = if overrides_command(spec) {
-        (
-            Some(vec!["/bin/sh".to_owned(), format!("{}/idle.sh", scripts::PATH)]),
-            None,
-        )
+        (Some(vec!["/bin/sh".to_owned(), format!("{}/idle.sh", scripts::PATH)]), None)
     } else {
-        (
-            none_if_empty(spec.command.clone()),
-            none_if_empty(spec.args.clone()),
-        )
+        (none_if_empty(spec.command.clone()), none_if_empty(spec.args.clone()))
     };
     container.ports = none_if_empty(ports(spec));
     container.lifecycle = scripts::has_post_start(context, spec).then(|| post_start(spec));
@@ -114,20 +93,14 @@ fn main_container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
 
 /// A devfile `preStart` command: the same container, before all others, running that command alone.
 fn init_container(context: &Context<'_>, command: &CommandSpec) -> Option<Container> {
-    let spec = context
-        .workspace
-        .spec
-        .containers
-        .iter()
-        .find(|container| container.name == command.component)?;
+    let spec =
+        context.workspace.spec.containers.iter().find(|container| container.name == command.component)?;
     let mut container = container(context, spec);
-    container.name = format!("pre-start-{}", command.id);
+    // A reserved prefix, so that no component of the devfile can have the name.
+    container.name = format!("berth-pre-start-{}", command.id);
     // `$` is doubled: Kubernetes would expand $(X) before the shell sees it.
-    container.command = Some(vec![
-        "/bin/sh".to_owned(),
-        "-c".to_owned(),
-        scripts::shell(command).replace('$', "$$"),
-    ]);
+    container.command =
+        Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), scripts::shell(command).replace('$', "$$")]);
     Some(container)
 }
 
@@ -151,10 +124,7 @@ fn container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             privileged: Some(false),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                add: None,
-            }),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
             run_as_non_root: Some(true),
             seccomp_profile: Some(runtime_default()),
             ..SecurityContext::default()
@@ -164,10 +134,9 @@ fn container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
     }
 }
 
-/// Devfile rule: the main container's command is replaced unless it says otherwise or brings one of its own.
+/// Devfile rule: the main container's command is replaced unless it says otherwise.
 fn overrides_command(spec: &ContainerSpec) -> bool {
-    spec.override_command
-        .unwrap_or(spec.main && spec.command.is_empty() && spec.args.is_empty())
+    spec.override_command.unwrap_or(spec.main && spec.command.is_empty() && spec.args.is_empty())
 }
 
 fn post_start(spec: &ContainerSpec) -> Lifecycle {
@@ -176,9 +145,7 @@ fn post_start(spec: &ContainerSpec) -> Lifecycle {
     let command = format!("/bin/sh {script} >/dev/null 2>&1 &");
     Lifecycle {
         post_start: Some(LifecycleHandler {
-            exec: Some(ExecAction {
-                command: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), command]),
-            }),
+            exec: Some(ExecAction { command: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), command]) }),
             ..LifecycleHandler::default()
         }),
         ..Lifecycle::default()
@@ -193,39 +160,26 @@ fn environment(context: &Context<'_>, spec: &ContainerSpec) -> Vec<EnvVar> {
         ("BERTH_WORKSPACE_ID".to_owned(), context.workspace.id.to_string()),
         // An arbitrary UID has no home directory in the image; this one is kept between pods.
         ("HOME".to_owned(), PROJECTS_PATH.to_owned()),
+        ("PROJECTS_ROOT".to_owned(), PROJECTS_PATH.to_owned()),
+        ("PROJECT_SOURCE".to_owned(), PROJECTS_PATH.to_owned()),
     ]);
     let mut all = own;
     // `$` is doubled, so that a value arrives as it was written and never as another variable's value.
-    all.extend(
-        spec.env
-            .iter()
-            .map(|(name, value)| (name.clone(), value.replace('$', "$$"))),
-    );
-    all.into_iter()
-        .map(|(name, value)| EnvVar {
-            name,
-            value: Some(value),
-            value_from: None,
-        })
-        .collect()
+    all.extend(spec.env.iter().map(|(name, value)| (name.clone(), value.replace('$', "$$"))));
+    all.into_iter().map(|(name, value)| EnvVar { name, value: Some(value), value_from: None }).collect()
 }
 
 fn ports(spec: &ContainerSpec) -> Vec<ContainerPort> {
-    let own = [("editor".to_owned(), EDITOR_PORT), ("ssh".to_owned(), SSH_PORT)]
-        .into_iter()
-        .filter(|_| spec.main);
-    own.chain(
-        spec.endpoints
-            .iter()
-            .map(|endpoint| (endpoint.name.clone(), endpoint.port)),
-    )
-    .map(|(name, port)| ContainerPort {
-        name: Some(name),
-        container_port: i32::from(port),
-        protocol: Some("TCP".to_owned()),
-        ..ContainerPort::default()
-    })
-    .collect()
+    let own =
+        [("editor".to_owned(), EDITOR_PORT), ("ssh".to_owned(), SSH_PORT)].into_iter().filter(|_| spec.main);
+    own.chain(spec.endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.port)))
+        .map(|(name, port)| ContainerPort {
+            name: Some(name),
+            container_port: i32::from(port),
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        })
+        .collect()
 }
 
 const VARIABLES: &str = "berth-variables";
@@ -245,11 +199,7 @@ fn mounts(spec: &ContainerSpec) -> Vec<VolumeMount> {
         mount(SCRIPTS, scripts::PATH, true),
     ]
     .into_iter()
-    .chain(
-        spec.mounts
-            .iter()
-            .map(|extra| mount(&extra.volume, &extra.path, false)),
-    )
+    .chain(spec.mounts.iter().map(|extra| mount(&extra.volume, &extra.path, false)))
     .collect()
 }
 
@@ -273,14 +223,10 @@ fn volumes(context: &Context<'_>) -> Vec<Volume> {
             claim(name, name)
         }
     });
-    [
-        claim(DATA, storage::DATA),
-        variables_volume(context),
-        scripts_volume(context),
-    ]
-    .into_iter()
-    .chain(further)
-    .collect()
+    [claim(DATA, storage::DATA), variables_volume(context), scripts_volume(context)]
+        .into_iter()
+        .chain(further)
+        .collect()
 }
 
 fn variables_volume(context: &Context<'_>) -> Volume {
@@ -326,16 +272,9 @@ fn figures(context: &Context<'_>, spec: &ContainerSpec) -> [(&'static str, Optio
         }
         (request, _) => request,
     };
-    let cpu_request = at_most(
-        pick(&own.cpu_request, &defaults.cpu_request),
-        &cpu_limit,
-        Unit::Milli,
-    );
-    let memory_request = at_most(
-        pick(&own.memory_request, &defaults.memory_request),
-        &memory_limit,
-        Unit::Whole,
-    );
+    let cpu_request = at_most(pick(&own.cpu_request, &defaults.cpu_request), &cpu_limit, Unit::Milli);
+    let memory_request =
+        at_most(pick(&own.memory_request, &defaults.memory_request), &memory_limit, Unit::Whole);
     [
         ("limits.cpu", cpu_limit),
         ("limits.memory", memory_limit),
@@ -348,12 +287,7 @@ fn resources(context: &Context<'_>, spec: &ContainerSpec) -> ResourceRequirement
     let [cpu_limit, memory_limit, cpu_request, memory_request] = figures(context, spec);
     let pair = |cpu: Option<String>, memory: Option<String>| {
         let quantities = [("cpu", cpu), ("memory", memory)];
-        Some(
-            quantities
-                .into_iter()
-                .filter_map(|(k, v)| Some((k.to_owned(), Quantity(v?))))
-                .collect(),
-        )
+        Some(quantities.into_iter().filter_map(|(k, v)| Some((k.to_owned(), Quantity(v?)))).collect())
     };
     ResourceRequirements {
         limits: pair(cpu_limit.1, memory_limit.1),
@@ -362,20 +296,17 @@ fn resources(context: &Context<'_>, spec: &ContainerSpec) -> ResourceRequirement
     }
 }
 
-/// What one pod of the workspace counts against the quota. Init containers run one at a time with the figures of a
-/// container that is counted already.
+/// What one pod of the workspace counts against the quota, as Kubernetes counts: the sum of what runs together, or the
+/// largest of what runs before, alone.
 pub(super) fn pod_totals(context: &Context<'_>) -> BTreeMap<&'static str, Quantity> {
     let mut totals: BTreeMap<&'static str, (u128, Unit)> = BTreeMap::new();
-    for container in &context.workspace.spec.containers {
+    let before = |container: &&ContainerSpec| container.init;
+    for container in staying(context).chain(context.workspace.spec.containers.iter().filter(before)) {
         for (resource, figure) in figures(context, container) {
-            let unit = if resource.ends_with("cpu") {
-                Unit::Milli
-            } else {
-                Unit::Whole
-            };
+            let unit = if resource.ends_with("cpu") { Unit::Milli } else { Unit::Whole };
             if let Some(amount) = figure.and_then(|figure| quantity::parse(&figure, unit)) {
-                let total = totals.entry(resource).or_insert((0, unit));
-                total.0 = total.0.saturating_add(amount);
+                let total = &mut totals.entry(resource).or_insert((0, unit)).0;
+                *total = if container.init { amount.max(*total) } else { amount.saturating_add(*total) };
             }
         }
     }

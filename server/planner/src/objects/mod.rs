@@ -63,24 +63,15 @@ impl Context<'_> {
 
     fn labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.selector();
-        labels.insert(
-            kubernetes::AGENT_ID.to_owned(),
-            self.snapshot.agent_id.to_string(),
-        );
+        labels.insert(kubernetes::AGENT_ID.to_owned(), self.snapshot.agent_id.to_string());
         labels.insert(kubernetes::WORKSPACE_NAME.to_owned(), self.name());
         labels.insert("app.kubernetes.io/managed-by".to_owned(), "berth".to_owned());
-        labels.insert(
-            "app.kubernetes.io/part-of".to_owned(),
-            "berth-workspace".to_owned(),
-        );
+        labels.insert("app.kubernetes.io/part-of".to_owned(), "berth-workspace".to_owned());
         labels
     }
 
     fn annotations(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([(
-            kubernetes::GENERATION.to_owned(),
-            self.workspace.generation.to_string(),
-        )])
+        BTreeMap::from([(kubernetes::GENERATION.to_owned(), self.workspace.generation.to_string())])
     }
 
     fn metadata(&self, name: String) -> ObjectMeta {

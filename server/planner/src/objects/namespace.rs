@@ -12,10 +12,7 @@ use super::deployment::pod_totals;
 pub(super) fn namespace(context: &Context<'_>) -> Namespace {
     let mut labels = context.labels();
     for mode in ["enforce", "warn", "audit"] {
-        labels.insert(
-            format!("pod-security.kubernetes.io/{mode}"),
-            "restricted".to_owned(),
-        );
+        labels.insert(format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned());
     }
     Namespace {
         metadata: ObjectMeta {
@@ -40,16 +37,11 @@ pub(super) fn service_account(context: &Context<'_>) -> ServiceAccount {
 /// Exactly one pod's worth: a second pod of the same workspace, which would share the volume, is refused by Kubernetes
 /// itself while the first is still there.
 pub(super) fn resource_quota(context: &Context<'_>) -> ResourceQuota {
-    let hard: BTreeMap<String, Quantity> = pod_totals(context)
-        .into_iter()
-        .map(|(resource, quantity)| (resource.to_owned(), quantity))
-        .collect();
+    let hard: BTreeMap<String, Quantity> =
+        pod_totals(context).into_iter().map(|(resource, quantity)| (resource.to_owned(), quantity)).collect();
     ResourceQuota {
         metadata: context.metadata(context.name()),
-        spec: Some(ResourceQuotaSpec {
-            hard: Some(hard),
-            ..ResourceQuotaSpec::default()
-        }),
+        spec: Some(ResourceQuotaSpec { hard: Some(hard), ..ResourceQuotaSpec::default() }),
         ..ResourceQuota::default()
     }
 }

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Context;
+use super::deployment::staying;
 
 /// IPv4 that is not the public internet: private, carrier-grade NAT, loopback, link-local (cloud metadata), multicast,
 /// reserved.
@@ -24,22 +25,11 @@ const CLOSED_V4: [&str; 8] = [
     "240.0.0.0/4",
 ];
 /// IPv6 likewise: unique local, link-local, multicast, NAT64 (which reaches all of the above), IPv4-mapped.
-const CLOSED_V6: [&str; 5] = [
-    "64:ff9b::/96",
-    "::ffff:0:0/96",
-    "fc00::/7",
-    "fe80::/10",
-    "ff00::/8",
-];
+const CLOSED_V6: [&str; 5] = ["64:ff9b::/96", "::ffff:0:0/96", "fc00::/7", "fe80::/10", "ff00::/8"];
 
 /// The ports that the workspace serves, by name: the editor's, sshd's and the devfile's endpoints.
 fn ports(context: &Context<'_>) -> Vec<(String, u16)> {
-    let endpoints = context
-        .workspace
-        .spec
-        .containers
-        .iter()
-        .flat_map(|container| &container.endpoints);
+    let endpoints = staying(context).flat_map(|container| &container.endpoints);
     [("editor".to_owned(), EDITOR_PORT), ("ssh".to_owned(), SSH_PORT)]
         .into_iter()
         .chain(endpoints.map(|endpoint| (endpoint.name.clone(), endpoint.port)))
@@ -48,10 +38,7 @@ fn ports(context: &Context<'_>) -> Vec<(String, u16)> {
 
 pub(super) fn service(context: &Context<'_>) -> Service {
     let mut metadata = context.metadata(context.name());
-    metadata
-        .annotations
-        .get_or_insert_default()
-        .insert(HOST_TEMPLATE.to_owned(), context.host_template());
+    metadata.annotations.get_or_insert_default().insert(HOST_TEMPLATE.to_owned(), context.host_template());
     let ports = ports(context)
         .into_iter()
         .map(|(name, port)| ServicePort {
@@ -96,12 +83,7 @@ fn from_proxy(context: &Context<'_>) -> NetworkPolicyIngressRule {
             namespace_selector: Some(named_namespace(&context.config().proxy_namespace)),
             ..NetworkPolicyPeer::default()
         }]),
-        ports: Some(
-            ports(context)
-                .into_iter()
-                .map(|(_, port)| policy_port("TCP", port))
-                .collect(),
-        ),
+        ports: Some(ports(context).into_iter().map(|(_, port)| policy_port("TCP", port)).collect()),
     }
 }
 

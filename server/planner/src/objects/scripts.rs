@@ -21,11 +21,8 @@ pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
     let mut data = vec![("idle.sh".to_owned(), IDLE.to_owned())];
     for container in &spec.containers {
         if has_post_start(context, container) {
-            let commands = spec
-                .events
-                .post_start
-                .iter()
-                .filter(|command| command.component == container.name);
+            let commands =
+                spec.events.post_start.iter().filter(|command| command.component == container.name);
             data.push((post_start_file(container), post_start(commands)));
         }
     }
@@ -37,13 +34,7 @@ pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
 }
 
 pub(super) fn has_post_start(context: &Context<'_>, container: &ContainerSpec) -> bool {
-    context
-        .workspace
-        .spec
-        .events
-        .post_start
-        .iter()
-        .any(|command| command.component == container.name)
+    context.workspace.spec.events.post_start.iter().any(|command| command.component == container.name)
 }
 
 pub(super) fn post_start_file(container: &ContainerSpec) -> String {
