@@ -155,12 +155,7 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // The immediate way. Its children notice within moments, and must have before their directory goes.
         self.process.signal(Signal::QUIT);
-        for _ in 0..500 {
-            if !self.process.is_alive() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.process.wait_blocking(Duration::from_secs(5));
         // The shell waits for the end of its standard input.
         drop(self.child.stdin.take());
         let _ = self.child.wait();

@@ -53,6 +53,16 @@ impl ProcessId {
         true
     }
 
+    /// As [`ProcessId::ended_within`], for `Drop`, which cannot await.
+    pub(crate) fn wait_blocking(self, limit: Duration) {
+        const STEP: Duration = Duration::from_millis(10);
+        let mut waited = Duration::ZERO;
+        while self.is_alive() && waited < limit {
+            pause_blocking(STEP);
+            waited += STEP;
+        }
+    }
+
     /// SIGTERM, and SIGKILL when it is still there after `grace`.
     pub async fn stop(self, grace: Duration) {
         self.signal(Signal::TERM);
@@ -76,6 +86,12 @@ impl ProcessId {
             .filter_map(|pid| Self::of(pid.parse().ok()?))
             .collect()
     }
+}
+
+/// Where nothing can be awaited: in `Drop`, and at the very end of a process.
+#[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread meanwhile")]
+pub(crate) fn pause_blocking(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// The start time of a process that is no zombie.
@@ -144,7 +160,7 @@ mod tests {
     fn a_zombie_counts_as_ended() {
         let mut child = std::process::Command::new("true").spawn().expect("true starts");
         let pid = child.id();
-        std::thread::sleep(Duration::from_millis(200));
+        pause_blocking(Duration::from_millis(200));
         assert_eq!(ProcessId::of(pid), None);
         child.wait().expect("it ended");
     }

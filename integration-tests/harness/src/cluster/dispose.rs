@@ -9,7 +9,7 @@ use rustix::process::{Signal, getpid};
 
 use super::cgroups;
 use super::plan::Plan;
-use crate::process::ProcessId;
+use crate::process::{ProcessId, pause_blocking};
 
 /// Ends every process of the cluster but init and this one, then removes its cgroup and its directory. Failures are left to the
 /// next start, which looks for leftovers.
@@ -36,7 +36,7 @@ fn end_all_others() {
         if others().map(|process| process.signal(Signal::KILL)).count() == 0 {
             return;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        pause_blocking(Duration::from_millis(20));
     }
 }
 

@@ -176,6 +176,7 @@ impl Cluster {
             let _ = child.wait();
         }
         if self.plan.node {
+            network::disconnect(self.plan.slot);
             cgroups::remove(self.plan.slot);
         }
     }
@@ -189,6 +190,7 @@ impl Cluster {
 
     fn clean_up(&self) {
         if self.plan.node {
+            network::disconnect(self.plan.slot);
             cgroups::remove(self.plan.slot);
         }
         let _ = std::fs::remove_file(self.dir.join(PROCESS_FILE));
@@ -206,12 +208,7 @@ impl Drop for Cluster {
             return;
         }
         self.kill_all();
-        for _ in 0..500 {
-            if !self.process.is_alive() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.process.wait_blocking(Duration::from_secs(5));
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
         }

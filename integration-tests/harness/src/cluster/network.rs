@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::time::sleep;
 
 use super::plan::{Plan, SLOTS, slot_name};
 use crate::command::{command, output};
@@ -31,6 +32,13 @@ pub(super) fn slot_is_taken(slot: u8) -> bool {
 /// `wanted` is the slot of kept data, whose addresses are written in it.
 pub(super) async fn connect(pid: u32, wanted: Option<u8>) -> anyhow::Result<u8> {
     if let Some(slot) = wanted {
+        // The kernel takes a moment to remove the interface of a cluster that was killed.
+        for _ in 0..100 {
+            if !slot_is_taken(slot) {
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
         cable(pid, slot).await.with_context(|| {
             format!("the kept data needs the addresses 10.88.{slot}.0/30, which are taken: stop that cluster, or purge this one")
         })?;
@@ -66,6 +74,14 @@ async fn cable(pid: u32, slot: u8) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes the cable at once. The kernel would do it too, a while after the last process.
+pub(super) fn disconnect(slot: u8) {
+    let mut ip = std::process::Command::new("ip");
+    ip.args(["link", "delete", &slot_name(slot)]).env("PATH", SYSTEM_PATH).stderr(std::process::Stdio::null());
+    // Refused when the kernel was quicker.
+    let _ = ip.status();
+}
+
 /// The cluster's end, set up from inside its namespace.
 pub(super) async fn configure_inside(plan: &Plan) -> anyhow::Result<()> {
     for _ in 0..200 {
@@ -74,7 +90,7 @@ pub(super) async fn configure_inside(plan: &Plan) -> anyhow::Result<()> {
         {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(10)).await;
     }
     ip("link set lo up").await?;
     ip(&format!("address add {}/30 dev eth0", plan.node_address())).await?;

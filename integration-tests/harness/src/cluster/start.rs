@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, Patch, PatchParams};
@@ -47,8 +48,9 @@ pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
         None
     };
 
+    let since = Timestamp::now();
     let cluster = launch(&config, &binaries).await?;
-    match timeout(LIMIT, prepare(&cluster, sandbox.as_deref())).await.context(LATE).flatten() {
+    match timeout(LIMIT, prepare(&cluster, sandbox.as_deref(), since)).await.context(LATE).flatten() {
         Ok(()) => Ok(cluster),
         Err(cause) => {
             cluster.abandon();
@@ -58,14 +60,14 @@ pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
 }
 
 /// From a running supervisor to a cluster that takes pods.
-async fn prepare(cluster: &Cluster, sandbox: Option<&Path>) -> anyhow::Result<()> {
+async fn prepare(cluster: &Cluster, sandbox: Option<&Path>, since: Timestamp) -> anyhow::Result<()> {
     wait_for_supervisor(cluster).await?;
     if let Some(sandbox) = sandbox {
         node::import_image(cluster, sandbox).await?;
     }
     wait_for_api(cluster).await?;
     apply_storage_class(cluster).await?;
-    settle(cluster).await
+    settle(cluster, since).await
 }
 
 /// Starts the supervisor and gives it its plan.
@@ -209,7 +211,7 @@ async fn apply_storage_class(cluster: &Cluster) -> anyhow::Result<()> {
 }
 
 /// Pods can be made once the node is ready and the default namespace has its service account.
-async fn settle(cluster: &Cluster) -> anyhow::Result<()> {
+async fn settle(cluster: &Cluster, since: Timestamp) -> anyhow::Result<()> {
     let client = cluster.client().await?;
     let accounts = Api::<ServiceAccount>::default_namespaced(client.clone());
     await_condition(accounts, "default", |account: Option<&ServiceAccount>| {
@@ -217,14 +219,17 @@ async fn settle(cluster: &Cluster) -> anyhow::Result<()> {
     })
     .await?;
     if cluster.has_node() {
-        await_condition(Api::<Node>::all(client), &cluster.node_name(), is_ready).await?;
+        let ready = move |node: Option<&Node>| node.is_some_and(|node| is_ready(node, since));
+        await_condition(Api::<Node>::all(client), &cluster.node_name(), ready).await?;
     }
     Ok(())
 }
 
-fn is_ready(node: Option<&Node>) -> bool {
-    let conditions = node
-        .and_then(|node| node.status.as_ref())
-        .and_then(|status| status.conditions.as_ref());
-    conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
+/// Whether the kubelet said so after `since`: kept data says that it was ready once. Heartbeats have whole seconds.
+fn is_ready(node: &Node, since: Timestamp) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|one| {
+        let heard = one.last_heartbeat_time.as_ref().is_some_and(|heard| heard.0.as_second() >= since.as_second());
+        one.type_ == "Ready" && one.status == "True" && heard
+    })
 }

@@ -1,0 +1,52 @@
+# The developer's commands. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+DEV := target/debug/berth-dev
+
+.PHONY: help up down test bench lint fmt deny purity deps build images
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'make up takes CLUSTER=kind|k3d|minikube or KUBE_CONTEXT=name, with AGENT_IMAGE= and WORKSPACE_IMAGE=;'
+	@echo 'make down takes PURGE=1. State is kept in .berth/ (BERTH_STATE_DIR), what is built once in the cache (BERTH_CACHE_DIR).'
+
+up: deps build ## From nothing to a running workspace in a real Kubernetes
+	@CLUSTER='$(CLUSTER)' KUBE_CONTEXT='$(KUBE_CONTEXT)' AGENT_IMAGE='$(AGENT_IMAGE)' \
+	    WORKSPACE_IMAGE='$(WORKSPACE_IMAGE)' $(DEV) up
+
+down: ## Stop everything; keep the data, unless PURGE=1
+	@if [ -x $(DEV) ]; then $(DEV) down $(if $(filter 1 true yes,$(PURGE)),--purge); fi
+
+test: deps build ## Run every test, on a real Postgres and a real Kubernetes
+	@$(DEV) prepare
+	cargo test --workspace --no-fail-fast
+
+bench: deps build ## Measure memory, start, listing and create-to-ready
+	@$(DEV) prepare
+	cargo build --release --package berth-server --package berth-agent --package berth-harness
+	cargo run --release --package berth-integration-tests --bin berth-bench
+
+lint: deps fmt purity deny ## Check format, lints, purity and dependencies
+	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+
+fmt:
+	cargo fmt --all -- --check
+
+purity: ## Check that the crates that decide do no IO
+	.ci/purity
+
+deny: ## Check licences, bans and sources of dependencies
+	.ci/cargo-deny
+
+deps: ## Install what is missing: Debian packages
+	@.ci/deps
+
+build: ## Build the programs
+	@cargo build --workspace --bins
+
+images: build ## Build the images under images/
+	@$(DEV) images
