@@ -13,18 +13,11 @@ pub struct Contacts {
 
 impl Contacts {
     pub fn heard(&self, agent: AgentId, now: Timestamp) {
-        self.last
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(agent, now);
+        self.last.write().unwrap_or_else(PoisonError::into_inner).insert(agent, now);
     }
 
     /// `None` when the agent was not heard of since this server started.
     pub fn last(&self, agent: AgentId) -> Option<Timestamp> {
-        self.last
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&agent)
-            .copied()
+        self.last.read().unwrap_or_else(PoisonError::into_inner).get(&agent).copied()
     }
 }

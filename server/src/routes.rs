@@ -37,13 +37,7 @@ const fn route(
     access: Access,
     handler: fn() -> actix_web::Route,
 ) -> Route {
-    Route {
-        method,
-        path,
-        access,
-        handler,
-        held: Duration::ZERO,
-    }
+    Route { method, path, access, handler, held: Duration::ZERO }
 }
 
 macro_rules! organization {
@@ -58,71 +52,36 @@ pub const ROUTES: &[Route] = {
     &[
         route("GET", "/healthz", Everyone, || web::get().to(health::live)),
         route("GET", "/readyz", Everyone, || web::get().to(health::ready)),
-        route("GET", "/api/v1/whoami", Administrator, || {
-            web::get().to(whoami::whoami)
+        route("GET", "/api/v1/whoami", Administrator, || web::get().to(whoami::whoami)),
+        route("POST", organization!("/agents"), Administrator, || web::post().to(agents::create)),
+        route("GET", organization!("/agents"), Administrator, || web::get().to(agents::list)),
+        route("GET", organization!("/agents/{agent}"), Administrator, || web::get().to(agents::get)),
+        route("POST", organization!("/agents/{agent}/revoke"), Administrator, || {
+            web::post().to(agents::revoke)
         }),
-        route("POST", organization!("/agents"), Administrator, || {
-            web::post().to(agents::create)
+        route("POST", organization!("/workspaces"), Administrator, || web::post().to(workspaces::create)),
+        route("GET", organization!("/workspaces"), Administrator, || web::get().to(workspaces::list)),
+        route("GET", organization!("/workspaces/{workspace}"), Administrator, || {
+            web::get().to(workspaces::get)
         }),
-        route("GET", organization!("/agents"), Administrator, || {
-            web::get().to(agents::list)
+        route("POST", organization!("/workspaces/{workspace}/start"), Administrator, || {
+            web::post().to(workspaces::start)
         }),
-        route("GET", organization!("/agents/{agent}"), Administrator, || {
-            web::get().to(agents::get)
+        route("POST", organization!("/workspaces/{workspace}/stop"), Administrator, || {
+            web::post().to(workspaces::stop)
         }),
-        route(
-            "POST",
-            organization!("/agents/{agent}/revoke"),
-            Administrator,
-            || web::post().to(agents::revoke),
-        ),
-        route("POST", organization!("/workspaces"), Administrator, || {
-            web::post().to(workspaces::create)
+        route("POST", organization!("/workspaces/{workspace}/restart"), Administrator, || {
+            web::post().to(workspaces::restart)
         }),
-        route("GET", organization!("/workspaces"), Administrator, || {
-            web::get().to(workspaces::list)
+        route("POST", organization!("/workspaces/{workspace}/terminate"), Administrator, || {
+            web::post().to(workspaces::terminate)
         }),
-        route(
-            "GET",
-            organization!("/workspaces/{workspace}"),
-            Administrator,
-            || web::get().to(workspaces::get),
-        ),
-        route(
-            "POST",
-            organization!("/workspaces/{workspace}/start"),
-            Administrator,
-            || web::post().to(workspaces::start),
-        ),
-        route(
-            "POST",
-            organization!("/workspaces/{workspace}/stop"),
-            Administrator,
-            || web::post().to(workspaces::stop),
-        ),
-        route(
-            "POST",
-            organization!("/workspaces/{workspace}/restart"),
-            Administrator,
-            || web::post().to(workspaces::restart),
-        ),
-        route(
-            "POST",
-            organization!("/workspaces/{workspace}/terminate"),
-            Administrator,
-            || web::post().to(workspaces::terminate),
-        ),
-        route(
-            "POST",
-            organization!("/workspaces/{workspace}/rebuild"),
-            Administrator,
-            || web::post().to(workspaces::rebuild),
-        ),
+        route("POST", organization!("/workspaces/{workspace}/rebuild"), Administrator, || {
+            web::post().to(workspaces::rebuild)
+        }),
         Route {
             held: Duration::from_secs(MAX_WAIT_SECONDS),
-            ..route("POST", "/api/v1/agent/reconcile", Agent, || {
-                web::post().to(reconcile::reconcile)
-            })
+            ..route("POST", "/api/v1/agent/reconcile", Agent, || web::post().to(reconcile::reconcile))
         },
     ]
 };
@@ -135,19 +94,15 @@ pub fn configure(config: &mut ServiceConfig) {
         for line in lines {
             resource = resource.route((line.handler)());
         }
-        let allowed = lines
-            .iter()
-            .map(|line| line.method)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let allowed = lines.iter().map(|line| line.method).collect::<Vec<_>>().join(", ");
         let refuse = move || {
             let allowed = allowed.clone();
             async move { Err::<&'static str, _>(Error::MethodNotAllowed { allowed }) }
         };
         let resource = resource.default_service(web::to(refuse));
-        config.service(resource.wrap(from_fn(move |request, next| {
-            http::deadline::enforce(request, next, held)
-        })));
+        config.service(
+            resource.wrap(from_fn(move |request, next| http::deadline::enforce(request, next, held))),
+        );
     }
     config.default_service(web::to(async || Err::<&'static str, _>(Error::NotFound("path"))));
 }
@@ -169,10 +124,8 @@ mod tests {
 
     #[test]
     fn lines_of_one_path_stand_together() {
-        let paths: Vec<_> = ROUTES
-            .chunk_by(|one, other| one.path == other.path)
-            .map(|lines| lines[0].path)
-            .collect();
+        let paths: Vec<_> =
+            ROUTES.chunk_by(|one, other| one.path == other.path).map(|lines| lines[0].path).collect();
         let mut unique = paths.clone();
         unique.sort_unstable();
         unique.dedup();
@@ -181,10 +134,7 @@ mod tests {
 
     #[test]
     fn everything_below_an_organization_needs_its_administrator() {
-        for route in ROUTES
-            .iter()
-            .filter(|route| route.path.contains("{organization}"))
-        {
+        for route in ROUTES.iter().filter(|route| route.path.contains("{organization}")) {
             assert_eq!(route.access, Access::Administrator, "{}", route.path);
         }
     }

@@ -39,14 +39,11 @@ struct Part {
 
 impl Part {
     fn spawn(server: Server) -> Self {
-        Self {
-            handle: server.handle(),
-            task: tokio::spawn(server),
-        }
+        Self { handle: server.handle(), task: tokio::spawn(server) }
     }
 
-    async fn stop(self) {
-        self.handle.stop(true).await;
+    async fn stop(self, graceful: bool) {
+        self.handle.stop(graceful).await;
         ended("a listener", &self.task.await);
     }
 }
@@ -54,16 +51,8 @@ impl Part {
 fn ended(what: &str, result: &Result<std::io::Result<()>, JoinError>) {
     match result {
         Ok(Ok(())) => {}
-        Ok(Err(failure)) => error!(
-            what,
-            error = failure as &dyn std::error::Error,
-            "ended with an error"
-        ),
-        Err(failure) => error!(
-            what,
-            error = failure as &dyn std::error::Error,
-            "ended with a panic"
-        ),
+        Ok(Err(failure)) => error!(what, error = failure as &dyn std::error::Error, "ended with an error"),
+        Err(failure) => error!(what, error = failure as &dyn std::error::Error, "ended with a panic"),
     }
 }
 
@@ -73,22 +62,11 @@ pub fn start(
     options: &HttpOptions,
     events: impl Stream<Item = IntentEvent> + Send + 'static,
 ) -> anyhow::Result<Running> {
-    let listeners = options
-        .listen
-        .iter()
-        .map(bind)
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let listeners = options.listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
     let metrics_listener = bind(&options.metrics_listen)?;
-    let addresses = listeners
-        .iter()
-        .map(TcpListener::local_addr)
-        .collect::<Result<Vec<_>, _>>()?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     let metrics_address = metrics_listener.local_addr()?;
-    let metrics = metrics::serve(
-        metrics_listener,
-        context.metrics.clone(),
-        context.database.clone(),
-    )?;
+    let metrics = metrics::serve(metrics_listener, context.metrics.clone(), context.database.clone())?;
     Ok(Running {
         context: context.clone(),
         addresses,
@@ -152,17 +130,18 @@ impl Running {
         }
     }
 
-    /// Stops in order: not ready any more, held answers out, requests in flight to their end, everything else after.
-    pub async fn stop(self) {
+    /// Stops in order: not ready any more, held answers out, requests in flight to their end, everything else after. Not
+    /// graceful: at once, whatever is in flight.
+    pub async fn stop(self, graceful: bool) {
         let started = Instant::now();
         info!("draining");
         self.context.draining.cancel();
-        self.server.stop().await;
-        if started.elapsed() >= self.drain {
+        self.server.stop(graceful).await;
+        if graceful && started.elapsed() >= self.drain {
             warn!(seconds = self.drain.as_secs(), "requests in flight were cut off");
         }
         self.listener.abort();
-        self.metrics.stop().await;
+        self.metrics.stop(graceful).await;
         info!("stopped");
     }
 }

@@ -30,12 +30,7 @@ impl Hub {
         drop(agents);
         let mut woken = Box::pin(Arc::clone(&notify).notified_owned());
         woken.as_mut().enable();
-        Subscription {
-            hub: self.clone(),
-            agent,
-            notify: Some(notify),
-            woken: Some(woken),
-        }
+        Subscription { hub: self.clone(), agent, notify: Some(notify), woken: Some(woken) }
     }
 
     pub fn wake(&self, agent: AgentId) {
@@ -87,10 +82,7 @@ impl Drop for Subscription {
         self.notify = None;
         let mut agents = self.hub.lock();
         // The last one out removes the entry, or the map would grow with every agent that ever was.
-        if agents
-            .get(&self.agent)
-            .is_some_and(|notify| notify.strong_count() == 0)
-        {
+        if agents.get(&self.agent).is_some_and(|notify| notify.strong_count() == 0) {
             agents.remove(&self.agent);
         }
     }
@@ -102,9 +94,7 @@ mod tests {
     use std::time::Duration;
 
     async fn ends(future: impl Future<Output = ()>) -> bool {
-        tokio::time::timeout(Duration::from_millis(50), future)
-            .await
-            .is_ok()
+        tokio::time::timeout(Duration::from_millis(50), future).await.is_ok()
     }
 
     #[tokio::test]

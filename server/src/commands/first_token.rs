@@ -10,9 +10,7 @@ use berth_schema::AccessToken;
 /// One line, so that a script can take it.
 pub(super) fn print(token: &AccessToken) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}", token.expose())
-        .and_then(|()| stdout.flush())
-        .context("cannot print the token")
+    writeln!(stdout, "{}", token.expose()).and_then(|()| stdout.flush()).context("cannot print the token")
 }
 
 pub(super) fn write(token: &AccessToken, path: &Path) -> anyhow::Result<()> {
@@ -28,9 +26,7 @@ pub(super) fn write(token: &AccessToken, path: &Path) -> anyhow::Result<()> {
         .mode(0o600)
         .open(path)
         .with_context(place)?;
-    writeln!(file, "{}", token.expose())
-        .and_then(|()| file.sync_all())
-        .with_context(place)
+    writeln!(file, "{}", token.expose()).and_then(|()| file.sync_all()).with_context(place)
 }
 
 #[cfg(test)]
@@ -43,20 +39,11 @@ mod tests {
     fn the_file_is_its_owners_alone_even_where_another_was() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("token");
-        std::fs::write(
-            &path,
-            "an old token that was much longer than the new one".repeat(9),
-        )
-        .expect("written");
+        std::fs::write(&path, "an old token that was much longer than the new one".repeat(9))
+            .expect("written");
         let token = AccessToken::new(OrganizationId::random(), TokenId::random(), &[1; 32]);
         write(&token, &path).expect("written");
-        assert_eq!(
-            std::fs::read_to_string(&path).expect("read").trim(),
-            token.expose()
-        );
-        assert_eq!(
-            std::fs::metadata(&path).expect("there").permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::read_to_string(&path).expect("read").trim(), token.expose());
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     }
 }

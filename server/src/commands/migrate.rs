@@ -10,9 +10,7 @@ use crate::logging;
 
 pub(super) async fn run(database: &DatabaseOptions, log: &LoggingOptions) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
-    let applied = berth_db::migrate(database.url()?)
-        .await
-        .context("cannot migrate the database")?;
+    let applied = berth_db::migrate(database.url()?).await.context("cannot migrate the database")?;
     info!(applied, "the database is up to date");
     Ok(ExitCode::SUCCESS)
 }

@@ -17,11 +17,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Serve(options)) => serve::run(*options).await,
         Some(Command::Migrate { database, logging }) => migrate::run(&database, &logging).await,
         Some(Command::Organization { command }) => match command {
-            OrganizationCommand::Create {
-                name,
-                database,
-                logging,
-            } => organization::create(&name, &database, &logging).await,
+            OrganizationCommand::Create { name, database, logging } => {
+                organization::create(&name, &database, &logging).await
+            }
         },
         Some(Command::Healthcheck { address }) => Ok(healthcheck::run(&address).await),
     }

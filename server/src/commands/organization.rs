@@ -18,12 +18,8 @@ pub(super) async fn create(
     log: &LoggingOptions,
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
-    berth_db::migrate(database.url()?)
-        .await
-        .context("cannot migrate the database")?;
-    let database = Database::connect(database.config()?)
-        .await
-        .context("cannot reach the database")?;
+    berth_db::migrate(database.url()?).await.context("cannot migrate the database")?;
+    let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
     let token = organizations::create(&database, name, clock::now(), &SystemRandom::new()).await?;
     first_token::print(&token)?;
     Ok(ExitCode::SUCCESS)

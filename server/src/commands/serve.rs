@@ -23,11 +23,7 @@ pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
     logging::start(&options.logging)?;
     // Before anything is started that would have to be stopped.
     let mut signals = Signals::new()?;
-    let postgres = if options.dev.dev {
-        own_postgres(&mut options).await?
-    } else {
-        None
-    };
+    let postgres = if options.dev.dev { own_postgres(&mut options).await? } else { None };
     let result = tokio::select! {
         result = up(&options) => result.map(Some),
         () = signals.received() => Ok(None),
@@ -41,12 +37,9 @@ pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
                 () = ended(postgres.as_ref()) => true,
                 () = signals.received() => false,
             };
-            running.stop().await;
-            if broken {
-                Err(anyhow::anyhow!("a part of the server has ended by itself"))
-            } else {
-                Ok(())
-            }
+            // What is broken is not waited for.
+            running.stop(!broken).await;
+            if broken { Err(anyhow::anyhow!("a part of the server has ended by itself")) } else { Ok(()) }
         }
         Ok(None) => Ok(()),
         Err(error) => Err(error),
@@ -69,12 +62,9 @@ async fn ended(postgres: Option<&EmbeddedPostgres>) {
 async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let url = options.database.url()?;
     let keys = keys(options)?;
-    berth_db::migrate(url)
-        .await
-        .context("cannot migrate the database")?;
-    let database = Database::connect(options.database.config()?)
-        .await
-        .context("cannot reach the database")?;
+    berth_db::migrate(url).await.context("cannot migrate the database")?;
+    let database =
+        Database::connect(options.database.config()?).await.context("cannot reach the database")?;
     let first = organizations::create_first(&database, clock::now(), &SystemRandom::new()).await?;
     if let Some(token) = first {
         show(&token, options)?;
@@ -132,10 +122,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     async fn received(&mut self) {

@@ -14,28 +14,13 @@ pub struct DatabaseOptions {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// The most connections that are opened.
-    #[arg(
-        long,
-        env = "BERTH_DATABASE_POOL",
-        default_value_t = 16,
-        value_name = "CONNECTIONS"
-    )]
+    #[arg(long, env = "BERTH_DATABASE_POOL", default_value_t = 16, value_name = "CONNECTIONS")]
     pub database_pool: usize,
     /// Seconds to wait for a free connection.
-    #[arg(
-        long,
-        env = "BERTH_DATABASE_ACQUIRE_SECONDS",
-        default_value_t = 5,
-        value_name = "SECONDS"
-    )]
+    #[arg(long, env = "BERTH_DATABASE_ACQUIRE_SECONDS", default_value_t = 5, value_name = "SECONDS")]
     pub database_acquire_seconds: u64,
     /// Seconds that one statement may take.
-    #[arg(
-        long,
-        env = "BERTH_DATABASE_STATEMENT_SECONDS",
-        default_value_t = 10,
-        value_name = "SECONDS"
-    )]
+    #[arg(long, env = "BERTH_DATABASE_STATEMENT_SECONDS", default_value_t = 10, value_name = "SECONDS")]
     pub database_statement_seconds: u64,
     /// Milliseconds from which on an operation is logged as slow.
     #[arg(
@@ -68,8 +53,6 @@ impl DatabaseOptions {
 /// The URL may hold a password.
 impl fmt::Debug for DatabaseOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatabaseOptions")
-            .field("pool", &self.database_pool)
-            .finish_non_exhaustive()
+        f.debug_struct("DatabaseOptions").field("pool", &self.database_pool).finish_non_exhaustive()
     }
 }

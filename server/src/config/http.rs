@@ -10,12 +10,7 @@ use clap::Args;
 #[command(next_help_heading = "HTTP")]
 pub struct HttpOptions {
     /// Addresses to serve on, separated by commas.
-    #[arg(
-        long,
-        env = "BERTH_LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "BERTH_LISTEN", default_value = "127.0.0.1:8080", value_delimiter = ',')]
     pub listen: Vec<SocketAddr>,
     /// Address of the metrics, which need no token: not for the public.
     #[arg(long, env = "BERTH_METRICS_LISTEN", default_value = "127.0.0.1:9090")]

@@ -12,7 +12,7 @@ pub enum LogFormat {
 #[command(next_help_heading = "Logging")]
 pub struct LoggingOptions {
     /// Levels, as in `info` or `info,berth_server=debug`.
-    #[arg(long, env = "BERTH_LOG", default_value = "info")]
+    #[arg(long, env = "BERTH_LOG", default_value = "info,actix_server=warn")]
     pub log: String,
     /// Lines for people or for programs.
     #[arg(long, env = "BERTH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]

@@ -46,12 +46,7 @@ pub enum Command {
     /// Ask a running server whether it is ready; the exit code is 0 when it is.
     Healthcheck {
         /// Address of the server.
-        #[arg(
-            long,
-            env = "BERTH_LISTEN",
-            default_value = "127.0.0.1:8080",
-            value_delimiter = ','
-        )]
+        #[arg(long, env = "BERTH_LISTEN", default_value = "127.0.0.1:8080", value_delimiter = ',')]
         address: Vec<std::net::SocketAddr>,
     },
 }
@@ -95,12 +90,7 @@ pub struct DevOptions {
     #[arg(long, env = "BERTH_DEV")]
     pub dev: bool,
     /// Where `--dev` keeps its data between runs.
-    #[arg(
-        long,
-        env = "BERTH_STATE_DIR",
-        value_name = "PATH",
-        default_value = "berth-state"
-    )]
+    #[arg(long, env = "BERTH_STATE_DIR", value_name = "PATH", default_value = "berth-state")]
     pub state_dir: PathBuf,
 }
 
@@ -118,19 +108,9 @@ mod tests {
     fn every_option_can_be_set_by_environment() {
         let command = Cli::command();
         let silent = ["help", "version"];
-        for option in command
-            .get_arguments()
-            .filter(|option| !silent.contains(&option.get_id().as_str()))
-        {
-            let name = option
-                .get_env()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            assert!(
-                name == "DATABASE_URL" || name.starts_with("BERTH_"),
-                "{}: '{name}'",
-                option.get_id()
-            );
+        for option in command.get_arguments().filter(|option| !silent.contains(&option.get_id().as_str())) {
+            let name = option.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            assert!(name == "DATABASE_URL" || name.starts_with("BERTH_"), "{}: '{name}'", option.get_id());
         }
     }
 }

@@ -49,10 +49,7 @@ pub struct DataKey {
 
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataKey")
-            .field("id", &self.id)
-            .field("owner", &self.owner)
-            .finish_non_exhaustive()
+        f.debug_struct("DataKey").field("id", &self.id).field("owner", &self.owner).finish_non_exhaustive()
     }
 }
 
@@ -77,38 +74,23 @@ impl DataKey {
             wrapped_key: [nonce.as_slice(), &sealed].concat(),
             commitment: commitment(&bytes)?,
         };
-        Ok((
-            Self {
-                id,
-                owner,
-                key: cipher(&bytes)?,
-            },
-            wrapped,
-        ))
+        Ok((Self { id, owner, key: cipher(&bytes)? }, wrapped))
     }
 
     /// Opens a stored data key. The commitment is checked before the key is given out.
     pub fn unwrap(ring: &KeyRing, owner: Owner, wrapped: &WrappedKey) -> Result<Self, CryptoError> {
-        let kek = ring
-            .find(&wrapped.kek_id)
-            .ok_or_else(|| CryptoError::UnknownKek(wrapped.kek_id.clone()))?;
+        let kek =
+            ring.find(&wrapped.kek_id).ok_or_else(|| CryptoError::UnknownKek(wrapped.kek_id.clone()))?;
         let associated = aad::of_data_key(owner, wrapped.id, kek.id());
         let key = wrapping_key(kek, &wrapped.salt)?;
-        let (nonce, sealed) = wrapped
-            .wrapped_key
-            .split_at_checked(NONCE_LEN)
-            .ok_or(CryptoError::DataKey)?;
+        let (nonce, sealed) = wrapped.wrapped_key.split_at_checked(NONCE_LEN).ok_or(CryptoError::DataKey)?;
         let opened = open(&key, nonce, &associated, sealed).ok_or(CryptoError::DataKey)?;
         let bytes =
             Zeroizing::new(<[u8; KEY_BYTES]>::try_from(opened.as_slice()).map_err(|_| CryptoError::DataKey)?);
         if !bool::from(commitment(&bytes)?.ct_eq(wrapped.commitment.as_slice())) {
             return Err(CryptoError::Commitment);
         }
-        Ok(Self {
-            id: wrapped.id,
-            owner,
-            key: cipher(&bytes)?,
-        })
+        Ok(Self { id: wrapped.id, owner, key: cipher(&bytes)? })
     }
 
     pub const fn id(&self) -> Uuid {
@@ -142,17 +124,13 @@ fn draw<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N], CryptoErro
 }
 
 fn cipher(key: &[u8; KEY_BYTES]) -> Result<LessSafeKey, CryptoError> {
-    UnboundKey::new(&AES_256_GCM, key)
-        .map(LessSafeKey::new)
-        .map_err(|_| CryptoError::Cipher)
+    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| CryptoError::Cipher)
 }
 
 /// The key that wraps one data key: used once, because the salt is random.
 fn wrapping_key(kek: &Kek, salt: &[u8]) -> Result<LessSafeKey, CryptoError> {
     let secret = Salt::new(HKDF_SHA256, salt).extract(kek.expose());
-    let expanded = secret
-        .expand(&[b"berth-wrap/1"], &AES_256_GCM)
-        .map_err(|_| CryptoError::Cipher)?;
+    let expanded = secret.expand(&[b"berth-wrap/1"], &AES_256_GCM).map_err(|_| CryptoError::Cipher)?;
     Ok(LessSafeKey::new(UnboundKey::from(expanded)))
 }
 
@@ -175,22 +153,15 @@ fn seal(
     // Room for the tag, so that the plain bytes are never left behind in a buffer that was outgrown.
     let mut buffer = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
     buffer.extend_from_slice(plain);
-    key.seal_in_place_append_tag(
-        Nonce::assume_unique_for_key(nonce),
-        Aad::from(associated),
-        &mut buffer,
-    )
-    .map_err(|_| CryptoError::Cipher)?;
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(associated), &mut buffer)
+        .map_err(|_| CryptoError::Cipher)?;
     Ok(buffer)
 }
 
 fn open(key: &LessSafeKey, nonce: &[u8], associated: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut buffer = Zeroizing::new(sealed.to_vec());
-    let length = key
-        .open_in_place(nonce, Aad::from(associated), &mut buffer)
-        .ok()?
-        .len();
+    let length = key.open_in_place(nonce, Aad::from(associated), &mut buffer).ok()?.len();
     buffer.truncate(length);
     Some(buffer)
 }

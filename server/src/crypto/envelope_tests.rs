@@ -6,25 +6,16 @@ use ring::rand::SystemRandom;
 
 use super::*;
 
-const LABEL: Label<'static> = Label {
-    name: "API_KEY",
-    kind: VariableKind::Environment,
-    version: 1,
-};
+const LABEL: Label<'static> = Label { name: "API_KEY", kind: VariableKind::Environment, version: 1 };
 
 fn keys(generations: &[(&str, u8)]) -> KeyRing {
-    let lines: Vec<String> = generations
-        .iter()
-        .map(|(id, byte)| format!("{id} {}", STANDARD.encode([*byte; 32])))
-        .collect();
+    let lines: Vec<String> =
+        generations.iter().map(|(id, byte)| format!("{id} {}", STANDARD.encode([*byte; 32]))).collect();
     lines.join("\n").parse().expect("a key ring")
 }
 
 fn owner() -> Owner {
-    Owner {
-        organization: OrganizationId::random(),
-        workspace: WorkspaceId::random(),
-    }
+    Owner { organization: OrganizationId::random(), workspace: WorkspaceId::random() }
 }
 
 struct Case {
@@ -39,15 +30,8 @@ fn case() -> Case {
     let owner = owner();
     let random = SystemRandom::new();
     let (key, wrapped) = DataKey::generate(&ring, owner, &random).expect("a data key");
-    let sealed = key
-        .seal(LABEL, &SecretValue::new(b"s3cret".to_vec()), &random)
-        .expect("sealed");
-    Case {
-        ring,
-        owner,
-        wrapped,
-        sealed,
-    }
+    let sealed = key.seal(LABEL, &SecretValue::new(b"s3cret".to_vec()), &random).expect("sealed");
+    Case { ring, owner, wrapped, sealed }
 }
 
 impl Case {
@@ -69,9 +53,7 @@ fn every_length_of_value_comes_back() {
     let (key, _) = DataKey::generate(&ring, owner(), &random).expect("a data key");
     for length in [0, 1, 15, 16, 17, 1 << 20] {
         let value = vec![0xA5; length];
-        let sealed = key
-            .seal(LABEL, &SecretValue::new(value.clone()), &random)
-            .expect("sealed");
+        let sealed = key.seal(LABEL, &SecretValue::new(value.clone()), &random).expect("sealed");
         assert_eq!(key.open(LABEL, &sealed).expect("opens").expose(), value);
     }
 }
@@ -80,19 +62,10 @@ fn every_length_of_value_comes_back() {
 fn a_row_moved_to_another_workspace_or_organisation_does_not_open() {
     let original = case();
     for owner in [
-        Owner {
-            workspace: WorkspaceId::random(),
-            ..original.owner
-        },
-        Owner {
-            organization: OrganizationId::random(),
-            ..original.owner
-        },
+        Owner { workspace: WorkspaceId::random(), ..original.owner },
+        Owner { organization: OrganizationId::random(), ..original.owner },
     ] {
-        let moved = Case {
-            owner,
-            ..case_of(&original)
-        };
+        let moved = Case { owner, ..case_of(&original) };
         assert_eq!(moved.open(), Err(CryptoError::DataKey));
     }
 }
@@ -111,21 +84,11 @@ fn a_value_under_another_name_kind_or_version_does_not_open() {
     let case = case();
     let key = DataKey::unwrap(&case.ring, case.owner, &case.wrapped).expect("opens");
     for label in [
-        Label {
-            name: "API_KEX",
-            ..LABEL
-        },
-        Label {
-            kind: VariableKind::File,
-            ..LABEL
-        },
+        Label { name: "API_KEX", ..LABEL },
+        Label { kind: VariableKind::File, ..LABEL },
         Label { version: 2, ..LABEL },
     ] {
-        assert_eq!(
-            key.open(label, &case.sealed).err(),
-            Some(CryptoError::Value),
-            "{label:?}"
-        );
+        assert_eq!(key.open(label, &case.sealed).err(), Some(CryptoError::Value), "{label:?}");
     }
 }
 
@@ -167,28 +130,19 @@ fn a_shortened_row_is_an_error_and_no_panic() {
 
 #[test]
 fn another_key_under_the_same_id_does_not_open() {
-    let wrong = Case {
-        ring: keys(&[("k1", 2)]),
-        ..case()
-    };
+    let wrong = Case { ring: keys(&[("k1", 2)]), ..case() };
     assert_eq!(wrong.open(), Err(CryptoError::DataKey));
 }
 
 #[test]
 fn a_generation_that_is_gone_is_named() {
-    let gone = Case {
-        ring: keys(&[("k2", 1)]),
-        ..case()
-    };
+    let gone = Case { ring: keys(&[("k2", 1)]), ..case() };
     assert_eq!(gone.open(), Err(CryptoError::UnknownKek("k1".to_owned())));
 }
 
 #[test]
 fn an_older_generation_still_opens_after_a_newer_came() {
-    let rotated = Case {
-        ring: keys(&[("k1", 1), ("k2", 2)]),
-        ..case()
-    };
+    let rotated = Case { ring: keys(&[("k1", 1), ("k2", 2)]), ..case() };
     assert_eq!(rotated.open().expect("opens"), b"s3cret");
     let (_, wrapped) = DataKey::generate(&rotated.ring, owner(), &SystemRandom::new()).expect("new");
     assert_eq!(wrapped.kek_id, "k2");

@@ -32,9 +32,7 @@ impl Kek {
 
 impl fmt::Debug for Kek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kek")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Kek").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -78,11 +76,7 @@ impl KeyRing {
 
     /// Reads the file, or makes it with one new generation (mode 0600) when it does not exist.
     pub fn read_or_create(path: &Path, id: &str, random: &dyn SecureRandom) -> Result<Self, KeyRingError> {
-        let made = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path);
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         match made {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::read(path),
             Err(error) => Err(error.into()),
@@ -104,11 +98,7 @@ impl FromStr for KeyRing {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut generations: Vec<Kek> = Vec::new();
-        for (index, line) in text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line.trim()))
-        {
+        for (index, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -124,25 +114,14 @@ impl FromStr for KeyRing {
 }
 
 fn parse_line(index: usize, line: &str) -> Result<Kek, KeyRingError> {
-    let (id, encoded) = line
-        .split_once(char::is_whitespace)
-        .ok_or(KeyRingError::Line(index))?;
-    let characters = id
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let (id, encoded) = line.split_once(char::is_whitespace).ok_or(KeyRingError::Line(index))?;
+    let characters = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     if !characters || id.len() > MAX_ID {
         return Err(KeyRingError::Id(index));
     }
-    let bytes = Zeroizing::new(
-        STANDARD
-            .decode(encoded.trim())
-            .map_err(|_| KeyRingError::Line(index))?,
-    );
+    let bytes = Zeroizing::new(STANDARD.decode(encoded.trim()).map_err(|_| KeyRingError::Line(index))?);
     let key = Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeyRingError::Line(index))?);
-    Ok(Kek {
-        id: id.to_owned(),
-        key,
-    })
+    Ok(Kek { id: id.to_owned(), key })
 }
 
 #[cfg(test)]
@@ -156,11 +135,7 @@ mod tests {
 
     #[test]
     fn the_last_generation_wraps_and_the_others_still_open() {
-        let text = format!(
-            "# keys of this installation\n{}\n{}",
-            line("2025-01", 1),
-            line("2025-02", 2)
-        );
+        let text = format!("# keys of this installation\n{}\n{}", line("2025-01", 1), line("2025-02", 2));
         let ring: KeyRing = text.parse().expect("two generations");
         assert_eq!(ring.newest().id(), "2025-02");
         assert_eq!(ring.find("2025-01").expect("older").expose(), &[1; 32]);
@@ -183,8 +158,8 @@ mod tests {
         let path = directory.path().join("kek");
         let random = ring::rand::SystemRandom::new();
         let made = KeyRing::read_or_create(&path, "dev", &random).expect("made");
-        let mode = std::fs::metadata(&path).expect("file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let permissions = std::fs::metadata(&path).expect("file").permissions().mode();
+        assert_eq!(permissions & 0o777, 0o600);
         let read = KeyRing::read_or_create(&path, "dev", &random).expect("read");
         assert_eq!(read.newest().expose(), made.newest().expose());
     }

@@ -40,10 +40,7 @@ pub(crate) async fn create(
         Creation::New(created) => (HttpResponse::Created(), created),
         Creation::Repeated(created) => (HttpResponse::Ok(), created),
     };
-    let location = format!(
-        "/api/v1/organizations/{}/agents/{}",
-        who.organization, created.agent.id
-    );
+    let location = format!("/api/v1/organizations/{}/agents/{}", who.organization, created.agent.id);
     Ok(response.insert_header((LOCATION, location)).json(created))
 }
 

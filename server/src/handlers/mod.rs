@@ -22,8 +22,5 @@ fn idempotency(
     let key = key.0?;
     // The template, not the path: an organisation's name and its id are the same.
     let route = request.match_pattern().unwrap_or_default();
-    Some(Idempotency {
-        key,
-        fingerprint: who.fingerprint(&route, body),
-    })
+    Some(Idempotency { key, fingerprint: who.fingerprint(&route, body) })
 }

@@ -14,7 +14,5 @@ pub(crate) async fn reconcile(
     agent: AgentIdentity,
     request: Json<ReconcileRequest>,
 ) -> Result<web::Json<ReconcileResponse>, Error> {
-    reconcile::reconcile(&context, &agent, &request.value)
-        .await
-        .map(web::Json)
+    reconcile::reconcile(&context, &agent, &request.value).await.map(web::Json)
 }

@@ -22,9 +22,7 @@ pub(crate) struct Path {
 }
 
 fn found(workspace: &Workspace) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((ETAG, etag(workspace.generation)))
-        .json(workspace)
+    HttpResponse::Ok().insert_header((ETAG, etag(workspace.generation))).json(workspace)
 }
 
 pub(crate) async fn create(
@@ -40,13 +38,9 @@ pub(crate) async fn create(
             Creation::New(workspace) => (HttpResponse::Created(), workspace),
             Creation::Repeated(workspace) => (HttpResponse::Ok(), workspace),
         };
-    let location = format!(
-        "/api/v1/organizations/{}/workspaces/{}",
-        who.organization, workspace.id
-    );
-    let response = response
-        .insert_header((LOCATION, location))
-        .insert_header((ETAG, etag(workspace.generation)));
+    let location = format!("/api/v1/organizations/{}/workspaces/{}", who.organization, workspace.id);
+    let response =
+        response.insert_header((LOCATION, location)).insert_header((ETAG, etag(workspace.generation)));
     Ok(response.json(workspace))
 }
 

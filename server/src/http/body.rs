@@ -66,15 +66,10 @@ fn syntax(error: &serde_json::Error) -> Error {
 
 /// Reads a body within its limits of size and time.
 async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
-    let limits = request
-        .app_data::<web::Data<Limits>>()
-        .map(|limits| *limits.get_ref())
-        .unwrap_or_default();
+    let limits = request.app_data::<web::Data<Limits>>().map(|limits| *limits.get_ref()).unwrap_or_default();
     check_media_type(request)?;
     if declared_length(request).is_some_and(|length| length > limits.body_bytes) {
-        return Err(Error::BodyTooLarge {
-            limit: limits.body_bytes,
-        });
+        return Err(Error::BodyTooLarge { limit: limits.body_bytes });
     }
     let mut stream = Decompress::from_headers(payload, request.headers());
     let started = Instant::now();
@@ -83,9 +78,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
         let granted = limits.body_time + Duration::from_secs((body.len() / STEP) as u64);
         let chunk = tokio::time::timeout_at(started + granted, stream.next())
             .await
-            .map_err(|_| Error::SlowBody {
-                seconds: granted.as_secs(),
-            })?;
+            .map_err(|_| Error::SlowBody { seconds: granted.as_secs() })?;
         let Some(chunk) = chunk else {
             return Ok(body.freeze());
         };
@@ -93,36 +86,25 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
             chunk.map_err(|_| Error::MalformedRequest("the body ended early or is damaged".to_owned()))?;
         // Counted after decompression: a small body must not become a large one.
         if body.len() + chunk.len() > limits.body_bytes {
-            return Err(Error::BodyTooLarge {
-                limit: limits.body_bytes,
-            });
+            return Err(Error::BodyTooLarge { limit: limits.body_bytes });
         }
         body.extend_from_slice(&chunk);
     }
 }
 
 fn check_media_type(request: &HttpRequest) -> Result<(), Error> {
-    let header = |name| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap_or_default())
-    };
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     let media_type = header(CONTENT_TYPE).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Error::UnsupportedMediaType(
-            "the body must be sent as application/json".to_owned(),
-        ));
+        return Err(Error::UnsupportedMediaType("the body must be sent as application/json".to_owned()));
     }
     match header(CONTENT_ENCODING).map(str::trim) {
         None => Ok(()),
         Some(coding) if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("identity") => {
             Ok(())
         }
-        Some(_) => Err(Error::UnsupportedMediaType(
-            "the only encoding of a body is gzip".to_owned(),
-        )),
+        Some(_) => Err(Error::UnsupportedMediaType("the only encoding of a body is gzip".to_owned())),
     }
 }
 
@@ -148,9 +130,7 @@ mod tests {
             (r#"{"name": "a", "colour": 1}"#, "colour"),
             ("[]", "body"),
         ] {
-            let Error::Invalid(errors) = refused(body) else {
-                panic!("{body} is valid JSON")
-            };
+            let Error::Invalid(errors) = refused(body) else { panic!("{body} is valid JSON") };
             assert_eq!(errors[0].field, field, "{body}: {errors:?}");
         }
     }

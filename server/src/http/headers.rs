@@ -18,16 +18,10 @@ fn single<'a>(request: &'a HttpRequest, name: &'static str) -> Result<Option<&'a
     let Some(first) = values.next() else {
         return Ok(None);
     };
-    let visible = first
-        .to_str()
-        .ok()
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+    let visible = first.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
     match (visible, values.next()) {
         (Some(text), None) => Ok(Some(text)),
-        _ => Err(Error::field(
-            name,
-            "must be given once, in visible ASCII characters",
-        )),
+        _ => Err(Error::field(name, "must be given once, in visible ASCII characters")),
     }
 }
 
@@ -53,11 +47,7 @@ impl FromRequest for IfMatch {
 
 fn generation(text: &str) -> Option<Generation> {
     let digits = text.strip_prefix('"')?.strip_suffix('"')?;
-    digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok())
-        .flatten()
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 /// The entity tag of a generation.
@@ -90,28 +80,15 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn if_match(text: &str) -> Result<IfMatch, Error> {
-        let request = TestRequest::default()
-            .insert_header((IF_MATCH, text))
-            .to_http_request();
+        let request = TestRequest::default().insert_header((IF_MATCH, text)).to_http_request();
         IfMatch::from_request(&request, &mut Payload::None).into_inner()
     }
 
     #[test]
     fn a_generation_comes_in_quotes() {
-        assert_eq!(
-            if_match("\"7\"").expect("a generation"),
-            IfMatch(Some(Generation(7)))
-        );
+        assert_eq!(if_match("\"7\"").expect("a generation"), IfMatch(Some(Generation(7))));
         assert_eq!(if_match("*").expect("any"), IfMatch(None));
-        for text in [
-            "7",
-            "\"\"",
-            "W/\"7\"",
-            "\"x\"",
-            "\"1\",\"2\"",
-            "\"-1\"",
-            "\"99999999999999999999\"",
-        ] {
+        for text in ["7", "\"\"", "W/\"7\"", "\"x\"", "\"1\",\"2\"", "\"-1\"", "\"99999999999999999999\""] {
             assert!(if_match(text).is_err(), "{text}");
         }
     }
@@ -119,9 +96,7 @@ mod tests {
     #[test]
     fn a_key_has_1_to_255_visible_characters() {
         let key = |text: &str| {
-            let request = TestRequest::default()
-                .insert_header(("Idempotency-Key", text))
-                .to_http_request();
+            let request = TestRequest::default().insert_header(("Idempotency-Key", text)).to_http_request();
             IdempotencyKey::from_request(&request, &mut Payload::None).into_inner()
         };
         assert_eq!(key("k").expect("short"), IdempotencyKey(Some("k".to_owned())));
@@ -137,10 +112,6 @@ mod tests {
             .append_header(("Idempotency-Key", "a"))
             .append_header(("Idempotency-Key", "b"))
             .to_http_request();
-        assert!(
-            IdempotencyKey::from_request(&request, &mut Payload::None)
-                .into_inner()
-                .is_err()
-        );
+        assert!(IdempotencyKey::from_request(&request, &mut Payload::None).into_inner().is_err());
     }
 }

@@ -119,9 +119,7 @@ fn is_named(administrator: &Administrator, asked: &str) -> bool {
 
 fn context(request: &HttpRequest) -> Result<&Context, Error> {
     let context = request.app_data::<web::Data<Context>>();
-    context
-        .map(|context| context.get_ref())
-        .ok_or_else(|| Error::internal("the server has no context"))
+    context.map(web::Data::get_ref).ok_or_else(|| Error::internal("the server has no context"))
 }
 
 enum Bearer {
@@ -132,22 +130,14 @@ enum Bearer {
 fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
     let mut values = request.headers().get_all(AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Error::Unauthenticated(
-            "one header 'Authorization: Bearer <token>' is needed",
-        ));
+        return Err(Error::Unauthenticated("one header 'Authorization: Bearer <token>' is needed"));
     };
     let text = value.to_str().ok().and_then(|text| text.split_once(' '));
     let Some((_, token)) = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
-        return Err(Error::Unauthenticated(
-            "the Authorization header must be 'Bearer <token>'",
-        ));
+        return Err(Error::Unauthenticated("the Authorization header must be 'Bearer <token>'"));
     };
     let access = || token.parse().map(Bearer::Access);
-    token
-        .parse()
-        .map(Bearer::Agent)
-        .or_else(|_| access())
-        .map_err(|_| UNKNOWN)
+    token.parse().map(Bearer::Agent).or_else(|_| access()).map_err(|_| UNKNOWN)
 }
 
 async fn administrator(context: &Context, token: &AccessToken) -> Result<Administrator, Error> {
@@ -180,11 +170,7 @@ async fn agent(context: &Context, token: &AgentToken) -> Result<AgentIdentity, E
         .await?;
     match row {
         Some(row) if matches(token.expose(), &row.secret_hash) && row.revoked_at.is_none() => {
-            Ok(AgentIdentity {
-                organization: token.organization(),
-                agent: row.id,
-                name: row.name,
-            })
+            Ok(AgentIdentity { organization: token.organization(), agent: row.id, name: row.name })
         }
         _ => Err(UNKNOWN),
     }

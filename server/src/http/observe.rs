@@ -19,10 +19,8 @@ use crate::metrics::Metrics;
 use crate::routes;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const NO_SNIFFING: (HeaderName, HeaderValue) = (
-    HeaderName::from_static("x-content-type-options"),
-    HeaderValue::from_static("nosniff"),
-);
+const NO_SNIFFING: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
 
 /// The span of a request. It holds ids, never a header or a body; what is forwarded by others is not believed.
 #[derive(Debug)]
@@ -58,15 +56,9 @@ pub async fn around<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
     let method = known_method(request.method());
-    let metrics = request
-        .app_data::<web::Data<Metrics>>()
-        .map(|metrics| Metrics::clone(metrics));
+    let metrics = request.app_data::<web::Data<Metrics>>().map(|metrics| Metrics::clone(metrics));
 
     let response = match target::check(request.request()) {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
@@ -97,19 +89,13 @@ fn finish(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBo
 
 /// Gives a failure its request id; what the framework refused by itself becomes a problem too.
 fn whole_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
-    let known = response
-        .response()
-        .error()
-        .and_then(|error| error.as_error::<Error>());
+    let known = response.response().error().and_then(|error| error.as_error::<Error>());
     let problem = match known {
         Some(error) => error.problem(),
         None if response.headers().get("content-type") == Some(&CONTENT_TYPE_PROBLEM) => return response,
         None => framework_problem(&response),
     };
-    let problem = Problem {
-        request_id: Some(id.to_owned()),
-        ..problem
-    };
+    let problem = Problem { request_id: Some(id.to_owned()), ..problem };
     let mut whole = problem::response_of(&problem);
     for (name, value) in response.headers() {
         if !whole.headers().contains_key(name) {
@@ -127,39 +113,20 @@ fn framework_problem(response: &ServiceResponse<BoxBody>) -> Problem {
     } else {
         Error::internal("the framework failed")
     };
-    Problem {
-        status: status.as_u16(),
-        ..error.problem()
-    }
+    Problem { status: status.as_u16(), ..error.problem() }
 }
 
 /// One line for each request, as loud as its consequence. A failure of ours is logged here, once, with its causes.
 fn log(response: &ServiceResponse<BoxBody>, route: &'static str, started: Instant) {
     let status = response.status().as_u16();
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let failure = response
-        .response()
-        .error()
-        .and_then(|error| error.as_error::<Error>());
+    let failure = response.response().error().and_then(|error| error.as_error::<Error>());
     match failure {
         Some(failure) if status >= 500 => {
             let because = causes(failure);
-            error!(
-                route,
-                status,
-                milliseconds,
-                kind = failure.kind().slug,
-                because,
-                "request failed"
-            );
+            error!(route, status, milliseconds, kind = failure.kind().slug, because, "request failed");
         }
-        Some(failure) => debug!(
-            route,
-            status,
-            milliseconds,
-            kind = failure.kind().slug,
-            "request refused"
-        ),
+        Some(failure) => debug!(route, status, milliseconds, kind = failure.kind().slug, "request refused"),
         None if status >= 500 => error!(route, status, milliseconds, "request failed"),
         None if routes::is_routine(route) => debug!(route, status, milliseconds, "request served"),
         None => info!(route, status, milliseconds, "request served"),

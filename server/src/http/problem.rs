@@ -109,10 +109,7 @@ impl ResponseError for Error {
         let headers = response.headers_mut();
         match self {
             Self::Unauthenticated(_) => {
-                headers.insert(
-                    WWW_AUTHENTICATE,
-                    HeaderValue::from_static("Bearer realm=\"berth\""),
-                );
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"berth\""));
             }
             Self::MethodNotAllowed { allowed } => {
                 if let Ok(allowed) = HeaderValue::from_str(allowed) {
@@ -148,11 +145,7 @@ mod tests {
             assert!(page.contains(&row), "docs/errors.md lacks the row {row}");
         }
         let rows = page.lines().filter(|line| line.starts_with("| `")).count();
-        assert_eq!(
-            rows,
-            KINDS.len(),
-            "docs/errors.md describes a kind that does not exist"
-        );
+        assert_eq!(rows, KINDS.len(), "docs/errors.md describes a kind that does not exist");
     }
 
     #[test]
@@ -165,11 +158,6 @@ mod tests {
     fn what_may_be_tried_again_says_when() {
         let response = Error::DeadlineExceeded { seconds: 30 }.error_response();
         assert!(response.headers().contains_key(RETRY_AFTER));
-        assert!(
-            !Error::KeyReused
-                .error_response()
-                .headers()
-                .contains_key(RETRY_AFTER)
-        );
+        assert!(!Error::KeyReused.error_response().headers().contains_key(RETRY_AFTER));
     }
 }

@@ -29,12 +29,7 @@ mod tests {
     #[test]
     fn target_and_host_must_agree() {
         let checked = |uri: &str, host: &str| {
-            check(
-                &TestRequest::with_uri(uri)
-                    .insert_header((HOST, host))
-                    .to_http_request(),
-            )
-            .is_ok()
+            check(&TestRequest::with_uri(uri).insert_header((HOST, host)).to_http_request()).is_ok()
         };
         assert!(checked("/healthz", "berth.example"));
         assert!(checked("http://berth.example/healthz", "Berth.example"));

@@ -14,24 +14,15 @@ pub(super) fn field_error(path: &str, message: &str) -> FieldError {
     }
     if let Some(field) = quoted(message, "unknown field ") {
         // The path ends with the unknown field itself or with its parent, depending on the format.
-        let path = path
-            .strip_suffix(field)
-            .map_or(path, |parent| parent.trim_end_matches('.'));
+        let path = path.strip_suffix(field).map_or(path, |parent| parent.trim_end_matches('.'));
         let field: String = field.chars().take(64).collect();
         return FieldError::new(join(path, &field), unknown(message));
     }
-    let carries_value = [
-        "invalid type",
-        "invalid value",
-        "invalid length",
-        "unknown variant",
-    ];
+    let carries_value = ["invalid type", "invalid value", "invalid length", "unknown variant"];
     let text = if carries_value.iter().any(|start| message.starts_with(start)) {
         message
             .rfind("expected ")
-            .map_or("is not valid".to_owned(), |at| {
-                format!("must be {}", &message[at + 9..])
-            })
+            .map_or("is not valid".to_owned(), |at| format!("must be {}", &message[at + 9..]))
     } else {
         message.to_owned()
     };
@@ -39,11 +30,7 @@ pub(super) fn field_error(path: &str, message: &str) -> FieldError {
 }
 
 fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
-    message
-        .strip_prefix(start)?
-        .strip_prefix('`')?
-        .split_once('`')
-        .map(|(name, _)| name)
+    message.strip_prefix(start)?.strip_prefix('`')?.split_once('`').map(|(name, _)| name)
 }
 
 fn unknown(message: &str) -> String {
@@ -84,14 +71,8 @@ mod tests {
     #[test]
     fn missing_unknown_and_repeated_fields_are_named() {
         let named = |path, message| field_error(path, message).field;
-        assert_eq!(
-            named("variables[1]", "missing field `name` at line 1 column 2"),
-            "variables[1].name"
-        );
-        assert_eq!(
-            named("colour", "unknown field `colour`, expected `name`"),
-            "colour"
-        );
+        assert_eq!(named("variables[1]", "missing field `name` at line 1 column 2"), "variables[1].name");
+        assert_eq!(named("colour", "unknown field `colour`, expected `name`"), "colour");
         assert_eq!(named(".", "unknown field `colour`, expected `name`"), "colour");
         assert_eq!(named("a.b", "unknown field `b`, there are no fields"), "a.b");
         assert_eq!(named(".", "duplicate field `name`"), "name");
@@ -99,13 +80,8 @@ mod tests {
 
     #[test]
     fn a_body_of_the_wrong_type_is_the_bodys_fault() {
-        let error = field_error(
-            ".",
-            "invalid type: sequence, expected struct CreateAgent at line 1 column 0",
-        );
-        assert_eq!(
-            (error.field.as_str(), error.message.as_str()),
-            ("body", "must be struct CreateAgent")
-        );
+        let error =
+            field_error(".", "invalid type: sequence, expected struct CreateAgent at line 1 column 0");
+        assert_eq!((error.field.as_str(), error.message.as_str()), ("body", "must be struct CreateAgent"));
     }
 }

@@ -44,9 +44,7 @@ struct OperationLabels {
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 fn seconds() -> Histogram {
-    Histogram::new([
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
-    ])
+    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0])
 }
 
 /// Every metric of the server. The clones are one.
@@ -73,18 +71,9 @@ impl Default for Metrics {
         let rounds = Family::default();
         let directives = Family::default();
         let (foreign_reports, unreadable_variables) = (Counter::default(), Counter::default());
-        let (held_polls, pool_open, pool_idle, pool_waiting) = (
-            Gauge::default(),
-            Gauge::default(),
-            Gauge::default(),
-            Gauge::default(),
-        );
-        registry.register_with_unit(
-            "request",
-            "Requests by their time",
-            Unit::Seconds,
-            requests.clone(),
-        );
+        let (held_polls, pool_open, pool_idle, pool_waiting) =
+            (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
+        registry.register_with_unit("request", "Requests by their time", Unit::Seconds, requests.clone());
         registry.register("reconcile_rounds", "Reconcile messages", rounds.clone());
         registry.register("directives", "Directives by their cause", directives.clone());
         registry.register(
@@ -103,21 +92,9 @@ impl Default for Metrics {
             Unit::Seconds,
             operations.clone(),
         );
-        registry.register(
-            "held_polls",
-            "Answers that are held until there is news",
-            held_polls.clone(),
-        );
-        registry.register(
-            "database_connections_open",
-            "Connections of the pool",
-            pool_open.clone(),
-        );
-        registry.register(
-            "database_connections_idle",
-            "Connections that nobody uses",
-            pool_idle.clone(),
-        );
+        registry.register("held_polls", "Answers that are held until there is news", held_polls.clone());
+        registry.register("database_connections_open", "Connections of the pool", pool_open.clone());
+        registry.register("database_connections_idle", "Connections that nobody uses", pool_idle.clone());
         registry.register(
             "database_connections_waiting",
             "Operations that wait for one",
@@ -142,29 +119,15 @@ impl Default for Metrics {
 
 impl Metrics {
     pub fn request(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
-        self.requests
-            .get_or_create(&RequestLabels {
-                method,
-                route,
-                status,
-            })
-            .observe(took.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { method, route, status }).observe(took.as_secs_f64());
     }
 
     pub fn round(&self, update_type: UpdateType) {
-        self.rounds
-            .get_or_create(&UpdateTypeLabel {
-                update_type: update_type.as_str(),
-            })
-            .inc();
+        self.rounds.get_or_create(&UpdateTypeLabel { update_type: update_type.as_str() }).inc();
     }
 
     pub fn directive(&self, cause: Cause) {
-        self.directives
-            .get_or_create(&CauseLabel {
-                cause: cause.as_str(),
-            })
-            .inc();
+        self.directives.get_or_create(&CauseLabel { cause: cause.as_str() }).inc();
     }
 
     /// Reports on workspaces that the agent does not own, which are ignored.
@@ -177,13 +140,8 @@ impl Metrics {
     }
 
     pub fn operation(&self, sample: &berth_db::OperationSample) {
-        let labels = OperationLabels {
-            operation: sample.operation,
-            outcome: sample.outcome.as_str(),
-        };
-        self.operations
-            .get_or_create(&labels)
-            .observe(sample.duration.as_secs_f64());
+        let labels = OperationLabels { operation: sample.operation, outcome: sample.outcome.as_str() };
+        self.operations.get_or_create(&labels).observe(sample.duration.as_secs_f64());
     }
 
     /// Counts a held poll until the guard is dropped.

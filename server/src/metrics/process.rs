@@ -16,11 +16,7 @@ struct Process;
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let values = [
-            (
-                "process_resident_memory_bytes",
-                "Resident memory",
-                resident_bytes(),
-            ),
+            ("process_resident_memory_bytes", "Resident memory", resident_bytes()),
             ("process_open_fds", "Open file descriptors", open_descriptors()),
         ];
         for (name, help, value) in values {
@@ -36,11 +32,7 @@ impl Collector for Process {
 fn resident_bytes() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace()
-        .next()?
-        .parse::<i64>()
-        .ok()
-        .map(|kibibytes| kibibytes * 1024)
+    line.split_whitespace().next()?.parse::<i64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
 fn open_descriptors() -> Option<i64> {

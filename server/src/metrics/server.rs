@@ -17,9 +17,7 @@ pub fn serve(listener: TcpListener, metrics: Metrics, database: Database) -> std
             .app_data(web::Data::clone(&metrics))
             .app_data(web::Data::clone(&database))
             .route("/metrics", web::get().to(scrape))
-            .default_service(web::to(async || {
-                Err::<HttpResponse, _>(Error::NotFound("path; try /metrics"))
-            }))
+            .default_service(web::to(async || Err::<HttpResponse, _>(Error::NotFound("path; try /metrics"))))
     });
     Ok(server.workers(1).disable_signals().listen(listener)?.run())
 }
@@ -29,7 +27,5 @@ async fn scrape(metrics: web::Data<Metrics>, database: web::Data<Database>) -> R
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &metrics.registry).map_err(Error::internal)?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(HttpResponse::Ok()
-        .insert_header(("Content-Type", content_type))
-        .body(text))
+    Ok(HttpResponse::Ok().insert_header(("Content-Type", content_type)).body(text))
 }

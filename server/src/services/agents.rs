@@ -21,11 +21,7 @@ pub async fn create(
     let now = clock::now();
     let id = AgentId::random();
     let token = tokens::new_agent_token(organization, id, context.random.as_ref())?;
-    let agent = NewAgent {
-        id,
-        name: name.clone(),
-        secret_hash: tokens::hash(token.expose()),
-    };
+    let agent = NewAgent { id, name: name.clone(), secret_hash: tokens::hash(token.expose()) };
     let stored = context
         .database
         .transaction(organization, "create_agent", async |conn| {
@@ -38,10 +34,7 @@ pub async fn create(
             let inserted = conn.agents().insert(&agent, now).await;
             inserted.map(|row| Creation::New((row, 0))).map_err(|error| {
                 if error.violates(constraints::AGENT_NAME) {
-                    return Error::NameTaken {
-                        what: "an agent",
-                        name: name.to_string(),
-                    };
+                    return Error::NameTaken { what: "an agent", name: name.to_string() };
                 }
                 error.into()
             })
@@ -51,15 +44,11 @@ pub async fn create(
         Creation::New((row, workspaces)) => {
             info!(agent = %row.id, name = %row.name, "agent created");
             let agent = show(context, row, workspaces);
-            Creation::New(AgentCreated {
-                agent,
-                token: Some(token.expose().to_owned()),
-            })
+            Creation::New(AgentCreated { agent, token: Some(token.expose().to_owned()) })
         }
-        Creation::Repeated((row, workspaces)) => Creation::Repeated(AgentCreated {
-            agent: show(context, row, workspaces),
-            token: None,
-        }),
+        Creation::Repeated((row, workspaces)) => {
+            Creation::Repeated(AgentCreated { agent: show(context, row, workspaces), token: None })
+        }
     })
 }
 
@@ -87,9 +76,7 @@ pub async fn list(
 pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Agent, Error> {
     let (row, workspaces) = context
         .database
-        .read(administrator.organization, "get_agent", async |conn| {
-            find(conn, name_or_id).await
-        })
+        .read(administrator.organization, "get_agent", async |conn| find(conn, name_or_id).await)
         .await?;
     Ok(show(context, row, workspaces))
 }

@@ -27,10 +27,9 @@ pub async fn create(
         .await;
     match result {
         Ok(_) => Ok(token),
-        Err(error) if error.violates(constraints::ORGANIZATION_NAME) => Err(Error::NameTaken {
-            what: "an organization",
-            name: name.to_string(),
-        }),
+        Err(error) if error.violates(constraints::ORGANIZATION_NAME) => {
+            Err(Error::NameTaken { what: "an organization", name: name.to_string() })
+        }
         Err(error) => Err(error.into()),
     }
 }

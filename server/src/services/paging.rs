@@ -19,20 +19,14 @@ pub fn request(limit: Option<&str>, after: Option<&str>, errors: &mut Vec<FieldE
         text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
     });
     if limit.is_none() {
-        errors.push(FieldError::new(
-            "limit",
-            format!("must be a number from 1 to {MAX_LIMIT}"),
-        ));
+        errors.push(FieldError::new("limit", format!("must be a number from 1 to {MAX_LIMIT}")));
     }
     let cursor = after.map(decode);
     if cursor == Some(None) {
         errors.push(FieldError::new("after", "must be the 'next' of an earlier page"));
     }
     // One more than is shown tells whether there is a next page.
-    PageRequest {
-        after: cursor.flatten(),
-        limit: i64::from(limit.unwrap_or(DEFAULT_LIMIT)) + 1,
-    }
+    PageRequest { after: cursor.flatten(), limit: i64::from(limit.unwrap_or(DEFAULT_LIMIT)) + 1 }
 }
 
 /// Makes a page of what was loaded for `request`.
@@ -46,10 +40,7 @@ pub fn page<R, T>(
     let more = rows.len() > shown;
     rows.truncate(shown);
     let next = rows.last().filter(|_| more).map(|row| encode(&cursor(row)));
-    Paged {
-        items: rows.into_iter().map(show).collect(),
-        next,
-    }
+    Paged { items: rows.into_iter().map(show).collect(), next }
 }
 
 fn encode(cursor: &Cursor) -> String {
@@ -101,14 +92,8 @@ mod tests {
 
     #[test]
     fn only_a_page_with_more_behind_it_says_where_to_go_on() {
-        let cursor = |id: &u128| Cursor {
-            created_at: Timestamp::UNIX_EPOCH,
-            id: Uuid::from_u128(*id),
-        };
-        let request = PageRequest {
-            after: None,
-            limit: 3,
-        };
+        let cursor = |id: &u128| Cursor { created_at: Timestamp::UNIX_EPOCH, id: Uuid::from_u128(*id) };
+        let request = PageRequest { after: None, limit: 3 };
         let last = page(vec![1_u128, 2], &request, cursor, |id| id);
         assert_eq!((last.items, last.next), (vec![1, 2], None));
         let first = page(vec![1_u128, 2, 3], &request, cursor, |id| id);

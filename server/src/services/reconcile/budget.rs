@@ -17,23 +17,13 @@ const RESERVED: usize = 256 * 1024;
 /// The answer of a plan. What the agent does not hold yet goes first, so that a directive which it cannot carry out
 /// never keeps others out of the message.
 pub(super) fn within_a_message(plan: Plan, request: &ReconcileRequest) -> Result<ReconcileResponse, Error> {
-    let held: HashSet<(WorkspaceId, Generation)> = request
-        .received
-        .iter()
-        .map(|received| (received.workspace_id, received.generation))
-        .collect();
-    let mut directives: Vec<WorkspaceDirective> = plan
-        .directives
-        .into_iter()
-        .map(|planned| planned.directive)
-        .collect();
+    let held: HashSet<(WorkspaceId, Generation)> =
+        request.received.iter().map(|received| (received.workspace_id, received.generation)).collect();
+    let mut directives: Vec<WorkspaceDirective> =
+        plan.directives.into_iter().map(|planned| planned.directive).collect();
     directives.sort_by_key(|directive| held.contains(&(directive.workspace_id, directive.generation)));
     fit(&mut directives, MAX_MESSAGE_BYTES - RESERVED).map_err(Error::internal)?;
-    Ok(ReconcileResponse {
-        workspaces: directives,
-        orphans: plan.orphans,
-        settings: Settings::default(),
-    })
+    Ok(ReconcileResponse { workspaces: directives, orphans: plan.orphans, settings: Settings::default() })
 }
 
 /// Cuts the list where its JSON would pass `limit`; the first one always stays.

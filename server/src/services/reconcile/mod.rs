@@ -56,34 +56,18 @@ fn check(request: &ReconcileRequest) -> Result<(), Error> {
     };
     let bounded = |count: usize| count <= MAX_WORKSPACES;
     require(request.epoch >= 0, "epoch", "must not be negative".to_owned());
-    require(
-        request.sequence >= 0,
-        "sequence",
-        "must not be negative".to_owned(),
-    );
+    require(request.sequence >= 0, "sequence", "must not be negative".to_owned());
     require(
         request.wait_seconds <= MAX_WAIT_SECONDS,
         "wait_seconds",
         format!("must be at most {MAX_WAIT_SECONDS}"),
     );
     let infos = request.workspace_agent_infos.len();
-    require(
-        bounded(infos),
-        "workspace_agent_infos",
-        format!("must be at most {MAX_WORKSPACES}"),
-    );
+    require(bounded(infos), "workspace_agent_infos", format!("must be at most {MAX_WORKSPACES}"));
     // Whatever an agent holds it was told of, one message at a time; more than this is no honest memory.
     let received = request.received.len();
-    require(
-        received <= 20 * MAX_WORKSPACES,
-        "received",
-        format!("must be at most {}", 20 * MAX_WORKSPACES),
-    );
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(errors))
-    }
+    require(received <= 20 * MAX_WORKSPACES, "received", format!("must be at most {}", 20 * MAX_WORKSPACES));
+    if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }
 
 #[cfg(test)]
@@ -102,19 +86,9 @@ mod tests {
             received: vec![],
             page: None,
         };
-        let Err(Error::Invalid(errors)) = check(&request) else {
-            panic!("it is out of bounds")
-        };
+        let Err(Error::Invalid(errors)) = check(&request) else { panic!("it is out of bounds") };
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["epoch", "sequence", "wait_seconds"]);
-        assert!(
-            check(&ReconcileRequest {
-                epoch: 0,
-                sequence: 0,
-                wait_seconds: 55,
-                ..request
-            })
-            .is_ok()
-        );
+        assert!(check(&ReconcileRequest { epoch: 0, sequence: 0, wait_seconds: 55, ..request }).is_ok());
     }
 }

@@ -12,7 +12,9 @@ use super::variables::{self, Unreadable};
 use crate::http::identity::AgentIdentity;
 use crate::{Context, Error, clock};
 
-const PAGE: i64 = MAX_WORKSPACES as i64;
+/// Rows of one statement: what fits into a message.
+const PAGE: i64 = 500;
+const _: () = assert!(PAGE.unsigned_abs() == MAX_WORKSPACES as u64);
 
 /// What one look is for.
 #[derive(Clone, Copy)]
@@ -30,12 +32,7 @@ impl<'a> Round<'a> {
         agent: &'a AgentIdentity,
         request: &'a ReconcileRequest,
     ) -> Self {
-        Self {
-            context,
-            agent,
-            request,
-            again: false,
-        }
+        Self { context, agent, request, again: false }
     }
 
     pub(super) const fn again(self) -> Self {
@@ -47,9 +44,7 @@ impl<'a> Round<'a> {
         let plan = self
             .context
             .database
-            .transaction(self.agent.organization, "reconcile", async |conn| {
-                self.transact(conn).await
-            })
+            .transaction(self.agent.organization, "reconcile", async |conn| self.transact(conn).await)
             .await?;
         for explanation in &plan.report {
             self.context.metrics.directive(explanation.cause);
@@ -95,17 +90,8 @@ impl<'a> Round<'a> {
     /// Whether the message is newer than every one before. Only one that reports something is worth a write.
     async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<bool, Error> {
         let (agent, epoch) = (self.agent.agent, self.request.epoch);
-        let stale = |current| Error::StaleEpoch {
-            given: epoch,
-            current,
-        };
-        if self.again
-            && conn
-                .agents()
-                .find(agent)
-                .await?
-                .is_none_or(|row| row.revoked_at.is_some())
-        {
+        let stale = |current| Error::StaleEpoch { given: epoch, current };
+        if self.again && conn.agents().find(agent).await?.is_none_or(|row| row.revoked_at.is_some()) {
             return Err(Error::Unauthenticated("the agent was revoked"));
         }
         if !self.again && self.reports() {
@@ -126,27 +112,19 @@ impl<'a> Round<'a> {
     }
 
     async fn load(&self, conn: &OrganizationConn<'_>) -> Result<Snapshot, Error> {
-        let reported: Vec<WorkspaceId> = self
-            .request
-            .workspace_agent_infos
-            .iter()
-            .map(|info| info.workspace_id)
-            .collect();
+        let reported: Vec<WorkspaceId> =
+            self.request.workspace_agent_infos.iter().map(|info| info.workspace_id).collect();
         let workspaces = conn.workspaces();
         let agent = self.agent.agent;
         let rows = match (self.request.update_type, self.request.page) {
             // A page says nothing of the other pages: what it reports is answered, and the last one brings what is to do.
             (UpdateType::Full, Some(page)) if !page.last => workspaces.of_agent(agent, &reported).await?,
             (UpdateType::Full, Some(page)) if page.number > 0 => {
-                workspaces
-                    .for_partial_reconcile(agent, &reported, &AgentPage::first(PAGE))
-                    .await?
+                workspaces.for_partial_reconcile(agent, &reported, &AgentPage::first(PAGE)).await?
             }
             (UpdateType::Full, _) => everything(conn, self.agent, &reported).await?,
             (UpdateType::Partial, _) => {
-                workspaces
-                    .for_partial_reconcile(agent, &reported, &AgentPage::first(PAGE))
-                    .await?
+                workspaces.for_partial_reconcile(agent, &reported, &AgentPage::first(PAGE)).await?
             }
         };
         Ok(Snapshot {
@@ -161,16 +139,11 @@ impl<'a> Round<'a> {
     /// are no reason to answer at once either.
     fn set_aside(&self, snapshot: &Snapshot, plan: &mut Plan, unreadable: &[Unreadable]) {
         let mut request = self.request.clone();
-        request
-            .received
-            .extend(unreadable.iter().map(Unreadable::as_received));
+        request.received.extend(unreadable.iter().map(Unreadable::as_received));
         plan.has_news = berth_planner::reconcile(snapshot, &request, clock::now()).has_news;
         for failed in unreadable {
             self.context.metrics.unreadable_variables();
-            let row = snapshot
-                .workspaces
-                .iter()
-                .find(|workspace| workspace.id == failed.workspace);
+            let row = snapshot.workspaces.iter().find(|workspace| workspace.id == failed.workspace);
             failed.record(row, plan);
         }
     }
@@ -186,21 +159,14 @@ async fn everything(
     let mut page = AgentPage::first(PAGE);
     loop {
         let next = conn.workspaces().for_full_reconcile(agent.agent, &page).await?;
-        let last = next
-            .last()
-            .map(|row| row.id)
-            .filter(|_| next.len() == MAX_WORKSPACES);
+        let last = next.last().map(|row| row.id).filter(|_| next.len() == MAX_WORKSPACES);
         rows.extend(next.into_iter().map(|row| (row.id, row)));
         if last.is_none() {
             break;
         }
         page.after = last;
     }
-    let finished: Vec<WorkspaceId> = reported
-        .iter()
-        .copied()
-        .filter(|id| !rows.contains_key(id))
-        .collect();
+    let finished: Vec<WorkspaceId> = reported.iter().copied().filter(|id| !rows.contains_key(id)).collect();
     if !finished.is_empty() {
         let finished = conn.workspaces().of_agent(agent.agent, &finished).await?;
         rows.extend(finished.into_iter().map(|row| (row.id, row)));
@@ -238,14 +204,9 @@ fn stored_update(update: WorkspaceUpdate) -> berth_db::WorkspaceUpdate {
         reason: update.reason,
         applied_generation: update.applied_generation,
         deployment_resource_version: update.deployment_resource_version,
-        intent: update.intent.map(
-            |IntentChange {
-                 desired_state,
-                 generation,
-             }| berth_db::IntentChange {
-                desired_state,
-                generation,
-            },
-        ),
+        intent: update.intent.map(|IntentChange { desired_state, generation }| berth_db::IntentChange {
+            desired_state,
+            generation,
+        }),
     }
 }

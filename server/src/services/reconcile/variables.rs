@@ -44,10 +44,7 @@ pub(super) async fn attach(
         .filter(|planned| planned.variables_wanted)
         .map(|planned| &mut planned.directive)
     {
-        let owner = Owner {
-            organization: agent.organization,
-            workspace: directive.workspace_id,
-        };
+        let owner = Owner { organization: agent.organization, workspace: directive.workspace_id };
         let opened = match sealed.get(&directive.workspace_id) {
             Some(sealed) => open(&context.keys, owner, sealed),
             None => Ok(VariableBundle::default()),
@@ -57,11 +54,7 @@ pub(super) async fn attach(
             Err(cause) => {
                 error!(workspace = %directive.workspace_id, %cause, "the variables of a workspace do not open");
                 let (workspace, generation) = (directive.workspace_id, directive.generation);
-                unreadable.push(Unreadable {
-                    workspace,
-                    generation,
-                    cause,
-                });
+                unreadable.push(Unreadable { workspace, generation, cause });
             }
         }
     }
@@ -69,26 +62,14 @@ pub(super) async fn attach(
 }
 
 fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<VariableBundle, CryptoError> {
-    let opened = sealed
-        .keys
-        .iter()
-        .map(|wrapped| DataKey::unwrap(keys, owner, wrapped));
+    let opened = sealed.keys.iter().map(|wrapped| DataKey::unwrap(keys, owner, wrapped));
     let data_keys = opened.collect::<Result<Vec<_>, _>>()?;
     let mut bundle = VariableBundle::default();
     for variable in &sealed.variables {
-        let key = data_keys
-            .iter()
-            .find(|key| key.id() == variable.data_key_id)
-            .ok_or(CryptoError::DataKey)?;
-        let label = Label {
-            name: &variable.name,
-            kind: variable.kind,
-            version: variable.version,
-        };
-        let sealed = SealedValue {
-            nonce: variable.nonce,
-            ciphertext: variable.ciphertext.clone(),
-        };
+        let key =
+            data_keys.iter().find(|key| key.id() == variable.data_key_id).ok_or(CryptoError::DataKey)?;
+        let label = Label { name: &variable.name, kind: variable.kind, version: variable.version };
+        let sealed = SealedValue { nonce: variable.nonce, ciphertext: variable.ciphertext.clone() };
         let value = key.open(label, &sealed)?;
         let values = match variable.kind {
             VariableKind::Environment => &mut bundle.environment,
@@ -102,20 +83,14 @@ fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<Variab
 impl Unreadable {
     /// As if the agent held the directive already.
     pub(super) const fn as_received(&self) -> Received {
-        Received {
-            workspace_id: self.workspace,
-            generation: self.generation,
-        }
+        Received { workspace_id: self.workspace, generation: self.generation }
     }
 
     /// Makes the plan say so: nothing is applied, and the workspace is in error with this reason.
     pub(super) fn record(&self, row: Option<&Workspace>, plan: &mut Plan) {
         let reason = StateReason {
             reason: "VariablesUnreadable".to_owned(),
-            message: format!(
-                "its variables cannot be decrypted, so it cannot run: {}",
-                self.cause
-            ),
+            message: format!("its variables cannot be decrypted, so it cannot run: {}", self.cause),
         };
         for planned in &mut plan.directives {
             if planned.directive.workspace_id == self.workspace {
@@ -124,10 +99,7 @@ impl Unreadable {
                 planned.directive.actual_state = ActualState::Error;
             }
         }
-        let planned = plan
-            .updates
-            .iter_mut()
-            .find(|update| update.workspace_id == self.workspace);
+        let planned = plan.updates.iter_mut().find(|update| update.workspace_id == self.workspace);
         if let Some(update) = planned {
             update.actual_state = ActualState::Error;
             update.reason = Some(reason);

@@ -34,15 +34,7 @@ pub async fn rebuild(
 ) -> Result<Workspace, Error> {
     let mut errors = Vec::new();
     let spec = spec_of(body.devfile, body.image, &mut errors).ok_or(Error::Invalid(errors))?;
-    decide(
-        context,
-        administrator,
-        name_or_id,
-        Wish::Rebuild,
-        seen,
-        Some(&spec),
-    )
-    .await
+    decide(context, administrator, name_or_id, Wish::Rebuild, seen, Some(&spec)).await
 }
 
 async fn decide(
@@ -70,9 +62,7 @@ async fn decide(
             }
         }
     }
-    Err(Error::Unavailable(
-        "the workspace changes too fast to be changed".into(),
-    ))
+    Err(Error::Unavailable("the workspace changes too fast to be changed".into()))
 }
 
 const fn operation(wish: Wish) -> &'static str {
@@ -95,22 +85,17 @@ async fn once(
     let view = find(conn, name_or_id).await?;
     let row = &view.workspace;
     if seen.is_some_and(|seen| seen != row.generation) {
-        return Err(Error::GenerationMismatch {
-            current: row.generation,
-        });
+        return Err(Error::GenerationMismatch { current: row.generation });
     }
     let intent = match (transition(row.desired_state, row.actual_state, wish)?, spec) {
         (Transition::AlreadySo, _) => return Ok(view),
-        (Transition::Change(_), Some(NewSpec { spec, devfile })) => Intent::Rebuild {
-            spec: spec.clone(),
-            devfile: devfile.clone(),
-        },
+        (Transition::Change(_), Some(NewSpec { spec, devfile })) => {
+            Intent::Rebuild { spec: spec.clone(), devfile: devfile.clone() }
+        }
         (Transition::Change(desired), None) => Intent::Desired(desired),
     };
-    let changed = conn
-        .workspaces()
-        .change_intent(row.id, Some(row.generation), &intent, clock::now())
-        .await?;
+    let changed =
+        conn.workspaces().change_intent(row.id, Some(row.generation), &intent, clock::now()).await?;
     conn.notifications().notify_agent(row.agent_id).await?;
     Ok(changed)
 }

@@ -27,12 +27,7 @@ pub async fn create(
 ) -> Result<Creation<Workspace>, Error> {
     let form = form.check();
     let given = form.as_ref().ok().and_then(|form| form.name.clone());
-    let attempt = Attempt {
-        context,
-        administrator,
-        form: &form,
-        idempotency,
-    };
+    let attempt = Attempt { context, administrator, form: &form, idempotency };
     for _ in 0..DRAWS {
         let name = match &given {
             Some(name) => name.clone(),
@@ -41,26 +36,18 @@ pub async fn create(
         match attempt.store(&name).await {
             Err(Failure::NameTaken) if given.is_none() => {}
             Err(Failure::NameTaken) => {
-                return Err(Error::NameTaken {
-                    what: "a workspace",
-                    name: name.to_string(),
-                });
+                return Err(Error::NameTaken { what: "a workspace", name: name.to_string() });
             }
             Err(Failure::Other(error)) => return Err(error),
             Ok(created) => return Ok(created),
         }
     }
-    Err(Error::field(
-        "name",
-        "is needed: nearly every name that could be drawn is taken",
-    ))
+    Err(Error::field("name", "is needed: nearly every name that could be drawn is taken"))
 }
 
 fn draw(random: &dyn SecureRandom) -> Result<u64, Error> {
     let mut bytes = [0; 8];
-    random
-        .fill(&mut bytes)
-        .map_err(|_| Error::internal(CryptoError::Random))?;
+    random.fill(&mut bytes).map_err(|_| Error::internal(CryptoError::Random))?;
     Ok(u64::from_be_bytes(bytes))
 }
 
@@ -149,23 +136,14 @@ impl Attempt<'_> {
             created_by: self.administrator.token,
         };
         conn.workspaces().insert(&workspace, now).await.map_err(|error| {
-            if error.violates(constraints::WORKSPACE_NAME) {
-                Failure::NameTaken
-            } else {
-                error.into()
-            }
+            if error.violates(constraints::WORKSPACE_NAME) { Failure::NameTaken } else { error.into() }
         })?;
-        let owner = Owner {
-            organization: self.administrator.organization,
-            workspace: id,
-        };
+        let owner = Owner { organization: self.administrator.organization, workspace: id };
         if !form.variables.is_empty() {
             let random = self.context.random.as_ref();
             let (key, variables) =
                 seal(&self.context.keys, owner, &form.variables, random).map_err(Error::internal)?;
-            conn.variables()
-                .insert(agent.id, id, &key, &variables, now)
-                .await?;
+            conn.variables().insert(agent.id, id, &key, &variables, now).await?;
         }
         conn.notifications().notify_agent(agent.id).await?;
         Ok(find(conn, &id.to_string()).await?)
@@ -213,11 +191,7 @@ fn seal(
 ) -> Result<(berth_db::DataKey, Vec<SealedVariable>), CryptoError> {
     let (key, wrapped) = DataKey::generate(keys, owner, random)?;
     let sealed = variables.iter().map(|variable| {
-        let label = Label {
-            name: &variable.name,
-            kind: variable.kind,
-            version: FIRST_VERSION,
-        };
+        let label = Label { name: &variable.name, kind: variable.kind, version: FIRST_VERSION };
         let sealed = key.seal(label, &variable.value, random)?;
         Ok(SealedVariable {
             kind: variable.kind,

@@ -54,19 +54,12 @@ impl CreateForm {
     pub fn check(self) -> Result<Checked, (Option<String>, Vec<FieldError>)> {
         let mut errors = Vec::new();
         let name = self.name.map(WorkspaceName::new).transpose();
-        let name = name
-            .map_err(|error| errors.push(FieldError::new("name", error.to_string())))
-            .ok()
-            .flatten();
+        let name =
+            name.map_err(|error| errors.push(FieldError::new("name", error.to_string()))).ok().flatten();
         let spec = spec_of(self.devfile, self.image, &mut errors);
         let variables = check_variables(&self.variables, &mut errors);
         match spec {
-            Some(spec) if errors.is_empty() => Ok(Checked {
-                name,
-                agent: self.agent,
-                spec,
-                variables,
-            }),
+            Some(spec) if errors.is_empty() => Ok(Checked { name, agent: self.agent, spec, variables }),
             _ => Err((self.agent, errors)),
         }
     }
@@ -81,39 +74,25 @@ pub fn spec_of(
     match (devfile, image) {
         (Some(text), None) => match berth_devfile::parse(&text, &berth_devfile::Options::default()) {
             Ok(spec) => {
-                return Some(NewSpec {
-                    spec,
-                    devfile: Some(text),
-                });
+                return Some(NewSpec { spec, devfile: Some(text) });
             }
-            Err(found) => errors.extend(
-                found
-                    .iter()
-                    .map(|diagnostic| diagnostic.to_field_error("devfile")),
-            ),
+            Err(found) => errors.extend(found.iter().map(|diagnostic| diagnostic.to_field_error("devfile"))),
         },
         (None, Some(image)) => match berth_devfile::image_spec(&image) {
             Ok(spec) => return Some(NewSpec { spec, devfile: None }),
             Err(diagnostic) => errors.push(FieldError::new("image", diagnostic.message)),
         },
-        (None, None) => errors.push(FieldError::new(
-            "devfile",
-            "one of 'devfile' and 'image' is needed",
-        )),
-        (Some(_), Some(_)) => errors.push(FieldError::new(
-            "image",
-            "cannot be given together with 'devfile'",
-        )),
+        (None, None) => errors.push(FieldError::new("devfile", "one of 'devfile' and 'image' is needed")),
+        (Some(_), Some(_)) => {
+            errors.push(FieldError::new("image", "cannot be given together with 'devfile'"));
+        }
     }
     None
 }
 
 fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Vec<Variable> {
     if inputs.len() > MAX_COUNT {
-        let message = format!(
-            "at most {MAX_COUNT} variables are allowed, these are {}",
-            inputs.len()
-        );
+        let message = format!("at most {MAX_COUNT} variables are allowed, these are {}", inputs.len());
         errors.push(FieldError::new("variables", message));
         return Vec::new();
     }
@@ -133,11 +112,7 @@ fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Ve
             Ok(value) => {
                 total += input.name.len() + value.expose().len();
                 match variables::check_value(input.kind, value.expose()) {
-                    Ok(()) => checked.push(Variable {
-                        name: input.name.clone(),
-                        kind: input.kind,
-                        value,
-                    }),
+                    Ok(()) => checked.push(Variable { name: input.name.clone(), kind: input.kind, value }),
                     Err(error) => wrong("value", error.to_string()),
                 }
             }
@@ -203,43 +178,23 @@ mod tests {
 
     #[test]
     fn variables_are_bounded_in_number_and_size() {
-        let many: Vec<_> = (0..=MAX_COUNT)
-            .map(|i| json!({"name": format!("V{i}"), "value": ""}))
-            .collect();
-        assert_eq!(
-            wrong_fields(json!({"image": "a", "variables": many})),
-            ["variables"]
-        );
+        let many: Vec<_> = (0..=MAX_COUNT).map(|i| json!({"name": format!("V{i}"), "value": ""})).collect();
+        assert_eq!(wrong_fields(json!({"image": "a", "variables": many})), ["variables"]);
         let large = json!([{"name": "A", "kind": "file", "value": "x".repeat(MAX_TOTAL_BYTES)}]);
-        assert_eq!(
-            wrong_fields(json!({"image": "a", "variables": large})),
-            ["variables"]
-        );
+        assert_eq!(wrong_fields(json!({"image": "a", "variables": large})), ["variables"]);
     }
 
     #[test]
     fn a_devfile_and_an_image_exclude_each_other() {
-        assert_eq!(
-            wrong_fields(json!({"image": "a", "devfile": "schemaVersion: 2.2.2"})),
-            ["image"]
-        );
+        assert_eq!(wrong_fields(json!({"image": "a", "devfile": "schemaVersion: 2.2.2"})), ["image"]);
     }
 
     #[test]
     fn a_broken_devfile_says_where() {
-        let (_, errors) = form(json!({"devfile": "schemaVersion: 2.2.2\ncomponents: 1\n"}))
-            .check()
-            .expect_err("broken");
-        assert!(
-            errors
-                .iter()
-                .any(|error| error.field.starts_with("devfile.components")),
-            "{errors:?}"
-        );
-        assert!(
-            errors.iter().any(|error| error.message.contains("line 2")),
-            "{errors:?}"
-        );
+        let (_, errors) =
+            form(json!({"devfile": "schemaVersion: 2.2.2\ncomponents: 1\n"})).check().expect_err("broken");
+        assert!(errors.iter().any(|error| error.field.starts_with("devfile.components")), "{errors:?}");
+        assert!(errors.iter().any(|error| error.message.contains("line 2")), "{errors:?}");
     }
 
     #[test]

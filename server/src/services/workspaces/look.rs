@@ -23,9 +23,7 @@ pub async fn get(
 ) -> Result<Workspace, Error> {
     let view = context
         .database
-        .read(administrator.organization, "get_workspace", async |conn| {
-            find(conn, name_or_id).await
-        })
+        .read(administrator.organization, "get_workspace", async |conn| find(conn, name_or_id).await)
         .await?;
     Ok(show(view))
 }
@@ -56,17 +54,10 @@ impl ListQuery {
             living_only: false,
         };
         if self.name.as_ref().is_some_and(|part| part.len() > MAX_NAME_PART) {
-            errors.push(FieldError::new(
-                "name",
-                format!("must have at most {MAX_NAME_PART} characters"),
-            ));
+            errors.push(FieldError::new("name", format!("must have at most {MAX_NAME_PART} characters")));
         }
         let page = paging::request(self.limit.as_deref(), self.after.as_deref(), &mut errors);
-        if errors.is_empty() {
-            Ok((filter, page))
-        } else {
-            Err(Error::Invalid(errors))
-        }
+        if errors.is_empty() { Ok((filter, page)) } else { Err(Error::Invalid(errors)) }
     }
 }
 
@@ -94,23 +85,17 @@ pub async fn list(
     let views = context
         .database
         .read(administrator.organization, "list_workspaces", async |conn| {
-            let agent = match query
-                .agent
-                .as_deref()
-                .map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent)))
-            {
-                None => None,
-                Some((Ok(id), _)) => Some(id),
-                Some((_, Ok(name))) => match conn.agents().find_by_name(&name).await? {
-                    Some(agent) => Some(agent.id),
-                    None => return Err(Error::field("agent", "is not an agent of this organization")),
-                },
-                Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
-            };
-            let filter = WorkspaceFilter {
-                agent,
-                ..filter.clone()
-            };
+            let agent =
+                match query.agent.as_deref().map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent))) {
+                    None => None,
+                    Some((Ok(id), _)) => Some(id),
+                    Some((_, Ok(name))) => match conn.agents().find_by_name(&name).await? {
+                        Some(agent) => Some(agent.id),
+                        None => return Err(Error::field("agent", "is not an agent of this organization")),
+                    },
+                    Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
+                };
+            let filter = WorkspaceFilter { agent, ..filter.clone() };
             Ok(conn.workspaces().list(&filter, &page).await?)
         })
         .await?;
@@ -133,22 +118,14 @@ mod tests {
             after: text("!"),
             agent: None,
         };
-        let Err(Error::Invalid(errors)) = query.check() else {
-            panic!("it is wrong")
-        };
+        let Err(Error::Invalid(errors)) = query.check() else { panic!("it is wrong") };
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(
-            fields,
-            ["desired_state", "actual_state", "name", "limit", "after"]
-        );
+        assert_eq!(fields, ["desired_state", "actual_state", "name", "limit", "after"]);
     }
 
     #[test]
     fn several_states_are_separated_by_commas() {
-        let query = ListQuery {
-            actual_state: Some("failed, Error".to_owned()),
-            ..ListQuery::default()
-        };
+        let query = ListQuery { actual_state: Some("failed, Error".to_owned()), ..ListQuery::default() };
         let (filter, page) = query.check().expect("right");
         assert_eq!(filter.actual_states.len(), 2);
         assert_eq!(page.limit, 26);

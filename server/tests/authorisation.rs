@@ -1,0 +1,151 @@
+//! Every route, asked by everybody.
+
+use berth_schema::AccessToken;
+use berth_server::clock;
+use berth_server::routes::ROUTES;
+use jiff::SignedDuration;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Anyone, App, Requests, send};
+
+/// What each asker gets, in the order of [`ASKERS`]. `PASSES` is anything but 401, 403 and 404.
+type Row = (&'static str, &'static str, [u16; 8]);
+
+const ASKERS: [&str; 8] = [
+    "nobody",
+    "garbage",
+    "forged",
+    "administrator",
+    "agent",
+    "administrator of another organisation",
+    "revoked",
+    "expired",
+];
+const PASSES: u16 = 0;
+
+const OPEN: [u16; 8] = [PASSES; 8];
+const OWN: [u16; 8] = [401, 401, 401, PASSES, 403, PASSES, 401, 401];
+const ORGANIZATION: [u16; 8] = [401, 401, 401, PASSES, 403, 404, 401, 401];
+const AGENT: [u16; 8] = [401, 401, 401, 403, PASSES, 403, 401, 401];
+
+const TABLE: &[Row] = &[
+    ("GET", "/healthz", OPEN),
+    ("GET", "/readyz", OPEN),
+    ("GET", "/api/v1/whoami", OWN),
+    ("POST", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/agents/{agent}", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/revoke", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/start", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/stop", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/restart", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/terminate", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/rebuild", ORGANIZATION),
+    ("POST", "/api/v1/agent/reconcile", AGENT),
+];
+
+#[tokio::test]
+async fn every_route_is_open_to_whom_the_table_says() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        let victim = admin.create_agent("victim").await;
+        let workspace = admin.create(&json!({"name": "w", "image": "a", "agent": "cluster"})).await;
+        workspace.expect::<serde_json::Value>(201);
+        let tokens = tokens(app, &admin.token, &agent.token).await;
+
+        for route in ROUTES {
+            let row = TABLE.iter().find(|(method, path, _)| (*method, *path) == (route.method, route.path));
+            let (.., expected) =
+                row.unwrap_or_else(|| panic!("{} {} has no row here", route.method, route.path));
+            for organization in [admin.organization().to_string(), "acme".to_owned()] {
+                let path = route.path.replace("{organization}", &organization);
+                let path = path.replace("{agent}", &victim.id.to_string()).replace("{workspace}", "w");
+                for ((asker, token), expected) in ASKERS.iter().zip(&tokens).zip(expected) {
+                    let status = ask(&app.anyone(token.as_deref()), route.method, &path).await;
+                    let passed = !matches!(status, 401 | 403 | 404 | 500..);
+                    let right = if *expected == PASSES { passed } else { status == *expected };
+                    assert!(right, "{} {path} for {asker}: {status}, not {expected}", route.method);
+                }
+            }
+        }
+        assert_eq!(TABLE.len(), ROUTES.len(), "a row has no route");
+    })
+    .await;
+}
+
+async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<String>; 8] {
+    let stranger = app.organization("stranger").await;
+    let revoked = app.token(administrator.organization(), None).await;
+    app.revoke(&revoked).await;
+    let past = clock::now().checked_sub(SignedDuration::from_secs(1)).expect("a time");
+    let expired = app.token(administrator.organization(), Some(past)).await;
+    // The right ids with another secret.
+    let forged = AccessToken::new(administrator.organization(), administrator.token_id(), &[7; 32]);
+    let text = |token: &AccessToken| Some(token.expose().to_owned());
+    [
+        None,
+        Some("garbage".to_owned()),
+        text(&forged),
+        text(administrator),
+        Some(agent.to_owned()),
+        text(&stranger.token),
+        text(&revoked),
+        text(&expired),
+    ]
+}
+
+async fn ask(who: &Anyone, method: &str, path: &str) -> u16 {
+    let method = Method::from_bytes(method.as_bytes()).expect("a method");
+    let request = who.request(method.clone(), path);
+    // A body that is refused shows that the asker passed; nothing is changed by it.
+    let reply =
+        send(if method == Method::POST { request.json(&json!({"unknown": 1})) } else { request }).await;
+    match reply.status {
+        401 => {
+            reply.problem(401, "unauthenticated");
+            assert!(reply.header("www-authenticate").starts_with("Bearer"));
+        }
+        403 => {
+            reply.problem(403, "forbidden");
+        }
+        404 => {
+            reply.problem(404, "not-found");
+        }
+        _ => {}
+    }
+    reply.status
+}
+
+#[tokio::test]
+async fn a_revoked_agents_token_opens_nothing() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        agent.partial(1, vec![]).await;
+        let revoked = admin.post(&admin.path("/agents/cluster/revoke"), &json!({})).await;
+        assert!(revoked.expect::<berth_schema::api::Agent>(200).revoked_at.is_some());
+        agent.send(&crate::support::message(2, vec![])).await.problem(401, "unauthenticated");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_table_is_a_problem() {
+    App::run(async |app| {
+        let anyone = app.anyone(None);
+        anyone.get("/").await.problem(404, "not-found");
+        anyone.get("/api/v1/organizations").await.problem(404, "not-found");
+        let reply = anyone.post("/healthz", &json!({})).await;
+        reply.problem(405, "method-not-allowed");
+        assert_eq!(reply.header("allow"), "GET");
+        let reply = send(anyone.request(Method::DELETE, "/api/v1/organizations/a/agents")).await;
+        reply.problem(405, "method-not-allowed");
+        assert_eq!(reply.header("allow"), "POST, GET");
+    })
+    .await;
+}

@@ -1,0 +1,14 @@
+//! The real server on a real Postgres: a database of its own for each test.
+
+mod agents;
+mod authorisation;
+mod bad_input;
+mod hostile;
+mod idempotency;
+mod listing;
+mod polling;
+mod process;
+mod reconcile;
+mod sealing;
+mod support;
+mod workspaces;

@@ -1,0 +1,154 @@
+//! The program itself: first start, log, readiness, signals.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use berth_schema::AccessToken;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::support::{Admin, Requests, message, postgres};
+
+const KEY: &str = "test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
+
+/// A server process on a free port.
+struct Program {
+    child: Child,
+    port: u16,
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_berth-server"));
+    command
+        .env_clear()
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    command
+}
+
+async fn start(database_url: &str, directory: &Path) -> Program {
+    let key = directory.join("kek");
+    std::fs::write(&key, KEY).expect("written");
+    let (port, metrics) = (free_port(), free_port());
+    let child = command(directory)
+        .env("DATABASE_URL", database_url)
+        .arg("--kek-file")
+        .arg(&key)
+        .args(["--log", "trace", "--listen", &format!("127.0.0.1:{port}")])
+        .args(["--metrics-listen", &format!("127.0.0.1:{metrics}")])
+        .spawn()
+        .expect("it starts");
+    let program = Program { child, port };
+    let started = Instant::now();
+    while !program.is_ready(directory).await {
+        assert!(started.elapsed() < Duration::from_secs(20), "it never became ready");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    program
+}
+
+impl Program {
+    async fn is_ready(&self, directory: &Path) -> bool {
+        let address = format!("127.0.0.1:{}", self.port);
+        let status = command(directory).args(["healthcheck", "--address", &address]).status().await;
+        status.expect("it runs").success()
+    }
+
+    /// Ends it as an orchestrator does.
+    async fn terminate(self) -> Output {
+        let id = self.child.id().expect("it runs").to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+        assert!(status.success());
+        let output = tokio::time::timeout(Duration::from_secs(35), self.child.wait_with_output()).await;
+        output.expect("it ends in time").expect("its output")
+    }
+
+    fn admin(&self, token: AccessToken) -> Admin {
+        Admin::new(([127, 0, 0, 1], self.port).into(), token)
+    }
+}
+
+fn tokens(output: &Output) -> Vec<AccessToken> {
+    let text = String::from_utf8(output.stdout.clone()).expect("text");
+    text.lines().map(|line| line.parse().expect("stdout holds tokens alone")).collect()
+}
+
+#[tokio::test]
+async fn two_servers_that_start_together_make_one_first_administrator() {
+    let url = postgres::empty_database().await;
+    let directories = [tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory")];
+    let (one, two) = tokio::join!(start(&url, directories[0].path()), start(&url, directories[1].path()));
+    let (one, two) = tokio::join!(one.terminate(), two.terminate());
+    assert!(one.status.success() && two.status.success());
+    assert_eq!(tokens(&one).len() + tokens(&two).len(), 1);
+
+    let again = start(&url, directories[0].path()).await.terminate().await;
+    assert!(tokens(&again).is_empty(), "it is shown once");
+}
+
+#[tokio::test]
+async fn the_log_at_its_loudest_holds_no_secret() {
+    const SECRETS: [&str; 3] = ["canary-environment-7f3a", "canary-file-91bc", "canary-devfile-55d0"];
+    let url = postgres::migrated_database().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = command(directory.path())
+        .env("DATABASE_URL", &url)
+        .args(["organization", "create", "acme"])
+        .output()
+        .await
+        .expect("it runs");
+    let token = tokens(&output).remove(0);
+    let program = start(&url, directory.path()).await;
+    let admin = program.admin(token.clone());
+    let agent = admin.create_agent("cluster").await;
+    let variables = json!([
+        {"name": "A", "value": SECRETS[0]},
+        {"name": "f", "kind": "file", "value": SECRETS[1]},
+    ]);
+    let devfile = format!(
+        "schemaVersion: 2.2.2\ncomponents:\n  - name: main\n    container:\n      image: debian:13\n      env:\n        - name: X\n          value: {}\n",
+        SECRETS[2]
+    );
+    admin
+        .create(&json!({"name": "w", "devfile": devfile, "variables": variables}))
+        .await
+        .expect::<Value>(201);
+    let wrong = json!({"image": "a", "variables": [{"name": "1A", "value": SECRETS[0]}, {"name": "B", "value": [SECRETS[1]]}]});
+    admin.create(&wrong).await.problem(422, "invalid");
+    let response = agent.partial(1, vec![]).await;
+    assert_eq!(response.workspaces.len(), 1);
+    admin.get(&format!("/nowhere/{}", "x".repeat(300))).await;
+    agent.send(&message(2, vec![])).await;
+
+    let output = program.terminate().await;
+    assert!(output.status.success());
+    let log = String::from_utf8(output.stderr).expect("text");
+    assert!(log.contains("TRACE") && log.contains("workspace created"), "the log is not at its loudest");
+    let key = KEY.split(' ').nth(1).expect("a key").trim();
+    let random = |text: &str| text[text.len() - 43..].to_owned();
+    let tokens = [random(token.expose()), random(&agent.token)];
+    for secret in SECRETS.into_iter().chain([key]).chain(tokens.iter().map(String::as_str)) {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "{secret}: {line:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_says_what_it_lacks() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = command(directory.path()).output().await.expect("it runs");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("DATABASE_URL"));
+    let url = postgres::migrated_database().await;
+    let output = command(directory.path()).env("DATABASE_URL", url).output().await.expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--kek-file"));
+}

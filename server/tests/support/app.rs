@@ -1,0 +1,131 @@
+//! The server of a test.
+
+use std::net::SocketAddr;
+
+use berth_db::{Database, DatabaseConfig, NewToken};
+use berth_planner::AgentConfig;
+use berth_schema::{AccessToken, OrganizationId};
+use berth_server::config::{Cli, HttpOptions};
+use berth_server::serve::{self, Running};
+use berth_server::services::{organizations, tokens};
+use berth_server::{Context, clock};
+use clap::Parser as _;
+use jiff::Timestamp;
+use ring::rand::SystemRandom;
+
+use super::actors::Admin;
+use super::{Anyone, postgres};
+
+/// A running server with a database of its own.
+pub(crate) struct App {
+    pub(crate) context: Context,
+    pub(crate) database_url: String,
+    running: Running,
+}
+
+const KEY: &str = "test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+impl App {
+    /// Runs a test against a server, stops it, and looks whether anything was left over.
+    pub(crate) async fn run(test: impl AsyncFnOnce(&Self)) {
+        Self::run_with(|_| {}, test).await;
+    }
+
+    /// The same with other options.
+    pub(crate) async fn run_with(options: impl FnOnce(&mut HttpOptions), test: impl AsyncFnOnce(&Self)) {
+        let mut http =
+            Cli::parse_from(["berth-server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+                .serve
+                .http;
+        options(&mut http);
+        let app = Self::start(postgres::migrated_database().await, &http).await;
+        test(&app).await;
+        app.stop().await;
+    }
+
+    /// A server on a database that may have another server.
+    pub(crate) async fn start(database_url: String, http: &HttpOptions) -> Self {
+        let database =
+            Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
+        let context = Context::new(database, KEY.parse().expect("a key"), AgentConfig::default());
+        let events = berth_db::listen(&database_url).expect("a URL");
+        let running = serve::start(&context, http, events).expect("the server starts");
+        Self { context, database_url, running }
+    }
+
+    /// A second server on the same database.
+    pub(crate) async fn replica(&self) -> Self {
+        let arguments = ["berth-server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+        Self::start(self.database_url.clone(), &Cli::parse_from(arguments).serve.http).await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop(false).await;
+        let pool = self.context.database.pool_status();
+        assert_eq!(pool.waiting, 0, "an operation still waits for a connection");
+    }
+
+    /// Stops as on SIGTERM.
+    pub(crate) async fn drain(self) {
+        self.running.stop(true).await;
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.addresses()[0]
+    }
+
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.running.metrics_address()
+    }
+
+    pub(crate) fn anyone(&self, token: Option<&str>) -> Anyone {
+        Anyone::new(self.address(), token)
+    }
+
+    /// A new organisation's administrator.
+    pub(crate) async fn organization(&self, name: &str) -> Admin {
+        let name = name.parse().expect("a name");
+        let token =
+            organizations::create(&self.context.database, &name, clock::now(), &SystemRandom::new()).await;
+        Admin::new(self.address(), token.expect("an organisation"))
+    }
+
+    /// The same administrator at this server.
+    pub(crate) fn admin(&self, admin: &Admin) -> Admin {
+        Admin::new(self.address(), admin.token.clone())
+    }
+
+    /// Another token of an organisation.
+    pub(crate) async fn token(
+        &self,
+        organization: OrganizationId,
+        expires_at: Option<Timestamp>,
+    ) -> AccessToken {
+        let (token, stored): (AccessToken, NewToken) =
+            tokens::new_access_token(organization, "another", expires_at, &SystemRandom::new())
+                .expect("a token");
+        self.context
+            .database
+            .transaction(organization, "test", async |conn| conn.tokens().insert(&stored, clock::now()).await)
+            .await
+            .expect("it is stored");
+        token
+    }
+
+    pub(crate) async fn revoke(&self, token: &AccessToken) {
+        let organization = token.organization();
+        self.context
+            .database
+            .transaction(organization, "test", async |conn| {
+                conn.tokens().revoke(token.token_id(), clock::now()).await
+            })
+            .await
+            .expect("it is revoked");
+    }
+
+    /// One number that a query of the owner gives.
+    pub(crate) async fn count(&self, query: &str) -> i64 {
+        let client = postgres::client(&self.database_url).await;
+        client.query_one(query, &[]).await.expect("the query works").get(0)
+    }
+}
