@@ -15,11 +15,7 @@ use crate::token::Token;
 /// Cloud development environments on your own Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "berth", version, after_help = crate::exit::HELP, max_term_width = 110)]
-#[command(
-    disable_help_subcommand = true,
-    subcommand_required = true,
-    arg_required_else_help = true
-)]
+#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -36,7 +32,8 @@ pub(crate) enum Command {
     #[command(
         visible_alias = "ws",
         subcommand_required = true,
-        arg_required_else_help = true
+        arg_required_else_help = true,
+        after_help = "Examples:\n  berth workspaces list\n  berth ws create --image debian:13 --wait"
     )]
     Workspaces {
         #[command(subcommand)]
@@ -44,6 +41,7 @@ pub(crate) enum Command {
     },
     /// Register the agents that run workspaces in clusters
     #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Examples:\n  berth agents create berlin > berlin.token\n  berth agents list")]
     Agents {
         #[command(subcommand)]
         command: agents::Command,
@@ -54,6 +52,7 @@ pub(crate) enum Command {
     Whoami(crate::commands::whoami::Args),
     /// Show and choose the servers you are logged in to
     #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Examples:\n  berth contexts list\n  berth contexts use work")]
     Contexts {
         #[command(subcommand)]
         command: contexts::Command,
@@ -61,6 +60,7 @@ pub(crate) enum Command {
     /// Print a completion script for a shell
     Completion(completion::Args),
     /// Print the version
+    #[command(after_help = "Examples:\n  berth version")]
     Version,
 }
 
@@ -79,63 +79,27 @@ pub(crate) enum Color {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The context to use, in place of the current one
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "BERTH_CONTEXT",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "NAME", env = "BERTH_CONTEXT", hide_env_values = true)]
     pub(crate) context: Option<String>,
 
     /// The server, in place of the context's
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "BERTH_URL",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "URL", env = "BERTH_URL", hide_env_values = true)]
     pub(crate) url: Option<ServerUrl>,
 
     /// The organisation (name or id), in place of the token's own
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "BERTH_ORGANIZATION",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "NAME", env = "BERTH_ORGANIZATION", hide_env_values = true)]
     pub(crate) organization: Option<OrganizationRef>,
 
     /// Trust the certificates of this PEM file alone
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "BERTH_CA_FILE",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "BERTH_CA_FILE", hide_env_values = true)]
     pub(crate) ca_file: Option<PathBuf>,
 
     /// The configuration file [default: ~/.config/berth/config.yaml]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "BERTH_CONFIG",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "BERTH_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 
     /// When to use colours
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_possible_values = true
-    )]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     #[arg(help = "When to use colours: auto, always or never")]
     pub(crate) color: Color,
 

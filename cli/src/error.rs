@@ -38,11 +38,7 @@ pub(crate) enum Error {
     },
 
     #[error("cannot {doing}: the answer of {url} is larger than {limit_mib} MiB")]
-    AnswerTooLarge {
-        doing: String,
-        url: String,
-        limit_mib: usize,
-    },
+    AnswerTooLarge { doing: String, url: String, limit_mib: usize },
 
     #[error("cannot {doing}: no connection to {url}: {}", root_cause(.source))]
     Unreachable {
@@ -61,32 +57,23 @@ pub(crate) enum Error {
         source: io::Error,
     },
 
-    #[error("the configuration file {} is not understood: {message}", path.display())]
-    Config { path: PathBuf, message: String },
+    /// The parser's own words are left out: they may quote a token.
+    #[error("the configuration file {} is not understood {place}", path.display())]
+    Config { path: PathBuf, place: String },
 
     #[error("cannot set up TLS: {}", root_cause(.0))]
     Tls(#[source] reqwest::Error),
 
     /// It will not get there by itself.
     #[error("workspace '{workspace}' is {state}{}", because(.reason.as_deref()))]
-    Failed {
-        workspace: String,
-        state: ActualState,
-        reason: Option<String>,
-        hint: String,
-    },
+    Failed { workspace: String, state: ActualState, reason: Option<String>, hint: String },
 
     /// Somebody asked for something else meanwhile.
     #[error("workspace '{workspace}' was changed by somebody else meanwhile: {change}")]
     Overtaken { workspace: String, change: String },
 
     #[error("timed out after {}: workspace '{workspace}' is {state}; it waits for {waits_for}", duration(.after))]
-    TimeOut {
-        workspace: String,
-        after: Duration,
-        state: String,
-        waits_for: String,
-    },
+    TimeOut { workspace: String, after: Duration, state: String, waits_for: String },
 
     /// One of several was refused; it was told when it happened.
     #[error("{failed} of {all} failed")]
@@ -112,18 +99,11 @@ pub(crate) enum Error {
 
 impl Error {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::Usage {
-            message: message.into(),
-            hint: None,
-        }
+        Self::Usage { message: message.into(), hint: None }
     }
 
     pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::File {
-            doing,
-            path: path.into(),
-            source,
-        }
+        Self::File { doing, path: path.into(), source }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -171,12 +151,13 @@ impl Error {
         let Self::Refused { problem, .. } = self else {
             return Vec::new();
         };
-        let fields = problem
-            .errors
-            .iter()
-            .map(|error| format!("{}: {}", error.field, error.message));
+        // Where there is one thing to say, the sentence above may have said it already.
+        let summary = summary(problem);
+        let fields =
+            problem.errors.iter().map(|error| (format!("{}: {}", error.field, error.message), error));
+        let untold = fields.filter(|(line, error)| line != summary && error.message != summary);
         let id = problem.request_id.iter().map(|id| format!("request id: {id}"));
-        fields.chain(id).collect()
+        untold.map(|(line, _)| line).chain(id).collect()
     }
 
     /// What to do about it.
@@ -222,12 +203,9 @@ pub(crate) const fn is_transient(status: u16) -> bool {
     matches!(status, 429 | 502 | 503 | 504)
 }
 
+/// One sentence; of several fields that are wrong it names none, as all of them follow.
 fn summary(problem: &Problem) -> &str {
-    if problem.detail.is_empty() {
-        &problem.title
-    } else {
-        &problem.detail
-    }
+    if problem.detail.is_empty() || problem.errors.len() > 1 { &problem.title } else { &problem.detail }
 }
 
 fn because(reason: Option<&str>) -> String {

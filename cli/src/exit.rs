@@ -32,14 +32,11 @@ Examples:
   berth list
   berth stop calm-blue-reef --wait
 
-Environment:
-  BERTH_URL, BERTH_TOKEN       The server and its token, in place of a context
-  BERTH_CONTEXT                The context to use, in place of the current one
-  BERTH_ORGANIZATION           The organisation, in place of the token's own
-  BERTH_CA_FILE                Trust the certificates of this PEM file alone
-  BERTH_CONFIG                 The configuration file (default: ~/.config/berth/config.yaml)
-  NO_COLOR                     No colours, when set to anything
-  A --context on the command line sets BERTH_URL, BERTH_TOKEN, BERTH_ORGANIZATION and BERTH_CA_FILE aside.
+Environment, besides what the options name:
+  BERTH_TOKEN  The token; there is no option for it, because other users see the options of a process
+  NO_COLOR     No colours, when set to anything
+  A --context on the command line sets BERTH_URL, BERTH_TOKEN, BERTH_ORGANIZATION and BERTH_CA_FILE
+  aside.
 
 Exit codes:
   0    done

@@ -83,9 +83,7 @@ impl ServerUrl {
     /// `host` or `host:port`: a good name for a context.
     pub(crate) fn authority(&self) -> String {
         let host = self.0.host_str().unwrap_or_default();
-        self.0
-            .port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
     pub(crate) fn is_https(&self) -> bool {
@@ -153,28 +151,19 @@ mod tests {
             assert!(bad.parse::<WorkspaceRef>().is_err(), "{bad}");
         }
         assert!("calm-blue-reef".parse::<WorkspaceRef>().is_ok());
-        assert!(
-            "0191e2b4-0000-4000-8000-000000000001"
-                .parse::<WorkspaceRef>()
-                .is_ok()
-        );
+        assert!("0191e2b4-0000-4000-8000-000000000001".parse::<WorkspaceRef>().is_ok());
     }
 
     #[test]
     fn a_server_may_live_under_a_path() {
         let server: ServerUrl = "https://example.com/berth/".parse().expect("a URL");
-        assert_eq!(
-            server.join(["api", "a b"]).as_str(),
-            "https://example.com/berth/api/a%20b"
-        );
+        assert_eq!(server.join(["api", "a b"]).as_str(), "https://example.com/berth/api/a%20b");
         assert_eq!(server.to_string(), "https://example.com/berth");
     }
 
     #[test]
     fn a_url_with_a_password_is_refused_without_repeating_it() {
-        let error = "https://me:hunter2@example.com"
-            .parse::<ServerUrl>()
-            .expect_err("a password");
+        let error = "https://me:hunter2@example.com".parse::<ServerUrl>().expect_err("a password");
         assert!(!error.contains("hunter2"), "{error}");
     }
 

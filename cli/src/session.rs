@@ -26,11 +26,7 @@ impl Session {
             Some(organization) => organization,
             None => client.whoami().await?.organization.into(),
         };
-        Ok(Self {
-            organization: Organization::new(client, organization),
-            printer: Printer::of(global),
-            talk,
-        })
+        Ok(Self { organization: Organization::new(client, organization), printer: Printer::of(global), talk })
     }
 }
 
@@ -40,9 +36,7 @@ pub(crate) fn connect(global: &Global) -> Result<(Target, Client), Error> {
     let config = Config::load(global.config.as_deref())?;
     if config.is_readable_by_others() {
         let path = config.path().display();
-        talk.warn(&format!(
-            "{path} holds tokens and others may read it; `chmod 600 {path}`"
-        ));
+        talk.warn(&format!("{path} holds tokens and others may read it; `chmod 600 {path}`"));
     }
     let target = Target::resolve(global, &config)?;
     let client = Client::new(target.url.clone(), &target.token, target.ca_file.as_deref(), talk)?;

@@ -18,17 +18,11 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn new(color: Color, verbose: bool) -> Self {
-        Self {
-            styled: is_styled(color, &io::stderr()),
-            verbose,
-        }
+        Self { styled: is_styled(color, &io::stderr()), verbose }
     }
 
     /// One line. Control characters of the text, which may come from a server, are shown and not obeyed.
-    #[allow(
-        clippy::unused_self,
-        reason = "who talks has a Talk, so that silencing it is one place"
-    )]
+    #[allow(clippy::unused_self, reason = "who talks has a Talk, so that silencing it is one place")]
     pub(crate) fn say(self, text: &str) {
         // Nothing can be told to somebody whose stderr is closed.
         let _ = writeln!(io::stderr(), "{}", escape(text));
@@ -74,11 +68,7 @@ pub(crate) fn is_styled(color: Color, stream: &impl anstream::stream::RawStream)
 
 /// Asks for a secret without showing it. Only where stdin is a terminal.
 pub(crate) fn ask_secret(prompt: &str) -> Result<String, Error> {
-    dialoguer::Password::new()
-        .with_prompt(prompt)
-        .report(false)
-        .interact()
-        .map_err(asking_failed)
+    dialoguer::Password::new().with_prompt(prompt).report(false).interact().map_err(asking_failed)
 }
 
 /// Goes on only if somebody says yes to the question. Without a terminal nobody can.
@@ -89,11 +79,7 @@ pub(crate) fn confirm(question: &str) -> Result<(), Error> {
             hint: Some("say so with --yes".to_owned()),
         });
     }
-    match dialoguer::Confirm::new()
-        .with_prompt(escape(question))
-        .default(false)
-        .interact()
-    {
+    match dialoguer::Confirm::new().with_prompt(escape(question)).default(false).interact() {
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::Declined),
         Err(error) => Err(asking_failed(error)),

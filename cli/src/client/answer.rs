@@ -23,15 +23,10 @@ pub(super) async fn read<T: DeserializeOwned>(
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("application/problem+json"));
-    let too_large = || Error::AnswerTooLarge {
-        doing: doing.to_owned(),
-        url: server.to_string(),
-        limit_mib: LIMIT_MIB,
-    };
-    let body = read_bounded(response, LIMIT_MIB * 1024 * 1024)
-        .await
-        .map_err(unreachable)?
-        .ok_or_else(too_large)?;
+    let too_large =
+        || Error::AnswerTooLarge { doing: doing.to_owned(), url: server.to_string(), limit_mib: LIMIT_MIB };
+    let body =
+        read_bounded(response, LIMIT_MIB * 1024 * 1024).await.map_err(unreachable)?.ok_or_else(too_large)?;
     let foreign = |source| Error::Foreign {
         doing: doing.to_owned(),
         url: server.to_string(),
@@ -43,14 +38,8 @@ pub(super) async fn read<T: DeserializeOwned>(
     }
     match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) if is_problem => {
-            let problem = Box::new(Problem {
-                status: status.as_u16(),
-                ..problem
-            });
-            Err(Error::Refused {
-                doing: doing.to_owned(),
-                problem,
-            })
+            let problem = Box::new(Problem { status: status.as_u16(), ..problem });
+            Err(Error::Refused { doing: doing.to_owned(), problem })
         }
         _ => Err(foreign(None)),
     }

@@ -18,11 +18,8 @@ const PAGE: usize = 100;
 impl Client {
     /// Whose token this is. Also the way to learn that it is one.
     pub(crate) async fn whoami(&self) -> Result<WhoAmI, Error> {
-        self.send(Call::get(
-            "ask the server whose token this is",
-            self.server.join(["api", "v1", "whoami"]),
-        ))
-        .await
+        self.send(Call::get("ask the server whose token this is", self.server.join(["api", "v1", "whoami"])))
+            .await
     }
 }
 
@@ -58,11 +55,9 @@ impl Organization {
     }
 
     fn url<'a>(&'a self, parts: impl IntoIterator<Item = &'a str>) -> Url {
-        self.client.server.join(
-            ["api", "v1", "organizations", self.organization.as_str()]
-                .into_iter()
-                .chain(parts),
-        )
+        self.client
+            .server
+            .join(["api", "v1", "organizations", self.organization.as_str()].into_iter().chain(parts))
     }
 
     pub(crate) async fn create_agent(&self, create: &CreateAgent) -> Result<AgentCreated, Error> {
@@ -75,18 +70,13 @@ impl Organization {
     }
 
     pub(crate) async fn agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
-        let call = Call::get(
-            format!("get agent '{agent}'"),
-            self.url(["agents", agent.as_str()]),
-        );
+        let call = Call::get(format!("get agent '{agent}'"), self.url(["agents", agent.as_str()]));
         self.client.send(call).await
     }
 
     pub(crate) async fn revoke_agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
         let url = self.url(["agents", agent.as_str(), "revoke"]);
-        self.client
-            .send(Call::post(format!("revoke agent '{agent}'"), url))
-            .await
+        self.client.send(Call::post(format!("revoke agent '{agent}'"), url)).await
     }
 
     pub(crate) async fn create_workspace(&self, create: &CreateWorkspace) -> Result<Workspace, Error> {
@@ -113,9 +103,7 @@ impl Organization {
 
     pub(crate) async fn workspace(&self, workspace: &WorkspaceRef) -> Result<Workspace, Error> {
         let url = self.url(["workspaces", workspace.as_str()]);
-        self.client
-            .send(Call::get(format!("get workspace '{workspace}'"), url))
-            .await
+        self.client.send(Call::get(format!("get workspace '{workspace}'"), url)).await
     }
 
     /// `verb` is `start`, `stop`, `restart` or `terminate`. With `expected` it happens only if nobody changed the
@@ -149,14 +137,9 @@ impl Organization {
         url: &Url,
         listing: &Listing,
     ) -> Result<Paged<T>, Error> {
-        let mut all = Paged {
-            items: Vec::new(),
-            next: listing.after.clone(),
-        };
+        let mut all = Paged { items: Vec::new(), next: listing.after.clone() };
         loop {
-            let wanted = listing
-                .limit
-                .map_or(PAGE, |limit| limit.saturating_sub(all.items.len()).min(PAGE));
+            let wanted = listing.limit.map_or(PAGE, |limit| limit.saturating_sub(all.items.len()).min(PAGE));
             let mut url = url.clone();
             add_query(&mut url, "limit", Some(wanted.to_string()));
             add_query(&mut url, "after", all.next.take());

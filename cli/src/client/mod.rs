@@ -77,11 +77,7 @@ impl Client {
             // Without TLS the system's certificates are not read: a machine may have none.
             (false, _) => builder.tls_certs_only([]),
         };
-        Ok(Self {
-            http: builder.build().map_err(Error::Tls)?,
-            server,
-            talk,
-        })
+        Ok(Self { http: builder.build().map_err(Error::Tls)?, server, talk })
     }
 
     /// Sends, again where that is safe, and reads the answer.
@@ -100,8 +96,7 @@ impl Client {
             let Some(pause) = pauses.next().filter(|_| again) else {
                 return Err(error);
             };
-            self.talk
-                .trace(&format!("{error}; trying again in {} ms", pause.as_millis()));
+            self.talk.trace(&format!("{error}; trying again in {} ms", pause.as_millis()));
             interruptible(async {
                 tokio::time::sleep(*pause).await;
                 Ok(())
@@ -112,20 +107,13 @@ impl Client {
 
     async fn attempt<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let started = Instant::now();
-        let mut request = self
-            .http
-            .request(call.method.clone(), call.url.clone())
-            .headers(call.headers.clone());
+        let mut request =
+            self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
         if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.clone());
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
-        let unreachable = |source| Error::Unreachable {
-            doing: call.doing.clone(),
-            url: self.server.to_string(),
-            source,
-        };
+        let unreachable =
+            |source| Error::Unreachable { doing: call.doing.clone(), url: self.server.to_string(), source };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         self.talk.trace(&format!(
@@ -152,11 +140,7 @@ impl Call {
     }
 
     fn post(doing: impl Into<String>, url: Url) -> Self {
-        Self {
-            method: Method::POST,
-            repeat: Repeat::WhenUnsent,
-            ..Self::get(doing, url)
-        }
+        Self { method: Method::POST, repeat: Repeat::WhenUnsent, ..Self::get(doing, url) }
     }
 
     fn body(mut self, body: &impl Serialize) -> Result<Self, Error> {
@@ -170,8 +154,7 @@ impl Call {
     fn idempotent(mut self) -> Self {
         let key = uuid::Uuid::new_v4().to_string();
         if let Ok(key) = HeaderValue::try_from(key) {
-            self.headers
-                .insert(HeaderName::from_static("idempotency-key"), key);
+            self.headers.insert(HeaderName::from_static("idempotency-key"), key);
             self.repeat = Repeat::Safe;
         }
         self
@@ -190,9 +173,6 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
     let pem = std::fs::read(path).map_err(|error| Error::file("read the certificates in", path, error))?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Error::usage(format!(
-            "{} holds no certificate in PEM form",
-            path.display()
-        ))),
+        _ => Err(Error::usage(format!("{} holds no certificate in PEM form", path.display()))),
     }
 }

@@ -36,9 +36,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<(), Error> {
             config.context(name)?;
             config.contents.current = Some(name.clone());
             config.save()?;
-            global
-                .talk()
-                .say(&format!("Context '{name}' is the current one."));
+            global.talk().say(&format!("Context '{name}' is the current one."));
             Ok(())
         }
         Command::Delete { name } => {
@@ -48,9 +46,9 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<(), Error> {
                 config.contents.current = None;
             }
             config.save()?;
-            global.talk().say(&format!(
-                "Context '{name}' is forgotten; its token stays valid on the server."
-            ));
+            global
+                .talk()
+                .say(&format!("Context '{name}' is forgotten; its token stays valid on the server."));
             Ok(())
         }
     }
@@ -64,12 +62,7 @@ fn list(global: &Global, config: &Config) -> Result<(), Error> {
         .iter()
         .map(|(name, context)| {
             let mark = if current == Some(name) { "*" } else { "" };
-            vec![
-                mark.into(),
-                name.into(),
-                (&context.url).into(),
-                (&context.organization).into(),
-            ]
+            vec![mark.into(), name.into(), (&context.url).into(), (&context.organization).into()]
         })
         .collect();
     Printer::of(global).rows(&["CURRENT", "NAME", "SERVER", "ORGANISATION"], &rows)

@@ -15,8 +15,9 @@ use crate::terminal::{self, Talk};
 use crate::token::Token;
 
 const HELP: &str = "\
-The token is asked for without showing it, or read from standard input or from BERTH_TOKEN. It is tried, then stored
-in a file that only you can read. Each login makes a context; --context names it (default: the server's host).
+The token is asked for without showing it, or read from standard input or from BERTH_TOKEN. It is
+tried, then stored in a file that only you can read. Each login makes a context; --context names it
+(default: the server's host).
 
 Examples:
   berth login https://berth.example.com
@@ -44,24 +45,12 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let mut config = Config::load(global.config.as_deref())?;
     let (name, url, ca_file) = place(global, &args, &config)?;
     if url.is_clear_text_beyond_this_machine() {
-        talk.warn(&format!(
-            "{url} is not https: anybody on the way can read the token and use it"
-        ));
+        talk.warn(&format!("{url} is not https: anybody on the way can read the token and use it"));
     }
     let token = read_token(global, &args, &url)?;
-    let whoami = Client::new(url.clone(), &token, ca_file.as_deref(), talk)?
-        .whoami()
-        .await?;
+    let whoami = Client::new(url.clone(), &token, ca_file.as_deref(), talk)?.whoami().await?;
     let organization = whoami.organization.to_string();
-    config.contents.contexts.insert(
-        name.clone(),
-        Context {
-            url: url.clone(),
-            organization,
-            ca_file,
-            token,
-        },
-    );
+    config.contents.contexts.insert(name.clone(), Context { url: url.clone(), organization, ca_file, token });
     config.contents.current = Some(name.clone());
     config.save()?;
     tell(talk, &url, &whoami, &name, &config);
@@ -77,34 +66,22 @@ fn place(
     let given = args.server.as_ref().or(global.url.as_ref());
     let known = match (&global.context, given) {
         (Some(name), _) => config.contents.contexts.get_key_value(name),
-        (None, None) => config
-            .contents
-            .current
-            .as_ref()
-            .and_then(|name| config.contents.contexts.get_key_value(name)),
-        (None, Some(url)) => config
-            .contents
-            .contexts
-            .iter()
-            .find(|(_, context)| context.url == *url),
+        (None, None) => {
+            config.contents.current.as_ref().and_then(|name| config.contents.contexts.get_key_value(name))
+        }
+        (None, Some(url)) => config.contents.contexts.iter().find(|(_, context)| context.url == *url),
     };
     let known = known.filter(|(_, context)| given.is_none_or(|url| context.url == *url));
-    let url = given
-        .or(known.map(|(_, context)| &context.url))
-        .ok_or_else(|| Error::Usage {
-            message: "which server? No URL was given and there is no context to log in to again".to_owned(),
-            hint: Some("berth login https://berth.example.com".to_owned()),
-        })?;
-    let name = global
-        .context
-        .clone()
-        .or(known.map(|(name, _)| name.clone()))
-        .unwrap_or_else(|| url.authority());
+    let url = given.or(known.map(|(_, context)| &context.url)).ok_or_else(|| Error::Usage {
+        message: "which server? No URL was given and there is no context to log in to again".to_owned(),
+        hint: Some("berth login https://berth.example.com".to_owned()),
+    })?;
+    let name =
+        global.context.clone().or(known.map(|(name, _)| name.clone())).unwrap_or_else(|| url.authority());
     let ca_file = match &global.ca_file {
         Some(path) => {
-            let absolute = path
-                .canonicalize()
-                .map_err(|error| Error::file("read the certificates in", path, error))?;
+            let absolute =
+                path.canonicalize().map_err(|error| Error::file("read the certificates in", path, error))?;
             Some(absolute)
         }
         None => known.and_then(|(_, context)| context.ca_file.clone()),
@@ -136,8 +113,5 @@ fn tell(talk: Talk, url: &ServerUrl, whoami: &WhoAmI, name: &str, config: &Confi
         "Logged in to {url} as '{}' of organisation '{}'.",
         whoami.token_name, whoami.organization
     ));
-    talk.say(&format!(
-        "Context '{name}' is the current one; it is stored in {}.",
-        config.path().display()
-    ));
+    talk.say(&format!("Context '{name}' is the current one; it is stored in {}.", config.path().display()));
 }

@@ -23,19 +23,13 @@ pub(crate) struct PageArgs {
 impl PageArgs {
     pub(crate) fn listing(&self) -> Listing {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        Listing {
-            limit: (!self.all).then_some(limit),
-            after: self.after.clone(),
-        }
+        Listing { limit: (!self.all).then_some(limit), after: self.after.clone() }
     }
 }
 
 /// What is not shown must not be overlooked.
 pub(crate) fn tell_of_more<T>(page: &Paged<T>, talk: Talk) {
     if page.next.is_some() {
-        talk.say(&format!(
-            "There are more than these {}; --all shows all.",
-            page.items.len()
-        ));
+        talk.say(&format!("There are more than these {}; --all shows all.", page.items.len()));
     }
 }

@@ -14,13 +14,7 @@ Examples:
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The form of the output: table, json or yaml
-    #[arg(
-        long,
-        short,
-        value_name = "FORM",
-        default_value = "table",
-        hide_possible_values = true
-    )]
+    #[arg(long, short, value_name = "FORM", default_value = "table", hide_possible_values = true)]
     output: Form,
 }
 

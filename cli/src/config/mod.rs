@@ -54,36 +54,27 @@ impl Config {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self {
-                    path,
-                    contents: Contents::default(),
-                });
+                return Ok(Self { path, contents: Contents::default() });
             }
             Err(error) => return Err(Error::file("read", path, error)),
         };
         if text.trim().is_empty() {
-            return Ok(Self {
-                path,
-                contents: Contents::default(),
-            });
+            return Ok(Self { path, contents: Contents::default() });
         }
-        // A snippet of this file would show a token.
-        let options = serde_saphyr::options!(with_snippet: false);
-        match serde_saphyr::from_str_with_options(&text, options) {
+        match serde_saphyr::from_str(&text) {
             Ok(contents) => Ok(Self { path, contents }),
-            Err(error) => Err(Error::Config {
-                path,
-                message: error.to_string(),
-            }),
+            Err(error) => {
+                let place =
+                    error.location().map(|at| format!("at line {}, column {}", at.line(), at.column()));
+                Err(Error::Config { path, place: place.unwrap_or_else(|| "at its end".to_owned()) })
+            }
         }
     }
 
     /// Writes the file whole or not at all, readable by its owner alone.
     pub(crate) fn save(&self) -> Result<(), Error> {
-        let text = serde_saphyr::to_string(&self.contents).map_err(|error| Error::Config {
-            path: self.path.clone(),
-            message: error.to_string(),
-        })?;
+        let text = serde_saphyr::to_string(&self.contents)
+            .map_err(|error| Error::Other(format!("cannot write YAML: {error}")))?;
         write_private(&self.path, &text).map_err(|error| Error::file("write", &self.path, error))
     }
 
@@ -129,14 +120,48 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     // A temporary file is made with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(&path)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_looks_like_something_else_comes_back_as_it_was() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("config.yaml");
+        for token in [
+            "123", "1e5", "0x1f", "true", "null", "~", "-", "a#b", "#a", "&a", "*a", "!a", "@", "{a", "'",
+            "\"",
+        ] {
+            let mut config = Config::load(Some(&path)).expect("a configuration");
+            let context = Context {
+                url: "https://example.com".parse().expect("a URL"),
+                organization: "main".to_owned(),
+                ca_file: None,
+                token: Token::from_input(token.to_owned()).expect("a token"),
+            };
+            config.contents.contexts.insert("one".to_owned(), context);
+            config.save().expect("saved");
+            let loaded = Config::load(Some(&path)).expect("what was saved is understood");
+            assert_eq!(loaded.context("one").expect("the context").token.expose(), token);
+        }
+    }
+
+    #[test]
+    fn a_link_to_the_file_stays_a_link() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, link) = (directory.path().join("file.yaml"), directory.path().join("link.yaml"));
+        fs::write(&file, "contexts: {}").expect("a file");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        Config::load(Some(&link)).expect("a configuration").save().expect("saved");
+        assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
+    }
 }

@@ -24,13 +24,9 @@ impl Target {
     /// Flags and environment come before the context. A context's token is never sent to another URL than its own.
     pub(crate) fn resolve(global: &Global, config: &Config) -> Result<Self, Error> {
         let stored = stored_context(global, config)?;
-        let url = global
-            .url
-            .clone()
-            .or_else(|| stored.map(|(_, context)| context.url.clone()))
-            .ok_or_else(|| {
-                Error::LoginNeeded("not logged in to any server, and BERTH_URL is not set".to_owned())
-            })?;
+        let url = global.url.clone().or_else(|| stored.map(|(_, context)| context.url.clone())).ok_or_else(
+            || Error::LoginNeeded("not logged in to any server, and BERTH_URL is not set".to_owned()),
+        )?;
         let from_environment = global.environment_token()?;
         let organization = match (&global.organization, &from_environment, stored) {
             (Some(organization), _, _) => Some(organization.clone()),
@@ -61,14 +57,8 @@ impl Target {
 fn stored_context<'a>(global: &Global, config: &'a Config) -> Result<Option<(&'a str, &'a Context)>, Error> {
     let contents = &config.contents;
     let chosen = match (&global.context, &contents.current) {
-        (Some(name), _) => Some((
-            name.as_str(),
-            config.context(name).map_err(|error| no_context(&error))?,
-        )),
-        (None, Some(current)) => contents
-            .contexts
-            .get(current)
-            .map(|context| (current.as_str(), context)),
+        (Some(name), _) => Some((name.as_str(), config.context(name).map_err(|error| no_context(&error))?)),
+        (None, Some(current)) => contents.contexts.get(current).map(|context| (current.as_str(), context)),
         (None, None) => None,
     };
     let chosen = chosen.and_then(|(name, context)| {
@@ -79,8 +69,7 @@ fn stored_context<'a>(global: &Global, config: &'a Config) -> Result<Option<(&'a
         None => chosen,
         Some(url) => chosen.filter(|(_, context)| context.url == *url).or_else(|| {
             let mut all = contents.contexts.iter();
-            all.find(|(_, context)| context.url == *url)
-                .map(|(name, context)| (name.as_str(), context))
+            all.find(|(_, context)| context.url == *url).map(|(name, context)| (name.as_str(), context))
         }),
     })
 }
@@ -90,10 +79,9 @@ fn no_context(error: &Error) -> Error {
 }
 
 fn parse_stored_organization(config: &Config, context: &Context) -> Result<OrganizationRef, Error> {
-    context.organization.parse().map_err(|error| Error::Config {
-        path: config.path().to_owned(),
-        message: format!("organization: {error}"),
-    })
+    let place = |_| format!("at the organization '{}'", context.organization);
+    let organization = context.organization.parse().map_err(place);
+    organization.map_err(|place| Error::Config { path: config.path().to_owned(), place })
 }
 
 #[cfg(test)]
@@ -103,10 +91,7 @@ mod tests {
 
     fn config(text: &str) -> Config {
         let contents: Contents = serde_saphyr::from_str(text).expect("a configuration");
-        Config {
-            path: PathBuf::from("config.yaml"),
-            contents,
-        }
+        Config { path: PathBuf::from("config.yaml"), contents }
     }
 
     const TWO: &str = "
@@ -125,37 +110,22 @@ contexts:
     fn the_current_context_is_used_unless_another_is_named() {
         let ours = ("http://one.test".to_owned(), "token-one".to_owned());
         assert_eq!(resolve(&Global::default(), TWO).expect("current"), ours);
-        let global = Global {
-            context: Some("two".to_owned()),
-            ..Global::default()
-        };
+        let global = Global { context: Some("two".to_owned()), ..Global::default() };
         assert_eq!(resolve(&global, TWO).expect("named").1, "token-two");
     }
 
     #[test]
     fn a_contexts_token_is_never_sent_to_another_url() {
-        let global = Global {
-            url: "http://evil.test".parse().ok(),
-            ..Global::default()
-        };
+        let global = Global { url: "http://evil.test".parse().ok(), ..Global::default() };
         assert!(matches!(resolve(&global, TWO), Err(Error::LoginNeeded(_))));
-        let global = Global {
-            url: "http://two.test".parse().ok(),
-            ..Global::default()
-        };
-        assert_eq!(
-            resolve(&global, TWO).expect("a context has this URL").1,
-            "token-two"
-        );
+        let global = Global { url: "http://two.test".parse().ok(), ..Global::default() };
+        assert_eq!(resolve(&global, TWO).expect("a context has this URL").1, "token-two");
     }
 
     #[test]
     fn a_token_of_the_environment_brings_its_own_organisation() {
         let token = Some("from-environment".to_owned());
-        let global = Global {
-            token,
-            ..Global::default()
-        };
+        let global = Global { token, ..Global::default() };
         let target = Target::resolve(&global, &config(TWO)).expect("a target");
         assert_eq!(target.token.expose(), "from-environment");
         assert_eq!(target.organization, None, "it must be asked for");
@@ -163,9 +133,6 @@ contexts:
 
     #[test]
     fn without_any_server_a_login_is_asked_for() {
-        assert!(matches!(
-            resolve(&Global::default(), "contexts: {}"),
-            Err(Error::LoginNeeded(_))
-        ));
+        assert!(matches!(resolve(&Global::default(), "contexts: {}"), Err(Error::LoginNeeded(_))));
     }
 }

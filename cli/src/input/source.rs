@@ -28,11 +28,7 @@ impl FromStr for Source {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(if text == "-" {
-            Self::Stdin
-        } else {
-            Self::File(PathBuf::from(text))
-        })
+        Ok(if text == "-" { Self::Stdin } else { Self::File(PathBuf::from(text)) })
     }
 }
 
@@ -56,9 +52,7 @@ impl Source {
         let bytes = match self {
             Self::Stdin => {
                 if let Some(reader) = &stdin.reader {
-                    return Err(Error::usage(format!(
-                        "{flag} and {reader} cannot both read standard input"
-                    )));
+                    return Err(Error::usage(format!("{flag} and {reader} cannot both read standard input")));
                 }
                 stdin.reader = Some(flag.to_owned());
                 read_bounded(io::stdin().lock(), limit)
@@ -67,10 +61,7 @@ impl Source {
         };
         let bytes = bytes.map_err(|error| Error::file("read", self.to_string(), error))?;
         if bytes.len() > limit {
-            return Err(Error::usage(format!(
-                "{flag}: {self} is larger than {} KiB",
-                limit / 1024
-            )));
+            return Err(Error::usage(format!("{flag}: {self} is larger than {} KiB", limit / 1024)));
         }
         Ok(bytes)
     }
@@ -87,9 +78,7 @@ impl Source {
             Ok(text) => Ok(Zeroizing::new(text.to_owned())),
             Err(error) => {
                 let offset = error.valid_up_to();
-                Err(Error::usage(format!(
-                    "{flag}: {self} is not UTF-8 text (byte {offset})"
-                )))
+                Err(Error::usage(format!("{flag}: {self} is not UTF-8 text (byte {offset})")))
             }
         }
     }

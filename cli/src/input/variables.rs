@@ -19,12 +19,7 @@ use crate::error::Error;
 pub(crate) struct VariableArgs {
     /// An environment variable; NAME alone takes the value of your own environment, which keeps it out of the
     /// process list and the shell's history
-    #[arg(
-        short = 'e',
-        long = "env",
-        visible_alias = "variable",
-        value_name = "NAME[=VALUE]"
-    )]
+    #[arg(short = 'e', long = "env", visible_alias = "variable", value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 
     /// A file of NAME=VALUE lines ('-': standard input); '#' begins a comment line, quotes are kept
@@ -68,10 +63,7 @@ impl VariableArgs {
                 "the variables hold {total} KiB together; at most {most} are allowed"
             )));
         }
-        values
-            .into_iter()
-            .map(|((kind, name), value)| input(kind, name, &value))
-            .collect()
+        values.into_iter().map(|((kind, name), value)| input(kind, name, &value)).collect()
     }
 }
 
@@ -81,12 +73,7 @@ fn input(kind: VariableKind, name: String, value: &[u8]) -> Result<VariableInput
         (VariableKind::Environment, Ok(text)) => (Some(Zeroizing::new(text.to_owned())), None),
         _ => (None, Some(Zeroizing::new(STANDARD.encode(value)))),
     };
-    Ok(VariableInput {
-        name,
-        kind,
-        value: text,
-        value_base64: encoded,
-    })
+    Ok(VariableInput { name, kind, value: text, value_base64: encoded })
 }
 
 /// Takes `NAME=VALUE`, or `NAME` with the value of our own environment.
@@ -154,10 +141,7 @@ mod tests {
         let args = VariableArgs {
             env: env.iter().map(ToString::to_string).collect(),
             env_file: env_files.to_vec(),
-            file: files
-                .iter()
-                .map(|(name, source)| ((*name).to_owned(), source.clone()))
-                .collect(),
+            file: files.iter().map(|(name, source)| ((*name).to_owned(), source.clone())).collect(),
         };
         args.read(&mut Stdin::default())
     }
@@ -173,28 +157,15 @@ mod tests {
     fn a_value_is_kept_byte_for_byte() {
         let (_file, path) = file(&[0, 159, 146, 150, b'\n']);
         let given = read(&["A=1=2 'x'\n$(B)", "EMPTY="], &[], &[("blob", path)]).expect("variables");
-        let values: Vec<_> = given
-            .iter()
-            .map(|v| v.decode().expect("a value").expose().to_vec())
-            .collect();
-        assert_eq!(
-            values,
-            [
-                b"1=2 'x'\n$(B)".to_vec(),
-                Vec::new(),
-                vec![0, 159, 146, 150, b'\n']
-            ]
-        );
+        let values: Vec<_> = given.iter().map(|v| v.decode().expect("a value").expose().to_vec()).collect();
+        assert_eq!(values, [b"1=2 'x'\n$(B)".to_vec(), Vec::new(), vec![0, 159, 146, 150, b'\n']]);
     }
 
     #[test]
     fn the_command_line_overrides_a_file_of_variables() {
         let (_file, path) = file(b"# comment\n\n  A=from file\nB=\"quoted\"\n");
         let given = read(&["A=from flag"], &[path], &[]).expect("variables");
-        let values: Vec<_> = given
-            .iter()
-            .map(|v| v.value.as_ref().map(|text| text.as_str()))
-            .collect();
+        let values: Vec<_> = given.iter().map(|v| v.value.as_ref().map(|text| text.as_str())).collect();
         assert_eq!(values, [Some("from flag"), Some("\"quoted\"")]);
     }
 
@@ -205,29 +176,17 @@ mod tests {
         let long = "x".repeat(MAX_TOTAL_BYTES);
         for (result, says) in [
             (read(&["1A=secret"], &[], &[]), "-e 1A: the name must be letters"),
-            (
-                read(&["LD_PRELOAD=secret"], &[], &[]),
-                "-e LD_PRELOAD: the name is reserved",
-            ),
+            (read(&["LD_PRELOAD=secret"], &[], &[]), "-e LD_PRELOAD: the name is reserved"),
             (read(&["=secret"], &[], &[]), "-e : the name must not be empty"),
             (read(&[], &[path], &[]), place.as_str()),
             (
                 read(&["BERTH_TEST_NO_SUCH_VARIABLE"], &[], &[]),
                 "-e BERTH_TEST_NO_SUCH_VARIABLE: the name is reserved",
             ),
-            (
-                read(&["NO_SUCH_VARIABLE_HERE"], &[], &[]),
-                "not set in your environment",
-            ),
-            (
-                read(&["A=se\0cret"], &[], &[]),
-                "-e A: the value must be UTF-8 text without NUL",
-            ),
+            (read(&["NO_SUCH_VARIABLE_HERE"], &[], &[]), "not set in your environment"),
+            (read(&["A=se\0cret"], &[], &[]), "-e A: the value must be UTF-8 text without NUL"),
             (read(&[&format!("A=secret{long}")], &[], &[]), "KiB together"),
-            (
-                read(&[], &[], &[("a/b", Source::Stdin)]),
-                "--file a/b: the name must be a file name",
-            ),
+            (read(&[], &[], &[("a/b", Source::Stdin)]), "--file a/b: the name must be a file name"),
         ] {
             let error = result.expect_err(says).to_string();
             assert!(error.contains(says), "{error}");

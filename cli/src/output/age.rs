@@ -12,11 +12,7 @@ pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(since).as_secs().max(0);
     let two = |big: i64, big_unit: char, small: i64, small_unit: char| {
         let (whole, rest) = (seconds / big, seconds % big / small);
-        if rest == 0 {
-            format!("{whole}{big_unit}")
-        } else {
-            format!("{whole}{big_unit}{rest}{small_unit}")
-        }
+        if rest == 0 { format!("{whole}{big_unit}") } else { format!("{whole}{big_unit}{rest}{small_unit}") }
     };
     match seconds {
         s if s < 2 * MINUTE => format!("{s}s"),

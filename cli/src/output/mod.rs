@@ -36,13 +36,7 @@ pub(crate) enum Format {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReadOutput {
     /// The form of the output
-    #[arg(
-        long,
-        short,
-        value_name = "FORM",
-        default_value = "table",
-        hide_possible_values = true
-    )]
+    #[arg(long, short, value_name = "FORM", default_value = "table", hide_possible_values = true)]
     #[arg(help = "The form of the output: table, wide, json, yaml or name")]
     pub(crate) output: Format,
 }
@@ -51,13 +45,7 @@ pub(crate) struct ReadOutput {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChangeOutput {
     /// The form of the output
-    #[arg(
-        long,
-        short,
-        value_name = "FORM",
-        default_value = "name",
-        hide_possible_values = true
-    )]
+    #[arg(long, short, value_name = "FORM", default_value = "name", hide_possible_values = true)]
     #[arg(help = "The form of the output: table, wide, json, yaml or name")]
     pub(crate) output: Format,
 }
@@ -84,10 +72,7 @@ pub(crate) struct Printer {
 impl Printer {
     pub(crate) fn new(color: Color) -> Self {
         let stdout = io::stdout();
-        Self {
-            is_terminal: stdout.is_terminal(),
-            styled: crate::terminal::is_styled(color, &stdout),
-        }
+        Self { is_terminal: stdout.is_terminal(), styled: crate::terminal::is_styled(color, &stdout) }
     }
 
     pub(crate) fn of(global: &Global) -> Self {
@@ -163,11 +148,8 @@ pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Error> {
 /// Writes data. A reader that has gone is no error of ours.
 pub(crate) fn write(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Error::OutputClosed,
-            _ => Error::file("write to", "stdout", error),
-        })
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::OutputClosed,
+        _ => Error::file("write to", "stdout", error),
+    })
 }

@@ -18,18 +18,8 @@ impl Show for Workspace {
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
-        const ALL: [&str; 10] = [
-            "NAME",
-            "DESIRED",
-            "STATE",
-            "REASON",
-            "AGENT",
-            "AGE",
-            "GENERATION",
-            "IMAGE",
-            "NAMESPACE",
-            "ID",
-        ];
+        const ALL: [&str; 10] =
+            ["NAME", "DESIRED", "STATE", "REASON", "AGENT", "AGE", "GENERATION", "IMAGE", "NAMESPACE", "ID"];
         if wide { &ALL } else { &ALL[..6] }
     }
 
@@ -38,10 +28,7 @@ impl Show for Workspace {
             (&self.name).into(),
             self.desired_state.into(),
             state(self.actual_state),
-            self.reason
-                .as_ref()
-                .map_or_else(|| NONE.to_owned(), |reason| reason.reason.clone())
-                .into(),
+            self.reason.as_ref().map_or_else(|| NONE.to_owned(), |reason| reason.reason.clone()).into(),
             (&self.agent).into(),
             age(self.created_at, now).into(),
         ];
@@ -68,26 +55,16 @@ impl Show for Workspace {
         if let Some(reason) = &self.reason {
             details.push(("Reason", format!("{}: {}", reason.reason, reason.message).into()));
         }
-        let variables: Vec<_> = self
-            .variables
-            .iter()
-            .map(|variable| format!("{} ({})", variable.name, variable.kind))
-            .collect();
-        let variables = if variables.is_empty() {
-            NONE.to_owned()
-        } else {
-            variables.join(", ")
-        };
+        let variables: Vec<_> =
+            self.variables.iter().map(|variable| format!("{} ({})", variable.name, variable.kind)).collect();
+        let variables = if variables.is_empty() { NONE.to_owned() } else { variables.join(", ") };
         details.extend([
             ("Agent", Cell::from(&self.agent)),
             ("Image", (&self.image).into()),
             ("Variables", variables.into()),
             ("Namespace", (&self.namespace).into()),
             ("Generation", generation(self).into()),
-            (
-                "Created",
-                format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into(),
-            ),
+            ("Created", format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into()),
             ("Id", self.id.into()),
         ]);
         details
@@ -124,10 +101,7 @@ impl Show for Agent {
             ("State", agent_state(self, now)),
             ("Last contact", last_contact(self, now)),
             ("Workspaces", self.workspaces.into()),
-            (
-                "Created",
-                format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into(),
-            ),
+            ("Created", format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into()),
             ("Id", self.id.into()),
         ]
     }
@@ -138,10 +112,7 @@ fn generation(workspace: &Workspace) -> String {
     if workspace.applied_generation < workspace.generation
         && workspace.desired_state != DesiredState::Terminated
     {
-        format!(
-            "{} (applied: {})",
-            workspace.generation, workspace.applied_generation
-        )
+        format!("{} (applied: {})", workspace.generation, workspace.applied_generation)
     } else {
         workspace.generation.to_string()
     }
@@ -165,9 +136,7 @@ fn tone(state: ActualState) -> Tone {
 }
 
 fn agent_state(agent: &Agent, now: Timestamp) -> Cell {
-    let heard = agent
-        .last_contact_at
-        .is_some_and(|time| now.duration_since(time) < SILENCE);
+    let heard = agent.last_contact_at.is_some_and(|time| now.duration_since(time) < SILENCE);
     match (agent.revoked_at, heard) {
         (Some(_), _) => Cell::new("Revoked", Tone::Faint),
         (None, true) => Cell::new("Active", Tone::Good),
@@ -176,8 +145,5 @@ fn agent_state(agent: &Agent, now: Timestamp) -> Cell {
 }
 
 fn last_contact(agent: &Agent, now: Timestamp) -> Cell {
-    agent
-        .last_contact_at
-        .map_or_else(|| NONE.to_owned(), |time| format!("{} ago", age(time, now)))
-        .into()
+    agent.last_contact_at.map_or_else(|| NONE.to_owned(), |time| format!("{} ago", age(time, now))).into()
 }

@@ -25,10 +25,7 @@ pub(crate) enum Tone {
 impl Cell {
     /// Escapes the text: it may come from anywhere.
     pub(crate) fn new(text: impl AsRef<str>, tone: Tone) -> Self {
-        Self {
-            text: escape(text.as_ref()),
-            tone,
-        }
+        Self { text: escape(text.as_ref()), tone }
     }
 
     fn styled(&self) -> comfy_table::Cell {
@@ -52,9 +49,7 @@ impl<T: ToString> From<T> for Cell {
 /// Columns as wide as they need to be, wrapped where the terminal is narrow.
 pub(super) fn aligned(columns: &[&str], rows: &[Vec<Cell>], styled: bool) -> String {
     let mut table = empty(styled);
-    let heads = columns
-        .iter()
-        .map(|head| comfy_table::Cell::new(head).add_attribute(Attribute::Bold));
+    let heads = columns.iter().map(|head| comfy_table::Cell::new(head).add_attribute(Attribute::Bold));
     table.set_header(heads);
     table.add_rows(rows.iter().map(|row| row.iter().map(Cell::styled)));
     finish(&mut table)
@@ -63,12 +58,8 @@ pub(super) fn aligned(columns: &[&str], rows: &[Vec<Cell>], styled: bool) -> Str
 /// One line a row, the heads first, tabs between: for `cut` and `awk`.
 pub(super) fn plain(columns: &[&str], rows: &[Vec<Cell>]) -> String {
     let heads = columns.join("\t");
-    let rows = rows.iter().map(|row| {
-        row.iter()
-            .map(|cell| cell.text.as_str())
-            .collect::<Vec<_>>()
-            .join("\t")
-    });
+    let rows =
+        rows.iter().map(|row| row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("\t"));
     lines(std::iter::once(heads).chain(rows))
 }
 
@@ -82,18 +73,12 @@ pub(super) fn details_aligned(details: &[(&'static str, Cell)], styled: bool) ->
 }
 
 pub(super) fn details_plain(details: &[(&'static str, Cell)]) -> String {
-    lines(
-        details
-            .iter()
-            .map(|(label, cell)| format!("{label}\t{}", cell.text)),
-    )
+    lines(details.iter().map(|(label, cell)| format!("{label}\t{}", cell.text)))
 }
 
 fn empty(styled: bool) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(TableStyle::new())
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
     if styled {
         table.enforce_styling();
     } else {

@@ -147,30 +147,12 @@ mod tests {
     #[test]
     fn a_state_from_before_the_change_does_not_count() {
         let asked = Generation(4);
-        assert!(is_pending(
-            Goal::Running(asked),
-            &workspace("Running", "Running", 4, 3)
-        ));
-        assert!(is_pending(
-            Goal::Running(asked),
-            &workspace("Running", "Failed", 4, 3)
-        ));
-        assert!(is_pending(
-            Goal::Stopped(asked),
-            &workspace("Stopped", "Stopped", 4, 3)
-        ));
-        assert_eq!(
-            judge(Goal::Running(asked), &workspace("Running", "Running", 4, 4)),
-            Verdict::Reached
-        );
-        assert_eq!(
-            judge(Goal::Stopped(asked), &workspace("Stopped", "Stopped", 4, 4)),
-            Verdict::Reached
-        );
-        assert_eq!(
-            judge(Goal::Running(asked), &workspace("Running", "Failed", 4, 4)),
-            Verdict::Failed
-        );
+        assert!(is_pending(Goal::Running(asked), &workspace("Running", "Running", 4, 3)));
+        assert!(is_pending(Goal::Running(asked), &workspace("Running", "Failed", 4, 3)));
+        assert!(is_pending(Goal::Stopped(asked), &workspace("Stopped", "Stopped", 4, 3)));
+        assert_eq!(judge(Goal::Running(asked), &workspace("Running", "Running", 4, 4)), Verdict::Reached);
+        assert_eq!(judge(Goal::Stopped(asked), &workspace("Stopped", "Stopped", 4, 4)), Verdict::Reached);
+        assert_eq!(judge(Goal::Running(asked), &workspace("Running", "Failed", 4, 4)), Verdict::Failed);
     }
 
     #[test]
@@ -187,19 +169,10 @@ mod tests {
             ("Running", "Starting", 5, 5),
         ] {
             let seen = workspace(desired, actual, generation, applied);
-            assert!(
-                is_pending(goal, &seen),
-                "{desired} {actual} {generation} {applied}"
-            );
+            assert!(is_pending(goal, &seen), "{desired} {actual} {generation} {applied}");
         }
-        assert_eq!(
-            judge(goal, &workspace("Running", "Running", 5, 5)),
-            Verdict::Reached
-        );
-        assert_eq!(
-            judge(goal, &workspace("Running", "Failed", 5, 5)),
-            Verdict::Failed
-        );
+        assert_eq!(judge(goal, &workspace("Running", "Running", 5, 5)), Verdict::Reached);
+        assert_eq!(judge(goal, &workspace("Running", "Failed", 5, 5)), Verdict::Failed);
     }
 
     #[test]
@@ -215,27 +188,15 @@ mod tests {
     #[test]
     fn somebody_elses_change_ends_the_wait() {
         let goal = Goal::Running(Generation(2));
-        assert!(matches!(
-            judge(goal, &workspace("Stopped", "Stopping", 3, 2)),
-            Verdict::Overtaken(_)
-        ));
+        assert!(matches!(judge(goal, &workspace("Stopped", "Stopping", 3, 2)), Verdict::Overtaken(_)));
         assert!(is_pending(goal, &workspace("RestartRequested", "Stopping", 3, 2)));
         let goal = Goal::Stopped(Generation(2));
-        assert!(matches!(
-            judge(goal, &workspace("Running", "Starting", 3, 2)),
-            Verdict::Overtaken(_)
-        ));
+        assert!(matches!(judge(goal, &workspace("Running", "Starting", 3, 2)), Verdict::Overtaken(_)));
     }
 
     #[test]
     fn a_deletion_is_over_when_nothing_is_left() {
-        assert!(is_pending(
-            Goal::Gone,
-            &workspace("Terminated", "Terminating", 3, 2)
-        ));
-        assert_eq!(
-            judge(Goal::Gone, &workspace("Terminated", "Terminated", 3, 2)),
-            Verdict::Reached
-        );
+        assert!(is_pending(Goal::Gone, &workspace("Terminated", "Terminating", 3, 2)));
+        assert_eq!(judge(Goal::Gone, &workspace("Terminated", "Terminated", 3, 2)), Verdict::Reached);
     }
 }

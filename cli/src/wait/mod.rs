@@ -77,10 +77,7 @@ async fn until(
             Verdict::Reached => return Ok(seen),
             Verdict::Failed => return Err(failed(&seen)),
             Verdict::Overtaken(change) => {
-                return Err(Error::Overtaken {
-                    workspace: seen.name.into(),
-                    change,
-                });
+                return Err(Error::Overtaken { workspace: seen.name.into(), change });
             }
             Verdict::Pending(waits_for) => waits_for,
         };
@@ -92,11 +89,7 @@ async fn until(
         let left = timeout.saturating_sub(started.elapsed()).max(FIRST_PAUSE);
         match tokio::time::timeout(left, organization.workspace(&id)).await {
             Ok(Ok(now)) => {
-                pause = if now.actual_state == seen.actual_state {
-                    longer(pause)
-                } else {
-                    FIRST_PAUSE
-                };
+                pause = if now.actual_state == seen.actual_state { longer(pause) } else { FIRST_PAUSE };
                 seen = now;
             }
             Ok(Err(error)) if goal == Goal::Gone && error.exit() == Exit::NotFound => {
@@ -125,10 +118,7 @@ fn longer(pause: Duration) -> Duration {
 
 fn failed(workspace: &Workspace) -> Error {
     let name = &workspace.name;
-    let reason = workspace
-        .reason
-        .as_ref()
-        .map(|reason| format!("{}: {}", reason.reason, reason.message));
+    let reason = workspace.reason.as_ref().map(|reason| format!("{}: {}", reason.reason, reason.message));
     Error::Failed {
         state: workspace.actual_state,
         reason,
@@ -141,10 +131,7 @@ fn failed(workspace: &Workspace) -> Error {
 }
 
 fn timed_out(workspace: &Workspace, after: Duration, waits_for: String) -> Error {
-    let reason = workspace
-        .reason
-        .as_ref()
-        .map(|reason| format!(" ({}: {})", reason.reason, reason.message));
+    let reason = workspace.reason.as_ref().map(|reason| format!(" ({}: {})", reason.reason, reason.message));
     Error::TimeOut {
         workspace: workspace.name.to_string(),
         after,

@@ -24,12 +24,7 @@ impl Progress {
     pub(super) fn new(talk: Talk) -> Self {
         let redraws =
             std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Self {
-            talk,
-            terminal: redraws.then(Term::stderr),
-            phase: None,
-            note: None,
-        }
+        Self { talk, terminal: redraws.then(Term::stderr), phase: None, note: None }
     }
 
     /// Tells the phase if it is another than before.
@@ -72,9 +67,7 @@ impl Progress {
     /// Leaves the phase on the terminal as it was, for the next to go below.
     fn finish_line(&mut self) {
         if let (Some(terminal), Some((phase, since))) = (&self.terminal, &self.phase) {
-            let _ = terminal
-                .clear_line()
-                .and_then(|()| terminal.write_line(&escape(&line(phase, *since))));
+            let _ = terminal.clear_line().and_then(|()| terminal.write_line(&escape(&line(phase, *since))));
         }
     }
 }

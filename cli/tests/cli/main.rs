@@ -1,1 +1,15 @@
+//! The real binary against a real HTTP server: what it sends, prints and returns.
 
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod changes;
+mod completion;
+mod creation;
+mod help;
+mod lists;
+mod login;
+mod problems;
+mod support;
+mod terminal;
+mod tls;
+mod waiting;

@@ -23,13 +23,7 @@ pub(crate) struct Args {
     name: AgentName,
 
     /// The form of the output: token, json or yaml
-    #[arg(
-        long,
-        short,
-        value_name = "FORM",
-        default_value = "token",
-        hide_possible_values = true
-    )]
+    #[arg(long, short, value_name = "FORM", default_value = "token", hide_possible_values = true)]
     output: Form,
 }
 
@@ -42,10 +36,7 @@ enum Form {
 
 pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
-    let created = session
-        .organization
-        .create_agent(&CreateAgent { name: args.name })
-        .await?;
+    let created = session.organization.create_agent(&CreateAgent { name: args.name }).await?;
     let name = &created.agent.name;
     let Some(token) = &created.token else {
         return Err(Error::Lost {
@@ -53,9 +44,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
             hint: format!("`berth agents revoke {name}`, then create it again"),
         });
     };
-    session.talk.say(&format!(
-        "Agent '{name}' is created. Keep its token: it is not shown again."
-    ));
+    session.talk.say(&format!("Agent '{name}' is created. Keep its token: it is not shown again."));
     match args.output {
         Form::Token => output::write(&format!("{}\n", output::escape(token))),
         Form::Json => output::write(&output::json(&created)?),

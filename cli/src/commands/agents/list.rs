@@ -26,9 +26,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let page = session.organization.list_agents(&args.page.listing()).await?;
     session.printer.list(&page, args.output.output, now())?;
     if page.items.is_empty() {
-        session
-            .talk
-            .say("No agents yet; `berth agents create NAME` registers one.");
+        session.talk.say("No agents yet; `berth agents create NAME` registers one.");
     }
     tell_of_more(&page, session.talk);
     Ok(())

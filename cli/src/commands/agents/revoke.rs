@@ -8,8 +8,8 @@ use crate::session::{Session, now};
 use crate::terminal;
 
 const HELP: &str = "\
-The agent can no longer speak to the server; what runs in its cluster goes on, unattended. Asks first on a terminal;
-elsewhere --yes is needed.
+The agent can no longer speak to the server; what runs in its cluster goes on, unattended. Asks
+first on a terminal; elsewhere --yes is needed.
 
 Examples:
   berth agents revoke berlin
@@ -32,10 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     if !args.yes {
-        terminal::confirm(&format!(
-            "Take the token of agent '{}' away for good?",
-            args.agent
-        ))?;
+        terminal::confirm(&format!("Take the token of agent '{}' away for good?", args.agent))?;
     }
     let session = Session::open(global).await?;
     let agent = session.organization.revoke_agent(&args.agent).await?;

@@ -71,15 +71,7 @@ impl Verb {
 }
 
 pub(crate) async fn run(global: &Global, verb: Verb, args: &Args) -> Result<(), Error> {
-    change(
-        global,
-        verb,
-        &args.workspaces,
-        args.expect,
-        args.wait,
-        args.output.output,
-    )
-    .await
+    change(global, verb, &args.workspaces, args.expect, args.wait, args.output.output).await
 }
 
 /// Asks for all changes first, then waits for one after the other: they happen side by side. One that fails does not
@@ -96,15 +88,9 @@ pub(super) async fn change(
     let mut failures = Failures::new(&session, workspaces.len());
     let mut changed = Vec::new();
     for workspace in workspaces {
-        match session
-            .organization
-            .change_workspace(workspace, verb.path(), expect.if_generation)
-            .await
-        {
+        match session.organization.change_workspace(workspace, verb.path(), expect.if_generation).await {
             Ok(workspace) => {
-                session
-                    .talk
-                    .say(&format!("Workspace '{}' {}.", workspace.name, verb.told()));
+                session.talk.say(&format!("Workspace '{}' {}.", workspace.name, verb.told()));
                 changed.push(workspace);
             }
             Err(error) => failures.add(error)?,
@@ -143,21 +129,12 @@ struct Failures<'a> {
 
 impl<'a> Failures<'a> {
     fn new(session: &'a Session, all: usize) -> Self {
-        Self {
-            session,
-            all,
-            failed: 0,
-            first: None,
-        }
+        Self { session, all, failed: 0, first: None }
     }
 
     /// An interruption, or a closed output, ends everything.
     fn add(&mut self, error: Error) -> Result<(), Error> {
-        if self.all == 1
-            || matches!(
-                error,
-                Error::Interrupted | Error::OutputClosed | Error::LoginNeeded(_)
-            )
+        if self.all == 1 || matches!(error, Error::Interrupted | Error::OutputClosed | Error::LoginNeeded(_))
         {
             return Err(error);
         }
@@ -170,11 +147,7 @@ impl<'a> Failures<'a> {
     fn into_result(self) -> Result<(), Error> {
         match self.first {
             None => Ok(()),
-            Some(first) => Err(Error::Several {
-                failed: self.failed,
-                all: self.all,
-                exit: first.exit(),
-            }),
+            Some(first) => Err(Error::Several { failed: self.failed, all: self.all, exit: first.exit() }),
         }
     }
 }

@@ -19,7 +19,7 @@ Prints the workspace's name. Variables are encrypted on the server and cannot be
 Examples:
   berth create --image debian:13 --wait
   berth create calm-blue-reef --devfile devfile.yaml --agent berlin
-  berth create --image debian:13 -e API_KEY -e MODE=test     # API_KEY's value is that of your environment
+  berth create --image debian:13 -e MODE=test -e API_KEY   # API_KEY as in your own environment
   berth create --image debian:13 --env-file .env --file id_ed25519=$HOME/.ssh/id_ed25519
   pass show api-key | berth create --image debian:13 --file api-key=-
   name=$(berth create --devfile - < devfile.yaml)";
@@ -60,18 +60,10 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let created = session.organization.create_workspace(&create).await?;
     let name = created.name.clone();
-    session.talk.say(&format!(
-        "Workspace '{name}' is created on agent '{}'.",
-        created.agent
-    ));
+    session.talk.say(&format!("Workspace '{name}' is created on agent '{}'.", created.agent));
     if !args.wait.is_wanted() {
-        session.talk.say(&format!(
-            "It starts on its own; `berth get {name}` shows how far it is."
-        ));
+        session.talk.say(&format!("It starts on its own; `berth get {name}` shows how far it is."));
     }
-    let workspace = args
-        .wait
-        .wait(&session.organization, created, session.talk)
-        .await?;
+    let workspace = args.wait.wait(&session.organization, created, session.talk).await?;
     session.printer.one(&workspace, args.output.output, now())
 }

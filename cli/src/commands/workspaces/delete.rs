@@ -10,7 +10,8 @@ use crate::terminal;
 use crate::wait::WaitArgs;
 
 const HELP: &str = "\
-Asks first on a terminal; elsewhere --yes is needed. Nothing of a deleted workspace can be brought back.
+Asks first on a terminal; elsewhere --yes is needed. Nothing of a deleted workspace can be brought
+back.
 
 Examples:
   berth delete calm-blue-reef
@@ -38,22 +39,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
-    let names = args
-        .workspaces
-        .iter()
-        .map(|name| format!("'{name}'"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let names = args.workspaces.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     if !args.yes {
-        terminal::confirm(&format!("Delete {names} with everything on their volumes?"))?;
+        let volumes = if args.workspaces.len() == 1 { "its volume" } else { "their volumes" };
+        terminal::confirm(&format!("Delete {names} with everything on {volumes}?"))?;
     }
-    change(
-        global,
-        Verb::Terminate,
-        &args.workspaces,
-        args.expect,
-        args.wait,
-        args.output.output,
-    )
-    .await
+    change(global, Verb::Terminate, &args.workspaces, args.expect, args.wait, args.output.output).await
 }

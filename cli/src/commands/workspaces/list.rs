@@ -56,10 +56,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         name: args.name,
     };
     let session = Session::open(global).await?;
-    let page = session
-        .organization
-        .list_workspaces(&filter, &args.page.listing())
-        .await?;
+    let page = session.organization.list_workspaces(&filter, &args.page.listing()).await?;
     session.printer.list(&page, args.output.output, now())?;
     if page.items.is_empty() {
         session.talk.say("No workspaces found.");

@@ -38,23 +38,11 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let devfile = args.origin.read_devfile(&mut Stdin::default())?;
-    let rebuild = RebuildWorkspace {
-        devfile,
-        image: args.origin.image.clone(),
-    };
+    let rebuild = RebuildWorkspace { devfile, image: args.origin.image.clone() };
     let session = Session::open(global).await?;
     let expected = args.expect.if_generation;
-    let changed = session
-        .organization
-        .rebuild_workspace(&args.workspace, &rebuild, expected)
-        .await?;
-    session.talk.say(&format!(
-        "Workspace '{}' is being rebuilt with image {}.",
-        changed.name, changed.image
-    ));
-    let workspace = args
-        .wait
-        .wait(&session.organization, changed, session.talk)
-        .await?;
+    let changed = session.organization.rebuild_workspace(&args.workspace, &rebuild, expected).await?;
+    session.talk.say(&format!("Workspace '{}' is being rebuilt with image {}.", changed.name, changed.image));
+    let workspace = args.wait.wait(&session.organization, changed, session.talk).await?;
     session.printer.one(&workspace, args.output.output, now())
 }

@@ -1,0 +1,172 @@
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use serde_json::json;
+use wiremock::MockServer;
+
+use crate::support::{Berth, agent, answer, bodies, ok, requests, workspace};
+
+async fn server() -> MockServer {
+    let server = MockServer::start().await;
+    answer(&server, "POST", "/workspaces", ok(workspace("Running", "CreationRequested", 1, 0))).await;
+    server
+}
+
+#[tokio::test]
+async fn what_is_given_is_what_is_sent() {
+    let server = server().await;
+    let berth = Berth::with(&server).env("FROM_OUTSIDE", "s3cret 'quoted'\nsecond line");
+    fs::write(berth.home.path().join("devfile.yaml"), "schemaVersion: 2.3.0\n").unwrap();
+    fs::write(berth.home.path().join("blob"), [0, 255, 10]).unwrap();
+    fs::write(berth.home.path().join("vars.env"), "# all\nMODE=file\nOTHER=\"x\"\n").unwrap();
+    let path = |name: &str| berth.home.path().join(name).display().to_string();
+    let ran = berth.run(&[
+        "create",
+        "reef",
+        "--devfile",
+        &path("devfile.yaml"),
+        "--agent",
+        "here",
+        "--env-file",
+        &path("vars.env"),
+        "-e",
+        "MODE=flag=1",
+        "-e",
+        "FROM_OUTSIDE",
+        "--file",
+        &format!("key={}", path("blob")),
+    ]);
+    let ran = ran.ok().prints("reef\n").says("Workspace 'reef' is created on agent 'here'.");
+    assert!(!ran.stderr.contains("s3cret"));
+    let sent = json!({
+        "name": "reef", "agent": "here", "devfile": "schemaVersion: 2.3.0\n",
+        "variables": [
+            { "name": "FROM_OUTSIDE", "kind": "environment", "value": "s3cret 'quoted'\nsecond line" },
+            { "name": "MODE", "kind": "environment", "value": "flag=1" },
+            { "name": "OTHER", "kind": "environment", "value": "\"x\"" },
+            { "name": "key", "kind": "file", "value_base64": "AP8K" },
+        ],
+    });
+    assert_eq!(bodies(&server).await, [sent]);
+}
+
+#[tokio::test]
+async fn standard_input_may_be_the_devfile_but_only_once() {
+    let server = server().await;
+    let berth = Berth::with(&server);
+    berth.run_with(&["create", "--devfile", "-"], "schemaVersion: 2.3.0").ok();
+    assert_eq!(bodies(&server).await, [json!({ "devfile": "schemaVersion: 2.3.0" })]);
+    let twice = ["create", "--devfile", "-", "--file", "key=-"];
+    berth.run_with(&twice, "x").exits(2).says("--file key and --devfile cannot both read standard input");
+}
+
+#[tokio::test]
+async fn what_cannot_be_right_is_not_sent() {
+    let server = server().await;
+    let berth = Berth::with(&server);
+    for (args, says) in [
+        (vec!["create"], "--image <IMAGE>|--devfile <FILE>"),
+        (vec!["create", "--image", "a", "--devfile", "b"], "cannot be used with"),
+        (vec!["create", "Upper", "--image", "a"], "must be lower-case letters"),
+        (vec!["create", "--image", "a b"], "must be the name of an image"),
+        (vec!["create", "--image", "a", "-e", "1A=hidden"], "-e 1A: the name must be letters"),
+        (vec!["create", "--image", "a", "-e", "LD_PRELOAD=hidden"], "-e LD_PRELOAD: the name is reserved"),
+        (vec!["create", "--image", "a", "-e", "NOT_SET"], "-e NOT_SET: it is not set in your environment"),
+        (
+            vec!["create", "--image", "a", "--file", "a/b=/dev/null"],
+            "--file a/b: the name must be a file name",
+        ),
+        (vec!["create", "--image", "a", "--timeout", "soon"], "a time as in 90s"),
+        (vec!["create", "--devfile", "-"], "--devfile: standard input is empty"),
+    ] {
+        let ran = berth.run(&args).exits(2).says(says);
+        assert!(!ran.stderr.contains("hidden"), "{}", ran.stderr);
+    }
+    berth
+        .run(&["create", "--devfile", "/no/such/file"])
+        .exits(1)
+        .says("cannot read /no/such/file: No such file");
+    assert_eq!(requests(&server).await, "");
+}
+
+#[tokio::test]
+async fn an_agents_token_is_printed_once_and_alone() {
+    let server = MockServer::start().await;
+    let mut created = agent("berlin");
+    created["token"] = json!("the-agents-token");
+    answer(&server, "POST", "/agents", ok(created.clone())).await;
+    let berth = Berth::with(&server);
+    berth.run(&["agents", "create", "berlin"]).ok().prints("the-agents-token\n").says("not shown again");
+    assert_eq!(berth.run(&["agents", "create", "berlin", "-o", "json"]).ok().json(), created);
+}
+
+#[tokio::test]
+async fn an_agent_whose_token_got_lost_is_an_error() {
+    let server = MockServer::start().await;
+    answer(&server, "POST", "/agents", ok(agent("berlin"))).await;
+    let ran = Berth::with(&server).run(&["agents", "create", "berlin"]);
+    ran.exits(1).prints("").says("its token was lost").says("berth agents revoke berlin");
+}
+
+#[test]
+fn a_creation_whose_answer_is_lost_is_sent_again_with_the_same_key() {
+    let (url, keys) = breaks_connections(2);
+    Berth::at(&url).run(&["create", "--image", "debian:13"]).ok().prints("reef\n");
+    let keys: Vec<String> = keys.iter().collect();
+    assert_eq!(keys.len(), 3, "{keys:?}");
+    assert!(!keys[0].is_empty() && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+}
+
+#[test]
+fn a_creation_is_not_sent_for_ever() {
+    let (url, keys) = breaks_connections(100);
+    let ran = Berth::at(&url).run(&["create", "--image", "debian:13"]);
+    ran.exits(1).says("cannot create the workspace: no connection to http://127.0.0.1");
+    assert_eq!(keys.try_iter().count(), 3);
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_is_not_sent_again() {
+    let (url, keys) = breaks_connections(100);
+    Berth::at(&url).run(&["restart", "reef"]).exits(1).says("cannot restart workspace 'reef'");
+    assert_eq!(keys.try_iter().count(), 1);
+}
+
+/// A server that reads a request and closes the connection without a word, `broken` times, and then answers. It tells
+/// the Idempotency-Key of each request.
+fn breaks_connections(broken: usize) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, keys) = channel();
+    thread::spawn(move || {
+        for turn in 0..=broken {
+            let (mut stream, _) = listener.accept().unwrap();
+            let key = read_key(&mut stream);
+            if sender.send(key).is_err() {
+                return;
+            }
+            if turn == broken {
+                let body = workspace("Running", "CreationRequested", 1, 0).to_string();
+                let head = format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n", body.len());
+                stream.write_all((head + &body).as_bytes()).unwrap();
+            }
+        }
+    });
+    (url, keys)
+}
+
+fn read_key(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+        let count = stream.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "the request ended early");
+        request.extend_from_slice(&buffer[..count]);
+    }
+    let text = String::from_utf8_lossy(&request);
+    let key = text.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
+    key.unwrap_or_default().to_owned()
+}
