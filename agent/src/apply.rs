@@ -49,10 +49,8 @@ pub async fn run(cluster: &Cluster, action: &Action<Prepared>, apply: &Apply) ->
         let what = format!("applying Secret/{}", secret.name);
         patched.map_err(|source| Failure::Secret { what, source })?;
     }
-    let (deployment, rest) = apply
-        .then
-        .split_last()
-        .map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
+    let (deployment, rest) =
+        apply.then.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
     for manifest in rest {
         applying.apply(manifest, live.as_ref()).await?;
     }
@@ -77,10 +75,7 @@ impl Applying<'_> {
     async fn live(&self) -> Result<Option<Live>, Failure> {
         let name = self.action.name.as_str();
         let api: Api<Deployment> = Api::namespaced(self.cluster.client.clone(), self.namespace());
-        let found = api
-            .get_opt(name)
-            .await
-            .map_err(during(format!("reading Deployment/{name}")))?;
+        let found = api.get_opt(name).await.map_err(during(format!("reading Deployment/{name}")))?;
         let Some(deployment) = found else { return Ok(None) };
         if !self.cluster.owns(&deployment.metadata, self.action.workspace) {
             let (kind, name) = ("Deployment", name.to_owned());
@@ -167,17 +162,12 @@ impl Applying<'_> {
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let api = self.cluster.api(kind, self.namespace());
         // Only metadata comes back: an answer with the whole object would hold a Secret's values.
-        api.patch_metadata(name, &parameters, &Patch::Apply(object))
-            .await
-            .map(drop)
+        api.patch_metadata(name, &parameters, &Patch::Apply(object)).await.map(drop)
     }
 
     async fn prune(&self, apply: &Apply) -> Result<(), Failure> {
         for kind in Kind::PRUNED {
-            let inventory = self
-                .cluster
-                .inventory(kind, self.namespace(), self.action.workspace)
-                .await?;
+            let inventory = self.cluster.inventory(kind, self.namespace(), self.action.workspace).await?;
             for metadata in inventory {
                 let name = metadata.name.as_deref().unwrap_or_default();
                 if !apply.holds(&self.action.name, kind, name) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use berth_schema::AgentToken;
 use clap::{Parser, ValueEnum};
+use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 /// Berth's agent: runs the workspaces of one cluster as its server asks.
@@ -48,7 +49,7 @@ pub struct Args {
     pub log_format: LogFormat,
 
     /// What is logged, for example info or berth_agent=debug,kube=info
-    #[arg(long, env = "BERTH_LOG", default_value = "info")]
+    #[arg(long, env = "BERTH_LOG", default_value = "info", value_parser = filter)]
     pub log: String,
 }
 
@@ -64,6 +65,12 @@ pub enum LogFormat {
     Text,
 }
 
+/// Refused here, where the words reach the terminal: without a filter nothing can be logged.
+fn filter(text: &str) -> Result<String, String> {
+    let parsed = EnvFilter::try_new(text).map_err(|error| error.to_string());
+    parsed.map(|_| text.to_owned())
+}
+
 impl Args {
     /// The token, from the file or the environment.
     pub fn token(&self) -> anyhow::Result<AgentToken> {
@@ -77,9 +84,7 @@ impl Args {
             let text = std::env::var("BERTH_AGENT_TOKEN").context(missing)?;
             (text, "BERTH_AGENT_TOKEN".to_owned())
         };
-        text.trim()
-            .parse()
-            .with_context(|| format!("the token in {place}"))
+        text.trim().parse().with_context(|| format!("the token in {place}"))
     }
 
     /// Refuses a server URL over which the token would travel in the clear.
@@ -117,9 +122,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     fn args(url: &str, more: &[&str]) -> Args {
-        let args = ["berth-agent", "--server-url", url]
-            .into_iter()
-            .chain(more.iter().copied());
+        let args = ["berth-agent", "--server-url", url].into_iter().chain(more.iter().copied());
         Args::try_parse_from(args).expect("valid options")
     }
 
@@ -130,24 +133,15 @@ mod tests {
 
     #[test]
     fn a_token_does_not_travel_in_the_clear_unless_it_is_asked_for() {
-        for url in [
-            "https://berth.example.com",
-            "http://127.0.0.1:8080",
-            "http://[::1]:8080",
-            "http://localhost",
-        ] {
+        for url in
+            ["https://berth.example.com", "http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"]
+        {
             args(url, &[]).check_server_url().expect(url);
         }
-        let error = args("http://10.0.0.1:8080", &[])
-            .check_server_url()
-            .expect_err("http");
+        let error = args("http://10.0.0.1:8080", &[]).check_server_url().expect_err("http");
         assert!(error.to_string().contains("BERTH_ALLOW_HTTP"));
-        args("http://10.0.0.1:8080", &["--allow-http"])
-            .check_server_url()
-            .expect("allowed");
-        args("ftp://10.0.0.1", &["--allow-http"])
-            .check_server_url()
-            .expect_err("ftp");
+        args("http://10.0.0.1:8080", &["--allow-http"]).check_server_url().expect("allowed");
+        args("ftp://10.0.0.1", &["--allow-http"]).check_server_url().expect_err("ftp");
     }
 
     #[test]
@@ -157,9 +151,6 @@ mod tests {
         let args = args("https://b", &["--token-file", &path.to_string_lossy()]);
         let error = format!("{:#}", args.token().expect_err("broken"));
         std::fs::remove_file(&path).expect("it was there");
-        assert!(
-            error.contains(&*path.to_string_lossy()) && !error.contains("s3cr3t"),
-            "{error}"
-        );
+        assert!(error.contains(&*path.to_string_lossy()) && !error.contains("s3cr3t"), "{error}");
     }
 }

@@ -20,10 +20,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// by the variable KUBECONFIG. The kubeconfig that merely lies in the home directory is nobody's choice.
 pub async fn connect(context: Option<&str>) -> anyhow::Result<Client> {
     let mut config = if context.is_some() || std::env::var_os("KUBECONFIG").is_some() {
-        let options = KubeConfigOptions {
-            context: context.map(str::to_owned),
-            ..KubeConfigOptions::default()
-        };
+        let options =
+            KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
         let kubeconfig = Kubeconfig::read().context("cannot read the kubeconfig")?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         config.context("the kubeconfig's context cannot be used")?
@@ -45,9 +43,7 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("agent", &self.agent)
-            .finish_non_exhaustive()
+        f.debug_struct("Cluster").field("agent", &self.agent).finish_non_exhaustive()
     }
 }
 
@@ -88,10 +84,7 @@ impl Cluster {
         workspace: WorkspaceId,
     ) -> Result<Vec<ObjectMeta>, Failure> {
         let labels = format!("{AGENT_ID}={},{WORKSPACE_ID}={workspace}", self.agent);
-        let list = self
-            .api(kind, namespace)
-            .list_metadata(&ListParams::default().labels(&labels))
-            .await;
+        let list = self.api(kind, namespace).list_metadata(&ListParams::default().labels(&labels)).await;
         let list = list.map_err(during(format!("listing {} in {namespace}", kind.plural())))?;
         Ok(list.items.into_iter().map(|object| object.metadata).collect())
     }
@@ -99,10 +92,8 @@ impl Cluster {
     /// Deletes exactly the object that was looked at; that it is gone already, or is another one by now, is no failure.
     pub async fn delete(&self, kind: Kind, namespace: &str, metadata: &ObjectMeta) -> Result<(), Failure> {
         let name = metadata.name.as_deref().unwrap_or_default();
-        let parameters = DeleteParams::background().preconditions(Preconditions {
-            uid: metadata.uid.clone(),
-            resource_version: None,
-        });
+        let parameters = DeleteParams::background()
+            .preconditions(Preconditions { uid: metadata.uid.clone(), resource_version: None });
         match self.api(kind, namespace).delete(name, &parameters).await {
             Ok(_) => Ok(()),
             Err(error) if matches!(failure::code(&error), Some(404 | 409)) => Ok(()),

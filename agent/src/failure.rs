@@ -49,10 +49,7 @@ impl Failure {
             | Self::Contended
             | Self::TimedOut { .. } => ErrorType::Applier,
         };
-        ErrorDetails {
-            error_type,
-            error_message: bounded(&self.to_string()),
-        }
+        ErrorDetails { error_type, error_message: bounded(&self.to_string()) }
     }
 }
 
@@ -104,31 +101,20 @@ mod tests {
     use kube::core::Status;
 
     fn refused() -> kube::Error {
-        kube::Error::Api(
-            Status::failure("data[A]: hunter2 is too long", "Invalid")
-                .with_code(422)
-                .boxed(),
-        )
+        kube::Error::Api(Status::failure("data[A]: hunter2 is too long", "Invalid").with_code(422).boxed())
     }
 
     #[test]
     fn the_api_servers_words_are_kept() {
         let details = during("applying Service/w")(refused()).details();
         assert_eq!(details.error_type, ErrorType::Kubernetes);
-        assert_eq!(
-            details.error_message,
-            "applying Service/w: data[A]: hunter2 is too long"
-        );
+        assert_eq!(details.error_message, "applying Service/w: data[A]: hunter2 is too long");
     }
 
     #[test]
     fn of_a_secret_only_the_reason_is_kept() {
         let what = "applying Secret/w-env".to_owned();
-        let details = Failure::Secret {
-            what,
-            source: refused(),
-        }
-        .details();
+        let details = Failure::Secret { what, source: refused() }.details();
         assert_eq!(details.error_message, "applying Secret/w-env: Invalid (HTTP 422)");
     }
 }

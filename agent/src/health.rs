@@ -29,9 +29,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Listens; from then on probes are answered by [`serve`].
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} for probes"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for probes"))
 }
 
 /// Answers probes for as long as the process runs.
@@ -39,10 +37,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) -> anyhow::Result
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        let slot = Arc::clone(&slots)
-            .acquire_owned()
-            .await
-            .context("no more connections")?;
+        let slot = Arc::clone(&slots).acquire_owned().await.context("no more connections")?;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let connection = connection(stream, Arc::clone(&shared));
@@ -88,11 +83,7 @@ fn answer(method: &Method, path: &str, shared: &Shared) -> Response<Full<Bytes>>
             Ok(metrics) => text(StatusCode::OK, OPEN_METRICS, metrics),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
         },
-        _ => text(
-            StatusCode::NOT_FOUND,
-            PLAIN,
-            "/healthz, /readyz, /metrics\n".to_owned(),
-        ),
+        _ => text(StatusCode::NOT_FOUND, PLAIN, "/healthz, /readyz, /metrics\n".to_owned()),
     }
 }
 

@@ -44,9 +44,7 @@ pub struct Elector {
 
 impl std::fmt::Debug for Elector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Elector")
-            .field("candidate", &self.candidate)
-            .finish_non_exhaustive()
+        f.debug_struct("Elector").field("candidate", &self.candidate).finish_non_exhaustive()
     }
 }
 
@@ -77,12 +75,9 @@ impl Elector {
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         while !stop.is_cancelled() {
             self.step().await;
-            let pause = if self.candidate.leads().is_some() {
-                RENEWAL
-            } else {
-                LOOK
-            };
+            let pause = if self.candidate.leads().is_some() { RENEWAL } else { LOOK };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(self.pause(pause)) => {}
                 verdict = self.verdicts.recv() => self.judge(verdict.context("nobody leads any more")?).await,
@@ -143,18 +138,10 @@ impl Elector {
             }
             Decision::Create { epoch } | Decision::Acquire { epoch } | Decision::Renew { epoch } => epoch,
         };
-        let next = written(
-            lease.as_ref(),
-            &self.name,
-            &self.identity,
-            epoch,
-            Timestamp::now(),
-        );
+        let next = written(lease.as_ref(), &self.name, &self.identity, epoch, Timestamp::now());
         if lease.is_some() {
             // With its resource version: of two who try, one succeeds.
-            self.api
-                .replace(&self.name, &PostParams::default(), &next)
-                .await?;
+            self.api.replace(&self.name, &PostParams::default(), &next).await?;
         } else {
             self.api.create(&PostParams::default(), &next).await?;
         }
@@ -171,8 +158,7 @@ impl Elector {
         let leads = self.candidate.leads();
         self.shared.health().leads = leads;
         self.shared.metrics.epoch.set(leads.unwrap_or_default());
-        self.leads
-            .send_if_modified(|current| std::mem::replace(current, leads) != leads);
+        self.leads.send_if_modified(|current| std::mem::replace(current, leads) != leads);
     }
 
     async fn release(&mut self) {
@@ -185,18 +171,12 @@ impl Elector {
             let Some(lease) = self.api.get_opt(&self.name).await? else {
                 return Ok(());
             };
-            let holder = lease
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.holder_identity.as_deref());
+            let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
             if holder != Some(self.identity.as_str()) {
                 return Ok(());
             }
             let free = written(Some(&lease), &self.name, "", epoch, Timestamp::now());
-            self.api
-                .replace(&self.name, &PostParams::default(), &free)
-                .await
-                .map(drop)
+            self.api.replace(&self.name, &PostParams::default(), &free).await.map(drop)
         };
         match tokio::time::timeout(PATIENCE, released).await {
             Ok(Ok(())) => tracing::info!(epoch, "gave the Lease back"),

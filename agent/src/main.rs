@@ -1,34 +1,38 @@
 //! The agent's program.
 
+use std::process::ExitCode;
+
 use anyhow::anyhow;
 use berth_agent::args::{Args, LogFormat};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::parse();
-    log(&args)?;
+    log(&args);
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| anyhow!("another cryptography provider is installed"))?;
     // One thread is enough for what is nearly all waiting, and keeps the process small.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let result = runtime.block_on(berth_agent::run::run(args));
-    if let Err(error) = &result {
-        tracing::error!(error = format!("{error:#}"), "stopped");
-    }
-    result
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(berth_agent::run::run(args))
 }
 
-fn log(args: &Args) -> anyhow::Result<()> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&args.log)?)
-        .with_writer(std::io::stderr);
+fn log(args: &Args) {
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&args.log)).with_writer(std::io::stderr);
     match args.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => builder.init(),
     }
-    Ok(())
 }

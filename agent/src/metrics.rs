@@ -81,27 +81,11 @@ impl Metrics {
         let seconds = self.action_seconds.clone();
         registry.register_with_unit("action", "How long an action took", Unit::Seconds, seconds);
         registry.register("watch_events", "Events of the watches", self.watch_events.clone());
-        registry.register(
-            "watch_errors",
-            "Watches that broke and were resumed",
-            self.watch_errors.clone(),
-        );
-        registry.register(
-            "doubted_lists",
-            "Lists that lacked too much at once",
-            self.doubts.clone(),
-        );
-        registry.register(
-            "objects",
-            "Objects of workspaces in the cluster",
-            self.objects.clone(),
-        );
+        registry.register("watch_errors", "Watches that broke and were resumed", self.watch_errors.clone());
+        registry.register("doubted_lists", "Lists that lacked too much at once", self.doubts.clone());
+        registry.register("objects", "Objects of workspaces in the cluster", self.objects.clone());
         registry.register("workspaces", "Workspaces in the cluster", self.workspaces.clone());
-        registry.register(
-            "epoch",
-            "The epoch this process leads in; 0 on standby",
-            self.epoch.clone(),
-        );
+        registry.register("epoch", "The epoch this process leads in; 0 on standby", self.epoch.clone());
         let answered = self.answered.clone();
         registry.register(
             "server_answered_timestamp",

@@ -49,10 +49,7 @@ async fn volumes_left(cluster: &Cluster, namespace: &str) -> Result<bool, Failur
     let api: Api<PersistentVolume> = Api::all(cluster.client.clone());
     let mut parameters = ListParams::default().limit(PAGE);
     loop {
-        let page = api
-            .list(&parameters)
-            .await
-            .map_err(during("listing persistentvolumes"))?;
+        let page = api.list(&parameters).await.map_err(during("listing persistentvolumes"))?;
         for volume in page.items {
             let name = volume.metadata.name.unwrap_or_default();
             let spec = volume.spec.unwrap_or_default();
@@ -61,10 +58,7 @@ async fn volumes_left(cluster: &Cluster, namespace: &str) -> Result<bool, Failur
             if claimed.as_deref() != Some(namespace) {
                 continue;
             }
-            match (
-                status.phase.as_deref(),
-                spec.persistent_volume_reclaim_policy.as_deref(),
-            ) {
+            match (status.phase.as_deref(), spec.persistent_volume_reclaim_policy.as_deref()) {
                 (Some("Failed"), _) => {
                     let message = status.message.unwrap_or_default();
                     return Err(Failure::VolumeStuck { name, message });

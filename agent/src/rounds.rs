@@ -91,11 +91,7 @@ impl Term {
         loop {
             self.act_on_what_is_due();
             let full = self.full_due <= Instant::now();
-            let result = if full {
-                self.full().await
-            } else {
-                self.partial().await
-            };
+            let result = if full { self.full().await } else { self.partial().await };
             let update_type = if full { "full" } else { "partial" };
             let outcome = match result {
                 Ok(outcome) => outcome,
@@ -200,10 +196,7 @@ impl Term {
             self.act_on_what_is_due();
             let agent = shared.agent();
             let outdated = |held: &BTreeSet<_>| !held.is_subset(&generations(&agent.received()));
-            if held
-                .as_ref()
-                .is_some_and(|held| agent.has_news() || outdated(held))
-            {
+            if held.as_ref().is_some_and(|held| agent.has_news() || outdated(held)) {
                 return;
             }
         }
@@ -222,10 +215,7 @@ impl Term {
         let sent = &request.workspace_agent_infos;
         let plan = {
             let mut jitter = fastrand::f64;
-            self.desk
-                .shared
-                .agent()
-                .respond(sent, response, Instant::now(), &mut jitter)
+            self.desk.shared.agent().respond(sent, response, Instant::now(), &mut jitter)
         };
         self.note_answer();
         for (workspace, skip) in &plan.skipped {
@@ -252,21 +242,16 @@ impl Term {
         }
         health.answered = Some(Instant::now());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        self.desk
-            .shared
-            .metrics
-            .answered
-            .set(now.map_or(0.0, |since| since.as_secs_f64()));
+        self.desk.shared.metrics.answered.set(now.map_or(0.0, |since| since.as_secs_f64()));
     }
 
     /// Waits after an error, longer each time; the work goes on.
     async fn endure(&mut self, error: &ServerError) {
         let pause = match error {
             ServerError::Denied { .. } => DENIED,
-            ServerError::Refused {
-                retry_after: Some(asked),
-                ..
-            } => (*asked).min(10 * DENIED).mul_f64(1.0 + 0.1 * fastrand::f64()),
+            ServerError::Refused { retry_after: Some(asked), .. } => {
+                (*asked).min(10 * DENIED).mul_f64(1.0 + 0.1 * fastrand::f64())
+            }
             _ => self.backoff.next(fastrand::f64()),
         };
         let source = std::error::Error::source(error).map(ToString::to_string);
@@ -304,11 +289,7 @@ impl Term {
 
     fn end(&mut self, ended: Result<Action<Applied>, tokio::task::JoinError>) {
         match ended {
-            Ok(action) => self
-                .desk
-                .shared
-                .agent()
-                .finish(action, Instant::now(), fastrand::f64()),
+            Ok(action) => self.desk.shared.agent().finish(action, Instant::now(), fastrand::f64()),
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => {}
         }
@@ -316,10 +297,7 @@ impl Term {
 }
 
 fn generations(received: &[Received]) -> BTreeSet<(WorkspaceId, Generation)> {
-    received
-        .iter()
-        .map(|held| (held.workspace_id, held.generation))
-        .collect()
+    received.iter().map(|held| (held.workspace_id, held.generation)).collect()
 }
 
 fn far_away() -> Instant {
@@ -343,18 +321,21 @@ async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
     };
     let seconds = ACTION_SECONDS;
     let outcome = match result.unwrap_or(Err(Failure::TimedOut { seconds })) {
-        Ok(outcome) => outcome,
+        Ok(outcome) => {
+            tracing::info!(task = name, workspace = %action.workspace, generation = action.generation.0, ?outcome, "done");
+            outcome
+        }
         Err(failure) => {
-            let (workspace, generation) = (action.workspace, action.generation);
-            tracing::warn!(task = name, %workspace, %generation, %failure, "action failed");
+            let (workspace, generation) = (action.workspace, action.generation.0);
+            tracing::warn!(task = name, %workspace, generation, %failure, "action failed");
             Outcome::Failed(failure.details())
         }
     };
-    note(desk, name, &action, &outcome, began.elapsed());
+    count(desk, name, &outcome, began.elapsed());
     action.done(outcome)
 }
 
-fn note(desk: &Desk, task: &'static str, action: &Action<Prepared>, outcome: &Outcome, took: Duration) {
+fn count(desk: &Desk, task: &'static str, outcome: &Outcome, took: Duration) {
     let outcome = match outcome {
         Outcome::Applied => "applied",
         Outcome::OlderThanLive { .. } => "older_than_live",
@@ -366,6 +347,4 @@ fn note(desk: &Desk, task: &'static str, action: &Action<Prepared>, outcome: &Ou
     let metrics = &desk.shared.metrics;
     metrics.actions.get_or_create(&Done { task, outcome }).inc();
     metrics.action_seconds.observe(took.as_secs_f64());
-    let (workspace, generation) = (action.workspace, action.generation);
-    tracing::info!(task, %workspace, %generation, outcome, seconds = took.as_secs_f64(), "action done");
 }

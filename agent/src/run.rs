@@ -29,10 +29,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let server = Server::new(&args.server_url, token, authorities.as_deref())?;
     let client = cluster::connect(args.context.as_deref()).await?;
-    let shared = Arc::new(Shared::new(Identity {
-        agent,
-        namespace: args.namespace.clone(),
-    }));
+    let shared = Arc::new(Shared::new(Identity { agent, namespace: args.namespace.clone() }));
     let listener = health::listen(args.health_listen).await?;
     tracing::info!(%agent, server = args.server_url.as_str(), health = %args.health_listen, "starting");
 
@@ -41,17 +38,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let cluster = Cluster { client, agent };
     watches::start(&cluster, &shared, &mut tasks);
     tasks.spawn(health::serve(listener, Arc::clone(&shared)));
-    let (elector, leads, verdicts) = Elector::new(
-        &cluster,
-        &args.namespace,
-        args.lease_identity(),
-        Arc::clone(&shared),
-    );
-    let desk = Desk {
-        cluster,
-        server,
-        shared,
-    };
+    let (elector, leads, verdicts) =
+        Elector::new(&cluster, &args.namespace, args.lease_identity(), Arc::clone(&shared));
+    let desk = Desk { cluster, server, shared };
     tasks.spawn(terms(desk, leads, verdicts));
     let mut election = tokio::spawn(elector.run(stop.clone()));
 
@@ -114,9 +103,6 @@ async fn terms(
         drop(term);
         tracing::info!(epoch, "the term is over");
         // The elector answers a verdict with another epoch.
-        leads
-            .wait_for(|current| *current != Some(epoch))
-            .await
-            .context("nobody holds an election")?;
+        leads.wait_for(|current| *current != Some(epoch)).await.context("nobody holds an election")?;
     }
 }

@@ -65,9 +65,7 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server")
-            .field("endpoint", &self.endpoint.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -79,9 +77,7 @@ impl Server {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let endpoint = base
-            .join("api/v1/agent/reconcile")
-            .context("the server URL cannot be extended")?;
+        let endpoint = base.join("api/v1/agent/reconcile").context("the server URL cannot be extended")?;
         let builder = Client::builder()
             .user_agent(concat!("berth-agent/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -95,11 +91,7 @@ impl Server {
             None => builder,
         };
         let client = builder.build().context("cannot make an HTTP client")?;
-        Ok(Self {
-            client,
-            endpoint,
-            token,
-        })
+        Ok(Self { client, endpoint, token })
     }
 
     /// Sends one message and waits for the answer; dropping the future gives the wait up and harms nothing.
@@ -119,10 +111,8 @@ impl Server {
             return Err(refusal(status, response).await);
         }
         let body = bounded_body(response).await?;
-        serde_json::from_slice(&body).map_err(|error| ServerError::Malformed {
-            line: error.line(),
-            column: error.column(),
-        })
+        serde_json::from_slice(&body)
+            .map_err(|error| ServerError::Malformed { line: error.line(), column: error.column() })
     }
 }
 
@@ -143,32 +133,17 @@ async fn bounded_body(mut response: Response) -> Result<Vec<u8>, ServerError> {
 }
 
 async fn refusal(status: StatusCode, response: Response) -> ServerError {
-    let seconds = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let problem = bounded_body(response).await.ok();
     let problem = problem.and_then(|body| serde_json::from_slice::<Problem>(&body).ok());
     let detail = problem.map_or_else(String::new, |problem| {
-        let fields = problem
-            .errors
-            .iter()
-            .map(|error| format!("; {}: {}", error.field, error.message));
-        let text = format!(
-            "{} {}{}",
-            problem.title,
-            problem.detail,
-            fields.collect::<String>()
-        );
+        let fields = problem.errors.iter().map(|error| format!("; {}: {}", error.field, error.message));
+        let text = format!("{} {}{}", problem.title, problem.detail, fields.collect::<String>());
         text.chars().take(500).collect()
     });
     match status.as_u16() {
         409 => ServerError::StaleEpoch { detail },
         status @ (401 | 403) => ServerError::Denied { status },
-        status => ServerError::Refused {
-            status,
-            detail,
-            retry_after: seconds.map(Duration::from_secs),
-        },
+        status => ServerError::Refused { status, detail, retry_after: seconds.map(Duration::from_secs) },
     }
 }

@@ -53,11 +53,7 @@ impl Watching {
     fn new(cluster: &Cluster, shared: &Arc<Shared>) -> impl Fn(Watched) -> Self {
         let labels = format!("{AGENT_ID}={}", cluster.agent);
         let shared = Arc::clone(shared);
-        move |watched| Self {
-            watched,
-            labels: labels.clone(),
-            shared: Arc::clone(&shared),
-        }
+        move |watched| Self { watched, labels: labels.clone(), shared: Arc::clone(&shared) }
     }
 
     async fn run_metadata<K>(self, client: kube::Client) -> anyhow::Result<()>
@@ -66,10 +62,8 @@ impl Watching {
     {
         let watched = self.watched;
         let api = Api::<PartialObjectMeta<K>>::all(client);
-        self.run(api, move |object: &PartialObjectMeta<K>| {
-            Observed::metadata(watched, &object.metadata)
-        })
-        .await
+        self.run(api, move |object: &PartialObjectMeta<K>| Observed::metadata(watched, &object.metadata))
+            .await
     }
 
     async fn run<K>(
@@ -80,10 +74,7 @@ impl Watching {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        let config = watcher::Config::default()
-            .labels(&self.labels)
-            .timeout(WATCH_SECONDS)
-            .page_size(PAGE);
+        let config = watcher::Config::default().labels(&self.labels).timeout(WATCH_SECONDS).page_size(PAGE);
         let mut events = watcher(api.clone(), config).default_backoff().boxed();
         loop {
             match events.try_next().await {
@@ -133,11 +124,7 @@ impl Watching {
         };
         if changed {
             let objects = i64::try_from(index.count(self.watched)).unwrap_or(i64::MAX);
-            self.shared
-                .metrics
-                .objects
-                .get_or_create(&self.kind())
-                .set(objects);
+            self.shared.metrics.objects.get_or_create(&self.kind()).set(objects);
             self.shared.changed.notify_one();
         }
         doubted
@@ -155,25 +142,15 @@ impl Watching {
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
         self.shared.metrics.doubts.get_or_create(&self.kind()).inc();
-        tracing::warn!(
-            kind = self.watched.as_str(),
-            "a list lacks too many objects at once, looking again"
-        );
+        tracing::warn!(kind = self.watched.as_str(), "a list lacks too many objects at once, looking again");
         let parameters = ListParams::default().labels(&self.labels);
         loop {
             tokio::time::sleep(SECOND_LOOK).await;
             match api.list_metadata(&parameters).await {
                 Ok(list) => {
-                    let keys = list
-                        .items
-                        .iter()
-                        .map(|object| ObjectKey::new(self.watched, &object.metadata));
+                    let keys = list.items.iter().map(|object| ObjectKey::new(self.watched, &object.metadata));
                     let present: BTreeSet<ObjectKey> = keys.flatten().collect();
-                    let removed = self
-                        .shared
-                        .agent()
-                        .index_mut()
-                        .second_look(self.watched, &present);
+                    let removed = self.shared.agent().index_mut().second_look(self.watched, &present);
                     tracing::info!(kind = self.watched.as_str(), removed, "looked again");
                     self.shared.changed.notify_one();
                     return;
@@ -186,9 +163,7 @@ impl Watching {
     }
 
     const fn kind(&self) -> Kind {
-        Kind {
-            kind: self.watched.as_str(),
-        }
+        Kind { kind: self.watched.as_str() }
     }
 }
 
