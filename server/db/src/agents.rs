@@ -84,9 +84,7 @@ impl Agents<'_> {
 
     /// The agent with that id, revoked or not.
     pub async fn find(&self, id: AgentId) -> Result<Option<AgentRow>, DbError> {
-        let query = agents::table
-            .find((self.0.key(), *id.as_uuid()))
-            .select(AgentRow::as_select());
+        let query = agents::table.find((self.0.key(), *id.as_uuid())).select(AgentRow::as_select());
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
@@ -166,9 +164,8 @@ impl Agents<'_> {
 
     /// Moves forward only, and says whether it moved.
     async fn advance_row(&self, id: AgentId, epoch: i64, sequence: i64) -> Result<bool, DbError> {
-        let newer = agents::epoch
-            .lt(epoch)
-            .or(agents::epoch.eq(epoch).and(agents::last_sequence.lt(sequence)));
+        let newer =
+            agents::epoch.lt(epoch).or(agents::epoch.eq(epoch).and(agents::last_sequence.lt(sequence)));
         let statement = diesel::update(agents::table.find((self.0.key(), *id.as_uuid())))
             .filter(newer)
             .set((agents::epoch.eq(epoch), agents::last_sequence.eq(sequence)));
@@ -176,9 +173,8 @@ impl Agents<'_> {
     }
 
     async fn position(&self, id: AgentId) -> Result<(i64, i64), DbError> {
-        let query = agents::table
-            .find((self.0.key(), *id.as_uuid()))
-            .select((agents::epoch, agents::last_sequence));
+        let query =
+            agents::table.find((self.0.key(), *id.as_uuid())).select((agents::epoch, agents::last_sequence));
         self.0.run(query.get_result(&mut self.0.raw())).await
     }
 }

@@ -29,9 +29,7 @@ pub(crate) enum Raw {
 
 /// Reads a `postgres://` URL. An error does not repeat it: it may hold a password.
 pub(crate) fn parse(url: &str) -> Result<Config, DbError> {
-    let mut config: Config = url
-        .parse()
-        .map_err(|error| DbError::because(DbErrorKind::Internal, error))?;
+    let mut config: Config = url.parse().map_err(|error| DbError::because(DbErrorKind::Internal, error))?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }
@@ -44,10 +42,7 @@ fn is_local(config: &Config) -> bool {
     config.get_hosts().iter().all(|host| match host {
         Host::Unix(_) => true,
         Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
         }
     })
 }

@@ -66,10 +66,7 @@ impl DbErrorKind {
 
 impl DbError {
     pub(crate) fn because(kind: DbErrorKind, source: impl Into<Source>) -> Self {
-        Self {
-            kind,
-            source: Some(source.into()),
-        }
+        Self { kind, source: Some(source.into()) }
     }
 
     /// For a place where only Diesel's error fits: a text with the whole chain of causes.

@@ -50,9 +50,7 @@ impl DatabaseConfig {
 
 impl fmt::Debug for DatabaseConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatabaseConfig")
-            .field("pool_size", &self.pool_size)
-            .finish_non_exhaustive()
+        f.debug_struct("DatabaseConfig").field("pool_size", &self.pool_size).finish_non_exhaustive()
     }
 }
 
@@ -99,9 +97,7 @@ pub struct Database {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database")
-            .field("pool", &self.pool.status())
-            .finish_non_exhaustive()
+        f.debug_struct("Database").field("pool", &self.pool.status()).finish_non_exhaustive()
     }
 }
 
@@ -130,11 +126,7 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| DbError::because(DbErrorKind::Internal, error))?;
-        let database = Self {
-            pool,
-            slow: config.slow,
-            observer: None,
-        };
+        let database = Self { pool, slow: config.slow, observer: None };
         drop(database.pool.get().await?);
         Ok(database)
     }
@@ -155,11 +147,7 @@ impl Database {
     /// Connections in use and in all, for metrics.
     pub fn pool_status(&self) -> PoolStatus {
         let status = self.pool.status();
-        PoolStatus {
-            open: status.size,
-            idle: status.available,
-            waiting: status.waiting,
-        }
+        PoolStatus { open: status.size, idle: status.available, waiting: status.waiting }
     }
 
     /// Runs `body` in a transaction that sees and writes the rows of `organization` alone.
@@ -216,10 +204,7 @@ impl Database {
         let span = debug_span!("database", operation, %organization);
         let mut attempts = 1;
         let (result, outcome) = loop {
-            let attempt = self
-                .attempt(organization, access, &body)
-                .instrument(span.clone())
-                .await;
+            let attempt = self.attempt(organization, access, &body).instrument(span.clone()).await;
             match attempt {
                 Attempt::TryAgain(_) if attempts < MAX_ATTEMPTS => {
                     tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow(attempts - 1)).await;
@@ -229,12 +214,7 @@ impl Database {
                 Attempt::Finished(result, outcome) => break (result, outcome),
             }
         };
-        self.observe(OperationSample {
-            operation,
-            duration: started.elapsed(),
-            attempts,
-            outcome,
-        });
+        self.observe(OperationSample { operation, duration: started.elapsed(), attempts, outcome });
         result
     }
 

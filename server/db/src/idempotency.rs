@@ -109,9 +109,7 @@ impl IdempotencyKeys<'_> {
         let row = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
         let row = row.ok_or(DbErrorKind::Contention)?;
         if row.request_hash == claim.request_hash && row.resource_kind == claim.kind {
-            Ok(Claimed::Replay {
-                resource: row.resource_id,
-            })
+            Ok(Claimed::Replay { resource: row.resource_id })
         } else {
             Ok(Claimed::Mismatch)
         }

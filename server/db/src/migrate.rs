@@ -30,20 +30,14 @@ pub async fn migrate(url: &str) -> Result<usize, DbError> {
 
 /// Takes every migration back, the newest first, and says how many there were. Everything stored is gone then.
 pub async fn revert_all(url: &str) -> Result<usize, DbError> {
-    under_lock(url, |harness| {
-        Ok(harness.revert_all_migrations(MIGRATIONS)?.len())
-    })
-    .await
+    under_lock(url, |harness| Ok(harness.revert_all_migrations(MIGRATIONS)?.len())).await
 }
 
 /// The versions that this program brings, oldest first.
 pub fn versions() -> Result<Vec<String>, DbError> {
     let migrations = MigrationSource::<Pg>::migrations(&MIGRATIONS)
         .map_err(|error| DbError::because(DbErrorKind::Internal, error))?;
-    Ok(migrations
-        .iter()
-        .map(|migration| migration.name().version().to_string())
-        .collect())
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
@@ -55,9 +49,7 @@ async fn under_lock(
 ) -> Result<usize, DbError> {
     let mut connection = connect::as_owner(&connect::parse(url)?).await?;
     // Held by the connection, and so let go whatever happens to this process.
-    connection
-        .batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})"))
-        .await?;
+    connection.batch_execute(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
     // The harness blocks its thread, which must not be one that drives the connection.
     let done = tokio::task::spawn_blocking(move || work(&mut Harness::new(connection))).await;
     done.map_err(|error| DbError::because(DbErrorKind::Internal, error))?

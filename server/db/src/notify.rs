@@ -49,15 +49,9 @@ impl Notifications<'_> {
 /// An error is only that the URL is none.
 pub fn listen(url: &str) -> Result<impl Stream<Item = IntentEvent> + Send + use<>, DbError> {
     let config = connect::parse(url)?;
-    let start = Listener {
-        config,
-        connected: None,
-        backoff: FIRST_BACKOFF,
-    };
-    Ok(futures::stream::unfold(start, |mut listener| async move {
-        Some((listener.next().await, listener))
-    })
-    .boxed())
+    let start = Listener { config, connected: None, backoff: FIRST_BACKOFF };
+    Ok(futures::stream::unfold(start, |mut listener| async move { Some((listener.next().await, listener)) })
+        .boxed())
 }
 
 struct Listener {
@@ -91,10 +85,7 @@ impl Listener {
                     return IntentEvent::Reconnected;
                 }
                 Err(error) => {
-                    warn!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot listen for changes of intent"
-                    );
+                    warn!(error = &error as &dyn std::error::Error, "cannot listen for changes of intent");
                     tokio::time::sleep(self.backoff).await;
                     self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
                 }
@@ -117,14 +108,8 @@ impl Connected {
                 client
             }
         };
-        client
-            .batch_execute(&format!("SET ROLE berth_app; LISTEN {CHANNEL}"))
-            .await?;
-        Ok(Self {
-            notifications,
-            _client: client,
-            _driver: driver,
-        })
+        client.batch_execute(&format!("SET ROLE berth_app; LISTEN {CHANNEL}")).await?;
+        Ok(Self { notifications, _client: client, _driver: driver })
     }
 }
 
@@ -145,10 +130,7 @@ async fn drive(
             },
             Ok(_) => {}
             Err(error) => {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the listening connection broke"
-                );
+                warn!(error = &error as &dyn std::error::Error, "the listening connection broke");
                 return;
             }
         }

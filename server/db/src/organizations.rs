@@ -59,9 +59,7 @@ pub async fn create_organization(
     now: Timestamp,
 ) -> Result<OrganizationRow, DbError> {
     database
-        .transaction(id, "create_organization", async |conn| {
-            conn.organizations().create(name, now).await
-        })
+        .transaction(id, "create_organization", async |conn| conn.organizations().create(name, now).await)
         .await
 }
 
@@ -94,9 +92,8 @@ pub async fn is_empty(database: &Database) -> Result<bool, DbError> {
     let nobody = OrganizationId::from_uuid(Uuid::nil());
     database
         .read(nobody, "is_empty", async |conn| {
-            let query = diesel::select(diesel::dsl::exists(
-                installation::table.select(installation::only_row),
-            ));
+            let query =
+                diesel::select(diesel::dsl::exists(installation::table.select(installation::only_row)));
             let initialized: bool = conn.run(query.get_result(&mut conn.raw())).await?;
             Ok(!initialized)
         })

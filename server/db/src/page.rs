@@ -12,10 +12,7 @@ pub struct Cursor {
 
 impl Cursor {
     pub fn new(created_at: Timestamp, id: impl Into<Uuid>) -> Self {
-        Self {
-            created_at,
-            id: id.into(),
-        }
+        Self { created_at, id: id.into() }
     }
 }
 
@@ -38,9 +35,7 @@ macro_rules! paged {
     ($query:expr, $table:ident, $page:expr) => {{
         use diesel::prelude::*;
         let page: &crate::page::PageRequest = $page;
-        let mut query = $query
-            .order(($table::created_at.desc(), $table::id.desc()))
-            .limit(page.limit);
+        let mut query = $query.order(($table::created_at.desc(), $table::id.desc())).limit(page.limit);
         if let Some(after) = &page.after {
             let created_at = jiff_diesel::Timestamp::from(after.created_at);
             query = query

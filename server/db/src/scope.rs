@@ -24,21 +24,14 @@ pub struct OrganizationConn<'a> {
 
 impl fmt::Debug for OrganizationConn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OrganizationConn")
-            .field("organization", &self.organization)
-            .finish_non_exhaustive()
+        f.debug_struct("OrganizationConn").field("organization", &self.organization).finish_non_exhaustive()
     }
 }
 
 impl<'a> OrganizationConn<'a> {
     pub(crate) fn new(connection: &'a AsyncPgConnection, organization: OrganizationId) -> Self {
         let (failed, collided) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self {
-            connection,
-            organization,
-            failed,
-            collided,
-        }
+        Self { connection, organization, failed, collided }
     }
 
     pub const fn organization(&self) -> OrganizationId {

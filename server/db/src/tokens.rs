@@ -68,9 +68,7 @@ impl Tokens<'_> {
 
     /// The token with that id, valid or not.
     pub async fn find(&self, id: TokenId) -> Result<Option<TokenRow>, DbError> {
-        let query = access_tokens::table
-            .find((self.0.key(), *id.as_uuid()))
-            .select(TokenRow::as_select());
+        let query = access_tokens::table.find((self.0.key(), *id.as_uuid())).select(TokenRow::as_select());
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 

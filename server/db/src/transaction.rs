@@ -61,9 +61,7 @@ impl Drop for Transaction {
 
 impl Transaction {
     pub(crate) fn on(connection: Object<AsyncPgConnection>) -> Self {
-        Self {
-            connection: Some(connection),
-        }
+        Self { connection: Some(connection) }
     }
 
     /// Runs `body` between BEGIN and COMMIT or ROLLBACK.

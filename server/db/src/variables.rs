@@ -34,10 +34,7 @@ pub struct DataKey {
 
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataKey")
-            .field("id", &self.id)
-            .field("kek_id", &self.kek_id)
-            .finish_non_exhaustive()
+        f.debug_struct("DataKey").field("id", &self.id).field("kek_id", &self.kek_id).finish_non_exhaustive()
     }
 }
 
@@ -153,21 +150,14 @@ impl Variables<'_> {
             .order((workspace_variables::kind, workspace_variables::name))
             .select((workspace_variables::workspace_id, SealedVariable::as_select()));
         let (mut one, mut two) = (self.0.raw(), self.0.raw());
-        let (keys, variables): (OfWorkspaces<DataKey>, OfWorkspaces<SealedVariable>) = try_join(
-            self.0.run(keys.load(&mut one)),
-            self.0.run(variables.load(&mut two)),
-        )
-        .await?;
+        let (keys, variables): (OfWorkspaces<DataKey>, OfWorkspaces<SealedVariable>) =
+            try_join(self.0.run(keys.load(&mut one)), self.0.run(variables.load(&mut two))).await?;
         let mut sealed: BTreeMap<WorkspaceId, SealedVariables> = BTreeMap::new();
         for (workspace, key) in keys {
             sealed.entry(workspace.into()).or_default().keys.push(key);
         }
         for (workspace, variable) in variables {
-            sealed
-                .entry(workspace.into())
-                .or_default()
-                .variables
-                .push(variable);
+            sealed.entry(workspace.into()).or_default().variables.push(variable);
         }
         Ok(sealed)
     }

@@ -6,11 +6,9 @@ use crate::support::{World, after, new_agent};
 async fn an_epoch_only_rises() {
     let world = World::new().await;
     let raise = async |epoch| {
-        let raised = world
-            .database
-            .transaction(world.organization, "test", async |conn| {
-                conn.agents().raise_epoch(world.agent, epoch).await
-            });
+        let raised = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().raise_epoch(world.agent, epoch).await
+        });
         raised.await.expect("works")
     };
     assert_eq!(raise(3).await, Epoch::Current);
@@ -24,10 +22,7 @@ async fn an_epoch_that_is_known_writes_nothing() {
     let world = World::new().await;
     let location = async || {
         let row = crate::support::client(&world.url).await;
-        let row = row
-            .query_one("SELECT ctid::text, xmin::text FROM agents", &[])
-            .await
-            .expect("a row");
+        let row = row.query_one("SELECT ctid::text, xmin::text FROM agents", &[]).await.expect("a row");
         (row.get::<_, String>(0), row.get::<_, String>(1))
     };
     let raise = async || {
@@ -49,11 +44,9 @@ async fn an_epoch_that_is_known_writes_nothing() {
 async fn reports_are_taken_in_their_order_once() {
     let world = World::new().await;
     let advance = async |epoch, sequence| {
-        let advanced = world
-            .database
-            .transaction(world.organization, "test", async |conn| {
-                conn.agents().advance(world.agent, epoch, sequence).await
-            });
+        let advanced = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().advance(world.agent, epoch, sequence).await
+        });
         advanced.await.expect("works")
     };
     assert_eq!(advance(1, 5).await, Order::Newest);
@@ -69,22 +62,18 @@ async fn a_revoked_agents_name_is_free_again() {
     let world = World::new().await;
     let insert = async |name: &str| {
         let agent = new_agent(name);
-        let inserted = world
-            .database
-            .transaction(world.organization, "test", async |conn| {
-                conn.agents().insert(&agent, after(1)).await
-            });
+        let inserted = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().insert(&agent, after(1)).await
+        });
         inserted.await
     };
     let taken = insert("cluster").await.expect_err("the name is taken");
     assert!(taken.violates(constraints::AGENT_NAME), "{taken}");
 
     let revoke = async |at| {
-        let revoked = world
-            .database
-            .transaction(world.organization, "test", async |conn| {
-                conn.agents().revoke(world.agent, at).await
-            });
+        let revoked = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().revoke(world.agent, at).await
+        });
         revoked.await.expect("works")
     };
     assert!(revoke(after(2)).await);
@@ -99,10 +88,7 @@ async fn a_revoked_agents_name_is_free_again() {
             let first = conn.agents().find(world.agent).await?.expect("kept");
             assert_eq!(first.revoked_at, Some(after(2)));
             let all = conn.agents().list(&PageRequest::first(10)).await?;
-            assert_eq!(
-                all.iter().map(|agent| agent.id).collect::<Vec<_>>(),
-                [second.id, world.agent]
-            );
+            assert_eq!(all.iter().map(|agent| agent.id).collect::<Vec<_>>(), [second.id, world.agent]);
             assert_eq!(conn.agents().list_active(10).await?.len(), 1);
             Ok::<_, DbError>(())
         })
@@ -123,9 +109,7 @@ async fn counts_leave_out_what_is_terminated() {
         .expect("works");
     let counts = world
         .database
-        .read(world.organization, "test", async |conn| {
-            conn.agents().workspace_counts(&[world.agent]).await
-        })
+        .read(world.organization, "test", async |conn| conn.agents().workspace_counts(&[world.agent]).await)
         .await
         .expect("works");
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(world.agent, 2)]);

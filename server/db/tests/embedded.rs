@@ -7,15 +7,9 @@ use crate::support::client;
 #[tokio::test]
 async fn data_outlives_a_stop_and_a_lock_that_was_left_behind() {
     let directory = tempfile::tempdir().expect("a directory");
-    std::fs::set_permissions(
-        directory.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .expect("open");
-    let config = EmbeddedConfig {
-        durable: false,
-        ..EmbeddedConfig::new(directory.path().join("postgres"))
-    };
+    std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("open");
+    let config = EmbeddedConfig { durable: false, ..EmbeddedConfig::new(directory.path().join("postgres")) };
     let first = EmbeddedPostgres::start(&config).await.expect("the first start");
     let url = first.url();
     client(&url)
@@ -29,15 +23,9 @@ async fn data_outlives_a_stop_and_a_lock_that_was_left_behind() {
     let lock = config.directory.join("data/postmaster.pid");
     assert!(!lock.exists());
     std::fs::write(&lock, format!("{}\n", std::process::id())).expect("written");
-    let second = EmbeddedPostgres::start(&config)
-        .await
-        .expect("starts over the stale lock");
+    let second = EmbeddedPostgres::start(&config).await.expect("starts over the stale lock");
     assert_eq!(second.url(), url);
-    let row = client(&url)
-        .await
-        .query_one("SELECT n FROM kept", &[])
-        .await
-        .expect("a row");
+    let row = client(&url).await.query_one("SELECT n FROM kept", &[]).await.expect("a row");
     assert_eq!(row.get::<_, i32>(0), 7);
     second.stop().await.expect("stops");
 }
@@ -45,47 +33,26 @@ async fn data_outlives_a_stop_and_a_lock_that_was_left_behind() {
 #[tokio::test]
 async fn a_directory_is_not_used_twice() {
     let postgres = crate::support::postgres().await;
-    let directory = client(&postgres.url())
-        .await
-        .query_one("SHOW data_directory", &[])
-        .await
-        .expect("a row");
+    let directory = client(&postgres.url()).await.query_one("SHOW data_directory", &[]).await.expect("a row");
     let directory = std::path::PathBuf::from(directory.get::<_, String>(0));
-    let config = EmbeddedConfig {
-        durable: false,
-        ..EmbeddedConfig::new(directory.parent().expect("its place"))
-    };
+    let config =
+        EmbeddedConfig { durable: false, ..EmbeddedConfig::new(directory.parent().expect("its place")) };
     let error = EmbeddedPostgres::start(&config).await.expect_err("it is in use");
     assert!(matches!(error, EmbeddedError::InUse { .. }), "{error}");
     // And the one that uses it was not disturbed.
-    client(&postgres.url())
-        .await
-        .batch_execute("SELECT 1")
-        .await
-        .expect("still answers");
+    client(&postgres.url()).await.batch_execute("SELECT 1").await.expect("still answers");
 }
 
 #[tokio::test]
 async fn a_dropped_postgres_ends_by_itself() {
     let directory = tempfile::tempdir().expect("a directory");
-    std::fs::set_permissions(
-        directory.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .expect("open");
-    let config = EmbeddedConfig {
-        durable: false,
-        ..EmbeddedConfig::new(directory.path().join("postgres"))
-    };
+    std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("open");
+    let config = EmbeddedConfig { durable: false, ..EmbeddedConfig::new(directory.path().join("postgres")) };
     let postgres = EmbeddedPostgres::start(&config).await.expect("starts");
     drop(postgres);
     let again = tokio::time::timeout(Duration::from_secs(20), EmbeddedPostgres::start(&config)).await;
-    again
-        .expect("in time")
-        .expect("the one before has ended")
-        .stop()
-        .await
-        .expect("stops");
+    again.expect("in time").expect("the one before has ended").stop().await.expect("stops");
 }
 
 #[tokio::test]

@@ -10,23 +10,13 @@ use crate::support::{World, after, client, migrated_database, new_agent, new_tok
 async fn idle_in_transaction(world: &World) -> i64 {
     let query = "SELECT count(*) FROM pg_stat_activity
                  WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
-    client(&world.url)
-        .await
-        .query_one(query, &[])
-        .await
-        .expect("a row")
-        .get(0)
+    client(&world.url).await.query_one(query, &[]).await.expect("a row").get(0)
 }
 
 async fn agents(world: &World) -> usize {
     let list =
         async |conn: &berth_db::OrganizationConn<'_>| conn.agents().list(&PageRequest::first(100)).await;
-    world
-        .database
-        .read(world.organization, "test", list)
-        .await
-        .expect("works")
-        .len()
+    world.database.read(world.organization, "test", list).await.expect("works").len()
 }
 
 #[tokio::test]
@@ -77,10 +67,7 @@ async fn an_ignored_failure_is_not_taken_for_success() {
             Ok::<_, DbError>(())
         })
         .await;
-    assert_eq!(
-        result.expect_err("nothing was stored").kind,
-        DbErrorKind::Internal
-    );
+    assert_eq!(result.expect_err("nothing was stored").kind, DbErrorKind::Internal);
     assert_eq!(agents(&world).await, 1);
 }
 
@@ -113,18 +100,12 @@ async fn reads_leave_no_transaction_open() {
 #[tokio::test]
 async fn a_dropped_transaction_commits_nothing_and_leaves_nothing_open() {
     let world = World::new().await;
-    let slow = world
-        .database
-        .transaction(world.organization, "test", async |conn| {
-            conn.agents().insert(&new_agent("second"), start()).await?;
-            std::future::pending::<()>().await;
-            Ok::<_, DbError>(())
-        });
-    assert!(
-        tokio::time::timeout(Duration::from_millis(300), slow)
-            .await
-            .is_err()
-    );
+    let slow = world.database.transaction(world.organization, "test", async |conn| {
+        conn.agents().insert(&new_agent("second"), start()).await?;
+        std::future::pending::<()>().await;
+        Ok::<_, DbError>(())
+    });
+    assert!(tokio::time::timeout(Duration::from_millis(300), slow).await.is_err());
     for _ in 0..500 {
         if idle_in_transaction(&world).await == 0 {
             break;
@@ -141,24 +122,18 @@ async fn two_that_block_each_other_both_succeed_in_the_end() {
     let other = new_agent("second");
     world
         .database
-        .transaction(world.organization, "test", async |conn| {
-            conn.agents().insert(&other, start()).await
-        })
+        .transaction(world.organization, "test", async |conn| conn.agents().insert(&other, start()).await)
         .await
         .expect("stored");
     let samples = Arc::new(Mutex::new(Vec::<OperationSample>::new()));
     let seen = Arc::clone(&samples);
-    let database = Database::connect(DatabaseConfig::new(&world.url))
-        .await
-        .expect("connects");
+    let database = Database::connect(DatabaseConfig::new(&world.url)).await.expect("connects");
     let database = database.on_operation(move |sample| seen.lock().expect("not poisoned").push(*sample));
     let meeting = tokio::sync::Barrier::new(2);
     let first_try = [AtomicU32::new(0), AtomicU32::new(0)];
     let lock_both = async |one, two, tries: &AtomicU32| {
         let locked = database.transaction(world.organization, "meet", async |conn| {
-            conn.agents()
-                .advance(one, 1, i64::from(tries.load(Ordering::Relaxed)) * 2 + 1)
-                .await?;
+            conn.agents().advance(one, 1, i64::from(tries.load(Ordering::Relaxed)) * 2 + 1).await?;
             if tries.fetch_add(1, Ordering::Relaxed) == 0 {
                 meeting.wait().await;
             }
@@ -175,16 +150,8 @@ async fn two_that_block_each_other_both_succeed_in_the_end() {
     right.expect("the other");
     let samples = samples.lock().expect("not poisoned");
     assert_eq!(samples.len(), 2);
-    assert!(
-        samples
-            .iter()
-            .all(|sample| sample.outcome == Outcome::Done && sample.operation == "meet")
-    );
-    assert_eq!(
-        samples.iter().map(|sample| sample.attempts).sum::<u32>(),
-        3,
-        "one of them was tried again"
-    );
+    assert!(samples.iter().all(|sample| sample.outcome == Outcome::Done && sample.operation == "meet"));
+    assert_eq!(samples.iter().map(|sample| sample.attempts).sum::<u32>(), 3, "one of them was tried again");
 }
 
 #[tokio::test]
@@ -201,9 +168,7 @@ async fn connections_that_postgres_closed_are_replaced() {
 async fn a_postgres_that_is_not_there_is_unavailable() {
     let mut config = DatabaseConfig::new("postgres://berth@127.0.0.1:1/berth");
     config.acquire_timeout = Duration::from_secs(2);
-    let error = Database::connect(config)
-        .await
-        .expect_err("nothing listens there");
+    let error = Database::connect(config).await.expect_err("nothing listens there");
     assert_eq!(error.kind, DbErrorKind::Unavailable);
     assert!(error.retryable());
 }
@@ -211,9 +176,7 @@ async fn a_postgres_that_is_not_there_is_unavailable() {
 #[tokio::test]
 async fn of_servers_that_start_together_one_bootstraps() {
     let url = migrated_database().await;
-    let database = Database::connect(DatabaseConfig::new(&url))
-        .await
-        .expect("connects");
+    let database = Database::connect(DatabaseConfig::new(&url)).await.expect("connects");
     assert!(berth_db::is_empty(&database).await.expect("works"));
     let name = "default".parse().expect("a name");
     let starts = (0..8).map(|_| {

@@ -5,21 +5,13 @@ use uuid::Uuid;
 use crate::support::{World, after, client, start};
 
 fn claim<'a>(world: &World, key: &'a str, hash: u8, resource: Uuid) -> Claim<'a> {
-    Claim {
-        token: world.token,
-        key,
-        request_hash: [hash; 32],
-        kind: ResourceKind::Workspace,
-        resource,
-    }
+    Claim { token: world.token, key, request_hash: [hash; 32], kind: ResourceKind::Workspace, resource }
 }
 
 async fn claim_at(world: &World, claim: &Claim<'_>, now: Timestamp) -> Claimed {
     world
         .database
-        .transaction(world.organization, "test", async |conn| {
-            conn.idempotency_keys().claim(claim, now).await
-        })
+        .transaction(world.organization, "test", async |conn| conn.idempotency_keys().claim(claim, now).await)
         .await
         .expect("works")
 }
@@ -28,22 +20,13 @@ async fn claim_at(world: &World, claim: &Claim<'_>, now: Timestamp) -> Claimed {
 async fn a_repeated_request_names_what_the_first_one_made() {
     let world = World::new().await;
     let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    assert_eq!(
-        claim_at(&world, &claim(&world, "k", 1, first), start()).await,
-        Claimed::New
-    );
+    assert_eq!(claim_at(&world, &claim(&world, "k", 1, first), start()).await, Claimed::New);
     assert_eq!(
         claim_at(&world, &claim(&world, "k", 1, second), after(60)).await,
         Claimed::Replay { resource: first }
     );
-    assert_eq!(
-        claim_at(&world, &claim(&world, "k", 9, second), after(60)).await,
-        Claimed::Mismatch
-    );
-    assert_eq!(
-        claim_at(&world, &claim(&world, "other", 9, second), after(60)).await,
-        Claimed::New
-    );
+    assert_eq!(claim_at(&world, &claim(&world, "k", 9, second), after(60)).await, Claimed::Mismatch);
+    assert_eq!(claim_at(&world, &claim(&world, "other", 9, second), after(60)).await, Claimed::New);
 }
 
 #[tokio::test]
@@ -57,19 +40,9 @@ async fn a_key_is_free_again_after_a_day() {
         claim_at(&world, &claim(&world, "k", 1, second), after(day)).await,
         Claimed::Replay { resource: first }
     );
-    assert_eq!(
-        claim_at(&world, &claim(&world, "k", 2, second), after(day + 1)).await,
-        Claimed::New
-    );
-    let left = client(&world.url)
-        .await
-        .query("SELECT key FROM idempotency_keys", &[])
-        .await
-        .expect("rows");
-    assert_eq!(
-        left.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(),
-        ["k"]
-    );
+    assert_eq!(claim_at(&world, &claim(&world, "k", 2, second), after(day + 1)).await, Claimed::New);
+    let left = client(&world.url).await.query("SELECT key FROM idempotency_keys", &[]).await.expect("rows");
+    assert_eq!(left.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(), ["k"]);
 }
 
 #[tokio::test]
@@ -80,16 +53,11 @@ async fn of_many_claims_at_once_one_wins_and_the_others_learn_its_resource() {
         async move { claim_at(world, &claim(world, "k", 1, Uuid::from_u128(number)), start()).await }
     });
     let outcomes = futures::future::join_all(claims).await;
-    let winners: Vec<_> = (0_u128..)
-        .zip(&outcomes)
-        .filter(|(_, outcome)| **outcome == Claimed::New)
-        .collect();
+    let winners: Vec<_> =
+        (0_u128..).zip(&outcomes).filter(|(_, outcome)| **outcome == Claimed::New).collect();
     assert_eq!(winners.len(), 1, "{outcomes:?}");
     let resource = Uuid::from_u128(winners[0].0);
-    let replays = outcomes
-        .iter()
-        .filter(|outcome| **outcome == Claimed::Replay { resource })
-        .count();
+    let replays = outcomes.iter().filter(|outcome| **outcome == Claimed::Replay { resource }).count();
     assert_eq!(replays, 15, "{outcomes:?}");
 }
 
@@ -100,10 +68,7 @@ async fn a_claim_of_a_transaction_that_failed_is_free() {
     let failed = world
         .database
         .transaction(world.organization, "test", async |conn| {
-            assert_eq!(
-                conn.idempotency_keys().claim(&claim, start()).await?,
-                Claimed::New
-            );
+            assert_eq!(conn.idempotency_keys().claim(&claim, start()).await?, Claimed::New);
             Err::<(), _>(DbError::not_found())
         })
         .await;

@@ -72,16 +72,8 @@ async fn every_table_forces_row_level_security() {
         "without the second wall: {:?}",
         open.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
     );
-    let without: Vec<_> = tables(&world)
-        .await
-        .into_iter()
-        .filter(|(_, column)| column.is_none())
-        .collect();
-    assert_eq!(
-        without,
-        [("installation".to_owned(), None)],
-        "tables that no organisation owns"
-    );
+    let without: Vec<_> = tables(&world).await.into_iter().filter(|(_, column)| column.is_none()).collect();
+    assert_eq!(without, [("installation".to_owned(), None)], "tables that no organisation owns");
 }
 
 #[tokio::test]
@@ -92,16 +84,9 @@ async fn every_key_begins_with_the_organisation() {
             ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
         WHERE k.connamespace = 'public'::regnamespace AND k.contype IN ('p', 'f') AND a.attname <> 'organization_id'
         ORDER BY 1";
-    let others = client(&world.url)
-        .await
-        .query(query, &[])
-        .await
-        .expect("constraints");
+    let others = client(&world.url).await.query(query, &[]).await.expect("constraints");
     let others: Vec<String> = others.iter().map(|row| row.get(0)).collect();
-    assert_eq!(
-        others,
-        ["__diesel_schema_migrations", "installation", "organizations"]
-    );
+    assert_eq!(others, ["__diesel_schema_migrations", "installation", "organizations"]);
 }
 
 #[tokio::test]
@@ -110,26 +95,14 @@ async fn rows_of_another_organisation_are_invisible_without_any_filter() {
     let raw = raw_client(&ours, Some(ours.organization)).await;
     for (table, column) in tables(&ours).await {
         let Some(column) = column else { continue };
-        let seen = raw
-            .query(&format!("SELECT {column} FROM {table}"), &[])
-            .await
-            .expect("a query without a filter");
-        assert!(
-            !seen.is_empty(),
-            "{table} has no row of ours: the test shows nothing"
-        );
+        let seen =
+            raw.query(&format!("SELECT {column} FROM {table}"), &[]).await.expect("a query without a filter");
+        assert!(!seen.is_empty(), "{table} has no row of ours: the test shows nothing");
         for row in &seen {
-            assert_eq!(
-                OrganizationId::from_uuid(row.get(0)),
-                ours.organization,
-                "{table}"
-            );
+            assert_eq!(OrganizationId::from_uuid(row.get(0)), ours.organization, "{table}");
         }
         let filter = format!("SELECT FROM {table} WHERE {column} = '{}'", theirs.organization);
-        assert!(
-            raw.query(&filter, &[]).await.expect("works").is_empty(),
-            "{table}"
-        );
+        assert!(raw.query(&filter, &[]).await.expect("works").is_empty(), "{table}");
     }
 }
 
@@ -139,10 +112,7 @@ async fn without_an_organisation_nothing_is_visible() {
     let raw = raw_client(&ours, None).await;
     for (table, column) in tables(&ours).await {
         if column.is_some() {
-            let seen = raw
-                .query(&format!("SELECT FROM {table}"), &[])
-                .await
-                .expect("works");
+            let seen = raw.query(&format!("SELECT FROM {table}"), &[]).await.expect("works");
             assert!(seen.is_empty(), "{table}");
         }
     }
@@ -173,10 +143,7 @@ async fn rows_of_another_organisation_cannot_be_changed_removed_or_written() {
         let insert = insert_statement(&copy, &table, &column, other).await;
         let error = raw.execute(&insert, &[]).await.expect_err(&insert);
         let message = error.as_db_error().expect("Postgres refuses").message();
-        assert!(
-            message.contains("row-level security policy"),
-            "{table}: {message}"
-        );
+        assert!(message.contains("row-level security policy"), "{table}: {message}");
     }
 }
 
@@ -194,13 +161,7 @@ async fn insert_statement(
     let columns: String = client.query_one(&query, &[]).await.expect("columns").get(0);
     let values = columns
         .split(", ")
-        .map(|name| {
-            if name == column {
-                format!("'{organization}'")
-            } else {
-                name.to_owned()
-            }
-        })
+        .map(|name| if name == column { format!("'{organization}'") } else { name.to_owned() })
         .collect::<Vec<_>>()
         .join(", ");
     format!("INSERT INTO {table} ({columns}) SELECT {values} FROM {table} LIMIT 1")
@@ -210,17 +171,11 @@ async fn insert_statement(
 async fn an_update_that_matches_everything_reaches_only_ones_own() {
     let (ours, theirs) = two_full_organizations().await;
     let raw = raw_client(&ours, Some(ours.organization)).await;
-    let changed = raw
-        .execute("UPDATE workspaces SET desired_state = 'Stopped'", &[])
-        .await
-        .expect("works");
+    let changed = raw.execute("UPDATE workspaces SET desired_state = 'Stopped'", &[]).await.expect("works");
     assert_eq!(changed, 1);
     let query = "SELECT desired_state FROM workspaces WHERE organization_id = $1";
-    let row = client(&ours.url)
-        .await
-        .query_one(query, &[theirs.organization.as_uuid()])
-        .await
-        .expect("a row");
+    let row =
+        client(&ours.url).await.query_one(query, &[theirs.organization.as_uuid()]).await.expect("a row");
     assert_eq!(row.get::<_, String>(0), "Running");
 }
 
@@ -252,20 +207,11 @@ async fn the_application_owns_nothing_and_cannot_turn_the_wall_off() {
         "DELETE FROM workspaces",
     ] {
         let error = raw.execute(statement, &[]).await.expect_err(statement);
-        assert_eq!(
-            error.code(),
-            Some(&SqlState::INSUFFICIENT_PRIVILEGE),
-            "{statement}: {error:?}"
-        );
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{statement}: {error:?}");
     }
     // Postgres does not ignore the policy silently, it refuses.
-    raw.batch_execute("SET row_security = off")
-        .await
-        .expect("anybody may set it");
-    let error = raw
-        .query("SELECT FROM workspaces", &[])
-        .await
-        .expect_err("refused");
+    raw.batch_execute("SET row_security = off").await.expect("anybody may set it");
+    let error = raw.query("SELECT FROM workspaces", &[]).await.expect_err("refused");
     assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
 }
 
@@ -283,36 +229,19 @@ async fn the_pools_connections_have_the_applications_role() {
         .expect("works");
     let activity = client(&world.url).await;
     let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'";
-    assert_eq!(
-        activity
-            .query_one(query, &[])
-            .await
-            .expect("a row")
-            .get::<_, i64>(0),
-        0
-    );
+    assert_eq!(activity.query_one(query, &[]).await.expect("a row").get::<_, i64>(0), 0);
     // The owner's role is a superuser's: what the pool cannot do shows whose role it has.
     let moved = world
         .database
-        .transaction(world.organization, "test", async |conn| {
-            conn.agents().find(world.agent).await
-        })
+        .transaction(world.organization, "test", async |conn| conn.agents().find(world.agent).await)
         .await;
     assert!(moved.expect("works").is_some());
-    activity
-        .batch_execute("REVOKE SELECT ON agents FROM berth_app")
-        .await
-        .expect("works");
+    activity.batch_execute("REVOKE SELECT ON agents FROM berth_app").await.expect("works");
     let refused = world
         .database
-        .transaction(world.organization, "test", async |conn| {
-            conn.agents().find(world.agent).await
-        })
+        .transaction(world.organization, "test", async |conn| conn.agents().find(world.agent).await)
         .await;
-    assert!(
-        refused.is_err(),
-        "the pool reads with other rights than the application's"
-    );
+    assert!(refused.is_err(), "the pool reads with other rights than the application's");
 }
 
 #[tokio::test]
@@ -320,9 +249,6 @@ async fn a_workspace_cannot_be_put_on_another_organisations_agent() {
     let (ours, theirs) = two_full_organizations().await;
     let mut workspace = ours.new_workspace("stray");
     workspace.agent_id = theirs.agent;
-    let error = ours
-        .insert_workspace(&workspace)
-        .await
-        .expect_err("no such agent here");
+    let error = ours.insert_workspace(&workspace).await.expect_err("no such agent here");
     assert_eq!(error.kind, berth_db::DbErrorKind::Internal);
 }

@@ -7,9 +7,7 @@ use crate::support::{World, client};
 async fn list(world: &World, filter: &WorkspaceFilter, page: &PageRequest) -> Vec<WorkspaceView> {
     world
         .database
-        .read(world.organization, "test", async |conn| {
-            conn.workspaces().list(filter, page).await
-        })
+        .read(world.organization, "test", async |conn| conn.workspaces().list(filter, page).await)
         .await
         .expect("works")
 }
@@ -46,11 +44,7 @@ async fn filters_narrow_the_list_and_take_names_literally() {
     }
     let states = "UPDATE workspaces SET actual_state = 'Running' WHERE name = 'api-one';
                   UPDATE workspaces SET desired_state = 'Terminated', actual_state = 'Terminated' WHERE name = 'web'";
-    client(&world.url)
-        .await
-        .batch_execute(states)
-        .await
-        .expect("works");
+    client(&world.url).await.batch_execute(states).await.expect("works");
     let page = PageRequest::first(10);
     let filtered = async |filter: WorkspaceFilter| {
         let views = list(&world, &filter, &page).await;
@@ -60,49 +54,20 @@ async fn filters_narrow_the_list_and_take_names_literally() {
     };
     let all = WorkspaceFilter::default();
     assert_eq!(
-        filtered(WorkspaceFilter {
-            name_contains: Some("api".into()),
-            ..all.clone()
-        })
-        .await,
+        filtered(WorkspaceFilter { name_contains: Some("api".into()), ..all.clone() }).await,
         ["api-one", "api-two"]
     );
-    assert!(
-        filtered(WorkspaceFilter {
-            name_contains: Some("a_i".into()),
-            ..all.clone()
-        })
-        .await
-        .is_empty()
-    );
+    assert!(filtered(WorkspaceFilter { name_contains: Some("a_i".into()), ..all.clone() }).await.is_empty());
     assert_eq!(
-        filtered(WorkspaceFilter {
-            actual_states: vec![ActualState::Running],
-            ..all.clone()
-        })
-        .await,
+        filtered(WorkspaceFilter { actual_states: vec![ActualState::Running], ..all.clone() }).await,
         ["api-one"]
     );
     assert_eq!(
-        filtered(WorkspaceFilter {
-            desired_states: vec![DesiredState::Terminated],
-            ..all.clone()
-        })
-        .await,
+        filtered(WorkspaceFilter { desired_states: vec![DesiredState::Terminated], ..all.clone() }).await,
         ["web"]
     );
-    assert_eq!(
-        filtered(WorkspaceFilter {
-            living_only: true,
-            ..all.clone()
-        })
-        .await,
-        ["api-one", "api-two"]
-    );
-    let elsewhere = WorkspaceFilter {
-        agent: Some(berth_schema::AgentId::random()),
-        ..all
-    };
+    assert_eq!(filtered(WorkspaceFilter { living_only: true, ..all.clone() }).await, ["api-one", "api-two"]);
+    let elsewhere = WorkspaceFilter { agent: Some(berth_schema::AgentId::random()), ..all };
     assert!(filtered(elsewhere).await.is_empty());
 }
 
@@ -113,13 +78,10 @@ async fn many(world: &World, count: i64) -> Client {
         INSERT INTO workspaces (organization_id, agent_id, id, name, namespace, desired_state, actual_state, generation,
             applied_generation, spec, created_at, created_by, desired_state_changed_at, actual_state_changed_at)
         SELECT $1, $2, gen_random_uuid(), 'w' || n, 'ns-' || n, 'Running', 'Running', 1, CASE n % 2000 WHEN 0 THEN 0 ELSE 1 END,
-            '{\"containers\": []}', now() - n * interval '1 second', $3, now(), now() FROM generate_series(1, $4) n";
+            '{\"containers\": []}', now() - n * interval '1 second', $3, now(), now() FROM generate_series(1, $4::bigint) n";
     let (organization, agent, token) = (world.organization, world.agent, world.token);
     client
-        .execute(
-            insert,
-            &[organization.as_uuid(), agent.as_uuid(), token.as_uuid(), &count],
-        )
+        .execute(insert, &[organization.as_uuid(), agent.as_uuid(), token.as_uuid(), &count])
         .await
         .expect("rows are made");
     client.batch_execute("ANALYZE workspaces").await.expect("works");
@@ -181,33 +143,19 @@ async fn statements_of_the_gateway_use_these_indexes() {
     let scans = async |index: &str| {
         // What a backend counted is written once it is idle for a second, or when it ends.
         let query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1";
-        owner
-            .query_one(query, &[&index])
-            .await
-            .expect("a row")
-            .get::<_, Option<i64>>(0)
-            .unwrap_or(0)
+        owner.query_one(query, &[&index]).await.expect("a row").get::<_, Option<i64>>(0).unwrap_or(0)
     };
-    let before = (
-        scans("workspaces_pending").await,
-        scans("workspaces_listing").await,
-    );
-    let own = berth_db::Database::connect(berth_db::DatabaseConfig::new(&world.url))
-        .await
-        .expect("connects");
+    let before = (scans("workspaces_pending").await, scans("workspaces_listing").await);
+    let own = berth_db::Database::connect(berth_db::DatabaseConfig::new(&world.url)).await.expect("connects");
     let pending = own
         .read(world.organization, "test", async |conn| {
-            conn.workspaces()
-                .pending(world.agent, &berth_db::AgentPage::first(500))
-                .await
+            conn.workspaces().pending(world.agent, &berth_db::AgentPage::first(500)).await
         })
         .await
         .expect("works");
     assert_eq!(pending.len(), 10);
-    let page = PageRequest {
-        after: Some(Cursor::new(crate::support::after(0), uuid::Uuid::nil())),
-        limit: 25,
-    };
+    let page =
+        PageRequest { after: Some(Cursor::new(crate::support::after(0), uuid::Uuid::nil())), limit: 25 };
     let listed = own
         .read(world.organization, "test", async |conn| {
             conn.workspaces().list(&WorkspaceFilter::default(), &page).await
@@ -217,10 +165,7 @@ async fn statements_of_the_gateway_use_these_indexes() {
     assert_eq!(listed.len(), 25);
     drop(own);
     for _ in 0..500 {
-        let now = (
-            scans("workspaces_pending").await,
-            scans("workspaces_listing").await,
-        );
+        let now = (scans("workspaces_pending").await, scans("workspaces_listing").await);
         if now.0 > before.0 && now.1 > before.1 {
             return;
         }

@@ -3,14 +3,7 @@ use crate::support::{client, empty_database};
 async fn tables(url: &str) -> Vec<String> {
     let query = "SELECT relname::text FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
                  WHERE n.nspname = 'public' AND relkind IN ('r', 'S', 'v') ORDER BY 1";
-    client(url)
-        .await
-        .query(query, &[])
-        .await
-        .expect("tables")
-        .iter()
-        .map(|row| row.get(0))
-        .collect()
+    client(url).await.query(query, &[]).await.expect("tables").iter().map(|row| row.get(0)).collect()
 }
 
 #[tokio::test]
@@ -24,15 +17,7 @@ async fn every_migration_goes_up_down_and_up_again() {
     assert_eq!(berth_db::revert_all(&url).await.expect("down"), all);
     assert_eq!(tables(&url).await, ["__diesel_schema_migrations"]);
     let functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace";
-    assert_eq!(
-        client(&url)
-            .await
-            .query_one(functions, &[])
-            .await
-            .expect("functions")
-            .get::<_, i64>(0),
-        0
-    );
+    assert_eq!(client(&url).await.query_one(functions, &[]).await.expect("functions").get::<_, i64>(0), 0);
 
     assert_eq!(berth_db::migrate(&url).await.expect("up again"), all);
     assert_eq!(tables(&url).await, made);

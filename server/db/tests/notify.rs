@@ -43,15 +43,7 @@ async fn a_broken_connection_is_made_again_and_said() {
     assert_eq!(next(&mut events).await, IntentEvent::Reconnected);
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND query LIKE '%LISTEN%' AND pid <> pg_backend_pid()";
-    assert_eq!(
-        client(&world.url)
-            .await
-            .query(kill, &[])
-            .await
-            .expect("works")
-            .len(),
-        1
-    );
+    assert_eq!(client(&world.url).await.query(kill, &[]).await.expect("works").len(), 1);
     assert_eq!(next(&mut events).await, IntentEvent::Reconnected);
     notify(&world, false).await;
     assert_eq!(next(&mut events).await, IntentEvent::Changed(world.agent));
@@ -67,13 +59,7 @@ async fn a_dropped_listener_closes_its_connection() {
     let listening = "SELECT count(*) FROM pg_stat_activity
                      WHERE datname = current_database() AND query LIKE '%LISTEN%' AND pid <> pg_backend_pid()";
     for _ in 0..500 {
-        if activity
-            .query_one(listening, &[])
-            .await
-            .expect("a row")
-            .get::<_, i64>(0)
-            == 0
-        {
+        if activity.query_one(listening, &[]).await.expect("a row").get::<_, i64>(0) == 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -19,11 +19,7 @@ fn update(id: WorkspaceId, seen: i64, actual_state: ActualState) -> WorkspaceUpd
 }
 
 async fn report(world: &World, epoch: i64, sequence: i64, updates: &[WorkspaceUpdate]) -> Vec<UpdateOutcome> {
-    let report = Report {
-        agent: world.agent,
-        epoch,
-        sequence,
-    };
+    let report = Report { agent: world.agent, epoch, sequence };
     let outcomes = world
         .database
         .transaction(world.organization, "test", async |conn| {
@@ -39,9 +35,7 @@ async fn want(world: &World, id: WorkspaceId, desired: DesiredState) {
     world
         .database
         .transaction(world.organization, "test", async |conn| {
-            conn.workspaces()
-                .change_intent(id, None, &Intent::Desired(desired), after(5))
-                .await
+            conn.workspaces().change_intent(id, None, &Intent::Desired(desired), after(5)).await
         })
         .await
         .expect("works");
@@ -51,9 +45,7 @@ async fn pending(world: &World) -> Vec<WorkspaceId> {
     let rows = world
         .database
         .read(world.organization, "test", async |conn| {
-            conn.workspaces()
-                .pending(world.agent, &AgentPage::first(100))
-                .await
+            conn.workspaces().pending(world.agent, &AgentPage::first(100)).await
         })
         .await
         .expect("works");
@@ -64,28 +56,13 @@ async fn pending(world: &World) -> Vec<WorkspaceId> {
 async fn a_report_is_stored_with_its_place_and_its_time() {
     let world = World::new().await;
     let id = world.create_workspace("first").await;
-    let reason = StateReason {
-        reason: "ImagePullBackOff".to_owned(),
-        message: "back-off".to_owned(),
-    };
-    let failed = WorkspaceUpdate {
-        reason: Some(reason.clone()),
-        ..update(id, 1, ActualState::Failed)
-    };
+    let reason = StateReason { reason: "ImagePullBackOff".to_owned(), message: "back-off".to_owned() };
+    let failed = WorkspaceUpdate { reason: Some(reason.clone()), ..update(id, 1, ActualState::Failed) };
     assert_eq!(report(&world, 1, 1, &[failed]).await, [UpdateOutcome::Stored]);
     let row = world.workspace(id).await.workspace;
-    assert_eq!(
-        (row.actual_state, row.reason.clone()),
-        (ActualState::Failed, Some(reason))
-    );
-    assert_eq!(
-        (row.applied_generation, row.reported()),
-        (Generation(1), Some((1, 1)))
-    );
-    assert_eq!(
-        (row.actual_state_changed_at, row.desired_state_changed_at),
-        (after(10), start())
-    );
+    assert_eq!((row.actual_state, row.reason.clone()), (ActualState::Failed, Some(reason)));
+    assert_eq!((row.applied_generation, row.reported()), (Generation(1), Some((1, 1))));
+    assert_eq!((row.actual_state_changed_at, row.desired_state_changed_at), (after(10), start()));
     assert_eq!(row.generation, Generation(1));
 }
 
@@ -102,24 +79,12 @@ async fn an_older_report_changes_nothing_and_is_not_acknowledged() {
             "{epoch}/{sequence}"
         );
     }
-    assert_eq!(
-        world.workspace(id).await.workspace.actual_state,
-        ActualState::Running
-    );
+    assert_eq!(world.workspace(id).await.workspace.actual_state, ActualState::Running);
     // What says the same as is stored may be acknowledged, whenever it comes.
-    assert_eq!(
-        report(&world, 1, 1, &[update(id, 1, ActualState::Running)]).await,
-        [UpdateOutcome::Stored]
-    );
+    assert_eq!(report(&world, 1, 1, &[update(id, 1, ActualState::Running)]).await, [UpdateOutcome::Stored]);
     // A lower generation that comes later is what the cluster proves now.
-    assert_eq!(
-        report(&world, 3, 1, &[update(id, 0, ActualState::Starting)]).await,
-        [UpdateOutcome::Stored]
-    );
-    assert_eq!(
-        world.workspace(id).await.workspace.applied_generation,
-        Generation(0)
-    );
+    assert_eq!(report(&world, 3, 1, &[update(id, 0, ActualState::Starting)]).await, [UpdateOutcome::Stored]);
+    assert_eq!(world.workspace(id).await.workspace.applied_generation, Generation(0));
 }
 
 #[tokio::test]
@@ -134,11 +99,7 @@ async fn a_report_that_says_nothing_new_writes_nothing() {
             .query_one("SELECT ctid::text, xmin::text, xmax::text FROM workspaces", &[])
             .await
             .expect("a row");
-        (
-            row.get::<_, String>(0),
-            row.get::<_, String>(1),
-            row.get::<_, String>(2),
-        )
+        (row.get::<_, String>(0), row.get::<_, String>(1), row.get::<_, String>(2))
     };
     let before = location().await;
     assert_eq!(report(&world, 1, 2, &running).await, [UpdateOutcome::Stored]);
@@ -151,37 +112,22 @@ async fn the_end_of_a_restart_loses_against_a_newer_wish() {
     let id = world.create_workspace("first").await;
     want(&world, id, DesiredState::RestartRequested).await;
     let run_again = WorkspaceUpdate {
-        intent: Some(IntentChange {
-            desired_state: DesiredState::Running,
-            generation: Generation(3),
-        }),
+        intent: Some(IntentChange { desired_state: DesiredState::Running, generation: Generation(3) }),
         ..update(id, 2, ActualState::Stopped)
     };
     want(&world, id, DesiredState::Stopped).await;
-    assert_eq!(
-        report(&world, 1, 1, std::slice::from_ref(&run_again)).await,
-        [UpdateOutcome::Outdated]
-    );
-    assert_eq!(
-        world.workspace(id).await.workspace.desired_state,
-        DesiredState::Stopped
-    );
+    assert_eq!(report(&world, 1, 1, std::slice::from_ref(&run_again)).await, [UpdateOutcome::Outdated]);
+    assert_eq!(world.workspace(id).await.workspace.desired_state, DesiredState::Stopped);
 
     want(&world, id, DesiredState::RestartRequested).await;
     let run_again = WorkspaceUpdate {
         seen_generation: Generation(4),
-        intent: Some(IntentChange {
-            desired_state: DesiredState::Running,
-            generation: Generation(5),
-        }),
+        intent: Some(IntentChange { desired_state: DesiredState::Running, generation: Generation(5) }),
         ..run_again
     };
     assert_eq!(report(&world, 1, 2, &[run_again]).await, [UpdateOutcome::Stored]);
     let row = world.workspace(id).await.workspace;
-    assert_eq!(
-        (row.desired_state, row.generation),
-        (DesiredState::Running, Generation(5))
-    );
+    assert_eq!((row.desired_state, row.generation), (DesiredState::Running, Generation(5)));
     assert_eq!(row.desired_state_changed_at, after(10));
 }
 
@@ -190,19 +136,10 @@ async fn an_observation_is_stored_whatever_users_did_meanwhile() {
     let world = World::new().await;
     let id = world.create_workspace("first").await;
     want(&world, id, DesiredState::Stopped).await;
-    assert_eq!(
-        report(&world, 1, 1, &[update(id, 1, ActualState::Running)]).await,
-        [UpdateOutcome::Stored]
-    );
+    assert_eq!(report(&world, 1, 1, &[update(id, 1, ActualState::Running)]).await, [UpdateOutcome::Stored]);
     let row = world.workspace(id).await.workspace;
-    assert_eq!(
-        (row.desired_state, row.generation),
-        (DesiredState::Stopped, Generation(2))
-    );
-    assert_eq!(
-        (row.actual_state, row.applied_generation),
-        (ActualState::Running, Generation(1))
-    );
+    assert_eq!((row.desired_state, row.generation), (DesiredState::Stopped, Generation(2)));
+    assert_eq!((row.actual_state, row.applied_generation), (ActualState::Running, Generation(1)));
 }
 
 #[tokio::test]
@@ -214,10 +151,7 @@ async fn a_report_on_anothers_workspace_changes_nothing() {
         report(&world, 1, 1, &[update(theirs, 1, ActualState::Terminated)]).await,
         [UpdateOutcome::Outdated]
     );
-    assert_eq!(
-        neighbour.workspace(theirs).await.workspace.actual_state,
-        ActualState::CreationRequested
-    );
+    assert_eq!(neighbour.workspace(theirs).await.workspace.actual_state, ActualState::CreationRequested);
 }
 
 #[tokio::test]
@@ -230,55 +164,42 @@ async fn a_workspace_that_is_gone_for_good_loses_its_key_and_its_variables() {
         .database
         .transaction(world.organization, "test", async |conn| {
             conn.workspaces().insert(&workspace, start()).await?;
-            conn.variables()
-                .insert(world.agent, workspace.id, &key, &variables, start())
-                .await
+            conn.variables().insert(world.agent, workspace.id, &key, &variables, start()).await
         })
         .await
         .expect("stored");
     let count = async |table: &str| {
         let client = client(&world.url).await;
-        client
-            .query_one(&format!("SELECT count(*) FROM {table}"), &[])
-            .await
-            .expect("a row")
-            .get::<_, i64>(0)
+        client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.expect("a row").get::<_, i64>(0)
     };
     // Gone from the cluster but wanted: it is made again, and needs its variables.
     report(&world, 1, 1, &[update(workspace.id, 1, ActualState::Terminated)]).await;
-    assert_eq!(
-        (
-            count("workspace_data_keys").await,
-            count("workspace_variables").await
-        ),
-        (1, 1)
-    );
+    assert_eq!((count("workspace_data_keys").await, count("workspace_variables").await), (1, 1));
     want(&world, workspace.id, DesiredState::Terminated).await;
+    assert_eq!(pending(&world).await, [workspace.id], "it was gone, but nobody proved that it stays gone");
     report(&world, 1, 2, &[update(workspace.id, 2, ActualState::Terminating)]).await;
-    assert_eq!(
-        (
-            count("workspace_data_keys").await,
-            count("workspace_variables").await
-        ),
-        (1, 1)
-    );
+    assert_eq!((count("workspace_data_keys").await, count("workspace_variables").await), (1, 1));
     report(&world, 1, 3, &[update(workspace.id, 2, ActualState::Terminated)]).await;
-    assert_eq!(
-        (
-            count("workspace_data_keys").await,
-            count("workspace_variables").await
-        ),
-        (0, 0)
-    );
+    assert_eq!((count("workspace_data_keys").await, count("workspace_variables").await), (0, 0));
     assert_eq!(world.workspace(workspace.id).await.variables, []);
 
     assert_eq!(pending(&world).await, []);
     let late = update(workspace.id, 2, ActualState::Running);
-    assert_eq!(
-        report(&world, 1, 4, &[late]).await,
-        [UpdateOutcome::Outdated],
-        "it came back"
-    );
+    assert_eq!(report(&world, 1, 4, &[late]).await, [UpdateOutcome::Outdated], "it came back");
+}
+
+#[tokio::test]
+async fn a_workspace_that_was_gone_before_it_was_wanted_gone_is_not_finished() {
+    let world = World::new().await;
+    let id = world.create_workspace("first").await;
+    want(&world, id, DesiredState::Terminated).await;
+    // Decided upon generation 1, when it was to run and is being made anew.
+    let gone = update(id, 1, ActualState::Terminated);
+    assert_eq!(report(&world, 1, 1, &[gone]).await, [UpdateOutcome::Outdated]);
+    assert_eq!(pending(&world).await, [id]);
+    let gone = WorkspaceUpdate { seen_generation: Generation(2), ..update(id, 0, ActualState::Terminated) };
+    assert_eq!(report(&world, 1, 2, &[gone]).await, [UpdateOutcome::Stored]);
+    assert_eq!(pending(&world).await, []);
 }
 
 #[tokio::test]
@@ -295,7 +216,9 @@ async fn what_an_agent_has_to_do_stays_pending_until_it_is_proven() {
     report(&world, 1, 3, &[update(id, 3, ActualState::Terminating)]).await;
     assert_eq!(pending(&world).await, [id], "not proven gone");
     // Nothing is left that could prove a generation.
-    report(&world, 1, 4, &[update(id, 0, ActualState::Terminated)]).await;
+    let gone =
+        WorkspaceUpdate { applied_generation: Generation(0), ..update(id, 3, ActualState::Terminated) };
+    report(&world, 1, 4, &[gone]).await;
     assert_eq!(pending(&world).await, []);
 }
 
@@ -307,10 +230,7 @@ async fn a_partial_round_holds_what_is_reported_and_what_is_pending_once() {
         ids.push(world.create_workspace(&format!("w{number}")).await);
     }
     ids.sort();
-    let settled: Vec<_> = ids[..4]
-        .iter()
-        .map(|id| update(*id, 1, ActualState::Running))
-        .collect();
+    let settled: Vec<_> = ids[..4].iter().map(|id| update(*id, 1, ActualState::Running)).collect();
     report(&world, 1, 1, &settled).await;
     let stranger = world.neighbour().await.create_workspace("theirs").await;
     let load = async |reported: &[WorkspaceId], limit| {
@@ -318,19 +238,14 @@ async fn a_partial_round_holds_what_is_reported_and_what_is_pending_once() {
         let rows = world
             .database
             .read(world.organization, "test", async |conn| {
-                conn.workspaces()
-                    .for_partial_reconcile(world.agent, reported, &page)
-                    .await
+                conn.workspaces().for_partial_reconcile(world.agent, reported, &page).await
             })
             .await
             .expect("works");
         rows.iter().map(|row| row.id).collect::<Vec<_>>()
     };
     assert_eq!(load(&[], 10).await, ids[4..]);
-    assert_eq!(
-        load(&[ids[0], ids[4], stranger], 10).await,
-        [ids[0], ids[4], ids[5]]
-    );
+    assert_eq!(load(&[ids[0], ids[4], stranger], 10).await, [ids[0], ids[4], ids[5]]);
     assert_eq!(load(&[ids[0]], 1).await, [ids[0], ids[4]]);
 }
 
@@ -343,7 +258,7 @@ async fn a_full_round_walks_through_the_living_in_pages() {
     }
     let gone = ids.remove(0);
     want(&world, gone, DesiredState::Terminated).await;
-    report(&world, 1, 1, &[update(gone, 0, ActualState::Terminated)]).await;
+    report(&world, 1, 1, &[update(gone, 2, ActualState::Terminated)]).await;
     ids.sort();
     let mut seen = Vec::new();
     let mut page = AgentPage::first(3);
@@ -373,17 +288,14 @@ async fn batches_that_meet_in_any_order_do_not_deadlock() {
     let rounds = (1..=40_i64).map(|sequence| {
         let (world, ids) = (&world, if sequence % 2 == 0 { &ids } else { &backwards });
         async move {
-            let state = if sequence % 2 == 0 {
-                ActualState::Running
-            } else {
-                ActualState::Starting
+            let state = if sequence % 2 == 0 { ActualState::Running } else { ActualState::Starting };
+            let number = Some(sequence.to_string());
+            let one = |id: &WorkspaceId| WorkspaceUpdate {
+                deployment_resource_version: number.clone(),
+                ..update(*id, 1, state)
             };
-            let updates: Vec<_> = ids.iter().map(|id| update(*id, 1, state)).collect();
-            let report = Report {
-                agent: world.agent,
-                epoch: 1,
-                sequence,
-            };
+            let updates: Vec<_> = ids.iter().map(one).collect();
+            let report = Report { agent: world.agent, epoch: 1, sequence };
             world
                 .database
                 .transaction(world.organization, "test", async |conn| {
@@ -396,11 +308,7 @@ async fn batches_that_meet_in_any_order_do_not_deadlock() {
     let results: Result<Vec<()>, DbError> = futures::future::try_join_all(rounds).await;
     results.expect("every batch is stored or outdated");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    let row = client(&world.url)
-        .await
-        .query_one(deadlocks, &[])
-        .await
-        .expect("a row");
+    let row = client(&world.url).await.query_one(deadlocks, &[]).await.expect("a row");
     assert_eq!(row.get::<_, i64>(0), 0);
     for id in ids {
         assert_eq!(world.workspace(id).await.workspace.reported(), Some((1, 40)));

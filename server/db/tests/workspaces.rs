@@ -14,9 +14,7 @@ async fn change(
     world
         .database
         .transaction(world.organization, "test", async |conn| {
-            conn.workspaces()
-                .change_intent(id, expected, intent, after(1))
-                .await
+            conn.workspaces().change_intent(id, expected, intent, after(1)).await
         })
         .await
 }
@@ -31,18 +29,12 @@ async fn what_is_stored_is_what_is_found() {
     assert_eq!(found.variables, []);
     let row = found.workspace;
     assert_eq!((row.id, row.agent_id), (workspace.id, world.agent));
-    assert_eq!(
-        (row.name, row.namespace, row.spec),
-        (workspace.name, workspace.namespace, workspace.spec)
-    );
+    assert_eq!((row.name, row.namespace, row.spec), (workspace.name, workspace.namespace, workspace.spec));
     assert_eq!(
         (row.desired_state, row.actual_state),
         (DesiredState::Running, ActualState::CreationRequested)
     );
-    assert_eq!(
-        (row.generation, row.applied_generation),
-        (Generation::FIRST, Generation(0))
-    );
+    assert_eq!((row.generation, row.applied_generation), (Generation::FIRST, Generation(0)));
     assert_eq!(row.applied_epoch.or(row.applied_sequence), None);
     assert_eq!(row.created_at, start());
 }
@@ -51,32 +43,19 @@ async fn what_is_stored_is_what_is_found() {
 async fn a_change_of_intent_raises_the_generation_by_one() {
     let world = World::new().await;
     let id = world.create_workspace("first").await;
-    let stopped = change(&world, id, None, &Intent::Desired(DesiredState::Stopped))
-        .await
-        .expect("stops")
-        .workspace;
-    assert_eq!(
-        (stopped.desired_state, stopped.generation),
-        (DesiredState::Stopped, Generation(2))
-    );
+    let stopped =
+        change(&world, id, None, &Intent::Desired(DesiredState::Stopped)).await.expect("stops").workspace;
+    assert_eq!((stopped.desired_state, stopped.generation), (DesiredState::Stopped, Generation(2)));
     assert_eq!(stopped.desired_state_changed_at, after(1));
 
     let spec = WorkspaceSpec::from_image("registry.example/image:2");
-    let rebuild = Intent::Rebuild {
-        spec: spec.clone(),
-        devfile: Some("schemaVersion: 2.3.0".to_owned()),
-    };
-    let after_it = change(&world, id, Some(Generation(2)), &rebuild)
-        .await
-        .expect("rebuilds")
-        .workspace;
+    let rebuild = Intent::Rebuild { spec: spec.clone(), devfile: Some("schemaVersion: 2.3.0".to_owned()) };
+    let after_it = change(&world, id, Some(Generation(2)), &rebuild).await.expect("rebuilds").workspace;
     assert_eq!((after_it.spec, after_it.generation), (spec, Generation(3)));
     assert_eq!(after_it.desired_state, DesiredState::Stopped);
     let devfile = world
         .database
-        .read(world.organization, "test", async |conn| {
-            conn.workspaces().devfile(id).await
-        })
+        .read(world.organization, "test", async |conn| conn.workspaces().devfile(id).await)
         .await
         .expect("works");
     assert_eq!(devfile.as_deref(), Some("schemaVersion: 2.3.0"));
@@ -87,21 +66,10 @@ async fn a_change_upon_an_old_generation_is_a_conflict_that_names_the_current_on
     let world = World::new().await;
     let id = world.create_workspace("first").await;
     let stop = Intent::Desired(DesiredState::Stopped);
-    change(&world, id, Some(Generation(1)), &stop)
-        .await
-        .expect("the first one");
-    let error = change(&world, id, Some(Generation(1)), &stop)
-        .await
-        .expect_err("the second one");
-    assert_eq!(
-        error.kind,
-        DbErrorKind::Conflict(Conflict::Generation {
-            current: Generation(2)
-        })
-    );
-    let error = change(&world, WorkspaceId::random(), None, &stop)
-        .await
-        .expect_err("there is none");
+    change(&world, id, Some(Generation(1)), &stop).await.expect("the first one");
+    let error = change(&world, id, Some(Generation(1)), &stop).await.expect_err("the second one");
+    assert_eq!(error.kind, DbErrorKind::Conflict(Conflict::Generation { current: Generation(2) }));
+    let error = change(&world, WorkspaceId::random(), None, &stop).await.expect_err("there is none");
     assert_eq!(error.kind, DbErrorKind::NotFound);
 }
 
@@ -109,12 +77,9 @@ async fn a_change_upon_an_old_generation_is_a_conflict_that_names_the_current_on
 async fn a_terminated_workspace_never_comes_back() {
     let world = World::new().await;
     let id = world.create_workspace("first").await;
-    change(&world, id, None, &Intent::Desired(DesiredState::Terminated))
-        .await
-        .expect("terminates");
-    let error = change(&world, id, None, &Intent::Desired(DesiredState::Running))
-        .await
-        .expect_err("it is final");
+    change(&world, id, None, &Intent::Desired(DesiredState::Terminated)).await.expect("terminates");
+    let error =
+        change(&world, id, None, &Intent::Desired(DesiredState::Running)).await.expect_err("it is final");
     assert_eq!(error.kind, DbErrorKind::Conflict(Conflict::Terminated));
 }
 
@@ -125,11 +90,7 @@ async fn no_change_of_concurrent_writers_is_lost() {
     let writers = (0..8).map(|number| {
         let world = &world;
         async move {
-            let state = if number % 2 == 0 {
-                DesiredState::Stopped
-            } else {
-                DesiredState::Running
-            };
+            let state = if number % 2 == 0 { DesiredState::Stopped } else { DesiredState::Running };
             let mut done = 0;
             while done < 10 {
                 let seen = world.workspace(id).await.workspace.generation;
@@ -159,18 +120,12 @@ async fn a_name_is_taken_until_its_workspace_is_gone() {
 
     let finish =
         "UPDATE workspaces SET desired_state = 'Terminated', actual_state = 'Terminated' WHERE id = $1";
-    client(&world.url)
-        .await
-        .execute(finish, &[first.as_uuid()])
-        .await
-        .expect("works");
+    client(&world.url).await.execute(finish, &[first.as_uuid()]).await.expect("works");
     world.insert_workspace(&second).await.expect("the name is free");
     let name = second.name.clone();
     let found = world
         .database
-        .read(world.organization, "test", async |conn| {
-            conn.workspaces().find_by_name(&name).await
-        })
+        .read(world.organization, "test", async |conn| conn.workspaces().find_by_name(&name).await)
         .await
         .expect("works");
     assert_eq!(found.expect("there").workspace.id, second.id);
@@ -181,17 +136,12 @@ async fn variables_come_back_as_they_were_and_only_to_their_agent() {
     let world = World::new().await;
     let workspace = world.new_workspace("first");
     let key = data_key();
-    let sealed = [
-        sealed("B", VariableKind::File, &key),
-        sealed("A", VariableKind::Environment, &key),
-    ];
+    let sealed = [sealed("B", VariableKind::File, &key), sealed("A", VariableKind::Environment, &key)];
     world
         .database
         .transaction(world.organization, "test", async |conn| {
             conn.workspaces().insert(&workspace, start()).await?;
-            conn.variables()
-                .insert(world.agent, workspace.id, &key, &sealed, start())
-                .await
+            conn.variables().insert(world.agent, workspace.id, &key, &sealed, start()).await
         })
         .await
         .expect("stored");
@@ -208,10 +158,7 @@ async fn variables_come_back_as_they_were_and_only_to_their_agent() {
 
     let names = world.workspace(workspace.id).await.variables;
     assert_eq!(
-        names
-            .iter()
-            .map(|name| (name.kind, name.name.as_str()))
-            .collect::<Vec<_>>(),
+        names.iter().map(|name| (name.kind, name.name.as_str())).collect::<Vec<_>>(),
         [(VariableKind::Environment, "A"), (VariableKind::File, "B"),]
     );
 }
@@ -220,17 +167,9 @@ async fn variables_come_back_as_they_were_and_only_to_their_agent() {
 async fn a_stored_text_that_is_no_value_is_an_error_and_not_a_panic() {
     let world = World::new().await;
     let id = world.create_workspace("first").await;
-    client(&world.url)
-        .await
-        .batch_execute("UPDATE workspaces SET spec = '[1]'")
-        .await
-        .expect("works");
-    let found = world
-        .database
-        .read(world.organization, "test", async |conn| {
-            conn.workspaces().find(id).await
-        })
-        .await;
+    client(&world.url).await.batch_execute("UPDATE workspaces SET spec = '[1]'").await.expect("works");
+    let found =
+        world.database.read(world.organization, "test", async |conn| conn.workspaces().find(id).await).await;
     assert_eq!(found.expect_err("corrupt").kind, DbErrorKind::Internal);
 }
 

@@ -24,9 +24,7 @@ pub(super) enum RunAs {
 
 impl RunAs {
     pub(super) fn detect() -> Result<Self, EmbeddedError> {
-        let ourselves = fs::metadata("/proc/self")
-            .map_err(io_error("cannot read /proc/self"))?
-            .uid();
+        let ourselves = fs::metadata("/proc/self").map_err(io_error("cannot read /proc/self"))?.uid();
         if ourselves != 0 {
             return Ok(Self::Ourselves);
         }
@@ -57,10 +55,7 @@ impl Installation {
         found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
         let Some(made_by) = fs::read_to_string(data.join("PG_VERSION")).ok() else {
             let newest = found.into_iter().next().ok_or(EmbeddedError::NotInstalled)?;
-            return Ok(Self {
-                programs: newest.1,
-                run_as,
-            });
+            return Ok(Self { programs: newest.1, run_as });
         };
         let made_by = made_by.trim();
         found
@@ -79,14 +74,9 @@ impl Installation {
         use std::os::unix::process::CommandExt as _;
         let mut command = Command::new("setpriv");
         if let RunAs::User { uid, gid } = self.run_as {
-            command
-                .arg(format!("--reuid={uid}"))
-                .arg(format!("--regid={gid}"))
-                .arg("--clear-groups");
+            command.arg(format!("--reuid={uid}")).arg(format!("--regid={gid}")).arg("--clear-groups");
         }
-        command
-            .args(["--pdeathsig", "INT", "--"])
-            .arg(self.programs.join(program.as_ref()));
+        command.args(["--pdeathsig", "INT", "--"]).arg(self.programs.join(program.as_ref()));
         // Ours may be one that the user cannot enter.
         command.current_dir("/").process_group(0);
         command.env_remove("PGDATA").env("LC_ALL", "C");
@@ -124,16 +114,8 @@ impl Installation {
                 .map_err(io_error("cannot remove an unfinished data directory"))?;
         }
         let mut command = self.command("initdb");
-        command
-            .arg("-D")
-            .arg(&unfinished)
-            .args(["-U", owner, "--auth-local=trust", "--auth-host=reject"]);
-        command.args([
-            "--encoding=UTF8",
-            "--no-locale",
-            "--no-instructions",
-            "--data-checksums",
-        ]);
+        command.arg("-D").arg(&unfinished).args(["-U", owner, "--auth-local=trust", "--auth-host=reject"]);
+        command.args(["--encoding=UTF8", "--no-locale", "--no-instructions", "--data-checksums"]);
         if !durable {
             command.arg("--no-sync");
         }
@@ -145,11 +127,7 @@ impl Installation {
 /// Every directory with the programs, and its major version.
 fn installed() -> Vec<(u32, PathBuf)> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let debian = fs::read_dir(DEBIAN)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"));
+    let debian = fs::read_dir(DEBIAN).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     std::env::split_paths(&path)
         .chain(debian)
         .filter(|programs| programs.join("initdb").is_file() && programs.join("postgres").is_file())
@@ -159,20 +137,13 @@ fn installed() -> Vec<(u32, PathBuf)> {
 
 /// From `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`.
 fn major_version(programs: &Path) -> Option<u32> {
-    let output = Command::new(programs.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(programs.join("postgres")).arg("--version").output().ok()?;
     parse_version(&String::from_utf8_lossy(&output.stdout))
 }
 
 fn parse_version(said: &str) -> Option<u32> {
     let version = said.split_whitespace().nth(2)?;
-    version
-        .split(|character: char| !character.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    version.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Whether another user may walk down to the directory.
@@ -189,9 +160,8 @@ fn check_reachable(directory: &Path, uid: u32) -> Result<(), EmbeddedError> {
 
 /// Runs a program to its end; an error repeats what it said.
 pub(super) fn run(what: &'static str, command: &mut Command) -> Result<(), EmbeddedError> {
-    let output = command
-        .output()
-        .map_err(io_error(format!("cannot run {what} (by setpriv of util-linux)")))?;
+    let output =
+        command.output().map_err(io_error(format!("cannot run {what} (by setpriv of util-linux)")))?;
     if output.status.success() {
         return Ok(());
     }
@@ -212,10 +182,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_what_postgres_says() {
-        assert_eq!(
-            parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"),
-            Some(15)
-        );
+        assert_eq!(parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"), Some(15));
         assert_eq!(parse_version("postgres (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(parse_version(""), None);
     }
@@ -223,22 +190,17 @@ mod tests {
     #[test]
     fn the_user_is_found_by_its_whole_name() {
         let users = "root:x:0:0::/root:/bin/sh\npostgres2:x:7:8::/:/x\npostgres:x:101:104:PostgreSQL:/var:/bin/bash\n";
-        assert!(matches!(
-            postgres_user(users),
-            Some(RunAs::User { uid: 101, gid: 104 })
-        ));
+        assert!(matches!(postgres_user(users), Some(RunAs::User { uid: 101, gid: 104 })));
         assert!(postgres_user("root:x:0:0::/root:/bin/sh").is_none());
     }
 
     #[test]
     fn a_directory_behind_a_closed_one_is_noticed() {
         let closed = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).expect("it is ours");
         let inner = closed.path().join("data");
         let somebody_else = 4_000_000;
         let error = check_reachable(&inner, somebody_else).expect_err("0700 is closed to others");
-        assert!(
-            error.to_string().contains(&closed.path().display().to_string()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&closed.path().display().to_string()), "{error}");
     }
 }

@@ -64,10 +64,7 @@ pub struct EmbeddedConfig {
 
 impl EmbeddedConfig {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            directory: directory.into(),
-            durable: true,
-        }
+        Self { directory: directory.into(), durable: true }
     }
 }
 
@@ -80,9 +77,7 @@ pub struct EmbeddedPostgres {
 
 impl fmt::Debug for EmbeddedPostgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedPostgres")
-            .field("directory", &self.layout.root)
-            .finish_non_exhaustive()
+        f.debug_struct("EmbeddedPostgres").field("directory", &self.layout.root).finish_non_exhaustive()
     }
 }
 
@@ -99,12 +94,8 @@ struct Layout {
 impl Layout {
     fn new(directory: &Path) -> Result<Self, EmbeddedError> {
         let root = std::path::absolute(directory).map_err(io_error("cannot find the data directory"))?;
-        let layout = Self {
-            data: root.join("data"),
-            run: root.join("run"),
-            log: root.join("postgres.log"),
-            root,
-        };
+        let layout =
+            Self { data: root.join("data"), run: root.join("run"), log: root.join("postgres.log"), root };
         let socket = layout.run.join(format!(".s.PGSQL.{PORT}"));
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
             return Err(EmbeddedError::PathTooLong(layout.root));
@@ -124,11 +115,7 @@ impl EmbeddedPostgres {
             prepared.map_err(|error| io_error("the preparation stopped")(io::Error::other(error)))??;
         process::wait_until_unused(&layout.data).await?;
         let process = Process::start(command)?;
-        let postgres = Self {
-            layout,
-            installation,
-            process,
-        };
+        let postgres = Self { layout, installation, process };
         postgres.wait_until_ready().await?;
         postgres.create_database(DATABASE).await?;
         Ok(postgres)
@@ -141,23 +128,14 @@ impl EmbeddedPostgres {
 
     /// The owner's connection to any database of it.
     pub fn url_of(&self, database: &str) -> String {
-        format!(
-            "postgres://{OWNER}@{}:{PORT}/{database}",
-            percent_encoded(&self.layout.run)
-        )
+        format!("postgres://{OWNER}@{}:{PORT}/{database}", percent_encoded(&self.layout.run))
     }
 
     /// Creates a database unless it is there.
     pub async fn create_database(&self, name: &str) -> Result<(), EmbeddedError> {
         let client = self.client().await?;
-        if client
-            .query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name])
-            .await?
-            .is_none()
-        {
-            client
-                .batch_execute(&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")))
-                .await?;
+        if client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).await?.is_none() {
+            client.batch_execute(&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))).await?;
         }
         Ok(())
     }
@@ -178,11 +156,7 @@ impl EmbeddedPostgres {
 
     fn stop_command(&self, wait: bool) -> Command {
         let mut command = self.installation.command("pg_ctl");
-        command
-            .arg("stop")
-            .arg("-D")
-            .arg(&self.layout.data)
-            .args(["-m", "fast", "-s"]);
+        command.arg("stop").arg("-D").arg(&self.layout.data).args(["-m", "fast", "-s"]);
         command.arg(if wait { "-w" } else { "-W" });
         command
     }
@@ -199,10 +173,7 @@ impl EmbeddedPostgres {
         while self.client().await.is_err() {
             if self.process.has_ended() || Instant::now() > deadline {
                 let said = install::last_lines(&self.layout.log);
-                return Err(EmbeddedError::Failed {
-                    what: "starting Postgres",
-                    said,
-                });
+                return Err(EmbeddedError::Failed { what: "starting Postgres", said });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -252,10 +223,7 @@ impl Installation {
             command.args(["-c", setting]);
         }
         let again = log.try_clone().map_err(io_error("cannot write Postgres' log"))?;
-        command
-            .stdout(log)
-            .stderr(again)
-            .stdin(std::process::Stdio::null());
+        command.stdout(log).stderr(again).stdin(std::process::Stdio::null());
         Ok(command)
     }
 }

@@ -32,9 +32,7 @@ impl Process {
         let guard = move || match command.spawn() {
             Ok(mut child) => {
                 let _ = started.send(Ok(()));
-                let status = child
-                    .wait()
-                    .map_or_else(|error| error.to_string(), |status| status.to_string());
+                let status = child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
                 exited.send_replace(Some(status));
             }
             Err(error) => {
@@ -70,31 +68,20 @@ impl Process {
 /// Postgres itself takes a lock for valid as long as any process has the number in it, whichever that is by now. What counts
 /// is whether somebody works in the directory.
 pub(super) async fn wait_until_unused(data: &Path) -> Result<(), EmbeddedError> {
-    let data = data
-        .canonicalize()
-        .map_err(io_error("cannot find the data directory"))?;
+    let data = data.canonicalize().map_err(io_error("cannot find the data directory"))?;
     let lock = data.join("postmaster.pid");
     let started = Instant::now();
     while let Some(process) = works_in(&data) {
         let stopping = fs::read_to_string(&lock).is_ok_and(|status| status.contains("stopping"));
-        if started.elapsed()
-            > if stopping {
-                SHUTDOWN_TIMEOUT
-            } else {
-                SIGNAL_TIMEOUT
-            }
-        {
-            return Err(EmbeddedError::InUse {
-                directory: data,
-                process,
-            });
+        if started.elapsed() > if stopping { SHUTDOWN_TIMEOUT } else { SIGNAL_TIMEOUT } {
+            return Err(EmbeddedError::InUse { directory: data, process });
         }
         tokio::time::sleep(POLL).await;
     }
     match fs::remove_file(lock) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error(
-            "cannot remove the lock that an earlier Postgres left",
-        )(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io_error("cannot remove the lock that an earlier Postgres left")(error))
+        }
         _ => Ok(()),
     }
 }

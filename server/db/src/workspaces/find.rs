@@ -87,9 +87,8 @@ impl Workspaces<'_> {
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn with_agents() -> _ {
-    let its_agent = agents::organization_id
-        .eq(workspaces::organization_id)
-        .and(agents::id.eq(workspaces::agent_id));
+    let its_agent =
+        agents::organization_id.eq(workspaces::organization_id).and(agents::id.eq(workspaces::agent_id));
     workspaces::table.inner_join(agents::table.on(its_agent))
 }
 

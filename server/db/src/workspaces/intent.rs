@@ -4,14 +4,19 @@ use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, TokenId, WorkspaceId, WorkspaceName,
     WorkspaceSpec,
 };
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
+use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 
 use super::{WorkspaceView, Workspaces};
 use crate::error::{Conflict, DbError};
 use crate::schema::workspaces;
+
+/// The actual state, unless it is one that can be believed only when it was proven on purpose.
+const NOT_TERMINATED: &str = "CASE actual_state WHEN 'Terminated' THEN 'Unknown' ELSE actual_state END";
 
 /// What is stored of a new workspace.
 #[derive(Clone, Debug)]
@@ -83,10 +88,7 @@ impl Workspaces<'_> {
         } else if current.workspace.desired_state == DesiredState::Terminated {
             Err(Conflict::Terminated.into())
         } else {
-            Err(Conflict::Generation {
-                current: current.workspace.generation,
-            }
-            .into())
+            Err(Conflict::Generation { current: current.workspace.generation }.into())
         }
     }
 
@@ -105,23 +107,25 @@ impl Workspaces<'_> {
         if let Some(expected) = expected {
             statement = statement.filter(workspaces::generation.eq(expected.0));
         }
-        let (mut desired, mut rebuilt) = (None, None);
+        let (mut desired, mut rebuilt, mut unproven) = (None, None, None);
         match intent {
             Intent::Desired(state) => {
                 let changed_at = workspaces::desired_state_changed_at.eq(jiff_diesel::Timestamp::from(now));
                 desired = Some((workspaces::desired_state.eq(state.as_str()), changed_at));
+                // What was gone before it was wanted gone may be on its way back: the agent has to prove it anew.
+                unproven = (*state == DesiredState::Terminated)
+                    .then(|| workspaces::actual_state.eq(sql::<Text>(NOT_TERMINATED)));
             }
             Intent::Rebuild { spec, devfile } => {
-                rebuilt = Some((
-                    workspaces::spec.eq(spec_json(spec)?),
-                    workspaces::devfile.eq(devfile.as_deref()),
-                ));
+                rebuilt =
+                    Some((workspaces::spec.eq(spec_json(spec)?), workspaces::devfile.eq(devfile.as_deref())));
             }
         }
         let statement = statement.set((
             workspaces::generation.eq(workspaces::generation + 1),
             desired,
             rebuilt,
+            unproven,
         ));
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
     }

@@ -55,8 +55,9 @@ pub enum UpdateOutcome {
 }
 
 /// Locks what differs in the order of ids, writes it, and destroys the keys of what is gone for good. Rows that say the
-/// same already are neither written nor locked. An observation is stored whatever users did meanwhile; a change of intent
-/// only upon the generation that it was decided for.
+/// same already are neither written nor locked. An observation is stored whatever users did meanwhile. A change of
+/// intent, and the end of a workspace, only upon the generation that was seen: a workspace that was gone before somebody
+/// wanted it gone may be on its way back.
 const STORE: &str = "
 WITH report AS (
     SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10)
@@ -65,7 +66,7 @@ WITH report AS (
     SELECT r.* FROM workspaces w JOIN report r ON r.id = w.id
     WHERE w.organization_id = $1 AND w.agent_id = $2 AND w.living
       AND (w.applied_epoch IS NULL OR (w.applied_epoch, w.applied_sequence) < ($11, $12))
-      AND (r.desired_state IS NULL OR (w.generation = r.seen AND w.desired_state <> 'Terminated'))
+      AND (w.generation = r.seen OR (r.desired_state IS NULL AND r.actual_state <> 'Terminated'))
       AND (w.actual_state, w.reason, w.applied_generation, w.deployment_resource_version,
            coalesce(r.desired_state, w.desired_state))
           IS DISTINCT FROM
@@ -115,24 +116,14 @@ impl Workspaces<'_> {
         }
         let stored = self.store(report, updates, now).await?;
         let mut outcomes: BTreeMap<_, _> = stored.into_iter().map(|id| (id, UpdateOutcome::Stored)).collect();
-        let rest: Vec<_> = updates
-            .iter()
-            .filter(|update| !outcomes.contains_key(&update.id))
-            .collect();
+        let rest: Vec<_> = updates.iter().filter(|update| !outcomes.contains_key(&update.id)).collect();
         if !rest.is_empty() {
             let ids: Vec<_> = rest.iter().map(|update| update.id).collect();
             let rows = self.of_agent(report.agent, &ids).await?;
             let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
             outcomes.extend(rest.iter().map(|update| {
                 let same = rows.get(&update.id).is_some_and(|row| update.is_stored_in(row));
-                (
-                    update.id,
-                    if same {
-                        UpdateOutcome::Stored
-                    } else {
-                        UpdateOutcome::Outdated
-                    },
-                )
+                (update.id, if same { UpdateOutcome::Stored } else { UpdateOutcome::Outdated })
             }));
         }
         Ok(outcomes)
@@ -197,19 +188,11 @@ impl<'a> Columns<'a> {
             columns.ids.push(update.id.into());
             columns.seen.push(update.seen_generation.0);
             columns.actual_states.push(update.actual_state.as_str());
-            columns
-                .reasons
-                .push(reason.map_err(|error| DieselError::SerializationError(Box::new(error)))?);
+            columns.reasons.push(reason.map_err(|error| DieselError::SerializationError(Box::new(error)))?);
             columns.applied_generations.push(update.applied_generation.0);
-            columns
-                .resource_versions
-                .push(update.deployment_resource_version.as_deref());
-            columns
-                .desired_states
-                .push(update.intent.map(|intent| intent.desired_state.as_str()));
-            columns
-                .generations
-                .push(update.intent.map(|intent| intent.generation.0));
+            columns.resource_versions.push(update.deployment_resource_version.as_deref());
+            columns.desired_states.push(update.intent.map(|intent| intent.desired_state.as_str()));
+            columns.generations.push(update.intent.map(|intent| intent.generation.0));
         }
         Ok(columns)
     }

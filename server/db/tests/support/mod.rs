@@ -26,10 +26,7 @@ pub(crate) async fn postgres() -> &'static EmbeddedPostgres {
         .get_or_init(|| async {
             remove_leftovers();
             let directory = std::env::temp_dir().join(format!("{DIRECTORY_PREFIX}{}", std::process::id()));
-            let config = EmbeddedConfig {
-                durable: false,
-                ..EmbeddedConfig::new(directory)
-            };
+            let config = EmbeddedConfig { durable: false, ..EmbeddedConfig::new(directory) };
             EmbeddedPostgres::start(&config).await.expect("Postgres starts")
         })
         .await
@@ -39,9 +36,7 @@ fn remove_leftovers() {
     let entries = std::fs::read_dir(std::env::temp_dir()).expect("the temporary directory can be read");
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let process = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(DIRECTORY_PREFIX)?.parse::<u32>().ok());
+        let process = name.to_str().and_then(|name| name.strip_prefix(DIRECTORY_PREFIX)?.parse::<u32>().ok());
         if process.is_some_and(|process| !PathBuf::from(format!("/proc/{process}")).exists()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -58,13 +53,8 @@ pub(crate) async fn migrated_database() -> String {
     TEMPLATE_MADE
         .get_or_init(|| async {
             let postgres = postgres().await;
-            postgres
-                .create_database(TEMPLATE)
-                .await
-                .expect("the template is made");
-            berth_db::migrate(&postgres.url_of(TEMPLATE))
-                .await
-                .expect("the template is migrated");
+            postgres.create_database(TEMPLATE).await.expect("the template is made");
+            berth_db::migrate(&postgres.url_of(TEMPLATE)).await.expect("the template is migrated");
         })
         .await;
     create(Some(TEMPLATE)).await
@@ -73,23 +63,15 @@ pub(crate) async fn migrated_database() -> String {
 async fn create(template: Option<&str>) -> String {
     let postgres = postgres().await;
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let template = template
-        .map(|template| format!("TEMPLATE {template}"))
-        .unwrap_or_default();
+    let template = template.map(|template| format!("TEMPLATE {template}")).unwrap_or_default();
     let statement = format!("CREATE DATABASE {name} {template}");
-    client(&postgres.url())
-        .await
-        .batch_execute(&statement)
-        .await
-        .expect("a database is made");
+    client(&postgres.url()).await.batch_execute(&statement).await.expect("a database is made");
     postgres.url_of(&name)
 }
 
 /// A bare connection of the owner, whom no policy binds (it is a superuser).
 pub(crate) async fn client(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .expect("Postgres answers");
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres answers");
     tokio::spawn(connection);
     client
 }
@@ -106,9 +88,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let url = migrated_database().await;
-        let database = Database::connect(DatabaseConfig::new(&url))
-            .await
-            .expect("the database is there");
+        let database = Database::connect(DatabaseConfig::new(&url)).await.expect("the database is there");
         Self::in_database(url, database, "acme").await
     }
 
@@ -132,13 +112,7 @@ impl World {
             })
             .await
             .expect("a token and an agent");
-        Self {
-            url,
-            database,
-            organization,
-            token: token.id,
-            agent: agent.id,
-        }
+        Self { url, database, organization, token: token.id, agent: agent.id }
     }
 
     pub(crate) fn new_workspace(&self, name: &str) -> NewWorkspace {
@@ -171,29 +145,18 @@ impl World {
     pub(crate) async fn workspace(&self, id: WorkspaceId) -> berth_db::WorkspaceView {
         let found = self
             .database
-            .read(self.organization, "test", async |conn| {
-                conn.workspaces().find(id).await
-            })
+            .read(self.organization, "test", async |conn| conn.workspaces().find(id).await)
             .await;
         found.expect("the query works").expect("the workspace is there")
     }
 }
 
 pub(crate) fn new_token() -> NewToken {
-    NewToken {
-        id: TokenId::random(),
-        name: "tester".to_owned(),
-        secret_hash: [1; 32],
-        expires_at: None,
-    }
+    NewToken { id: TokenId::random(), name: "tester".to_owned(), secret_hash: [1; 32], expires_at: None }
 }
 
 pub(crate) fn new_agent(name: &str) -> NewAgent {
-    NewAgent {
-        id: AgentId::random(),
-        name: name.parse::<AgentName>().expect("a name"),
-        secret_hash: [2; 32],
-    }
+    NewAgent { id: AgentId::random(), name: name.parse::<AgentName>().expect("a name"), secret_hash: [2; 32] }
 }
 
 /// When every test begins.
