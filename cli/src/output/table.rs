@@ -46,9 +46,10 @@ impl<T: ToString> From<T> for Cell {
     }
 }
 
-/// Columns as wide as they need to be, wrapped where the terminal is narrow.
+/// One line a row, however narrow the terminal: a name in two halves could not be copied.
 pub(super) fn aligned(columns: &[&str], rows: &[Vec<Cell>], styled: bool) -> String {
     let mut table = empty(styled);
+    table.set_content_arrangement(ContentArrangement::Disabled);
     let heads = columns.iter().map(|head| comfy_table::Cell::new(head).add_attribute(Attribute::Bold));
     table.set_header(heads);
     table.add_rows(rows.iter().map(|row| row.iter().map(Cell::styled)));
@@ -63,8 +64,10 @@ pub(super) fn plain(columns: &[&str], rows: &[Vec<Cell>]) -> String {
     lines(std::iter::once(heads).chain(rows))
 }
 
+/// Label and value, long values wrapped to the terminal.
 pub(super) fn details_aligned(details: &[(&'static str, Cell)], styled: bool) -> String {
     let mut table = empty(styled);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     for (label, cell) in details {
         let label = comfy_table::Cell::new(format!("{label}:")).add_attribute(Attribute::Bold);
         table.add_row([label, cell.styled()]);
@@ -78,7 +81,7 @@ pub(super) fn details_plain(details: &[(&'static str, Cell)]) -> String {
 
 fn empty(styled: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(TableStyle::new());
     if styled {
         table.enforce_styling();
     } else {

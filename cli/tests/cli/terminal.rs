@@ -125,6 +125,8 @@ async fn a_table_on_a_terminal_is_aligned_and_coloured_unless_no_color_is_set() 
     assert!(!plain.contains('\u{1b}'), "{plain:?}");
     let (head, row) = plain.split_once("\r\n").unwrap();
     assert_eq!(head.find("AGENT"), row.find("here"), "{plain}");
+    let (_, wide) = OnTerminal::run(&Berth::with(&server), &["list", "-o", "wide"]).end();
+    assert_eq!(wide.lines().count(), 2, "a row is not wrapped: {wide}");
 }
 
 #[tokio::test]
