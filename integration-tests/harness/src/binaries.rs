@@ -1,5 +1,6 @@
 //! The Go programs of a cluster, built once from the pinned modules under `integration-tests/kubernetes/`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -146,16 +147,17 @@ fn key(module: &Path) -> anyhow::Result<String> {
     for file in ["go.mod", "go.sum"] {
         let path = module.join(file);
         let text = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        sums.push_str(&format!("{}  {file}\n", hex(&text)));
+        let _ = writeln!(sums, "{}  {file}", hex(&text));
     }
     Ok(hex(sums.as_bytes())[..16].to_owned())
 }
 
 /// SHA-256 in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in digest(&SHA256, bytes).as_ref() {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -122,20 +122,16 @@ impl Drop for Daemon {
 }
 
 /// Whether the URL answers 200 within a second.
-pub(crate) async fn answers(url: &str) -> bool {
+pub async fn answers(url: &str) -> bool {
+    get(url).await.is_ok()
+}
+
+/// What a plain HTTP URL answers, within a second.
+pub async fn get(url: &str) -> anyhow::Result<String> {
     crate::install_crypto();
-    let Ok(client) = reqwest::Client::builder()
-        .tls_certs_only([])
-        .timeout(Duration::from_secs(1))
-        .build()
-    else {
-        return false;
-    };
-    client
-        .get(url)
-        .send()
-        .await
-        .is_ok_and(|answer| answer.status().is_success())
+    let client = reqwest::Client::builder().tls_certs_only([]).timeout(Duration::from_secs(1));
+    let answer = client.build()?.get(url).send().await?.error_for_status()?;
+    Ok(answer.text().await?)
 }
 
 /// An address whose port was free a moment ago.

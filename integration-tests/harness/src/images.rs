@@ -77,23 +77,20 @@ pub const WORKSPACE: Image = Image {
     program: None,
 };
 
+impl Image {
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// The image's OCI archive, built first where its sources changed.
 pub async fn archive(image: &Image) -> anyhow::Result<PathBuf> {
+    let (inputs, archive) = plan(image)?;
     let store = paths::cache()?.join("images");
-    let containerfile = paths::repository()
-        .join("images")
-        .join(image.name)
-        .join("Containerfile");
-    let inputs = inputs(image, &containerfile)?;
-    let archive = store.join(format!("{}-{}.tar", image.name, key(image, &inputs)?));
     if archive.is_file() {
         return Ok(archive);
     }
-    ensure!(
-        is_root(),
-        "images are built as root; build {} with docker or podman instead",
-        containerfile.display()
-    );
+    ensure!(is_root(), "images are built as root here; build {} with docker or podman", inputs[0].display());
     packages::check(packages::IMAGES)?;
     let _lock = Lock::wait(&store.join("images.lock"))?;
     if !archive.is_file() {
@@ -105,6 +102,19 @@ pub async fn archive(image: &Image) -> anyhow::Result<PathBuf> {
         remove_older(&store, image.name, &archive);
     }
     Ok(archive)
+}
+
+/// Whether the archive is there already.
+pub fn is_cached(image: &Image) -> anyhow::Result<bool> {
+    Ok(plan(image)?.1.is_file())
+}
+
+/// The image's inputs, and where its archive is or will be.
+fn plan(image: &Image) -> anyhow::Result<(Vec<PathBuf>, PathBuf)> {
+    let containerfile = paths::repository().join("images").join(image.name).join("Containerfile");
+    let inputs = inputs(image, &containerfile)?;
+    let name = format!("{}-{}.tar", image.name, key(image, &inputs)?);
+    Ok((inputs, paths::cache()?.join("images").join(name)))
 }
 
 /// The files of the build context, the Containerfile first.

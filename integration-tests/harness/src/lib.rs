@@ -19,6 +19,7 @@ pub mod process;
 mod server;
 
 pub use agent::{AgentOptions, AgentProcess};
+pub use daemon::{answers, get};
 pub use cluster::shared::shared_cluster;
 pub use cluster::{Cluster, ClusterConfig};
 pub use postgres::Postgres;

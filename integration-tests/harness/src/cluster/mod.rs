@@ -34,6 +34,7 @@ pub use plan::{ClusterConfig, Plan};
 pub use provisioner::Provisioner;
 pub use supervisor::supervise;
 
+use crate::images;
 use crate::process::ProcessId;
 use control::Request;
 
@@ -97,6 +98,11 @@ impl Cluster {
         self.plan.node_name()
     }
 
+    /// The only context of its kubeconfig.
+    pub fn context(&self) -> String {
+        self.plan.context()
+    }
+
     /// Whether it runs pods.
     pub fn has_node(&self) -> bool {
         self.plan.node
@@ -145,6 +151,21 @@ impl Cluster {
     /// Imports an image archive (OCI or Docker) into the node, under the names that it holds.
     pub async fn import_image(&self, archive: &Path) -> anyhow::Result<()> {
         node::import_image(self, archive).await
+    }
+
+    /// Imports one of Berth's images where the node has it not yet, or has an older one. True when it did.
+    pub async fn ensure_image(&self, image: &images::Image) -> anyhow::Result<bool> {
+        let archive = images::archive(image).await?;
+        let memory = self.dir.join("imported").join(image.name());
+        // An archive's name holds the hash of its sources.
+        let name = archive.to_string_lossy();
+        if std::fs::read_to_string(&memory).is_ok_and(|imported| imported == name) {
+            return Ok(false);
+        }
+        self.import_image(&archive).await?;
+        std::fs::create_dir_all(self.dir.join("imported")).context("no room for the memory of imports")?;
+        crate::process::write_atomically(&memory, name.as_bytes())?;
+        Ok(true)
     }
 
     /// Stops everything in order. The data stays where `keep_data` says so.

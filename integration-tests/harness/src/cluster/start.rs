@@ -1,7 +1,6 @@
 //! Starting a cluster, from the host's side.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::events::{self, Event};
 use super::plan::{ClusterConfig, Plan};
-use super::{Cluster, PROCESS_FILE, cgroups, credentials, leftovers, network, node, provisioner};
+use super::{Cluster, PROCESS_FILE, cgroups, credentials, leftovers, network, provisioner};
 use crate::binaries::Binaries;
 use crate::process::{ProcessId, is_root, log_file, write_atomically};
 use crate::{images, packages, paths};
@@ -42,15 +41,10 @@ pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
         leftovers::remove();
     }
     let binaries = Binaries::ensure().await?;
-    let sandbox = if config.node {
-        Some(images::archive(&images::PAUSE).await?)
-    } else {
-        None
-    };
 
     let since = Timestamp::now();
     let cluster = launch(&config, &binaries).await?;
-    match timeout(LIMIT, prepare(&cluster, sandbox.as_deref(), since)).await.context(LATE).flatten() {
+    match timeout(LIMIT, prepare(&cluster, since)).await.context(LATE).flatten() {
         Ok(()) => Ok(cluster),
         Err(cause) => {
             cluster.abandon();
@@ -60,10 +54,10 @@ pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
 }
 
 /// From a running supervisor to a cluster that takes pods.
-async fn prepare(cluster: &Cluster, sandbox: Option<&Path>, since: Timestamp) -> anyhow::Result<()> {
+async fn prepare(cluster: &Cluster, since: Timestamp) -> anyhow::Result<()> {
     wait_for_supervisor(cluster).await?;
-    if let Some(sandbox) = sandbox {
-        node::import_image(cluster, sandbox).await?;
+    if cluster.has_node() {
+        cluster.ensure_image(&images::PAUSE).await?;
     }
     wait_for_api(cluster).await?;
     apply_storage_class(cluster).await?;

@@ -1,12 +1,26 @@
 //! The developer's command: the local cluster, and everything of `make up`.
 
+mod agent;
+mod berth;
+mod detached;
+mod down;
+mod overlay;
+mod server;
+mod site;
+mod stages;
+mod target;
+mod up;
+mod workspace;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use berth_harness::binaries::Binaries;
 use berth_harness::cluster::{Provisioner, supervise};
+use berth_harness::process::is_root;
 use berth_harness::{Cluster, ClusterConfig, images, paths};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(name = "berth-dev", about, long_about = None)]
@@ -17,6 +31,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// From nothing to a running workspace in a real Kubernetes.
+    Up(Wishes),
+    /// Stop everything that `up` started; the data is kept.
+    Down {
+        /// Remove the data too.
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Build what the tests need and nothing starts by itself: the cluster's programs and images.
+    Prepare,
     /// The local Kubernetes alone.
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -35,6 +59,48 @@ enum Command {
         #[arg(long)]
         node: String,
     },
+}
+
+/// Another cluster than the local one. An empty variable counts as none, since make sets them all.
+#[derive(Debug, Args)]
+struct Wishes {
+    /// Use a cluster that this tool makes: kind, k3d or minikube.
+    #[arg(long, env = "CLUSTER", value_parser = some)]
+    cluster: Option<Given>,
+    /// Use the cluster of this context of your kubeconfig.
+    #[arg(long, env = "KUBE_CONTEXT", value_parser = some)]
+    kube_context: Option<Given>,
+    /// Run the agent there from this image; without one it runs as a process of this machine.
+    #[arg(long, env = "AGENT_IMAGE", value_parser = some)]
+    agent_image: Option<Given>,
+    /// The image of the sample workspace.
+    #[arg(long, env = "WORKSPACE_IMAGE", value_parser = some)]
+    workspace_image: Option<Given>,
+    /// Where that cluster's pods reach this machine's server.
+    #[arg(long, env = "SERVER_URL", value_parser = some)]
+    server_url: Option<Given>,
+}
+
+/// A value, or nothing where the text is empty.
+#[derive(Clone, Debug)]
+struct Given(Option<String>);
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of a parser")]
+fn some(text: &str) -> Result<Given, std::convert::Infallible> {
+    Ok(Given(Some(text.to_owned()).filter(|text| !text.is_empty())))
+}
+
+impl From<Wishes> for target::Wish {
+    fn from(wishes: Wishes) -> Self {
+        let given = |wish: Option<Given>| wish.and_then(|Given(text)| text);
+        Self {
+            tool: given(wishes.cluster),
+            context: given(wishes.kube_context),
+            agent_image: given(wishes.agent_image),
+            workspace_image: given(wishes.workspace_image),
+            server_url: given(wishes.server_url),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,6 +135,9 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Up(wishes) => up::up(wishes.into()).await,
+        Command::Down { purge } => down::down(purge).await,
+        Command::Prepare => prepare().await,
         Command::Cluster(ClusterCommand::Start { name }) => {
             let dir = paths::state().join("clusters").join(&name);
             let config = ClusterConfig {
@@ -76,7 +145,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 dir,
                 keep_data: true,
                 detached: true,
-                node: berth_harness::process::is_root(),
+                node: is_root(),
             };
             let cluster = Cluster::start(config).await?;
             anstream::println!("export KUBECONFIG={}", cluster.kubeconfig().display());
@@ -109,4 +178,14 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+async fn prepare() -> anyhow::Result<()> {
+    Binaries::ensure().await?;
+    if is_root() {
+        for image in [&images::PAUSE, &images::WORKSPACE, &images::AGENT] {
+            images::archive(image).await?;
+        }
+    }
+    Ok(())
 }

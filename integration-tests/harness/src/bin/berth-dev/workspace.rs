@@ -1,0 +1,84 @@
+//! The workspace that shows that everything works.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use berth_harness::command::output;
+use berth_harness::{images, paths};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::berth::Berth;
+use crate::site::Site;
+use crate::stages::Outcome;
+use crate::target::Target;
+
+pub(crate) const NAME: &str = "welcome";
+const GREETING: &str = "Hello from an environment variable";
+const NOTE: &str = "and from a file\n";
+const PORT: u16 = 8080;
+
+/// Creates it, or starts it, and waits until it runs.
+pub(crate) async fn ensure(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<(Value, Outcome)> {
+    let outcome = match berth.json(&["workspaces", "get", NAME]).await {
+        Ok(found) if found["actual_state"] == "Running" && found["desired_state"] == "Running" => "runs",
+        Ok(_) => {
+            berth.run(&["workspaces", "start", NAME, "--wait"]).await?;
+            "started"
+        }
+        Err(_) => {
+            create(site, berth, target).await?;
+            "created from images/workspace/devfile.yaml, runs"
+        }
+    };
+    let workspace = berth.json(&["workspaces", "get", NAME]).await?;
+    let namespace = workspace["namespace"].as_str().unwrap_or_default();
+    Ok((workspace.clone(), format!("{NAME} {outcome} in namespace {namespace}")))
+}
+
+async fn create(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<()> {
+    let sample = paths::repository().join("images/workspace/devfile.yaml");
+    let text = std::fs::read_to_string(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
+    let devfile = site.root().join("welcome.yaml");
+    std::fs::write(&devfile, text.replace(images::WORKSPACE.reference, &target.workspace_image))?;
+    let note = site.root().join("note.txt");
+    std::fs::write(&note, NOTE)?;
+    let devfile = devfile.display().to_string();
+    let environment = format!("GREETING={GREETING}");
+    let file = format!("note.txt={}", note.display());
+    let create = ["workspaces", "create", NAME, "--devfile", &devfile, "--env", &environment, "--file", &file, "--wait"];
+    berth.run(&create).await.map(drop)
+}
+
+/// Asks the pod over HTTP for the page that shows the variables.
+pub(crate) async fn show(target: &Target, workspace: &Value) -> anyhow::Result<((), Outcome)> {
+    let namespace = workspace["namespace"].as_str().context("a workspace without a namespace")?;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let page = loop {
+        match page(target, namespace).await {
+            Ok(page) => break page,
+            // After a restart of the node the pod's own start may be later than its last known state.
+            Err(cause) if Instant::now() > deadline => return Err(cause),
+            Err(_) => sleep(Duration::from_millis(200)).await,
+        }
+    };
+    ensure!(page.contains(GREETING) && page.contains(NOTE), "the page does not show the variables: {page:?}");
+    Ok(((), format!("the pod answers HTTP: \"{}\"", page.trim_end().replace('\n', " "))))
+}
+
+async fn page(target: &Target, namespace: &str) -> anyhow::Result<String> {
+    let pods = Api::<Pod>::namespaced(target.client().await?, namespace);
+    let pod = pods.list(&ListParams::default()).await?.items.into_iter().next().context("no pod")?;
+    if target.local.is_some() {
+        let address = pod.status.and_then(|status| status.pod_ip).context("the pod has no address")?;
+        return berth_harness::get(&format!("http://{address}:{PORT}/")).await;
+    }
+    // Pods of another cluster are not reached from here, but from within they are.
+    let name = pod.metadata.name.context("a pod without a name")?;
+    let url = format!("http://127.0.0.1:{PORT}/");
+    let mut exec = target.kubectl();
+    exec.args(["--namespace", namespace, "exec", &name, "--", "curl", "--silent", "--fail", &url]);
+    output(&mut exec).await
+}
