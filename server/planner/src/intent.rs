@@ -3,7 +3,7 @@
 use berth_schema::{ActualState, DesiredState};
 
 /// What a user asks of an existing workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wish {
     Start,
     Stop,

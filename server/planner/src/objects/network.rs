@@ -24,8 +24,9 @@ const CLOSED_V4: [&str; 8] = [
     "224.0.0.0/4",
     "240.0.0.0/4",
 ];
-/// IPv6 likewise: unique local, link-local, multicast, NAT64 (which reaches all of the above), IPv4-mapped.
-const CLOSED_V6: [&str; 5] = ["64:ff9b::/96", "::ffff:0:0/96", "fc00::/7", "fe80::/10", "ff00::/8"];
+/// IPv6 likewise: unique local, link-local, multicast, and NAT64, which reaches all of the above. IPv4-mapped addresses are
+/// IPv4 on the wire, and Kubernetes refuses them here.
+const CLOSED_V6: [&str; 4] = ["64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8"];
 
 /// The ports that the workspace serves, by name: the editor's, sshd's and the devfile's endpoints.
 fn ports(context: &Context<'_>) -> Vec<(String, u16)> {
