@@ -173,7 +173,7 @@ impl PodProblem {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TerminationProgress {
     /// Deleted, and something is still there.
     Terminating,

@@ -1,0 +1,110 @@
+//! What is explored: how far, and under which rules.
+
+/// How often each thing may happen. Everything within is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    pub workspaces: usize,
+    /// Changes of intent by users, over all workspaces.
+    pub wishes: u8,
+    /// Messages lost, repeated or given up, agents that crash, namespaces that somebody deletes.
+    pub faults: u8,
+    /// How many leaders there may be, one after the other. A new one does not wait for the end of the old one.
+    pub epochs: u8,
+}
+
+/// When the agent looks at the generation in the cluster before it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Never: whoever writes last wins.
+    None,
+    /// On condition that the Deployment which was looked at is still the same; one that is not there is made
+    /// without a condition.
+    WherePresent,
+    /// On that condition, and on condition that it is still absent when it was absent.
+    Always,
+}
+
+/// Which directives the server repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Those that are not proven by the cluster.
+    UntilProven,
+    /// Those that were not answered yet.
+    UntilAnswered,
+    /// Those whose change is not older, by the clock, than the newest report.
+    ByTimestamp,
+}
+
+/// What the server stores of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// What was reported last, in the order in which it was sent.
+    Last,
+    /// What arrived last.
+    Arrival,
+    /// The highest generation ever reported.
+    Maximum,
+}
+
+/// What ends a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartEnd {
+    /// Scaled down at the generation that asked for it.
+    Proven,
+    /// A report of `Stopped`.
+    Stopped,
+}
+
+/// The rules of the protocol. [`Rules::default`] are those that are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    pub guard: Guard,
+    pub repeat: Repeat,
+    pub proof: Proof,
+    pub restart: RestartEnd,
+    /// A report counts as told once it was answered by an echo; otherwise once it was sent.
+    pub acknowledged_by_echo: bool,
+    /// The server changes intent by itself only upon the generation that it decided for.
+    pub compare_and_swap: bool,
+    /// An agent that is told that its epoch is stale stops writing.
+    pub deposed_stops: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            guard: Guard::Always,
+            repeat: Repeat::UntilProven,
+            proof: Proof::Last,
+            restart: RestartEnd::Proven,
+            acknowledged_by_echo: true,
+            compare_and_swap: true,
+            deposed_stops: true,
+        }
+    }
+}
+
+/// A way to get the protocol wrong that the model has to find.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    pub name: &'static str,
+    pub rules: Rules,
+}
+
+/// The known bad variants: each differs from the protocol in one rule.
+pub fn bad_variants() -> Vec<Variant> {
+    let good = Rules::default();
+    let variant = |name, rules| Variant { name, rules };
+    vec![
+        variant("timestamp rule", Rules { repeat: Repeat::ByTimestamp, ..good }),
+        variant("no guard", Rules { guard: Guard::None, ..good }),
+        variant("no guard on creation", Rules { guard: Guard::WherePresent, ..good }),
+        variant("acknowledgement by maximum", Rules { proof: Proof::Maximum, ..good }),
+        variant("acknowledgement in order of arrival", Rules { proof: Proof::Arrival, ..good }),
+        variant("dropped acknowledgement", Rules { acknowledged_by_echo: false, ..good }),
+        variant("forgetting on first answer", Rules { repeat: Repeat::UntilAnswered, ..good }),
+        variant("restart that waits for a Stopped", Rules { restart: RestartEnd::Stopped, ..good }),
+        variant("change of intent without comparison", Rules { compare_and_swap: false, ..good }),
+        variant("deposed agent that goes on", Rules { deposed_stops: false, ..good }),
+    ]
+}
