@@ -14,7 +14,7 @@ use crate::memory::Memory;
 use crate::plan::{self, Action, Applied, Outcome, Plan, Prepared, Task};
 use crate::policy::Identity;
 use crate::report::{self, Pages};
-use crate::work::{Goal, Skip, Wanted, Work};
+use crate::work::{Entry, Goal, Skip, Wanted, Work};
 
 /// Everything the agent knows and decides by. It does nothing by itself.
 #[derive(Debug)]
@@ -27,12 +27,7 @@ pub struct Agent {
 
 impl Agent {
     pub fn new(identity: Identity) -> Self {
-        Self {
-            identity,
-            index: Index::default(),
-            work: Work::default(),
-            memory: Memory::default(),
-        }
+        Self { identity, index: Index::default(), work: Work::default(), memory: Memory::default() }
     }
 
     pub const fn index(&self) -> &Index {
@@ -77,10 +72,7 @@ impl Agent {
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
     ) -> Plan {
-        let mut plan = Plan {
-            acknowledged: self.memory.acknowledge(sent, &response),
-            ..Plan::default()
-        };
+        let mut plan = Plan { acknowledged: self.memory.acknowledge(sent, &response), ..Plan::default() };
         let mut gone = sent
             .iter()
             .filter(|info| info.termination_progress == Some(TerminationProgress::Terminated))
@@ -152,9 +144,7 @@ impl Agent {
         plan: &mut Plan,
     ) {
         match directive.action {
-            Wish::None => self
-                .work
-                .settle(directive.workspace_id, directive.generation, &self.index),
+            Wish::None => self.work.settle(directive.workspace_id, directive.generation, &self.index),
             Wish::Terminate => self.terminate(plan::wanted(&directive, Goal::Gone), now, jitter, plan),
             Wish::Create | Wish::Update => self.apply(directive, now, jitter, plan),
         }
@@ -175,8 +165,7 @@ impl Agent {
             .and_then(|()| plan::prepare(&self.identity, &self.index, directive));
         match prepared {
             Ok(apply) => {
-                plan.actions
-                    .push(Action::new(&wanted, Task::Apply(Box::new(apply))));
+                plan.actions.push(Action::new(&wanted, Task::Apply(Box::new(apply))));
                 self.work.begin(wanted);
             }
             Err(skip) => {
@@ -205,16 +194,16 @@ impl Agent {
     }
 
     /// What the local policy forbids is an error of the workspace, and rests like any other. A directive that the cluster
-    /// is ahead of is told again, so that the server learns it.
+    /// has outrun was written without knowing it, so it is told again.
     fn record(&mut self, skip: &Skip, wanted: Wanted, now: Instant, jitter: f64) {
         let workspace = wanted.workspace;
         let outcome = match skip {
             Skip::Refused(refusal) => Outcome::Failed(plan::refused(refusal)),
-            Skip::OlderThanLive { live } => {
+            Skip::OlderThanLive { .. } | Skip::AlreadyProven => {
                 self.memory.repeat(workspace);
-                Outcome::OlderThanLive { live: *live }
+                return;
             }
-            _ => return,
+            Skip::InFlight | Skip::AwaitingProof | Skip::BackingOff { .. } | Skip::BeingTerminated => return,
         };
         self.work.begin(wanted);
         self.work.finish(workspace, outcome, now, jitter);
@@ -236,11 +225,12 @@ impl Agent {
     fn info(&self, workspace: WorkspaceId) -> Option<WorkspaceAgentInfo> {
         let view = self.index.view(workspace);
         let entry = self.work.get(workspace);
-        // The first apply of a workspace is told once it shows.
-        if view.is_empty() && entry.is_some_and(|entry| !entry.terminates() && entry.trouble.is_none()) {
+        let last = self.memory.last(workspace);
+        // The first apply of a workspace is told when it is complete, or has failed: half of it says nothing.
+        let begins = |entry: &Entry| entry.is_on_its_way() && !entry.terminates() && entry.trouble.is_none();
+        if last.is_none() && view.deployment().is_none() && entry.is_some_and(begins) {
             return None;
         }
-        let last = self.memory.last(workspace);
         let names = entry
             .map(|entry| (entry.name.clone(), entry.namespace.clone()))
             .or_else(|| view.names())

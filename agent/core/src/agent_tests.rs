@@ -17,10 +17,7 @@ const W: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 const SECOND: Duration = Duration::from_secs(1);
 
 fn agent() -> Agent {
-    Agent::new(Identity {
-        agent: AGENT,
-        namespace: "berth-agent".to_owned(),
-    })
+    Agent::new(Identity { agent: AGENT, namespace: "berth-agent".to_owned() })
 }
 
 fn labels() -> Value {
@@ -72,11 +69,7 @@ fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
         name: WorkspaceName::new("w").expect("a name"),
         namespace: NamespaceName::new("berth-w").expect("a name"),
         action,
-        desired_state: if terminate {
-            DesiredState::Terminated
-        } else {
-            DesiredState::Running
-        },
+        desired_state: if terminate { DesiredState::Terminated } else { DesiredState::Running },
         actual_state: ActualState::Unknown,
         deployment_resource_version: None,
         generation: Generation(generation),
@@ -87,19 +80,13 @@ fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
 }
 
 fn answer(directives: Vec<WorkspaceDirective>) -> ReconcileResponse {
-    ReconcileResponse {
-        workspaces: directives,
-        orphans: vec![],
-        settings: Settings::default(),
-    }
+    ReconcileResponse { workspaces: directives, orphans: vec![], settings: Settings::default() }
 }
 
 /// Sends the news, as the loop does, and takes one directive for an answer.
 fn round(agent: &mut Agent, mut directive: WorkspaceDirective, now: Instant) -> Plan {
     let sent = agent.news();
-    let versions = sent
-        .iter()
-        .filter_map(|info| info.latest_k8s_deployment_info.as_ref());
+    let versions = sent.iter().filter_map(|info| info.latest_k8s_deployment_info.as_ref());
     directive.deployment_resource_version = versions.map(|info| info.resource_version.clone()).next();
     agent.respond(&sent, answer(vec![directive]), now, &mut || 0.0)
 }
@@ -124,33 +111,19 @@ fn secrets_stand_between_the_configuration_and_the_volumes() {
         files: BTreeMap::new(),
     });
     let plan = round(&mut agent, create, Instant::now());
-    let Prepared(Task::Apply(apply)) = &plan.actions[0].stage else {
-        panic!("not an apply")
-    };
+    let Prepared(Task::Apply(apply)) = &plan.actions[0].stage else { panic!("not an apply") };
     let kinds =
         |manifests: &[crate::Manifest]| manifests.iter().map(|manifest| manifest.kind).collect::<Vec<_>>();
     assert_eq!(kinds(&apply.first), [Kind::ConfigMap]);
-    assert_eq!(
-        kinds(&apply.then),
-        [Kind::PersistentVolumeClaim, Kind::Deployment]
-    );
+    assert_eq!(kinds(&apply.then), [Kind::PersistentVolumeClaim, Kind::Deployment]);
     let [environment, files] = apply.secrets.as_ref().expect("variables were sent");
     assert!(!format!("{apply:?}").contains("Ygo="), "values are not printed");
     let environment = serde_json::to_value(environment).expect("JSON");
     assert_eq!(environment["data"], json!({ "A": "Ygo=" }));
-    assert_eq!(
-        environment["metadata"]["labels"]["berth.dev/workspace-id"],
-        json!(W)
-    );
-    assert_eq!(
-        environment["metadata"]["annotations"]["berth.dev/generation"],
-        "1"
-    );
+    assert_eq!(environment["metadata"]["labels"]["berth.dev/workspace-id"], json!(W));
+    assert_eq!(environment["metadata"]["annotations"]["berth.dev/generation"], "1");
     let files = serde_json::to_value(files).expect("JSON");
-    assert_eq!(
-        (&files["metadata"]["name"], &files["data"]),
-        (&json!("w-file"), &json!({}))
-    );
+    assert_eq!((&files["metadata"]["name"], &files["data"]), (&json!("w-file"), &json!({})));
 }
 
 #[test]
@@ -184,6 +157,30 @@ fn an_apply_is_proven_by_the_watch_alone() {
 }
 
 #[test]
+fn an_answer_from_before_the_proof_is_not_followed_twice() {
+    let (mut agent, now) = (agent(), Instant::now());
+    let plan = round(&mut agent, directive(Wish::Create, 1), now);
+    done(&mut agent, &plan, Outcome::Applied, now);
+    show(&mut agent, 1);
+    agent.tick(now);
+    let late = agent.respond(&[], answer(vec![directive(Wish::Create, 1)]), now, &mut || 0.0);
+    assert_eq!((late.actions.len(), late.skipped), (0, vec![(W, Skip::AlreadyProven)]));
+    assert!(agent.has_news(), "the server is told");
+    hide(&mut agent, Watched::Secret, "w-file");
+    assert_eq!(round(&mut agent, directive(Wish::Update, 1), now).actions.len(), 1, "half of it is gone");
+}
+
+#[test]
+fn half_of_a_first_apply_is_not_told() {
+    let (mut agent, now) = (agent(), Instant::now());
+    let plan = round(&mut agent, directive(Wish::Create, 1), now);
+    agent.index_mut().apply(present(Watched::Secret, "w-env", 1));
+    assert!(agent.news().is_empty());
+    done(&mut agent, &plan, failed(), now);
+    assert!(agent.news()[0].error_details.is_some(), "a failure is");
+}
+
+#[test]
 fn a_proof_that_does_not_come_has_the_directive_repeated() {
     let (mut agent, now) = (agent(), Instant::now());
     let plan = round(&mut agent, directive(Wish::Create, 1), now);
@@ -191,10 +188,7 @@ fn a_proof_that_does_not_come_has_the_directive_repeated() {
     assert_eq!(agent.next_due(), Some(now + 10 * SECOND));
     agent.tick(now + 10 * SECOND);
     assert_eq!(agent.received(), [], "the server sends it again");
-    assert_eq!(
-        round(&mut agent, directive(Wish::Create, 1), now).actions.len(),
-        1
-    );
+    assert_eq!(round(&mut agent, directive(Wish::Create, 1), now).actions.len(), 1);
 }
 
 #[test]
@@ -202,34 +196,19 @@ fn only_what_is_echoed_by_the_answer_is_acknowledged() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);
     let sent = agent.news();
-    assert_eq!(
-        agent
-            .respond(&sent, answer(vec![]), now, &mut || 0.0)
-            .acknowledged,
-        0
-    );
+    assert_eq!(agent.respond(&sent, answer(vec![]), now, &mut || 0.0).acknowledged, 0);
     assert!(agent.has_news(), "no echo");
 
     let mut outdated = directive(Wish::None, 1);
     outdated.deployment_resource_version = Some("v0".to_owned());
-    assert_eq!(
-        agent
-            .respond(&sent, answer(vec![outdated]), now, &mut || 0.0)
-            .acknowledged,
-        0
-    );
+    assert_eq!(agent.respond(&sent, answer(vec![outdated]), now, &mut || 0.0).acknowledged, 0);
     assert!(agent.has_news(), "the server took an older report");
 
     // It changes while the answer is on its way.
     show(&mut agent, 2);
     let mut echo = directive(Wish::None, 1);
     echo.deployment_resource_version = Some("v1".to_owned());
-    assert_eq!(
-        agent
-            .respond(&sent, answer(vec![echo]), now, &mut || 0.0)
-            .acknowledged,
-        1
-    );
+    assert_eq!(agent.respond(&sent, answer(vec![echo]), now, &mut || 0.0).acknowledged, 1);
     assert!(agent.has_news(), "the newer state was not told yet");
     assert_eq!(round(&mut agent, directive(Wish::None, 2), now).acknowledged, 1);
     assert!(!agent.has_news());
@@ -254,10 +233,7 @@ fn a_workspace_that_somebody_deleted_is_told_as_missing() {
     hide(&mut agent, Watched::Secret, "w-env");
     hide(&mut agent, Watched::Secret, "w-file");
     let news = agent.news();
-    assert_eq!(
-        (&news[0].latest_k8s_deployment_info, news[0].applied_generation),
-        (&None, None)
-    );
+    assert_eq!((&news[0].latest_k8s_deployment_info, news[0].applied_generation), (&None, None));
     assert_eq!(news[0].termination_progress, None, "nobody asked for its end");
 }
 
@@ -271,15 +247,9 @@ fn lost_secrets_are_told_and_a_failed_repair_is_told_again() {
     let plan = round(&mut agent, directive(Wish::Update, 1), now);
     done(&mut agent, &plan, failed(), now);
     round(&mut agent, directive(Wish::Update, 1), now);
-    assert!(
-        !agent.has_news(),
-        "the error is acknowledged, the workspace rests"
-    );
+    assert!(!agent.has_news(), "the error is acknowledged, the workspace rests");
     agent.tick(now + 10 * SECOND);
-    assert!(
-        agent.news()[0].variables_missing,
-        "the server has to send them once more"
-    );
+    assert!(agent.news()[0].variables_missing, "the server has to send them once more");
 }
 
 #[test]
@@ -290,15 +260,8 @@ fn a_lower_generation_is_never_applied_over_a_higher_one() {
     assert!(plan.actions.is_empty());
     assert_eq!(plan.skipped, [(W, Skip::OlderThanLive { live: Generation(5) })]);
     agent.tick(now);
-    assert_eq!(
-        agent.news()[0].applied_generation,
-        Some(Generation(5)),
-        "the server is told again"
-    );
-    assert_eq!(
-        round(&mut agent, directive(Wish::Update, 6), now).actions.len(),
-        1
-    );
+    assert_eq!(agent.news()[0].applied_generation, Some(Generation(5)), "the server is told again");
+    assert_eq!(round(&mut agent, directive(Wish::Update, 6), now).actions.len(), 1);
 }
 
 #[test]
@@ -307,21 +270,10 @@ fn a_failed_workspace_rests_alone_and_tells_until_a_success() {
     let plan = round(&mut agent, directive(Wish::Create, 1), now);
     done(&mut agent, &plan, failed(), now);
     let told = agent.news();
-    assert_eq!(
-        told[0].error_details.as_ref().expect("told").error_message,
-        "admission webhook denied it"
-    );
+    assert_eq!(told[0].error_details.as_ref().expect("told").error_message, "admission webhook denied it");
     assert_eq!(agent.next_due(), Some(now + 10 * SECOND));
     let resting = round(&mut agent, directive(Wish::Create, 1), now + SECOND);
-    assert_eq!(
-        resting.skipped,
-        [(
-            W,
-            Skip::BackingOff {
-                remaining: 9 * SECOND
-            }
-        )]
-    );
+    assert_eq!(resting.skipped, [(W, Skip::BackingOff { remaining: 9 * SECOND })]);
     assert_eq!(agent.received().len(), 1);
 
     let later = now + 10 * SECOND;
@@ -339,10 +291,7 @@ fn a_newer_generation_does_not_wait_for_the_rest_of_the_older() {
     let (mut agent, now) = (agent(), Instant::now());
     let plan = round(&mut agent, directive(Wish::Create, 1), now);
     done(&mut agent, &plan, failed(), now);
-    assert_eq!(
-        round(&mut agent, directive(Wish::Update, 2), now).actions.len(),
-        1
-    );
+    assert_eq!(round(&mut agent, directive(Wish::Update, 2), now).actions.len(), 1);
 }
 
 #[test]
@@ -371,19 +320,10 @@ fn there_is_one_action_of_a_workspace_at_a_time() {
         let received = agent.received();
         received.iter().map(|held| held.generation.0).collect::<Vec<_>>()
     };
-    assert_eq!(
-        held(&agent),
-        [1, 3],
-        "the server need not repeat it before the action has ended"
-    );
+    assert_eq!(held(&agent), [1, 3], "the server need not repeat it before the action has ended");
     done(&mut agent, &plan, Outcome::Applied, now);
     assert_eq!(held(&agent), [1]);
-    assert_eq!(
-        round(&mut agent, directive(Wish::Terminate, 3), now)
-            .actions
-            .len(),
-        1
-    );
+    assert_eq!(round(&mut agent, directive(Wish::Terminate, 3), now).actions.len(), 1);
 }
 
 #[test]
@@ -392,62 +332,34 @@ fn terminated_is_told_when_nothing_is_left_and_forgotten_after_the_echo() {
     show(&mut agent, 1);
     let plan = round(&mut agent, directive(Wish::Terminate, 2), now);
     done(&mut agent, &plan, Outcome::Leaving, now);
-    assert_eq!(
-        agent.news()[0].termination_progress,
-        Some(TerminationProgress::Terminating)
-    );
-    assert_eq!(
-        agent.tick(now + SECOND).len(),
-        0,
-        "something is left, the watch will tell"
-    );
+    assert_eq!(agent.news()[0].termination_progress, Some(TerminationProgress::Terminating));
+    assert_eq!(agent.tick(now + SECOND).len(), 0, "something is left, the watch will tell");
     let apply = round(&mut agent, directive(Wish::Update, 1), now);
     assert_eq!(apply.skipped, [(W, Skip::BeingTerminated)]);
 
-    for (watched, name) in [
-        (Watched::Deployment, "w"),
-        (Watched::Secret, "w-env"),
-        (Watched::Secret, "w-file"),
-    ] {
+    for (watched, name) in
+        [(Watched::Deployment, "w"), (Watched::Secret, "w-env"), (Watched::Secret, "w-file")]
+    {
         hide(&mut agent, watched, name);
     }
     let later = now + SECOND;
     let looks = agent.tick(later);
-    assert_eq!(
-        looks.len(),
-        1,
-        "the watches show nothing: look at the cluster itself"
-    );
+    assert_eq!(looks.len(), 1, "the watches show nothing: look at the cluster itself");
     assert_eq!(agent.tick(later).len(), 0, "one look at a time");
     agent.finish(looks[0].done(Outcome::VolumesLeft), later, 0.0);
-    assert_eq!(
-        agent.news()[0].termination_progress,
-        Some(TerminationProgress::Terminating)
-    );
+    assert_eq!(agent.news()[0].termination_progress, Some(TerminationProgress::Terminating));
     let looks = agent.tick(later + 2 * SECOND);
     agent.finish(looks[0].done(Outcome::Gone), later, 0.0);
 
     let lost = agent.news();
-    assert_eq!(
-        lost[0].termination_progress,
-        Some(TerminationProgress::Terminated)
-    );
+    assert_eq!(lost[0].termination_progress, Some(TerminationProgress::Terminated));
     // The answer is lost: it is told again.
     assert_eq!(agent.news(), lost);
     let mut echo = directive(Wish::None, 2);
     echo.actual_state = ActualState::Terminated;
-    assert_eq!(
-        agent
-            .respond(&lost, answer(vec![echo]), later, &mut || 0.0)
-            .acknowledged,
-        1
-    );
+    assert_eq!(agent.respond(&lost, answer(vec![echo]), later, &mut || 0.0).acknowledged, 1);
     assert!(agent.news().is_empty() && agent.received().is_empty());
-    assert_eq!(
-        agent.full().map(|(_, infos)| infos.len()).sum::<usize>(),
-        0,
-        "forgotten"
-    );
+    assert_eq!(agent.full().map(|(_, infos)| infos.len()).sum::<usize>(), 0, "forgotten");
 }
 
 #[test]

@@ -12,11 +12,7 @@ pub struct Backoff {
 
 impl Backoff {
     pub const fn new(shortest: Duration, longest: Duration) -> Self {
-        Self {
-            shortest,
-            longest,
-            last: shortest,
-        }
+        Self { shortest, longest, last: shortest }
     }
 
     /// The next wait. `jitter` is a random number from 0 up to 1.

@@ -23,13 +23,8 @@ pub enum Watched {
 }
 
 impl Watched {
-    pub const ALL: [Self; 5] = [
-        Self::Deployment,
-        Self::Pod,
-        Self::Namespace,
-        Self::Secret,
-        Self::VolumeClaim,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Deployment, Self::Pod, Self::Namespace, Self::Secret, Self::VolumeClaim];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,11 +54,7 @@ impl ObjectKey {
             Watched::Namespace => name.clone(),
             _ => metadata.namespace.clone()?,
         };
-        Some(Self {
-            watched,
-            namespace,
-            name,
-        })
+        Some(Self { watched, namespace, name })
     }
 }
 
@@ -129,10 +120,7 @@ impl Observed {
     }
 
     pub fn pod(pod: &Pod) -> Result<Self, Unusable> {
-        let fact = PodFact {
-            live: problems::is_live(pod),
-            problems: problems::of(pod),
-        };
+        let fact = PodFact { live: problems::is_live(pod), problems: problems::of(pod) };
         Self::new(Watched::Pod, &pod.metadata, Fact::Pod(fact))
     }
 
@@ -199,20 +187,12 @@ mod tests {
     #[test]
     fn what_decides_is_kept_of_a_deployment() {
         let observed = Observed::deployment(&deployment(|_| ())).expect("usable");
-        assert_eq!(
-            observed.workspace_name,
-            Some(WorkspaceName::new("w").expect("a name"))
-        );
-        let Fact::Deployment(fact) = observed.fact else {
-            panic!("not a Deployment's fact")
-        };
+        assert_eq!(observed.workspace_name, Some(WorkspaceName::new("w").expect("a name")));
+        let Fact::Deployment(fact) = observed.fact else { panic!("not a Deployment's fact") };
         assert_eq!(fact.applied_generation, Some(Generation(3)));
         assert_eq!(fact.info.resource_version, "7");
         let status = fact.info.status.expect("a status");
-        assert_eq!(
-            status.conditions[0].reason.as_deref(),
-            Some("MinimumReplicasAvailable")
-        );
+        assert_eq!(status.conditions[0].reason.as_deref(), Some("MinimumReplicasAvailable"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_schema::kubernetes::{environment_secret, file_secret};
-use berth_schema::{NamespaceName, WorkspaceId, WorkspaceName};
+use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
 use crate::facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
 
@@ -68,19 +68,14 @@ impl Index {
         let missing: Vec<ObjectKey> = known.into_iter().filter(|key| !seen.contains(key)).collect();
         // The mass-change brake: more than five, and more than a fifth; or everything.
         if !missing.is_empty() && (seen.is_empty() || missing.len() > (of / 5).max(5)) {
-            let verdict = ListVerdict::Doubted {
-                missing: missing.len(),
-                of,
-            };
+            let verdict = ListVerdict::Doubted { missing: missing.len(), of };
             self.doubted.extend(missing);
             return verdict;
         }
         for key in &missing {
             self.delete(key);
         }
-        ListVerdict::Believed {
-            removed: missing.len(),
-        }
+        ListVerdict::Believed { removed: missing.len() }
     }
 
     /// A second, independent list of a kind of which some objects are doubted. What both lists lack is gone; what a watch
@@ -118,12 +113,7 @@ impl Index {
 
     pub(crate) fn view(&self, workspace: WorkspaceId) -> View<'_> {
         let keys = self.workspaces.get(&workspace);
-        View(
-            keys.into_iter()
-                .flatten()
-                .filter_map(|key| self.objects.get(key))
-                .collect(),
-        )
+        View(keys.into_iter().flatten().filter_map(|key| self.objects.get(key)).collect())
     }
 
     fn keys(&self, watched: Watched) -> impl Iterator<Item = &ObjectKey> {
@@ -172,6 +162,12 @@ impl<'a> View<'a> {
             Fact::Pod(fact) => Some(fact),
             Fact::Deployment(_) | Fact::Present => None,
         })
+    }
+
+    /// Whether the cluster shows all of a generation, or of a later one.
+    pub(crate) fn proves(&self, generation: Generation, name: &WorkspaceName) -> bool {
+        let live = self.deployment().and_then(|fact| fact.applied_generation);
+        live.is_some_and(|live| live >= generation) && self.has_secrets(name)
     }
 
     /// Whether both Secrets that the pods need are there.

@@ -74,10 +74,7 @@ fn a_few_that_a_list_lacks_are_gone() {
 #[test]
 fn a_list_that_comes_back_empty_is_doubted_even_of_one() {
     let mut index = index_of(0..1);
-    assert_eq!(
-        relist(&mut index, 0..0),
-        ListVerdict::Doubted { missing: 1, of: 1 }
-    );
+    assert_eq!(relist(&mut index, 0..0), ListVerdict::Doubted { missing: 1, of: 1 });
     assert_eq!(index.count(Watched::Secret), 1, "it counts as there");
 }
 
@@ -85,10 +82,7 @@ fn a_list_that_comes_back_empty_is_doubted_even_of_one() {
 fn a_list_that_shrinks_by_more_than_a_fifth_is_doubted() {
     let mut index = index_of(0..40);
     assert_eq!(relist(&mut index, 0..32), ListVerdict::Believed { removed: 8 });
-    assert_eq!(
-        relist(&mut index, 0..25),
-        ListVerdict::Doubted { missing: 7, of: 32 }
-    );
+    assert_eq!(relist(&mut index, 0..25), ListVerdict::Doubted { missing: 7, of: 32 });
     assert!(index.has_doubts(Watched::Secret));
 }
 

@@ -40,9 +40,7 @@ impl Kind {
 
     /// The kind of an object by its `apiVersion` and `kind`; `None` for everything else.
     pub fn parse(api_version: &str, kind: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|known| known.as_str() == kind && known.api_version() == api_version)
+        Self::ALL.into_iter().find(|known| known.as_str() == kind && known.api_version() == api_version)
     }
 
     pub const fn as_str(self) -> &'static str {

@@ -50,12 +50,7 @@ pub struct Candidate {
 
 impl Candidate {
     pub const fn new(identity: String) -> Self {
-        Self {
-            identity,
-            leads: None,
-            seen: None,
-            stale: 0,
-        }
+        Self { identity, leads: None, seen: None, stale: 0 }
     }
 
     pub const fn leads(&self) -> Option<i64> {
@@ -67,11 +62,7 @@ impl Candidate {
         let Some(lease) = lease else {
             self.seen = None;
             let lost = self.leads.take().is_some();
-            return if lost {
-                Decision::Lost
-            } else {
-                Decision::Create { epoch: self.step() }
-            };
+            return if lost { Decision::Lost } else { Decision::Create { epoch: self.step() } };
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let epoch = i64::from(spec.lease_transitions.unwrap_or_default());
@@ -86,9 +77,7 @@ impl Candidate {
         }
         // Our own name in it was written by a process that is gone: there is one per pod.
         if holder.is_empty() || holder == self.identity || expired {
-            return Decision::Acquire {
-                epoch: epoch + self.step(),
-            };
+            return Decision::Acquire { epoch: epoch + self.step() };
         }
         Decision::Wait
     }
@@ -140,17 +129,11 @@ pub fn written(old: Option<&Lease>, name: &str, holder: &str, epoch: i64, now: T
     let transitions = i32::try_from(epoch).unwrap_or(i32::MAX);
     let renewed = old_spec.lease_transitions == Some(transitions);
     let metadata = old.map_or_else(
-        || ObjectMeta {
-            name: Some(name.to_owned()),
-            ..ObjectMeta::default()
-        },
+        || ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
         |lease| lease.metadata.clone(),
     );
     Lease {
-        metadata: ObjectMeta {
-            managed_fields: None,
-            ..metadata
-        },
+        metadata: ObjectMeta { managed_fields: None, ..metadata },
         spec: Some(LeaseSpec {
             holder_identity: Some(holder.to_owned()),
             lease_transitions: Some(transitions),

@@ -15,20 +15,14 @@ fn candidate(name: &str) -> Candidate {
 
 #[test]
 fn the_first_lease_begins_the_first_epoch() {
-    assert_eq!(
-        candidate("a").decide(None, Instant::now()),
-        Decision::Create { epoch: 1 }
-    );
+    assert_eq!(candidate("a").decide(None, Instant::now()), Decision::Create { epoch: 1 });
 }
 
 #[test]
 fn the_holder_renews_in_its_epoch() {
     let mut a = candidate("a");
     a.won(3);
-    assert_eq!(
-        a.decide(Some(&lease("a", 3, 0)), Instant::now()),
-        Decision::Renew { epoch: 3 }
-    );
+    assert_eq!(a.decide(Some(&lease("a", 3, 0)), Instant::now()), Decision::Renew { epoch: 3 });
 }
 
 #[test]
@@ -48,18 +42,9 @@ fn a_lease_is_taken_only_when_it_was_seen_unchanged_for_its_duration() {
     let (mut b, start) = (candidate("b"), Instant::now());
     // An hour on somebody's clock means nothing.
     assert_eq!(b.decide(Some(&lease("a", 3, -3_600)), start), Decision::Wait);
-    assert_eq!(
-        b.decide(Some(&lease("a", 3, -3_600)), start + 14 * SECOND),
-        Decision::Wait
-    );
-    assert_eq!(
-        b.decide(Some(&lease("a", 3, 5)), start + 15 * SECOND),
-        Decision::Wait
-    );
-    assert_eq!(
-        b.decide(Some(&lease("a", 3, 5)), start + 29 * SECOND),
-        Decision::Wait
-    );
+    assert_eq!(b.decide(Some(&lease("a", 3, -3_600)), start + 14 * SECOND), Decision::Wait);
+    assert_eq!(b.decide(Some(&lease("a", 3, 5)), start + 15 * SECOND), Decision::Wait);
+    assert_eq!(b.decide(Some(&lease("a", 3, 5)), start + 29 * SECOND), Decision::Wait);
     let expired = b.decide(Some(&lease("a", 3, 5)), start + 30 * SECOND);
     assert_eq!(expired, Decision::Acquire { epoch: 4 });
 }
@@ -70,20 +55,12 @@ fn whoever_lost_the_lease_stops_before_it_tries_again() {
         let mut a = candidate("a");
         a.won(3);
         let now = Instant::now();
-        assert_eq!(
-            a.decide(Some(&lease(holder, epoch, 0)), now),
-            Decision::Lost,
-            "{holder} {epoch}"
-        );
+        assert_eq!(a.decide(Some(&lease(holder, epoch, 0)), now), Decision::Lost, "{holder} {epoch}");
         assert_eq!(a.leads(), None);
     }
     let mut a = candidate("a");
     a.won(3);
-    assert_eq!(
-        a.decide(None, Instant::now()),
-        Decision::Lost,
-        "somebody deleted it"
-    );
+    assert_eq!(a.decide(None, Instant::now()), Decision::Lost, "somebody deleted it");
 }
 
 #[test]
@@ -104,13 +81,7 @@ fn a_lease_that_counts_from_the_start_again_catches_up_with_the_server() {
 #[test]
 fn renewing_keeps_when_it_was_acquired() {
     let first = lease("a", 3, 100);
-    let renewed = written(
-        Some(&first),
-        "berth-agent",
-        "a",
-        3,
-        Timestamp::from_second(105).expect("a time"),
-    );
+    let renewed = written(Some(&first), "berth-agent", "a", 3, Timestamp::from_second(105).expect("a time"));
     let (first, renewed) = (first.spec.expect("a spec"), renewed.spec.expect("a spec"));
     assert_eq!(renewed.acquire_time, first.acquire_time);
     assert_ne!(renewed.renew_time, first.renew_time);

@@ -139,6 +139,9 @@ pub(crate) fn prepare(
     if let Some(live) = live.filter(|live| *live > directive.generation) {
         return Err(Skip::OlderThanLive { live });
     }
+    if view.proves(directive.generation, &directive.name) {
+        return Err(Skip::AlreadyProven);
+    }
     let mut first = identity.check(&directive, objects).map_err(Skip::Refused)?;
     // Secrets follow the configuration and come before whatever mounts or serves them.
     let late = [Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment];
@@ -150,8 +153,5 @@ pub(crate) fn prepare(
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> ErrorDetails {
-    ErrorDetails {
-        error_type: ErrorType::Applier,
-        error_message: bounded(&refusal.to_string()),
-    }
+    ErrorDetails { error_type: ErrorType::Applier, error_message: bounded(&refusal.to_string()) }
 }

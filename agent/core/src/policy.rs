@@ -35,25 +35,13 @@ pub enum Refusal {
     #[error("the agent's policy allows no workspace in namespace {0}")]
     Namespace(NamespaceName),
     #[error("object {at} is of a kind that the agent's policy does not allow: {api_version} {kind}")]
-    Kind {
-        at: usize,
-        api_version: String,
-        kind: String,
-    },
+    Kind { at: usize, api_version: String, kind: String },
     #[error("object {at} has no name")]
     Nameless { at: usize },
     #[error("{kind}/{name} is outside the workspace's namespace {namespace}")]
-    Elsewhere {
-        kind: &'static str,
-        name: String,
-        namespace: NamespaceName,
-    },
+    Elsewhere { kind: &'static str, name: String, namespace: NamespaceName },
     #[error("{kind}/{name} does not carry the label {label} of this agent and workspace")]
-    Label {
-        kind: &'static str,
-        name: String,
-        label: &'static str,
-    },
+    Label { kind: &'static str, name: String, label: &'static str },
     #[error("{kind}/{name} is named twice")]
     Twice { kind: &'static str, name: String },
     #[error("{0}: the Secrets of the variables are made by the agent alone")]
@@ -94,9 +82,7 @@ impl Identity {
             }
             manifests.push(manifest);
         }
-        let deployments = manifests
-            .iter()
-            .filter(|manifest| manifest.kind == Kind::Deployment);
+        let deployments = manifests.iter().filter(|manifest| manifest.kind == Kind::Deployment);
         let last = manifests.last().map(|last| (last.kind, last.name.as_str()));
         if deployments.count() != 1 || last != Some((Kind::Deployment, directive.name.as_str())) {
             return Err(Refusal::Deployment(directive.name.clone()));
@@ -123,10 +109,7 @@ impl Identity {
             let mut places = vec![metadata];
             // The pods have to be found by the same labels.
             places.extend((*kind == Kind::Deployment).then(|| &object["spec"]["template"]["metadata"]));
-            if places
-                .iter()
-                .any(|place| place["labels"][label] != value.as_str())
-            {
+            if places.iter().any(|place| place["labels"][label] != value.as_str()) {
                 let (kind, name) = (kind.as_str(), name.clone());
                 return Err(Refusal::Label { kind, name, label });
             }
@@ -145,10 +128,7 @@ impl Identity {
 
 /// The labels that make an object this agent's and this workspace's.
 pub(crate) fn labels(agent: AgentId, workspace: WorkspaceId) -> [(&'static str, String); 2] {
-    [
-        (AGENT_ID, agent.to_string()),
-        (WORKSPACE_ID, workspace.to_string()),
-    ]
+    [(AGENT_ID, agent.to_string()), (WORKSPACE_ID, workspace.to_string())]
 }
 
 fn enforces_pod_security(labels: &Value) -> bool {
@@ -159,11 +139,7 @@ fn parse(at: usize, object: Value) -> Result<Manifest, Refusal> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let Some(kind) = Kind::parse(&api_version, &kind) else {
-        return Err(Refusal::Kind {
-            at,
-            api_version,
-            kind,
-        });
+        return Err(Refusal::Kind { at, api_version, kind });
     };
     let name = text(&object["metadata"]["name"]);
     if name.is_empty() {

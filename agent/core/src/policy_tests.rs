@@ -8,10 +8,7 @@ const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
 const WORKSPACE: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 
 fn identity() -> Identity {
-    Identity {
-        agent: AGENT,
-        namespace: "berth-agent".to_owned(),
-    }
+    Identity { agent: AGENT, namespace: "berth-agent".to_owned() }
 }
 
 fn directive(namespace: &str) -> WorkspaceDirective {
@@ -77,9 +74,7 @@ fn what_a_workspace_is_made_of_is_allowed_in_the_order_of_the_server() {
         object("v1", "Service", "w"),
         deployment(),
     ];
-    let manifests = identity()
-        .check(&directive("berth-w"), objects.clone())
-        .expect("allowed");
+    let manifests = identity().check(&directive("berth-w"), objects.clone()).expect("allowed");
     let order: Vec<Value> = manifests.into_iter().map(|manifest| manifest.object).collect();
     assert_eq!(order, objects);
 }
@@ -96,10 +91,7 @@ fn kinds_that_reach_beyond_a_workspace_are_refused() {
         ("", ""),
     ] {
         let message = refusal_of(object(api_version, kind, "x"));
-        assert!(
-            message.contains("of a kind that the agent's policy does not allow"),
-            "{message}"
-        );
+        assert!(message.contains("of a kind that the agent's policy does not allow"), "{message}");
     }
 }
 

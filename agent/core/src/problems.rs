@@ -42,11 +42,8 @@ fn unscheduled(condition: &PodCondition) -> Option<PodProblem> {
     let message = condition.message.as_deref().unwrap_or_default();
     // The scheduler has one reason for everything; a claim that is not there will not come by waiting.
     let volume = message.contains("persistentvolumeclaim") && message.contains("not found");
-    let reason = if volume {
-        "VolumeNotFound"
-    } else {
-        condition.reason.as_deref().unwrap_or("Unschedulable")
-    };
+    let reason =
+        if volume { "VolumeNotFound" } else { condition.reason.as_deref().unwrap_or("Unschedulable") };
     Some(PodProblem {
         container: None,
         reason: reason.to_owned(),
@@ -57,10 +54,7 @@ fn unscheduled(condition: &PodCondition) -> Option<PodProblem> {
 
 fn waiting(container: &ContainerStatus, since: Option<Timestamp>) -> Option<PodProblem> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let reason = waiting
-        .reason
-        .as_deref()
-        .filter(|reason| !ORDINARY.contains(reason))?;
+    let reason = waiting.reason.as_deref().filter(|reason| !ORDINARY.contains(reason))?;
     let mut message = waiting.message.clone().unwrap_or_default();
     let last = container.last_state.as_ref();
     if let Some(ended) = last.and_then(|state| state.terminated.as_ref()) {
@@ -82,10 +76,7 @@ mod tests {
 
     fn problems(status: &Value) -> Vec<(Option<String>, String, String)> {
         let pod = serde_json::from_value(json!({ "metadata": {}, "status": status })).expect("a Pod");
-        of(&pod)
-            .into_iter()
-            .map(|problem| (problem.container, problem.reason, problem.message))
-            .collect()
+        of(&pod).into_iter().map(|problem| (problem.container, problem.reason, problem.message)).collect()
     }
 
     fn container(state: &Value) -> Value {
@@ -110,10 +101,7 @@ mod tests {
             let found = problems(&json!({ kind: [container(&waiting)] }));
             let (container, reason, message) = &found[0];
             assert_eq!(container.as_deref(), Some("main"));
-            assert_eq!(
-                (reason.as_str(), message.as_str()),
-                ("ImagePullBackOff", "Back-off pulling image")
-            );
+            assert_eq!((reason.as_str(), message.as_str()), ("ImagePullBackOff", "Back-off pulling image"));
         }
     }
 
@@ -132,14 +120,8 @@ mod tests {
             problems(&json!({ "conditions": [
                 { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message } ] }))
         };
-        assert_eq!(
-            scheduled("0/1 nodes are available: 1 Too many pods.")[0].1,
-            "Unschedulable"
-        );
-        assert_eq!(
-            scheduled("persistentvolumeclaim \"w-data\" not found")[0].1,
-            "VolumeNotFound"
-        );
+        assert_eq!(scheduled("0/1 nodes are available: 1 Too many pods.")[0].1, "Unschedulable");
+        assert_eq!(scheduled("persistentvolumeclaim \"w-data\" not found")[0].1, "VolumeNotFound");
     }
 
     #[test]

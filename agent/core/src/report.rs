@@ -93,10 +93,7 @@ impl Iterator for Pages {
 
     fn next(&mut self) -> Option<Self::Item> {
         let infos = self.0.next()?;
-        let page = Page {
-            number: self.1,
-            last: self.0.len() == 0,
-        };
+        let page = Page { number: self.1, last: self.0.len() == 0 };
         self.1 += 1;
         Some(((page.number > 0 || !page.last).then_some(page), infos))
     }
@@ -128,9 +125,7 @@ mod tests {
 
     fn sizes(pages: Pages) -> Vec<(Option<(u32, bool)>, usize)> {
         let short = |page: Page| (page.number, page.last);
-        pages
-            .map(|(page, infos)| (page.map(short), infos.len()))
-            .collect()
+        pages.map(|(page, infos)| (page.map(short), infos.len())).collect()
     }
 
     #[test]
@@ -141,11 +136,7 @@ mod tests {
 
     #[test]
     fn more_workspaces_than_a_message_holds_continue_on_another_page() {
-        let expected = [
-            (Some((0, false)), 500),
-            (Some((1, false)), 500),
-            (Some((2, true)), 1),
-        ];
+        let expected = [(Some((0, false)), 500), (Some((1, false)), 500), (Some((2, true)), 1)];
         assert_eq!(sizes(Pages::new(infos(1_001, 1))), expected);
     }
 

@@ -51,9 +51,7 @@ impl SecretManifest {
 
 impl fmt::Debug for SecretManifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretManifest")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("SecretManifest").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Skip {
     BeingTerminated,
     /// The cluster has a newer generation: it is never lowered.
     OlderThanLive { live: Generation },
+    /// It is in the cluster, whole: the answer was written before the server knew.
+    AlreadyProven,
     /// The local policy forbids it.
     Refused(Refusal),
 }
@@ -91,9 +93,7 @@ impl Entry {
     fn fail(&mut self, details: ErrorDetails, now: Instant, jitter: f64) {
         let old = self.trouble.take().map(|trouble| trouble.backoff);
         let mut backoff = old.unwrap_or(Backoff::new(Duration::from_secs(10), Duration::from_mins(1)));
-        self.phase = Phase::Resting {
-            until: now + backoff.next(jitter),
-        };
+        self.phase = Phase::Resting { until: now + backoff.next(jitter) };
         self.trouble = Some(Trouble { details, backoff });
     }
 }
@@ -155,19 +155,16 @@ impl Work {
             }
             Phase::Unproven { .. } | Phase::Leaving { .. } | Phase::Gone if same => Err(Skip::AwaitingProof),
             // Another generation is another attempt: whoever changed something may have cured it.
-            Phase::Resting { until } if same && until > now => Err(Skip::BackingOff {
-                remaining: until - now,
-            }),
+            Phase::Resting { until } if same && until > now => {
+                Err(Skip::BackingOff { remaining: until - now })
+            }
             _ => Ok(()),
         }
     }
 
     /// An action begins.
     pub(crate) fn begin(&mut self, wanted: Wanted) {
-        let trouble = self
-            .entries
-            .remove(&wanted.workspace)
-            .and_then(|entry| entry.trouble);
+        let trouble = self.entries.remove(&wanted.workspace).and_then(|entry| entry.trouble);
         let entry = Entry {
             name: wanted.name,
             namespace: wanted.namespace,
@@ -188,14 +185,8 @@ impl Work {
         entry.deferred = None;
         entry.phase = match outcome {
             Outcome::Applied | Outcome::OlderThanLive { .. } => Phase::Unproven { until: now + PROOF },
-            Outcome::Leaving => Phase::Leaving {
-                from: now + LOOK_AGAIN,
-                until: now + DELETION,
-            },
-            Outcome::VolumesLeft => Phase::Leaving {
-                from: now + VOLUMES,
-                until: now + VOLUMES,
-            },
+            Outcome::Leaving => Phase::Leaving { from: now + LOOK_AGAIN, until: now + DELETION },
+            Outcome::VolumesLeft => Phase::Leaving { from: now + VOLUMES, until: now + VOLUMES },
             Outcome::Gone => Phase::Gone,
             Outcome::Failed(details) => return entry.fail(details, now, jitter),
         };
@@ -265,10 +256,7 @@ impl Work {
         let held = entries.filter(|(_, entry)| entry.phase != Phase::Idle);
         held.flat_map(|(workspace, entry)| {
             let generations = [Some(entry.generation), entry.deferred].into_iter().flatten();
-            generations.map(|generation| Received {
-                workspace_id: *workspace,
-                generation,
-            })
+            generations.map(|generation| Received { workspace_id: *workspace, generation })
         })
         .collect()
     }
@@ -284,7 +272,5 @@ fn look_at(index: &Index, workspace: WorkspaceId, entry: &Entry) -> Option<Insta
 }
 
 fn is_proven(index: &Index, workspace: WorkspaceId, entry: &Entry, generation: Generation) -> bool {
-    let view = index.view(workspace);
-    let live = view.deployment().and_then(|fact| fact.applied_generation);
-    live.is_some_and(|live| live >= generation) && view.has_secrets(&entry.name)
+    index.view(workspace).proves(generation, &entry.name)
 }
