@@ -48,10 +48,7 @@ const CONTROL_PLANE: Toolchain = Toolchain {
         "kubelet",
     ],
     // Without the version the node calls itself v0.0.0.
-    arguments: &[
-        "-ldflags",
-        "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3",
-    ],
+    arguments: &["-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3"],
 };
 
 /// Where the programs are.
@@ -64,20 +61,14 @@ pub struct Binaries {
 impl Binaries {
     /// The cached programs, or `None` when one of the two builds is still to be done.
     pub fn cached() -> anyhow::Result<Option<Self>> {
-        let found = Self {
-            control_plane: CONTROL_PLANE.directory()?,
-            node: NODE.directory()?,
-        };
+        let found = Self { control_plane: CONTROL_PLANE.directory()?, node: NODE.directory()? };
         let complete = CONTROL_PLANE.is_complete(&found.control_plane) && NODE.is_complete(&found.node);
         Ok(complete.then_some(found))
     }
 
     /// The cached programs, built first where they are missing (about 12 minutes on two cores).
     pub async fn ensure() -> anyhow::Result<Self> {
-        Ok(Self {
-            node: NODE.ensure().await?,
-            control_plane: CONTROL_PLANE.ensure().await?,
-        })
+        Ok(Self { node: NODE.ensure().await?, control_plane: CONTROL_PLANE.ensure().await? })
     }
 
     pub fn kubectl(&self) -> PathBuf {
@@ -87,22 +78,16 @@ impl Binaries {
 
 impl Toolchain {
     fn module(&self) -> PathBuf {
-        paths::repository()
-            .join("integration-tests/kubernetes")
-            .join(self.name)
+        paths::repository().join("integration-tests/kubernetes").join(self.name)
     }
 
     fn directory(&self) -> anyhow::Result<PathBuf> {
         let key = key(&self.module())?;
-        Ok(paths::cache()?
-            .join("kubernetes")
-            .join(format!("{}-{key}", self.name)))
+        Ok(paths::cache()?.join("kubernetes").join(format!("{}-{key}", self.name)))
     }
 
     fn is_complete(&self, directory: &Path) -> bool {
-        self.programs
-            .iter()
-            .all(|program| directory.join(program).is_file())
+        self.programs.iter().all(|program| directory.join(program).is_file())
     }
 
     async fn ensure(&self) -> anyhow::Result<PathBuf> {
@@ -127,10 +112,7 @@ impl Toolchain {
         let scratch = tempfile::tempdir_in(parent).context("no room for a build")?;
         let log = parent.join(format!("{}.log", self.name));
         let mut build = command("go");
-        build
-            .current_dir(self.module())
-            .args(["build", "-trimpath"])
-            .args(self.arguments);
+        build.current_dir(self.module()).args(["build", "-trimpath"]).args(self.arguments);
         build.arg("-o").arg(scratch.path().join("bin/")).arg("tool");
         logged(&mut build, &log).await?;
         if directory.exists() {

@@ -20,10 +20,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 /// When it cannot be started or exits with anything but 0; the message holds the end of its standard error.
 pub async fn output(command: &mut Command) -> anyhow::Result<String> {
     let shown = shown(command);
-    let output = command
-        .output()
-        .await
-        .with_context(|| format!("`{shown}` cannot be started"))?;
+    let output = command.output().await.with_context(|| format!("`{shown}` cannot be started"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -35,9 +32,7 @@ pub async fn output(command: &mut Command) -> anyhow::Result<String> {
 pub async fn logged(command: &mut Command, log: &Path) -> anyhow::Result<()> {
     let shown = shown(command);
     let file = crate::process::log_file(log)?;
-    let errors = file
-        .try_clone()
-        .context("a log file's handle cannot be duplicated")?;
+    let errors = file.try_clone().context("a log file's handle cannot be duplicated")?;
     let status = command
         .stdout(file)
         .stderr(errors)
@@ -48,11 +43,7 @@ pub async fn logged(command: &mut Command, log: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    bail!(
-        "`{shown}`: {status}; the end of {}:\n{}",
-        log.display(),
-        last_lines(&text, 20)
-    )
+    bail!("`{shown}`: {status}; the end of {}:\n{}", log.display(), last_lines(&text, 20))
 }
 
 /// Whether a program of this name can be run.
@@ -73,8 +64,5 @@ pub(crate) fn last_lines(text: &str, count: usize) -> String {
 fn shown(command: &Command) -> String {
     let command = command.as_std();
     let arguments = command.get_args().take(3).map(OsStr::to_string_lossy);
-    std::iter::once(command.get_program().to_string_lossy())
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once(command.get_program().to_string_lossy()).chain(arguments).collect::<Vec<_>>().join(" ")
 }

@@ -34,34 +34,21 @@ impl Daemon {
     pub(crate) fn spawn(recipe: Recipe) -> anyhow::Result<Self> {
         let log = log_file(&recipe.log)?;
         let mut command = Command::new(&recipe.program);
-        command
-            .args(&recipe.arguments)
-            .envs(recipe.environment.iter().cloned());
+        command.args(&recipe.arguments).envs(recipe.environment.iter().cloned());
         command
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("a log's handle cannot be duplicated")?)
             .stderr(log);
-        let child = command
-            .spawn()
-            .with_context(|| format!("{} cannot be started", recipe.program.display()))?;
+        let child =
+            command.spawn().with_context(|| format!("{} cannot be started", recipe.program.display()))?;
         let process = ProcessId::of(child.id())
             .with_context(|| format!("it ended at once; see {}", recipe.log.display()))?;
-        Ok(Self {
-            recipe,
-            child,
-            process,
-        })
+        Ok(Self { recipe, child, process })
     }
 
     /// Waits for its 200.
     pub(crate) async fn ready(&self, limit: Duration) -> anyhow::Result<()> {
-        let name = self
-            .recipe
-            .program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = self.recipe.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let deadline = Instant::now() + limit;
         while !answers(&self.recipe.ready_url).await {
             if !self.process.is_alive() {

@@ -23,11 +23,8 @@ struct Base {
     packages: &'static str,
 }
 
-const RUNTIME: Base = Base {
-    name: "base-runtime",
-    variant: "extract",
-    packages: "libc6,libgcc-s1,ca-certificates",
-};
+const RUNTIME: Base =
+    Base { name: "base-runtime", variant: "extract", packages: "libc6,libgcc-s1,ca-certificates" };
 const DEVELOPMENT: Base = Base {
     name: "base-development",
     variant: "essential",
@@ -94,10 +91,8 @@ pub async fn archive(image: &Image) -> anyhow::Result<PathBuf> {
     packages::check(packages::IMAGES)?;
     let _lock = Lock::wait(&store.join("images.lock"))?;
     if !archive.is_file() {
-        let build = Build {
-            store: &store,
-            scratch: tempfile::tempdir_in(&store).context("no room for an image")?,
-        };
+        let build =
+            Build { store: &store, scratch: tempfile::tempdir_in(&store).context("no room for an image")? };
         build.run(image, &inputs, &archive).await?;
         remove_older(&store, image.name, &archive);
     }
@@ -121,10 +116,8 @@ fn plan(image: &Image) -> anyhow::Result<(Vec<PathBuf>, PathBuf)> {
 fn inputs(image: &Image, containerfile: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut inputs = vec![containerfile.to_owned()];
     for program in image.copied {
-        let found = ["/usr/bin", "/bin"]
-            .iter()
-            .map(|dir| Path::new(dir).join(program))
-            .find(|path| path.is_file());
+        let found =
+            ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.is_file());
         inputs.push(found.with_context(|| format!("{program} is not installed"))?);
     }
     if let Some(program) = image.program {
@@ -173,35 +166,18 @@ impl Build<'_> {
         }
         if let (Some(program), true) = (image.program, is_installed("strip")) {
             // Debug information is four fifths of it.
-            self.log(command("strip").arg(context.join(program)), "strip")
-                .await?;
+            self.log(command("strip").arg(context.join(program)), "strip").await?;
         }
         let mut bud = self.buildah();
-        bud.args([
-            "bud",
-            "--isolation",
-            "chroot",
-            "--layers=false",
-            "--tag",
-            image.reference,
-        ]);
+        bud.args(["bud", "--isolation", "chroot", "--layers=false", "--tag", image.reference]);
         if let Some(base) = image.base {
-            bud.arg("--build-arg")
-                .arg(format!("BASE={}", self.base(base).await?));
+            bud.arg("--build-arg").arg(format!("BASE={}", self.base(base).await?));
         }
         self.log(bud.arg(&context), image.name).await?;
         let partial = self.scratch.path().join("image.tar");
         let target = format!("oci-archive:{}:{}", partial.display(), image.reference);
-        self.log(
-            self.buildah().args(["push", image.reference, &target]),
-            image.name,
-        )
-        .await?;
-        self.log(
-            self.buildah().args(["rmi", "--force", image.reference]),
-            image.name,
-        )
-        .await?;
+        self.log(self.buildah().args(["push", image.reference, &target]), image.name).await?;
+        self.log(self.buildah().args(["rmi", "--force", image.reference]), image.name).await?;
         fs::rename(&partial, archive).with_context(|| format!("{} cannot be made", archive.display()))
     }
 
@@ -209,20 +185,14 @@ impl Build<'_> {
     async fn base(&self, base: &Base) -> anyhow::Result<String> {
         let key = hex(format!("{base:?} {}", suite()).as_bytes())[..16].to_owned();
         let reference = format!("localhost/berth/{}:{key}", base.name);
-        let present = self
-            .buildah()
-            .args(["inspect", "--type", "image", &reference])
-            .output()
-            .await;
+        let present = self.buildah().args(["inspect", "--type", "image", &reference]).output().await;
         if present.is_ok_and(|output| output.status.success()) {
             return Ok(reference);
         }
         let context = self.scratch.path().join(base.name);
         fs::create_dir(&context).context("no build context")?;
         let mut debootstrap = command("mmdebstrap");
-        debootstrap
-            .arg(format!("--variant={}", base.variant))
-            .arg(format!("--include={}", base.packages));
+        debootstrap.arg(format!("--variant={}", base.variant)).arg(format!("--include={}", base.packages));
         if base.variant == "extract" {
             debootstrap.arg(format!("--customize-hook={CERTIFICATES}"));
         }
@@ -231,15 +201,7 @@ impl Build<'_> {
         fs::write(context.join("Containerfile"), "FROM scratch\nADD root.tar /\n")
             .context("no Containerfile")?;
         let mut bud = self.buildah();
-        bud.args([
-            "bud",
-            "--isolation",
-            "chroot",
-            "--layers=false",
-            "--tag",
-            &reference,
-        ])
-        .arg(&context);
+        bud.args(["bud", "--isolation", "chroot", "--layers=false", "--tag", &reference]).arg(&context);
         self.log(&mut bud, base.name).await?;
         Ok(reference)
     }

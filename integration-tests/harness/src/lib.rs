@@ -19,9 +19,9 @@ pub mod process;
 mod server;
 
 pub use agent::{AgentOptions, AgentProcess};
-pub use daemon::{answers, get};
 pub use cluster::shared::shared_cluster;
 pub use cluster::{Cluster, ClusterConfig};
+pub use daemon::{answers, get};
 pub use postgres::Postgres;
 pub use server::{Server, ServerOptions};
 

@@ -13,8 +13,7 @@ impl Lock {
     /// Waits until no other process holds the lock at `path`.
     pub fn wait(path: &Path) -> anyhow::Result<Self> {
         let file = open(path)?;
-        file.lock()
-            .with_context(|| format!("{} cannot be locked", path.display()))?;
+        file.lock().with_context(|| format!("{} cannot be locked", path.display()))?;
         Ok(Self(file))
     }
 

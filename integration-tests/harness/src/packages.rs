@@ -29,11 +29,8 @@ pub const IMAGES: &[Need] = &[
 
 /// The packages that are missing.
 pub fn missing(needs: &[Need]) -> Vec<&'static str> {
-    let mut packages: Vec<_> = needs
-        .iter()
-        .filter(|(program, _)| !is_installed(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let mut packages: Vec<_> =
+        needs.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     packages.sort_unstable();
     packages.dedup();
     packages
@@ -70,11 +67,6 @@ pub async fn install(packages: &[&str]) -> anyhow::Result<()> {
         apt
     };
     output(apt().arg("update")).await?;
-    output(
-        apt()
-            .args(["install", "--yes", "--no-install-recommends"])
-            .args(packages),
-    )
-    .await?;
+    output(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages)).await?;
     Ok(())
 }

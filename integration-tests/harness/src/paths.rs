@@ -41,10 +41,7 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
             return Ok(candidate);
         }
     }
-    bail!(
-        "{name} is not built beside {}: run `cargo build --workspace` first",
-        own.display()
-    )
+    bail!("{name} is not built beside {}: run `cargo build --workspace` first", own.display())
 }
 
 /// An environment variable that is set to something.

@@ -43,10 +43,7 @@ impl Postgres {
                     .context("no room for Postgres")?,
             ),
         };
-        let home = dir
-            .or(scratch.as_ref().map(tempfile::TempDir::path))
-            .context("no directory")?
-            .to_owned();
+        let home = dir.or(scratch.as_ref().map(tempfile::TempDir::path)).context("no directory")?.to_owned();
         fs::create_dir_all(&home).with_context(|| format!("{} cannot be made", home.display()))?;
         if is_root() {
             chown(&home, Some(NOBODY), Some(NOBODY)).context("Postgres cannot be given its directory")?;
@@ -74,13 +71,7 @@ impl Postgres {
                 return Err(cause.context(crate::command::last_lines(&log, 5)));
             }
         };
-        Ok(Self {
-            _scratch: scratch,
-            child,
-            process,
-            port,
-            databases: AtomicU32::new(0),
-        })
+        Ok(Self { _scratch: scratch, child, process, port, databases: AtomicU32::new(0) })
     }
 
     fn launch(programs: &Path, home: &Path, port: u16, temporary: bool) -> anyhow::Result<Child> {
@@ -101,13 +92,8 @@ impl Postgres {
             set("full_page_writes=off");
             set("synchronous_commit=off");
         }
-        postgres
-            .stdout(log.try_clone().context("a log's handle cannot be duplicated")?)
-            .stderr(log);
-        postgres
-            .stdin(Stdio::piped())
-            .spawn()
-            .context("Postgres cannot be started")
+        postgres.stdout(log.try_clone().context("a log's handle cannot be duplicated")?).stderr(log);
+        postgres.stdin(Stdio::piped()).spawn().context("Postgres cannot be started")
     }
 
     /// Its database `postgres`, as superuser.
@@ -122,14 +108,10 @@ impl Postgres {
     /// A new empty database, and its URL.
     pub async fn create_database(&self) -> anyhow::Result<String> {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls)
-            .await
-            .context("Postgres is gone")?;
+        let (client, connection) =
+            tokio_postgres::connect(&self.url(), NoTls).await.context("Postgres is gone")?;
         let connection = tokio::spawn(connection);
-        client
-            .batch_execute(&format!("CREATE DATABASE {name}"))
-            .await
-            .context("no new database")?;
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.context("no new database")?;
         drop(client);
         connection.await.context("the connection's task")??;
         Ok(self.url_of(&name))
@@ -143,10 +125,7 @@ impl Postgres {
     /// Stops it in order: connections are ended, everything is written.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.process.signal(Signal::INT);
-        ensure!(
-            self.process.ended_within(Duration::from_secs(30)).await,
-            "Postgres does not stop"
-        );
+        ensure!(self.process.ended_within(Duration::from_secs(30)).await, "Postgres does not stop");
         Ok(())
     }
 }
@@ -168,12 +147,7 @@ fn programs() -> anyhow::Result<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .filter(|(_, programs)| programs.join("initdb").exists())
         .collect();
     versions.sort();
@@ -208,10 +182,7 @@ async fn wait(port: u16, shell: &Child) -> anyhow::Result<ProcessId> {
     let shell = ProcessId::of(shell.id()).context("Postgres ended at once")?;
     for _ in 0..3000 {
         let answers = tokio_postgres::connect(&url, NoTls).await.is_ok();
-        let server = shell
-            .children()
-            .into_iter()
-            .find(|child| child.name().as_deref() == Some("postgres"));
+        let server = shell.children().into_iter().find(|child| child.name().as_deref() == Some("postgres"));
         if let (true, Some(server)) = (answers, server) {
             return Ok(server);
         }

@@ -20,10 +20,7 @@ pub struct ProcessId {
 impl ProcessId {
     /// The process that has this pid now.
     pub fn of(pid: u32) -> Option<Self> {
-        Some(Self {
-            pid,
-            started: start_time(pid)?,
-        })
+        Some(Self { pid, started: start_time(pid)? })
     }
 
     /// Whether it still runs. A zombie does not.
@@ -82,9 +79,7 @@ impl ProcessId {
     pub fn children(self) -> Vec<Self> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid);
         let text = fs::read_to_string(path).unwrap_or_default();
-        text.split_whitespace()
-            .filter_map(|pid| Self::of(pid.parse().ok()?))
-            .collect()
+        text.split_whitespace().filter_map(|pid| Self::of(pid.parse().ok()?)).collect()
     }
 }
 
@@ -136,21 +131,12 @@ mod tests {
 
     #[test]
     fn a_pid_that_was_given_to_another_process_is_not_signalled() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("30")
-            .spawn()
-            .expect("sleep starts");
+        let mut child = std::process::Command::new("sleep").arg("30").spawn().expect("sleep starts");
         let real = ProcessId::of(child.id()).expect("it runs");
-        let stale = ProcessId {
-            started: real.started - 1,
-            ..real
-        };
+        let stale = ProcessId { started: real.started - 1, ..real };
         assert!(!stale.is_alive());
         stale.signal(Signal::KILL);
-        assert!(
-            real.is_alive(),
-            "a signal for an earlier process reached a later one"
-        );
+        assert!(real.is_alive(), "a signal for an earlier process reached a later one");
         real.signal(Signal::KILL);
         child.wait().expect("it ends");
         assert!(!real.is_alive());

@@ -52,14 +52,8 @@ impl Server {
             .with_context(|| format!("{} cannot be made", options.dir.display()))?;
         let address = free_address(Ipv4Addr::LOCALHOST.into())?;
         let metrics = free_address(Ipv4Addr::LOCALHOST.into())?;
-        let also = options
-            .also_listen
-            .iter()
-            .map(|ip| SocketAddr::new(*ip, address.port()));
-        let listen: Vec<_> = std::iter::once(address)
-            .chain(also)
-            .map(|one| one.to_string())
-            .collect();
+        let also = options.also_listen.iter().map(|ip| SocketAddr::new(*ip, address.port()));
+        let listen: Vec<_> = std::iter::once(address).chain(also).map(|one| one.to_string()).collect();
         let kek = options.dir.join("kek");
         if !kek.exists() {
             write_kek(&kek)?;
@@ -82,12 +76,7 @@ impl Server {
             ready_url: format!("http://{address}/readyz"),
         })?;
         daemon.ready(Duration::from_secs(60)).await?;
-        Ok(Self {
-            daemon,
-            address,
-            metrics,
-            first_token,
-        })
+        Ok(Self { daemon, address, metrics, first_token })
     }
 
     /// On 127.0.0.1, without a slash at the end.

@@ -15,10 +15,7 @@ fn hierarchies() -> Vec<PathBuf> {
         return vec![root.to_owned()];
     }
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir() && !path.is_symlink())
-        .collect()
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink()).collect()
 }
 
 /// Makes the group that the kubelet is told to stay in.
@@ -27,16 +24,10 @@ pub(super) fn create(slot: u8) {
         // Version 2 hands a controller down only where the parent says so; version 1 has no such file. A hierarchy
         // that refuses is one that the kubelet does without, or names in its own error.
         if let Ok(controllers) = fs::read_to_string(top.join("cgroup.controllers")) {
-            let wanted: Vec<_> = controllers
-                .split_whitespace()
-                .map(|name| format!("+{name}"))
-                .collect();
+            let wanted: Vec<_> = controllers.split_whitespace().map(|name| format!("+{name}")).collect();
             let _ = fs::write(top.join("cgroup.subtree_control"), wanted.join(" "));
             let _ = fs::create_dir(top.join(slot_name(slot)));
-            let _ = fs::write(
-                top.join(slot_name(slot)).join("cgroup.subtree_control"),
-                wanted.join(" "),
-            );
+            let _ = fs::write(top.join(slot_name(slot)).join("cgroup.subtree_control"), wanted.join(" "));
         } else {
             let _ = fs::create_dir(top.join(slot_name(slot)));
         }
@@ -60,10 +51,7 @@ pub(super) fn remove_leftovers() {
 /// A cgroup is removed with rmdir, leaves first; the files in it are not files.
 fn remove_tree(group: &Path) {
     let Ok(entries) = fs::read_dir(group) else { return };
-    for entry in entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-    {
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
         remove_tree(&entry.path());
     }
     // Busy while a process in it is still ending: the next start tries again.

@@ -55,11 +55,7 @@ pub(super) const STOP_ORDER: [&str; 8] = [
 ];
 
 fn component<const N: usize>(name: &'static str, program: PathBuf, arguments: [String; N]) -> Component {
-    Component {
-        name,
-        program,
-        arguments: arguments.into(),
-    }
+    Component { name, program, arguments: arguments.into() }
 }
 
 fn etcd(plan: &Plan) -> Component {
@@ -107,22 +103,13 @@ fn api_server(plan: &Plan) -> Component {
             format!("--tls-cert-file={}", plan.path("pki/api-server.crt")),
             format!("--tls-private-key-file={}", plan.path("pki/api-server.key")),
             format!("--kubelet-certificate-authority={}", plan.path("pki/ca.crt")),
-            format!(
-                "--kubelet-client-certificate={}",
-                plan.path("pki/api-server-client.crt")
-            ),
+            format!("--kubelet-client-certificate={}", plan.path("pki/api-server-client.crt")),
             format!("--kubelet-client-key={}", plan.path("pki/api-server-client.key")),
             // The node's name cannot be resolved; exec and logs go by address.
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!(
-                "--service-account-key-file={}",
-                plan.path("pki/service-accounts.pub")
-            ),
-            format!(
-                "--service-account-signing-key-file={}",
-                plan.path("pki/service-accounts.key")
-            ),
+            format!("--service-account-key-file={}", plan.path("pki/service-accounts.pub")),
+            format!("--service-account-signing-key-file={}", plan.path("pki/service-accounts.key")),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--enable-admission-plugins=NodeRestriction".to_owned(),
             "--allow-privileged=true".to_owned(),
@@ -143,10 +130,7 @@ fn controller_manager(plan: &Plan) -> Component {
         plan.control_plane_programs.join("kube-controller-manager"),
         [
             kubeconfig(plan, "kube-controller-manager"),
-            format!(
-                "--service-account-private-key-file={}",
-                plan.path("pki/service-accounts.key")
-            ),
+            format!("--service-account-private-key-file={}", plan.path("pki/service-accounts.key")),
             format!("--root-ca-file={}", plan.path("pki/ca.crt")),
             "--use-service-account-credentials=true".to_owned(),
             "--leader-elect=false".to_owned(),

@@ -34,40 +34,15 @@ pub(super) fn write(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
         write_atomically(&pki.join("service-accounts.pub"), key.public_key_pem())?;
         secret(&pki.join("service-accounts.key"), &key.serialize_pem())?;
     }
-    let names = [
-        "localhost",
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-    ]
-    .map(str::to_owned);
-    let addresses = [
-        plan.node_address(),
-        plan.first_service_address(),
-        IpAddr::from([127, 0, 0, 1]),
-    ];
+    let names =
+        ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"].map(str::to_owned);
+    let addresses = [plan.node_address(), plan.first_service_address(), IpAddr::from([127, 0, 0, 1])];
     authority.issue_server(&pki, "api-server", &names, &addresses)?;
-    authority.issue_server(
-        &pki,
-        "etcd",
-        &["localhost".to_owned()],
-        &[IpAddr::from([127, 0, 0, 1])],
-    )?;
-    authority.issue_server(
-        &pki,
-        "kubelet-server",
-        &[plan.node_name()],
-        &[plan.node_address()],
-    )?;
+    authority.issue_server(&pki, "etcd", &["localhost".to_owned()], &[IpAddr::from([127, 0, 0, 1])])?;
+    authority.issue_server(&pki, "kubelet-server", &[plan.node_name()], &[plan.node_address()])?;
     for client in clients(plan) {
         let (certificate, key) = authority.issue_client(&pki, &client)?;
-        let config = kubeconfig(
-            plan,
-            &client.common_name,
-            &authority.certificate,
-            &certificate,
-            &key,
-        );
+        let config = kubeconfig(plan, &client.common_name, &authority.certificate, &certificate, &key);
         secret(&dir.join(format!("{}.kubeconfig", client.file)), &config)?;
     }
     Ok(())
@@ -85,11 +60,7 @@ fn clients(plan: &Plan) -> [Client; 6] {
         client("kube-controller-manager", "system:kube-controller-manager", None),
         client("kube-scheduler", "system:kube-scheduler", None),
         client("kube-proxy", "system:kube-proxy", None),
-        client(
-            "kubelet",
-            &format!("system:node:{}", plan.node_name()),
-            Some("system:nodes"),
-        ),
+        client("kubelet", &format!("system:node:{}", plan.node_name()), Some("system:nodes")),
     ]
 }
 
@@ -112,17 +83,12 @@ impl Authority {
         if !certificate_file.exists() {
             write_atomically(&certificate_file, params.self_signed(&key)?.pem())?;
         }
-        Ok(Self {
-            certificate: fs::read_to_string(&certificate_file)?,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(Self { certificate: fs::read_to_string(&certificate_file)?, issuer: Issuer::new(params, key) })
     }
 
     fn params() -> CertificateParams {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "berth-cluster-ca");
+        params.distinguished_name.push(DnType::CommonName, "berth-cluster-ca");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         params
@@ -137,26 +103,18 @@ impl Authority {
     ) -> anyhow::Result<()> {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, file);
-        params
-            .subject_alt_names
-            .extend(addresses.iter().copied().map(SanType::IpAddress));
+        params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
         // Both, since etcd calls itself with its server certificate.
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(pki, file, params).map(drop)
     }
 
     fn issue_client(&self, pki: &Path, client: &Client) -> anyhow::Result<(String, String)> {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, client.common_name.as_str());
+        params.distinguished_name.push(DnType::CommonName, client.common_name.as_str());
         if let Some(organization) = client.organization {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, organization);
+            params.distinguished_name.push(DnType::OrganizationName, organization);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(pki, client.file, params)
@@ -211,6 +169,5 @@ fn secret(path: &Path, contents: &str) -> anyhow::Result<()> {
         .mode(0o600)
         .open(path)
         .with_context(|| format!("{} cannot be made", path.display()))?;
-    file.write_all(contents.as_bytes())
-        .with_context(|| format!("{} cannot be written", path.display()))
+    file.write_all(contents.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
 }

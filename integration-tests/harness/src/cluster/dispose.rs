@@ -29,8 +29,7 @@ fn end_all_others() {
     let others = || {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        pids.filter(move |pid| *pid != 1 && *pid != own)
-            .filter_map(ProcessId::of)
+        pids.filter(move |pid| *pid != 1 && *pid != own).filter_map(ProcessId::of)
     };
     for _ in 0..100 {
         if others().map(|process| process.signal(Signal::KILL)).count() == 0 {
@@ -46,10 +45,7 @@ fn unmount_below(root: &Path) {
     let mut points: Vec<&str> = mounts.lines().filter_map(|line| line.split(' ').nth(1)).collect();
     // Those on top of others come later.
     points.reverse();
-    for point in points
-        .into_iter()
-        .filter(|point| Path::new(point).starts_with(root))
-    {
+    for point in points.into_iter().filter(|point| Path::new(point).starts_with(root)) {
         let _ = unmount(point, UnmountFlags::DETACH);
     }
 }

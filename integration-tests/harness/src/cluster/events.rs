@@ -45,9 +45,7 @@ impl Events {
 /// All events of the present run so far.
 pub(super) fn read(dir: &Path) -> Vec<Event> {
     let text = fs::read_to_string(dir.join(FILE)).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// Forgets an earlier run.

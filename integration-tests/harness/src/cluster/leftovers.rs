@@ -38,9 +38,8 @@ pub(super) fn remove() {
 /// Whether owner and supervisor have both ended.
 fn is_orphan(dir: &Path) -> bool {
     let alive = |file: &str| {
-        let process = fs::read(dir.join(file))
-            .ok()
-            .and_then(|text| serde_json::from_slice::<ProcessId>(&text).ok());
+        let process =
+            fs::read(dir.join(file)).ok().and_then(|text| serde_json::from_slice::<ProcessId>(&text).ok());
         process.map(ProcessId::is_alive)
     };
     alive(OWNER) == Some(false) && alive(super::PROCESS_FILE) != Some(true)

@@ -125,16 +125,12 @@ impl Cluster {
 
     /// `kill -9` of a component; it stays down until [`Cluster::start_component`].
     pub async fn kill(&self, component: &str) -> anyhow::Result<()> {
-        control::ask(&self.dir, Request::Kill(component.to_owned()))
-            .await
-            .map(drop)
+        control::ask(&self.dir, Request::Kill(component.to_owned())).await.map(drop)
     }
 
     /// Starts a component that does not run.
     pub async fn start_component(&self, component: &str) -> anyhow::Result<()> {
-        control::ask(&self.dir, Request::Start(component.to_owned()))
-            .await
-            .map(drop)
+        control::ask(&self.dir, Request::Start(component.to_owned())).await.map(drop)
     }
 
     /// The components that should run and do not.
@@ -177,9 +173,7 @@ impl Cluster {
             self.process.ended_within(Duration::from_secs(10)).await;
         }
         if let Some(child) = &mut self.child {
-            child
-                .wait()
-                .context("the cluster's process cannot be waited for")?;
+            child.wait().context("the cluster's process cannot be waited for")?;
         }
         self.clean_up();
         Ok(())

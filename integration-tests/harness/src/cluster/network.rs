@@ -46,17 +46,12 @@ pub(super) async fn connect(pid: u32, wanted: Option<u8>) -> anyhow::Result<u8> 
     }
     let routes = ip("-4 route show table all").await?;
     for slot in 0..SLOTS {
-        let conflict = [88, 89, 90]
-            .iter()
-            .any(|net| routes.contains(&format!("10.{net}.{slot}.")));
+        let conflict = [88, 89, 90].iter().any(|net| routes.contains(&format!("10.{net}.{slot}.")));
         if !conflict && !slot_is_taken(slot) && cable(pid, slot).await.is_ok() {
             return Ok(slot);
         }
     }
-    bail!(
-        "none of the {SLOTS} address ranges 10.88.0.0/30 to 10.88.{}.0/30 is free",
-        SLOTS - 1
-    )
+    bail!("none of the {SLOTS} address ranges 10.88.0.0/30 to 10.88.{}.0/30 is free", SLOTS - 1)
 }
 
 async fn cable(pid: u32, slot: u8) -> anyhow::Result<()> {
@@ -66,10 +61,7 @@ async fn cable(pid: u32, slot: u8) -> anyhow::Result<()> {
     ip(&format!("link set {name} up")).await?;
     for net in [89, 90] {
         // Until the cluster's end is up the gateway cannot be seen to be on the link.
-        ip(&format!(
-            "route add 10.{net}.{slot}.0/24 via 10.88.{slot}.2 dev {name} onlink"
-        ))
-        .await?;
+        ip(&format!("route add 10.{net}.{slot}.0/24 via 10.88.{slot}.2 dev {name} onlink")).await?;
     }
     Ok(())
 }
@@ -77,7 +69,9 @@ async fn cable(pid: u32, slot: u8) -> anyhow::Result<()> {
 /// Removes the cable at once. The kernel would do it too, a while after the last process.
 pub(super) fn disconnect(slot: u8) {
     let mut ip = std::process::Command::new("ip");
-    ip.args(["link", "delete", &slot_name(slot)]).env("PATH", SYSTEM_PATH).stderr(std::process::Stdio::null());
+    ip.args(["link", "delete", &slot_name(slot)])
+        .env("PATH", SYSTEM_PATH)
+        .stderr(std::process::Stdio::null());
     // Refused when the kernel was quicker.
     let _ = ip.status();
 }

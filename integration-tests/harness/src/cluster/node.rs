@@ -19,10 +19,7 @@ pub(super) fn host_pid(init: u32, inner: &str) -> Option<u32> {
         .filter(|pid| namespace(*pid).as_ref() == Some(&wanted))
         .find(|pid| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            let numbers = status
-                .lines()
-                .find_map(|line| line.strip_prefix("NSpid:"))
-                .unwrap_or_default();
+            let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
             numbers.split_whitespace().next_back() == Some(inner)
         })
 }
@@ -32,25 +29,9 @@ pub(super) async fn import_image(cluster: &Cluster, archive: &Path) -> anyhow::R
     let init = cluster.init().context("the cluster has ended")?;
     let ctr = cluster.plan.node_programs.join("ctr");
     let mut import = command("nsenter");
-    import
-        .args([
-            "--target",
-            &init.pid.to_string(),
-            "--mount",
-            "--pid",
-            "--net",
-            "--",
-        ])
-        .arg(ctr);
-    import.args([
-        "--address",
-        &cluster.plan.path("containerd.sock"),
-        "--namespace",
-        "k8s.io",
-    ]);
+    import.args(["--target", &init.pid.to_string(), "--mount", "--pid", "--net", "--"]).arg(ctr);
+    import.args(["--address", &cluster.plan.path("containerd.sock"), "--namespace", "k8s.io"]);
     import.args(["images", "import", "--local"]).arg(archive);
-    output(&mut import)
-        .await
-        .with_context(|| format!("{} cannot be imported", archive.display()))?;
+    output(&mut import).await.with_context(|| format!("{} cannot be imported", archive.display()))?;
     Ok(())
 }

@@ -54,11 +54,7 @@ pub struct Ports {
 
 impl Ports {
     /// Alone in a network namespace every port is free.
-    const ALONE: Self = Self {
-        api: 6443,
-        etcd: 2379,
-        etcd_peer: 2380,
-    };
+    const ALONE: Self = Self { api: 6443, etcd: 2379, etcd_peer: 2380 };
 
     /// Ports that were free a moment ago.
     fn free() -> anyhow::Result<Self> {
@@ -67,11 +63,7 @@ impl Ports {
             .collect::<Result<_, _>>()
             .context("no free port")?;
         let port = |index: usize| -> anyhow::Result<u16> { Ok(listeners[index].local_addr()?.port()) };
-        Ok(Self {
-            api: port(0)?,
-            etcd: port(1)?,
-            etcd_peer: port(2)?,
-        })
+        Ok(Self { api: port(0)?, etcd: port(1)?, etcd_peer: port(2)? })
     }
 }
 
@@ -93,11 +85,7 @@ impl Plan {
 
     /// The cluster's directory as its own processes see it. Short, because the paths of sockets must be.
     pub fn root(&self) -> &Path {
-        if self.node {
-            Path::new("/run/berth")
-        } else {
-            &self.host_dir
-        }
+        if self.node { Path::new("/run/berth") } else { &self.host_dir }
     }
 
     pub fn path(&self, below: &str) -> String {
@@ -115,20 +103,12 @@ impl Plan {
 
     /// The host's end of the cable between host and cluster: where pods find what runs on the host.
     pub fn host_address(&self) -> IpAddr {
-        if self.node {
-            Ipv4Addr::new(10, 88, self.slot, 1).into()
-        } else {
-            Ipv4Addr::LOCALHOST.into()
-        }
+        if self.node { Ipv4Addr::new(10, 88, self.slot, 1).into() } else { Ipv4Addr::LOCALHOST.into() }
     }
 
     /// The cluster's end: the node, with the API server on it.
     pub fn node_address(&self) -> IpAddr {
-        if self.node {
-            Ipv4Addr::new(10, 88, self.slot, 2).into()
-        } else {
-            Ipv4Addr::LOCALHOST.into()
-        }
+        if self.node { Ipv4Addr::new(10, 88, self.slot, 2).into() } else { Ipv4Addr::LOCALHOST.into() }
     }
 
     pub fn pods(&self) -> String {

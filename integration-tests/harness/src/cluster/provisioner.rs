@@ -33,9 +33,7 @@ pub struct Provisioner {
 
 impl fmt::Debug for Provisioner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provisioner")
-            .field("directory", &self.directory)
-            .finish_non_exhaustive()
+        f.debug_struct("Provisioner").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -52,11 +50,7 @@ enum ProvisionError {
 impl Provisioner {
     pub fn new(client: Client, directory: PathBuf, node: String) -> anyhow::Result<Self> {
         fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
-        Ok(Self {
-            client,
-            directory,
-            node,
-        })
+        Ok(Self { client, directory, node })
     }
 
     /// Serves claims until the process ends.
@@ -71,15 +65,13 @@ impl Provisioner {
             retry,
             Arc::clone(&context),
         );
-        let volumes = Controller::new(
-            Api::<PersistentVolume>::all(context.client.clone()),
-            watcher::Config::default(),
-        )
-        .run(
-            |volume, context| async move { context.remove(&volume).await },
-            retry,
-            Arc::clone(&context),
-        );
+        let volumes =
+            Controller::new(Api::<PersistentVolume>::all(context.client.clone()), watcher::Config::default())
+                .run(
+                    |volume, context| async move { context.remove(&volume).await },
+                    retry,
+                    Arc::clone(&context),
+                );
         let report = |what: &'static str| {
             move |result: Result<(), String>| async move {
                 if let Err(cause) = result {
@@ -89,10 +81,7 @@ impl Provisioner {
         };
         let claims = claims.map(|result| result.map(drop).map_err(|e| describe(&e)));
         let volumes = volumes.map(|result| result.map(drop).map_err(|e| describe(&e)));
-        futures::join!(
-            claims.for_each(report("a claim")),
-            volumes.for_each(report("a volume"))
-        );
+        futures::join!(claims.for_each(report("a claim")), volumes.for_each(report("a volume")));
     }
 
     async fn provision(&self, claim: &PersistentVolumeClaim) -> Result<Action, ProvisionError> {
@@ -103,10 +92,7 @@ impl Provisioner {
         let made = fs::create_dir_all(&path)
             // Whoever the pod runs as: the volume is its own.
             .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o777)));
-        made.map_err(|source| ProvisionError::Directory {
-            volume: volume.name_any(),
-            source,
-        })?;
+        made.map_err(|source| ProvisionError::Directory { volume: volume.name_any(), source })?;
         let api = Api::<PersistentVolume>::all(self.client.clone());
         match api.create(&PostParams::default(), &volume).await {
             Ok(_) => Ok(Action::await_change()),
@@ -162,10 +148,7 @@ fn volume_for(
         return Ok(None);
     }
     let name = format!("pvc-{uid}");
-    let capacity = spec
-        .resources
-        .and_then(|resources| resources.requests)
-        .unwrap_or_default();
+    let capacity = spec.resources.and_then(|resources| resources.requests).unwrap_or_default();
     serde_json::from_value(json!({
         "metadata": { "name": name, "annotations": { PROVISIONED_BY: PROVISIONER } },
         "spec": {
@@ -189,14 +172,8 @@ fn volume_for(
 
 /// Whether a volume of ours lost its claim.
 fn is_released(volume: &PersistentVolume) -> bool {
-    let ours = volume
-        .annotations()
-        .get(PROVISIONED_BY)
-        .is_some_and(|by| by == PROVISIONER);
+    let ours = volume.annotations().get(PROVISIONED_BY).is_some_and(|by| by == PROVISIONER);
     let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
-    let delete = volume
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
+    let delete = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
     ours && phase == Some("Released") && delete == Some("Delete")
 }

@@ -18,13 +18,8 @@ struct Shared {
 ///
 /// Where a node is impossible (not root), the control plane alone runs: ask [`Cluster::has_node`].
 pub async fn shared_cluster() -> anyhow::Result<&'static Cluster> {
-    let started = SHARED
-        .get_or_init(|| async { start().await.map_err(|cause| format!("{cause:#}")) })
-        .await;
-    started
-        .as_ref()
-        .map(|shared| &shared.cluster)
-        .map_err(|cause| anyhow!(cause.clone()))
+    let started = SHARED.get_or_init(|| async { start().await.map_err(|cause| format!("{cause:#}")) }).await;
+    started.as_ref().map(|shared| &shared.cluster).map_err(|cause| anyhow!(cause.clone()))
 }
 
 /// A static is never dropped, so the directory is one that the next run clears: see [`super::leftovers`].
@@ -37,7 +32,5 @@ async fn start() -> anyhow::Result<Shared> {
         detached: false,
         node: crate::process::is_root(),
     };
-    Ok(Shared {
-        cluster: Cluster::start(config).await?,
-    })
+    Ok(Shared { cluster: Cluster::start(config).await? })
 }

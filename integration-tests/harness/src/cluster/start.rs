@@ -25,18 +25,11 @@ const LATE: &str = "the cluster did not get ready within two minutes";
 
 pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
     if let Some(running) = Cluster::attach(&config.dir) {
-        ensure!(
-            config.detached,
-            "a cluster already runs in {}",
-            config.dir.display()
-        );
+        ensure!(config.detached, "a cluster already runs in {}", config.dir.display());
         return Ok(running);
     }
     if config.node {
-        ensure!(
-            is_root(),
-            "a node needs root; without it only the control plane can run"
-        );
+        ensure!(is_root(), "a node needs root; without it only the control plane can run");
         packages::check(packages::CLUSTER)?;
         leftovers::remove();
     }
@@ -123,15 +116,7 @@ fn spawn(config: &ClusterConfig) -> anyhow::Result<Child> {
         words.push("setsid");
     }
     if config.node {
-        words.extend([
-            "unshare",
-            "--mount",
-            "--pid",
-            "--net",
-            "--fork",
-            "--mount-proc",
-            "--kill-child",
-        ]);
+        words.extend(["unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child"]);
         words.extend(["--propagation", "private", "--", "tini", "--"]);
     }
     let log = log_file(&config.dir.join("log/supervisor.log"))?;
@@ -144,14 +129,8 @@ fn spawn(config: &ClusterConfig) -> anyhow::Result<Child> {
         None => Command::new(&supervisor),
     };
     command.arg("cluster-supervise").arg(&config.dir);
-    command.stdin(if config.detached {
-        Stdio::null()
-    } else {
-        Stdio::piped()
-    });
-    command
-        .stdout(log.try_clone().context("a log's handle cannot be duplicated")?)
-        .stderr(log);
+    command.stdin(if config.detached { Stdio::null() } else { Stdio::piped() });
+    command.stdout(log.try_clone().context("a log's handle cannot be duplicated")?).stderr(log);
     command.spawn().context("the cluster's process cannot be started")
 }
 
@@ -194,11 +173,7 @@ async fn apply_storage_class(cluster: &Cluster) -> anyhow::Result<()> {
     });
     let classes = Api::<StorageClass>::all(cluster.client().await?);
     classes
-        .patch(
-            "standard",
-            &PatchParams::apply("berth-dev").force(),
-            &Patch::Apply(&class),
-        )
+        .patch("standard", &PatchParams::apply("berth-dev").force(), &Patch::Apply(&class))
         .await
         .context("the storage class is refused")?;
     Ok(())
@@ -208,10 +183,7 @@ async fn apply_storage_class(cluster: &Cluster) -> anyhow::Result<()> {
 async fn settle(cluster: &Cluster, since: Timestamp) -> anyhow::Result<()> {
     let client = cluster.client().await?;
     let accounts = Api::<ServiceAccount>::default_namespaced(client.clone());
-    await_condition(accounts, "default", |account: Option<&ServiceAccount>| {
-        account.is_some()
-    })
-    .await?;
+    await_condition(accounts, "default", |account: Option<&ServiceAccount>| account.is_some()).await?;
     if cluster.has_node() {
         let ready = move |node: Option<&Node>| node.is_some_and(|node| is_ready(node, since));
         await_condition(Api::<Node>::all(client), &cluster.node_name(), ready).await?;
@@ -223,7 +195,8 @@ async fn settle(cluster: &Cluster, since: Timestamp) -> anyhow::Result<()> {
 fn is_ready(node: &Node, since: Timestamp) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|one| {
-        let heard = one.last_heartbeat_time.as_ref().is_some_and(|heard| heard.0.as_second() >= since.as_second());
+        let heard =
+            one.last_heartbeat_time.as_ref().is_some_and(|heard| heard.0.as_second() >= since.as_second());
         one.type_ == "Ready" && one.status == "True" && heard
     })
 }

@@ -64,13 +64,7 @@ impl Supervisor {
         let (ended, mut ends) = mpsc::unbounded_channel();
         let mut requests = control::listen(plan.root())?;
         let components = components(&plan);
-        let mut supervisor = Self {
-            plan,
-            events,
-            components,
-            running: BTreeMap::new(),
-            ended,
-        };
+        let mut supervisor = Self { plan, events, components, running: BTreeMap::new(), ended };
         let mut stop = Box::pin(told_to_stop(supervisor.plan.detached));
 
         supervisor.start_phase(Phase::First)?;
@@ -101,12 +95,8 @@ impl Supervisor {
     }
 
     fn start_phase(&mut self, phase: Phase) -> anyhow::Result<()> {
-        let names: Vec<_> = self
-            .components
-            .iter()
-            .filter(|(when, _)| *when == phase)
-            .map(|(_, part)| part.name)
-            .collect();
+        let names: Vec<_> =
+            self.components.iter().filter(|(when, _)| *when == phase).map(|(_, part)| part.name).collect();
         names.into_iter().try_for_each(|name| self.start(name))
     }
 
@@ -125,16 +115,10 @@ impl Supervisor {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
-        let process = child
-            .id()
-            .and_then(ProcessId::of)
-            .with_context(|| format!("{name} ended at once"))?;
+        let process = child.id().and_then(ProcessId::of).with_context(|| format!("{name} ended at once"))?;
         let ended = self.ended.clone();
         tokio::spawn(async move {
-            let how = child
-                .wait()
-                .await
-                .map_or_else(|cause| cause.to_string(), |status| status.to_string());
+            let how = child.wait().await.map_or_else(|cause| cause.to_string(), |status| status.to_string());
             // Nobody listens while everything stops.
             let _ = ended.send((name, process, how));
         });
@@ -180,10 +164,9 @@ impl Supervisor {
                 .filter(|process| process.is_alive())
                 .map(|process| process.pid.to_string())
                 .ok_or_else(|| format!("{name} does not run")),
-            Request::Start(name) => self
-                .start(name)
-                .map(|()| String::new())
-                .map_err(|cause| format!("{cause:#}")),
+            Request::Start(name) => {
+                self.start(name).map(|()| String::new()).map_err(|cause| format!("{cause:#}"))
+            }
             Request::Kill(name) => {
                 let Some(process) = self.running.get(name.as_str()).copied() else {
                     return Err(format!("{name} does not run"));
@@ -206,9 +189,7 @@ impl Supervisor {
     async fn stop_all(&mut self) {
         for name in STOP_ORDER {
             if let Some(process) = self.running.remove(name) {
-                process
-                    .stop(Duration::from_secs(if name == ETCD { 10 } else { 2 }))
-                    .await;
+                process.stop(Duration::from_secs(if name == ETCD { 10 } else { 2 })).await;
             }
             if name == super::components::KUBELET {
                 stop_containers().await;
@@ -222,16 +203,12 @@ impl Supervisor {
 fn launch(component: &Component, with_parent: bool) -> Command {
     let mut command = if with_parent {
         let mut wrapper = Command::new("setpriv");
-        wrapper
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(&component.program);
+        wrapper.args(["--pdeathsig", "KILL", "--"]).arg(&component.program);
         wrapper
     } else {
         Command::new(&component.program)
     };
-    command
-        .args(&component.arguments)
-        .env("PATH", network::SYSTEM_PATH);
+    command.args(&component.arguments).env("PATH", network::SYSTEM_PATH);
     command
 }
 
@@ -245,14 +222,8 @@ fn prepare_mounts(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(&logs).context("no room for logs")?;
     mount_bind(&logs, "/var/log").context("/var/log cannot be covered")?;
     let handle = fs::File::open(&directory).context("the cluster's directory cannot be opened")?;
-    rustix::mount::mount(
-        "tmpfs",
-        "/run",
-        "tmpfs",
-        rustix::mount::MountFlags::empty(),
-        c"mode=755",
-    )
-    .context("/run cannot be covered")?;
+    rustix::mount::mount("tmpfs", "/run", "tmpfs", rustix::mount::MountFlags::empty(), c"mode=755")
+        .context("/run cannot be covered")?;
     fs::create_dir_all(plan.root()).context("no mount point")?;
     // By the open handle, since the directory itself may lie below what was just covered.
     use std::os::fd::AsRawFd as _;
@@ -284,10 +255,7 @@ async fn stop_containers() {
 /// Whether the process is number 1 of a PID namespace below this one.
 fn is_init_of_a_container(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let numbers = status
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:"))
-        .unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
     let numbers: Vec<&str> = numbers.split_whitespace().collect();
     numbers.len() > 1 && numbers.last() == Some(&"1")
 }

@@ -45,7 +45,10 @@ async fn token(site: &Site, berth: &Berth) -> anyhow::Result<PathBuf> {
     let path = site.agent().join("token");
     fs::create_dir_all(site.agent())?;
     let agents = berth.json(&["agents", "list"]).await?;
-    let known = agents["items"].as_array().or(agents.as_array()).is_some_and(|all| all.iter().any(|one| one["name"] == AGENT));
+    let known = agents["items"]
+        .as_array()
+        .or(agents.as_array())
+        .is_some_and(|all| all.iter().any(|one| one["name"] == AGENT));
     match (known, path.exists()) {
         (true, true) => return Ok(path),
         (true, false) => bail!("the token of the agent '{AGENT}' is lost: `make down PURGE=1` begins anew"),
@@ -60,27 +63,48 @@ async fn token(site: &Site, berth: &Berth) -> anyhow::Result<PathBuf> {
 }
 
 /// The image, and where pods reach the server; `None` when the agent is to run here.
-fn image_and_url(target: &Target, wish: &Wish, server: SocketAddr) -> anyhow::Result<Option<(String, String)>> {
+fn image_and_url(
+    target: &Target,
+    wish: &Wish,
+    server: SocketAddr,
+) -> anyhow::Result<Option<(String, String)>> {
     if let Some(host) = target.host_address() {
-        return Ok(Some((images::AGENT.reference.to_owned(), format!("http://{}", SocketAddr::new(host, server.port())))));
+        return Ok(Some((
+            images::AGENT.reference.to_owned(),
+            format!("http://{}", SocketAddr::new(host, server.port())),
+        )));
     }
     match (&wish.agent_image, &wish.server_url) {
         (None, _) => Ok(None),
         (Some(image), Some(url)) => Ok(Some((image.clone(), url.clone()))),
-        (Some(_), None) => bail!("with AGENT_IMAGE give SERVER_URL too: where the cluster's pods reach this machine's server"),
+        (Some(_), None) => bail!(
+            "with AGENT_IMAGE give SERVER_URL too: where the cluster's pods reach this machine's server"
+        ),
     }
 }
 
 async fn install(site: &Site, target: &Target, image: &str, url: &str) -> anyhow::Result<Outcome> {
     // A new build has the same name: what tells the Deployment is the archive's, which holds a hash.
     let version = match &target.local {
-        Some(_) => images::archive(&images::AGENT).await?.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        Some(_) => images::archive(&images::AGENT)
+            .await?
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
         None => image.to_owned(),
     };
     overlay::write(&site.agent(), &overlay::Settings { image, server_url: url, version: &version })?;
     let changes = output(target.kubectl().arg("apply").arg("--kustomize").arg(site.agent())).await?;
     let mut rollout = target.kubectl();
-    rollout.args(["--namespace", overlay::NAMESPACE, "rollout", "status", "deployment/berth-agent", "--timeout=90s"]);
+    rollout.args([
+        "--namespace",
+        overlay::NAMESPACE,
+        "rollout",
+        "status",
+        "deployment/berth-agent",
+        "--timeout=90s",
+    ]);
     if let Err(cause) = output(&mut rollout).await {
         let mut logs = target.kubectl();
         logs.args(["--namespace", overlay::NAMESPACE, "logs", "deployment/berth-agent", "--tail=10"]);
@@ -88,14 +112,19 @@ async fn install(site: &Site, target: &Target, image: &str, url: &str) -> anyhow
         return Err(cause.context(format!("the agent's pod is not ready; its last words:\n{last}")));
     }
     let unchanged = changes.lines().all(|line| line.ends_with(" unchanged"));
-    Ok(format!("{} as a pod, talks to {url}", if unchanged { "runs" } else { "installed from manifests/, runs" }))
+    Ok(format!(
+        "{} as a pod, talks to {url}",
+        if unchanged { "runs" } else { "installed from manifests/, runs" }
+    ))
 }
 
 async fn run_here(site: &Site, target: &Target, token: &Path, server: SocketAddr) -> anyhow::Result<Outcome> {
     let program = fs::canonicalize(paths::program("berth-agent")?)?;
     let kept = site.kept(NAME).filter(|kept| kept.process.is_alive());
     if let Some(kept) = kept {
-        if detached::is_current(kept.process, &program) && berth_harness::answers(&ready_url(kept.address)).await {
+        if detached::is_current(kept.process, &program)
+            && berth_harness::answers(&ready_url(kept.address)).await
+        {
             return Ok("runs as a process of this machine".to_owned());
         }
         kept.process.stop(Duration::from_secs(20)).await;
@@ -122,7 +151,9 @@ async fn wait_for_contact(berth: &Berth) -> anyhow::Result<()> {
     loop {
         let agents = berth.json(&["agents", "list"]).await?;
         let all = agents["items"].as_array().or(agents.as_array());
-        if all.is_some_and(|all| all.iter().any(|one| one["name"] == AGENT && one["last_contact_at"].is_string())) {
+        if all.is_some_and(|all| {
+            all.iter().any(|one| one["name"] == AGENT && one["last_contact_at"].is_string())
+        }) {
             return Ok(());
         }
         if Instant::now() > deadline {

@@ -51,7 +51,8 @@ pub(crate) fn is_current(process: ProcessId, program: &Path) -> bool {
 
 /// `wanted`, or some other port where that is taken.
 pub(crate) fn address(ip: IpAddr, wanted: u16) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((ip, wanted)).or_else(|_| TcpListener::bind((ip, 0))).context("no free port")?;
+    let listener =
+        TcpListener::bind((ip, wanted)).or_else(|_| TcpListener::bind((ip, 0))).context("no free port")?;
     Ok(listener.local_addr()?)
 }
 

@@ -114,16 +114,11 @@ enum ClusterCommand {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::INFO)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
     let cli = Cli::parse();
     // One thread: the supervisor's children are bound to the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime
-        .context("no runtime")
-        .and_then(|runtime| runtime.block_on(run(cli.command)));
+    let result = runtime.context("no runtime").and_then(|runtime| runtime.block_on(run(cli.command)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
@@ -140,13 +135,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Prepare => prepare().await,
         Command::Cluster(ClusterCommand::Start { name }) => {
             let dir = paths::state().join("clusters").join(&name);
-            let config = ClusterConfig {
-                name,
-                dir,
-                keep_data: true,
-                detached: true,
-                node: is_root(),
-            };
+            let config = ClusterConfig { name, dir, keep_data: true, detached: true, node: is_root() };
             let cluster = Cluster::start(config).await?;
             anstream::println!("export KUBECONFIG={}", cluster.kubeconfig().display());
             Ok(())
@@ -168,11 +157,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::ClusterSupervise { dir } => supervise(&dir).await,
-        Command::ProvisionVolumes {
-            kubeconfig,
-            directory,
-            node,
-        } => {
+        Command::ProvisionVolumes { kubeconfig, directory, node } => {
             let client = berth_harness::cluster::client(&kubeconfig).await?;
             Provisioner::new(client, directory, node)?.run().await;
             Ok(())

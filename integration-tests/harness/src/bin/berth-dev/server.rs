@@ -29,7 +29,8 @@ pub(crate) async fn ensure(site: &Site, also: Option<IpAddr>) -> anyhow::Result<
         kept.process.stop(GRACE).await;
     }
     // The same ports as before, since a command line is logged in there.
-    let wanted = |kept: Option<SocketAddr>, first: u16| detached::address(HERE, kept.map_or(first, |at| at.port()));
+    let wanted =
+        |kept: Option<SocketAddr>, first: u16| detached::address(HERE, kept.map_or(first, |at| at.port()));
     let address = wanted(kept.map(|kept| kept.address), 8080)?;
     let metrics = wanted(kept.map(|kept| kept.metrics), 9090)?;
     let listen: Vec<_> =

@@ -50,7 +50,9 @@ impl Target {
             (Some(tool), None) => Self::ensure_by_tool(site, tool, wish, stages).await,
             (None, Some(context)) => {
                 let image = wish.workspace_image.clone();
-                let image = image.context("with KUBE_CONTEXT give WORKSPACE_IMAGE too: an image that this cluster can pull")?;
+                let image = image.context(
+                    "with KUBE_CONTEXT give WORKSPACE_IMAGE too: an image that this cluster can pull",
+                )?;
                 Self::foreign(context.clone(), image)
             }
             (Some(_), Some(_)) => bail!("CLUSTER and KUBE_CONTEXT exclude each other"),
@@ -123,7 +125,8 @@ impl Target {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
         };
-        let options = KubeConfigOptions { context: Some(self.context.clone()), ..KubeConfigOptions::default() };
+        let options =
+            KubeConfigOptions { context: Some(self.context.clone()), ..KubeConfigOptions::default() };
         let config = kube::Config::from_custom_kubeconfig(file.context("no kubeconfig")?, &options).await;
         Client::try_from(config.with_context(|| format!("the context {} cannot be used", self.context))?)
             .context("no client for the cluster")
@@ -171,7 +174,8 @@ fn words(words: &[&str]) -> Command {
 async fn install(needs: &[packages::Need]) -> anyhow::Result<((), String)> {
     let missing = packages::missing(needs);
     packages::install(&missing).await?;
-    let outcome = if missing.is_empty() { "complete".to_owned() } else { format!("installed {}", missing.join(" ")) };
+    let outcome =
+        if missing.is_empty() { "complete".to_owned() } else { format!("installed {}", missing.join(" ")) };
     Ok(((), outcome))
 }
 
@@ -179,7 +183,9 @@ async fn programs() -> anyhow::Result<(Binaries, String)> {
     if let Some(cached) = Binaries::cached()? {
         return Ok((cached, "cached".to_owned()));
     }
-    anstream::println!("           building Kubernetes from its Go modules takes about 12 minutes on two cores, once");
+    anstream::println!(
+        "           building Kubernetes from its Go modules takes about 12 minutes on two cores, once"
+    );
     Ok((Binaries::ensure().await?, "built".to_owned()))
 }
 
@@ -195,16 +201,27 @@ async fn build_images() -> anyhow::Result<((), String)> {
 }
 
 async fn start(site: &Site) -> anyhow::Result<(Cluster, String)> {
-    let config = ClusterConfig { name: "local".to_owned(), dir: site.cluster(), keep_data: true, detached: true, node: true };
+    let config = ClusterConfig {
+        name: "local".to_owned(),
+        dir: site.cluster(),
+        keep_data: true,
+        detached: true,
+        node: true,
+    };
     let mut outcome = "started";
     if let Some(running) = Cluster::attach(&config.dir) {
-        let missing = running.missing_components().await.unwrap_or_else(|_| vec!["its supervisor".to_owned()]);
+        let missing =
+            running.missing_components().await.unwrap_or_else(|_| vec!["its supervisor".to_owned()]);
         if missing.is_empty() {
             running.wait_for_api().await?;
             let outcome = format!("runs, API server at {}", running.node_address());
             return Ok((running, outcome));
         }
-        anstream::println!("           {} ended by itself; see {}/log", missing.join(", "), running.dir().display());
+        anstream::println!(
+            "           {} ended by itself; see {}/log",
+            missing.join(", "),
+            running.dir().display()
+        );
         running.stop().await?;
         outcome = "started again";
     }
@@ -220,5 +237,8 @@ async fn import(cluster: &Cluster) -> anyhow::Result<((), String)> {
             imported.push(image.name());
         }
     }
-    Ok(((), if imported.is_empty() { "present".to_owned() } else { format!("imported {}", imported.join(", ")) }))
+    Ok((
+        (),
+        if imported.is_empty() { "present".to_owned() } else { format!("imported {}", imported.join(", ")) },
+    ))
 }

@@ -35,6 +35,9 @@ fn say_what_next(site: &Site, berth: &Berth, target: &Target, stages: &Stages) {
     if let Some(kubeconfig) = &target.kubeconfig {
         anstream::println!("  KUBECONFIG={} kubectl get pods --all-namespaces", kubeconfig.display());
     }
-    anstream::println!("Logs are in {}/log; `make down` stops everything and keeps the data.", site.root().display());
+    anstream::println!(
+        "Logs are in {}/log; `make down` stops everything and keeps the data.",
+        site.root().display()
+    );
     anstream::println!("The command line's context is '{CONTEXT}'.");
 }

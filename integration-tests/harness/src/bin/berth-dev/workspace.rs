@@ -40,7 +40,8 @@ pub(crate) async fn ensure(site: &Site, berth: &Berth, target: &Target) -> anyho
 
 async fn create(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<()> {
     let sample = paths::repository().join("images/workspace/devfile.yaml");
-    let text = std::fs::read_to_string(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
+    let text =
+        std::fs::read_to_string(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
     let devfile = site.root().join("welcome.yaml");
     std::fs::write(&devfile, text.replace(images::WORKSPACE.reference, &target.workspace_image))?;
     let note = site.root().join("note.txt");
@@ -48,7 +49,18 @@ async fn create(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<(
     let devfile = devfile.display().to_string();
     let environment = format!("GREETING={GREETING}");
     let file = format!("note.txt={}", note.display());
-    let create = ["workspaces", "create", NAME, "--devfile", &devfile, "--env", &environment, "--file", &file, "--wait"];
+    let create = [
+        "workspaces",
+        "create",
+        NAME,
+        "--devfile",
+        &devfile,
+        "--env",
+        &environment,
+        "--file",
+        &file,
+        "--wait",
+    ];
     berth.run(&create).await.map(drop)
 }
 
