@@ -29,6 +29,12 @@ pub enum IntentEvent {
     Reconnected,
 }
 
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// Its result is void, which is no type of Diesel's; nobody looks at it.
+    fn pg_notify(channel: Text, payload: Text) -> Text;
+}
+
 /// Notifications that go out when the transaction commits.
 #[derive(Debug)]
 pub struct Notifications<'a>(pub(crate) &'a OrganizationConn<'a>);
@@ -36,9 +42,7 @@ pub struct Notifications<'a>(pub(crate) &'a OrganizationConn<'a>);
 impl Notifications<'_> {
     /// Wakes whoever waits for intent of this agent, on every server.
     pub async fn notify_agent(&self, agent: AgentId) -> Result<(), DbError> {
-        let statement = diesel::sql_query("SELECT pg_notify($1, $2)")
-            .bind::<Text, _>(CHANNEL)
-            .bind::<Text, _>(agent.to_string());
+        let statement = diesel::select(pg_notify(CHANNEL, agent.to_string()));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
         Ok(())
     }

@@ -3,23 +3,24 @@
 mod find;
 mod intent;
 mod reconcile;
+mod store;
 mod update;
+mod variable_names;
 
 use berth_schema::api::{StateReason, VariableName};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName,
     WorkspaceSpec,
 };
-use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
-use diesel::sql_types::Jsonb;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::columns::{Json, NullableJson, Parsed};
 use crate::schema::{agents, workspaces};
 use crate::scope::OrganizationConn;
+
+use variable_names::VariableNames;
 
 pub use find::WorkspaceFilter;
 pub use intent::{Intent, NewWorkspace};
@@ -75,12 +76,6 @@ impl WorkspaceRow {
     }
 }
 
-/// The names of a workspace's variables, gathered by the statement that reads the workspace: a list then costs one
-/// statement and not two.
-const VARIABLE_NAMES: &str = "(SELECT coalesce(jsonb_agg(jsonb_build_object('name', v.name, 'kind', v.kind) \
-     ORDER BY v.kind, v.name), '[]') FROM workspace_variables v WHERE v.organization_id = workspaces.organization_id \
-     AND v.agent_id = workspaces.agent_id AND v.workspace_id = workspaces.id)";
-
 /// A workspace as users see it.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = workspaces)]
@@ -91,8 +86,8 @@ pub struct WorkspaceView {
     pub agent: AgentName,
     /// By kind and name; none once it is terminated.
     #[diesel(
-        select_expression = sql::<Jsonb>(VARIABLE_NAMES),
-        select_expression_type = SqlLiteral<Jsonb>,
+        select_expression = VariableNames,
+        select_expression_type = VariableNames,
         deserialize_as = Json<Vec<VariableName>>
     )]
     pub variables: Vec<VariableName>,
