@@ -9,11 +9,11 @@ use crate::report::bounded;
 /// What every container says on its way up.
 const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
-/// Whether the pod may still hold the workspace's volume. One that ended (evicted, for example) stays listed for long,
-/// and holds nothing.
+/// Whether the pod may still hold the workspace's volume. One that is being deleted does until it is gone, although its
+/// containers have ended; one that ended by itself (evicted, for example) stays listed for long, and holds nothing.
 pub(crate) fn is_live(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    !matches!(phase, Some("Succeeded" | "Failed"))
+    pod.metadata.deletion_timestamp.is_some() || !matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// The problems of a pod. One that is being deleted, or has ended, has none: another will take its place.
@@ -129,12 +129,14 @@ mod tests {
         let waiting = container(&json!({ "waiting": { "reason": "ErrImagePull" } }));
         let ended = json!({ "phase": "Failed", "containerStatuses": [waiting.clone()] });
         assert_eq!(problems(&ended), []);
-        let deleted: Pod = serde_json::from_value(json!({
-            "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z" },
-            "status": { "phase": "Running", "containerStatuses": [waiting] },
-        }))
-        .expect("a Pod");
-        assert_eq!(of(&deleted), []);
-        assert!(is_live(&deleted), "it holds the volume until it is gone");
+        for phase in ["Running", "Succeeded", "Failed"] {
+            let deleted: Pod = serde_json::from_value(json!({
+                "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z" },
+                "status": { "phase": phase, "containerStatuses": [waiting.clone()] },
+            }))
+            .expect("a Pod");
+            assert_eq!(of(&deleted), []);
+            assert!(is_live(&deleted), "it holds the volume until it is gone");
+        }
     }
 }
