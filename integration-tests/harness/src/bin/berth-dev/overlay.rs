@@ -1,12 +1,14 @@
-//! The manifests of `manifests/`, with what this installation adds: a kustomize overlay.
+//! The manifests of `manifests/`, with what this installation adds: a kustomize overlay like `manifests/overlays/local`.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 use berth_harness::paths;
+use serde_json::{Value, json};
 
 pub(crate) const NAMESPACE: &str = "berth-agent";
+const NAME: &str = "berth-agent";
 
 /// What differs between installations.
 #[derive(Clone, Copy, Debug)]
@@ -18,25 +20,72 @@ pub(crate) struct Settings<'a> {
 }
 
 /// Writes the overlay into `dir`, where the file `token` is already. kustomize takes nothing from outside of a directory, so
-/// the base is copied.
+/// the manifests are copied.
 pub(crate) fn write(dir: &Path, settings: &Settings<'_>) -> anyhow::Result<()> {
-    let base = paths::repository().join("manifests/base");
-    let copy = dir.join("base");
-    fs::create_dir_all(&copy).context("no room for the manifests")?;
-    for entry in fs::read_dir(&base).with_context(|| format!("{} is missing", base.display()))? {
-        let entry = entry?;
-        fs::copy(entry.path(), copy.join(entry.file_name())).context("a manifest cannot be copied")?;
+    let copy = dir.join("manifests");
+    if copy.exists() {
+        fs::remove_dir_all(&copy).context("old manifests cannot be removed")?;
     }
-    fs::write(dir.join("kustomization.yaml"), overlay(settings)).context("the overlay cannot be written")
+    copy_tree(&paths::repository().join("manifests"), &copy)?;
+    let overlay = format!("{:#}", overlay(settings));
+    fs::write(dir.join("kustomization.yaml"), overlay).context("the overlay cannot be written")
 }
 
-fn overlay(settings: &Settings<'_>) -> String {
+fn copy_tree(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("{} cannot be read", from.display()))? {
+        let (entry, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name())))?;
+        if entry.is_dir() {
+            copy_tree(&entry, &target)?;
+        } else {
+            fs::copy(&entry, &target).with_context(|| format!("{} cannot be copied", entry.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// JSON is YAML.
+fn overlay(settings: &Settings<'_>) -> Value {
     let Settings { image, server_url, version } = settings;
-    format!(
-        r"apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [base]
-namespace: {NAMESPACE}
-"
-    ) + &format!("# {image} {server_url} {version}\n")
+    let (name, tag) = split(image);
+    let allow_http = server_url.starts_with("http://");
+    // Neither another image under the same name nor another ConfigMap starts a pod anew; this annotation does.
+    let restart = json!([{
+        "op": "add",
+        "path": "/spec/template/metadata/annotations",
+        "value": { "berth.dev/installed": format!("{version} {server_url}") },
+    }]);
+    json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["manifests/base"],
+        "components": ["manifests/components/confine"],
+        "images": [{ "name": "localhost/berth/agent", "newName": name, "newTag": tag }],
+        "configMapGenerator": [{
+            "name": NAME, "namespace": NAMESPACE, "behavior": "replace",
+            "literals": [format!("BERTH_SERVER_URL={server_url}"), format!("BERTH_ALLOW_HTTP={allow_http}")],
+        }],
+        "secretGenerator": [{ "name": NAME, "namespace": NAMESPACE, "files": ["token"] }],
+        "generatorOptions": { "disableNameSuffixHash": true },
+        "patches": [{ "target": { "kind": "Deployment", "name": NAME }, "patch": restart.to_string() }],
+    })
+}
+
+/// Name and tag; a colon before the last slash belongs to a port.
+fn split(image: &str) -> (&str, &str) {
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registrys_port_is_not_a_tag() {
+        assert_eq!(split("localhost:5000/berth/agent"), ("localhost:5000/berth/agent", "latest"));
+        assert_eq!(split("localhost:5000/berth/agent:dev"), ("localhost:5000/berth/agent", "dev"));
+    }
 }
