@@ -1,0 +1,129 @@
+//! Applying one workspace's objects, in order, guarded by what the cluster has.
+
+use berth_agent_core::{Action, Apply, Kind, Manifest, Outcome, Prepared};
+use berth_schema::Generation;
+use berth_schema::kubernetes::GENERATION;
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::Value;
+
+use super::AgentProcess;
+use crate::bugs::Bug;
+use crate::cluster::{ApiError, ClusterApi as _};
+
+/// How often the Deployment's write is tried when somebody changes it at the same moment.
+const ATTEMPTS: u32 = 5;
+
+struct Applying<'a> {
+    process: &'a AgentProcess,
+    action: &'a Action<Prepared>,
+}
+
+pub(super) async fn run(
+    process: &AgentProcess,
+    action: &Action<Prepared>,
+    apply: &Apply,
+) -> Result<Outcome, String> {
+    let applying = Applying { process, action };
+    // 1. What is there. 2. Whether it may be written over.
+    let live = applying.live().await?;
+    if let Some(live) = applying.newer(live.as_ref()) {
+        return Ok(Outcome::OlderThanLive { live });
+    }
+    // 3. Everything but the Deployment, in order.
+    let mut created = false;
+    for manifest in &apply.first {
+        created |= applying.apply(manifest).await?;
+    }
+    for secret in apply.secrets.iter().flatten() {
+        let object = serde_json::to_value(secret).map_err(|error| error.to_string())?;
+        applying.put(Kind::Secret, object).await.map_err(words)?;
+    }
+    let (deployment, rest) = apply.then.split_last().ok_or("nothing to apply")?;
+    for manifest in rest {
+        applying.apply(manifest).await?;
+    }
+    // 4. The Deployment: the proof that all of it is applied.
+    if let Some(live) = applying.deployment(deployment, live).await? {
+        return Ok(Outcome::OlderThanLive { live });
+    }
+    // 5. What no longer belongs.
+    if !created {
+        applying.prune(apply).await?;
+    }
+    Ok(Outcome::Applied)
+}
+
+impl Applying<'_> {
+    async fn live(&self) -> Result<Option<Deployment>, String> {
+        let (namespace, name) = (self.action.namespace.as_str(), self.action.name.as_str());
+        self.process.cluster.deployment(namespace, name).await.map_err(words)
+    }
+
+    /// The live generation, if the action's is lower.
+    fn newer(&self, live: Option<&Deployment>) -> Option<Generation> {
+        if self.process.env.has(Bug::NoGuard) {
+            return None;
+        }
+        let annotations = live?.metadata.annotations.as_ref()?;
+        let generation: Generation = annotations.get(GENERATION)?.parse().ok()?;
+        (generation > self.action.generation).then_some(generation)
+    }
+
+    /// Applies any object but a Deployment. Tells whether that made the workspace's namespace.
+    async fn apply(&self, manifest: &Manifest) -> Result<bool, String> {
+        let mut created = false;
+        if manifest.kind == Kind::Namespace {
+            let name = &manifest.name;
+            created =
+                self.process.cluster.metadata(Kind::Namespace, name, name).await.map_err(words)?.is_none();
+        }
+        self.put(manifest.kind, manifest.object.clone()).await.map_err(words)?;
+        Ok(created)
+    }
+
+    /// Applies the Deployment on condition that it still is what was looked at.
+    async fn deployment(
+        &self,
+        manifest: &Manifest,
+        mut live: Option<Deployment>,
+    ) -> Result<Option<Generation>, String> {
+        for _ in 0..ATTEMPTS {
+            if let Some(newer) = self.newer(live.as_ref()) {
+                return Ok(Some(newer));
+            }
+            let mut object = manifest.object.clone();
+            if let Some(live) = live.as_ref().filter(|_| !self.process.env.has(Bug::NoGuard)) {
+                object["metadata"]["uid"] = Value::from(live.metadata.uid.clone());
+                object["metadata"]["resourceVersion"] = Value::from(live.metadata.resource_version.clone());
+            }
+            match self.put(Kind::Deployment, object).await {
+                Ok(()) => return Ok(None),
+                Err(error) if error.code == Some(409) => live = self.live().await?,
+                Err(error) => return Err(words(error)),
+            }
+        }
+        Err("the Deployment was changed again and again by somebody else".to_owned())
+    }
+
+    async fn put(&self, kind: Kind, object: Value) -> Result<(), ApiError> {
+        self.process.cluster.apply(kind, object).await
+    }
+
+    async fn prune(&self, apply: &Apply) -> Result<(), String> {
+        for kind in Kind::PRUNED {
+            let namespace = self.action.namespace.as_str();
+            let cluster = &self.process.cluster;
+            for metadata in cluster.inventory(kind, namespace, self.action.workspace).await.map_err(words)? {
+                let name = metadata.name.as_deref().unwrap_or_default();
+                if !apply.holds(&self.action.name, kind, name) {
+                    cluster.delete(kind, &metadata).await.map_err(words)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn words(error: ApiError) -> String {
+    error.message
+}

@@ -1,0 +1,303 @@
+//! The agent's rounds while it leads: report, ask, act.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use berth_agent_core::{Action, Applied, Backoff, Outcome, Prepared, Task};
+use berth_schema::reconcile::{
+    ErrorDetails, ErrorType, MAX_WAIT_SECONDS, Orphan, OrphanVerdict, Page, Received, ReconcileRequest,
+    ReconcileResponse, Settings, UpdateType, WorkspaceAgentInfo,
+};
+use berth_schema::{Generation, WorkspaceId};
+use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use super::leader::Verdict;
+use super::{AgentProcess, apply, remove};
+use crate::bugs::Bug;
+use crate::faults::Talk;
+use crate::network::{NoAnswer, Sender};
+use crate::server::{Refused, Speaker, reconcile};
+
+/// Changes that come together are told together.
+const COALESCE: Duration = Duration::from_millis(20);
+/// How long one action may take.
+const ACTION: Duration = Duration::from_secs(60);
+/// Below the longest wait that the server allows.
+const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
+/// How long an answer may take beyond the time that it may be held.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Held = BTreeSet<(WorkspaceId, Generation)>;
+type Answer = Result<Result<ReconcileResponse, Refused>, NoAnswer>;
+
+/// One term of leadership. Dropping it ends what it has begun.
+pub(super) struct Term {
+    process: Rc<AgentProcess>,
+    epoch: i64,
+    sequence: i64,
+    settings: Settings,
+    full_due: Instant,
+    backoff: Backoff,
+    actions: FuturesUnordered<LocalBoxFuture<'static, Action<Applied>>>,
+    verdicts: Option<mpsc::Sender<Verdict>>,
+}
+
+impl Term {
+    pub(super) fn new(
+        process: Rc<AgentProcess>,
+        epoch: i64,
+        settings: Settings,
+        verdicts: mpsc::Sender<Verdict>,
+    ) -> Self {
+        process.agent.borrow_mut().begin_term();
+        Self {
+            epoch,
+            sequence: 0,
+            settings,
+            full_due: process.now(),
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
+            actions: FuturesUnordered::new(),
+            verdicts: Some(verdicts),
+            process,
+        }
+    }
+
+    pub(super) const fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Goes round until the server says that somebody else leads.
+    pub(super) async fn run(&mut self) {
+        while !self.process.agent.borrow().index().is_synced() {
+            self.process.changed.notified().await;
+        }
+        loop {
+            self.act_on_what_is_due();
+            let answer =
+                if self.full_due <= self.process.now() { self.full().await } else { self.partial().await };
+            match answer {
+                Ok(Ok(())) => {}
+                Ok(Err(Refused::StaleEpoch)) => {
+                    self.process.say(|| "deposed".to_owned());
+                    return;
+                }
+                Ok(Err(Refused::Store(_))) | Err(NoAnswer) => {
+                    let pause = self.backoff.next(self.process.env.dice.unit());
+                    self.work_for(pause).await;
+                }
+            }
+        }
+    }
+
+    /// Everything, page by page.
+    async fn full(&mut self) -> Result<Result<(), Refused>, NoAnswer> {
+        let pages = self.process.agent.borrow_mut().full();
+        for (page, infos) in pages {
+            let request = self.request(UpdateType::Full, infos, page);
+            if let Some(answer) = self.ask(&request, None).await {
+                match answer? {
+                    Ok(response) => self.answered(&request, response).await,
+                    Err(refused) => return Ok(Err(refused)),
+                }
+            }
+        }
+        let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds.max(60));
+        self.full_due = self.process.now() + interval.mul_f64(1.0 - 0.1 * self.process.env.dice.unit());
+        Ok(Ok(()))
+    }
+
+    /// What is new; with nothing new, the server may hold its answer.
+    async fn partial(&mut self) -> Result<Result<(), Refused>, NoAnswer> {
+        let news = self.process.agent.borrow().news();
+        let mut request = self.request(UpdateType::Partial, news, None);
+        let mut held = None;
+        if request.workspace_agent_infos.is_empty() {
+            let left = self.full_due.saturating_duration_since(self.process.now()).as_secs();
+            request.wait_seconds = left.clamp(1, HOLD_SECONDS);
+            held = Some(generations(&request.received));
+        }
+        match self.ask(&request, held).await {
+            None => Ok(Ok(())),
+            Some(Ok(Ok(response))) => {
+                self.answered(&request, response).await;
+                Ok(Ok(()))
+            }
+            Some(Ok(Err(refused))) => Ok(Err(refused)),
+            Some(Err(NoAnswer)) => {
+                self.take_for_answered(&request);
+                Err(NoAnswer)
+            }
+        }
+    }
+
+    fn request(
+        &mut self,
+        update_type: UpdateType,
+        workspace_agent_infos: Vec<WorkspaceAgentInfo>,
+        page: Option<Page>,
+    ) -> ReconcileRequest {
+        self.sequence += 1;
+        let received = self.process.agent.borrow().received();
+        let (epoch, sequence) = (self.epoch, self.sequence);
+        ReconcileRequest {
+            update_type,
+            epoch,
+            sequence,
+            wait_seconds: 0,
+            workspace_agent_infos,
+            received,
+            page,
+        }
+    }
+
+    /// Sends a request and goes on with the work while the answer is awaited. `None`: the server held its answer, and
+    /// there is news now.
+    async fn ask(&mut self, request: &ReconcileRequest, held: Option<Held>) -> Option<Answer> {
+        let process = Rc::clone(&self.process);
+        process.say(|| tell(request));
+        let speaker = Speaker { agent: process.id, process: process.owner };
+        let sender = Sender {
+            talk: Talk::Agent,
+            owner: process.owner,
+            patience: Duration::from_secs(request.wait_seconds) + PATIENCE,
+        };
+        let asked = request.clone();
+        let call = process.network.call(sender, move |server| reconcile(server, speaker, asked.clone()));
+        tokio::select! {
+            biased;
+            answer = call => Some(answer),
+            () = self.work(held) => None,
+        }
+    }
+
+    /// Ends actions and begins those that become due. Returns when a held request has become outdated; without one, never.
+    async fn work(&mut self, held: Option<Held>) {
+        let process = Rc::clone(&self.process);
+        loop {
+            let due = process.agent.borrow().next_due().unwrap_or(process.now() + Duration::from_hours(1));
+            tokio::select! {
+                biased;
+                () = process.changed.notified() => process.clock.sleep(COALESCE).await,
+                Some(action) = self.actions.next() => {
+                    let jitter = process.env.dice.unit();
+                    process.agent.borrow_mut().finish(action, process.now(), jitter);
+                }
+                () = process.clock.sleep_until(due) => {}
+            }
+            self.act_on_what_is_due();
+            let agent = process.agent.borrow();
+            let outdated = |held: &Held| !held.is_subset(&generations(&agent.received()));
+            if held.as_ref().is_some_and(|held| agent.has_news() || outdated(held)) {
+                return;
+            }
+        }
+    }
+
+    /// Follows an answer.
+    async fn answered(&mut self, request: &ReconcileRequest, response: ReconcileResponse) {
+        if let Some(verdicts) = self.verdicts.take() {
+            // A verdict that finds the election busy is superseded by that one.
+            let _ = verdicts.try_send(Verdict::Accepted);
+        }
+        self.settings = response.settings;
+        let sent = &request.workspace_agent_infos;
+        let dice = self.process.env.dice.clone();
+        let now = self.process.now();
+        let plan = self.process.agent.borrow_mut().respond(sent, response, now, &mut || dice.unit());
+        for (workspace, skip) in &plan.skipped {
+            self.process.say(|| format!("does not follow the directive for {workspace}: {skip:?}"));
+        }
+        for action in plan.actions {
+            self.begin(action);
+        }
+        if plan.acknowledged < sent.len() {
+            let pause = self.backoff.next(dice.unit());
+            self.work_for(pause).await;
+        } else {
+            self.backoff.reset();
+        }
+    }
+
+    /// The planted mistake: what was sent counts as told.
+    fn take_for_answered(&self, request: &ReconcileRequest) {
+        if !self.process.env.has(Bug::DroppedAcknowledgement) {
+            return;
+        }
+        let sent = &request.workspace_agent_infos;
+        let orphans = sent.iter().map(|info| Orphan {
+            workspace_id: info.workspace_id,
+            name: info.name.clone(),
+            namespace: info.namespace.clone(),
+            verdict: OrphanVerdict::Keep,
+        });
+        let response =
+            ReconcileResponse { workspaces: vec![], orphans: orphans.collect(), settings: self.settings };
+        let now = self.process.now();
+        self.process.agent.borrow_mut().respond(sent, response, now, &mut || 0.0);
+    }
+
+    async fn work_for(&mut self, pause: Duration) {
+        let process = Rc::clone(&self.process);
+        tokio::select! {
+            biased;
+            () = process.clock.sleep(pause) => {}
+            () = self.work(None) => {}
+        }
+    }
+
+    fn act_on_what_is_due(&mut self) {
+        let due = self.process.agent.borrow_mut().tick(self.process.now());
+        for action in due {
+            self.begin(action);
+        }
+    }
+
+    fn begin(&mut self, action: Action<Prepared>) {
+        self.actions.push(Box::pin(perform(Rc::clone(&self.process), action)));
+    }
+}
+
+fn tell(request: &ReconcileRequest) -> String {
+    let infos = request.workspace_agent_infos.iter().map(|info| {
+        let deployment = info.latest_k8s_deployment_info.as_ref();
+        let version = deployment.map(|deployment| deployment.resource_version.as_str());
+        format!(
+            "applied {:?} version {version:?} {:?} pods {} error {:?}",
+            info.applied_generation.map(|generation| generation.0),
+            info.termination_progress,
+            info.live_pods,
+            info.error_details.as_ref().map(|error| error.error_message.as_str()),
+        )
+    });
+    let (kind, wait) = (request.update_type.as_str(), request.wait_seconds);
+    let place = (request.epoch, request.sequence);
+    format!("asks {kind} {place:?} wait {wait}: {:?}", infos.collect::<Vec<_>>())
+}
+
+fn generations(received: &[Received]) -> Held {
+    received.iter().map(|held| (held.workspace_id, held.generation)).collect()
+}
+
+/// Does one action and tells what became of it.
+async fn perform(process: Rc<AgentProcess>, action: Action<Prepared>) -> Action<Applied> {
+    let work = async {
+        match &action.stage.0 {
+            Task::Apply(set) => apply::run(&process, &action, set).await,
+            Task::Terminate => remove::run(&process, &action).await,
+        }
+    };
+    let result = tokio::select! {
+        biased;
+        result = work => result,
+        () = process.clock.sleep(ACTION) => Err("the API server did not answer in time".to_owned()),
+    };
+    let outcome = result.unwrap_or_else(|error_message| {
+        Outcome::Failed(ErrorDetails { error_type: ErrorType::Kubernetes, error_message })
+    });
+    process.say(|| format!("{} at {}: {outcome:?}", action.workspace, action.generation));
+    action.done(outcome)
+}

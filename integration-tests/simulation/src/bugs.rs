@@ -1,0 +1,20 @@
+//! Known mistakes, made on purpose by the simulator around the real code: a simulation that does not find them proves
+//! nothing.
+
+use clap::ValueEnum;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bug {
+    /// Intent is sent when its timestamp is not older than the agent's last report, instead of by generation.
+    TimestampRule,
+    /// The agent applies what it is told without looking at what the cluster has, and unconditionally.
+    NoGuard,
+    /// The agent takes a report for acknowledged whose answer it never got.
+    DroppedAcknowledgement,
+    /// The server forgets a directive once it has answered with it.
+    ForgettingOnFirstAnswer,
+    /// The server keeps the highest generation that was ever proven instead of the last.
+    AcknowledgementByMaximum,
+    /// A restart ends at a report of `Stopped` after something else, instead of at a proof.
+    RestartWaitsForStopped,
+}

@@ -1,0 +1,117 @@
+//! Whether what is wanted is there (I6), and nothing else (I7).
+
+use berth_schema::kubernetes::environment_secret;
+use berth_schema::{ActualState, DesiredState, WorkspaceId};
+
+use crate::cluster::{Object, SimulatedCluster, generation_of};
+use crate::scenario::Image;
+use crate::store::{MemoryStore, Row};
+
+/// Everything that has to be at rest.
+#[derive(Debug)]
+pub struct Picture<'a> {
+    pub store: &'a MemoryStore,
+    pub clusters: &'a [SimulatedCluster],
+}
+
+/// What one cluster has of a workspace.
+#[derive(Debug, Default)]
+struct Found {
+    objects: usize,
+    secret: bool,
+    pods: usize,
+    /// Generation in the annotation, replicas, resource version.
+    deployment: Option<(Option<i64>, Option<i32>, Option<String>)>,
+}
+
+/// The first thing that is not as wanted, in words; `None` when everything is.
+pub fn unconverged(picture: &Picture<'_>) -> Option<String> {
+    let rows = picture.store.rows();
+    for cluster in picture.clusters {
+        let mut stranger = None;
+        cluster.objects(|object| {
+            let known = object.workspace().is_some_and(|workspace| rows.contains_key(&workspace));
+            if !known {
+                stranger = Some(format!("an object that nobody knows: {:?}", object.metadata().name));
+            }
+        });
+        if stranger.is_some() {
+            return stranger;
+        }
+    }
+    rows.values().find_map(|row| {
+        let found = find(
+            picture.clusters,
+            row.workspace.id,
+            row.workspace.name.as_str(),
+            &environment_secret(&row.workspace.name),
+        );
+        let problem = problem(row, &found)?;
+        let workspace = &row.workspace;
+        let (desired, actual) = (workspace.desired_state, workspace.actual_state);
+        let generations = (workspace.generation, workspace.applied_generation);
+        Some(format!(
+            "{} desired {desired} actual {actual} {generations:?}: {problem}; {found:?}",
+            workspace.id
+        ))
+    })
+}
+
+fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str, secret: &str) -> Found {
+    let mut found = Found::default();
+    for cluster in clusters {
+        cluster.objects(|object| {
+            if object.workspace() != Some(workspace) {
+                return;
+            }
+            found.objects += 1;
+            let metadata = object.metadata();
+            match object {
+                Object::Pod(_) => found.pods += 1,
+                Object::Deployment(live) if metadata.name.as_deref() == Some(name) => {
+                    let replicas = live.object.spec.as_ref().and_then(|spec| spec.replicas);
+                    let generation = generation_of(metadata).map(|generation| generation.0);
+                    found.deployment = Some((generation, replicas, metadata.resource_version.clone()));
+                }
+                Object::Deployment(_) | Object::Plain { .. } => {
+                    found.secret |= metadata.name.as_deref() == Some(secret);
+                }
+            }
+        });
+    }
+    found
+}
+
+fn problem(row: &Row, found: &Found) -> Option<&'static str> {
+    let workspace = &row.workspace;
+    let image = workspace.spec.main().map(|container| container.image.as_str());
+    let is = |state| workspace.actual_state == state;
+    if workspace.desired_state == DesiredState::Terminated {
+        let gone = is(ActualState::Terminated) && found.objects == 0;
+        return (!gone).then_some("it is not gone");
+    }
+    // The API server refuses it for good: that is told, and nothing else can be done.
+    if image == Some(Image::Poison.as_str()) {
+        return (!is(ActualState::Error)).then_some("its refusal is not told");
+    }
+    let Some((generation, replicas, version)) = &found.deployment else {
+        return Some("it has no Deployment");
+    };
+    let (state, pods) = match workspace.desired_state {
+        DesiredState::Running if image == Some(Image::Missing.as_str()) => (ActualState::Failed, 1),
+        DesiredState::Running => (ActualState::Running, 1),
+        DesiredState::Stopped => (ActualState::Stopped, 0),
+        DesiredState::RestartRequested => return Some("its restart does not end"),
+        DesiredState::Terminated => return None,
+    };
+    let checks = [
+        (*generation == Some(workspace.generation.0), "the Deployment is of another generation"),
+        (workspace.applied_generation == workspace.generation, "what is applied is not proven"),
+        (*replicas == workspace.desired_state.replicas(), "the Deployment has other replicas"),
+        (*version == workspace.deployment_resource_version, "the newest Deployment was not reported"),
+        (is(state), "the actual state is another"),
+        (found.pods == pods, "the pods are others"),
+        (found.secret || pods == 0, "its Secrets are missing"),
+    ];
+    checks.into_iter().find(|(holds, _)| !holds).map(|(_, message)| message)
+}

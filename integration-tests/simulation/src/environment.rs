@@ -1,0 +1,42 @@
+//! What every part of the world shares.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::bugs::Bug;
+use crate::check::Watchdog;
+use crate::dice::Dice;
+use crate::faults::Faults;
+use crate::runtime::{Owner, Runtime};
+use crate::server::Mistakes;
+use crate::trace::Trace;
+
+pub type Env = Rc<Environment>;
+
+#[derive(Debug)]
+pub struct Environment {
+    pub runtime: Runtime,
+    pub dice: Dice,
+    pub trace: Trace,
+    pub faults: Faults,
+    pub watchdog: Watchdog,
+    /// A known mistake that is made on purpose, to see whether it is found.
+    pub bug: Option<Bug>,
+    /// What the mistake remembers.
+    pub mistakes: Mistakes,
+}
+
+impl Environment {
+    pub fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// Does something that no crash prevents, after a while.
+    pub fn later(&self, after: Duration, deed: impl FnOnce() + 'static) {
+        let sleep = self.runtime.sleep(after);
+        self.runtime.spawn(Owner::WORLD, async move {
+            sleep.await;
+            deed();
+        });
+    }
+}

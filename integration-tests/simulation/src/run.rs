@@ -1,0 +1,109 @@
+//! One run: a scenario from its beginning to the end of its faults, and until everything is as wanted.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::bugs::Bug;
+use crate::check::{Invariant, Picture, Violation, Watchdog, unconverged};
+use crate::dice::Dice;
+use crate::environment::{Env, Environment};
+use crate::faults::Faults;
+use crate::runtime::Runtime;
+use crate::scenario::Scenario;
+use crate::trace::{Keep, Trace};
+use crate::world::World;
+
+/// How long after the last fault everything may take to be as wanted, in virtual time.
+pub const BOUND: Duration = Duration::from_secs(180);
+/// How long it has to stay so.
+const STAYS: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    pub violation: Option<Violation>,
+    /// Faults that happened.
+    pub faults: u32,
+    pub steps: u64,
+    /// From the last fault until everything was as wanted.
+    pub converged_after: Option<Duration>,
+    /// The steps, where they were asked for.
+    pub trace: Vec<String>,
+}
+
+/// Runs a scenario. Equal arguments give equal outcomes.
+pub fn run(scenario: &Scenario, bug: Option<Bug>, keep: Keep) -> Outcome {
+    let dice = Dice::new(scenario.seed);
+    let runtime = Runtime::new(dice.clone());
+    let env: Env = Rc::new(Environment {
+        trace: Trace::new(runtime.clone(), keep),
+        watchdog: Watchdog::new(runtime.clone()),
+        faults: Faults::default(),
+        mistakes: crate::server::Mistakes::default(),
+        runtime,
+        dice,
+        bug,
+    });
+    let world = World::start(&env, scenario);
+    let converged_after = match play(&world, scenario) {
+        ControlFlow::Continue(after) => after,
+        ControlFlow::Break(()) => None,
+    };
+    let outcome = Outcome {
+        violation: env.watchdog.found(),
+        faults: env.faults.hits(),
+        steps: env.runtime.steps(),
+        converged_after,
+        trace: env.trace.take(),
+    };
+    env.runtime.end();
+    outcome
+}
+
+fn play(world: &Rc<World>, scenario: &Scenario) -> ControlFlow<(), Option<Duration>> {
+    advance(world, scenario.quiet_from)?;
+    world.calm();
+    let runtime = &world.env.runtime;
+    let mut reason = None;
+    while runtime.now() < scenario.quiet_from + BOUND {
+        advance(world, runtime.now() + LOOK)?;
+        reason = unrest(world);
+        if reason.is_none() {
+            let after = runtime.now() - scenario.quiet_from;
+            stay(world)?;
+            return ControlFlow::Continue(Some(after));
+        }
+    }
+    let reason = reason.unwrap_or_default();
+    world.env.watchdog.report(Invariant::Converges, format!("not within {BOUND:?}: {reason}"));
+    ControlFlow::Break(())
+}
+
+fn advance(world: &World, to: Duration) -> ControlFlow<()> {
+    let watchdog = &world.env.watchdog;
+    world.env.runtime.run_until(to, || match watchdog.found() {
+        Some(_) => ControlFlow::Break(()),
+        None => ControlFlow::Continue(()),
+    })
+}
+
+fn unrest(world: &World) -> Option<String> {
+    unconverged(&Picture { store: &world.store, clusters: &world.clusters })
+}
+
+/// Nothing moves any more: no row, no object.
+fn stay(world: &World) -> ControlFlow<()> {
+    let look = || {
+        let writes: u64 = world.clusters.iter().map(crate::cluster::SimulatedCluster::writes).sum();
+        (world.store.rows().clone(), writes)
+    };
+    let before = look();
+    advance(world, world.env.runtime.now() + STAYS)?;
+    if before != look() {
+        world.env.watchdog.report(Invariant::Converges, "it does not stay as it was wanted");
+        return ControlFlow::Break(());
+    }
+    ControlFlow::Continue(())
+}

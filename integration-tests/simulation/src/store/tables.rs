@@ -1,0 +1,88 @@
+//! The committed rows, the locks on them, and the conditions under which they change.
+
+use std::collections::BTreeMap;
+
+use berth_planner::WorkspaceUpdate;
+use berth_schema::{AgentId, DesiredState, WorkspaceId};
+
+use super::{Order, Report, Row};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lock {
+    Agent(AgentId),
+    Workspace(WorkspaceId),
+}
+
+/// How far an agent's reports have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) epoch: i64,
+    pub(super) sequence: i64,
+}
+
+/// What a transaction has written, or what all of them have.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) agents: BTreeMap<AgentId, Position>,
+    pub(super) workspaces: BTreeMap<WorkspaceId, Row>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) committed: Rows,
+    pub(super) locks: BTreeMap<Lock, u64>,
+    pub(super) transactions: u64,
+}
+
+impl Position {
+    /// Where a message stands to this position.
+    pub(super) fn order(self, epoch: i64, sequence: i64) -> Order {
+        match (Self { epoch, sequence } > self, self.epoch > epoch) {
+            (true, _) => Order::Newest,
+            (false, true) => Order::Stale { current: self.epoch },
+            (false, false) => Order::Repeated,
+        }
+    }
+}
+
+/// Whether an update may be written over a row and changes anything: the conditions of the statement in `berth-db`.
+pub(super) fn is_newer(row: &Row, report: Report, update: &WorkspaceUpdate) -> bool {
+    let workspace = &row.workspace;
+    let in_order = workspace.reported.is_none_or(|stored| stored < (report.epoch, report.sequence));
+    let unchanged =
+        workspace.generation == update.seen_generation && workspace.desired_state != DesiredState::Terminated;
+    row.agent == report.agent
+        && row.is_living()
+        && in_order
+        && (update.intent.is_none() || unchanged)
+        && differs(row, update)
+}
+
+fn differs(row: &Row, update: &WorkspaceUpdate) -> bool {
+    let workspace = &row.workspace;
+    let desired = update.intent.map_or(workspace.desired_state, |intent| intent.desired_state);
+    workspace.actual_state != update.actual_state
+        || workspace.reason != update.reason
+        || workspace.applied_generation != update.applied_generation
+        || workspace.deployment_resource_version != update.deployment_resource_version
+        || workspace.desired_state != desired
+}
+
+/// Whether a row says what an update says already.
+pub(super) fn is_stored_in(row: &Row, update: &WorkspaceUpdate) -> bool {
+    let generation = update.intent.map_or(row.workspace.generation, |intent| intent.generation);
+    !differs(row, update) && row.workspace.generation == generation
+}
+
+pub(super) fn write(row: &mut Row, report: Report, update: &WorkspaceUpdate) {
+    let workspace = &mut row.workspace;
+    workspace.actual_state = update.actual_state;
+    workspace.reason.clone_from(&update.reason);
+    workspace.applied_generation = update.applied_generation;
+    workspace.deployment_resource_version.clone_from(&update.deployment_resource_version);
+    workspace.reported = Some((report.epoch, report.sequence));
+    if let Some(intent) = update.intent {
+        workspace.desired_state = intent.desired_state;
+        workspace.generation = intent.generation;
+    }
+}
