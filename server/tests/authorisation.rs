@@ -122,6 +122,20 @@ async fn ask(who: &Anyone, method: &str, path: &str) -> u16 {
 }
 
 #[tokio::test]
+async fn a_stranger_is_refused_before_anything_else_is_looked_at() {
+    App::run(async |app| {
+        let stranger = app.anyone(None);
+        let path = "/api/v1/organizations/acme/workspaces";
+        stranger.get(&format!("{path}?limit=0")).await.problem(401, "unauthenticated");
+        let large = json!({"image": "x".repeat(5 * 1024 * 1024)});
+        stranger.post(path, &large).await.problem(401, "unauthenticated");
+        let request = stranger.request(Method::POST, &format!("{path}/w/stop")).header("if-match", "broken");
+        send(request).await.problem(401, "unauthenticated");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_revoked_agents_token_opens_nothing() {
     App::run(async |app| {
         let admin = app.organization("acme").await;

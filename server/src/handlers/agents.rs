@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::idempotency;
 use crate::http::body::Json;
 use crate::http::headers::IdempotencyKey;
-use crate::http::identity::Administrator;
+use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
 use crate::services::idempotency::Creation;
 use crate::services::{agents, paging};
@@ -30,9 +30,7 @@ pub(crate) struct ListQuery {
 pub(crate) async fn create(
     context: web::Data<Context>,
     request: HttpRequest,
-    who: Administrator,
-    key: IdempotencyKey,
-    body: Json<CreateAgent>,
+    As { who, rest: (key, body) }: As<Administrator, (IdempotencyKey, Json<CreateAgent>)>,
 ) -> Result<HttpResponse, Error> {
     let idempotency = idempotency(&request, &who, key, &body.bytes);
     let created = agents::create(&context, &who, &body.value.name, idempotency.as_ref()).await?;
@@ -46,8 +44,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     context: web::Data<Context>,
-    who: Administrator,
-    query: Query<ListQuery>,
+    As { who, rest: query }: As<Administrator, Query<ListQuery>>,
 ) -> Result<web::Json<Paged<Agent>>, Error> {
     let mut errors = Vec::new();
     let page = paging::request(query.0.limit.as_deref(), query.0.after.as_deref(), &mut errors);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::idempotency;
 use crate::http::body::Json;
 use crate::http::headers::{IdempotencyKey, IfMatch, etag};
-use crate::http::identity::Administrator;
+use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
 use crate::services::idempotency::Creation;
 use crate::services::workspaces::{self, CreateForm, ListQuery};
@@ -28,9 +28,7 @@ fn found(workspace: &Workspace) -> HttpResponse {
 pub(crate) async fn create(
     context: web::Data<Context>,
     request: HttpRequest,
-    who: Administrator,
-    key: IdempotencyKey,
-    body: Json<CreateForm>,
+    As { who, rest: (key, body) }: As<Administrator, (IdempotencyKey, Json<CreateForm>)>,
 ) -> Result<HttpResponse, Error> {
     let idempotency = idempotency(&request, &who, key, &body.bytes);
     let (mut response, workspace) =
@@ -46,8 +44,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     context: web::Data<Context>,
-    who: Administrator,
-    query: Query<ListQuery>,
+    As { who, rest: query }: As<Administrator, Query<ListQuery>>,
 ) -> Result<web::Json<Paged<Workspace>>, Error> {
     workspaces::list(&context, &who, &query.0).await.map(web::Json)
 }
@@ -66,9 +63,8 @@ macro_rules! wishes {
     ($($name:ident: $wish:expr;)+) => {$(
         pub(crate) async fn $name(
             context: web::Data<Context>,
-            who: Administrator,
             path: web::Path<Path>,
-            seen: IfMatch,
+            As { who, rest: seen }: As<Administrator, IfMatch>,
         ) -> Result<HttpResponse, Error> {
             let workspace = workspaces::change(&context, &who, &path.workspace, $wish, seen.0).await?;
             Ok(found(&workspace))
@@ -85,10 +81,8 @@ wishes! {
 
 pub(crate) async fn rebuild(
     context: web::Data<Context>,
-    who: Administrator,
     path: web::Path<Path>,
-    seen: IfMatch,
-    body: Json<RebuildWorkspace>,
+    As { who, rest: (seen, body) }: As<Administrator, (IfMatch, Json<RebuildWorkspace>)>,
 ) -> Result<HttpResponse, Error> {
     let workspace = workspaces::rebuild(&context, &who, &path.workspace, body.value, seen.0).await?;
     Ok(found(&workspace))

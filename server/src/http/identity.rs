@@ -61,6 +61,32 @@ pub struct AgentIdentity {
     pub name: AgentName,
 }
 
+/// A request as somebody, with the rest of what its handler needs: nothing of it is looked at, and no byte of the body is
+/// read, before the identity is proven.
+#[derive(Debug)]
+pub struct As<I, R> {
+    pub who: I,
+    pub rest: R,
+}
+
+impl<I, R> FromRequest for As<I, R>
+where
+    I: FromRequest + 'static,
+    R: FromRequest + 'static,
+{
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let who = I::from_request(&request, &mut Payload::None).await.map_err(Into::into)?;
+            let rest = R::from_request(&request, &mut payload).await.map_err(Into::into)?;
+            Ok(Self { who, rest })
+        })
+    }
+}
+
 type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
 impl FromRequest for Administrator {

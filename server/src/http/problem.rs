@@ -116,7 +116,7 @@ impl ResponseError for Error {
                     headers.insert(ALLOW, allowed);
                 }
             }
-            _ if self.kind().status == StatusCode::SERVICE_UNAVAILABLE => {
+            _ if self.retryable() => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
