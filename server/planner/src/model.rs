@@ -131,7 +131,7 @@ pub struct Explanation {
 pub enum Cause {
     /// Nothing to do: the entry acknowledges a report.
     Acknowledged,
-    /// Nothing of it was ever proven to be in the cluster.
+    /// Nothing of it is proven to be in the cluster, or somebody has scaled it by hand.
     NeverApplied,
     /// The cluster has an older generation than the user wants.
     GenerationBehind,

@@ -87,7 +87,7 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
     if let Some(info) = observation.info {
         (next.actual_state, next.reason) = actual_state(info);
         // What was reported last counts, not the highest: a lower one means that the cluster went back.
-        next.applied_generation = info.applied_generation.unwrap_or_default();
+        next.applied_generation = proven(workspace, info);
         next.deployment_resource_version =
             info.latest_k8s_deployment_info.as_ref().map(|deployment| deployment.resource_version.clone());
     } else if observation.missing && workspace.applied_generation > Generation::default() {
@@ -113,6 +113,15 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         next.generation = next.generation.next();
     }
     next
+}
+
+/// The generation that a report proves. With other replicas than that generation asked for it proves none: somebody scaled
+/// the Deployment by hand, and the directive has to go out again until it is as wanted.
+fn proven(workspace: &Workspace, info: &WorkspaceAgentInfo) -> Generation {
+    let applied = info.applied_generation.unwrap_or_default();
+    let found = info.latest_k8s_deployment_info.as_ref().and_then(|deployment| deployment.replicas);
+    let scaled = workspace.desired_state.replicas().zip(found).is_some_and(|(wanted, found)| wanted != found);
+    if applied == workspace.generation && scaled { Generation::default() } else { applied }
 }
 
 /// Scaled down at the generation that asked for it.

@@ -188,6 +188,21 @@ fn a_cluster_ahead_of_a_restored_database_is_overtaken() {
 }
 
 #[test]
+fn a_deployment_that_somebody_scaled_is_scaled_back() {
+    let workspace = running(4);
+    let mut stored = workspace.clone();
+    stored.applied_generation =
+        partial(&workspace, vec![info(&workspace, 4, 0)]).updates[0].applied_generation;
+    // Again and again, whether the agent repeats its report or not, until it is as wanted.
+    let plan = partial(&stored, vec![]);
+    assert_eq!(plan.directives[0].directive.action, Action::Create);
+    assert_eq!(replicas(&plan), 1);
+    let plan = partial(&stored, vec![info(&stored, 4, 1)]);
+    assert_eq!(plan.directives[0].directive.action, Action::None);
+    assert_eq!(plan.updates[0].applied_generation, Generation(4));
+}
+
+#[test]
 fn a_restart_scales_down_and_then_up_by_itself() {
     let restart =
         Workspace { desired_state: DesiredState::RestartRequested, generation: Generation(4), ..running(3) };
