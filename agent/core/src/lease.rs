@@ -46,11 +46,14 @@ pub struct Candidate {
     seen: Option<(LeaseSpec, Instant)>,
     /// How often in a row the server has called the epoch stale.
     stale: u32,
+    /// The highest epoch that was ever seen. A Lease that is deleted and made anew must not lead to an epoch that the
+    /// server has heard of: it would take the new leader's reports for repetitions of the old one's.
+    highest: i64,
 }
 
 impl Candidate {
     pub const fn new(identity: String) -> Self {
-        Self { identity, leads: None, seen: None, stale: 0 }
+        Self { identity, leads: None, seen: None, stale: 0, highest: 0 }
     }
 
     pub const fn leads(&self) -> Option<i64> {
@@ -62,10 +65,15 @@ impl Candidate {
         let Some(lease) = lease else {
             self.seen = None;
             let lost = self.leads.take().is_some();
-            return if lost { Decision::Lost } else { Decision::Create { epoch: self.step() } };
+            return if lost {
+                Decision::Lost
+            } else {
+                Decision::Create { epoch: self.highest + self.step() }
+            };
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let epoch = i64::from(spec.lease_transitions.unwrap_or_default());
+        self.highest = self.highest.max(epoch);
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let expired = self.is_expired(spec, now);
         if let Some(leads) = self.leads {
@@ -77,14 +85,15 @@ impl Candidate {
         }
         // Our own name in it was written by a process that is gone: there is one per pod.
         if holder.is_empty() || holder == self.identity || expired {
-            return Decision::Acquire { epoch: epoch + self.step() };
+            return Decision::Acquire { epoch: self.highest + self.step() };
         }
         Decision::Wait
     }
 
     /// The Lease was written as decided.
-    pub const fn won(&mut self, epoch: i64) {
+    pub fn won(&mut self, epoch: i64) {
         self.leads = Some(epoch);
+        self.highest = self.highest.max(epoch);
     }
 
     /// This process gives up leading by itself.

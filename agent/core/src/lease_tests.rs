@@ -87,6 +87,21 @@ fn renewing_keeps_when_it_was_acquired() {
     assert_ne!(renewed.renew_time, first.renew_time);
 }
 
+#[test]
+fn a_lease_that_was_deleted_does_not_bring_an_old_epoch_back() {
+    let now = Instant::now();
+    let mut leader = candidate("a");
+    let mut standby = candidate("b");
+    assert_eq!(leader.decide(None, now), Decision::Create { epoch: 1 });
+    leader.won(1);
+    let lease = written(None, "berth-agent", "a", 1, Timestamp::UNIX_EPOCH);
+    assert_eq!(standby.decide(Some(&lease), now), Decision::Wait);
+    // Somebody deletes it: whoever comes first, the server has heard epoch 1 already.
+    assert_eq!(leader.decide(None, now), Decision::Lost);
+    assert_eq!(leader.decide(None, now), Decision::Create { epoch: 2 });
+    assert_eq!(standby.decide(None, now), Decision::Create { epoch: 2 });
+}
+
 proptest! {
     /// Two candidates on one Lease with an optimistic write: an epoch has one leader, and epochs only grow.
     #[test]
