@@ -152,10 +152,13 @@ pub(super) async fn wait_for_api(cluster: &Cluster) -> anyhow::Result<()> {
     let client = cluster.client().await?;
     let answers = async {
         while !super::api_is_ready(&client).await {
+            let missing = cluster.missing_components().await?;
+            ensure!(missing.is_empty(), "{} ended; see {}/log", missing.join(", "), cluster.dir().display());
             sleep(Duration::from_millis(50)).await;
         }
+        Ok(())
     };
-    timeout(LIMIT, answers).await.context("the API server is not ready")
+    timeout(LIMIT, answers).await.context("the API server is not ready")?
 }
 
 /// Volumes are made when the first pod that wants them is scheduled, as clouds do it.

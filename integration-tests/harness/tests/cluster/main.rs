@@ -22,7 +22,7 @@ fn config(name: &str, dir: PathBuf) -> ClusterConfig {
 async fn cluster(name: &str, dir: &Path) -> Option<Cluster> {
     if !is_root() {
         assert!(std::env::var_os("CI").is_none(), "a node needs root, and CI skips no test");
-        eprintln!("skipped: it needs a Kubernetes node, which needs root; run `sudo make test`");
+        say("skipped: it needs a Kubernetes node, which needs root; run `sudo make test`");
         return None;
     }
     Some(Cluster::start(config(name, dir.join("cluster"))).await.expect("the cluster starts"))
@@ -53,4 +53,9 @@ fn traces(dir: &Path, interface: &str) -> Vec<String> {
 fn interface(cluster: &Cluster) -> String {
     let address = cluster.host_address().to_string();
     format!("berth{}", address.split('.').nth(2).expect("an IPv4 address"))
+}
+
+#[allow(clippy::print_stderr, reason = "a skipped test has to say so where a person looks")]
+fn say(message: &str) {
+    eprintln!("{message}");
 }

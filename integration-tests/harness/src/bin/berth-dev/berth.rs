@@ -25,7 +25,7 @@ impl Berth {
     pub(crate) async fn login(site: &Site, server: SocketAddr) -> anyhow::Result<(Self, Outcome)> {
         let berth = Self { program: paths::program("berth")? };
         let url = format!("http://{server}");
-        if berth.json(&["whoami"]).await.is_ok_and(|who| who["server"] == url || who["url"] == url) {
+        if berth.json(&["whoami"]).await.is_ok() {
             return Ok((berth, format!("logged in to {url} as the context '{CONTEXT}'")));
         }
         let token = std::fs::File::open(site.first_token())

@@ -15,7 +15,9 @@ pub(crate) async fn down(purge: bool) -> anyhow::Result<()> {
     let alone = Lock::wait(&site.root().join("lock"))?;
     let stages = Stages::new();
     let say = |stopped: bool| Ok(((), if stopped { "stopped" } else { "did not run" }.to_owned()));
-    stages.run("agent", async { say(agent::stop(&site).await) }).await?;
+    if agent::runs_here(&site) {
+        stages.run("agent", async { say(agent::stop(&site).await) }).await?;
+    }
     stages.run("server", async { say(server::stop(&site).await) }).await?;
     stages
         .run("Kubernetes", async {
