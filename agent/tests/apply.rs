@@ -1,0 +1,129 @@
+//! What becomes of an apply that meets somebody else's changes, or a refusal. The way of things is tried on a real
+//! Kubernetes in `integration-tests`.
+
+mod support;
+
+use std::sync::Arc;
+
+use berth_agent::apply;
+use berth_agent::failure::Failure;
+use berth_agent_core::{Outcome, Prepared, Task};
+use berth_schema::Generation;
+use berth_schema::reconcile::ErrorType;
+use http::Method;
+use serde_json::json;
+use support::{CLAIM, DEPLOYMENT, NAMESPACE, SECRET, World};
+
+async fn run(world: &Arc<World>, generation: i64) -> Result<Outcome, Failure> {
+    let action = world.prepared(generation);
+    let Prepared(Task::Apply(set)) = &action.stage else { panic!("not an apply") };
+    apply::run(&world.cluster(), &action, set).await
+}
+
+#[tokio::test]
+async fn objects_are_written_in_order_and_the_deployment_last() {
+    let world = World::new(|_, _, _| None);
+    assert!(matches!(run(&world, 1).await, Ok(Outcome::Applied)));
+    let files = SECRET.replace("-env", "-file");
+    assert_eq!(world.writes(), [NAMESPACE, SECRET, &files, CLAIM, DEPLOYMENT]);
+}
+
+#[tokio::test]
+async fn a_deployment_that_changes_meanwhile_is_read_and_written_again() {
+    let mut changes = 2;
+    let world = World::new(move |method, path, objects| {
+        if *method == Method::PATCH && path == DEPLOYMENT && changes > 0 {
+            changes -= 1;
+            objects.get_mut(path)?["metadata"]["resourceVersion"] = json!(format!("7{changes}"));
+        }
+        None
+    });
+    world.put(DEPLOYMENT, 1);
+    assert!(matches!(run(&world, 2).await, Ok(Outcome::Applied)));
+    assert_eq!(world.writes().last().map(String::as_str), Some(DEPLOYMENT));
+}
+
+#[tokio::test]
+async fn a_deployment_that_changes_for_ever_is_given_up() {
+    let mut version = 100;
+    let world = World::new(move |method, path, objects| {
+        if *method == Method::PATCH && path == DEPLOYMENT {
+            version += 1;
+            objects.get_mut(path)?["metadata"]["resourceVersion"] = json!(version.to_string());
+        }
+        None
+    });
+    world.put(DEPLOYMENT, 1);
+    assert!(matches!(run(&world, 2).await, Err(Failure::Contended)));
+}
+
+#[tokio::test]
+async fn a_newer_generation_is_not_written_over_and_nothing_else_is_written() {
+    let world = World::new(|_, _, _| None);
+    world.put(DEPLOYMENT, 5);
+    let outcome = run(&world, 4).await.expect("no failure");
+    assert_eq!(outcome, Outcome::OlderThanLive { live: Generation(5) });
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_newer_generation_that_appears_during_the_apply_wins() {
+    let world = World::new(|method, path, objects| {
+        if *method == Method::PATCH && path == CLAIM {
+            let deployment = objects.get_mut(DEPLOYMENT)?;
+            deployment["metadata"]["annotations"]["berth.dev/generation"] = json!("9");
+            deployment["metadata"]["resourceVersion"] = json!("9");
+        }
+        None
+    });
+    world.put(DEPLOYMENT, 1);
+    let outcome = run(&world, 2).await.expect("no failure");
+    assert_eq!(outcome, Outcome::OlderThanLive { live: Generation(9) });
+    assert!(!world.writes().contains(&DEPLOYMENT.to_owned()));
+}
+
+#[tokio::test]
+async fn what_belongs_to_somebody_else_is_not_taken_over() {
+    for path in [NAMESPACE, DEPLOYMENT] {
+        let world = World::new(|_, _, _| None);
+        world.put(path, 1);
+        world.change(path, |object| object["metadata"]["labels"] = json!({ "team": "payroll" }));
+        assert!(matches!(run(&world, 2).await, Err(Failure::Foreign { .. })), "{path}");
+        assert_eq!(world.writes(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_volume_that_was_in_use_is_not_replaced_by_an_empty_one() {
+    let world = World::new(|_, _, _| None);
+    world.put(DEPLOYMENT, 1);
+    let claim = json!([{ "name": "data", "persistentVolumeClaim": { "claimName": "w-data" } }]);
+    let pod = json!({ "containers": [], "volumes": claim });
+    let spec =
+        json!({ "selector": {}, "template": { "metadata": { "labels": world.labels() }, "spec": pod } });
+    world.change(DEPLOYMENT, |object| object["spec"] = spec);
+    let failure = run(&world, 2).await.expect_err("the volume is lost");
+    assert!(matches!(failure, Failure::VolumeLost { .. }), "{failure}");
+    world.put(CLAIM, 1);
+    assert!(matches!(run(&world, 2).await, Ok(Outcome::Applied)));
+}
+
+#[tokio::test]
+async fn a_refused_secret_is_told_without_what_the_api_server_said() {
+    let world = World::new(|method, path, _| {
+        (*method == Method::PATCH && path == SECRET).then_some((403, "webhook denied {A: hunter2}"))
+    });
+    let details = run(&world, 1).await.expect_err("refused").details();
+    assert_eq!(details.error_type, ErrorType::Kubernetes);
+    assert_eq!(details.error_message, "applying Secret/w-env: Forbidden (HTTP 403)");
+}
+
+#[tokio::test]
+async fn a_refusal_stops_before_the_deployment() {
+    let world = World::new(|method, path, _| {
+        (*method == Method::PATCH && path == CLAIM).then_some((403, "exceeded quota: storage"))
+    });
+    let details = run(&world, 1).await.expect_err("refused").details();
+    assert_eq!(details.error_message, "applying PersistentVolumeClaim/w-data: exceeded quota: storage");
+    assert!(!world.writes().contains(&DEPLOYMENT.to_owned()));
+}
