@@ -44,20 +44,9 @@ impl Actor {
     /// Learns from the server which organisation the token belongs to.
     pub async fn new(server: String, token: SecretString) -> anyhow::Result<Self> {
         berth_harness::install_crypto();
-        let http = reqwest::Client::builder()
-            .tls_certs_only([])
-            .timeout(Duration::from_secs(30))
-            .build()?;
-        let mut actor = Self {
-            http,
-            server,
-            organization: String::new(),
-            token,
-        };
-        let whoami: WhoAmI = actor
-            .send(Method::GET, "/api/v1/whoami".to_owned(), None)
-            .await?
-            .expect()?;
+        let http = reqwest::Client::builder().tls_certs_only([]).timeout(Duration::from_secs(30)).build()?;
+        let mut actor = Self { http, server, organization: String::new(), token };
+        let whoami: WhoAmI = actor.send(Method::GET, "/api/v1/whoami".to_owned(), None).await?.expect()?;
         actor.organization = whoami.organization_id.to_string();
         Ok(actor)
     }
@@ -73,10 +62,7 @@ impl Actor {
         let response = request.send().await?;
         let status = response.status();
         let text = response.text().await?;
-        Ok(Answer {
-            status,
-            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        })
+        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
     }
 
     /// `path` is below the organisation.
@@ -98,16 +84,12 @@ impl Actor {
     }
 
     pub async fn create(&self, workspace: &CreateWorkspace) -> anyhow::Result<Workspace> {
-        self.post("workspaces", &serde_json::to_value(workspace)?)
-            .await?
-            .expect()
+        self.post("workspaces", &serde_json::to_value(workspace)?).await?.expect()
     }
 
     /// A workspace around an image, without variables.
     pub async fn create_from_image(&self, name: &str, image: &str) -> anyhow::Result<Workspace> {
-        self.post("workspaces", &json!({"name": name, "image": image}))
-            .await?
-            .expect()
+        self.post("workspaces", &json!({"name": name, "image": image})).await?.expect()
     }
 
     pub async fn workspace(&self, name: &str) -> anyhow::Result<Workspace> {
@@ -118,10 +100,7 @@ impl Actor {
         let mut all = Vec::new();
         let mut after = String::new();
         loop {
-            let page: Paged<Workspace> = self
-                .get(&format!("workspaces?limit=100{after}"))
-                .await?
-                .expect()?;
+            let page: Paged<Workspace> = self.get(&format!("workspaces?limit=100{after}")).await?.expect()?;
             all.extend(page.items);
             let Some(next) = page.next else { return Ok(all) };
             after = format!("&after={next}");
@@ -130,15 +109,11 @@ impl Actor {
 
     /// `start`, `stop`, `restart` or `terminate`.
     pub async fn wish(&self, name: &str, wish: &str) -> anyhow::Result<Workspace> {
-        self.post(&format!("workspaces/{name}/{wish}"), &json!({}))
-            .await?
-            .expect()
+        self.post(&format!("workspaces/{name}/{wish}"), &json!({})).await?.expect()
     }
 
     pub async fn rebuild(&self, name: &str, image: &str) -> anyhow::Result<Workspace> {
-        self.post(&format!("workspaces/{name}/rebuild"), &json!({"image": image}))
-            .await?
-            .expect()
+        self.post(&format!("workspaces/{name}/rebuild"), &json!({"image": image})).await?.expect()
     }
 
     /// Waits until the cluster has proven `generation` or a later one and the state is reached. Gives the workspace and
@@ -161,10 +136,8 @@ impl Actor {
                 now.applied_generation >= workspace.generation && now.applied_generation == now.generation;
             let settled = proven && now.desired_state != DesiredState::RestartRequested;
             // What failed or is gone proves nothing any more.
-            let unproven = matches!(
-                state,
-                ActualState::Terminated | ActualState::Failed | ActualState::Error
-            );
+            let unproven =
+                matches!(state, ActualState::Terminated | ActualState::Failed | ActualState::Error);
             if now.actual_state == state && (settled || unproven) {
                 return Ok((now, seen));
             }
@@ -181,10 +154,7 @@ impl Actor {
 
     /// [`Actor::reach`] for what only the end matters of.
     pub async fn running(&self, workspace: &Workspace) -> anyhow::Result<Workspace> {
-        Ok(self
-            .reach(workspace, ActualState::Running, Duration::from_secs(60))
-            .await?
-            .0)
+        Ok(self.reach(workspace, ActualState::Running, Duration::from_secs(60)).await?.0)
     }
 
     pub async fn generation(&self, workspace: &Workspace) -> anyhow::Result<Generation> {

@@ -20,9 +20,7 @@ pub struct ClusterView {
 
 impl std::fmt::Debug for ClusterView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClusterView")
-            .field("kubeconfig", &self.kubeconfig)
-            .finish_non_exhaustive()
+        f.debug_struct("ClusterView").field("kubeconfig", &self.kubeconfig).finish_non_exhaustive()
     }
 }
 
@@ -58,16 +56,7 @@ impl ClusterView {
         let pod = self.pod(workspace).await?.name_any();
         let mut kubectl = berth_harness::command::command(&self.kubectl);
         kubectl.arg("--kubeconfig").arg(&self.kubeconfig);
-        kubectl.args([
-            "--namespace",
-            workspace.namespace.as_str(),
-            "exec",
-            &pod,
-            "--",
-            "sh",
-            "-c",
-            script,
-        ]);
+        kubectl.args(["--namespace", workspace.namespace.as_str(), "exec", &pod, "--", "sh", "-c", script]);
         let output = kubectl.output().await.context("kubectl cannot be started")?;
         if !output.status.success() {
             bail!("'{script}' failed: {}", String::from_utf8_lossy(&output.stderr));
@@ -78,14 +67,8 @@ impl ClusterView {
     /// What the workspace answers to `GET path` on a port, asked from the host at the pod's address.
     pub async fn http_get(&self, workspace: &Workspace, port: u16, path: &str) -> anyhow::Result<String> {
         let pod = self.pod(workspace).await?;
-        let ip = pod
-            .status
-            .and_then(|status| status.pod_ip)
-            .context("the pod has no address")?;
-        let http = reqwest::Client::builder()
-            .tls_certs_only([])
-            .timeout(Duration::from_secs(5))
-            .build()?;
+        let ip = pod.status.and_then(|status| status.pod_ip).context("the pod has no address")?;
+        let http = reqwest::Client::builder().tls_certs_only([]).timeout(Duration::from_secs(5)).build()?;
         // A container runs before its web server listens.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {

@@ -8,7 +8,7 @@ use berth_harness::{
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
 use crate::{Actor, ClusterView};
@@ -26,11 +26,30 @@ pub struct Installation {
     pub view: ClusterView,
     pub database_url: String,
     dir: TempDir,
+    _node: Share,
+}
+
+/// A node has room for a few scenarios at once, or for one that fills it.
+static NODE: RwLock<()> = RwLock::const_new(());
+
+#[derive(Debug)]
+enum Share {
+    Part(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Whole(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
 }
 
 impl Installation {
     /// `None`, and a word about it, where a node cannot run; CI must not take that way out.
     pub async fn start() -> anyhow::Result<Option<Self>> {
+        Self::with(Share::Part(NODE.read().await)).await
+    }
+
+    /// [`Installation::start`] while no other scenario of this process runs.
+    pub async fn start_alone() -> anyhow::Result<Option<Self>> {
+        Self::with(Share::Whole(NODE.write().await)).await
+    }
+
+    async fn with(node: Share) -> anyhow::Result<Option<Self>> {
         let cluster = shared_cluster().await?;
         if !cluster.has_node() {
             if std::env::var_os("CI").is_some() {
@@ -40,25 +59,14 @@ impl Installation {
             return Ok(None);
         }
         import_workspace_image(cluster).await?;
-        let dir = tempfile::Builder::new()
-            .prefix("berth-scenario-")
-            .tempdir()
-            .context("no directory")?;
+        let dir = tempfile::Builder::new().prefix("berth-scenario-").tempdir().context("no directory")?;
         let database_url = database().await?;
         let server = Server::start(ServerOptions::new(&database_url, dir.path().join("server"))).await?;
         let admin = Actor::new(server.url(), server.first_token()?).await?;
         let token = admin.create_agent("agent").await?.token.context("no token")?;
         let agent = AgentProcess::start(agent_options(&server, token.into(), cluster, dir.path())).await?;
         let view = ClusterView::new(cluster).await?;
-        Ok(Some(Self {
-            server,
-            agent,
-            admin,
-            cluster,
-            view,
-            database_url,
-            dir,
-        }))
+        Ok(Some(Self { server, agent, admin, cluster, view, database_url, dir, _node: node }))
     }
 
     /// The server's and the agent's logs, for what must not stand in them.
@@ -87,30 +95,17 @@ fn agent_options(server: &Server, token: SecretString, cluster: &Cluster, dir: &
 async fn import_workspace_image(cluster: &Cluster) -> anyhow::Result<()> {
     static IMPORTED: OnceCell<Result<(), String>> = OnceCell::const_new();
     let import = || async {
-        let archive = images::archive(&images::WORKSPACE)
-            .await
-            .map_err(|cause| format!("{cause:#}"))?;
-        cluster
-            .import_image(&archive)
-            .await
-            .map_err(|cause| format!("{cause:#}"))
+        let archive = images::archive(&images::WORKSPACE).await.map_err(|cause| format!("{cause:#}"))?;
+        cluster.import_image(&archive).await.map_err(|cause| format!("{cause:#}"))
     };
-    IMPORTED
-        .get_or_init(import)
-        .await
-        .clone()
-        .map_err(|cause| anyhow!(cause))
+    IMPORTED.get_or_init(import).await.clone().map_err(|cause| anyhow!(cause))
 }
 
 /// A new database in the test process's Postgres.
 async fn database() -> anyhow::Result<String> {
     static POSTGRES: OnceCell<Result<Postgres, String>> = OnceCell::const_new();
     let start = || async { Postgres::start(None).await.map_err(|cause| format!("{cause:#}")) };
-    let postgres = POSTGRES
-        .get_or_init(start)
-        .await
-        .as_ref()
-        .map_err(|cause| anyhow!(cause.clone()))?;
+    let postgres = POSTGRES.get_or_init(start).await.as_ref().map_err(|cause| anyhow!(cause.clone()))?;
     postgres.create_database().await
 }
 
@@ -119,10 +114,7 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", &Uuid::new_v4().simple().to_string()[..6])
 }
 
-#[allow(
-    clippy::print_stderr,
-    reason = "a skipped test has to say so where a person looks"
-)]
+#[allow(clippy::print_stderr, reason = "a skipped test has to say so where a person looks")]
 fn say(message: &str) {
     eprintln!("{message}");
 }

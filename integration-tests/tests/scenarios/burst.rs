@@ -8,16 +8,14 @@ const HOW_MANY: usize = 50;
 #[tokio::test]
 async fn fifty_workspaces_created_at_once_all_run_or_say_in_words_that_the_node_is_full() -> anyhow::Result<()>
 {
-    let Some(berth) = Installation::start().await? else {
+    let Some(berth) = Installation::start_alone().await? else {
         return Ok(());
     };
     let creations = (0..HOW_MANY).map(|number| {
         let admin = berth.admin.clone();
-        tokio::spawn(async move {
-            admin
-                .create_from_image(&format!("burst-{number}"), WORKSPACE_IMAGE)
-                .await
-        })
+        tokio::spawn(
+            async move { admin.create_from_image(&format!("burst-{number}"), WORKSPACE_IMAGE).await },
+        )
     });
     for creation in creations.collect::<Vec<_>>() {
         creation.await??;
@@ -27,17 +25,13 @@ async fn fifty_workspaces_created_at_once_all_run_or_say_in_words_that_the_node_
     let full = loop {
         let all = berth.admin.workspaces().await?;
         assert_eq!(all.len(), HOW_MANY, "none is lost");
-        let waiting: Vec<_> = all
-            .iter()
-            .filter(|workspace| workspace.actual_state != ActualState::Running)
-            .collect();
+        let waiting: Vec<_> =
+            all.iter().filter(|workspace| workspace.actual_state != ActualState::Running).collect();
         let full = |reason: &str| reason == "Unschedulable";
-        if waiting.iter().all(|workspace| {
-            workspace
-                .reason
-                .as_ref()
-                .is_some_and(|reason| full(&reason.reason))
-        }) {
+        if waiting
+            .iter()
+            .all(|workspace| workspace.reason.as_ref().is_some_and(|reason| full(&reason.reason)))
+        {
             break waiting.len();
         }
         assert!(Instant::now() < deadline, "not settled: {waiting:#?}");
@@ -48,18 +42,11 @@ async fn fifty_workspaces_created_at_once_all_run_or_say_in_words_that_the_node_
 
     // Neither doubled nor left over.
     for workspace in berth.admin.workspaces().await? {
-        assert!(
-            berth.view.pods(&workspace).await?.len() <= 1,
-            "{} has two pods",
-            workspace.name
-        );
+        assert!(berth.view.pods(&workspace).await?.len() <= 1, "{} has two pods", workspace.name);
         berth.admin.wish(&workspace.id.to_string(), "terminate").await?;
     }
     for workspace in berth.admin.workspaces().await? {
-        berth
-            .admin
-            .reach(&workspace, ActualState::Terminated, Duration::from_secs(240))
-            .await?;
+        berth.admin.reach(&workspace, ActualState::Terminated, Duration::from_secs(240)).await?;
     }
     Ok(())
 }

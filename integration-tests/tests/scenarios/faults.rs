@@ -12,12 +12,7 @@ async fn nothing_is_lost_or_doubled_when_agent_and_server_are_killed_in_the_midd
     };
     let mut created = Vec::new();
     for number in 0..6 {
-        created.push(
-            berth
-                .admin
-                .create_from_image(&format!("fault-{number}"), WORKSPACE_IMAGE)
-                .await?,
-        );
+        created.push(berth.admin.create_from_image(&format!("fault-{number}"), WORKSPACE_IMAGE).await?);
         // At different moments of an apply.
         tokio::time::sleep(Duration::from_millis(30 * number)).await;
         if number == 2 {
@@ -31,12 +26,7 @@ async fn nothing_is_lost_or_doubled_when_agent_and_server_are_killed_in_the_midd
     }
     for workspace in &created {
         let running = berth.admin.running(workspace).await?;
-        assert_eq!(
-            berth.view.pods(&running).await?.len(),
-            1,
-            "{} has one pod",
-            running.name
-        );
+        assert_eq!(berth.view.pods(&running).await?.len(), 1, "{} has one pod", running.name);
     }
 
     // Wishes while nobody listens are not lost either, and a restart survives a kill in its middle.
@@ -53,19 +43,10 @@ async fn nothing_is_lost_or_doubled_when_agent_and_server_are_killed_in_the_midd
     assert!(berth.view.pods(&stopped).await?.is_empty());
     let restarted = berth.admin.running(&restart).await?;
     assert_eq!(restarted.desired_state, DesiredState::Running);
-    let (gone, _) = berth
-        .admin
-        .reach(&terminate, ActualState::Terminated, PATIENCE)
-        .await?;
+    let (gone, _) = berth.admin.reach(&terminate, ActualState::Terminated, PATIENCE).await?;
     assert!(berth.view.namespace(&gone).await?.is_none());
     assert_eq!(
-        berth
-            .admin
-            .workspaces()
-            .await?
-            .iter()
-            .filter(|w| w.actual_state == ActualState::Running)
-            .count(),
+        berth.admin.workspaces().await?.iter().filter(|w| w.actual_state == ActualState::Running).count(),
         4
     );
     Ok(())
@@ -81,26 +62,15 @@ async fn a_namespace_that_somebody_deleted_is_made_again() -> anyhow::Result<()>
     let created = berth.admin.create_from_image("vandal", WORKSPACE_IMAGE).await?;
     let running = berth.admin.running(&created).await?;
     let namespaces: Api<Namespace> = Api::all(berth.view.client());
-    let before = berth
-        .view
-        .namespace(&running)
-        .await?
-        .expect("a namespace")
-        .metadata
-        .uid;
-    namespaces
-        .delete(running.namespace.as_str(), &DeleteParams::default())
-        .await?;
+    let before = berth.view.namespace(&running).await?.expect("a namespace").metadata.uid;
+    namespaces.delete(running.namespace.as_str(), &DeleteParams::default()).await?;
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
         let now = berth.view.namespace(&running).await?;
         if now.is_some_and(|namespace| namespace.metadata.uid != before) {
             break;
         }
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the namespace was not made again"
-        );
+        assert!(std::time::Instant::now() < deadline, "the namespace was not made again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     berth.admin.running(&created).await?;

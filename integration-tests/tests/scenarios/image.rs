@@ -15,21 +15,12 @@ async fn an_image_that_cannot_be_pulled_fails_with_the_kubelets_reason_and_runs_
         return Ok(());
     };
     let started = Instant::now();
-    let created = berth
-        .admin
-        .create_from_image("typo", "127.0.0.1:1/nobody/nothing:1")
-        .await?;
+    let created = berth.admin.create_from_image("typo", "127.0.0.1:1/nobody/nothing:1").await?;
     let (failed, _) = berth.admin.reach(&created, ActualState::Failed, PATIENCE).await?;
     assert!(started.elapsed() < PROMISE, "it took {:?}", started.elapsed());
     let reason = failed.reason.expect("a reason");
-    assert!(
-        ["ErrImagePull", "ImagePullBackOff"].contains(&reason.reason.as_str()),
-        "{reason:?}"
-    );
-    assert!(
-        reason.message.contains("127.0.0.1:1/nobody/nothing:1"),
-        "{reason:?}"
-    );
+    assert!(["ErrImagePull", "ImagePullBackOff"].contains(&reason.reason.as_str()), "{reason:?}");
+    assert!(reason.message.contains("127.0.0.1:1/nobody/nothing:1"), "{reason:?}");
 
     let rebuilt = berth.admin.rebuild("typo", WORKSPACE_IMAGE).await?;
     let running = berth.admin.running(&rebuilt).await?;

@@ -1,4 +1,4 @@
-use berth_integration_tests::{Installation, variable};
+use berth_integration_tests::{Installation, WORKSPACE_IMAGE, variable};
 use berth_schema::api::CreateWorkspace;
 use berth_schema::variables::VariableKind;
 use berth_schema::{ActualState, WorkspaceName};
@@ -37,57 +37,38 @@ async fn a_workspace_lives_from_creation_to_termination() -> anyhow::Result<()> 
     let (running, seen) = admin.reach(&created, Running, PATIENCE).await?;
     only(&seen, &[CreationRequested, Unknown, Starting, Running]);
 
-    view.exec(&running, "echo written before the stop > /projects/note")
-        .await?;
-    assert_eq!(
-        view.http_get(&running, 8080, "/note").await?,
-        "written before the stop\n"
-    );
+    view.exec(&running, "echo written before the stop > /projects/note").await?;
+    assert_eq!(view.http_get(&running, 8080, "/note").await?, "written before the stop\n");
     assert_eq!(view.exec(&running, "id -u; id -g").await?, b"5001\n0\n");
     let first_pod = view.pod(&running).await?.uid();
 
     let stop = admin.wish("welcome", "stop").await?;
     let (stopped, seen) = admin.reach(&stop, Stopped, PATIENCE).await?;
     only(&seen, &[Running, Stopping, Stopped]);
-    assert!(
-        view.pods(&stopped).await?.is_empty(),
-        "Stopped means that no pod is left"
-    );
+    assert!(view.pods(&stopped).await?.is_empty(), "Stopped means that no pod is left");
     assert_eq!(view.claims(&stopped).await?.len(), 1, "the volume is kept");
 
     let start = admin.wish("welcome", "start").await?;
     let (running, seen) = admin.reach(&start, Running, PATIENCE).await?;
     only(&seen, &[Stopped, Starting, Running]);
-    assert_eq!(
-        view.http_get(&running, 8080, "/note").await?,
-        "written before the stop\n"
-    );
+    assert_eq!(view.http_get(&running, 8080, "/note").await?, "written before the stop\n");
     let second_pod = view.pod(&running).await?.uid();
     assert_ne!(first_pod, second_pod);
 
     let restart = admin.wish("welcome", "restart").await?;
     let (running, seen) = admin.reach(&restart, Running, PATIENCE).await?;
     only(&seen, &[Running, Stopping, Stopped, Starting]);
-    assert_ne!(
-        view.pod(&running).await?.uid(),
-        second_pod,
-        "a restart makes another pod"
-    );
-    assert!(
-        running.generation > restart.generation,
-        "the server ended the restart by itself"
-    );
+    assert_ne!(view.pod(&running).await?.uid(), second_pod, "a restart makes another pod");
+    assert!(running.generation > restart.generation, "the server ended the restart by itself");
 
     let terminate = admin.wish("welcome", "terminate").await?;
     let (gone, seen) = admin.reach(&terminate, Terminated, PATIENCE).await?;
     only(&seen, &[Running, Stopping, Stopped, Terminating, Terminated]);
     assert!(view.namespace(&gone).await?.is_none(), "the namespace is gone");
     assert!(view.volumes(&gone).await?.is_empty(), "the volumes are gone");
-    assert_eq!(
-        admin.get("workspaces/welcome").await?.status,
-        404,
-        "the name is free again"
-    );
+    assert!(admin.workspaces().await?.is_empty(), "what is gone is not listed");
+    let next = admin.create_from_image("welcome", WORKSPACE_IMAGE).await?;
+    assert_ne!(next.namespace, gone.namespace, "the name is free, and never meets what was left of the last");
     Ok(())
 }
 
@@ -97,15 +78,9 @@ async fn what_is_terminated_before_an_agent_saw_it_still_ends() -> anyhow::Resul
         return Ok(());
     };
     berth.agent.kill9()?;
-    berth
-        .admin
-        .create_from_image("brief", berth_integration_tests::WORKSPACE_IMAGE)
-        .await?;
+    berth.admin.create_from_image("brief", WORKSPACE_IMAGE).await?;
     let terminate = berth.admin.wish("brief", "terminate").await?;
     berth.agent.start_again().await?;
-    berth
-        .admin
-        .reach(&terminate, ActualState::Terminated, PATIENCE)
-        .await?;
+    berth.admin.reach(&terminate, ActualState::Terminated, PATIENCE).await?;
     Ok(())
 }

@@ -16,22 +16,14 @@ fn every_byte() -> Vec<u8> {
 /// What the secrets may not stand in, in several spellings.
 fn spellings(value: &[u8]) -> Vec<String> {
     use base64::Engine as _;
-    let hex = value
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let hex = value.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let base64 = base64::engine::general_purpose::STANDARD.encode(value);
     vec![String::from_utf8_lossy(value).into_owned(), hex, base64]
 }
 
 async fn check_inside(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<()> {
-    assert_eq!(
-        String::from_utf8(view.exec(workspace, r#"printf %s "$NASTY""#).await?)?,
-        NASTY
-    );
-    assert_eq!(
-        view.exec(workspace, "cat /.berth/variables/every-byte").await?,
-        every_byte()
-    );
+    assert_eq!(String::from_utf8(view.exec(workspace, r#"printf %s "$NASTY""#).await?)?, NASTY);
+    assert_eq!(view.exec(workspace, "cat /.berth/variables/every-byte").await?, every_byte());
     assert_eq!(view.exec(workspace, r#"printf %s "$EMPTY-""#).await?, b"-");
     Ok(())
 }
@@ -67,11 +59,7 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
     for spelling in spellings(canary.as_bytes()) {
         assert!(!seen.contains(&spelling), "a secret leaked as {spelling}");
     }
-    let secret = berth
-        .view
-        .secret(&running, &file_secret(&running.name))
-        .await?
-        .expect("the Secret");
+    let secret = berth.view.secret(&running, &file_secret(&running.name)).await?.expect("the Secret");
     let annotations = format!("{:?}", secret.annotations());
     assert!(!annotations.contains(&spellings(canary.as_bytes())[2]));
 
@@ -112,13 +100,7 @@ async fn a_workspace_that_was_stopped_before_it_ever_ran_gets_its_variables_when
     berth.admin.reach(&stop, ActualState::Stopped, PATIENCE).await?;
     let start = berth.admin.wish("later", "start").await?;
     let (running, seen) = berth.admin.reach(&start, ActualState::Running, PATIENCE).await?;
-    assert!(
-        !seen.contains(&ActualState::Failed),
-        "it waited for its variables: {seen:?}"
-    );
-    assert_eq!(
-        String::from_utf8(berth.view.exec(&running, r#"printf %s "$NASTY""#).await?)?,
-        NASTY
-    );
+    assert!(!seen.contains(&ActualState::Failed), "it waited for its variables: {seen:?}");
+    assert_eq!(String::from_utf8(berth.view.exec(&running, r#"printf %s "$NASTY""#).await?)?, NASTY);
     Ok(())
 }

@@ -46,13 +46,7 @@ impl Figures {
         floor: Option<f64>,
         goal: Goal,
     ) {
-        let figure = Figure {
-            what: what.into(),
-            unit,
-            measured,
-            floor,
-            goal,
-        };
+        let figure = Figure { what: what.into(), unit, measured, floor, goal };
         eprintln!("{figure}");
         self.0.push(figure);
     }
@@ -61,9 +55,7 @@ impl Figures {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let floor = self.floor.map_or(String::new(), |floor| format!("{floor:.2}"));
-        let ratio = self
-            .floor
-            .map_or(String::new(), |floor| format!("{:.2} x", self.measured / floor));
+        let ratio = self.floor.map_or(String::new(), |floor| format!("{:.2} x", self.measured / floor));
         let goal = match self.goal {
             Goal::AtMost(limit) => format!("<= {limit}"),
             Goal::TimesFloor(times) => format!("<= {times} x"),
@@ -73,13 +65,8 @@ impl fmt::Display for Figure {
             Some(false) => "MISSED",
             None => "",
         };
-        let Self {
-            what, unit, measured, ..
-        } = self;
-        write!(
-            f,
-            "{what:<58} {measured:>10.2} {unit:<5} {floor:>10} {ratio:>9} {goal:>9}  {met}"
-        )
+        let Self { what, unit, measured, .. } = self;
+        write!(f, "{what:<58} {measured:>10.2} {unit:<5} {floor:>10} {ratio:>9} {goal:>9}  {met}")
     }
 }
 

@@ -21,9 +21,8 @@ const ROUNDS: usize = 10;
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
-    let berth = Installation::start()
-        .await?
-        .context("the latency to a pod needs a node, which needs root")?;
+    let berth =
+        Installation::start().await?.context("the latency to a pod needs a node, which needs root")?;
     let (mut through_berth, mut by_client) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         by_client.push(bare(&berth.view.client()).await?);
@@ -46,17 +45,11 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
 /// Through the REST API.
 async fn created(berth: &Installation) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let workspace = berth
-        .admin
-        .create_from_image(&unique("speed"), WORKSPACE_IMAGE)
-        .await?;
+    let workspace = berth.admin.create_from_image(&unique("speed"), WORKSPACE_IMAGE).await?;
     pod_ready(&berth.view.client(), &workspace.id.to_string()).await?;
     let took = started.elapsed();
     let terminate = berth.admin.wish(workspace.name.as_str(), "terminate").await?;
-    berth
-        .admin
-        .reach(&terminate, ActualState::Terminated, LIMIT)
-        .await?;
+    berth.admin.reach(&terminate, ActualState::Terminated, LIMIT).await?;
     Ok(took)
 }
 
@@ -101,10 +94,8 @@ fn rendered() -> anyhow::Result<(String, String, Vec<Value>)> {
     };
     let mut objects = objects::render(&snapshot, &workspace);
     let deployment = objects.pop().context("a Deployment")?;
-    for secret in [
-        kubernetes::environment_secret(&workspace.name),
-        kubernetes::file_secret(&workspace.name),
-    ] {
+    for secret in [kubernetes::environment_secret(&workspace.name), kubernetes::file_secret(&workspace.name)]
+    {
         objects.push(json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": secret, "namespace": workspace.namespace},
@@ -117,10 +108,7 @@ fn rendered() -> anyhow::Result<(String, String, Vec<Value>)> {
 async fn apply(client: &Client, object: &Value) -> anyhow::Result<()> {
     let typed: DynamicObject = serde_json::from_value(object.clone())?;
     let kind = typed.types.clone().context("an object without a type")?;
-    let (group, version) = kind
-        .api_version
-        .split_once('/')
-        .unwrap_or(("", &kind.api_version));
+    let (group, version) = kind.api_version.split_once('/').unwrap_or(("", &kind.api_version));
     let gvk = kube::core::GroupVersionKind::gvk(group, version, &kind.kind);
     let plural = match kind.kind.as_str() {
         "NetworkPolicy" => "networkpolicies".to_owned(),
@@ -131,12 +119,7 @@ async fn apply(client: &Client, object: &Value) -> anyhow::Result<()> {
         Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    api.patch(
-        &typed.name_any(),
-        &PatchParams::apply("bench").force(),
-        &Patch::Apply(object),
-    )
-    .await?;
+    api.patch(&typed.name_any(), &PatchParams::apply("bench").force(), &Patch::Apply(object)).await?;
     Ok(())
 }
 
@@ -149,14 +132,8 @@ async fn pod_ready(client: &Client, workspace_id: &str) -> anyhow::Result<()> {
     if list.items.iter().any(is_ready) {
         return Ok(());
     }
-    let version = list
-        .metadata
-        .resource_version
-        .context("a list without a version")?;
-    let mut events = pin!(
-        pods.watch(&WatchParams::default().labels(&selector), &version)
-            .await?
-    );
+    let version = list.metadata.resource_version.context("a list without a version")?;
+    let mut events = pin!(pods.watch(&WatchParams::default().labels(&selector), &version).await?);
     let ready = async {
         while let Some(event) = futures::TryStreamExt::try_next(&mut events).await? {
             if matches!(&event, WatchEvent::Added(pod) | WatchEvent::Modified(pod) if is_ready(pod)) {
@@ -165,9 +142,7 @@ async fn pod_ready(client: &Client, workspace_id: &str) -> anyhow::Result<()> {
         }
         bail!("the watch ended before the pod was ready")
     };
-    tokio::time::timeout(LIMIT, ready)
-        .await
-        .context("the pod was not ready in time")?
+    tokio::time::timeout(LIMIT, ready).await.context("the pod was not ready in time")?
 }
 
 fn is_ready(pod: &Pod) -> bool {

@@ -22,10 +22,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
 
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
     let connection = tokio::spawn(connection);
-    client
-        .execute(SEED, &[agent.as_uuid(), &WORKSPACES])
-        .await
-        .context("seeding")?;
+    client.execute(SEED, &[agent.as_uuid(), &WORKSPACES]).await.context("seeding")?;
     client.batch_execute("ANALYZE workspaces").await?;
     let bare = client.prepare(BARE).await?;
 
@@ -35,19 +32,10 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         by_query.push(timed(async { anyhow::Ok(client.query(&bare, &[]).await?.len()) }).await?);
         through_http.push(timed(async { Ok(items(&admin.get("workspaces?limit=25").await?.body)) }).await?);
     }
-    for (share, name, limit) in [
-        (0.5, "p50", Goal::TimesFloor(2.0)),
-        (0.95, "p95", Goal::AtMost(5.0)),
-    ] {
+    for (share, name, limit) in [(0.5, "p50", Goal::TimesFloor(2.0)), (0.95, "p95", Goal::AtMost(5.0))] {
         let floor = percentile(&mut by_query, share);
         let measured = percentile(&mut through_http, share);
-        figures.add(
-            format!("25 of 10,000 workspaces over HTTP, {name}"),
-            "ms",
-            measured,
-            Some(floor),
-            limit,
-        );
+        figures.add(format!("25 of 10,000 workspaces over HTTP, {name}"), "ms", measured, Some(floor), limit);
     }
     drop(client);
     connection.await.context("the connection's task")??;

@@ -21,16 +21,10 @@ async fn main() -> anyhow::Result<()> {
     let json = json_path(std::env::args().skip(1))?;
     berth_harness::install_crypto();
     let mut figures = Figures::default();
-    server::measure(&mut figures)
-        .await
-        .context("the server's memory and start")?;
-    listing::measure(&mut figures)
-        .await
-        .context("listing workspaces")?;
+    server::measure(&mut figures).await.context("the server's memory and start")?;
+    listing::measure(&mut figures).await.context("listing workspaces")?;
     agent::measure(&mut figures).await.context("the agent's memory")?;
-    latency::measure(&mut figures)
-        .await
-        .context("from creation to a ready pod")?;
+    latency::measure(&mut figures).await.context("from creation to a ready pod")?;
     println!("{figures}");
     if let Some(path) = json {
         std::fs::write(&path, serde_json::to_string_pretty(&figures)? + "\n")

@@ -20,11 +20,8 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     for number in 0..3 {
         let url = postgres.create_database().await?;
         let started = Instant::now();
-        let server = Server::start(ServerOptions::new(
-            &url,
-            dir.path().join(format!("empty-{number}")),
-        ))
-        .await?;
+        let server =
+            Server::start(ServerOptions::new(&url, dir.path().join(format!("empty-{number}")))).await?;
         empty.push(started.elapsed());
         drop(server);
     }
@@ -56,13 +53,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let before = writes(&url).await?;
     tokio::time::sleep(IDLE).await;
     let after = writes(&url).await?;
-    figures.add(
-        "rows written by an idle server in 15 s",
-        "rows",
-        after - before,
-        None,
-        Goal::AtMost(0.0),
-    );
+    figures.add("rows written by an idle server in 15 s", "rows", after - before, None, Goal::AtMost(0.0));
     let memory = resident_megabytes(server.process().pid)?;
     figures.add("server, resident, idle", "MB", memory, None, Goal::AtMost(40.0));
     Ok(())

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use berth_db::{Cursor, PageRequest, WorkspaceFilter, WorkspaceView};
 use berth_schema::api::{Paged, Workspace};
 use berth_schema::state::UnknownState;
-use berth_schema::{AgentId, AgentName, FieldError};
+use berth_schema::{ActualState, AgentId, AgentName, DesiredState, FieldError};
 use serde::Deserialize;
 
 use super::{find, show};
@@ -46,12 +46,17 @@ pub struct ListQuery {
 impl ListQuery {
     fn check(&self) -> Result<(WorkspaceFilter, PageRequest), Error> {
         let mut errors = Vec::new();
+        let desired_states = states(self.desired_state.as_deref(), "desired_state", &mut errors);
+        let actual_states = states(self.actual_state.as_deref(), "actual_state", &mut errors);
+        // What is gone is listed for those who ask for it by its state.
+        let gone_too = desired_states.contains(&DesiredState::Terminated)
+            || actual_states.contains(&ActualState::Terminated);
         let filter = WorkspaceFilter {
-            desired_states: states(self.desired_state.as_deref(), "desired_state", &mut errors),
-            actual_states: states(self.actual_state.as_deref(), "actual_state", &mut errors),
+            desired_states,
+            actual_states,
             agent: None,
             name_contains: self.name.clone().filter(|part| !part.is_empty()),
-            living_only: false,
+            living_only: !gone_too,
         };
         if self.name.as_ref().is_some_and(|part| part.len() > MAX_NAME_PART) {
             errors.push(FieldError::new("name", format!("must have at most {MAX_NAME_PART} characters")));
