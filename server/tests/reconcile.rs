@@ -203,14 +203,12 @@ async fn idle_rounds_write_nothing() {
         admin.create_workspace("w").await;
         let directive = agent.partial(1, vec![]).await.workspaces.remove(0);
         agent.partial(2, vec![settled(&directive, "100")]).await;
-        let written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables";
         let rows = "SELECT (sum(xmin::text::bigint))::bigint FROM (SELECT xmin FROM workspaces UNION ALL SELECT xmin FROM agents) r";
-        let (before, versions) = (app.count(written).await, app.count(rows).await);
+        let versions = app.count(rows).await;
         for sequence in 3..20 {
             agent.partial(sequence, vec![]).await;
         }
         assert_eq!(app.count(rows).await, versions);
-        assert!(app.count(written).await >= before);
     })
     .await;
 }
