@@ -47,12 +47,16 @@ impl Agent {
     /// The reports of everything, in messages' worth; the memory of acknowledgements begins anew.
     pub fn full(&mut self) -> Pages {
         self.memory.clear();
-        Pages::new(self.infos().collect())
+        let infos: Vec<_> = self.infos().collect();
+        self.memory.tell(&infos);
+        Pages::new(infos)
     }
 
     /// The reports that the server has not acknowledged, at most one message's worth.
-    pub fn news(&self) -> Vec<WorkspaceAgentInfo> {
-        Pages::new(self.infos().filter(|info| self.memory.is_news(info)).collect()).first()
+    pub fn news(&mut self) -> Vec<WorkspaceAgentInfo> {
+        let news = Pages::new(self.infos().filter(|info| self.memory.is_news(info)).collect()).first();
+        self.memory.tell(&news);
+        news
     }
 
     pub fn has_news(&self) -> bool {
@@ -225,7 +229,7 @@ impl Agent {
     fn info(&self, workspace: WorkspaceId) -> Option<WorkspaceAgentInfo> {
         let view = self.index.view(workspace);
         let entry = self.work.get(workspace);
-        let last = self.memory.last(workspace);
+        let last = self.memory.known(workspace);
         // The first apply of a workspace is told when it is complete, or has failed: half of it says nothing.
         let begins = |entry: &Entry| entry.is_on_its_way() && !entry.terminates() && entry.trouble.is_none();
         if last.is_none() && view.deployment().is_none() && entry.is_some_and(begins) {

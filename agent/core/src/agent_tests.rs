@@ -238,6 +238,22 @@ fn a_workspace_that_somebody_deleted_is_told_as_missing() {
 }
 
 #[test]
+fn what_was_told_without_an_answer_and_then_vanished_is_told_as_missing() {
+    let mut agent = agent();
+    show(&mut agent, 1);
+    // The server stores the report; its answer is lost.
+    assert_eq!(agent.news().len(), 1);
+    hide(&mut agent, Watched::Deployment, "w");
+    hide(&mut agent, Watched::Secret, "w-env");
+    hide(&mut agent, Watched::Secret, "w-file");
+    let news = agent.news();
+    assert_eq!(news.len(), 1, "the server believes that it is there");
+    assert_eq!((&news[0].latest_k8s_deployment_info, news[0].applied_generation), (&None, None));
+    round(&mut agent, directive(Wish::None, 1), Instant::now());
+    assert!(!agent.has_news(), "and once the server knows, it is no news");
+}
+
+#[test]
 fn lost_secrets_are_told_and_a_failed_repair_is_told_again() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);

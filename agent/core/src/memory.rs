@@ -9,6 +9,9 @@ use berth_schema::{DesiredState, WorkspaceId};
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     acknowledged: BTreeMap<WorkspaceId, WorkspaceAgentInfo>,
+    /// Sent and not acknowledged. The server may have stored it although its answer never came: should the workspace vanish
+    /// now, that has to be told.
+    told: BTreeMap<WorkspaceId, WorkspaceAgentInfo>,
     /// To be told again although nothing changed: the answer is wanted once more.
     again: BTreeSet<WorkspaceId>,
 }
@@ -20,6 +23,7 @@ impl Memory {
 
     pub(crate) fn forget(&mut self, workspace: WorkspaceId) {
         self.acknowledged.remove(&workspace);
+        self.told.remove(&workspace);
         self.again.remove(&workspace);
     }
 
@@ -29,11 +33,22 @@ impl Memory {
     }
 
     pub(crate) fn workspaces(&self) -> impl Iterator<Item = WorkspaceId> + '_ {
-        self.acknowledged.keys().copied()
+        self.acknowledged.keys().chain(self.told.keys()).copied()
+    }
+
+    /// These reports go out now.
+    pub(crate) fn tell(&mut self, infos: &[WorkspaceAgentInfo]) {
+        let told = infos.iter().map(|info| (info.workspace_id, info.clone()));
+        self.told.extend(told);
+    }
+
+    /// The last report, acknowledged or not.
+    pub(crate) fn known(&self, workspace: WorkspaceId) -> Option<&WorkspaceAgentInfo> {
+        self.told.get(&workspace).or_else(|| self.last(workspace))
     }
 
     /// The last acknowledged report.
-    pub(crate) fn last(&self, workspace: WorkspaceId) -> Option<&WorkspaceAgentInfo> {
+    fn last(&self, workspace: WorkspaceId) -> Option<&WorkspaceAgentInfo> {
         self.acknowledged.get(&workspace)
     }
 
@@ -64,6 +79,7 @@ impl Memory {
             };
             if acknowledged {
                 self.again.remove(&info.workspace_id);
+                self.told.remove(&info.workspace_id);
                 self.acknowledged.insert(info.workspace_id, info.clone());
                 count += 1;
             }

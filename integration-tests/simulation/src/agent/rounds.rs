@@ -112,7 +112,7 @@ impl Term {
 
     /// What is new; with nothing new, the server may hold its answer.
     async fn partial(&mut self) -> Result<Result<(), Refused>, NoAnswer> {
-        let news = self.process.agent.borrow().news();
+        let news = self.process.agent.borrow_mut().news();
         let mut request = self.request(UpdateType::Partial, news, None);
         let mut held = None;
         if request.workspace_agent_infos.is_empty() {
