@@ -27,6 +27,8 @@ pub struct Mind {
     pub seen: Option<Object>,
     /// The last report that the server has echoed.
     pub acknowledged: Option<Info>,
+    /// A report was sent that the server has not echoed.
+    pub told: bool,
     /// To be told again although nothing changed.
     pub again: bool,
     pub entry: Option<Entry>,
@@ -51,7 +53,9 @@ pub enum Phase {
     /// The action has begun and has not looked at the cluster.
     Prepared,
     /// It has looked, and found this version of the Deployment or none.
-    Looked { found: Option<Version> },
+    Looked {
+        found: Option<Version>,
+    },
     Unproven,
     Leaving,
     Gone,
@@ -59,18 +63,10 @@ pub enum Phase {
 
 impl Process {
     pub fn new(epoch: Epoch, workspaces: &[Workspace]) -> Self {
-        let minds = workspaces.iter().map(|workspace| Mind {
-            seen: workspace.live.map(|live| live.object),
-            ..Mind::default()
-        });
-        Self {
-            epoch,
-            sequence: 0,
-            awaiting: None,
-            full_due: true,
-            told_stale: false,
-            minds: minds.collect(),
-        }
+        let minds = workspaces
+            .iter()
+            .map(|workspace| Mind { seen: workspace.live.map(|live| live.object), ..Mind::default() });
+        Self { epoch, sequence: 0, awaiting: None, full_due: true, told_stale: false, minds: minds.collect() }
     }
 
     /// The next request: everything, or what the server has not acknowledged.
@@ -79,7 +75,8 @@ impl Process {
         let update_type = if self.full_due { UpdateType::Full } else { UpdateType::Partial };
         let infos: Vec<_> = self.minds.iter_mut().map(|mind| mind.report(update_type, rules)).collect();
         self.awaiting = Some(infos.clone());
-        Request { update_type, epoch: self.epoch, sequence: self.sequence, infos }
+        let received = self.minds.iter().map(|mind| mind.entry.map(|entry| entry.generation)).collect();
+        Request { update_type, epoch: self.epoch, sequence: self.sequence, infos, received }
     }
 
     /// Follows an answer. `false`: the epoch is stale, and the process is to end.
@@ -107,18 +104,19 @@ impl Process {
     }
 
     /// Nothing is under way, and nothing is to be told.
-    pub fn is_idle(&self) -> bool {
-        let idle = |mind: &Mind| mind.entry.is_none() && mind.news().is_none();
-        self.awaiting.is_none() && !self.full_due && self.minds.iter().all(idle)
+    pub fn is_at_rest(&self) -> bool {
+        let rests = |mind: &Mind| mind.entry.is_none() && mind.news().is_none();
+        !self.full_due && self.minds.iter().all(rests)
     }
 }
 
 impl Mind {
     fn info(&self) -> Option<Info> {
         let terminates = self.entry.filter(|entry| entry.goal == Goal::Gone);
+        let told = self.acknowledged.is_some() || self.told;
         // The first apply of a workspace is told once it shows.
-        let hidden = self.seen.is_none() && self.entry.is_some() && terminates.is_none();
-        let known = self.seen.is_some() || self.entry.is_some() || self.acknowledged.is_some();
+        let hidden = !told && self.seen.is_none() && self.entry.is_some() && terminates.is_none();
+        let known = told || self.seen.is_some() || self.entry.is_some();
         let progress = terminates.map(|entry| match entry.phase {
             Phase::Gone => TerminationProgress::Terminated,
             _ => TerminationProgress::Terminating,
@@ -132,22 +130,15 @@ impl Mind {
     }
 
     fn report(&mut self, update_type: UpdateType, rules: &Rules) -> Option<Info> {
-        let info = match update_type {
-            UpdateType::Full => {
-                let info = self.info_without_memory();
-                (self.acknowledged, self.again) = (None, false);
-                info
-            }
-            UpdateType::Partial => self.news(),
-        };
+        if update_type == UpdateType::Full {
+            *self = Self { seen: self.seen, entry: self.entry, ..Self::default() };
+        }
+        let info = self.news();
         if !rules.acknowledged_by_echo && info.is_some() {
             (self.acknowledged, self.again) = (info, false);
         }
+        self.told |= info.is_some() && rules.remembers_what_was_told;
         info
-    }
-
-    fn info_without_memory(&self) -> Option<Info> {
-        Self { acknowledged: None, ..*self }.info()
     }
 
     fn respond(&mut self, sent: Option<Info>, directive: Option<Directive>) {
@@ -155,7 +146,7 @@ impl Mind {
         if let Some(info) = sent
             && is_echo(&info, &directive)
         {
-            (self.acknowledged, self.again) = (sent, false);
+            (self.acknowledged, self.again, self.told) = (sent, false, false);
         }
         let told_gone = sent.is_some_and(|info| info.progress == Some(TerminationProgress::Terminated));
         if told_gone && directive.actual_state == ActualState::Terminated {
@@ -177,11 +168,12 @@ impl Mind {
         if !self.admits(generation, goal) {
             return;
         }
-        let newer = self.seen.is_some_and(|seen| seen.generation > generation) && goal != Goal::Gone;
-        self.again |= newer;
-        let phase = if newer { Phase::Unproven } else { Phase::Prepared };
-        self.entry = Some(Entry { generation, goal, phase });
-        self.settle();
+        if goal != Goal::Gone && self.seen.is_some_and(|seen| seen.generation >= generation) {
+            // The cluster has outrun the answer, which was written without knowing it.
+            self.again = true;
+            return;
+        }
+        self.entry = Some(Entry { generation, goal, phase: Phase::Prepared });
     }
 
     fn admits(&self, generation: Generation, goal: Goal) -> bool {
@@ -199,7 +191,8 @@ impl Mind {
     /// What was applied is proven once the watch shows it.
     pub fn settle(&mut self) {
         let proven = |entry: Entry| {
-            entry.phase == Phase::Unproven && self.seen.is_some_and(|seen| seen.generation >= entry.generation)
+            entry.phase == Phase::Unproven
+                && self.seen.is_some_and(|seen| seen.generation >= entry.generation)
         };
         if self.entry.is_some_and(proven) {
             self.entry = None;

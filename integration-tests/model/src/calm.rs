@@ -1,9 +1,9 @@
 //! What becomes of a state when nothing goes wrong any more and users are quiet.
 
+use crate::agent::Mind;
 use crate::cluster;
 use crate::config::Rules;
-use crate::server;
-use crate::state::State;
+use crate::state::{State, Workspace};
 use crate::step::Step;
 
 /// In how many rounds everything has to be as it was wished. A round: every message arrives, every process acts and
@@ -24,20 +24,23 @@ pub fn converges(state: &State, rules: &Rules) -> bool {
 
 /// Every wish is in the cluster, and the record says so.
 pub fn is_in_force(state: &State) -> bool {
-    state.workspaces.iter().all(crate::state::Workspace::in_force)
+    state.workspaces.iter().all(Workspace::in_force)
 }
 
 /// Nobody has anything left to say or to do: without a new cause, nothing will ever change.
 pub fn is_quiet(state: &State, rules: &Rules) -> bool {
     let [process] = state.processes.as_slice() else { return false };
-    let network = state.requests.is_empty() && state.responses.is_empty() && state.planned.is_none();
-    let watched = |(place, mind): (&crate::state::Workspace, &crate::agent::Mind)| {
-        place.is_settled(rules) && !place.is_moving() && mind.seen == place.live.map(|live| live.object)
+    let silent = state.requests.iter().all(|request| !request.reports());
+    let rests = |(place, mind): (&Workspace, &Mind)| {
+        let settled = place.begun.is_none() && !place.is_pending(rules) && !place.is_moving();
+        settled && mind.seen == place.live.map(|live| live.object)
     };
-    network
+    silent
+        && state.responses.is_empty()
+        && state.planned.is_none()
         && process.epoch == state.lease
-        && process.is_idle()
-        && state.workspaces.iter().zip(&process.minds).all(watched)
+        && process.is_at_rest()
+        && state.workspaces.iter().zip(&process.minds).all(rests)
 }
 
 fn round(state: &mut State, rules: &Rules) {
@@ -55,33 +58,35 @@ fn round(state: &mut State, rules: &Rules) {
     }
     for workspace in 0..state.workspaces.len() {
         while state.workspaces[workspace].is_moving() {
-            state.take(rules, &Step::Kubernetes { workspace });
+            state.perform(rules, &Step::Kubernetes { workspace });
         }
     }
     for process in 0..state.processes.len() {
         for workspace in 0..state.workspaces.len() {
-            state.take(rules, &Step::Watch { process, workspace });
+            state.perform(rules, &Step::Watch { process, workspace });
             state.processes[process].minds[workspace].time_out();
         }
         // The network is empty: what is still waited for was lost.
         state.processes[process].awaiting = None;
-        state.take(rules, &Step::Send { process });
+        state.perform(rules, &Step::Send { process });
     }
     exchange(state, rules);
+    state.tidy();
 }
 
 /// Everything that is on its way arrives.
 fn exchange(state: &mut State, rules: &Rules) {
     loop {
-        if state.planned.is_some() {
-            server::store(state, rules);
-        } else if let Some(request) = state.requests.first().cloned() {
-            state.take(rules, &Step::Load(request));
-        } else if let Some(response) = state.responses.first().cloned() {
-            state.take(rules, &Step::Deliver(response));
+        let step = if state.planned.is_some() {
+            Step::Store
+        } else if !state.requests.is_empty() {
+            Step::Load { request: 0 }
+        } else if !state.responses.is_empty() {
+            Step::Deliver { response: 0 }
         } else {
             return;
-        }
+        };
+        state.perform(rules, &step);
     }
 }
 
@@ -92,5 +97,5 @@ fn work(state: &mut State, rules: &Rules, process: usize, workspace: usize) {
             break;
         }
     }
-    state.take(rules, &Step::Watch { process, workspace });
+    state.perform(rules, &Step::Watch { process, workspace });
 }

@@ -64,6 +64,8 @@ pub struct Rules {
     pub restart: RestartEnd,
     /// A report counts as told once it was answered by an echo; otherwise once it was sent.
     pub acknowledged_by_echo: bool,
+    /// A workspace that was told of is told as missing when it vanishes, even if no answer ever came.
+    pub remembers_what_was_told: bool,
     /// The server changes intent by itself only upon the generation that it decided for.
     pub compare_and_swap: bool,
     /// An agent that is told that its epoch is stale stops writing.
@@ -78,6 +80,7 @@ impl Default for Rules {
             proof: Proof::Last,
             restart: RestartEnd::Proven,
             acknowledged_by_echo: true,
+            remembers_what_was_told: true,
             compare_and_swap: true,
             deposed_stops: true,
         }
@@ -89,22 +92,49 @@ impl Default for Rules {
 pub struct Variant {
     pub name: &'static str,
     pub rules: Rules,
+    /// Small ones that it shows up in.
+    pub bounds: Bounds,
 }
 
 /// The known bad variants: each differs from the protocol in one rule.
 pub fn bad_variants() -> Vec<Variant> {
     let good = Rules::default();
-    let variant = |name, rules| Variant { name, rules };
+    let lone = Bounds { workspaces: 1, wishes: 1, faults: 0, epochs: 1 };
+    let (faulty, rivals) = (Bounds { faults: 1, ..lone }, Bounds { epochs: 2, ..lone });
+    let variant = |name, bounds, rules| Variant { name, rules, bounds };
     vec![
-        variant("timestamp rule", Rules { repeat: Repeat::ByTimestamp, ..good }),
-        variant("no guard", Rules { guard: Guard::None, ..good }),
-        variant("no guard on creation", Rules { guard: Guard::WherePresent, ..good }),
-        variant("acknowledgement by maximum", Rules { proof: Proof::Maximum, ..good }),
-        variant("acknowledgement in order of arrival", Rules { proof: Proof::Arrival, ..good }),
-        variant("dropped acknowledgement", Rules { acknowledged_by_echo: false, ..good }),
-        variant("forgetting on first answer", Rules { repeat: Repeat::UntilAnswered, ..good }),
-        variant("restart that waits for a Stopped", Rules { restart: RestartEnd::Stopped, ..good }),
-        variant("change of intent without comparison", Rules { compare_and_swap: false, ..good }),
-        variant("deposed agent that goes on", Rules { deposed_stops: false, ..good }),
+        variant("timestamp rule", lone, Rules { repeat: Repeat::ByTimestamp, ..good }),
+        variant("no guard", rivals, Rules { guard: Guard::None, ..good }),
+        variant("no guard on creation", rivals, Rules { guard: Guard::WherePresent, ..good }),
+        variant("acknowledgement by maximum", faulty, Rules { proof: Proof::Maximum, ..good }),
+        variant("acknowledgement in order of arrival", faulty, Rules { proof: Proof::Arrival, ..good }),
+        variant("dropped acknowledgement", faulty, Rules { acknowledged_by_echo: false, ..good }),
+        variant("forgetting on first answer", faulty, Rules { repeat: Repeat::UntilAnswered, ..good }),
+        variant(
+            "restart that waits for a Stopped",
+            Bounds { wishes: 3, ..lone },
+            Rules { restart: RestartEnd::Stopped, ..good },
+        ),
+        variant(
+            "change of intent without comparison",
+            Bounds { wishes: 2, ..lone },
+            Rules { compare_and_swap: false, ..good },
+        ),
+        variant(
+            "report forgotten before its answer",
+            Bounds { faults: 2, ..lone },
+            Rules { remembers_what_was_told: false, ..good },
+        ),
+        variant("deposed agent that goes on", rivals, Rules { deposed_stops: false, ..good }),
     ]
 }
+
+/// What is explored of the protocol as it is built: deep with one workspace and one leader, with two leaders at once, and
+/// with two workspaces.
+pub const EXPLORED: [Bounds; 5] = [
+    Bounds { workspaces: 1, wishes: 4, faults: 0, epochs: 1 },
+    Bounds { workspaces: 1, wishes: 1, faults: 3, epochs: 1 },
+    Bounds { workspaces: 1, wishes: 2, faults: 2, epochs: 1 },
+    Bounds { workspaces: 2, wishes: 1, faults: 0, epochs: 1 },
+    Bounds { workspaces: 1, wishes: 1, faults: 0, epochs: 2 },
+];

@@ -15,9 +15,11 @@ pub mod network;
 mod order;
 pub mod planner;
 pub mod properties;
+pub mod run;
 pub mod server;
 pub mod state;
 pub mod step;
+pub mod trace;
 
 use stateright::{Model, Property};
 

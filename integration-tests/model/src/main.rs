@@ -1,14 +1,43 @@
+//! Explores the protocol, and finds the known ways to get it wrong.
+#![allow(clippy::print_stdout, reason = "what it prints is its result")]
+
+use std::process::ExitCode;
 use std::time::Instant;
 
-use berth_model::Protocol;
-use berth_model::config::{Bounds, Rules};
-use stateright::{Checker, Model};
+use berth_model::config::{EXPLORED, Rules, bad_variants};
+use berth_model::run::{Outcome, explore, find_violation};
 
-fn main() {
-    let arg: Vec<u8> = std::env::args().skip(1).map(|a| a.parse().unwrap()).collect();
-    let bounds = Bounds { workspaces: arg[0] as usize, wishes: arg[1], faults: arg[2], epochs: arg[3] };
+fn main() -> ExitCode {
     let began = Instant::now();
-    let checker = Protocol { bounds, rules: Rules::default() }.checker().threads(2).timeout(std::time::Duration::from_secs(100)).spawn_bfs().join();
-    println!("{bounds:?} states {} unique {} depth {} done {} in {:?}", checker.state_count(), checker.unique_state_count(), checker.max_depth(), checker.is_done(), began.elapsed());
-    for (name, path) in checker.discoveries() { println!("{name}"); if name.starts_with('I') { println!("{path}"); println!("{:#?}", path.last_state()); } }
+    let mut sound = true;
+    let mut states = 0;
+    println!("The protocol, everything within the bounds:");
+    for bounds in EXPLORED {
+        let outcome = explore(bounds, Rules::default());
+        println!("  {:>9} states, {:>2} steps deep, {bounds:?}", outcome.states, outcome.depth);
+        print_violations(&outcome);
+        sound &= outcome.violations.is_empty();
+        states += outcome.states;
+    }
+    println!("{states} states in {:.1} s\n", began.elapsed().as_secs_f64());
+    for variant in bad_variants() {
+        let outcome = find_violation(variant.bounds, variant.rules);
+        println!("Bad variant: {}", variant.name);
+        if outcome.violations.is_empty() {
+            println!("  NOT FOUND in {} states", outcome.states);
+            sound = false;
+        }
+        print_violations(&outcome);
+    }
+    println!("{:.1} s in all; {}", began.elapsed().as_secs_f64(), if sound { "sound" } else { "NOT SOUND" });
+    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print_violations(outcome: &Outcome) {
+    for (property, steps) in &outcome.violations {
+        println!("  violated after {} states: {property}", outcome.states);
+        for (number, step) in steps.iter().enumerate() {
+            println!("    {:>2}. {step}", number + 1);
+        }
+    }
 }

@@ -12,6 +12,8 @@ pub struct Request {
     pub epoch: Epoch,
     pub sequence: Sequence,
     pub infos: Vec<Option<Info>>,
+    /// The generation of the directive that the agent holds without being able to prove it.
+    pub received: Vec<Option<Generation>>,
 }
 
 /// `WorkspaceAgentInfo`.

@@ -80,7 +80,7 @@ impl State {
             {
                 visit(version);
             }
-            for sent in &mut process.awaiting {
+            if let Some(sent) = &mut process.awaiting {
                 in_info(&mut sent[workspace], visit);
             }
         }

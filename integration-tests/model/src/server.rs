@@ -1,8 +1,8 @@
 //! The server: users' changes, and an agent's round in two steps, so that a user may come between them.
 
 use berth_planner::intent::{Transition, Wish, transition};
-use berth_schema::reconcile::{Action, UpdateType};
 use berth_schema::DesiredState;
+use berth_schema::reconcile::{Action, UpdateType};
 
 use crate::config::{Proof, Repeat, Rules};
 use crate::network::{Answer, Directive, Request, Response};
@@ -43,7 +43,8 @@ impl Workspace {
         self.row.unanswered = before || !begun.overtaken;
     }
 
-    fn is_pending(&self, rules: &Rules) -> bool {
+    /// `pending` of the table: the agent has something to do that it has not proven yet.
+    pub fn is_pending(&self, rules: &Rules) -> bool {
         let row = &self.row;
         let to_do = match rules.repeat {
             Repeat::UntilProven => {
@@ -107,9 +108,7 @@ impl Workspace {
     /// Stores a row that was decided upon an older reading of it. `false`: it is outdated, nothing was written, and
     /// nothing may be acknowledged.
     fn write(&mut self, rules: &Rules, read: &Row, next: &Row, request: &Request) -> bool {
-        let columns = |row: &Row| {
-            (row.actual_state, row.applied_generation, row.deployment_resource_version)
-        };
+        let columns = |row: &Row| (row.actual_state, row.applied_generation, row.deployment_resource_version);
         let intent = |row: &Row| (row.desired_state, row.generation);
         let changes_intent = intent(read) != intent(next);
         if columns(read) == columns(next) && !changes_intent {
@@ -149,10 +148,5 @@ impl Workspace {
             }
             Repeat::ByTimestamp => {}
         }
-    }
-
-    /// No transaction has anything left to do about it.
-    pub fn is_settled(&self, rules: &Rules) -> bool {
-        self.begun.is_none() && !self.is_pending(rules)
     }
 }

@@ -163,7 +163,9 @@ impl Workspace {
         match self.row.desired_state {
             DesiredState::Running => at(true) && self.row.actual_state == ActualState::Running,
             DesiredState::Stopped => at(false) && self.row.actual_state == ActualState::Stopped,
-            DesiredState::Terminated => self.live.is_none() && self.row.actual_state == ActualState::Terminated,
+            DesiredState::Terminated => {
+                self.live.is_none() && self.row.actual_state == ActualState::Terminated
+            }
             // The server has to end it.
             DesiredState::RestartRequested => false,
         }
