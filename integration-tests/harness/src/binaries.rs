@@ -102,7 +102,7 @@ impl Toolchain {
         }
         ensure!(
             is_installed("go"),
-            "Go is not installed: it builds Kubernetes (Debian: golang-go, 1.24 or later)"
+            "Go is not installed: it builds Kubernetes (Debian: golang-go, 1.26 or later)"
         );
         self.build(&parent, &directory).await?;
         Ok(directory)

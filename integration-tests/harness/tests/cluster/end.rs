@@ -28,9 +28,8 @@ async fn two_run_side_by_side_and_neither_leaves_anything() {
     assert_eq!(traces(two_dir.path(), &two_interface), Vec::<String>::new());
 }
 
-/// Run by the next test in a process of its own.
+/// The process that the next test starts and kills. By itself it does nothing.
 #[tokio::test]
-#[ignore = "it is the process that the next test kills"]
 async fn holder() {
     let Ok(dir) = std::env::var("BERTH_TEST_DIR") else { return };
     let Some(cluster) = cluster("orphan", Path::new(&dir)).await else { return };
@@ -45,7 +44,7 @@ async fn a_killed_test_process_takes_its_cluster_along() {
     }
     let dir = directory();
     let mut holder = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "end::holder", "--ignored", "--nocapture"])
+        .args(["--exact", "end::holder", "--nocapture"])
         .env("BERTH_TEST_DIR", dir.path())
         .stdout(Stdio::piped())
         .spawn()
