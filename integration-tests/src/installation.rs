@@ -87,8 +87,11 @@ fn agent_options(server: &Server, token: SecretString, cluster: &Cluster, dir: &
         token,
         kubeconfig: cluster.kubeconfig().to_owned(),
         dir: dir.join("agent"),
-        // A Lease of its own: agents of other scenarios are in the same cluster.
-        environment: vec![("BERTH_AGENT_NAMESPACE".to_owned(), "default".to_owned())],
+        environment: vec![
+            ("BERTH_AGENT_NAMESPACE".to_owned(), "default".to_owned()),
+            // As in a pod: a container that was killed takes its own Lease back without waiting for it to run out.
+            ("POD_NAME".to_owned(), "scenario".to_owned()),
+        ],
     }
 }
 
