@@ -254,6 +254,25 @@ fn what_was_told_without_an_answer_and_then_vanished_is_told_as_missing() {
 }
 
 #[test]
+fn what_is_again_as_it_was_acknowledged_is_told_when_a_report_between_was_not_answered() {
+    let mut agent = agent();
+    show(&mut agent, 1);
+    round(&mut agent, directive(Wish::None, 1), Instant::now());
+    let vanish = |agent: &mut Agent| {
+        hide(agent, Watched::Deployment, "w");
+        hide(agent, Watched::Secret, "w-env");
+        hide(agent, Watched::Secret, "w-file");
+    };
+    vanish(&mut agent);
+    round(&mut agent, directive(Wish::None, 1), Instant::now());
+    assert!(!agent.has_news(), "that it is gone is acknowledged");
+    show(&mut agent, 2);
+    assert_eq!(agent.news().len(), 1, "stored by the server, and its answer is lost");
+    vanish(&mut agent);
+    assert!(agent.has_news(), "the server believes that it is there");
+}
+
+#[test]
 fn lost_secrets_are_told_and_a_failed_repair_is_told_again() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);

@@ -53,7 +53,10 @@ impl Memory {
     }
 
     pub(crate) fn is_news(&self, info: &WorkspaceAgentInfo) -> bool {
-        self.again.contains(&info.workspace_id) || self.last(info.workspace_id) != Some(info)
+        let workspace = info.workspace_id;
+        // As long as a report is unanswered, the server may know it or the one before.
+        let unanswered = self.told.contains_key(&workspace);
+        unanswered || self.again.contains(&workspace) || self.last(workspace) != Some(info)
     }
 
     /// What was sent in a request and is echoed by the answer to that request. The echo has to be of the same Deployment:
