@@ -139,7 +139,10 @@ pub(crate) fn prepare(
     if let Some(live) = live.filter(|live| *live > directive.generation) {
         return Err(Skip::OlderThanLive { live });
     }
-    if view.proves(directive.generation, &directive.name) {
+    // Somebody may have scaled it by hand since it was proven.
+    let replicas = view.deployment().map(|fact| fact.info.replicas);
+    let as_wanted = replicas == Some(directive.desired_state.replicas());
+    if as_wanted && view.proves(directive.generation, &directive.name) {
         return Err(Skip::AlreadyProven);
     }
     let mut first = identity.check(&directive, objects).map_err(Skip::Refused)?;

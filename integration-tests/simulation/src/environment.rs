@@ -1,5 +1,6 @@
 //! What every part of the world shares.
 
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::bugs::Bug;
 use crate::check::Watchdog;
 use crate::dice::Dice;
 use crate::faults::Faults;
-use crate::runtime::{Owner, Runtime};
+use crate::runtime::{Moment, Owner, Runtime};
 use crate::server::Mistakes;
 use crate::trace::Trace;
 
@@ -19,6 +20,8 @@ pub struct Environment {
     pub dice: Dice,
     pub trace: Trace,
     pub faults: Faults,
+    /// When faults end.
+    pub quiet_from: Moment,
     pub watchdog: Watchdog,
     /// A known mistake that is made on purpose, to see whether it is found.
     pub bug: Option<Bug>,
@@ -29,6 +32,12 @@ pub struct Environment {
 impl Environment {
     pub fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
+    }
+
+    /// A delay that is a fault: it ends when faults end.
+    pub fn long(&self, millis: RangeInclusive<u64>) -> Duration {
+        let left = self.quiet_from.saturating_sub(self.runtime.now());
+        self.dice.millis(millis).min(left)
     }
 
     /// Does something that no crash prevents, after a while.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::bugs::Bug;
 use crate::check::Violation;
+use crate::faults::Extent;
 use crate::run::run;
 use crate::scenario::Scenario;
 use crate::trace::Keep;
@@ -55,42 +56,33 @@ impl Summary {
     }
 }
 
-/// How runs end early.
+/// When many runs end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    Never,
+    /// When all seeds were run.
+    AtTheEnd,
     /// As soon as one thread has found something.
     AtFirstViolation,
 }
 
-/// Runs all seeds of a range, divided among `threads`. `progress` hears of every finished seed.
-pub fn run_all(
-    seeds: Range<u64>,
-    threads: u64,
-    bug: Option<Bug>,
-    stop: Stop,
-    progress: &(impl Fn(u64) + Sync),
-) -> Summary {
+/// What is run.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    pub seeds: Range<u64>,
+    pub threads: u64,
+    pub extent: Extent,
+    pub bug: Option<Bug>,
+    pub stop: Stop,
+}
+
+/// Runs all seeds of a range, divided among the threads. `progress` hears of every finished seed.
+pub fn run_all(fleet: &Fleet, progress: &(impl Fn(u64) + Sync)) -> Summary {
     let found = AtomicBool::new(false);
     let mut total = Summary::default();
     thread::scope(|scope| {
-        let threads = threads.max(1);
-        let workers: Vec<_> = (0..threads)
-            .map(|number| {
-                let (seeds, found) = (seeds.clone(), &found);
-                scope.spawn(move || {
-                    let mut summary = Summary::default();
-                    for seed in seeds.filter(|seed| seed % threads == number) {
-                        if stop == Stop::AtFirstViolation && found.load(Ordering::Relaxed) {
-                            break;
-                        }
-                        summary.add(one(seed, bug));
-                        found.fetch_or(!summary.violations.is_empty(), Ordering::Relaxed);
-                        progress(seed);
-                    }
-                    summary
-                })
-            })
+        let found = &found;
+        let workers: Vec<_> = (0..fleet.threads.max(1))
+            .map(|number| scope.spawn(move || share(fleet, number, found, progress)))
             .collect();
         for worker in workers {
             match worker.join() {
@@ -103,8 +95,22 @@ pub fn run_all(
     total
 }
 
-fn one(seed: u64, bug: Option<Bug>) -> Summary {
-    let outcome = run(&Scenario::new(seed), bug, Keep::Nothing);
+/// One thread's part.
+fn share(fleet: &Fleet, number: u64, found: &AtomicBool, progress: &impl Fn(u64)) -> Summary {
+    let mut summary = Summary::default();
+    for seed in fleet.seeds.clone().filter(|seed| seed % fleet.threads.max(1) == number) {
+        if fleet.stop == Stop::AtFirstViolation && found.load(Ordering::Relaxed) {
+            break;
+        }
+        summary.add(one(seed, fleet));
+        found.fetch_or(!summary.violations.is_empty(), Ordering::Relaxed);
+        progress(seed);
+    }
+    summary
+}
+
+fn one(seed: u64, fleet: &Fleet) -> Summary {
+    let outcome = run(&Scenario::new(seed, fleet.extent), fleet.bug, Keep::Nothing);
     let mut converged = vec![];
     if let Some(after) = outcome.converged_after {
         let second = usize::try_from(after.as_secs()).unwrap_or(usize::MAX);

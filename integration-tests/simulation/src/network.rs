@@ -80,7 +80,7 @@ impl Network {
         let copies = 1 + usize::from(self.springs(Trap::RequestRepeated(sender.talk)));
         for copy in 0..copies {
             let late = copy > 0 || self.springs(Trap::RequestDelayed(sender.talk));
-            let way = if late { env.dice.millis(100..=60_000) } else { env.dice.micros(200..=15_000) };
+            let way = if late { env.long(100..=60_000) } else { env.dice.micros(200..=15_000) };
             let (network, handle, answer) = (self.clone(), Rc::clone(&handle), Rc::clone(&answer));
             env.runtime.spawn(Owner::WORLD, async move {
                 network.env.runtime.sleep(way).await;
@@ -114,7 +114,7 @@ impl Network {
             let result = handle(server).await;
             let env = &network.env;
             let late = network.springs(Trap::AnswerDelayed(sender.talk));
-            let way = if late { env.dice.millis(100..=30_000) } else { env.dice.micros(200..=15_000) };
+            let way = if late { env.long(100..=30_000) } else { env.dice.micros(200..=15_000) };
             env.runtime.sleep(way).await;
             if network.springs(Trap::AnswerLost(sender.talk)) || network.is_cut(sender.owner) {
                 return;

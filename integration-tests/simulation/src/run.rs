@@ -5,12 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::bugs::Bug;
-use crate::check::{Invariant, Picture, Violation, Watchdog, unconverged};
+use crate::check::{Invariant, Picture, Violation, Watchdog, is_poisonous, unconverged};
+use crate::cluster::SimulatedCluster;
 use crate::dice::Dice;
 use crate::environment::{Env, Environment};
 use crate::faults::Faults;
 use crate::runtime::Runtime;
 use crate::scenario::Scenario;
+use crate::store::Row;
 use crate::trace::{Keep, Trace};
 use crate::world::World;
 
@@ -41,6 +43,7 @@ pub fn run(scenario: &Scenario, bug: Option<Bug>, keep: Keep) -> Outcome {
         trace: Trace::new(runtime.clone(), keep),
         watchdog: Watchdog::new(runtime.clone()),
         faults: Faults::default(),
+        quiet_from: scenario.quiet_from,
         mistakes: crate::server::Mistakes::default(),
         runtime,
         dice,
@@ -90,14 +93,23 @@ fn advance(world: &World, to: Duration) -> ControlFlow<()> {
 }
 
 fn unrest(world: &World) -> Option<String> {
-    unconverged(&Picture { store: &world.store, clusters: &world.clusters })
+    let picture = Picture { store: &world.store, clusters: &world.clusters };
+    let unrest = || world.unrest(has_poison(world));
+    unconverged(&picture).or_else(unrest)
 }
 
-/// Nothing moves any more: no row, no object.
+/// A poisonous workspace is tried again and again, for ever: around it nothing comes to rest.
+fn has_poison(world: &World) -> bool {
+    world.store.rows().values().any(|row| row.is_living() && is_poisonous(row))
+}
+
+/// Nothing moves any more: no row, and no object unless somebody tries in vain.
 fn stay(world: &World) -> ControlFlow<()> {
+    let poison = has_poison(world);
     let look = || {
-        let writes: u64 = world.clusters.iter().map(crate::cluster::SimulatedCluster::writes).sum();
-        (world.store.rows().clone(), writes)
+        let writes = world.clusters.iter().map(SimulatedCluster::writes).sum::<u64>();
+        let rows: Vec<Row> = world.store.rows().values().filter(|row| !is_poisonous(row)).cloned().collect();
+        (rows, if poison { 0 } else { writes })
     };
     let before = look();
     advance(world, world.env.runtime.now() + STAYS)?;

@@ -82,6 +82,12 @@ fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str, secre
     found
 }
 
+/// Whether the API server refuses its Deployment.
+pub fn is_poisonous(row: &Row) -> bool {
+    let main = row.workspace.spec.main();
+    main.is_some_and(|container| container.image == Image::Poison.as_str())
+}
+
 fn problem(row: &Row, found: &Found) -> Option<&'static str> {
     let workspace = &row.workspace;
     let image = workspace.spec.main().map(|container| container.image.as_str());
@@ -91,7 +97,7 @@ fn problem(row: &Row, found: &Found) -> Option<&'static str> {
         return (!gone).then_some("it is not gone");
     }
     // The API server refuses it for good: that is told, and nothing else can be done.
-    if image == Some(Image::Poison.as_str()) {
+    if is_poisonous(row) {
         return (!is(ActualState::Error)).then_some("its refusal is not told");
     }
     let Some((generation, replicas, version)) = &found.deployment else {

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::runtime::Moment;
 
-pub use converged::{Picture, unconverged};
+pub use converged::{Picture, is_poisonous, unconverged};
 pub use watchdog::Watchdog;
 
 /// What was broken. The numbers are those of `docs/simulation.md`.

@@ -79,7 +79,7 @@ impl SimulatedCluster {
             let mut woken = std::pin::pin!(changed.notified());
             woken.as_mut().enable();
             let slow = env.faults.spring(Trap::ControllerSlow, &env.trace);
-            let pause = if slow { env.dice.millis(2_000..=12_000) } else { env.dice.millis(2..=120) };
+            let pause = if slow { env.long(2_000..=12_000) } else { env.dice.millis(2..=120) };
             env.runtime.sleep(pause).await;
             let mut steps = controllers::possible(&self.state.borrow());
             if steps.is_empty() {
@@ -104,7 +104,7 @@ impl AgentAccess {
         let (env, cluster) = (Rc::clone(&self.cluster.env), self.cluster.clone());
         self.cluster.env.runtime.spawn(Owner::WORLD, async move {
             let slow = writes && env.faults.spring(Trap::ApiSlow, &env.trace);
-            let way = if slow { env.dice.millis(500..=30_000) } else { env.dice.micros(200..=6_000) };
+            let way = if slow { env.long(500..=30_000) } else { env.dice.micros(200..=6_000) };
             env.runtime.sleep(way).await;
             if env.faults.spring(Trap::ApiFails, &env.trace) {
                 let _ = sender.send(Err(ApiError::new(500, "etcd has no leader")));

@@ -126,7 +126,7 @@ impl Watch {
     async fn show(&mut self, change: Change) -> Seen {
         let env = Rc::clone(&self.env);
         let late = env.faults.spring(Trap::EventLate, &env.trace);
-        let latency = if late { env.dice.millis(1_000..=20_000) } else { env.dice.micros(200..=8_000) };
+        let latency = if late { env.long(1_000..=20_000) } else { env.dice.micros(200..=8_000) };
         env.runtime.sleep(latency).await;
         if change.gone {
             return Seen::Deleted(change.object);

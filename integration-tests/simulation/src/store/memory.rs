@@ -255,7 +255,7 @@ impl Transaction for MemoryTransaction {
     async fn commit(mut self) -> Result<(), StoreError> {
         let env = self.store.env.clone();
         if env.faults.spring(Trap::CommitSlow, &env.trace) {
-            env.runtime.sleep(env.dice.millis(500..=5_000)).await;
+            env.runtime.sleep(env.long(500..=5_000)).await;
         }
         env.runtime.sleep(env.dice.micros(100..=5_000)).await;
         let unknown =

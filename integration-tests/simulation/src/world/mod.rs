@@ -133,14 +133,18 @@ impl World {
         self.env.faults.disarm();
     }
 
-    /// Whether every leader has said everything and there is exactly one for each agent.
-    pub fn agents_rest(&self) -> bool {
-        self.agents.iter().enumerate().all(|(number, _)| {
-            let mut leaders = self.seats.iter().filter(|seat| seat.agent == number).filter_map(|seat| {
-                let process = seat.process.borrow();
-                process.leads().is_some().then(|| process.is_at_rest())
-            });
-            leaders.next() == Some(true) && leaders.next().is_none()
+    /// Whether one process leads for each agent and has said everything; if not, in words. `trying`: there is something
+    /// that is tried for ever.
+    pub fn unrest(&self, trying: bool) -> Option<String> {
+        (0..self.agents.len()).find_map(|number| {
+            let leading = |seat: &&Seat| seat.agent == number && seat.process.borrow().leads().is_some();
+            let mut leaders = self.seats.iter().filter(leading);
+            match (leaders.next(), leaders.next()) {
+                (Some(leader), None) if trying || leader.process.borrow().is_at_rest() => None,
+                (Some(leader), None) => Some(format!("{} has something to say", leader.name)),
+                (None, _) => Some(format!("nobody leads for agent {number}")),
+                (Some(_), Some(_)) => Some(format!("two lead for agent {number}")),
+            }
         })
     }
 }
