@@ -21,8 +21,6 @@ const NOBODY: u32 = 65_534;
 /// A running Postgres with a data directory of its own. It stops when this is dropped.
 #[derive(Debug)]
 pub struct Postgres {
-    /// Removed with it; `None` for a directory that is kept.
-    _scratch: Option<tempfile::TempDir>,
     /// The shell of [`WITH_PARENT`].
     child: Child,
     process: ProcessId,
@@ -43,7 +41,10 @@ impl Postgres {
                     .context("no room for Postgres")?,
             ),
         };
-        let home = dir.or(scratch.as_ref().map(tempfile::TempDir::path)).context("no directory")?.to_owned();
+        let temporary = scratch.is_some();
+        // The shell removes it, since a Postgres in a static is never dropped.
+        let kept = scratch.map(tempfile::TempDir::keep);
+        let home = dir.map(Path::to_owned).or(kept).context("no directory")?;
         fs::create_dir_all(&home).with_context(|| format!("{} cannot be made", home.display()))?;
         if is_root() {
             chown(&home, Some(NOBODY), Some(NOBODY)).context("Postgres cannot be given its directory")?;
@@ -62,22 +63,23 @@ impl Postgres {
             output(&mut initdb.into()).await?;
         }
         let port = free_port()?;
-        let mut child = Self::launch(&programs, &home, port, scratch.is_some())?;
+        let mut child = Self::launch(&programs, &home, port, temporary)?;
         let process = match wait(port, &child).await {
             Ok(process) => process,
             Err(cause) => {
-                child.kill().context("Postgres cannot be ended")?;
                 let log = fs::read_to_string(home.join("postgres.log")).unwrap_or_default();
+                drop(child.stdin.take());
+                child.wait().context("Postgres cannot be ended")?;
                 return Err(cause.context(crate::command::last_lines(&log, 5)));
             }
         };
-        Ok(Self { _scratch: scratch, child, process, port, databases: AtomicU32::new(0) })
+        Ok(Self { child, process, port, databases: AtomicU32::new(0) })
     }
 
     fn launch(programs: &Path, home: &Path, port: u16, temporary: bool) -> anyhow::Result<Child> {
         let log = log_file(&home.join("postgres.log"))?;
         let mut shell = Command::new("sh");
-        shell.args(["-c", WITH_PARENT, "sh", "setpriv"]);
+        shell.args(["-c", WITH_PARENT]).arg(if temporary { home } else { Path::new("") }).arg("setpriv");
         let mut postgres = unprivileged(shell, &programs.join("postgres"), home);
         postgres.arg("-D").arg(home.join("data"));
         let mut set = |setting: &str| {
@@ -157,9 +159,13 @@ fn programs() -> anyhow::Result<PathBuf> {
     Ok(newest)
 }
 
-/// Runs a command until standard input ends, which is when this process does, however it ends.
-const WITH_PARENT: &str =
-    r#""$@" & child=$!; cat > /dev/null; kill -QUIT "$child" 2> /dev/null; wait "$child""#;
+/// Runs a command until standard input ends, which is when this process does, however it ends; then removes the directory that
+/// is given, if one is.
+const WITH_PARENT: &str = r#""$@" & child=$!
+cat > /dev/null
+kill -QUIT "$child" 2> /dev/null
+wait "$child"
+cd / && [ -z "$0" ] || rm -rf -- "$0""#;
 
 /// A command that never runs as root, nor in a directory that its user may not enter. `setpriv` is `setpriv`, or ends with it.
 fn unprivileged(mut setpriv: Command, program: &Path, home: &Path) -> Command {

@@ -23,8 +23,10 @@ async fn databases_are_apart_and_the_process_ends_with_its_handle() {
 
     let process = postgres.process();
     assert!(process.is_alive());
+    let directory = std::fs::read_link(format!("/proc/{}/cwd", process.pid)).expect("its directory");
     drop(postgres);
     assert!(!process.is_alive());
+    assert!(!directory.exists(), "its data is left");
 }
 
 #[tokio::test]
