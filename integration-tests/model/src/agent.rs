@@ -126,7 +126,7 @@ impl Mind {
 
     /// The report, when the server has not acknowledged it.
     pub fn news(&self) -> Option<Info> {
-        self.info().filter(|info| self.again || self.acknowledged != Some(*info))
+        self.info().filter(|info| self.again || self.told || self.acknowledged != Some(*info))
     }
 
     fn report(&mut self, update_type: UpdateType, rules: &Rules) -> Option<Info> {
@@ -137,7 +137,7 @@ impl Mind {
         if !rules.acknowledged_by_echo && info.is_some() {
             (self.acknowledged, self.again) = (info, false);
         }
-        self.told |= info.is_some() && rules.remembers_what_was_told;
+        self.told |= info.is_some() && rules.remembers_what_was_told && rules.acknowledged_by_echo;
         info
     }
 

@@ -29,7 +29,9 @@ pub fn is_in_force(state: &State) -> bool {
 
 /// Nobody has anything left to say or to do: without a new cause, nothing will ever change.
 pub fn is_quiet(state: &State, rules: &Rules) -> bool {
-    let [process] = state.processes.as_slice() else { return false };
+    // One that was told to stop is not waited for.
+    let mut leaders = state.processes.iter().filter(|process| !process.told_stale);
+    let (Some(process), None) = (leaders.next(), leaders.next()) else { return false };
     let silent = state.requests.iter().all(|request| !request.reports());
     let rests = |(place, mind): (&Workspace, &Mind)| {
         let settled = place.begun.is_none() && !place.is_pending(rules) && !place.is_moving();
