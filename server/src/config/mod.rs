@@ -55,6 +55,7 @@ pub enum Command {
 pub enum OrganizationCommand {
     /// Create an organisation and print the token of its first administrator, once.
     Create {
+        /// Its name: lower-case letters, digits and "-", at most 63 characters.
         name: OrganizationName,
         #[command(flatten)]
         database: DatabaseOptions,
