@@ -5,6 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 DEV := target/debug/berth-dev
+PROGRAMS := --package berth-server --package berth-agent --package berth-cli --package berth-harness
 
 .PHONY: help up down test bench lint fmt deny purity deps build images
 
@@ -27,7 +28,7 @@ test: deps build ## Run every test, on a real Postgres and a real Kubernetes
 
 bench: deps build ## Measure memory, start, listing and create-to-ready
 	@$(DEV) prepare
-	cargo build --release --package berth-server --package berth-agent --package berth-harness
+	cargo build --release $(PROGRAMS)
 	cargo run --release --package berth-integration-tests --bin berth-bench
 
 lint: deps fmt purity deny ## Check format, lints, purity and dependencies
@@ -46,7 +47,7 @@ deps: ## Install what is missing: Debian packages
 	@.ci/deps
 
 build: ## Build the programs
-	@cargo build --workspace --bins
+	@cargo build $(PROGRAMS)
 
 images: build ## Build the images under images/
 	@$(DEV) images

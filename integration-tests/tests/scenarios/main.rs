@@ -24,7 +24,7 @@ components:
       overrideCommand: false
     container:
       image: {}
-      command: [busybox, httpd]
+      command: [tini, --, busybox, httpd]
       args: [-f, -p, '8080', -h, /projects]
       memoryLimit: 128Mi
       endpoints:
