@@ -390,6 +390,11 @@ fn terminated_is_told_when_nothing_is_left_and_forgotten_after_the_echo() {
     assert_eq!(lost[0].termination_progress, Some(TerminationProgress::Terminated));
     // The answer is lost: it is told again.
     assert_eq!(agent.news(), lost);
+    // A server that has something else on record has not heard it.
+    let mut deaf = directive(Wish::Terminate, 2);
+    deaf.actual_state = ActualState::Terminating;
+    assert_eq!(agent.respond(&lost, answer(vec![deaf]), later, &mut || 0.0).acknowledged, 0);
+    assert_eq!(agent.news(), lost);
     let mut echo = directive(Wish::None, 2);
     echo.actual_state = ActualState::Terminated;
     assert_eq!(agent.respond(&lost, answer(vec![echo]), later, &mut || 0.0).acknowledged, 1);

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_schema::reconcile::{ReconcileResponse, WorkspaceAgentInfo};
-use berth_schema::{DesiredState, WorkspaceId};
+use berth_schema::reconcile::{
+    ReconcileResponse, TerminationProgress, WorkspaceAgentInfo, WorkspaceDirective,
+};
+use berth_schema::{ActualState, DesiredState, WorkspaceId};
 
 /// The last report of each workspace that the server has answered to. Losing it costs only a repetition.
 #[derive(Debug, Default)]
@@ -62,21 +64,14 @@ impl Memory {
     /// What was sent in a request and is echoed by the answer to that request. The echo has to be of the same Deployment:
     /// a server that took the report for an old one tells what it has instead. Returns how many were acknowledged.
     pub(crate) fn acknowledge(&mut self, sent: &[WorkspaceAgentInfo], response: &ReconcileResponse) -> usize {
+        let directives =
+            response.workspaces.iter().map(|directive| (directive.workspace_id, Some(directive)));
         let orphans = response.orphans.iter().map(|orphan| (orphan.workspace_id, None));
-        let directives = response.workspaces.iter();
-        let versions = directives.map(|directive| {
-            // The row of a workspace that shall be gone follows its Deployment no longer.
-            let follows = directive.desired_state != DesiredState::Terminated;
-            let version = directive.deployment_resource_version.as_deref();
-            (directive.workspace_id, follows.then_some(version))
-        });
-        let echoes: BTreeMap<_, _> = versions.chain(orphans).collect();
+        let echoes: BTreeMap<_, _> = directives.chain(orphans).collect();
         let mut count = 0;
         for info in sent {
-            let reported = info.latest_k8s_deployment_info.as_ref();
-            let reported = reported.map(|deployment| deployment.resource_version.as_str());
             let acknowledged = match echoes.get(&info.workspace_id) {
-                Some(Some(version)) => reported.is_none() || *version == reported,
+                Some(Some(directive)) => is_echo(info, directive),
                 Some(None) => true,
                 None => false,
             };
@@ -89,4 +84,16 @@ impl Memory {
         }
         count
     }
+}
+
+/// Whether the server has on record what was reported.
+fn is_echo(info: &WorkspaceAgentInfo, directive: &WorkspaceDirective) -> bool {
+    if info.termination_progress == Some(TerminationProgress::Terminated) {
+        return directive.actual_state == ActualState::Terminated;
+    }
+    let reported = info.latest_k8s_deployment_info.as_ref().map(|deployment| &deployment.resource_version);
+    // The row of a workspace that shall be gone follows its Deployment no longer.
+    directive.desired_state == DesiredState::Terminated
+        || reported.is_none()
+        || reported == directive.deployment_resource_version.as_ref()
 }
