@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-pub use words::{Words, expand, workspace_id};
+pub use words::{Words, expand, workspace_id, workspace_name};
 
 /// A world in which commands are done.
 pub trait World {

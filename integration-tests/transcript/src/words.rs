@@ -55,6 +55,12 @@ pub fn workspace_id(name: &str) -> WorkspaceId {
     WorkspaceId::from_uuid(uuid::Uuid::from_bytes(bytes))
 }
 
+/// The name that [`workspace_id`] made an id of.
+pub fn workspace_name(id: WorkspaceId) -> String {
+    let letters = id.as_uuid().as_bytes().iter().take_while(|byte| **byte != 0);
+    letters.map(|byte| char::from(*byte)).collect()
+}
+
 /// The names that a word stands for: `w1..w30` are thirty.
 pub fn expand(word: &str) -> Result<Vec<String>, String> {
     let Some((first, last)) = word.split_once("..") else { return Ok(vec![word.to_owned()]) };
@@ -75,6 +81,11 @@ mod tests {
         assert_eq!(expand("w9..w11").expect("a range"), ["w9", "w10", "w11"]);
         assert_eq!(expand("dev").expect("a name"), ["dev"]);
         assert!(expand("w1..v2").is_err());
+    }
+
+    #[test]
+    fn an_id_knows_its_name() {
+        assert_eq!(workspace_name(workspace_id("dev")), "dev");
     }
 
     #[test]

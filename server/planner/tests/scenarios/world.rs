@@ -126,7 +126,7 @@ impl Planner {
     fn store(&mut self, update: &WorkspaceUpdate, reported: (i64, i64)) -> String {
         let Some(row) = self.rows.get_mut(&update.workspace_id) else { return String::new() };
         if update.intent.is_some() && row.generation != update.seen_generation {
-            return format!("{}: outdated, nothing is stored", row.name);
+            return format!("{}: outdated, neither stored nor answered", row.name);
         }
         row.actual_state = update.actual_state;
         row.reason.clone_from(&update.reason);

@@ -1,0 +1,122 @@
+//! Objects as a watch shows them, and directives as a server sends them.
+
+use berth_agent_core::{ObjectKey, Observed, Watched};
+use berth_schema::kubernetes::{AGENT_ID, GENERATION, WORKSPACE_ID, WORKSPACE_NAME};
+use berth_schema::reconcile::{Action, WorkspaceDirective};
+use berth_schema::variables::VariableBundle;
+use berth_schema::{ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceName};
+use berth_transcript::{Words, workspace_id};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
+
+pub(crate) const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
+
+/// The objects that a word stands for: `deployment`, `secrets` (both of them), `pod`, `namespace`, `claim`.
+pub(crate) fn observed(kind: &str, workspace: &str, words: &Words<'_>) -> Result<Vec<Observed>, String> {
+    let generation: i64 = words.value("generation")?.unwrap_or(1);
+    let present = |watched, name: &str| {
+        let metadata: ObjectMeta = parse(metadata(workspace, name, generation))?;
+        Observed::metadata(watched, &metadata).map_err(|error| error.to_string())
+    };
+    match kind {
+        "deployment" => Ok(vec![deployment(workspace, generation, words)?]),
+        "pod" => Ok(vec![pod(workspace, words)?]),
+        "secrets" => ["env", "file"]
+            .iter()
+            .map(|suffix| present(Watched::Secret, &format!("{workspace}-{suffix}")))
+            .collect(),
+        "namespace" => Ok(vec![present(Watched::Namespace, &format!("ws-{workspace}"))?]),
+        "claim" => Ok(vec![present(Watched::VolumeClaim, &format!("{workspace}-data"))?]),
+        _ => Err("no such kind".to_owned()),
+    }
+}
+
+pub(crate) fn keys(kind: &str, workspace: &str, words: &Words<'_>) -> Result<Vec<ObjectKey>, String> {
+    Ok(observed(kind, workspace, words)?.into_iter().map(|observed| observed.key).collect())
+}
+
+pub(crate) fn watched(kind: &str) -> Result<Watched, String> {
+    Watched::ALL.into_iter().find(|watched| watched.as_str() == kind).ok_or_else(|| "no such kind".to_owned())
+}
+
+fn deployment(workspace: &str, generation: i64, words: &Words<'_>) -> Result<Observed, String> {
+    let replicas: i32 = words.value("replicas")?.unwrap_or(1);
+    let mut metadata = metadata(workspace, workspace, generation);
+    metadata["resourceVersion"] = json!(words.text("version").unwrap_or("v1"));
+    let object: Deployment = parse(json!({
+        "metadata": metadata,
+        "spec": { "replicas": replicas, "selector": {}, "template": {} },
+    }))?;
+    Observed::deployment(&object).map_err(|error| error.to_string())
+}
+
+fn pod(workspace: &str, words: &Words<'_>) -> Result<Observed, String> {
+    let waiting = words.text("problem").map(|reason| {
+        let state = json!({ "waiting": { "reason": reason, "message": "in the kubelet's words" } });
+        json!({ "name": "main", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state })
+    });
+    let object: Pod = parse(json!({
+        "metadata": metadata(workspace, &format!("{workspace}-pod"), 1),
+        "status": { "phase": "Running", "containerStatuses": waiting.into_iter().collect::<Vec<_>>() },
+    }))?;
+    Observed::pod(&object).map_err(|error| error.to_string())
+}
+
+fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, String> {
+    serde_json::from_value(object).map_err(|error| error.to_string())
+}
+
+fn labels(workspace: &str) -> Value {
+    json!({ AGENT_ID: AGENT, WORKSPACE_ID: workspace_id(workspace), WORKSPACE_NAME: workspace })
+}
+
+fn metadata(workspace: &str, name: &str, generation: i64) -> Value {
+    json!({
+        "name": name,
+        "namespace": format!("ws-{workspace}"),
+        "labels": labels(workspace),
+        "annotations": { GENERATION: generation.to_string() },
+    })
+}
+
+/// A directive with a small set of objects. `namespace=` puts all of it elsewhere, `kind=` adds an object of that kind.
+pub(crate) fn directive(
+    workspace: &str,
+    action: &str,
+    words: &Words<'_>,
+) -> Result<WorkspaceDirective, String> {
+    let action: Action =
+        serde_json::from_value(json!(action)).map_err(|_| format!("'{action}' is no action"))?;
+    let usual = if action == Action::Terminate { DesiredState::Terminated } else { DesiredState::Running };
+    let generation = words.value("generation")?.unwrap_or(Generation::FIRST);
+    let namespace = words.text("namespace").map_or(format!("ws-{workspace}"), str::to_owned);
+    let configured = matches!(action, Action::Create | Action::Update);
+    Ok(WorkspaceDirective {
+        workspace_id: workspace_id(workspace),
+        name: WorkspaceName::new(workspace).map_err(|error| error.to_string())?,
+        namespace: NamespaceName::new(&*namespace).map_err(|error| error.to_string())?,
+        action,
+        desired_state: words.value("desired")?.unwrap_or(usual),
+        actual_state: words.value("actual")?.unwrap_or(ActualState::Unknown),
+        deployment_resource_version: words.text("echo").map(str::to_owned),
+        generation,
+        config_to_apply: configured.then(|| objects(workspace, &namespace, generation, words.text("kind"))),
+        variables: words.has("variables").then(VariableBundle::default),
+    })
+}
+
+fn objects(workspace: &str, namespace: &str, generation: Generation, foreign: Option<&str>) -> Vec<Value> {
+    let object = |api_version: &str, kind: &str, name: &str| {
+        let mut metadata = metadata(workspace, name, generation.0);
+        metadata["namespace"] = json!(namespace);
+        json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata })
+    };
+    let mut deployment = object("apps/v1", "Deployment", workspace);
+    deployment["spec"] = json!({ "template": { "metadata": { "labels": labels(workspace) } } });
+    let mut objects = vec![object("v1", "ConfigMap", &format!("{workspace}-scripts"))];
+    objects.extend(foreign.map(|kind| object("rbac.authorization.k8s.io/v1", kind, "everything")));
+    objects.extend([object("v1", "PersistentVolumeClaim", &format!("{workspace}-data")), deployment]);
+    objects
+}
