@@ -168,7 +168,13 @@ impl Mind {
         if !self.admits(generation, goal) {
             return;
         }
-        if goal != Goal::Gone && self.seen.is_some_and(|seen| seen.generation >= generation) {
+        let outrun = |seen: Object| match goal {
+            Goal::Gone => false,
+            Goal::Applied { scaled_up } => {
+                seen.generation > generation || (seen.generation == generation && seen.scaled_up == scaled_up)
+            }
+        };
+        if self.seen.is_some_and(outrun) {
             // The cluster has outrun the answer, which was written without knowing it.
             self.again = true;
             return;
@@ -215,6 +221,9 @@ impl Mind {
 
 /// The answer is of the report that was sent, not of an older one.
 fn is_echo(info: &Info, directive: &Directive) -> bool {
+    if info.progress == Some(TerminationProgress::Terminated) {
+        return directive.actual_state == ActualState::Terminated;
+    }
     let reported = info.object.map(|object| object.version);
     directive.desired_state == DesiredState::Terminated
         || reported.is_none()

@@ -110,6 +110,14 @@ impl Workspace {
         self.interrupted |= self.live.is_none_or(|live| !live.object.pod);
     }
 
+    /// Somebody scales the Deployment.
+    pub fn scale_by_hand(&mut self, version: Version) {
+        if let Some(Live { object, .. }) = &mut self.live {
+            object.scaled_up = !object.scaled_up;
+            object.version = version;
+        }
+    }
+
     /// Somebody deletes the namespace.
     pub fn delete_by_hand(&mut self) {
         self.remove();

@@ -5,7 +5,7 @@ use berth_schema::{ActualState, DesiredState};
 
 use crate::config::{Proof, Repeat, RestartEnd, Rules};
 use crate::network::{Directive, Info, Request};
-use crate::state::Row;
+use crate::state::{Generation, Row};
 
 /// The row after a message, and what is answered.
 pub fn decide(rules: &Rules, row: &Row, info: Option<Info>, request: &Request) -> (Row, Option<Directive>) {
@@ -30,7 +30,7 @@ fn advance(rules: &Rules, row: &Row, info: Option<Info>, missing: bool) -> Row {
         return next;
     }
     if let Some(info) = info {
-        let applied = info.object.map_or(0, |object| object.generation);
+        let applied = proven(row, &info);
         next.actual_state = actual_state(&info);
         next.applied_generation = match rules.proof {
             Proof::Last | Proof::Arrival => applied,
@@ -56,6 +56,13 @@ fn advance(rules: &Rules, row: &Row, info: Option<Info>, missing: bool) -> Row {
         next.unanswered = true;
     }
     next
+}
+
+/// The generation that a report proves: none when somebody scaled the Deployment by hand.
+fn proven(row: &Row, info: &Info) -> Generation {
+    let Some(object) = info.object else { return 0 };
+    let scaled = row.desired_state.replicas().is_some_and(|wanted| (wanted == 1) != object.scaled_up);
+    if object.generation == row.generation && scaled { 0 } else { object.generation }
 }
 
 fn restart_is_half_way(rules: &Rules, next: &Row, info: Option<Info>) -> bool {

@@ -71,8 +71,12 @@ pub enum Step {
     Kubernetes {
         workspace: usize,
     },
-    /// Somebody deletes the workspace's namespace.
+    /// Somebody deletes the workspace's namespace, …
     DeleteByHand {
+        workspace: usize,
+    },
+    /// … or scales its Deployment.
+    ScaleByHand {
         workspace: usize,
     },
 }
@@ -84,7 +88,8 @@ impl Step {
             Self::Crash { .. }
             | Self::Lose { .. }
             | Self::LoadAndRepeat { .. }
-            | Self::DeleteByHand { .. } => true,
+            | Self::DeleteByHand { .. }
+            | Self::ScaleByHand { .. } => true,
             Self::GiveUp { process } => state.may_be_answered(*process) && !state.polls(*process),
             Self::TimeOut { process, workspace } => !state.waits_in_vain(*process, *workspace),
             _ => false,
@@ -208,6 +213,7 @@ impl State {
         for (workspace, place) in self.workspaces.iter().enumerate() {
             if place.live.is_some_and(|live| !live.leaving) {
                 steps.push(Step::DeleteByHand { workspace });
+                steps.push(Step::ScaleByHand { workspace });
             }
         }
     }
@@ -263,6 +269,10 @@ impl State {
                 self.workspaces[*workspace].move_on(version);
             }
             Step::DeleteByHand { workspace } => self.workspaces[*workspace].delete_by_hand(),
+            Step::ScaleByHand { workspace } => {
+                let version = self.fresh_version(*workspace);
+                self.workspaces[*workspace].scale_by_hand(version);
+            }
         }
     }
 

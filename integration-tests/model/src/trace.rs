@@ -40,6 +40,7 @@ pub fn describe(state: &State, step: &Step) -> String {
             format!("{} has waited long enough for workspace {workspace}", agent(process))
         }
         Step::Kubernetes { workspace } => format!("Kubernetes follows in workspace {workspace}"),
+        Step::ScaleByHand { workspace } => format!("somebody scales the Deployment of workspace {workspace}"),
         Step::DeleteByHand { workspace } => {
             format!("somebody deletes the namespace of workspace {workspace}")
         }
