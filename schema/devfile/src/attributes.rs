@@ -48,10 +48,7 @@ pub(crate) fn elsewhere(cursor: Option<&Cursor<'_>>) {
 
 fn free<'a>(cursor: Option<&Cursor<'a>>) -> Vec<(&'a str, Cursor<'a>)> {
     let mut attributes = Vec::new();
-    for entry in cursor
-        .map(|cursor| cursor.entries(MAX_ENTRIES))
-        .unwrap_or_default()
-    {
+    for entry in cursor.map(|cursor| cursor.entries(MAX_ENTRIES)).unwrap_or_default() {
         match entry.name() {
             "pod-overrides" | "container-overrides" => {
                 entry.error("is not allowed: it would change the pod behind Berth's checks");

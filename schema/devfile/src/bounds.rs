@@ -17,10 +17,7 @@ const MAX_TEXT: usize = 32 * 1024;
 pub(crate) fn fits(at: &Cursor<'_>, text: &str) -> bool {
     let fits = text.len() <= MAX_TEXT;
     if !fits {
-        at.error(format!(
-            "is {} bytes long, at most {MAX_TEXT} are allowed",
-            text.len()
-        ));
+        at.error(format!("is {} bytes long, at most {MAX_TEXT} are allowed", text.len()));
     }
     fits
 }
@@ -29,13 +26,9 @@ pub(crate) fn fits(at: &Cursor<'_>, text: &str) -> bool {
 pub(crate) fn check(at: &Cursor<'_>, spec: &WorkspaceSpec, options: &Options) {
     let cpu = total(spec, Of::Cpu, |r| r.cpu_limit.as_ref().or(r.cpu_request.as_ref()));
     if let Some(max) = options.max_cpu_millis.filter(|max| cpu > u128::from(*max)) {
-        at.error(format!(
-            "the containers ask for {cpu}m of CPU together, at most {max}m are allowed"
-        ));
+        at.error(format!("the containers ask for {cpu}m of CPU together, at most {max}m are allowed"));
     }
-    let memory = total(spec, Of::Memory, |r| {
-        r.memory_limit.as_ref().or(r.memory_request.as_ref())
-    });
+    let memory = total(spec, Of::Memory, |r| r.memory_limit.as_ref().or(r.memory_request.as_ref()));
     if let Some(max) = options.max_memory_bytes.filter(|max| memory > u128::from(*max)) {
         at.error(format!(
             "the containers ask for {memory} bytes of memory together, at most {max} are allowed"
@@ -52,7 +45,5 @@ pub(crate) fn check(at: &Cursor<'_>, spec: &WorkspaceSpec, options: &Options) {
 /// Containers that run before the others have ended when those ask.
 fn total(spec: &WorkspaceSpec, of: Of, figure: fn(&Resources) -> Option<&String>) -> u128 {
     let running = spec.containers.iter().filter(|container| !container.init);
-    running
-        .filter_map(|container| of.amount(figure(&container.resources)?).ok())
-        .sum()
+    running.filter_map(|container| of.amount(figure(&container.resources)?).ok()).sum()
 }

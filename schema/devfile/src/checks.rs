@@ -21,13 +21,11 @@ pub(crate) fn name(text: &str, max: usize) -> Result<(), String> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if !text.bytes().all(inner) || text.starts_with('-') || text.ends_with('-') {
         return Err(
-            "must be lower-case letters, digits and '-', and must not begin or end with '-'".to_owned(),
+            "must be lower-case letters, digits and '-', and must not begin or end with '-'".to_owned()
         );
     }
     if text.starts_with(RESERVED_PREFIX) {
-        return Err(format!(
-            "must not begin with '{RESERVED_PREFIX}': that is reserved"
-        ));
+        return Err(format!("must not begin with '{RESERVED_PREFIX}': that is reserved"));
     }
     Ok(())
 }
@@ -67,18 +65,13 @@ pub(crate) fn image(text: &str) -> Result<(), String> {
     if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic()) {
         return Err(format!("must not hold '{}'", bad.escape_debug()));
     }
-    let (named, digest) = text
-        .split_once('@')
-        .map_or((text, None), |(named, digest)| (named, Some(digest)));
+    let (named, digest) = text.split_once('@').map_or((text, None), |(named, digest)| (named, Some(digest)));
     if let Some(digest) = digest {
         image_digest(digest)?;
     }
     let path_start = named.rfind('/').map_or(0, |slash| slash + 1);
     let (repository, tag) = match named[path_start..].find(':') {
-        Some(colon) => (
-            &named[..path_start + colon],
-            Some(&named[path_start + colon + 1..]),
-        ),
+        Some(colon) => (&named[..path_start + colon], Some(&named[path_start + colon + 1..])),
         None => (named, None),
     };
     if let Some(tag) = tag {
@@ -89,10 +82,7 @@ pub(crate) fn image(text: &str) -> Result<(), String> {
 
 fn image_digest(digest: &str) -> Result<(), String> {
     let hex = digest.strip_prefix("sha256:").is_some_and(|hex| {
-        hex.len() == 64
-            && hex
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     });
     if hex {
         Ok(())
@@ -102,9 +92,7 @@ fn image_digest(digest: &str) -> Result<(), String> {
 }
 
 fn image_tag(tag: &str) -> Result<(), String> {
-    let characters = tag
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    let characters = tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     if tag.is_empty() || tag.len() > 128 || !characters || tag.starts_with(['.', '-']) {
         return Err(format!("has the tag '{}', which is none", shown(tag)));
     }
@@ -112,9 +100,8 @@ fn image_tag(tag: &str) -> Result<(), String> {
 }
 
 fn image_repository(repository: &str) -> Result<(), String> {
-    let (first, rest) = repository
-        .split_once('/')
-        .map_or((repository, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) =
+        repository.split_once('/').map_or((repository, None), |(first, rest)| (first, Some(rest)));
     // As runtimes do it: the first part is a host when it could not be a directory.
     let is_host = first.contains(['.', ':']) || first == "localhost";
     let path = match rest {
@@ -140,9 +127,7 @@ fn image_repository(repository: &str) -> Result<(), String> {
 }
 
 fn image_host(host: &str) -> Result<(), String> {
-    let (name, port) = host
-        .split_once(':')
-        .map_or((host, None), |(name, port)| (name, Some(port)));
+    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     let label = |label: &str| {
         !label.is_empty()
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -153,24 +138,14 @@ fn image_host(host: &str) -> Result<(), String> {
     if name.split('.').all(label) && port_fits {
         Ok(())
     } else {
-        Err(format!(
-            "has the registry '{}', which is no host name",
-            shown(host)
-        ))
+        Err(format!("has the registry '{}', which is no host name", shown(host)))
     }
 }
 
 /// Where a volume is mounted: absolute, written in its shortest form and not over what the pod needs itself.
 pub(crate) fn mount_path(path: &str) -> Result<(), String> {
-    const RESERVED: [&str; 7] = [
-        "/.berth",
-        PROJECTS_PATH,
-        "/proc",
-        "/sys",
-        "/dev",
-        "/run/secrets",
-        "/var/run/secrets",
-    ];
+    const RESERVED: [&str; 7] =
+        ["/.berth", PROJECTS_PATH, "/proc", "/sys", "/dev", "/run/secrets", "/var/run/secrets"];
     absolute_path(path)?;
     if path == "/" {
         return Err("must not be '/': it would hide the image".to_owned());
@@ -189,8 +164,7 @@ pub(crate) fn mount_path(path: &str) -> Result<(), String> {
 }
 
 fn is_within(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Absolute, bounded, without `.`, `..`, empty parts and control characters.
@@ -229,11 +203,7 @@ mod tests {
             "registry.example.com:443/team/image@sha256:",
             "Registry.example.com/image:v1@sha256:",
         ] {
-            let good = if good.ends_with(':') {
-                format!("{good}{digest}")
-            } else {
-                good.to_owned()
-            };
+            let good = if good.ends_with(':') { format!("{good}{digest}") } else { good.to_owned() };
             assert_eq!(image(&good), Ok(()), "{good}");
         }
     }

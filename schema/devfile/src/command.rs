@@ -40,13 +40,7 @@ pub(crate) fn read<'a>(
             .required("id")
             .and_then(|id| Some((id.checked_text(|text| checks::name(text, checks::MAX_LABEL))?, id)));
         attributes::elsewhere(fields.optional("attributes").as_ref());
-        let command = body(
-            &item,
-            &mut fields,
-            id.as_ref().map(|(id, _)| *id),
-            components,
-            variables,
-        );
+        let command = body(&item, &mut fields, id.as_ref().map(|(id, _)| *id), components, variables);
         fields.finish();
         if let Some((id, at)) = id
             && commands.insert(id, command.unwrap_or(Command::Broken)).is_some()
@@ -66,10 +60,8 @@ fn body<'a>(
 ) -> Option<Command<'a>> {
     let exec = fields.optional("exec");
     let apply = fields.optional("apply");
-    let mut refused = fields.refuse(
-        "composite",
-        "is not supported: name the commands one after another in the event",
-    );
+    let mut refused =
+        fields.refuse("composite", "is not supported: name the commands one after another in the event");
     for name in ["vscodeTask", "vscodeLaunch", "custom"] {
         refused |= fields.refuse(name, "is not supported: commands are exec and apply");
     }
@@ -103,12 +95,8 @@ fn read_exec(
         }
         Some(text)
     });
-    let component = fields
-        .required("component")
-        .and_then(|at| container_name(&at, components));
-    let working_dir = fields
-        .optional("workingDir")
-        .and_then(|at| working_directory(&at, variables));
+    let component = fields.required("component").and_then(|at| container_name(&at, components));
+    let working_dir = fields.optional("workingDir").and_then(|at| working_directory(&at, variables));
     let env = environment::read(fields.optional("env").as_ref(), variables);
     if let Some(reload) = fields.optional("hotReloadCapable")
         && reload.boolean() == Some(true)
@@ -127,9 +115,7 @@ fn read_exec(
 
 fn read_apply<'a>(cursor: &Cursor<'a>, components: &Components<'_>) -> Option<Command<'a>> {
     let mut fields = cursor.fields("an apply command")?;
-    let component = fields
-        .required("component")
-        .and_then(|at| Some((container_name(&at, components)?, at)));
+    let component = fields.required("component").and_then(|at| Some((container_name(&at, components)?, at)));
     describe_and_finish(fields);
     component.map(|(component, at)| Command::Apply { at, component })
 }
@@ -138,10 +124,7 @@ fn describe_and_finish(mut fields: Fields<'_>) {
     if let Some(label) = fields.optional("label") {
         label.text();
     }
-    fields.refuse(
-        "group",
-        "is not supported: Berth runs commands by events alone; take the field out",
-    );
+    fields.refuse("group", "is not supported: Berth runs commands by events alone; take the field out");
     fields.finish();
 }
 
@@ -158,10 +141,7 @@ pub(crate) fn unknown_name<'k>(
 /// The name of a container component.
 fn container_name<'a>(at: &Cursor<'a>, components: &Components<'_>) -> Option<&'a str> {
     let name = at.text()?;
-    let known = components
-        .containers
-        .iter()
-        .map(|(_, draft)| draft.spec.name.as_str());
+    let known = components.containers.iter().map(|(_, draft)| draft.spec.name.as_str());
     if components.broken || known.clone().any(|known| known == name) {
         return Some(name);
     }
@@ -170,12 +150,8 @@ fn container_name<'a>(at: &Cursor<'a>, components: &Components<'_>) -> Option<&'
 }
 
 /// How the standard names the place of the project.
-const PROJECT_VARIABLES: [&str; 4] = [
-    "${PROJECTS_ROOT}",
-    "$PROJECTS_ROOT",
-    "${PROJECT_SOURCE}",
-    "$PROJECT_SOURCE",
-];
+const PROJECT_VARIABLES: [&str; 4] =
+    ["${PROJECTS_ROOT}", "$PROJECTS_ROOT", "${PROJECT_SOURCE}", "$PROJECT_SOURCE"];
 
 /// An absolute path; the standard's two variables for the project's place are known already.
 fn working_directory(at: &Cursor<'_>, variables: &Variables) -> Option<String> {
@@ -183,8 +159,7 @@ fn working_directory(at: &Cursor<'_>, variables: &Variables) -> Option<String> {
     let path = PROJECT_VARIABLES
         .iter()
         .find_map(|variable| {
-            text.strip_prefix(variable)
-                .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            text.strip_prefix(variable).filter(|rest| rest.is_empty() || rest.starts_with('/'))
         })
         .map_or_else(|| text.clone(), |rest| format!("{PROJECTS_PATH}{rest}"));
     match checks::absolute_path(&path) {

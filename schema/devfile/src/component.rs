@@ -54,9 +54,8 @@ fn component<'a>(
 ) -> Option<&'a str> {
     let mut fields = cursor.fields("a component")?;
     let name_cursor = fields.required("name");
-    let name = name_cursor
-        .as_ref()
-        .and_then(|name| name.checked_text(|text| checks::name(text, checks::MAX_LABEL)));
+    let name =
+        name_cursor.as_ref().and_then(|name| name.checked_text(|text| checks::name(text, checks::MAX_LABEL)));
     let attributes = attributes::of_component(fields.optional("attributes").as_ref());
     let container = fields.optional("container");
     let volume = fields.optional("volume");
@@ -77,9 +76,7 @@ fn component<'a>(
             let spec = read_volume(&volume, variables);
             if let (Some(at), Some(name)) = (name_cursor, name) {
                 check_volume_name(&at, name);
-                components
-                    .volumes
-                    .insert(name.to_owned(), spec.unwrap_or_default());
+                components.volumes.insert(name.to_owned(), spec.unwrap_or_default());
             }
         }
         (Some(_), Some(_)) => {
@@ -98,30 +95,15 @@ fn component<'a>(
 
 /// Kinds of components that the standard has and Berth does not.
 const REFUSED: [(&str, &str); 5] = [
-    (
-        "kubernetes",
-        "is not supported: Berth applies only objects that it makes itself",
-    ),
-    (
-        "openshift",
-        "is not supported: Berth applies only objects that it makes itself",
-    ),
-    (
-        "image",
-        "is not supported: Berth builds no images; build it before and name it in a container",
-    ),
+    ("kubernetes", "is not supported: Berth applies only objects that it makes itself"),
+    ("openshift", "is not supported: Berth applies only objects that it makes itself"),
+    ("image", "is not supported: Berth builds no images; build it before and name it in a container"),
     ("plugin", "is not supported: write the plugin's components out"),
-    (
-        "custom",
-        "is not supported: components are containers and volumes",
-    ),
+    ("custom", "is not supported: components are containers and volumes"),
 ];
 
 fn refuse_marks(attributes: &attributes::Attributes<'_>) {
-    for (_, at) in [&attributes.inject_editor, &attributes.override_command]
-        .into_iter()
-        .flatten()
-    {
+    for (_, at) in [&attributes.inject_editor, &attributes.override_command].into_iter().flatten() {
         at.error("belongs to a container, this is a volume");
     }
 }
@@ -132,27 +114,17 @@ fn read_volume(cursor: &Cursor<'_>, variables: &Variables) -> Option<VolumeSpec>
     }
     let mut fields = cursor.fields("a volume")?;
     let size = resources::size(fields.optional("size"), variables);
-    let ephemeral = fields
-        .optional("ephemeral")
-        .and_then(|ephemeral| ephemeral.boolean());
+    let ephemeral = fields.optional("ephemeral").and_then(|ephemeral| ephemeral.boolean());
     fields.finish();
-    Some(VolumeSpec {
-        size,
-        ephemeral: ephemeral.unwrap_or_default(),
-    })
+    Some(VolumeSpec { size, ephemeral: ephemeral.unwrap_or_default() })
 }
 
 fn check_volume_name(at: &Cursor<'_>, name: &str) {
     if name.len() > MAX_VOLUME_NAME {
-        at.error(format!(
-            "is {} characters long, a volume's name has at most {MAX_VOLUME_NAME}",
-            name.len()
-        ));
+        at.error(format!("is {} characters long, a volume's name has at most {MAX_VOLUME_NAME}", name.len()));
     }
     if name == DATA_VOLUME {
-        at.error(format!(
-            "must not be '{DATA_VOLUME}': that is the workspace's own volume"
-        ));
+        at.error(format!("must not be '{DATA_VOLUME}': that is the workspace's own volume"));
     }
 }
 

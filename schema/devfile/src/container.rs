@@ -34,9 +34,7 @@ pub(crate) fn read<'a>(
     let mut fields = cursor.fields("a container")?;
     let image = fields.required("image").and_then(|image| {
         let text = variables.text(&image)?;
-        checks::image(&text)
-            .map_err(|message| image.error(message))
-            .ok()?;
+        checks::image(&text).map_err(|message| image.error(message)).ok()?;
         Some(text)
     });
     let command = fields.optional("command");
@@ -61,41 +59,21 @@ pub(crate) fn read<'a>(
         mounts,
         ..ContainerSpec::default()
     };
-    let command = [command, args]
-        .into_iter()
-        .flatten()
-        .filter(|cursor| !cursor.is_empty())
-        .collect();
-    Some(Draft {
-        spec,
-        attributes,
-        mounts: places,
-        command,
-    })
+    let command = [command, args].into_iter().flatten().filter(|cursor| !cursor.is_empty()).collect();
+    Some(Draft { spec, attributes, mounts: places, command })
 }
 
 /// Fields of the standard that Berth does not have, and why.
 const REFUSED: [(&str, &str); 5] = [
-    (
-        "mountSources",
-        "is not allowed: every container sees the project under /projects; take the field out",
-    ),
-    (
-        "sourceMapping",
-        "is not allowed: the project is always under /projects; take the field out",
-    ),
-    (
-        "dedicatedPod",
-        "is not allowed: all containers of a workspace share one pod; take the field out",
-    ),
+    ("mountSources", "is not allowed: every container sees the project under /projects; take the field out"),
+    ("sourceMapping", "is not allowed: the project is always under /projects; take the field out"),
+    ("dedicatedPod", "is not allowed: all containers of a workspace share one pod; take the field out"),
     ("annotation", "is not allowed: Berth alone annotates its objects"),
     ("overrideCommand", "belongs into the component's 'attributes'"),
 ];
 
 fn words(cursor: Option<&Cursor<'_>>, variables: &Variables) -> Vec<String> {
-    let items = cursor
-        .map(|cursor| cursor.list(MAX_ARGUMENTS))
-        .unwrap_or_default();
+    let items = cursor.map(|cursor| cursor.list(MAX_ARGUMENTS)).unwrap_or_default();
     items.iter().filter_map(|item| variables.text(item)).collect()
 }
 
@@ -109,17 +87,14 @@ fn mounts<'a>(cursor: Option<&Cursor<'a>>, variables: &Variables) -> (Vec<MountS
         let Some(mut fields) = item.fields("a volume mount") else {
             continue;
         };
-        let name = fields
-            .required("name")
-            .and_then(|name| Some((name.text()?, name)));
+        let name = fields.required("name").and_then(|name| Some((name.text()?, name)));
         let path = fields.optional("path");
         fields.finish();
         let Some((volume, name)) = name else { continue };
         // Without a path the standard mounts a volume under its name.
         let at = path.as_ref().unwrap_or(&name);
-        let Some(path) = path
-            .as_ref()
-            .map_or_else(|| Some(format!("/{volume}")), |path| variables.text(path))
+        let Some(path) =
+            path.as_ref().map_or_else(|| Some(format!("/{volume}")), |path| variables.text(path))
         else {
             continue;
         };
@@ -129,10 +104,7 @@ fn mounts<'a>(cursor: Option<&Cursor<'a>>, variables: &Variables) -> (Vec<MountS
             at.error(format!("a volume is mounted at '{path}' already"));
         }
         places.push((name, volume));
-        mounts.push(MountSpec {
-            volume: volume.to_owned(),
-            path,
-        });
+        mounts.push(MountSpec { volume: volume.to_owned(), path });
     }
     (mounts, places)
 }

@@ -15,19 +15,11 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn root(node: &'a Node, report: &'a Report) -> Self {
-        Self {
-            node,
-            path: String::new(),
-            report,
-        }
+        Self { node, path: String::new(), report }
     }
 
     fn child(&self, node: &'a Node, path: String) -> Self {
-        Self {
-            node,
-            path,
-            report: self.report,
-        }
+        Self { node, path, report: self.report }
     }
 
     pub(crate) fn error(&self, message: impl Into<String>) {
@@ -126,18 +118,11 @@ impl<'a> Cursor<'a> {
             self.error(format!("has {} items, at most {max} are allowed", items.len()));
             return Vec::new();
         }
-        items
-            .iter()
-            .enumerate()
-            .map(|(i, item)| self.child(item, format!("{}[{i}]", self.path)))
-            .collect()
+        items.iter().enumerate().map(|(i, item)| self.child(item, format!("{}[{i}]", self.path))).collect()
     }
 
     pub(crate) fn texts(&self, max: usize) -> Vec<(Self, &'a str)> {
-        self.list(max)
-            .into_iter()
-            .filter_map(|item| item.text().map(|text| (item, text)))
-            .collect()
+        self.list(max).into_iter().filter_map(|item| item.text().map(|text| (item, text))).collect()
     }
 
     /// The entries of a mapping whose keys are free; more than `max` are refused unread.
@@ -151,18 +136,12 @@ impl<'a> Cursor<'a> {
             }
         };
         if entries.len() > max {
-            self.error(format!(
-                "has {} entries, at most {max} are allowed",
-                entries.len()
-            ));
+            self.error(format!("has {} entries, at most {max} are allowed", entries.len()));
             return Vec::new();
         }
         entries
             .iter()
-            .map(|(key, node)| Entry {
-                key,
-                value: self.child(node, join(&self.path, &key.text)),
-            })
+            .map(|(key, node)| Entry { key, value: self.child(node, join(&self.path, &key.text)) })
             .collect()
     }
 
@@ -172,12 +151,7 @@ impl<'a> Cursor<'a> {
             self.wrong_kind(&format!("a mapping, {what}"));
             return None;
         };
-        Some(Fields {
-            cursor: self.clone(),
-            what,
-            entries,
-            asked: Vec::new(),
-        })
+        Some(Fields { cursor: self.clone(), what, entries, asked: Vec::new() })
     }
 }
 
@@ -221,8 +195,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn required(&mut self, name: &'static str) -> Option<Cursor<'a>> {
         let found = self.optional(name);
         if found.is_none() {
-            self.cursor
-                .error(format!("{} needs the field '{name}'", self.what));
+            self.cursor.error(format!("{} needs the field '{name}'", self.what));
         }
         found
     }
@@ -244,9 +217,7 @@ impl<'a> Fields<'a> {
 
     /// The same, but nothing is wrong when the field asks for nothing: `false`, `[]`, `{}`.
     pub(crate) fn refuse_unless_empty(&mut self, name: &'static str, why: &str) -> bool {
-        let asks = self
-            .optional(name)
-            .is_some_and(|given| !given.is_empty() && !given.is_false());
+        let asks = self.optional(name).is_some_and(|given| !given.is_empty() && !given.is_false());
         asks && self.refuse(name, why)
     }
 
@@ -258,9 +229,7 @@ impl<'a> Fields<'a> {
             }
             let hint = suggestion(&key.text, self.asked.iter().copied());
             let message = format!("is not a field of {}{hint}", self.what);
-            self.cursor
-                .report
-                .add(key.at, join(&self.cursor.path, &key.text), message);
+            self.cursor.report.add(key.at, join(&self.cursor.path, &key.text), message);
         }
     }
 }
@@ -293,10 +262,7 @@ mod tests {
     fn a_close_word_is_suggested_and_a_far_one_is_not() {
         let known = || ["image", "memoryLimit", "env"].into_iter();
         assert_eq!(suggestion("imgae", known()), "; did you mean 'image'?");
-        assert_eq!(
-            suggestion("memorylimit", known()),
-            "; did you mean 'memoryLimit'?"
-        );
+        assert_eq!(suggestion("memorylimit", known()), "; did you mean 'memoryLimit'?");
         assert_eq!(suggestion("environment", known()), "");
         assert_eq!(suggestion(&"i".repeat(10_000), known()), "");
     }

@@ -25,11 +25,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// For an HTTP answer: the path goes behind `field` (`devfile.components[0].name`), the position into the message.
     pub fn to_field_error(&self, field: &str) -> FieldError {
-        let separator = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
+        let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         FieldError::new(
             format!("{field}{separator}{}", self.path),
             format!("{} (line {}, column {})", self.message, self.line, self.column),
@@ -69,12 +65,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn add(&self, at: Position, path: impl Into<String>, message: impl Into<String>) {
         let Position { line, column } = at;
-        self.found.borrow_mut().push(Diagnostic {
-            line,
-            column,
-            path: path.into(),
-            message: message.into(),
-        });
+        self.found.borrow_mut().push(Diagnostic { line, column, path: path.into(), message: message.into() });
     }
 
     /// `value` when nothing was found, otherwise the first diagnostics of the text. What does not fit is counted.
@@ -122,10 +113,7 @@ mod tests {
         assert_eq!(found.len(), MAX_DIAGNOSTICS);
         assert_eq!(found[0].line, 1);
         assert_eq!(found[48].to_string(), "line 49, column 1: a: is wrong");
-        assert_eq!(
-            found[49].to_string(),
-            "line 50, column 1: 11 more errors from here on are not shown"
-        );
+        assert_eq!(found[49].to_string(), "line 50, column 1: 11 more errors from here on are not shown");
     }
 
     #[test]

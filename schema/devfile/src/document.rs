@@ -28,42 +28,19 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
     let commands = command::read(commands.as_ref(), &components, &variables);
     let events = event::read(events.as_ref(), &commands, &mut components);
     main_container::mark(&at, &mut components);
-    let containers = components
-        .containers
-        .into_iter()
-        .map(|(_, draft)| draft.spec)
-        .collect();
-    let spec = WorkspaceSpec {
-        containers,
-        volumes: components.volumes,
-        events,
-    };
+    let containers = components.containers.into_iter().map(|(_, draft)| draft.spec).collect();
+    let spec = WorkspaceSpec { containers, volumes: components.volumes, events };
     bounds::check(&at, &spec, options);
     Some(spec)
 }
 
 /// Parts of the standard that Berth does not have, and why.
 const REFUSED: [(&str, &str); 5] = [
-    (
-        "parent",
-        "is not supported: Berth fetches no other devfile; write out what you need of it",
-    ),
-    (
-        "projects",
-        "is not supported: the workspace clones the project it was created for",
-    ),
-    (
-        "starterProjects",
-        "is not supported: the workspace clones the project it was created for",
-    ),
-    (
-        "dependentProjects",
-        "is not supported: the workspace clones the project it was created for",
-    ),
-    (
-        "apiVersion",
-        "belongs to devfile 1.0; Berth reads 'schemaVersion' 2.2 and 2.3",
-    ),
+    ("parent", "is not supported: Berth fetches no other devfile; write out what you need of it"),
+    ("projects", "is not supported: the workspace clones the project it was created for"),
+    ("starterProjects", "is not supported: the workspace clones the project it was created for"),
+    ("dependentProjects", "is not supported: the workspace clones the project it was created for"),
+    ("apiVersion", "belongs to devfile 1.0; Berth reads 'schemaVersion' 2.2 and 2.3"),
 ];
 
 fn check_version(text: &str) -> Result<(), String> {
@@ -73,19 +50,13 @@ fn check_version(text: &str) -> Result<(), String> {
     if patch || text == "2.3.0" {
         return Ok(());
     }
-    Err(format!(
-        "is '{}', Berth reads 2.2.0 to 2.2.x and 2.3.0",
-        shown(text)
-    ))
+    Err(format!("is '{}', Berth reads 2.2.0 to 2.2.x and 2.3.0", shown(text)))
 }
 
 /// Describes the devfile and changes nothing; the standard leaves its fields open.
 fn metadata(cursor: Option<&Cursor<'_>>) {
     const MAX_ENTRIES: usize = 256;
-    for entry in cursor
-        .map(|cursor| cursor.entries(MAX_ENTRIES))
-        .unwrap_or_default()
-    {
+    for entry in cursor.map(|cursor| cursor.entries(MAX_ENTRIES)).unwrap_or_default() {
         match entry.name() {
             "attributes" => attributes::elsewhere(Some(&entry.value)),
             "name" | "displayName" | "description" | "version" => {

@@ -21,17 +21,13 @@ pub(crate) struct Ports<'a> {
 impl<'a> Ports<'a> {
     fn claim_name(&mut self, cursor: &Cursor<'a>, name: &'a str) {
         if let Some(owner) = self.names.insert(name, cursor.path().to_owned()) {
-            cursor.error(format!(
-                "'{name}' is the name of {owner} already: all containers share one pod"
-            ));
+            cursor.error(format!("'{name}' is the name of {owner} already: all containers share one pod"));
         }
     }
 
     fn claim_port(&mut self, cursor: &Cursor<'_>, port: u16) {
         if let Some(owner) = self.ports.insert(port, cursor.path().to_owned()) {
-            cursor.error(format!(
-                "{port} is the port of {owner} already: all containers share one pod"
-            ));
+            cursor.error(format!("{port} is the port of {owner} already: all containers share one pod"));
         }
     }
 }
@@ -42,13 +38,8 @@ pub(crate) fn read<'a>(
     ports: &mut Ports<'a>,
     variables: &Variables,
 ) -> Vec<EndpointSpec> {
-    let items = cursor
-        .map(|cursor| cursor.list(MAX_ENDPOINTS))
-        .unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| endpoint(item, ports, variables))
-        .collect()
+    let items = cursor.map(|cursor| cursor.list(MAX_ENDPOINTS)).unwrap_or_default();
+    items.iter().filter_map(|item| endpoint(item, ports, variables)).collect()
 }
 
 fn endpoint<'a>(cursor: &Cursor<'a>, ports: &mut Ports<'a>, variables: &Variables) -> Option<EndpointSpec> {
@@ -79,11 +70,7 @@ fn endpoint<'a>(cursor: &Cursor<'a>, ports: &mut Ports<'a>, variables: &Variable
     fields.refuse("annotation", "is not allowed: Berth alone annotates its objects");
     fields.finish();
     let served = exposure.unwrap_or("public") == "public";
-    Some(EndpointSpec {
-        name: name?.to_owned(),
-        port: port?,
-    })
-    .filter(|_| served)
+    Some(EndpointSpec { name: name?.to_owned(), port: port? }).filter(|_| served)
 }
 
 fn target_port(cursor: &Cursor<'_>) -> Option<u16> {
@@ -108,19 +95,15 @@ pub(crate) fn check_port(written: &str) -> Result<u16, String> {
 
 fn check_protocol(text: &str) -> Result<(), String> {
     match text {
-        "https" | "wss" => Err(
-            "is not supported: serve 'http' (or 'ws'), the proxy makes https of it for the browser"
-                .to_owned(),
-        ),
+        "https" | "wss" => {
+            Err("is not supported: serve 'http' (or 'ws'), the proxy makes https of it for the browser"
+                .to_owned())
+        }
         "udp" => Err("is not supported: only TCP reaches a workspace".to_owned()),
         _ => one_of(text, &["http", "ws", "tcp"]),
     }
 }
 
 fn one_of(text: &str, allowed: &[&str]) -> Result<(), String> {
-    if allowed.contains(&text) {
-        Ok(())
-    } else {
-        Err(format!("must be one of {}", allowed.join(", ")))
-    }
+    if allowed.contains(&text) { Ok(()) } else { Err(format!("must be one of {}", allowed.join(", "))) }
 }

@@ -18,18 +18,13 @@ pub(crate) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables) -> BTreeM
             continue;
         };
         let name = fields.required("name");
-        let value = fields
-            .required("value")
-            .and_then(|value| read_value(&value, variables));
+        let value = fields.required("value").and_then(|value| read_value(&value, variables));
         fields.finish();
         let Some(name) = name else { continue };
         let Some(text) = name.text() else { continue };
         if let Err(message) = checked_name(text) {
             name.error(message);
-        } else if environment
-            .insert(text.to_owned(), value.unwrap_or_default())
-            .is_some()
-        {
+        } else if environment.insert(text.to_owned(), value.unwrap_or_default()).is_some() {
             name.error(format!("'{text}' stands in this list a second time"));
         }
     }

@@ -18,9 +18,8 @@ pub(crate) fn read(
     commands: &Commands<'_>,
     components: &mut Components<'_>,
 ) -> Events {
-    let Some(mut fields) = cursor
-        .filter(|cursor| !cursor.is_empty())
-        .and_then(|cursor| cursor.fields("the events"))
+    let Some(mut fields) =
+        cursor.filter(|cursor| !cursor.is_empty()).and_then(|cursor| cursor.fields("the events"))
     else {
         return Events::default();
     };
@@ -40,10 +39,7 @@ pub(crate) fn read(
         .into_iter()
         .filter_map(|(at, _, command)| post_start(&at, command, components))
         .collect();
-    Events {
-        pre_start,
-        post_start,
-    }
+    Events { pre_start, post_start }
 }
 
 /// The commands that an event names, each with its place and id.
@@ -53,10 +49,7 @@ fn named<'a, 'c>(
 ) -> Vec<(Cursor<'a>, &'a str, &'c Command<'c>)> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
-    for (at, id) in cursor
-        .map(|cursor| cursor.texts(MAX_COMMANDS))
-        .unwrap_or_default()
-    {
+    for (at, id) in cursor.map(|cursor| cursor.texts(MAX_COMMANDS)).unwrap_or_default() {
         if !seen.insert(id) {
             at.error(format!("'{id}' stands in this event a second time"));
         }
@@ -94,17 +87,8 @@ fn applied(
     component: &str,
     components: &mut Components<'_>,
 ) -> Option<CommandSpec> {
-    let (_, draft) = components
-        .containers
-        .iter_mut()
-        .find(|(_, draft)| draft.spec.name == component)?;
-    let words: Vec<&str> = draft
-        .spec
-        .command
-        .iter()
-        .chain(&draft.spec.args)
-        .map(String::as_str)
-        .collect();
+    let (_, draft) = components.containers.iter_mut().find(|(_, draft)| draft.spec.name == component)?;
+    let words: Vec<&str> = draft.spec.command.iter().chain(&draft.spec.args).map(String::as_str).collect();
     if draft.spec.command.is_empty() {
         at.error(
             "names a container without a 'command': one that runs before the others has to say what it runs",
@@ -137,10 +121,7 @@ fn post_start(at: &Cursor<'_>, command: &Command<'_>, components: &Components<'_
                 .iter()
                 .any(|(_, draft)| draft.spec.init && draft.spec.name == spec.component);
             if gone {
-                at.error(format!(
-                    "runs in '{}', which has ended before the others start",
-                    spec.component
-                ));
+                at.error(format!("runs in '{}', which has ended before the others start", spec.component));
             }
             Some(spec.clone())
         }

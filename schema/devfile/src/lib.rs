@@ -68,12 +68,7 @@ pub fn image_spec(image: &str) -> Result<WorkspaceSpec, Diagnostic> {
         Ok(()) => Ok(WorkspaceSpec::from_image(image)),
         Err(message) => {
             let Position { line, column } = Position::START;
-            Err(Diagnostic {
-                line,
-                column,
-                path: "image".to_owned(),
-                message,
-            })
+            Err(Diagnostic { line, column, path: "image".to_owned(), message })
         }
     }
 }

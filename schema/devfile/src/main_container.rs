@@ -28,10 +28,7 @@ fn choose(at: &Cursor<'_>, components: &Components<'_>) -> Option<usize> {
     match (marks.as_slice(), running.as_slice()) {
         ([(main, _)], _) => Some(*main),
         ([_, others @ ..], _) => {
-            for (_, mark) in others
-                .iter()
-                .filter_map(|(_, draft)| draft.attributes.inject_editor.as_ref())
-            {
+            for (_, mark) in others.iter().filter_map(|(_, draft)| draft.attributes.inject_editor.as_ref()) {
                 mark.error("marks a second component, only one gets the editor");
             }
             None

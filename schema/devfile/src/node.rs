@@ -44,20 +44,13 @@ impl Weight {
             bytes: sum.bytes.saturating_add(child.weight.bytes),
             depth: sum.depth.max(child.weight.depth),
         });
-        Self {
-            depth: inner.depth + 1,
-            ..inner
-        }
+        Self { depth: inner.depth + 1, ..inner }
     }
 }
 
 impl Node {
     pub(crate) fn new(at: Position, value: Value) -> Self {
-        let own = |keys: usize, bytes: usize| Weight {
-            nodes: 1 + keys,
-            bytes,
-            depth: 0,
-        };
+        let own = |keys: usize, bytes: usize| Weight { nodes: 1 + keys, bytes, depth: 0 };
         let weight = match &value {
             Value::Null | Value::Boolean(_) => Weight::around(own(0, 0), [].iter()),
             Value::Number(text) | Value::Text(text) => Weight::around(own(0, text.len()), [].iter()),

@@ -22,32 +22,18 @@ pub(crate) enum Of {
 impl Of {
     /// The amount in thousandths of a CPU or in bytes, when it makes sense.
     pub(crate) fn amount(self, text: &str) -> Result<u128, String> {
-        let unit = if self == Self::Cpu {
-            Unit::Milli
-        } else {
-            Unit::Whole
-        };
-        let example = if self == Self::Cpu {
-            "'500m' or '2'"
-        } else {
-            "'512Mi' or '4Gi'"
-        };
-        let amount = quantity::parse(text, unit).ok_or_else(|| {
-            format!(
-                "is '{}', not a Kubernetes quantity such as {example}",
-                shown(text)
-            )
-        })?;
+        let unit = if self == Self::Cpu { Unit::Milli } else { Unit::Whole };
+        let example = if self == Self::Cpu { "'500m' or '2'" } else { "'512Mi' or '4Gi'" };
+        let amount = quantity::parse(text, unit)
+            .ok_or_else(|| format!("is '{}', not a Kubernetes quantity such as {example}", shown(text)))?;
         match self {
             Self::Cpu if amount == 0 => Err("must be more than zero".to_owned()),
-            Self::Cpu if amount > MAX_CPU_MILLIS => Err(format!(
-                "is {} CPUs; did you mean '{}m'?",
-                amount / 1_000,
-                amount / 1_000
-            )),
-            Self::Memory | Self::Disk if amount < MEBIBYTE => Err(format!(
-                "is {amount} bytes, less than 1Mi; write a unit, as in {example}"
-            )),
+            Self::Cpu if amount > MAX_CPU_MILLIS => {
+                Err(format!("is {} CPUs; did you mean '{}m'?", amount / 1_000, amount / 1_000))
+            }
+            Self::Memory | Self::Disk if amount < MEBIBYTE => {
+                Err(format!("is {amount} bytes, less than 1Mi; write a unit, as in {example}"))
+            }
             Self::Memory | Self::Disk if amount > MAX_BYTES => Err("is more than 1Pi".to_owned()),
             _ => Ok(amount),
         }
@@ -82,10 +68,7 @@ pub(crate) fn container(fields: &mut Fields<'_>, variables: &Variables) -> Resou
         if let (Some(request), Some(limit)) = (request, limit)
             && request.amount > limit.amount
         {
-            request.cursor.error(format!(
-                "is '{}', more than the limit of '{}'",
-                request.text, limit.text
-            ));
+            request.cursor.error(format!("is '{}', more than the limit of '{}'", request.text, limit.text));
         }
     }
     let text = |read: Option<Read<'_>>| read.map(|read| read.text);

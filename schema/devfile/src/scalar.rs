@@ -14,8 +14,7 @@ pub(crate) fn resolve(plain: &str) -> Value {
 
 fn is_number(text: &str) -> bool {
     let digits_of = |prefix: &str, allowed: fn(&char) -> bool| {
-        text.strip_prefix(prefix)
-            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| allowed(&c)))
+        text.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| allowed(&c)))
     };
     if digits_of("0x", char::is_ascii_hexdigit) || digits_of("0o", |c| ('0'..='7').contains(c)) {
         return true;
@@ -25,10 +24,7 @@ fn is_number(text: &str) -> bool {
         return true;
     }
     // Rust reads more than YAML does ("inf", "nan"), all of it beginning with a letter.
-    let begins = unsigned
-        .strip_prefix('.')
-        .unwrap_or(unsigned)
-        .starts_with(|c: char| c.is_ascii_digit());
+    let begins = unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit());
     begins && unsigned.parse::<f64>().is_ok()
 }
 
@@ -38,14 +34,10 @@ mod tests {
 
     #[test]
     fn plain_scalars_follow_the_core_schema() {
-        for number in [
-            "0", "-1", "+1", "1.5", ".5", "1e3", "1.", "0x1F", "0o17", ".inf", "-.INF", ".nan",
-        ] {
+        for number in ["0", "-1", "+1", "1.5", ".5", "1e3", "1.", "0x1F", "0o17", ".inf", "-.INF", ".nan"] {
             assert!(matches!(resolve(number), Value::Number(_)), "{number}");
         }
-        for text in [
-            "2.2.0", "yes", "on", "inf", "nan", "1_000", "0x", "-", ".", "1Gi", "500m", "12:30",
-        ] {
+        for text in ["2.2.0", "yes", "on", "inf", "nan", "1_000", "0x", "-", ".", "1Gi", "500m", "12:30"] {
             assert!(matches!(resolve(text), Value::Text(_)), "{text}");
         }
         assert!(matches!(resolve("~"), Value::Null));

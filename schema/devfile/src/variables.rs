@@ -21,15 +21,10 @@ pub(crate) struct Variables {
 impl Variables {
     pub(crate) fn read(cursor: Option<&Cursor<'_>>) -> Self {
         let mut values = BTreeMap::new();
-        for entry in cursor
-            .map(|cursor| cursor.entries(MAX_VARIABLES))
-            .unwrap_or_default()
-        {
+        for entry in cursor.map(|cursor| cursor.entries(MAX_VARIABLES)).unwrap_or_default() {
             let name = entry.name();
             if !is_name(name) {
-                entry.error(format!(
-                    "must be letters, digits, '.', '-' and '_', at most {MAX_NAME} of them"
-                ));
+                entry.error(format!("must be letters, digits, '.', '-' and '_', at most {MAX_NAME} of them"));
             } else if name.to_ascii_lowercase().starts_with("berth") {
                 entry.error("must not begin with 'berth': that is reserved");
             }
@@ -37,10 +32,7 @@ impl Variables {
                 values.insert(name.to_owned(), text.to_owned());
             }
         }
-        Self {
-            values,
-            written: Cell::new(0),
-        }
+        Self { values, written: Cell::new(0) }
     }
 
     /// The text at `cursor` with its variables filled in.
@@ -56,10 +48,7 @@ impl Variables {
         let mut complete = true;
         while let Some(start) = rest.find("{{") {
             let inner = &rest[start + 2..];
-            let Some(name) = inner
-                .find("}}")
-                .map(|end| &inner[..end])
-                .filter(|name| is_name(name.trim()))
+            let Some(name) = inner.find("}}").map(|end| &inner[..end]).filter(|name| is_name(name.trim()))
             else {
                 filled.push_str(&rest[..=start]);
                 rest = &rest[start + 1..];
@@ -76,10 +65,7 @@ impl Variables {
     fn append(&self, cursor: &Cursor<'_>, name: &str, filled: &mut String) -> bool {
         let Some(value) = self.values.get(name) else {
             let hint = suggestion(name, self.values.keys().map(String::as_str));
-            cursor.error(format!(
-                "names the variable '{}', which is not defined{hint}",
-                shown(name)
-            ));
+            cursor.error(format!("names the variable '{}', which is not defined{hint}", shown(name)));
             return false;
         };
         self.written.set(self.written.get().saturating_add(value.len()));
@@ -93,8 +79,6 @@ impl Variables {
 }
 
 fn is_name(text: &str) -> bool {
-    let characters = text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let characters = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     characters && text.len() <= MAX_NAME && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -48,10 +48,7 @@ fn explained(error: &ScanError) -> String {
 }
 
 fn position(marker: granit_parser::Marker) -> Position {
-    Position {
-        line: marker.line().max(1),
-        column: marker.col() + 1,
-    }
+    Position { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
 /// A bound was passed and reported; reading on would cost more than it may.
@@ -66,11 +63,7 @@ struct Open {
 
 enum Inside {
     List(Vec<Rc<Node>>),
-    Mapping {
-        entries: Vec<(Key, Rc<Node>)>,
-        seen: HashSet<String>,
-        key: Option<Key>,
-    },
+    Mapping { entries: Vec<(Key, Rc<Node>)>, seen: HashSet<String>, key: Option<Key> },
 }
 
 struct Builder<'a> {
@@ -108,11 +101,7 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => self.alias(at, anchor),
             Event::SequenceStart(_, anchor, _) => self.start(at, anchor, Inside::List(Vec::new())),
             Event::MappingStart(_, anchor, _) => {
-                let inside = Inside::Mapping {
-                    entries: Vec::new(),
-                    seen: HashSet::new(),
-                    key: None,
-                };
+                let inside = Inside::Mapping { entries: Vec::new(), seen: HashSet::new(), key: None };
                 self.start(at, anchor, inside)
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -148,10 +137,7 @@ impl<'a> Builder<'a> {
             self.report.add(
                 at,
                 self.path(),
-                format!(
-                    "has the YAML tag '{}': tags are not allowed",
-                    shown(&tag.original())
-                ),
+                format!("has the YAML tag '{}': tags are not allowed", shown(&tag.original())),
             );
         }
     }
@@ -190,11 +176,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let plain = style == ScalarStyle::Plain && !tagged;
-        let value = if plain {
-            scalar::resolve(text)
-        } else {
-            Value::Text(text.to_owned())
-        };
+        let value = if plain { scalar::resolve(text) } else { Value::Text(text.to_owned()) };
         self.put(Rc::new(Node::new(at, value)), anchor);
         Ok(())
     }
@@ -244,37 +226,20 @@ impl<'a> Builder<'a> {
     }
 
     fn expects_key(&self) -> bool {
-        matches!(
-            self.open.last(),
-            Some(Open {
-                inside: Inside::Mapping { key: None, .. },
-                ..
-            })
-        )
+        matches!(self.open.last(), Some(Open { inside: Inside::Mapping { key: None, .. }, .. }))
     }
 
     fn key(&mut self, at: Position, text: &str) {
         let mut duplicate = false;
-        if let Some(Open {
-            inside: Inside::Mapping { seen, key, .. },
-            ..
-        }) = self.open.last_mut()
-        {
+        if let Some(Open { inside: Inside::Mapping { seen, key, .. }, .. }) = self.open.last_mut() {
             duplicate = !seen.insert(text.to_owned());
-            *key = Some(Key {
-                at,
-                text: text.to_owned(),
-            });
+            *key = Some(Key { at, text: text.to_owned() });
         }
         if duplicate {
             self.report.add(at, self.path(), "stands here a second time");
         }
         if text == "<<" {
-            self.report.add(
-                at,
-                self.path(),
-                "merge keys are not part of YAML 1.2: write the fields out",
-            );
+            self.report.add(at, self.path(), "merge keys are not part of YAML 1.2: write the fields out");
         }
     }
 

@@ -22,10 +22,7 @@ const VARIABLES: [&str; 6] = [
 pub(super) fn read(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for name in ["containerEnv", "remoteEnv"] {
-        let entries = fields
-            .optional(name)
-            .map(|cursor| cursor.entries(MAX_COUNT))
-            .unwrap_or_default();
+        let entries = fields.optional(name).map(|cursor| cursor.entries(MAX_COUNT)).unwrap_or_default();
         for entry in entries {
             if let Err(message) = checked_name(entry.name()) {
                 entry.error(message);
@@ -46,9 +43,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
 pub(super) fn literal<'a>(cursor: &Cursor<'a>) -> Option<&'a str> {
     let text = cursor.text()?;
     if let Some(variable) = VARIABLES.iter().find(|variable| text.contains(**variable)) {
-        cursor.error(format!(
-            "holds the variable '{variable}…', which Berth cannot fill"
-        ));
+        cursor.error(format!("holds the variable '{variable}…', which Berth cannot fill"));
         return None;
     }
     bounds::fits(cursor, text).then_some(text)

@@ -30,10 +30,7 @@ pub(super) fn read(text: &str, report: &Report) -> Option<Rc<Node>> {
     let parsed = match parse_to_ast(text, &CollectOptions::default(), &OPTIONS) {
         Ok(parsed) => parsed,
         Err(error) => {
-            let at = Position {
-                line: error.line_display(),
-                column: error.column_display(),
-            };
+            let at = Position { line: error.line_display(), column: error.column_display() };
             report.add(at, "", format!("is not JSON: {}", error.kind()));
             return None;
         }
@@ -42,12 +39,7 @@ pub(super) fn read(text: &str, report: &Report) -> Option<Rc<Node>> {
         report.add(Position::START, "", "the file is empty");
         return None;
     };
-    Reader {
-        places: Places::of(text),
-        report,
-        nodes: 0,
-    }
-    .node(&value, "", 0)
+    Reader { places: Places::of(text), report, nodes: 0 }.node(&value, "", 0)
 }
 
 struct Reader<'a> {
@@ -105,13 +97,7 @@ impl Reader<'_> {
                 self.report.add(at, &path, "stands here a second time");
             }
             let node = self.node(&property.value, &path, depth + 1)?;
-            entries.push((
-                Key {
-                    at,
-                    text: name.to_owned(),
-                },
-                node,
-            ));
+            entries.push((Key { at, text: name.to_owned() }, node));
         }
         Some(Value::Mapping(entries))
     }
@@ -126,20 +112,13 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn of(text: &'a str) -> Self {
-        Self {
-            text,
-            offset: 0,
-            at: Position::START,
-        }
+        Self { text, offset: 0, at: Position::START }
     }
 
     fn position(&mut self, offset: usize) -> Position {
         for character in self.text.get(self.offset..offset).unwrap_or_default().chars() {
             if character == '\n' {
-                self.at = Position {
-                    line: self.at.line + 1,
-                    column: 1,
-                };
+                self.at = Position { line: self.at.line + 1, column: 1 };
             } else {
                 self.at.column += 1;
             }

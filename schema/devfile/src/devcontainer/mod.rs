@@ -63,36 +63,18 @@ const REFUSED: [(&str, &str); 11] = [
     ("dockerComposeFile", COMPOSE),
     ("service", COMPOSE),
     ("runServices", COMPOSE),
-    (
-        "initializeCommand",
-        "is not supported: it would run on the user's own machine",
-    ),
-    (
-        "postAttachCommand",
-        "is not supported: Berth does not see editors attach; use postStartCommand",
-    ),
-    (
-        "workspaceMount",
-        "is not supported: the project is always under /projects",
-    ),
+    ("initializeCommand", "is not supported: it would run on the user's own machine"),
+    ("postAttachCommand", "is not supported: Berth does not see editors attach; use postStartCommand"),
+    ("workspaceMount", "is not supported: the project is always under /projects"),
     ("appPort", "is not supported: use forwardPorts"),
     ("devPort", "is not supported: use forwardPorts"),
 ];
 
 /// Refused when they ask for something.
 const REFUSED_UNLESS_EMPTY: [(&str, &str); 7] = [
-    (
-        "features",
-        "are not supported: they build an image; build it before and name it in 'image'",
-    ),
-    (
-        "mounts",
-        "are not supported: they name places of the user's own machine; write a devfile with volumes",
-    ),
-    (
-        "runArgs",
-        "are not supported: they speak to Docker, a workspace runs on Kubernetes",
-    ),
+    ("features", "are not supported: they build an image; build it before and name it in 'image'"),
+    ("mounts", "are not supported: they name places of the user's own machine; write a devfile with volumes"),
+    ("runArgs", "are not supported: they speak to Docker, a workspace runs on Kubernetes"),
     ("init", "is not supported: the first process is Berth's own"),
     ("privileged", PRIVILEGE),
     ("capAdd", PRIVILEGE),
@@ -115,9 +97,7 @@ fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
         name: MAIN.to_owned(),
         image: image.unwrap_or_default(),
         main: true,
-        override_command: fields
-            .optional("overrideCommand")
-            .and_then(|given| given.boolean()),
+        override_command: fields.optional("overrideCommand").and_then(|given| given.boolean()),
         env: environment::read(&mut fields),
         resources: host_requirements(fields.optional("hostRequirements").as_ref()),
         endpoints: forwarded(fields.optional("forwardPorts").as_ref()),
@@ -126,26 +106,16 @@ fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
     let post_start = commands::read(&mut fields, MAIN, &folder);
     fields.ignore(&IGNORED);
     fields.finish();
-    let events = Events {
-        post_start,
-        ..Events::default()
-    };
-    let spec = WorkspaceSpec {
-        containers: vec![container],
-        volumes: std::collections::BTreeMap::new(),
-        events,
-    };
+    let events = Events { post_start, ..Events::default() };
+    let spec =
+        WorkspaceSpec { containers: vec![container], volumes: std::collections::BTreeMap::new(), events };
     bounds::check(root, &spec, options);
     Some(spec)
 }
 
 /// `elsewhere`: the file says already, and was told, that the image comes from a build.
 fn image(fields: &mut Fields<'_>, elsewhere: bool) -> Option<String> {
-    let image = if elsewhere {
-        fields.optional("image")
-    } else {
-        fields.required("image")
-    }?;
+    let image = if elsewhere { fields.optional("image") } else { fields.required("image") }?;
     let text = environment::literal(&image)?;
     match checks::image(text) {
         Ok(()) => Some(text.to_owned()),
@@ -171,9 +141,8 @@ fn check_users(fields: &mut Fields<'_>) {
 fn workspace_folder(fields: &mut Fields<'_>) -> String {
     let given = fields.optional("workspaceFolder").and_then(|folder| {
         folder.checked_text(|text| {
-            let within = text
-                .strip_prefix(PROJECTS_PATH)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let within =
+                text.strip_prefix(PROJECTS_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             if within {
                 checks::absolute_path(text)
             } else {
@@ -193,10 +162,7 @@ fn forwarded(cursor: Option<&Cursor<'_>>) -> Vec<EndpointSpec> {
             Ok(port) if endpoints.iter().any(|known| known.port == port) => {
                 item.error(format!("{port} stands in this list a second time"));
             }
-            Ok(port) => endpoints.push(EndpointSpec {
-                name: format!("port-{port}"),
-                port,
-            }),
+            Ok(port) => endpoints.push(EndpointSpec { name: format!("port-{port}"), port }),
         }
     }
     endpoints
@@ -207,9 +173,8 @@ fn host_requirements(cursor: Option<&Cursor<'_>>) -> Resources {
     let Some(mut fields) = cursor.and_then(|cursor| cursor.fields("host requirements")) else {
         return Resources::default();
     };
-    let cpu_request = fields
-        .optional("cpus")
-        .and_then(|cpus| quantity(&cpus, cpus.number()?.to_owned(), Of::Cpu));
+    let cpu_request =
+        fields.optional("cpus").and_then(|cpus| quantity(&cpus, cpus.number()?.to_owned(), Of::Cpu));
     let memory_request = fields.optional("memory").and_then(|memory| {
         let text = memory.text()?;
         let size = binary_size(text);
@@ -218,17 +183,10 @@ fn host_requirements(cursor: Option<&Cursor<'_>>) -> Resources {
         }
         quantity(&memory, size?, Of::Memory)
     });
-    fields.refuse(
-        "storage",
-        "is not supported: the agent sets the size of the workspace's volume",
-    );
+    fields.refuse("storage", "is not supported: the agent sets the size of the workspace's volume");
     fields.refuse_unless_empty("gpu", "is not supported: workspaces have no graphics processor");
     fields.finish();
-    Resources {
-        cpu_request,
-        memory_request,
-        ..Resources::default()
-    }
+    Resources { cpu_request, memory_request, ..Resources::default() }
 }
 
 fn quantity(at: &Cursor<'_>, text: String, of: Of) -> Option<String> {

@@ -17,19 +17,11 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
     let at_the_top = [
         ("/schemaVersion", json!("2.1.0"), "Berth reads 2.2.0"),
         ("/schemaVersion", json!(2), "Berth reads 2.2.0"),
-        (
-            "/parent",
-            json!({"uri": "https://example.com"}),
-            "fetches no other devfile",
-        ),
+        ("/parent", json!({"uri": "https://example.com"}), "fetches no other devfile"),
         ("/projects", json!([]), "clones the project"),
         ("/starterProjects", json!([]), "clones the project"),
         ("/compnents", json!([]), "did you mean 'components'"),
-        (
-            "/attributes",
-            json!({"pod-overrides": {}}),
-            "behind Berth's checks",
-        ),
+        ("/attributes", json!({"pod-overrides": {}}), "behind Berth's checks"),
         ("/variables/berth-x", json!("x"), "reserved"),
         ("/events", json!({"preStop": []}), "may stop without warning"),
         ("/events", json!({"postStart": ["nobody"]}), "names no command"),
@@ -38,91 +30,35 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
     let in_components = [
         ("/components", json!([]), "container that stays running"),
         ("/components", json!("none"), "must be a list"),
-        (
-            "/components/-",
-            json!({"name": "x", "kubernetes": {"uri": "x"}}),
-            "objects that it makes itself",
-        ),
-        (
-            "/components/-",
-            json!({"name": "x", "image": {}}),
-            "builds no images",
-        ),
-        (
-            "/components/-",
-            json!({"name": "part-0", "volume": {}}),
-            "component before it already",
-        ),
-        (
-            "/components/-",
-            json!({"name": "berth-x", "volume": {}}),
-            "is reserved",
-        ),
-        (
-            "/components/-",
-            json!({"name": "data", "volume": {}}),
-            "workspace's own volume",
-        ),
-        (
-            "/components/-",
-            json!({"name": "v", "volume": {"size": "big"}}),
-            "not a Kubernetes quantity",
-        ),
+        ("/components/-", json!({"name": "x", "kubernetes": {"uri": "x"}}), "objects that it makes itself"),
+        ("/components/-", json!({"name": "x", "image": {}}), "builds no images"),
+        ("/components/-", json!({"name": "part-0", "volume": {}}), "component before it already"),
+        ("/components/-", json!({"name": "berth-x", "volume": {}}), "is reserved"),
+        ("/components/-", json!({"name": "data", "volume": {}}), "workspace's own volume"),
+        ("/components/-", json!({"name": "v", "volume": {"size": "big"}}), "not a Kubernetes quantity"),
         ("/components/-", json!({"volume": {}}), "needs the field 'name'"),
     ];
     let in_containers = [
-        (
-            "/components/0/container/image",
-            json!("https://example.com/x"),
-            "without a scheme",
-        ),
+        ("/components/0/container/image", json!("https://example.com/x"), "without a scheme"),
         ("/components/0/container/image", json!("UPPER"), "lower-case"),
-        (
-            "/components/0/container/mountSources",
-            json!(true),
-            "take the field out",
-        ),
-        (
-            "/components/0/container/dedicatedPod",
-            json!(false),
-            "take the field out",
-        ),
+        ("/components/0/container/mountSources", json!(true), "take the field out"),
+        ("/components/0/container/dedicatedPod", json!(false), "take the field out"),
         (
             "/components/0/container/securityContext",
             json!({"privileged": true}),
             "is not a field of a container",
         ),
-        (
-            "/components/0/container/cpuLimit",
-            json!("-1"),
-            "not a Kubernetes quantity",
-        ),
+        ("/components/0/container/cpuLimit", json!("-1"), "not a Kubernetes quantity"),
         ("/components/0/container/memoryRequest", json!("2Pi"), "more than"),
-        (
-            "/components/0/container/env/-",
-            json!({"name": "LD_PRELOAD", "value": "x"}),
-            "is reserved",
-        ),
-        (
-            "/components/0/container/env/-",
-            json!({"name": "NUMBER", "value": 1}),
-            "in quotes",
-        ),
+        ("/components/0/container/env/-", json!({"name": "LD_PRELOAD", "value": "x"}), "is reserved"),
+        ("/components/0/container/env/-", json!({"name": "NUMBER", "value": 1}), "in quotes"),
         (
             "/components/0/container/endpoints/-",
             json!({"name": "x", "targetPort": 60001}),
             "the editor answers there",
         ),
-        (
-            "/components/0/container/endpoints/-",
-            json!({"name": "x", "targetPort": 0}),
-            "from 1 to 65535",
-        ),
-        (
-            "/components/0/container/endpoints/-",
-            json!({"name": "ssh", "targetPort": 1}),
-            "Berth's own port",
-        ),
+        ("/components/0/container/endpoints/-", json!({"name": "x", "targetPort": 0}), "from 1 to 65535"),
+        ("/components/0/container/endpoints/-", json!({"name": "ssh", "targetPort": 1}), "Berth's own port"),
         (
             "/components/0/container/volumeMounts/-",
             json!({"name": "nothing", "path": "/x"}),

@@ -22,13 +22,8 @@ pub struct Generated {
 pub fn devfile(seed: u64) -> Generated {
     let mut random = Random::new(seed);
     let mut model = model::devfile(&mut random);
-    let fault = random
-        .one_in(5, 2)
-        .then(|| faults::plant(&mut model, &mut random));
-    Generated {
-        text: render(&model, &mut random),
-        fault,
-    }
+    let fault = random.one_in(5, 2).then(|| faults::plant(&mut model, &mut random));
+    Generated { text: render(&model, &mut random), fault }
 }
 
 /// One devfile that has to be accepted.

@@ -28,9 +28,8 @@ pub(super) fn devfile(random: &mut Random) -> Value {
     let volumes = random.below(3);
     let containers = 1 + random.below(3);
     let main = random.below(containers);
-    let mut components: Vec<Value> = (0..containers)
-        .map(|i| container(i, containers, i == main, volumes, random))
-        .collect();
+    let mut components: Vec<Value> =
+        (0..containers).map(|i| container(i, containers, i == main, volumes, random)).collect();
     let mut commands = commands(containers, random);
     let mut pre_start: Vec<&str> = Vec::new();
     let post_start: Vec<String> = ids(&commands);
@@ -56,24 +55,17 @@ pub(super) fn devfile(random: &mut Random) -> Value {
 }
 
 fn ids(commands: &[Value]) -> Vec<String> {
-    commands
-        .iter()
-        .filter_map(|command| command["id"].as_str())
-        .map(str::to_owned)
-        .collect()
+    commands.iter().filter_map(|command| command["id"].as_str()).map(str::to_owned).collect()
 }
 
 fn container(index: usize, count: usize, main: bool, volumes: usize, random: &mut Random) -> Value {
     let mut container = Map::new();
     container.insert("image".to_owned(), json!(random.pick(&IMAGES)));
     resources(&mut container, random);
-    let env: Vec<Value> = (0..random.below(4))
-        .map(|i| json!({"name": format!("VALUE_{i}"), "value": text(random)}))
-        .collect();
+    let env: Vec<Value> =
+        (0..random.below(4)).map(|i| json!({"name": format!("VALUE_{i}"), "value": text(random)})).collect();
     container.insert("env".to_owned(), Value::Array(env));
-    let endpoints: Vec<Value> = (0..random.below(3))
-        .map(|i| endpoint(index * 10 + i, random))
-        .collect();
+    let endpoints: Vec<Value> = (0..random.below(3)).map(|i| endpoint(index * 10 + i, random)).collect();
     container.insert("endpoints".to_owned(), Value::Array(endpoints));
     let mounts: Vec<Value> = (0..volumes)
         .map(|i| json!({"name": format!("volume-{i}"), "path": format!("/mnt/volume-{i}")}))

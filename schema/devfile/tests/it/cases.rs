@@ -66,9 +66,7 @@ fn every_case_says_what_is_written_beside_it() {
 #[test]
 fn every_expectation_belongs_to_a_case() {
     for out in with_extension("out") {
-        let has_case = ["yaml", "json"]
-            .iter()
-            .any(|extension| out.with_extension(extension).exists());
+        let has_case = ["yaml", "json"].iter().any(|extension| out.with_extension(extension).exists());
         assert!(has_case, "{} has no case", out.display());
     }
 }
@@ -77,11 +75,7 @@ fn every_expectation_belongs_to_a_case() {
 #[test]
 fn the_names_of_the_cases_tell_the_truth() {
     for path in ["yaml", "json"].into_iter().flat_map(with_extension) {
-        let name = path
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .expect("a name")
-            .to_owned();
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
         let accepted = name.starts_with("accepts_") || name == "devcontainer_with_an_image";
         assert_eq!(said_of(&path).starts_with('{'), accepted, "{name}");
     }

@@ -26,10 +26,7 @@ fn full_of(begin: &str, pattern: &str) -> String {
 fn a_file_that_is_too_large_is_not_looked_at() {
     let found = parse(&"a".repeat(MAX_BYTES + 1), &Options::default()).expect_err("too large");
     assert_eq!(found.len(), 1);
-    assert_eq!(
-        found[0].message,
-        "the file is 3145729 bytes long, at most 3145728 are allowed"
-    );
+    assert_eq!(found[0].message, "the file is 3145729 bytes long, at most 3145728 are allowed");
 }
 
 #[test]
@@ -73,14 +70,8 @@ fn the_largest_files_cost_no_more_than_their_size() {
 
 #[test]
 fn many_errors_cost_no_more_than_their_number() {
-    let unknown = (0..9_500)
-        .map(|i| format!("field{i}: x"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    assert_eq!(
-        refused_in_time("unknown fields", &unknown).len(),
-        berth_devfile::MAX_DIAGNOSTICS
-    );
+    let unknown = (0..9_500).map(|i| format!("field{i}: x")).collect::<Vec<_>>().join("\n");
+    assert_eq!(refused_in_time("unknown fields", &unknown).len(), berth_devfile::MAX_DIAGNOSTICS);
     let long =
         "schemaVersion: 2.2.0\ncomponents: [{name: \"".to_owned() + &"x".repeat(MAX_BYTES - 60) + "\"}]\n";
     let found = refused_in_time("a long name", &long);
@@ -97,11 +88,7 @@ fn aliases_are_paid_for_in_full() {
     let found = refused_in_time("a billion laughs", &laughs);
     assert!(found[0].message.contains("aliases counted in full"), "{found:?}");
 
-    let large = format!(
-        "a: &a \"{}\"\nb: [{}]\n",
-        "x".repeat(1_000_000),
-        vec!["*a"; 10_000].join(",")
-    );
+    let large = format!("a: &a \"{}\"\nb: [{}]\n", "x".repeat(1_000_000), vec!["*a"; 10_000].join(","));
     let found = refused_in_time("a large text many times", &large);
     assert!(found[0].message.contains("repeat more text"), "{found:?}");
 }
@@ -110,10 +97,7 @@ fn aliases_are_paid_for_in_full() {
 fn an_image_alone_makes_a_workspace() {
     let spec = image_spec("debian:bookworm").expect("an image");
     assert_eq!(spec.containers.len(), 1);
-    assert!(
-        spec.main()
-            .is_some_and(|main| main.image == "debian:bookworm" && main.command.is_empty())
-    );
+    assert!(spec.main().is_some_and(|main| main.image == "debian:bookworm" && main.command.is_empty()));
     let error = image_spec("https://example.com").expect_err("no image");
     assert_eq!(
         error.to_string(),
@@ -126,20 +110,11 @@ fn an_image_alone_makes_a_workspace() {
 fn an_installation_sets_how_much_a_workspace_may_ask_for() {
     let text = "schemaVersion: 2.2.0\ncomponents:\n- name: a\n  attributes: {berth/inject-editor: true}\n  container: {image: alpine, \
         cpuLimit: 1, memoryRequest: 1Gi}\n- name: b\n  container: {image: alpine, cpuRequest: 500m, memoryLimit: 1Gi}\n";
-    let allowed = Options {
-        max_cpu_millis: Some(1_500),
-        max_memory_bytes: Some(2 << 30),
-    };
+    let allowed = Options { max_cpu_millis: Some(1_500), max_memory_bytes: Some(2 << 30) };
     assert!(parse(text, &allowed).is_ok());
-    let less = Options {
-        max_cpu_millis: Some(1_499),
-        max_memory_bytes: Some((2 << 30) - 1),
-    };
+    let less = Options { max_cpu_millis: Some(1_499), max_memory_bytes: Some((2 << 30) - 1) };
     let found = parse(text, &less).expect_err("more than allowed");
-    let messages: Vec<&str> = found
-        .iter()
-        .map(|diagnostic| diagnostic.message.as_str())
-        .collect();
+    let messages: Vec<&str> = found.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
     assert_eq!(
         messages,
         [

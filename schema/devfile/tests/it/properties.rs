@@ -51,11 +51,7 @@ fn mutated() -> impl Strategy<Value = String> {
         "? ",
         "{{word}}",
     ];
-    let edit = (
-        any::<prop::sample::Index>(),
-        0_usize..8,
-        any::<prop::sample::Index>(),
-    );
+    let edit = (any::<prop::sample::Index>(), 0_usize..8, any::<prop::sample::Index>());
     (any::<u64>(), prop::collection::vec(edit, 1..6)).prop_map(|(seed, edits)| {
         let mut characters: Vec<char> = generate::devfile(seed).text.chars().collect();
         for (at, removed, syntax) in edits {

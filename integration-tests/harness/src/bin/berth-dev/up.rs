@@ -19,8 +19,11 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
     let berth = stages.run("login", Berth::login(&site, server)).await?;
     stages.run("agent", agent::ensure(&site, &berth, &target, &wish, server)).await?;
     let welcome = stages.run("workspace", workspace::ensure(&site, &berth, &target)).await?;
-    stages.run("variables", workspace::show(&target, &welcome)).await?;
+    let link = stages.run("variables", workspace::show(&target, &welcome)).await?;
     say_what_next(&site, &berth, &target, &stages);
+    if let Some(link) = link {
+        anstream::println!("The workspace answers at {link}");
+    }
     Ok(())
 }
 

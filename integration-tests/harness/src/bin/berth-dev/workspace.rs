@@ -64,33 +64,35 @@ async fn create(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<(
     berth.run(&create).await.map(drop)
 }
 
-/// Asks the pod over HTTP for the page that shows the variables.
-pub(crate) async fn show(target: &Target, workspace: &Value) -> anyhow::Result<((), Outcome)> {
+/// Asks the pod over HTTP for the page that shows the variables. Gives its link, where it can be opened from here.
+pub(crate) async fn show(target: &Target, workspace: &Value) -> anyhow::Result<(Option<String>, Outcome)> {
     let namespace = workspace["namespace"].as_str().context("a workspace without a namespace")?;
     let deadline = Instant::now() + Duration::from_secs(30);
-    let page = loop {
+    let (page, link) = loop {
         match page(target, namespace).await {
-            Ok(page) => break page,
+            Ok(found) => break found,
             // After a restart of the node the pod's own start may be later than its last known state.
             Err(cause) if Instant::now() > deadline => return Err(cause),
             Err(_) => sleep(Duration::from_millis(200)).await,
         }
     };
     ensure!(page.contains(GREETING) && page.contains(NOTE), "the page does not show the variables: {page:?}");
-    Ok(((), format!("the pod answers HTTP: \"{}\"", page.trim_end().replace('\n', " "))))
+    Ok((link, format!("the pod answers HTTP: \"{}\"", page.trim_end().replace('\n', " "))))
 }
 
-async fn page(target: &Target, namespace: &str) -> anyhow::Result<String> {
+/// The page, and its link where the pod is reached from here.
+async fn page(target: &Target, namespace: &str) -> anyhow::Result<(String, Option<String>)> {
     let pods = Api::<Pod>::namespaced(target.client().await?, namespace);
     let pod = pods.list(&ListParams::default()).await?.items.into_iter().next().context("no pod")?;
     if target.local.is_some() {
         let address = pod.status.and_then(|status| status.pod_ip).context("the pod has no address")?;
-        return berth_harness::get(&format!("http://{address}:{PORT}/")).await;
+        let link = format!("http://{address}:{PORT}/");
+        return Ok((berth_harness::get(&link).await?, Some(link)));
     }
     // Pods of another cluster are not reached from here, but from within they are.
     let name = pod.metadata.name.context("a pod without a name")?;
     let url = format!("http://127.0.0.1:{PORT}/");
     let mut exec = target.kubectl();
     exec.args(["--namespace", namespace, "exec", &name, "--", "curl", "--silent", "--fail", &url]);
-    output(&mut exec).await
+    Ok((output(&mut exec).await?, None))
 }
