@@ -39,6 +39,10 @@ pub enum Trap {
     ApiUnknown,
     /// A request to the API server takes seconds, and arrives even if its sender is dead by then.
     ApiSlow,
+    /// The write of a Deployment takes very long, and arrives all the same.
+    DeploymentSlow,
+    /// The agent's process is stopped between looking at the Deployment and writing it.
+    StalledBeforeWrite,
     /// Somebody else wrote first: 409.
     ApiConflict,
     /// An admission webhook refuses.
@@ -81,7 +85,7 @@ pub enum Blow {
     DeploymentDeleted(usize),
     SecretsDeleted(usize),
     NamespaceDeleted(usize),
-    /// A person removes the Lease. Only in scenarios with [`Extent::LostLeases`].
+    /// A person removes the Lease.
     LeaseDeleted(usize),
     /// A person edits the Deployment's replicas.
     DeploymentScaled(usize),
@@ -93,7 +97,7 @@ pub enum Fault {
     Blow(Blow),
 }
 
-const TRAPS: [Trap; 25] = [
+const TRAPS: [Trap; 27] = [
     Trap::RequestLost(Talk::Agent),
     Trap::AnswerLost(Talk::Agent),
     Trap::RequestRepeated(Talk::Agent),
@@ -110,6 +114,8 @@ const TRAPS: [Trap; 25] = [
     Trap::ApiFails,
     Trap::ApiUnknown,
     Trap::ApiSlow,
+    Trap::DeploymentSlow,
+    Trap::StalledBeforeWrite,
     Trap::ApiConflict,
     Trap::ApiRefuses,
     Trap::ListStale,
@@ -121,7 +127,7 @@ const TRAPS: [Trap; 25] = [
     Trap::ControllerSlow,
 ];
 
-const BLOWS: [fn(usize) -> Blow; 13] = [
+const BLOWS: [fn(usize) -> Blow; 14] = [
     Blow::AgentCrashes,
     Blow::AgentFreezes,
     Blow::AgentCloned,
@@ -134,18 +140,9 @@ const BLOWS: [fn(usize) -> Blow; 13] = [
     Blow::DeploymentDeleted,
     Blow::SecretsDeleted,
     Blow::NamespaceDeleted,
+    Blow::LeaseDeleted,
     Blow::DeploymentScaled,
 ];
-
-/// Which faults there are at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Extent {
-    /// Those that the system withstands.
-    #[default]
-    Usual,
-    /// A Lease is removed too, which a new process cannot make good: `docs/simulation.md`, what was found.
-    LostLeases,
-}
 
 /// The kinds of faults that one run has. Few kinds, often, find more than all of them, rarely.
 #[derive(Debug)]
@@ -155,15 +152,12 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    pub fn draw(dice: &Dice, extent: Extent) -> Self {
+    pub fn draw(dice: &Dice) -> Self {
         let share = dice.pick(&[15, 40, 100]);
         let mut kinds = Self {
             traps: TRAPS.into_iter().filter(|_| dice.chance(share)).collect(),
             blows: BLOWS.into_iter().filter(|_| dice.chance(share)).collect(),
         };
-        if extent == Extent::LostLeases {
-            kinds.blows.push(Blow::LeaseDeleted);
-        }
         if kinds.traps.is_empty() {
             kinds.traps.push(dice.pick(&TRAPS));
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::bugs::Bug;
 use crate::check::Violation;
-use crate::faults::Extent;
 use crate::run::run;
 use crate::scenario::Scenario;
 use crate::trace::Keep;
@@ -70,7 +69,6 @@ pub enum Stop {
 pub struct Fleet {
     pub seeds: Range<u64>,
     pub threads: u64,
-    pub extent: Extent,
     pub bug: Option<Bug>,
     pub stop: Stop,
 }
@@ -110,7 +108,7 @@ fn share(fleet: &Fleet, number: u64, found: &AtomicBool, progress: &impl Fn(u64)
 }
 
 fn one(seed: u64, fleet: &Fleet) -> Summary {
-    let outcome = run(&Scenario::new(seed, fleet.extent), fleet.bug, Keep::Nothing);
+    let outcome = run(&Scenario::new(seed), fleet.bug, Keep::Nothing);
     let mut converged = vec![];
     if let Some(after) = outcome.converged_after {
         let second = usize::try_from(after.as_secs()).unwrap_or(usize::MAX);

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use berth_simulation::bugs::Bug;
-use berth_simulation::faults::Extent;
 use berth_simulation::fleet::{Fleet, Stop, Summary, run_all};
 use berth_simulation::run::run;
 use berth_simulation::scenario::Scenario;
@@ -39,15 +38,6 @@ struct Arguments {
     /// Make a known mistake on purpose.
     #[arg(long)]
     bug: Option<Bug>,
-    /// Let people remove Leases too, which is not withstood yet.
-    #[arg(long)]
-    lost_leases: bool,
-}
-
-impl Arguments {
-    const fn extent(&self) -> Extent {
-        if self.lost_leases { Extent::LostLeases } else { Extent::Usual }
-    }
 }
 
 fn main() -> ExitCode {
@@ -60,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64, arguments: &Arguments) -> bool {
-    let mut scenario = Scenario::new(seed, arguments.extent());
+    let mut scenario = Scenario::new(seed);
     let outcome = run(&scenario, arguments.bug, Keep::Nothing);
     if let Some(violation) = outcome.violation.as_ref().filter(|_| !arguments.no_shrink) {
         let before = scenario.deeds.len();
@@ -98,7 +88,6 @@ fn many(arguments: &Arguments) -> bool {
     let fleet = Fleet {
         seeds,
         threads: arguments.threads,
-        extent: arguments.extent(),
         bug: arguments.bug,
         stop: Stop::AtTheEnd,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_planner::intent::Wish;
 
 use crate::dice::Dice;
-use crate::faults::{Extent, Fault, Kinds};
+use crate::faults::{Fault, Kinds};
 use crate::runtime::Moment;
 
 /// What a workspace's image is like.
@@ -89,7 +89,7 @@ const SURE: usize = 10;
 
 impl Scenario {
     /// The scenario of a seed.
-    pub fn new(seed: u64, extent: Extent) -> Self {
+    pub fn new(seed: u64) -> Self {
         let dice = Dice::new(seed ^ 0x5ce0_a210_0000_0000);
         let shape = Shape {
             agents: dice.pick(&[1, 1, 1, 2]),
@@ -100,7 +100,7 @@ impl Scenario {
         let quiet_from = Duration::from_secs(dice.within(20..=120));
         let mut deeds = vec![];
         let mut at = |what| deeds.push(Deed { at: dice.millis(0..=whole_millis(quiet_from)), what });
-        let kinds = Kinds::draw(&dice, extent);
+        let kinds = Kinds::draw(&dice);
         for _ in 0..SURE {
             at(What::Fault(kinds.blow(&dice)));
         }

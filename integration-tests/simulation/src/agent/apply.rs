@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::AgentProcess;
 use crate::bugs::Bug;
 use crate::cluster::{ApiError, ClusterApi as _};
+use crate::faults::Trap;
 
 /// How often the Deployment's write is tried when somebody changes it at the same moment.
 const ATTEMPTS: u32 = 5;
@@ -91,18 +92,32 @@ impl Applying<'_> {
             if let Some(newer) = self.newer(live.as_ref()) {
                 return Ok(Some(newer));
             }
-            let mut object = manifest.object.clone();
-            if let Some(live) = live.as_ref().filter(|_| !self.process.env.has(Bug::NoGuard)) {
-                object["metadata"]["uid"] = Value::from(live.metadata.uid.clone());
-                object["metadata"]["resourceVersion"] = Value::from(live.metadata.resource_version.clone());
+            if self.process.env.faults.spring(Trap::StalledBeforeWrite, &self.process.env.trace) {
+                self.process.stall().await;
             }
-            match self.put(Kind::Deployment, object).await {
+            match self.write(manifest, live.as_ref()).await {
                 Ok(()) => return Ok(None),
                 Err(error) if error.code == Some(409) => live = self.live().await?,
                 Err(error) => return Err(words(error)),
             }
         }
         Err("the Deployment was changed again and again by somebody else".to_owned())
+    }
+
+    /// Writes over what was looked at, and over nothing else.
+    async fn write(&self, manifest: &Manifest, live: Option<&Deployment>) -> Result<(), ApiError> {
+        let mut object = manifest.object.clone();
+        let env = &self.process.env;
+        match live {
+            _ if env.has(Bug::NoGuard) => {}
+            Some(live) => {
+                object["metadata"]["uid"] = Value::from(live.metadata.uid.clone());
+                object["metadata"]["resourceVersion"] = Value::from(live.metadata.resource_version.clone());
+            }
+            None if env.has(Bug::UnconditionalCreation) => {}
+            None => return self.process.cluster.create(Kind::Deployment, object).await,
+        }
+        self.put(Kind::Deployment, object).await
     }
 
     async fn put(&self, kind: Kind, object: Value) -> Result<(), ApiError> {

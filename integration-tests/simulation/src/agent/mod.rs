@@ -7,8 +7,9 @@ mod rounds;
 mod watch;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use berth_agent_core::{Agent, Identity, Watched};
 use berth_schema::AgentId;
@@ -38,6 +39,8 @@ pub struct AgentProcess {
     /// Says only that something changed.
     changed: Notify,
     leads: Cell<Option<i64>>,
+    /// How far each watch has come.
+    reached: RefCell<BTreeMap<Watched, u64>>,
 }
 
 /// What a process is started with.
@@ -66,6 +69,7 @@ impl AgentProcess {
             agent: RefCell::new(Agent::new(identity)),
             changed: Notify::new(),
             leads: Cell::new(None),
+            reached: RefCell::default(),
         });
         let spawn = |task| env.runtime.spawn(process.owner, task);
         for watched in Watched::ALL {
@@ -88,6 +92,26 @@ impl AgentProcess {
     pub fn is_at_rest(&self) -> bool {
         let agent = self.agent.borrow();
         !agent.has_news() && agent.received().is_empty()
+    }
+
+    /// Whether its watches have shown everything, and it believes them.
+    pub fn is_sure(&self) -> bool {
+        let (agent, reached) = (self.agent.borrow(), self.reached.borrow());
+        let index = agent.index();
+        let mut all = Watched::ALL.into_iter();
+        all.all(|watched| {
+            let shown = reached.get(&watched).is_some_and(|version| *version >= self.cluster.newest(watched));
+            shown && !index.has_doubts(watched)
+        })
+    }
+
+    /// Stopped for a while in the middle of something.
+    async fn stall(&self) {
+        let (runtime, owner) = (self.env.runtime.clone(), self.owner);
+        runtime.freeze(owner);
+        self.env.later(self.env.long(1_000..=45_000), move || runtime.thaw(owner));
+        // Goes on when it is continued.
+        self.clock.sleep(Duration::from_millis(1)).await;
     }
 
     fn now(&self) -> Instant {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use berth_agent_core::{ListVerdict, ObjectKey, Watched};
 
 use super::AgentProcess;
+use crate::bugs::Bug;
 use crate::cluster::{ClusterApi as _, Seen, WatchEnd};
 
 /// How long after a list that nobody believed the cluster is looked at again.
@@ -47,9 +48,13 @@ async fn list(process: &AgentProcess, watched: Watched) -> u64 {
     }
     let verdict = process.agent.borrow_mut().index_mut().end_list(watched);
     process.say(|| format!("listed {} {}: {verdict:?}", listing.objects.len(), watched.as_str()));
+    process.reached.borrow_mut().insert(watched, listing.version);
     process.changed.notify_one();
     if matches!(verdict, ListVerdict::Doubted { .. }) {
-        look_again(process, watched).await;
+        let version = look_again(process, watched).await;
+        if !process.env.has(Bug::SecondLookAtNamesOnly) {
+            return version;
+        }
     }
     listing.version
 }
@@ -62,6 +67,7 @@ async fn follow(process: &AgentProcess, watched: Watched, from: u64) -> (WatchEn
     loop {
         match watch.next().await {
             Ok(seen) => {
+                process.reached.borrow_mut().insert(watched, watch.version);
                 if show(process, watched, &seen) {
                     process.changed.notify_one();
                 }
@@ -81,17 +87,23 @@ fn show(process: &AgentProcess, watched: Watched, seen: &Seen) -> bool {
 }
 
 /// Looks at the objects themselves before anything is inferred from a list that lacked too many.
-async fn look_again(process: &AgentProcess, watched: Watched) {
+async fn look_again(process: &AgentProcess, watched: Watched) -> u64 {
     loop {
         process.clock.sleep(SECOND_LOOK).await;
         // Asked in another way than the list that is doubted.
         if let Ok(listing) = process.cluster.list(watched, false).await {
             let present: BTreeSet<ObjectKey> =
                 listing.objects.iter().filter_map(|object| object.key(watched)).collect();
+            // What happened between the list that was doubted and this one is in nothing else.
+            for object in &listing.objects {
+                if !process.env.has(Bug::SecondLookAtNamesOnly) {
+                    show(process, watched, &Seen::Applied(Rc::clone(object)));
+                }
+            }
             let removed = process.agent.borrow_mut().index_mut().second_look(watched, &present);
             process.say(|| format!("looked again at {}: {removed} gone", watched.as_str()));
             process.changed.notify_one();
-            return;
+            return listing.version;
         }
     }
 }

@@ -28,6 +28,9 @@ struct Found {
 pub fn unconverged(picture: &Picture<'_>) -> Option<String> {
     let rows = picture.store.rows();
     for cluster in picture.clusters {
+        if !cluster.is_at_rest() {
+            return Some("the cluster itself has things to do".to_owned());
+        }
         let mut stranger = None;
         cluster.objects(|object| {
             let known = object.workspace().is_some_and(|workspace| rows.contains_key(&workspace));

@@ -37,6 +37,15 @@ pub struct AgentAccess {
     pub agent: AgentId,
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writes {
+    Nothing,
+    Something,
+    /// The write that everything else is for.
+    Deployment,
+}
+
 impl SimulatedCluster {
     /// An empty cluster whose controllers run.
     pub fn start(env: &Env) -> Self {
@@ -48,6 +57,11 @@ impl SimulatedCluster {
     /// Grows with every change of an object.
     pub fn writes(&self) -> u64 {
         self.state.borrow().writes
+    }
+
+    /// Whether no controller has anything to do.
+    pub fn is_at_rest(&self) -> bool {
+        controllers::possible(&self.state.borrow()).is_empty()
     }
 
     /// Looks at everything as it is now.
@@ -94,16 +108,24 @@ impl SimulatedCluster {
 }
 
 impl AgentAccess {
+    /// The version of the last change that a watch of that kind shows.
+    pub fn newest(&self, watched: Watched) -> u64 {
+        let state = self.cluster.state.borrow();
+        let mut changes = state.history.get(&watched).into_iter().flatten().rev();
+        changes.find(|change| change.object.is_of_agent(self.agent)).map_or(0, |change| change.version)
+    }
+
     /// A request. What it does, it does even if nobody waits for the answer any more.
     async fn request<T: 'static>(
         &self,
-        writes: bool,
+        writes: Writes,
         what: impl FnOnce(&mut State) -> Result<T, ApiError> + 'static,
     ) -> Result<T, ApiError> {
         let (sender, receiver) = oneshot::channel();
         let (env, cluster) = (Rc::clone(&self.cluster.env), self.cluster.clone());
         self.cluster.env.runtime.spawn(Owner::WORLD, async move {
-            let slow = writes && env.faults.spring(Trap::ApiSlow, &env.trace);
+            let slow = (writes != Writes::Nothing && env.faults.spring(Trap::ApiSlow, &env.trace))
+                || (writes == Writes::Deployment && env.faults.spring(Trap::DeploymentSlow, &env.trace));
             let way = if slow { env.long(500..=30_000) } else { env.dice.micros(200..=6_000) };
             env.runtime.sleep(way).await;
             if env.faults.spring(Trap::ApiFails, &env.trace) {
@@ -112,11 +134,24 @@ impl AgentAccess {
             }
             let result = cluster.with(what);
             env.runtime.sleep(env.dice.micros(200..=4_000)).await;
-            let lost = writes && env.faults.spring(Trap::ApiUnknown, &env.trace);
+            let lost = writes != Writes::Nothing && env.faults.spring(Trap::ApiUnknown, &env.trace);
             // Nobody may be waiting any more.
             let _ = sender.send(if lost { Err(ApiError::no_answer()) } else { result });
         });
         receiver.await.unwrap_or_else(|_| Err(ApiError::no_answer()))
+    }
+
+    async fn write(&self, kind: Kind, object: Value, only_new: bool) -> Result<(), ApiError> {
+        let is_deployment = kind == Kind::Deployment;
+        let conditional = object["metadata"].get("resourceVersion").is_some();
+        if conditional && self.refuses(Trap::ApiConflict) {
+            return Err(ApiError::new(409, "the object has been modified"));
+        }
+        let refused = is_deployment && self.refuses(Trap::ApiRefuses);
+        let env = Rc::clone(&self.cluster.env);
+        let applying = Applying { kind, object, refused, only_new };
+        let writes = if is_deployment { Writes::Deployment } else { Writes::Something };
+        self.request(writes, move |state| write::apply(state, applying, &env)).await
     }
 
     fn refuses(&self, trap: Trap) -> bool {
@@ -132,12 +167,12 @@ impl ClusterApi for AgentAccess {
         name: &str,
     ) -> Result<Option<ObjectMeta>, ApiError> {
         let key = Key::new(kind, namespace, name);
-        self.request(false, move |state| Ok(state.get(&key).map(|object| object.metadata().clone()))).await
+        self.request(Writes::Nothing, move |state| Ok(state.get(&key).map(|object| object.metadata().clone()))).await
     }
 
     async fn deployment(&self, namespace: &str, name: &str) -> Result<Option<Deployment>, ApiError> {
         let key = Key::new(Kind::Deployment, namespace, name);
-        let found = self.request(false, move |state| {
+        let found = self.request(Writes::Nothing, move |state| {
             Ok(match state.get(&key) {
                 Some(Object::Deployment(live)) => Some(live.object.clone()),
                 _ => None,
@@ -153,7 +188,7 @@ impl ClusterApi for AgentAccess {
         workspace: WorkspaceId,
     ) -> Result<Vec<ObjectMeta>, ApiError> {
         let (namespace, agent) = (namespace.to_owned(), self.agent);
-        let found = self.request(false, move |state| {
+        let found = self.request(Writes::Nothing, move |state| {
             let all = state.within(&namespace).filter(|(key, object)| {
                 key.kind == Sort::Applied(kind)
                     && object.workspace() == Some(workspace)
@@ -165,15 +200,11 @@ impl ClusterApi for AgentAccess {
     }
 
     async fn apply(&self, kind: Kind, object: Value) -> Result<(), ApiError> {
-        let is_deployment = kind == Kind::Deployment;
-        let conditional = object["metadata"].get("resourceVersion").is_some();
-        if conditional && self.refuses(Trap::ApiConflict) {
-            return Err(ApiError::new(409, "the object has been modified"));
-        }
-        let refused = is_deployment && self.refuses(Trap::ApiRefuses);
-        let env = Rc::clone(&self.cluster.env);
-        let applying = Applying { kind, object, refused };
-        self.request(true, move |state| write::apply(state, applying, &env)).await
+        self.write(kind, object, false).await
+    }
+
+    async fn create(&self, kind: Kind, object: Value) -> Result<(), ApiError> {
+        self.write(kind, object, true).await
     }
 
     async fn delete(&self, kind: Kind, metadata: &ObjectMeta) -> Result<(), ApiError> {
@@ -181,7 +212,7 @@ impl ClusterApi for AgentAccess {
         let key = Key::new(kind, metadata.namespace.as_deref().unwrap_or_default(), &name);
         let uid = metadata.uid.clone();
         let env = Rc::clone(&self.cluster.env);
-        self.request(true, move |state| {
+        self.request(Writes::Something, move |state| {
             write::delete(state, &key, uid.as_ref(), &env);
             Ok(())
         })
@@ -190,17 +221,17 @@ impl ClusterApi for AgentAccess {
 
     async fn volumes_left(&self, namespace: &str) -> Result<bool, ApiError> {
         let namespace = namespace.to_owned();
-        self.request(false, move |state| Ok(state.volumes.contains_key(&namespace))).await
+        self.request(Writes::Nothing, move |state| Ok(state.volumes.contains_key(&namespace))).await
     }
 
     async fn lease(&self) -> Result<Option<Lease>, ApiError> {
         let agent = self.agent;
-        self.request(false, move |state| Ok(state.leases.get(&agent).cloned())).await
+        self.request(Writes::Nothing, move |state| Ok(state.leases.get(&agent).cloned())).await
     }
 
     async fn write_lease(&self, lease: Lease) -> Result<(), ApiError> {
         let agent = self.agent;
-        self.request(true, move |state| write::lease(state, agent, lease)).await
+        self.request(Writes::Something, move |state| write::lease(state, agent, lease)).await
     }
 
     async fn list(&self, watched: Watched, relist: bool) -> Result<Listing, ApiError> {
@@ -208,7 +239,7 @@ impl ClusterApi for AgentAccess {
         let stale = relist && !empty && self.refuses(Trap::ListStale);
         let behind = if stale { self.cluster.env.dice.within(1..=60) } else { 0 };
         let agent = self.agent;
-        let listing = self.request(false, move |state| {
+        let listing = self.request(Writes::Nothing, move |state| {
             let version = state.version.saturating_sub(behind);
             let mut objects = if empty { vec![] } else { state.at(watched, version) };
             objects.retain(|object| object.is_of_agent(agent));

@@ -20,14 +20,19 @@ pub(super) struct Applying {
     pub object: Value,
     /// An admission webhook is against it.
     pub refused: bool,
+    /// It must not be there yet.
+    pub only_new: bool,
 }
 
 pub(super) fn apply(state: &mut State, applying: Applying, env: &Environment) -> Result<(), ApiError> {
-    let Applying { kind, object, refused } = applying;
+    let Applying { kind, object, refused, only_new } = applying;
     let metadata: ObjectMeta = parse(&object["metadata"])?;
     let namespace = metadata.namespace.clone().unwrap_or_default();
     let key = Key::new(kind, &namespace, metadata.name.as_deref().unwrap_or_default());
     precondition(state.get(&key), &metadata)?;
+    if only_new && state.objects.contains_key(&key) {
+        return Err(ApiError::new(409, "it exists already"));
+    }
     if !key.is_namespace() && !state.objects.contains_key(&key) {
         match state.get(&Key::new(Kind::Namespace, "", &namespace)) {
             None => return Err(ApiError::new(404, format!("namespaces \"{namespace}\" not found"))),

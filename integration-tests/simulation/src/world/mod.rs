@@ -140,8 +140,11 @@ impl World {
             let leading = |seat: &&Seat| seat.agent == number && seat.process.borrow().leads().is_some();
             let mut leaders = self.seats.iter().filter(leading);
             match (leaders.next(), leaders.next()) {
-                (Some(leader), None) if trying || leader.process.borrow().is_at_rest() => None,
-                (Some(leader), None) => Some(format!("{} has something to say", leader.name)),
+                (Some(leader), None) => {
+                    let process = leader.process.borrow();
+                    let rests = process.is_sure() && (trying || process.is_at_rest());
+                    (!rests).then(|| format!("{} has something to say", leader.name))
+                }
                 (None, _) => Some(format!("nobody leads for agent {number}")),
                 (Some(_), Some(_)) => Some(format!("two lead for agent {number}")),
             }

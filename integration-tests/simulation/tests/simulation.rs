@@ -1,0 +1,155 @@
+//! Ten thousand worlds without a violation, and every known mistake found.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use berth_planner::intent::Wish;
+use berth_simulation::bugs::Bug;
+use berth_simulation::faults::{Blow, Fault};
+use berth_simulation::fleet::{Fleet, Stop, run_all};
+use berth_simulation::run::run;
+use berth_simulation::scenario::{Deed, Image, Scenario, Shape, UserDeed, What};
+use berth_simulation::shrink::shrink;
+use berth_simulation::trace::Keep;
+
+const SEEDS: u64 = 10_000;
+
+fn fleet(bug: Option<Bug>, stop: Stop) -> Fleet {
+    Fleet { seeds: 0..SEEDS, threads: 2, bug, stop }
+}
+
+#[test]
+fn ten_thousand_worlds_full_of_faults_break_no_invariant() {
+    let summary = run_all(&fleet(None, Stop::AtTheEnd), &|_| ());
+    let found: Vec<_> = summary.violations.iter().take(5).collect();
+    assert!(
+        found.is_empty(),
+        "replay with `cargo run -p berth-simulation -- --seed N --verbose`: {found:#?}"
+    );
+    assert_eq!(summary.seeds, SEEDS);
+    assert!(summary.fewest_faults >= 10, "only {} faults in one of them", summary.fewest_faults);
+}
+
+/// Looks for a planted mistake; the seed that shows it.
+fn find(bug: Bug) -> u64 {
+    let summary = run_all(&fleet(Some(bug), Stop::AtFirstViolation), &|_| ());
+    let found = summary.violations.first().map(|(seed, _)| *seed);
+    found.unwrap_or_else(|| panic!("{bug:?} was not found in {SEEDS} seeds"))
+}
+
+#[test]
+fn deciding_by_timestamps_is_found() {
+    find(Bug::TimestampRule);
+}
+
+#[test]
+fn applying_without_a_guard_in_the_cluster_is_found() {
+    find(Bug::NoGuard);
+}
+
+#[test]
+fn taking_a_report_for_acknowledged_without_an_answer_is_found() {
+    find(Bug::DroppedAcknowledgement);
+}
+
+#[test]
+fn forgetting_a_directive_on_the_first_answer_is_found() {
+    find(Bug::ForgettingOnFirstAnswer);
+}
+
+#[test]
+fn acknowledging_by_maximum_is_found() {
+    find(Bug::AcknowledgementByMaximum);
+}
+
+#[test]
+fn a_restart_that_waits_for_a_stopped_is_found() {
+    find(Bug::RestartWaitsForStopped);
+}
+
+#[test]
+fn answering_a_repetition_as_if_it_were_stored_is_found() {
+    find(Bug::RepetitionIsAnswered);
+}
+
+#[test]
+fn creating_without_the_condition_that_it_is_new_is_found() {
+    find(Bug::UnconditionalCreation);
+}
+
+#[test]
+fn a_second_look_at_names_only_is_found() {
+    find(Bug::SecondLookAtNamesOnly);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_steps() {
+    for seed in 0..20 {
+        let scenario = Scenario::new(seed);
+        let (first, second) = (run(&scenario, None, Keep::Lines), run(&scenario, None, Keep::Lines));
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+        assert_eq!((first.steps, first.converged_after), (second.steps, second.converged_after));
+    }
+}
+
+#[test]
+fn seeds_differ() {
+    let steps: BTreeSet<u64> =
+        (0..20).map(|seed| run(&Scenario::new(seed), None, Keep::Nothing).steps).collect();
+    assert!(steps.len() > 15, "{steps:?}");
+}
+
+#[test]
+fn a_failing_scenario_is_shrunk_and_still_fails_in_the_same_way() {
+    let bug = Some(Bug::ForgettingOnFirstAnswer);
+    let scenario = Scenario::new(find(Bug::ForgettingOnFirstAnswer));
+    let violation = run(&scenario, bug, Keep::Nothing).violation.expect("it was found");
+    let shorter = shrink(&scenario, bug, violation.invariant);
+    assert!(shorter.deeds.len() * 3 < scenario.deeds.len(), "{:?}", shorter.deeds);
+    let again = run(&shorter, bug, Keep::Lines);
+    assert_eq!(again.violation.expect("it still fails").invariant, violation.invariant);
+    assert!(!again.trace.is_empty());
+}
+
+/// One workspace, created at once, and what happens to it.
+fn story(deeds: Vec<(u64, What)>) -> Scenario {
+    let create = What::User { place: 0, deed: UserDeed::Create { image: Image::Good } };
+    let deeds = [(1, create)].into_iter().chain(deeds);
+    Scenario {
+        seed: 7,
+        shape: Shape { agents: 1, replicas: 1, servers: 1, workspaces: 1 },
+        quiet_from: Duration::from_secs(60),
+        deeds: deeds.map(|(second, what)| Deed { at: Duration::from_secs(second), what }).collect(),
+    }
+}
+
+fn wish(wish: Wish) -> What {
+    What::User { place: 0, deed: UserDeed::Wish { wish, image: Image::Good, insists: false } }
+}
+
+#[test]
+fn a_life_without_faults_takes_its_course() {
+    let wishes = [Wish::Stop, Wish::Start, Wish::Restart, Wish::Rebuild, Wish::Terminate];
+    let deeds = (1..).map(|number| number * 10).zip(wishes.map(wish)).collect();
+    let outcome = run(&story(deeds), None, Keep::Lines);
+    assert_eq!(outcome.violation, None);
+    let told = outcome.trace.iter().filter(|line| line.contains("user ")).collect::<Vec<_>>();
+    assert_eq!(told.len(), 6, "{told:#?}");
+    assert!(told.iter().all(|line| line.contains("Ok(Ok(")), "{told:#?}");
+}
+
+/// Found by the simulation: a workspace that somebody scaled to nothing stayed so, and starting it was already so.
+#[test]
+fn a_deployment_that_somebody_scaled_by_hand_is_scaled_back() {
+    let outcome =
+        run(&story(vec![(20, What::Fault(Fault::Blow(Blow::DeploymentScaled(0))))]), None, Keep::Nothing);
+    assert_eq!(outcome.violation, None);
+}
+
+/// Found by the simulation: the new leader's first reports were taken for repetitions of the old one's.
+#[test]
+fn a_lease_that_somebody_deleted_does_not_bring_an_old_epoch_back() {
+    let outcome =
+        run(&story(vec![(20, What::Fault(Fault::Blow(Blow::LeaseDeleted(0))))]), None, Keep::Nothing);
+    assert_eq!(outcome.violation, None);
+}
