@@ -70,7 +70,7 @@ impl Process {
     }
 
     /// The next request: everything, or what the server has not acknowledged.
-    pub fn send(&mut self, rules: &Rules) -> Request {
+    pub fn send(&mut self, rules: Rules) -> Request {
         self.sequence += 1;
         let update_type = if self.full_due { UpdateType::Full } else { UpdateType::Partial };
         let infos: Vec<_> = self.minds.iter_mut().map(|mind| mind.report(update_type, rules)).collect();
@@ -80,7 +80,7 @@ impl Process {
     }
 
     /// Follows an answer. `false`: the epoch is stale, and the process is to end.
-    pub fn answered(&mut self, answer: &Answer, rules: &Rules) -> bool {
+    pub fn answered(&mut self, answer: &Answer, rules: Rules) -> bool {
         let Some(sent) = self.awaiting.take() else { return true };
         match answer {
             Answer::Stale => {
@@ -129,7 +129,7 @@ impl Mind {
         self.info().filter(|info| self.again || self.told || self.acknowledged != Some(*info))
     }
 
-    fn report(&mut self, update_type: UpdateType, rules: &Rules) -> Option<Info> {
+    fn report(&mut self, update_type: UpdateType, rules: Rules) -> Option<Info> {
         if update_type == UpdateType::Full {
             *self = Self { seen: self.seen, entry: self.entry, ..Self::default() };
         }
@@ -144,7 +144,7 @@ impl Mind {
     fn respond(&mut self, sent: Option<Info>, directive: Option<Directive>) {
         let Some(directive) = directive else { return };
         if let Some(info) = sent
-            && is_echo(&info, &directive)
+            && is_echo(info, directive)
         {
             (self.acknowledged, self.again, self.told) = (sent, false, false);
         }
@@ -220,7 +220,7 @@ impl Mind {
 }
 
 /// The answer is of the report that was sent, not of an older one.
-fn is_echo(info: &Info, directive: &Directive) -> bool {
+fn is_echo(info: Info, directive: Directive) -> bool {
     if info.progress == Some(TerminationProgress::Terminated) {
         return directive.actual_state == ActualState::Terminated;
     }

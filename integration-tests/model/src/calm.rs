@@ -11,7 +11,7 @@ use crate::step::Step;
 pub const ROUNDS: usize = 8;
 
 /// Whether everything is in force within [`ROUNDS`], without any full reconcile but the first of a term, and stays so.
-pub fn converges(state: &State, rules: &Rules) -> bool {
+pub fn converges(state: &State, rules: Rules) -> bool {
     let mut calm = state.clone();
     for _ in 0..ROUNDS {
         if is_quiet(&calm, rules) {
@@ -28,7 +28,7 @@ pub fn is_in_force(state: &State) -> bool {
 }
 
 /// Nobody has anything left to say or to do: without a new cause, nothing will ever change.
-pub fn is_quiet(state: &State, rules: &Rules) -> bool {
+pub fn is_quiet(state: &State, rules: Rules) -> bool {
     // One that was told to stop is not waited for.
     let mut leaders = state.processes.iter().filter(|process| !process.told_stale);
     let (Some(process), None) = (leaders.next(), leaders.next()) else { return false };
@@ -45,7 +45,7 @@ pub fn is_quiet(state: &State, rules: &Rules) -> bool {
         && state.workspaces.iter().zip(&process.minds).all(rests)
 }
 
-fn round(state: &mut State, rules: &Rules) {
+fn round(state: &mut State, rules: Rules) {
     for workspace in &mut state.workspaces {
         workspace.commit();
     }
@@ -77,7 +77,7 @@ fn round(state: &mut State, rules: &Rules) {
 }
 
 /// Everything that is on its way arrives.
-fn exchange(state: &mut State, rules: &Rules) {
+fn exchange(state: &mut State, rules: Rules) {
     loop {
         let step = if state.planned.is_some() {
             Step::Store
@@ -93,7 +93,7 @@ fn exchange(state: &mut State, rules: &Rules) {
 }
 
 /// A process ends what it has begun. A look and a write, and once more after a conflict.
-fn work(state: &mut State, rules: &Rules, process: usize, workspace: usize) {
+fn work(state: &mut State, rules: Rules, process: usize, workspace: usize) {
     for _ in 0..4 {
         if !cluster::act(state, rules, process, workspace) {
             break;

@@ -5,7 +5,7 @@ use crate::config::{Guard, Rules};
 use crate::state::{Live, Object, State, Version, Workspace};
 
 /// The next step of an action of a process: a look at the cluster, or the write after it. `false`: none is under way.
-pub fn act(state: &mut State, rules: &Rules, process: usize, workspace: usize) -> bool {
+pub fn act(state: &mut State, rules: Rules, process: usize, workspace: usize) -> bool {
     let (told_stale, version) = (state.processes[process].told_stale, state.fresh_version(workspace));
     let mind = &mut state.processes[process].minds[workspace];
     let Some(entry) = mind.entry else { return false };
@@ -40,7 +40,7 @@ struct Patch {
 }
 
 impl Mind {
-    fn look(&mut self, entry: Entry, place: &Workspace, rules: &Rules) {
+    fn look(&mut self, entry: Entry, place: &Workspace, rules: Rules) {
         let live = place.live.map(|live| live.object);
         let newer = live.is_some_and(|object| object.generation > entry.generation);
         let phase = if newer && rules.guard != Guard::None {
@@ -53,7 +53,7 @@ impl Mind {
     }
 
     /// Tells whether the cluster took it.
-    fn write(&mut self, entry: Entry, place: &mut Workspace, rules: &Rules, patch: Patch) -> bool {
+    fn write(&mut self, entry: Entry, place: &mut Workspace, rules: Rules, patch: Patch) -> bool {
         let live = place.live.map(|live| live.object.version);
         let unchanged = match (rules.guard, patch.found) {
             (Guard::None, _) | (Guard::WherePresent, None) => true,

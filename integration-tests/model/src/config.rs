@@ -57,6 +57,7 @@ pub enum RestartEnd {
 
 /// The rules of the protocol. [`Rules::default`] are those that are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that is kept or broken")]
 pub struct Rules {
     pub guard: Guard,
     pub repeat: Repeat,

@@ -43,12 +43,12 @@ impl Model for Protocol {
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
-        state.steps(&self.bounds, &self.rules, steps);
+        state.steps(&self.bounds, self.rules, steps);
     }
 
     fn next_state(&self, last: &State, step: Step) -> Option<State> {
         let mut next = last.clone();
-        next.take(&self.rules, &step);
+        next.take(self.rules, &step);
         Some(next)
     }
 

@@ -8,7 +8,7 @@ use crate::network::{Directive, Info, Request};
 use crate::state::{Generation, Row};
 
 /// The row after a message, and what is answered.
-pub fn decide(rules: &Rules, row: &Row, info: Option<Info>, request: &Request) -> (Row, Option<Directive>) {
+pub fn decide(rules: Rules, row: &Row, info: Option<Info>, request: &Request) -> (Row, Option<Directive>) {
     let outdated =
         rules.proof != Proof::Arrival && row.reported.is_some_and(|stored| stored > request.position());
     let missing = request.update_type == UpdateType::Full && info.is_none() && !outdated;
@@ -24,14 +24,14 @@ pub fn decide(rules: &Rules, row: &Row, info: Option<Info>, request: &Request) -
     (next, directive)
 }
 
-fn advance(rules: &Rules, row: &Row, info: Option<Info>, missing: bool) -> Row {
+fn advance(rules: Rules, row: &Row, info: Option<Info>, missing: bool) -> Row {
     let mut next = *row;
     if row.is_finished() {
         return next;
     }
     if let Some(info) = info {
-        let applied = proven(row, &info);
-        next.actual_state = actual_state(&info);
+        let applied = proven(row, info);
+        next.actual_state = actual_state(info);
         next.applied_generation = match rules.proof {
             Proof::Last | Proof::Arrival => applied,
             Proof::Maximum => applied.max(row.applied_generation),
@@ -59,13 +59,13 @@ fn advance(rules: &Rules, row: &Row, info: Option<Info>, missing: bool) -> Row {
 }
 
 /// The generation that a report proves: none when somebody scaled the Deployment by hand.
-fn proven(row: &Row, info: &Info) -> Generation {
+fn proven(row: &Row, info: Info) -> Generation {
     let Some(object) = info.object else { return 0 };
     let scaled = row.desired_state.replicas().is_some_and(|wanted| (wanted == 1) != object.scaled_up);
     if object.generation == row.generation && scaled { 0 } else { object.generation }
 }
 
-fn restart_is_half_way(rules: &Rules, next: &Row, info: Option<Info>) -> bool {
+fn restart_is_half_way(rules: Rules, next: &Row, info: Option<Info>) -> bool {
     let object = info.and_then(|info| info.object);
     let scaled_down = object.is_some_and(|object| !object.scaled_up && !object.pod);
     let stopped = next.actual_state == ActualState::Stopped;
@@ -75,7 +75,7 @@ fn restart_is_half_way(rules: &Rules, next: &Row, info: Option<Info>) -> bool {
     }
 }
 
-fn actual_state(info: &Info) -> ActualState {
+fn actual_state(info: Info) -> ActualState {
     match (info.progress, info.object) {
         (Some(TerminationProgress::Terminated), _) => ActualState::Terminated,
         (Some(TerminationProgress::Terminating), _) => ActualState::Terminating,
@@ -91,7 +91,7 @@ fn actual_state(info: &Info) -> ActualState {
 
 /// `info` is what the message holds, `taken` what is believed of it.
 fn action(
-    rules: &Rules,
+    rules: Rules,
     next: &Row,
     info: Option<Info>,
     taken: Option<Info>,

@@ -19,7 +19,7 @@ pub fn all() -> Vec<Property<Protocol>> {
     vec![
         Property::always(ON_RECORD, |_, state: &State| state.workspaces.iter().all(is_on_record)),
         Property::always(NOT_SILENTLY_GONE, |model: &Protocol, state| {
-            !calm::is_quiet(state, &model.rules) || calm::is_in_force(state)
+            !calm::is_quiet(state, model.rules) || calm::is_in_force(state)
         }),
         Property::always(NEVER_LOWERED, |_, state: &State| !state.lowered),
         Property::always(STAYS_TERMINATED, |_, state: &State| {
@@ -27,7 +27,7 @@ pub fn all() -> Vec<Property<Protocol>> {
         }),
         Property::always(DEPOSED_STOPS, |_, state: &State| !state.wrote_after_told),
         Property::always(INTERRUPTS, |_, state: &State| state.workspaces.iter().all(was_interrupted)),
-        Property::always(CONVERGES, |model: &Protocol, state| calm::converges(state, &model.rules)),
+        Property::always(CONVERGES, |model: &Protocol, state| calm::converges(state, model.rules)),
         // Without these, the others might hold because nothing happens.
         Property::sometimes("a restart comes to its end", |_, state: &State| {
             state.workspaces.iter().any(|workspace| restart_is_over(workspace) && workspace.in_force())

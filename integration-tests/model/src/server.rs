@@ -44,7 +44,7 @@ impl Workspace {
     }
 
     /// `pending` of the table: the agent has something to do that it has not proven yet.
-    pub fn is_pending(&self, rules: &Rules) -> bool {
+    pub fn is_pending(&self, rules: Rules) -> bool {
         let row = &self.row;
         let to_do = match rules.repeat {
             Repeat::UntilProven => {
@@ -59,7 +59,7 @@ impl Workspace {
 }
 
 /// Reads what a request is about; the answer follows with [`store`]. A stale epoch is refused at once.
-pub fn load(state: &mut State, rules: &Rules, request: Request) {
+pub fn load(state: &mut State, rules: Rules, request: Request) {
     if request.epoch < state.heard.0 {
         state.responses.push(Response {
             epoch: request.epoch,
@@ -79,7 +79,7 @@ pub fn load(state: &mut State, rules: &Rules, request: Request) {
 }
 
 /// Decides upon what was read, writes what still holds, and answers.
-pub fn store(state: &mut State, rules: &Rules) {
+pub fn store(state: &mut State, rules: Rules) {
     let Some(request) = state.planned.take() else { return };
     let news = take_note(state, rules, &request);
     let directives = state.workspaces.iter_mut().zip(&request.infos).map(|(workspace, info)| {
@@ -95,7 +95,7 @@ pub fn store(state: &mut State, rules: &Rules) {
 }
 
 /// Whether the message is newer than every one before.
-fn take_note(state: &mut State, rules: &Rules, request: &Request) -> bool {
+fn take_note(state: &mut State, rules: Rules, request: &Request) -> bool {
     let place = if request.reports() { request.position() } else { (request.epoch, 0) };
     if place > state.heard {
         state.heard = place;
@@ -107,7 +107,7 @@ fn take_note(state: &mut State, rules: &Rules, request: &Request) -> bool {
 impl Workspace {
     /// Stores a row that was decided upon an older reading of it. `false`: it is outdated, nothing was written, and
     /// nothing may be acknowledged.
-    fn write(&mut self, rules: &Rules, read: &Row, next: &Row, request: &Request) -> bool {
+    fn write(&mut self, rules: Rules, read: &Row, next: &Row, request: &Request) -> bool {
         let columns = |row: &Row| (row.actual_state, row.applied_generation, row.deployment_resource_version);
         let intent = |row: &Row| (row.desired_state, row.generation);
         let changes_intent = intent(read) != intent(next);
@@ -134,7 +134,7 @@ impl Workspace {
     }
 
     /// What the rejected rules write down beside.
-    fn stamp(&mut self, rules: &Rules, reported: bool, directive: Option<Directive>) {
+    fn stamp(&mut self, rules: Rules, reported: bool, directive: Option<Directive>) {
         match rules.repeat {
             Repeat::UntilProven => self.row.unanswered = false,
             Repeat::UntilAnswered => {

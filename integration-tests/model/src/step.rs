@@ -126,7 +126,7 @@ impl State {
     }
 
     /// Whether the server holds its answer: it has nothing to say that the agent does not hold already.
-    fn is_held(&self, rules: &Rules, request: &Request) -> bool {
+    fn is_held(&self, rules: Rules, request: &Request) -> bool {
         let held = |(workspace, received): (&Workspace, &Option<Generation>)| {
             !workspace.is_pending(rules) || *received == Some(workspace.row.generation)
         };
@@ -136,7 +136,7 @@ impl State {
     }
 
     /// Everything that may happen within the bounds.
-    pub fn steps(&self, bounds: &Bounds, rules: &Rules, steps: &mut Vec<Step>) {
+    pub fn steps(&self, bounds: &Bounds, rules: Rules, steps: &mut Vec<Step>) {
         self.steps_of_users(rules, steps);
         if self.lease < bounds.epochs && self.processes.len() < 2 {
             steps.push(Step::Elect);
@@ -161,7 +161,7 @@ impl State {
         }
     }
 
-    fn steps_of_users(&self, rules: &Rules, steps: &mut Vec<Step>) {
+    fn steps_of_users(&self, rules: Rules, steps: &mut Vec<Step>) {
         for (workspace, place) in self.workspaces.iter().enumerate() {
             if place.begun.is_some() {
                 steps.push(Step::Commit { workspace });
@@ -219,7 +219,7 @@ impl State {
     }
 
     /// Takes a step and counts anew.
-    pub fn take(&mut self, rules: &Rules, step: &Step) {
+    pub fn take(&mut self, rules: Rules, step: &Step) {
         self.perform(rules, step);
         // Nobody can come between the reading and the writing of a transaction any more: the two are one.
         if self.planned.is_some() && self.wishes_left == 0 {
@@ -228,7 +228,7 @@ impl State {
         self.tidy();
     }
 
-    pub(crate) fn perform(&mut self, rules: &Rules, step: &Step) {
+    pub(crate) fn perform(&mut self, rules: Rules, step: &Step) {
         if step.is_fault(self) {
             self.faults_left = self.faults_left.saturating_sub(1);
         }
@@ -285,7 +285,7 @@ impl State {
         self.processes[process].awaiting = None;
     }
 
-    fn deliver(&mut self, rules: &Rules, response: usize) {
+    fn deliver(&mut self, rules: Rules, response: usize) {
         let response = self.responses.remove(response);
         let place = (response.epoch, response.sequence);
         let waits = self.processes.iter().position(|process| (process.epoch, process.sequence) == place);

@@ -140,7 +140,7 @@ impl Cluster {
         let lines = held
             .iter()
             .map(|held| format!("{}: generation {}", workspace_name(held.workspace_id), held.generation));
-        or_nothing(lines.collect())
+        or_nothing(&lines.collect::<Vec<_>>())
     }
 
     fn orphan(&mut self, words: &Words<'_>) -> Result<String, String> {
@@ -232,7 +232,7 @@ fn names(words: &Words<'_>, from: usize) -> Result<Vec<String>, String> {
     Ok(expanded?.into_iter().flatten().collect())
 }
 
-fn or_nothing(lines: Vec<String>) -> String {
+fn or_nothing(lines: &[String]) -> String {
     if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") }
 }
 
@@ -240,7 +240,7 @@ fn told(infos: &[WorkspaceAgentInfo]) -> String {
     if infos.len() > SHOWN {
         return format!("{} workspaces", infos.len());
     }
-    or_nothing(infos.iter().map(info).collect())
+    or_nothing(&infos.iter().map(info).collect::<Vec<_>>())
 }
 
 fn info(info: &WorkspaceAgentInfo) -> String {

@@ -9,6 +9,7 @@
 //! `reconcile full|partial [epoch=] [sequence=] [page=] [last]`: the message; what it changes is stored.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use berth_planner::intent::{Transition, Wish, transition};
 use berth_planner::{AgentConfig, Plan, Snapshot, Workspace, WorkspaceUpdate, reconcile};
@@ -136,11 +137,11 @@ impl Planner {
         let mut line =
             format!("{}: stored {}, applied {}", row.name, row.actual_state, row.applied_generation);
         if let Some(reason) = &row.reason {
-            line.push_str(&format!(" ({}: {})", reason.reason, reason.message));
+            let _ = write!(line, " ({}: {})", reason.reason, reason.message);
         }
         if let Some(intent) = update.intent {
             (row.desired_state, row.generation) = (intent.desired_state, intent.generation);
-            line.push_str(&format!("; {} wanted, generation {}", intent.desired_state, intent.generation));
+            let _ = write!(line, "; {} wanted, generation {}", intent.desired_state, intent.generation);
         }
         line
     }
@@ -173,13 +174,13 @@ fn directives(plan: &Plan) -> Vec<String> {
             directive.actual_state
         );
         if let Some(deployment) = directive.config_to_apply.as_ref().and_then(|objects| objects.last()) {
-            line.push_str(&format!("; replicas {}", deployment["spec"]["replicas"]));
+            let _ = write!(line, "; replicas {}", deployment["spec"]["replicas"]);
         }
         if planned.variables_wanted {
             line.push_str(", with variables");
         }
         if let Some(version) = &directive.deployment_resource_version {
-            line.push_str(&format!(", echo {version}"));
+            let _ = write!(line, ", echo {version}");
         }
         line
     });
