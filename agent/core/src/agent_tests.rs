@@ -434,3 +434,19 @@ fn another_term_tells_everything_anew() {
     agent.begin_term();
     assert!(agent.received().is_empty() && agent.has_news());
 }
+
+#[test]
+fn an_error_ends_with_its_cause_although_a_stopped_workspace_has_no_secrets() {
+    let (mut agent, now) = (agent(), Instant::now());
+    show(&mut agent, 1);
+    let plan = round(&mut agent, directive(Wish::Update, 2), now);
+    done(&mut agent, &plan, failed(), now);
+    assert!(agent.news()[0].error_details.is_some());
+    // The write had arrived all the same; the Secrets went, and a workspace that is stopped gets none.
+    show(&mut agent, 2);
+    for secret in ["w-env", "w-file"] {
+        hide(&mut agent, Watched::Secret, secret);
+    }
+    round(&mut agent, directive(Wish::None, 2), now);
+    assert_eq!(agent.news()[0].error_details, None);
+}

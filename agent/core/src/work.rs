@@ -200,12 +200,14 @@ impl Work {
         Some(entry)
     }
 
-    /// The server sees nothing left to do: whatever went wrong has been overtaken, if the cluster shows the same.
+    /// The server sees nothing left to do: whatever went wrong has been overtaken, if the cluster shows the same. Secrets
+    /// do not count: a workspace that is stopped gets none.
     pub(crate) fn settle(&mut self, workspace: WorkspaceId, generation: Generation, index: &Index) {
+        let live = index.view(workspace).deployment().and_then(|fact| fact.applied_generation);
         let done = self.entries.get(&workspace).is_some_and(|entry| {
             matches!(entry.phase, Phase::Idle | Phase::Resting { .. })
                 && entry.goal == Goal::Applied
-                && is_proven(index, workspace, entry, generation)
+                && live >= Some(generation)
         });
         if done {
             self.entries.remove(&workspace);
