@@ -15,8 +15,6 @@ pub enum Bug {
     ForgettingOnFirstAnswer,
     /// The server keeps the highest generation that was ever proven instead of the last.
     AcknowledgementByMaximum,
-    /// The server answers a report whose place was taken already, as if it had stored it, instead of calling it stale.
-    RepetitionIsAnswered,
     /// The agent creates a Deployment that it has not found by an apply, which writes over one that came in between.
     UnconditionalCreation,
     /// After a list that was doubted the agent looks whether the objects are there, and not what they are by now.

@@ -38,6 +38,9 @@ struct Arguments {
     /// Make a known mistake on purpose.
     #[arg(long)]
     bug: Option<Bug>,
+    /// Let people remove Leases too, which is not withstood yet.
+    #[arg(long)]
+    lost_leases: bool,
 }
 
 fn main() -> ExitCode {
@@ -50,7 +53,8 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64, arguments: &Arguments) -> bool {
-    let mut scenario = Scenario::new(seed);
+    let mut scenario =
+        if arguments.lost_leases { Scenario::with_lost_leases(seed) } else { Scenario::new(seed) };
     let outcome = run(&scenario, arguments.bug, Keep::Nothing);
     if let Some(violation) = outcome.violation.as_ref().filter(|_| !arguments.no_shrink) {
         let before = scenario.deeds.len();
@@ -88,6 +92,7 @@ fn many(arguments: &Arguments) -> bool {
     let fleet = Fleet {
         seeds,
         threads: arguments.threads,
+        lost_leases: arguments.lost_leases,
         bug: arguments.bug,
         stop: Stop::AtTheEnd,
     };

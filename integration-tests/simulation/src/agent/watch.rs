@@ -102,6 +102,9 @@ async fn look_again(process: &AgentProcess, watched: Watched) -> u64 {
             }
             let removed = process.agent.borrow_mut().index_mut().second_look(watched, &present);
             process.say(|| format!("looked again at {}: {removed} gone", watched.as_str()));
+            if !process.env.has(Bug::SecondLookAtNamesOnly) {
+                process.reached.borrow_mut().insert(watched, listing.version);
+            }
             process.changed.notify_one();
             return listing.version;
         }

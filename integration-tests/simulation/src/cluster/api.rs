@@ -167,7 +167,10 @@ impl ClusterApi for AgentAccess {
         name: &str,
     ) -> Result<Option<ObjectMeta>, ApiError> {
         let key = Key::new(kind, namespace, name);
-        self.request(Writes::Nothing, move |state| Ok(state.get(&key).map(|object| object.metadata().clone()))).await
+        self.request(Writes::Nothing, move |state| {
+            Ok(state.get(&key).map(|object| object.metadata().clone()))
+        })
+        .await
     }
 
     async fn deployment(&self, namespace: &str, name: &str) -> Result<Option<Deployment>, ApiError> {

@@ -10,8 +10,6 @@ use berth_schema::variables::VariableBundle;
 use berth_schema::{AgentId, OrganizationId, WorkspaceId};
 
 use super::{ServerProcess, mistakes};
-use crate::bugs::Bug;
-use crate::environment::Environment;
 use crate::runtime::Owner;
 use crate::store::{
     MemoryTransaction, Order, Report, Row, Store as _, StoreError, Transaction as _, UpdateOutcome,
@@ -78,7 +76,7 @@ async fn transact(
 ) -> Result<Plan, Refused> {
     let mut transaction = server.store.begin().await?;
     // 1. Where the message stands in the order of messages.
-    let news = take_note(&server.env, &mut transaction, agent, request, again).await?;
+    let news = take_note(&mut transaction, agent, request, again).await?;
     // 2. What there is.
     let rows = load(&mut transaction, agent, request).await?;
     let snapshot = snapshot(agent, &rows);
@@ -111,7 +109,6 @@ async fn transact(
 }
 
 async fn take_note(
-    env: &Environment,
     transaction: &mut MemoryTransaction,
     agent: AgentId,
     request: &ReconcileRequest,
@@ -121,9 +118,7 @@ async fn take_note(
     if !again && reports {
         return match transaction.advance(agent, request.epoch, request.sequence).await? {
             Order::Newest => Ok(true),
-            // A process whose Lease was made anew counts from the beginning in an epoch that was heard already.
-            Order::Repeated if env.has(Bug::RepetitionIsAnswered) => Ok(false),
-            Order::Repeated => Err(Refused::StaleEpoch),
+            Order::Repeated => Ok(false),
             Order::Stale { .. } => Err(Refused::StaleEpoch),
         };
     }
