@@ -111,7 +111,7 @@ impl Object {
     }
 
     pub fn is_of_agent(&self, agent: AgentId) -> bool {
-        label(self.metadata(), AGENT_ID).is_some_and(|id| *id == agent.to_string())
+        label(self.metadata(), AGENT_ID).and_then(|id| id.parse().ok()) == Some(agent)
     }
 
     /// What a watch of that kind makes of it.
