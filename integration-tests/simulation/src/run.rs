@@ -74,7 +74,7 @@ fn play(world: &Rc<World>, scenario: &Scenario) -> ControlFlow<(), Option<Durati
         advance(world, runtime.now() + LOOK)?;
         reason = unrest(world);
         if reason.is_none() {
-            let after = runtime.now() - scenario.quiet_from;
+            let after = runtime.now().saturating_sub(scenario.quiet_from);
             stay(world)?;
             return ControlFlow::Continue(Some(after));
         }

@@ -4,6 +4,7 @@
 //! seed, and time moves on only when no task is ready. A step is one poll of one task.
 
 use std::cell::{Cell, RefCell};
+use std::collections::btree_map::OccupiedEntry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -196,7 +197,7 @@ impl Runtime {
             .borrow_mut()
             .first_entry()
             .filter(|entry| entry.key().0 <= end)
-            .map(|entry| entry.remove_entry());
+            .map(OccupiedEntry::remove_entry);
         let Some(((at, _), waker)) = next else { return false };
         self.inner.now.set(at.max(self.now()));
         waker.wake();

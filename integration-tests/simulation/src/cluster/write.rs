@@ -72,27 +72,24 @@ fn deployment(
     if refused || images.any(|image| image == Image::Poison.as_str()) {
         return Err(ApiError::new(403, "admission webhook \"simulated\" denied the request"));
     }
-    let mut live = match state.get(&key) {
-        Some(Object::Deployment(live)) => {
-            let old = &live.object;
-            let same_spec = old.spec == wanted.spec;
-            if same_spec
-                && old.metadata.labels == wanted.metadata.labels
-                && old.metadata.annotations == wanted.metadata.annotations
-            {
-                return Ok(());
-            }
-            wanted.metadata = written_over(&old.metadata, wanted.metadata);
-            let counter = old.metadata.generation.unwrap_or_default();
-            wanted.metadata.generation = Some(if same_spec { counter } else { counter + 1 });
-            wanted.status.clone_from(&old.status);
-            LiveDeployment { object: wanted, template: live.template, settled: live.settled }
+    let mut live = if let Some(Object::Deployment(live)) = state.get(&key) {
+        let old = &live.object;
+        let same_spec = old.spec == wanted.spec;
+        if same_spec
+            && old.metadata.labels == wanted.metadata.labels
+            && old.metadata.annotations == wanted.metadata.annotations
+        {
+            return Ok(());
         }
-        _ => {
-            wanted.metadata.generation = Some(1);
-            wanted.metadata.resource_version = None;
-            LiveDeployment { object: wanted, template: 0, settled: None }
-        }
+        wanted.metadata = written_over(&old.metadata, wanted.metadata);
+        let counter = old.metadata.generation.unwrap_or_default();
+        wanted.metadata.generation = Some(if same_spec { counter } else { counter + 1 });
+        wanted.status.clone_from(&old.status);
+        LiveDeployment { object: wanted, template: live.template, settled: live.settled }
+    } else {
+        wanted.metadata.generation = Some(1);
+        wanted.metadata.resource_version = None;
+        LiveDeployment { object: wanted, template: 0, settled: None }
     };
     live.template = fingerprint(&spec);
     env.trace.say("cluster", || {

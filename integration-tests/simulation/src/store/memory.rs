@@ -253,7 +253,7 @@ impl Transaction for MemoryTransaction {
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
-        let env = self.store.env.clone();
+        let env = Env::clone(&self.store.env);
         if env.faults.spring(Trap::CommitSlow, &env.trace) {
             env.runtime.sleep(env.long(500..=5_000)).await;
         }
