@@ -11,8 +11,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
-use tokio::sync::Notify;
 
+use super::changes::Changes;
 use super::controllers;
 use super::objects::{Key, Object, Sort};
 use super::state::State;
@@ -27,7 +27,7 @@ use crate::runtime::Owner;
 pub struct SimulatedCluster {
     pub(super) env: Env,
     pub(super) state: Rc<RefCell<State>>,
-    pub(super) changed: Rc<Notify>,
+    pub(super) changes: Rc<Changes>,
 }
 
 /// One agent's access to it.
@@ -49,7 +49,7 @@ enum Writes {
 impl SimulatedCluster {
     /// An empty cluster whose controllers run.
     pub fn start(env: &Env) -> Self {
-        let cluster = Self { env: Rc::clone(env), state: Rc::default(), changed: Rc::new(Notify::new()) };
+        let cluster = Self { env: Rc::clone(env), state: Rc::default(), changes: Rc::default() };
         env.runtime.spawn(Owner::WORLD, cluster.clone().control());
         cluster
     }
@@ -73,14 +73,16 @@ impl SimulatedCluster {
 
     /// Changes the state at once and lets everybody know.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let (before, result, after) = {
-            let mut state = self.state.borrow_mut();
-            let before = (state.version, state.breaks);
-            let result = change(&mut state);
-            (before, result, (state.version, state.breaks))
-        };
-        if before != after {
-            self.changed.notify_waiters();
+        let mut state = self.state.borrow_mut();
+        let before = (state.writes, state.breaks);
+        let result = change(&mut state);
+        let (written, broken) = (state.writes > before.0, state.breaks > before.1);
+        let kinds = std::mem::take(&mut state.touched);
+        drop(state);
+        if broken {
+            self.changes.tell_all();
+        } else if written {
+            self.changes.tell(&kinds);
         }
         result
     }
@@ -89,7 +91,7 @@ impl SimulatedCluster {
     async fn control(self) {
         let env = Rc::clone(&self.env);
         loop {
-            let changed = Rc::clone(&self.changed);
+            let changed = Rc::clone(&self.changes.any);
             let mut woken = std::pin::pin!(changed.notified());
             woken.as_mut().enable();
             let slow = env.faults.spring(Trap::ControllerSlow, &env.trace);
@@ -254,7 +256,7 @@ impl ClusterApi for AgentAccess {
     async fn watch(&self, watched: Watched, after: u64) -> Result<Watch, WatchEnd> {
         let env = &self.cluster.env;
         env.runtime.sleep(env.dice.micros(200..=6_000) + Duration::from_millis(1)).await;
-        let (state, changed) = (Rc::clone(&self.cluster.state), Rc::clone(&self.cluster.changed));
+        let (state, changed) = (Rc::clone(&self.cluster.state), self.cluster.changes.of(watched));
         Ok(Watch::open(Rc::clone(env), state, changed, self.agent, watched, after))
     }
 }

@@ -4,6 +4,7 @@
 //! both.
 
 mod api;
+mod changes;
 mod controllers;
 mod kubelet;
 mod namespaces;

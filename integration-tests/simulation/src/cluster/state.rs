@@ -1,6 +1,6 @@
 //! What is in the cluster, and everything that ever was: a watch can be taken up at any version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use berth_agent_core::Watched;
@@ -23,6 +23,8 @@ pub(super) struct State {
     /// How often an object was written or removed.
     pub writes: u64,
     pub objects: BTreeMap<Key, Rc<Object>>,
+    /// The kinds of what was written since somebody took this.
+    pub(crate) touched: BTreeSet<Watched>,
     pub history: BTreeMap<Watched, Vec<Change>>,
     pub leases: BTreeMap<AgentId, Lease>,
     /// Volumes of namespaces that are gone: how many looks until they are gone too.
@@ -94,6 +96,7 @@ impl State {
     fn record(&mut self, key: &Key, object: Rc<Object>, gone: bool) {
         if let Some(watched) = key.watched() {
             let change = Change { version: self.version, object, gone };
+            self.touched.insert(watched);
             self.history.entry(watched).or_default().push(change);
         }
     }
