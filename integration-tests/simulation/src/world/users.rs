@@ -26,7 +26,11 @@ impl World {
         self.env.runtime.spawn(Owner::WORLD, async move {
             match deed {
                 UserDeed::Create { image } => {
-                    for _ in 0..CREATIONS {
+                    for attempt in 0..CREATIONS {
+                        // Users are quiet too when faults have ended.
+                        if attempt > 0 && world.quiet.get() {
+                            return;
+                        }
                         if let Ok(answer) = world.create(place, image).await {
                             return world.told(place, deed, Ok(answer));
                         }
