@@ -14,6 +14,7 @@ pub mod spec;
 pub mod state;
 pub mod token;
 pub mod variables;
+pub mod why;
 
 pub use ids::{AgentId, Generation, OrganizationId, TokenId, WorkspaceId};
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};

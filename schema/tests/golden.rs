@@ -13,6 +13,7 @@ use berth_schema::reconcile::{
     TerminationProgress, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
+use berth_schema::why::{Actor, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, NamespaceName, Problem,
     WorkspaceId, WorkspaceName,
@@ -210,4 +211,36 @@ fn a_problem_keeps_its_shape() {
 fn a_misspelt_field_is_refused() {
     let error = serde_json::from_str::<CreateWorkspace>(r#"{"imagee":"x"}"#).expect_err("unknown field");
     assert!(error.to_string().contains("imagee"), "{error}");
+}
+
+#[test]
+fn why_keeps_its_shape() {
+    check(
+        "why",
+        &Why {
+            workspace_id: workspace_id(),
+            name: workspace_name(),
+            desired_state: DesiredState::Running,
+            actual_state: ActualState::Failed,
+            situation: Situation::ImageCannotBePulled,
+            cause: "Its image cannot be pulled (ImagePullBackOff).".to_owned(),
+            reason: Some(StateReason {
+                reason: "ImagePullBackOff".to_owned(),
+                message: "container main: Back-off pulling image".to_owned(),
+            }),
+            since: Timestamp::UNIX_EPOCH,
+            next: Some(NextStep {
+                actor: Actor::User,
+                action: "Correct the image.".to_owned(),
+                by: Some(Timestamp::UNIX_EPOCH),
+            }),
+            generation: Generation(4),
+            applied_generation: Generation(4),
+            agent: WhyAgent {
+                name: AgentName::new("berlin").expect("a name"),
+                last_contact_at: Some(Timestamp::UNIX_EPOCH),
+                revoked_at: None,
+            },
+        },
+    );
 }

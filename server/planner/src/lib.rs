@@ -8,6 +8,7 @@ pub mod intent;
 pub mod model;
 pub mod objects;
 mod reconcile;
+pub mod why;
 
 pub use model::{
     AgentConfig, Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace,

@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::{Context, scripts, storage};
+use super::{Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, scripts, storage};
 
 pub(super) fn deployment(context: &Context<'_>) -> Deployment {
     Deployment {
@@ -25,7 +25,7 @@ pub(super) fn deployment(context: &Context<'_>) -> Deployment {
             // The old pod has to let go of the volume before the new one takes it.
             strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
             selector: LabelSelector { match_labels: Some(context.selector()), ..LabelSelector::default() },
-            progress_deadline_seconds: Some(600),
+            progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
             revision_history_limit: Some(1),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(context.labels()), ..ObjectMeta::default() }),
@@ -47,7 +47,7 @@ fn pod(context: &Context<'_>) -> PodSpec {
         enable_service_links: Some(false),
         host_users: config.user_namespaces.then_some(false),
         runtime_class_name: config.runtime_class.clone(),
-        termination_grace_period_seconds: Some(10),
+        termination_grace_period_seconds: Some(GRACE_PERIOD_SECONDS),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(config.user),

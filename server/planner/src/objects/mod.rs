@@ -17,6 +17,11 @@ use serde_json::Value;
 
 use crate::model::{AgentConfig, Snapshot, Workspace};
 
+/// After this long without progress Kubernetes counts the Deployment as failed.
+pub(crate) const PROGRESS_DEADLINE_SECONDS: i32 = 600;
+/// How long the processes of a pod that is to end may take.
+pub(crate) const GRACE_PERIOD_SECONDS: i64 = 10;
+
 /// Everything that belongs into the cluster for this workspace; the Deployment is the last.
 pub fn render(snapshot: &Snapshot, workspace: &Workspace) -> Vec<Value> {
     let context = Context { snapshot, workspace };

@@ -1,0 +1,259 @@
+//! Why a workspace is as it is, and who acts next: one situation for every row, first match wins.
+//!
+//! The planner's own report is the source of what the agent still has to do ([`standing_cause`]); the rest is what is stored
+//! and whether the agent is heard of. No clock is looked at.
+
+mod words;
+
+use berth_schema::api::StateReason;
+use berth_schema::reconcile::{ReconcileRequest, UpdateType};
+use berth_schema::why::{Situation, Why, WhyAgent};
+use berth_schema::{ActualState, AgentName, DesiredState, Generation};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{Cause, Snapshot, Workspace};
+
+/// An agent speaks at least once in [`berth_schema::reconcile::MAX_WAIT_SECONDS`]; two missed times are silence.
+pub const SILENCE: SignedDuration = SignedDuration::from_secs(120);
+
+/// What is known of one workspace beside its row.
+#[derive(Clone, Debug)]
+pub struct Circumstances<'a> {
+    pub workspace: &'a Workspace,
+    /// What the planner's report says that its agent has to do: [`standing_cause`].
+    pub cause: Option<Cause>,
+    /// When its newest generation was asked for.
+    pub asked_at: Timestamp,
+    pub actual_state_changed_at: Timestamp,
+    pub agent: &'a AgentContact,
+}
+
+/// What the server knows of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentContact {
+    pub name: AgentName,
+    pub revoked_at: Option<Timestamp>,
+    /// When this server last heard of it.
+    pub last_contact_at: Option<Timestamp>,
+    /// Since when this server listens at all.
+    pub listening_since: Timestamp,
+}
+
+impl AgentContact {
+    /// Since when nothing was heard, once that is too long.
+    fn silent_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let heard = self.last_contact_at.unwrap_or(self.listening_since);
+        (now.duration_since(heard) >= SILENCE).then_some(heard)
+    }
+}
+
+/// What the planner would tell the agent about the first workspace of `snapshot` if the agent asked now without a report;
+/// `None`: nothing.
+pub fn standing_cause(snapshot: &Snapshot, now: Timestamp) -> Option<Cause> {
+    let nothing_reported = ReconcileRequest {
+        update_type: UpdateType::Partial,
+        epoch: 0,
+        sequence: 0,
+        wait_seconds: 0,
+        workspace_agent_infos: vec![],
+        received: vec![],
+        page: None,
+    };
+    crate::reconcile(snapshot, &nothing_reported, now).report.first().map(|explanation| explanation.cause)
+}
+
+/// The whole answer.
+pub fn why(circumstances: &Circumstances<'_>, now: Timestamp) -> Why {
+    let situation = situation(circumstances, now);
+    let Circumstances { workspace, agent, .. } = circumstances;
+    Why {
+        workspace_id: workspace.id,
+        name: workspace.name.clone(),
+        desired_state: workspace.desired_state,
+        actual_state: workspace.actual_state,
+        situation,
+        cause: words::cause(situation, circumstances),
+        reason: workspace.reason.clone(),
+        since: since(situation, circumstances, now),
+        next: words::next(situation, circumstances, now),
+        generation: workspace.generation,
+        applied_generation: workspace.applied_generation,
+        agent: WhyAgent {
+            name: agent.name.clone(),
+            last_contact_at: agent.last_contact_at,
+            revoked_at: agent.revoked_at,
+        },
+    }
+}
+
+fn situation(circumstances: &Circumstances<'_>, now: Timestamp) -> Situation {
+    let Circumstances { workspace, agent, cause, .. } = circumstances;
+    // 1. What nothing changes any more, and what nobody can see.
+    if (workspace.desired_state, workspace.actual_state)
+        == (DesiredState::Terminated, ActualState::Terminated)
+    {
+        return Situation::Gone;
+    }
+    if agent.revoked_at.is_some() {
+        return Situation::AgentRevoked;
+    }
+    if agent.silent_since(now).is_some() {
+        return Situation::AgentSilent;
+    }
+    // 2. What the agent said when it could not do what it was told, unless it has new orders since.
+    if workspace.actual_state == ActualState::Error {
+        return refused(workspace.reason.as_ref());
+    }
+    // 3. What it has not done yet.
+    if let Some(unfinished) = cause.and_then(|cause| unfinished(workspace, cause)) {
+        return unfinished;
+    }
+    // 4. What the cluster makes of it.
+    applied(workspace)
+}
+
+fn refused(reason: Option<&StateReason>) -> Situation {
+    match reason.map(|reason| reason.reason.as_str()) {
+        Some("ApplyRefused") => Situation::AgentRefuses,
+        Some("VariablesUnreadable") => Situation::VariablesUnreadable,
+        _ => Situation::KubernetesRefuses,
+    }
+}
+
+/// What the agent has to do; `None` where it has done it.
+fn unfinished(workspace: &Workspace, cause: Cause) -> Option<Situation> {
+    match cause {
+        Cause::Acknowledged => None,
+        Cause::NotYetGone | Cause::Resurrected => Some(match workspace.actual_state {
+            ActualState::Terminating => Situation::Terminating,
+            ActualState::CreationRequested
+            | ActualState::Starting
+            | ActualState::Running
+            | ActualState::Stopping
+            | ActualState::Stopped
+            | ActualState::Failed
+            | ActualState::Error
+            | ActualState::Terminated
+            | ActualState::Unknown
+            | ActualState::RestartRequested => Situation::TerminationRequested,
+        }),
+        Cause::MissingInCluster => Some(Situation::MissingInCluster),
+        Cause::NeverApplied => Some(match workspace.actual_state {
+            ActualState::CreationRequested => Situation::CreationRequested,
+            ActualState::Unknown | ActualState::Terminated | ActualState::Terminating => {
+                Situation::MissingInCluster
+            }
+            // There is a Deployment, and yet it proves nothing.
+            ActualState::Starting
+            | ActualState::Running
+            | ActualState::Stopping
+            | ActualState::Stopped
+            | ActualState::Failed
+            | ActualState::Error
+            | ActualState::RestartRequested => Situation::ScaledByHand,
+        }),
+        Cause::GenerationBehind | Cause::VariablesMissing => Some(match workspace.desired_state {
+            // The planner ends a restart that is half way; until it is, the scale-down is what lacks.
+            DesiredState::RestartRequested => Situation::RestartRequested,
+            DesiredState::Running | DesiredState::Stopped | DesiredState::Terminated => {
+                Situation::ChangeRequested
+            }
+        }),
+    }
+}
+
+/// The newest generation is in the cluster.
+fn applied(workspace: &Workspace) -> Situation {
+    use DesiredState::{RestartRequested, Running, Stopped, Terminated};
+    match (workspace.actual_state, workspace.desired_state) {
+        (ActualState::Failed, _) => failed(workspace.reason.as_ref()),
+        (ActualState::Error, _) => refused(workspace.reason.as_ref()),
+        (ActualState::Running, Running) => Situation::Running,
+        (ActualState::Stopped, Stopped) => Situation::Stopped,
+        (ActualState::Starting, Running) => starting(workspace.reason.as_ref()),
+        (_, Terminated) | (ActualState::Terminating, _) => Situation::Terminating,
+        (ActualState::Starting | ActualState::Running | ActualState::Stopping, Stopped) => {
+            Situation::Stopping
+        }
+        (
+            ActualState::Starting | ActualState::Running | ActualState::Stopping | ActualState::Stopped,
+            RestartRequested,
+        ) => Situation::RestartStopping,
+        (ActualState::CreationRequested, _) => Situation::CreationRequested,
+        (ActualState::Terminated, _) => Situation::MissingInCluster,
+        (ActualState::Stopping | ActualState::Stopped, Running)
+        | (ActualState::Unknown | ActualState::RestartRequested, _) => Situation::Unclear,
+    }
+}
+
+fn starting(reason: Option<&StateReason>) -> Situation {
+    match reason.map(|reason| reason.reason.as_str()) {
+        None => Situation::Starting,
+        Some("Unschedulable" | "SchedulerError") => Situation::Unschedulable,
+        Some("FailedCreate") => Situation::PodRefused,
+        Some(_) => Situation::PodWaits,
+    }
+}
+
+fn failed(reason: Option<&StateReason>) -> Situation {
+    match reason.map(|reason| reason.reason.as_str()) {
+        Some(
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
+            | "RegistryUnavailable"
+            | "SignatureValidationFailed",
+        ) => Situation::ImageCannotBePulled,
+        Some("CrashLoopBackOff") => Situation::ContainerCrashes,
+        Some("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") => {
+            Situation::ContainerCannotStart
+        }
+        Some("VolumeNotFound") => Situation::VolumeMissing,
+        Some("ProgressDeadlineExceeded") => Situation::DeadlineExceeded,
+        _ => Situation::Failed,
+    }
+}
+
+fn since(situation: Situation, circumstances: &Circumstances<'_>, now: Timestamp) -> Timestamp {
+    let Circumstances { asked_at, actual_state_changed_at, agent, .. } = circumstances;
+    match situation {
+        Situation::AgentRevoked => agent.revoked_at.unwrap_or(*asked_at),
+        Situation::AgentSilent => agent.silent_since(now).unwrap_or(*asked_at),
+        Situation::CreationRequested
+        | Situation::ChangeRequested
+        | Situation::RestartRequested
+        | Situation::TerminationRequested => *asked_at,
+        Situation::RestartStopping | Situation::Stopping => *actual_state_changed_at.max(asked_at),
+        Situation::Running
+        | Situation::Stopped
+        | Situation::Gone
+        | Situation::MissingInCluster
+        | Situation::ScaledByHand
+        | Situation::AgentRefuses
+        | Situation::KubernetesRefuses
+        | Situation::VariablesUnreadable
+        | Situation::Starting
+        | Situation::PodWaits
+        | Situation::Unschedulable
+        | Situation::PodRefused
+        | Situation::ImageCannotBePulled
+        | Situation::ContainerCrashes
+        | Situation::ContainerCannotStart
+        | Situation::VolumeMissing
+        | Situation::DeadlineExceeded
+        | Situation::Failed
+        | Situation::Terminating
+        | Situation::Unclear => *actual_state_changed_at,
+    }
+}
+
+/// The generation, as a person reads it.
+fn proven(applied: Generation) -> String {
+    if applied == Generation::default() { "none".to_owned() } else { applied.to_string() }
+}
+
+#[cfg(test)]
+#[path = "../why_tests.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+//! The words for each situation: its cause, and who acts next.
+
+use berth_schema::DesiredState;
+use berth_schema::why::{Actor, NextStep, Situation};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Circumstances, SILENCE, proven};
+use crate::objects::{GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS};
+
+/// The longest time that an agent backs off from a workspace that was refused.
+const AGENT_BACKOFF: SignedDuration = SignedDuration::from_secs(60);
+
+/// Why it is so.
+pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> String {
+    let workspace = circumstances.workspace;
+    let agent = &circumstances.agent.name;
+    let generation = workspace.generation;
+    let applied = proven(workspace.applied_generation);
+    match situation {
+        Situation::Running => "It runs, as wanted.".to_owned(),
+        Situation::Stopped => "It is stopped, as wanted. Its volume is kept.".to_owned(),
+        Situation::Gone => "It was terminated, and nothing of it is left in the cluster.".to_owned(),
+        Situation::CreationRequested => {
+            format!("It was created, and agent '{agent}' has not applied it yet.")
+        }
+        Situation::ChangeRequested => format!(
+            "{} Agent '{agent}' has not proven generation {generation} yet (proven: {applied}).",
+            wanted(workspace.desired_state)
+        ),
+        Situation::RestartRequested => {
+            format!("A restart was asked for, and agent '{agent}' has not scaled it down yet.")
+        }
+        Situation::TerminationRequested => {
+            format!("It shall be removed, and agent '{agent}' has not begun with that yet.")
+        }
+        Situation::RestartStopping => {
+            "It restarts: its old pod has to be gone before the new one may use its \
+                                       volume."
+                .to_owned()
+        }
+        Situation::MissingInCluster => {
+            "It is not in the cluster, although it should be: somebody may have deleted \
+                                        its namespace or its Deployment."
+                .to_owned()
+        }
+        Situation::ScaledByHand => {
+            "Somebody changed the number of its pods in the cluster, against what is wanted here.".to_owned()
+        }
+        Situation::AgentRefuses => {
+            format!("Agent '{agent}' does not apply it: its own policy forbids it, or it could not.")
+        }
+        Situation::KubernetesRefuses => "Kubernetes refuses what the agent applies.".to_owned(),
+        Situation::VariablesUnreadable => {
+            "The server cannot decrypt its variables, and without them it must not run.".to_owned()
+        }
+        Situation::Starting => {
+            "Its pod is being made: scheduled, its image pulled, its containers started.".to_owned()
+        }
+        Situation::PodWaits => format!("Its pod is not ready yet{}.", named(circumstances)),
+        Situation::Unschedulable => format!("No node takes its pod{}.", named(circumstances)),
+        Situation::PodRefused => format!(
+            "Kubernetes does not let its pod be made{}: the old pod may still count against the quota, or an \
+             admission rule forbids it.",
+            named(circumstances)
+        ),
+        Situation::ImageCannotBePulled => format!("Its image cannot be pulled{}.", named(circumstances)),
+        Situation::ContainerCrashes => {
+            format!("A container of it ends again and again{}.", named(circumstances))
+        }
+        Situation::ContainerCannotStart => {
+            format!("A container of it cannot be started{}.", named(circumstances))
+        }
+        Situation::VolumeMissing => format!("A volume that it needs does not exist{}.", named(circumstances)),
+        Situation::DeadlineExceeded => {
+            "Kubernetes saw no progress for 10 minutes and counts it as failed.".to_owned()
+        }
+        Situation::Failed => format!("Kubernetes counts it as failed{}.", named(circumstances)),
+        Situation::Stopping => "Its pod is ending.".to_owned(),
+        Situation::Terminating => "Its namespace with everything in it is being removed.".to_owned(),
+        Situation::Unclear => "What the cluster says of it fits no state.".to_owned(),
+        Situation::AgentSilent => match circumstances.agent.last_contact_at {
+            Some(_) => format!("Agent '{agent}' has fallen silent: what is shown may be out of date."),
+            None => format!(
+                "Agent '{agent}' has not spoken to this server since the server started: what is shown may be out \
+                 of date."
+            ),
+        },
+        Situation::AgentRevoked => format!(
+            "Agent '{agent}' was revoked: what is shown is what it said last, and nothing changes in its cluster."
+        ),
+    }
+}
+
+const fn wanted(desired: DesiredState) -> &'static str {
+    match desired {
+        DesiredState::Running => "It shall run as it was changed last.",
+        DesiredState::Stopped => "It shall stop.",
+        DesiredState::RestartRequested => "It shall restart.",
+        DesiredState::Terminated => "It shall be removed.",
+    }
+}
+
+/// Kubernetes' own word for it, where there is one.
+fn named(circumstances: &Circumstances<'_>) -> String {
+    circumstances.workspace.reason.as_ref().map(|reason| format!(" ({})", reason.reason)).unwrap_or_default()
+}
+
+/// Who acts next; `None` when nobody ever will.
+pub(super) fn next(
+    situation: Situation,
+    circumstances: &Circumstances<'_>,
+    now: Timestamp,
+) -> Option<NextStep> {
+    let name = &circumstances.workspace.name;
+    let agent = &circumstances.agent.name;
+    let step = |actor, action: String| Some(NextStep { actor, action, by: None });
+    let by = |actor, action: String, by: Option<Timestamp>| Some(NextStep { actor, action, by });
+    match situation {
+        Situation::Gone => None,
+        Situation::Running | Situation::Stopped => step(Actor::User, "Nothing has to be done.".to_owned()),
+        Situation::CreationRequested | Situation::ChangeRequested => by(
+            Actor::Agent,
+            "It waits for changes all the time, and applies this one at once.".to_owned(),
+            heard_by(circumstances),
+        ),
+        Situation::RestartRequested => by(
+            Actor::Agent,
+            "It scales the workspace down; the server then asks for the start by itself.".to_owned(),
+            heard_by(circumstances),
+        ),
+        Situation::TerminationRequested => {
+            by(Actor::Agent, "It deletes the namespace.".to_owned(), heard_by(circumstances))
+        }
+        Situation::MissingInCluster => by(
+            Actor::Agent,
+            "It makes the workspace again. What was on a deleted volume is lost.".to_owned(),
+            heard_by(circumstances),
+        ),
+        Situation::ScaledByHand => {
+            by(Actor::Agent, "It applies what is wanted here.".to_owned(), heard_by(circumstances))
+        }
+        Situation::RestartStopping => by(
+            Actor::Kubelet,
+            "It ends the old pod; the server then asks for the start by itself.".to_owned(),
+            grace(circumstances, now),
+        ),
+        Situation::Stopping => by(
+            Actor::Kubelet,
+            "It ends the pod, which gets 10 seconds for that.".to_owned(),
+            grace(circumstances, now),
+        ),
+        Situation::Terminating => step(
+            Actor::Kubernetes,
+            "It removes the namespace. Where that takes long a finalizer holds something: an administrator sees it \
+             in the namespace's status."
+                .to_owned(),
+        ),
+        Situation::AgentRefuses => step(
+            Actor::Administrator,
+            format!(
+                "Allow it in the policy of agent '{agent}', or remove the workspace. The agent tries again at least \
+                 every 60 seconds."
+            ),
+        ),
+        Situation::KubernetesRefuses => by(
+            Actor::Agent,
+            "It tries again after 10 to 60 seconds. Where Kubernetes' words name a mistake an administrator has to \
+             correct it."
+                .to_owned(),
+            now.checked_add(AGENT_BACKOFF).ok(),
+        ),
+        Situation::VariablesUnreadable => step(
+            Actor::Administrator,
+            "Give the server the key-encryption key back that they were encrypted with; its log names it.".to_owned(),
+        ),
+        Situation::Starting | Situation::PodWaits => by(
+            Actor::Kubelet,
+            "It goes on by itself; after 10 minutes without progress it counts as failed.".to_owned(),
+            deadline(circumstances, now),
+        ),
+        Situation::Unschedulable => by(
+            Actor::Kubernetes,
+            "Its scheduler tries again whenever a node gets room: stop what is not needed, or have an administrator \
+             add a node."
+                .to_owned(),
+            deadline(circumstances, now),
+        ),
+        Situation::PodRefused => by(
+            Actor::Kubernetes,
+            "It tries again by itself. Where its words name a rule, an administrator has to change that.".to_owned(),
+            deadline(circumstances, now),
+        ),
+        Situation::ImageCannotBePulled => step(
+            Actor::User,
+            format!(
+                "Correct the image with `berth rebuild {name} --image IMAGE` (or --devfile FILE). Meanwhile the \
+                 kubelet tries again, at least every 5 minutes."
+            ),
+        ),
+        Situation::ContainerCrashes => step(
+            Actor::User,
+            format!(
+                "Correct the command or the image with `berth rebuild {name}`. Meanwhile the kubelet starts it \
+                 again, at least every 5 minutes."
+            ),
+        ),
+        Situation::ContainerCannotStart => step(
+            Actor::User,
+            format!(
+                "Correct it with `berth rebuild {name}`; an administrator has to where the cause is on the node. \
+                 Meanwhile the kubelet tries again."
+            ),
+        ),
+        Situation::VolumeMissing => step(
+            Actor::Administrator,
+            "Bring the volume claim back, or have the workspace deleted and made anew.".to_owned(),
+        ),
+        Situation::DeadlineExceeded | Situation::Failed => step(
+            Actor::User,
+            format!(
+                "Try `berth start {name}` once more, or correct it with `berth rebuild {name}`. Where the cause is \
+                 in the cluster it recovers by itself once that is cured."
+            ),
+        ),
+        Situation::Unclear => {
+            by(Actor::Agent, "It reports as soon as the cluster says more.".to_owned(), heard_by(circumstances))
+        }
+        Situation::AgentSilent => step(
+            Actor::Administrator,
+            format!("See whether agent '{agent}' runs and reaches the server: its log says more."),
+        ),
+        Situation::AgentRevoked => step(
+            Actor::Administrator,
+            "A workspace never moves to another agent: remove what is left of it from the cluster by hand, and make \
+             it anew with another agent."
+                .to_owned(),
+        ),
+    }
+}
+
+/// When the agent's silence would be noticed.
+fn heard_by(circumstances: &Circumstances<'_>) -> Option<Timestamp> {
+    let agent = circumstances.agent;
+    agent.last_contact_at.unwrap_or(agent.listening_since).checked_add(SILENCE).ok()
+}
+
+/// When Kubernetes gives up. It counts from its last sign of progress, which the state's beginning is at the earliest.
+fn deadline(circumstances: &Circumstances<'_>, now: Timestamp) -> Option<Timestamp> {
+    let seconds = i64::from(PROGRESS_DEADLINE_SECONDS);
+    later(circumstances.actual_state_changed_at, SignedDuration::from_secs(seconds), now)
+}
+
+/// When the kubelet stops being patient with the pod's processes.
+fn grace(circumstances: &Circumstances<'_>, now: Timestamp) -> Option<Timestamp> {
+    let asked = circumstances.actual_state_changed_at.max(circumstances.asked_at);
+    later(asked, SignedDuration::from_secs(GRACE_PERIOD_SECONDS), now)
+}
+
+/// A time that is still to come.
+fn later(from: Timestamp, after: SignedDuration, now: Timestamp) -> Option<Timestamp> {
+    from.checked_add(after).ok().filter(|time| *time > now)
+}

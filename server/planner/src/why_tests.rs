@@ -1,0 +1,379 @@
+use berth_schema::api::StateReason;
+use berth_schema::reconcile::PodProblem;
+use berth_schema::why::{Actor, Situation, Why};
+use berth_schema::{
+    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
+    WorkspaceName, WorkspaceSpec,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{AgentContact, Circumstances, standing_cause, why};
+use crate::model::{AgentConfig, Cause, Snapshot, Workspace};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+}
+
+/// The states changed at second 10, the newest generation was asked for at second 20, the agent spoke at second 95 and
+/// now is second 100.
+struct Case {
+    workspace: Workspace,
+    agent: AgentContact,
+    now: Timestamp,
+}
+
+fn case(desired: DesiredState, actual: ActualState, generation: i64, applied: i64) -> Case {
+    let name = WorkspaceName::new("reef").expect("a name");
+    Case {
+        workspace: Workspace {
+            id: WorkspaceId::random(),
+            namespace: NamespaceName::new("berth-reef-0").expect("a name"),
+            name,
+            desired_state: desired,
+            actual_state: actual,
+            reason: None,
+            generation: Generation(generation),
+            applied_generation: Generation(applied),
+            deployment_resource_version: None,
+            reported: None,
+            spec: WorkspaceSpec::from_image("debian:13"),
+        },
+        agent: AgentContact {
+            name: AgentName::new("berlin").expect("a name"),
+            revoked_at: None,
+            last_contact_at: Some(at(95)),
+            listening_since: at(0),
+        },
+        now: at(100),
+    }
+}
+
+impl Case {
+    fn because(mut self, reason: &str) -> Self {
+        self.workspace.reason =
+            Some(StateReason { reason: reason.to_owned(), message: "its words".to_owned() });
+        self
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        let snapshot = Snapshot {
+            organization_id: OrganizationId::random(),
+            agent_id: AgentId::random(),
+            config: AgentConfig::default(),
+            workspaces: vec![self.workspace.clone()],
+        };
+        standing_cause(&snapshot, self.now)
+    }
+
+    fn why(&self) -> Why {
+        let circumstances = Circumstances {
+            workspace: &self.workspace,
+            cause: self.cause(),
+            asked_at: at(20),
+            actual_state_changed_at: at(10),
+            agent: &self.agent,
+        };
+        why(&circumstances, self.now)
+    }
+
+    /// Checks the situation, who acts next, since when it is so and until when that will have been done.
+    #[track_caller]
+    fn is(&self, situation: Situation, actor: Actor, since: i64, by: Option<i64>) -> Why {
+        let answer = self.why();
+        assert_eq!(answer.situation, situation, "{answer:?}");
+        let next = answer.next.as_ref().expect("somebody acts next");
+        assert_eq!((next.actor, answer.since, next.by), (actor, at(since), by.map(at)), "{answer:?}");
+        answer
+    }
+}
+
+use ActualState as A;
+use DesiredState as D;
+
+/// When the agent's silence would be noticed.
+const HEARD_BY: Option<i64> = Some(95 + 120);
+/// When Kubernetes gives up.
+const DEADLINE: Option<i64> = Some(10 + 600);
+
+#[test]
+fn what_runs_as_wanted_needs_nobody() {
+    let answer = case(D::Running, A::Running, 3, 3).is(Situation::Running, Actor::User, 10, None);
+    assert_eq!(answer.cause, "It runs, as wanted.");
+}
+
+#[test]
+fn what_is_stopped_as_wanted_needs_nobody() {
+    case(D::Stopped, A::Stopped, 3, 3).is(Situation::Stopped, Actor::User, 10, None);
+}
+
+#[test]
+fn what_is_gone_has_no_next_step() {
+    let answer = case(D::Terminated, A::Terminated, 3, 3).why();
+    assert_eq!((answer.situation, answer.next), (Situation::Gone, None));
+}
+
+#[test]
+fn a_new_workspace_waits_for_its_agent() {
+    let answer = case(D::Running, A::CreationRequested, 1, 0);
+    answer.is(Situation::CreationRequested, Actor::Agent, 20, HEARD_BY);
+}
+
+#[test]
+fn a_change_that_is_not_proven_waits_for_the_agent() {
+    for actual in [A::Running, A::Stopped, A::Failed, A::Starting, A::Unknown] {
+        let answer =
+            case(D::Running, actual, 4, 3).is(Situation::ChangeRequested, Actor::Agent, 20, HEARD_BY);
+        assert!(
+            answer.cause.contains("generation 4") && answer.cause.contains("proven: 3"),
+            "{}",
+            answer.cause
+        );
+    }
+}
+
+#[test]
+fn a_restart_that_has_not_begun_waits_for_the_agent() {
+    case(D::RestartRequested, A::Running, 4, 3).is(Situation::RestartRequested, Actor::Agent, 20, HEARD_BY);
+}
+
+#[test]
+fn a_restart_half_way_waits_for_the_old_pod() {
+    let mut restarting = case(D::RestartRequested, A::Stopping, 4, 4);
+    restarting.now = at(22);
+    restarting.agent.last_contact_at = Some(at(22));
+    restarting.is(Situation::RestartStopping, Actor::Kubelet, 20, Some(30));
+}
+
+#[test]
+fn a_termination_that_has_not_begun_waits_for_the_agent() {
+    for actual in [A::Running, A::CreationRequested, A::Failed, A::Unknown] {
+        let asked = case(D::Terminated, actual, 4, 3);
+        asked.is(Situation::TerminationRequested, Actor::Agent, 20, HEARD_BY);
+    }
+}
+
+#[test]
+fn a_termination_under_way_waits_for_kubernetes() {
+    case(D::Terminated, A::Terminating, 4, 3).is(Situation::Terminating, Actor::Kubernetes, 10, None);
+}
+
+#[test]
+fn what_somebody_deleted_in_the_cluster_is_made_again_by_the_agent() {
+    for reason in ["NotInCluster", "NoDeployment"] {
+        let missing = case(D::Running, A::Unknown, 3, 0).because(reason);
+        missing.is(Situation::MissingInCluster, Actor::Agent, 10, HEARD_BY);
+    }
+}
+
+#[test]
+fn what_somebody_scaled_by_hand_is_set_right_by_the_agent() {
+    case(D::Running, A::Stopped, 3, 0).is(Situation::ScaledByHand, Actor::Agent, 10, HEARD_BY);
+    case(D::Stopped, A::Running, 3, 0).is(Situation::ScaledByHand, Actor::Agent, 10, HEARD_BY);
+}
+
+#[test]
+fn what_the_agents_policy_refuses_needs_an_administrator() {
+    let refused = case(D::Running, A::Error, 3, 0).because("ApplyRefused");
+    refused.is(Situation::AgentRefuses, Actor::Administrator, 10, None);
+}
+
+#[test]
+fn what_the_api_server_refuses_is_tried_again_within_a_minute() {
+    let refused = case(D::Running, A::Error, 3, 2).because("KubernetesRefused");
+    let answer = refused.is(Situation::KubernetesRefuses, Actor::Agent, 10, Some(160));
+    assert_eq!(answer.reason.expect("a reason").message, "its words");
+    // An error on the way out is told as well.
+    let stuck = case(D::Terminated, A::Error, 3, 2).because("KubernetesRefused");
+    stuck.is(Situation::KubernetesRefuses, Actor::Agent, 10, Some(160));
+}
+
+#[test]
+fn variables_that_do_not_open_need_an_administrator() {
+    let unreadable = case(D::Running, A::Error, 3, 0).because("VariablesUnreadable");
+    unreadable.is(Situation::VariablesUnreadable, Actor::Administrator, 10, None);
+}
+
+#[test]
+fn what_starts_waits_for_the_kubelet_until_the_progress_deadline() {
+    case(D::Running, A::Starting, 3, 3).is(Situation::Starting, Actor::Kubelet, 10, DEADLINE);
+}
+
+#[test]
+fn a_deadline_that_is_over_is_not_promised() {
+    let mut late = case(D::Running, A::Starting, 3, 3);
+    late.now = at(1_000);
+    late.agent.last_contact_at = Some(at(1_000));
+    late.is(Situation::Starting, Actor::Kubelet, 10, None);
+}
+
+#[test]
+fn a_pod_that_waits_says_what_for() {
+    let waits = case(D::Running, A::Starting, 3, 3).because("ContainersNotReady");
+    let answer = waits.is(Situation::PodWaits, Actor::Kubelet, 10, DEADLINE);
+    assert_eq!(answer.cause, "Its pod is not ready yet (ContainersNotReady).");
+}
+
+#[test]
+fn a_pod_that_no_node_takes_waits_for_the_scheduler() {
+    let full = case(D::Running, A::Starting, 3, 3).because("Unschedulable");
+    full.is(Situation::Unschedulable, Actor::Kubernetes, 10, DEADLINE);
+}
+
+#[test]
+fn a_pod_beyond_the_quota_is_tried_again_by_kubernetes() {
+    let refused = case(D::Running, A::Starting, 3, 3).because("FailedCreate");
+    refused.is(Situation::PodRefused, Actor::Kubernetes, 10, DEADLINE);
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_needs_its_user() {
+    for reason in ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "RegistryUnavailable"] {
+        let failed = case(D::Running, A::Failed, 3, 3).because(reason);
+        let answer = failed.is(Situation::ImageCannotBePulled, Actor::User, 10, None);
+        assert_eq!(answer.cause, format!("Its image cannot be pulled ({reason})."));
+        assert!(answer.next.expect("a step").action.contains("berth rebuild reef --image"));
+    }
+}
+
+#[test]
+fn a_crash_loop_needs_its_user() {
+    let failed = case(D::Running, A::Failed, 3, 3).because("CrashLoopBackOff");
+    failed.is(Situation::ContainerCrashes, Actor::User, 10, None);
+}
+
+#[test]
+fn a_container_that_cannot_start_needs_its_user() {
+    let failed = case(D::Running, A::Failed, 3, 3).because("CreateContainerConfigError");
+    failed.is(Situation::ContainerCannotStart, Actor::User, 10, None);
+}
+
+#[test]
+fn a_volume_that_is_not_there_needs_an_administrator() {
+    let failed = case(D::Running, A::Failed, 3, 3).because("VolumeNotFound");
+    failed.is(Situation::VolumeMissing, Actor::Administrator, 10, None);
+}
+
+#[test]
+fn a_deadline_that_kubernetes_saw_pass_needs_its_user() {
+    let failed = case(D::Running, A::Failed, 3, 3).because("ProgressDeadlineExceeded");
+    failed.is(Situation::DeadlineExceeded, Actor::User, 10, None);
+}
+
+#[test]
+fn a_failure_of_another_kind_needs_its_user() {
+    case(D::Running, A::Failed, 3, 3).is(Situation::Failed, Actor::User, 10, None);
+    case(D::Stopped, A::Failed, 3, 3).because("Evicted").is(Situation::Failed, Actor::User, 10, None);
+}
+
+#[test]
+fn what_stops_waits_for_its_pod_to_end() {
+    let mut stopping = case(D::Stopped, A::Stopping, 3, 3);
+    stopping.now = at(25);
+    stopping.agent.last_contact_at = Some(at(25));
+    stopping.is(Situation::Stopping, Actor::Kubelet, 20, Some(30));
+}
+
+#[test]
+fn an_answer_that_fits_no_state_waits_for_the_next_report() {
+    case(D::Running, A::Unknown, 3, 3).is(Situation::Unclear, Actor::Agent, 10, HEARD_BY);
+}
+
+#[test]
+fn a_silent_agent_needs_an_administrator_whatever_the_state_was() {
+    for (desired, actual) in
+        [(D::Running, A::Running), (D::Running, A::CreationRequested), (D::Terminated, A::Error)]
+    {
+        let mut silent = case(desired, actual, 3, 3);
+        silent.agent.last_contact_at = Some(at(-20));
+        let answer = silent.is(Situation::AgentSilent, Actor::Administrator, -20, None);
+        assert!(answer.cause.contains("has fallen silent"), "{}", answer.cause);
+    }
+}
+
+#[test]
+fn an_agent_that_a_new_server_has_not_heard_of_gets_two_minutes() {
+    let mut unheard = case(D::Running, A::CreationRequested, 1, 0);
+    unheard.agent.last_contact_at = None;
+    unheard.is(Situation::CreationRequested, Actor::Agent, 20, Some(120));
+    unheard.now = at(120);
+    let answer = unheard.is(Situation::AgentSilent, Actor::Administrator, 0, None);
+    assert!(answer.cause.contains("has not spoken to this server"), "{}", answer.cause);
+}
+
+#[test]
+fn a_revoked_agent_needs_an_administrator_and_its_silence_is_no_news() {
+    let mut revoked = case(D::Stopped, A::Running, 3, 2);
+    revoked.agent.revoked_at = Some(at(50));
+    revoked.agent.last_contact_at = Some(at(-500));
+    revoked.is(Situation::AgentRevoked, Actor::Administrator, 50, None);
+}
+
+#[test]
+fn a_problem_that_needs_a_person_is_never_just_a_failure() {
+    for reason in [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "VolumeNotFound",
+    ] {
+        let problem =
+            PodProblem { container: None, reason: reason.to_owned(), message: String::new(), since: None };
+        assert!(problem.needs_a_person());
+        let situation = case(D::Running, A::Failed, 3, 3).because(reason).why().situation;
+        assert_ne!(situation, Situation::Failed, "{reason}");
+    }
+}
+
+#[test]
+fn every_row_that_is_not_final_says_who_acts_next() {
+    let reasons = [None, Some("KubernetesRefused"), Some("ImagePullBackOff"), Some("Odd\u{1b}[31m")];
+    for desired in D::ALL {
+        for actual in A::ALL {
+            for applied in [0, 2, 3, 4] {
+                for reason in reasons {
+                    for silent in [false, true] {
+                        let mut case = case(*desired, *actual, 3, applied);
+                        if let Some(reason) = reason {
+                            case = case.because(reason);
+                        }
+                        if silent {
+                            case.agent.last_contact_at = Some(at(-500));
+                        }
+                        let answer = case.why();
+                        let text = format!("{desired} {actual} {applied} {reason:?} {silent}: {answer:?}");
+                        assert!(answer.cause.ends_with('.'), "{text}");
+                        let finished = (*desired, *actual) == (D::Terminated, A::Terminated);
+                        assert_eq!(answer.next.is_none(), finished, "{text}");
+                        assert!(answer.next.iter().all(|next| next.action.ends_with('.')), "{text}");
+                        assert!(answer.since <= case.now, "{text}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_settled_is_never_called_as_wanted() {
+    for desired in D::ALL {
+        for actual in A::ALL {
+            for applied in [0, 2, 3] {
+                let case = case(*desired, *actual, 3, applied);
+                let situation = case.why().situation;
+                let settled = applied == 3 && desired.as_str() == actual.as_str();
+                let called = matches!(situation, Situation::Running | Situation::Stopped);
+                assert!(settled || !called, "{desired} {actual} {applied}: {situation:?}");
+                // The planner has no order for what is called as wanted.
+                assert!(!called || case.cause().is_none(), "{:?}", case.cause());
+            }
+        }
+    }
+}
