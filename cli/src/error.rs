@@ -184,7 +184,7 @@ impl Error {
                 "install this system's CA certificates (Debian: ca-certificates), or give --ca-file"
             }
             Self::Overtaken { workspace, .. } | Self::TimeOut { workspace, .. } => {
-                return Some(format!("`berth get {workspace}` shows how it goes on"));
+                return Some(format!("`berth why {workspace}` says what it waits for and who acts next"));
             }
             Self::AnswerTooLarge { .. }
             | Self::File { .. }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::crypto::KeyRing;
 use crate::metrics::Metrics;
-use crate::{Contacts, Hub};
+use crate::{Contacts, Hub, clock};
 
 /// Shared by all workers; the clones are one.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl Context {
             keys: Arc::new(keys),
             agent_config: Arc::new(agent_config),
             hub: Hub::default(),
-            contacts: Contacts::default(),
+            contacts: Contacts::new(clock::now()),
             metrics,
             random: Arc::new(SystemRandom::new()),
             draining: CancellationToken::new(),

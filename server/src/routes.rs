@@ -64,6 +64,9 @@ pub const ROUTES: &[Route] = {
         route("GET", organization!("/workspaces/{workspace}"), Administrator, || {
             web::get().to(workspaces::get)
         }),
+        route("GET", organization!("/workspaces/{workspace}/why"), Administrator, || {
+            web::get().to(workspaces::why)
+        }),
         route("POST", organization!("/workspaces/{workspace}/start"), Administrator, || {
             web::post().to(workspaces::start)
         }),

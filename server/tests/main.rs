@@ -11,4 +11,5 @@ mod process;
 mod reconcile;
 mod sealing;
 mod support;
+mod why;
 mod workspaces;

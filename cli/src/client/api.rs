@@ -3,6 +3,7 @@
 use berth_schema::api::{
     Agent, AgentCreated, CreateAgent, CreateWorkspace, Paged, RebuildWorkspace, WhoAmI, Workspace,
 };
+use berth_schema::why::Why;
 use berth_schema::{ActualState, DesiredState, Generation};
 use reqwest::header::{HeaderValue, IF_MATCH};
 use serde::de::DeserializeOwned;
@@ -104,6 +105,11 @@ impl Organization {
     pub(crate) async fn workspace(&self, workspace: &WorkspaceRef) -> Result<Workspace, Error> {
         let url = self.url(["workspaces", workspace.as_str()]);
         self.client.send(Call::get(format!("get workspace '{workspace}'"), url)).await
+    }
+
+    pub(crate) async fn why(&self, workspace: &WorkspaceRef) -> Result<Why, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "why"]);
+        self.client.send(Call::get(format!("ask why workspace '{workspace}' is as it is"), url)).await
     }
 
     /// `verb` is `start`, `stop`, `restart` or `terminate`. With `expected` it happens only if nobody changed the

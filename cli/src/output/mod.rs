@@ -4,6 +4,7 @@ mod age;
 mod escape;
 mod objects;
 mod table;
+mod why;
 
 use std::io::{self, IsTerminal as _, Write as _};
 

@@ -122,7 +122,7 @@ fn state(state: ActualState) -> Cell {
     Cell::new(state.as_str(), tone(state))
 }
 
-fn tone(state: ActualState) -> Tone {
+pub(super) fn tone(state: ActualState) -> Tone {
     match state {
         ActualState::Running => Tone::Good,
         ActualState::CreationRequested

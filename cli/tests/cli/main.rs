@@ -13,3 +13,4 @@ mod support;
 mod terminal;
 mod tls;
 mod waiting;
+mod why;

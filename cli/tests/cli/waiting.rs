@@ -88,7 +88,7 @@ async fn a_time_out_says_what_it_waits_for() {
     let ran = ran.says(
         "timed out after 700ms: workspace 'reef' is Stopped; it waits for agent 'here' to apply generation 4",
     );
-    ran.says("`berth get reef`");
+    ran.says("`berth why reef`");
 }
 
 #[tokio::test]

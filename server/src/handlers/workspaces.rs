@@ -4,6 +4,7 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_planner::intent::Wish;
 use berth_schema::api::{Paged, RebuildWorkspace, Workspace};
+use berth_schema::why::Why;
 use serde::Deserialize;
 
 use super::idempotency;
@@ -56,6 +57,14 @@ pub(crate) async fn get(
 ) -> Result<HttpResponse, Error> {
     let workspace = workspaces::get(&context, &who, &path.workspace).await?;
     Ok(found(&workspace))
+}
+
+pub(crate) async fn why(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<web::Json<Why>, Error> {
+    workspaces::why(&context, &who, &path.workspace).await.map(web::Json)
 }
 
 /// A handler for each wish that needs no body.

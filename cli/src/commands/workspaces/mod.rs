@@ -6,6 +6,7 @@ mod delete;
 mod get;
 mod list;
 mod rebuild;
+mod why;
 
 use berth_schema::Generation;
 use clap::Subcommand;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     /// Show one workspace
     #[command(visible_alias = "show")]
     Get(get::Args),
+    /// Say why a workspace is as it is, and who acts next
+    Why(why::Args),
     /// Start workspaces
     #[command(after_help = change::START_HELP)]
     Start(change::Args),
@@ -46,6 +49,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Create(args) => Box::pin(create::run(global, args)).await,
         Command::List(args) => list::run(global, args).await,
         Command::Get(args) => get::run(global, &args).await,
+        Command::Why(args) => why::run(global, &args).await,
         Command::Start(args) => change::run(global, Verb::Start, &args).await,
         Command::Stop(args) => change::run(global, Verb::Stop, &args).await,
         Command::Restart(args) => change::run(global, Verb::Restart, &args).await,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::http::identity::AgentIdentity;
 use crate::{Context, Error, clock};
 use round::Round;
+pub(super) use round::planned;
 
 /// Answers an agent. With nothing to tell, the answer is held until there is, or until the agent's patience ends.
 pub async fn reconcile(

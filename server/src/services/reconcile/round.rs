@@ -180,7 +180,8 @@ fn forget_outdated(plan: &mut Plan, outcomes: &BTreeMap<WorkspaceId, UpdateOutco
         .retain(|planned| outcomes.get(&planned.directive.workspace_id) != Some(&UpdateOutcome::Outdated));
 }
 
-fn planned(row: WorkspaceRow) -> Workspace {
+/// A row as the planner takes it.
+pub(crate) fn planned(row: WorkspaceRow) -> Workspace {
     Workspace {
         reported: row.reported(),
         id: row.id,

@@ -4,11 +4,13 @@ mod change;
 mod create;
 mod form;
 mod look;
+mod why;
 
 pub use change::{change, rebuild};
 pub use create::create;
 pub use form::{CreateForm, NewSpec, spec_of};
 pub use look::{ListQuery, get, list};
+pub use why::why;
 
 use berth_db::{OrganizationConn, WorkspaceView};
 use berth_schema::api::Workspace;

@@ -1,0 +1,44 @@
+//! Why a workspace is as it is. The planner decides; this loads what it needs.
+
+use berth_planner::Snapshot;
+use berth_planner::why::{AgentContact, Circumstances, standing_cause};
+use berth_schema::why::Why;
+
+use super::find;
+use crate::http::identity::Administrator;
+use crate::services::reconcile::planned;
+use crate::{Context, Error, clock};
+
+pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Why, Error> {
+    let (row, agent) = context
+        .database
+        .read(administrator.organization, "why_workspace", async |conn| {
+            let row = find(conn, name_or_id).await?.workspace;
+            let agent = conn.agents().find(row.agent_id).await?.ok_or(Error::NotFound("agent"))?;
+            Ok::<_, Error>((row, agent))
+        })
+        .await?;
+    let now = clock::now();
+    let contact = AgentContact {
+        name: agent.name,
+        revoked_at: agent.revoked_at,
+        last_contact_at: context.contacts.last(agent.id),
+        listening_since: context.contacts.listening_since(),
+    };
+    let (asked_at, actual_state_changed_at) = (row.desired_state_changed_at, row.actual_state_changed_at);
+    let workspace = planned(row);
+    let snapshot = Snapshot {
+        organization_id: administrator.organization,
+        agent_id: agent.id,
+        config: context.agent_config.as_ref().clone(),
+        workspaces: vec![workspace.clone()],
+    };
+    let circumstances = Circumstances {
+        workspace: &workspace,
+        cause: standing_cause(&snapshot, now),
+        asked_at,
+        actual_state_changed_at,
+        agent: &contact,
+    };
+    Ok(berth_planner::why::why(&circumstances, now))
+}
