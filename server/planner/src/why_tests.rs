@@ -5,7 +5,7 @@ use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
     WorkspaceName, WorkspaceSpec,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{AgentContact, Circumstances, standing_cause, why};
 use crate::model::{AgentConfig, Cause, Snapshot, Workspace};
