@@ -25,11 +25,15 @@ pub struct Args {
     #[arg(long, env = "BERTH_AGENT_NAMESPACE", default_value = "berth-agent")]
     pub namespace: String,
 
+    /// File for the agent's own keys, made if it is missing (mode 0600); without it they are in a Secret of that namespace
+    #[arg(long, env = "BERTH_AGENT_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+
     /// PEM file with the certificate authorities of the server; only these are trusted then
     #[arg(long, env = "BERTH_CA_FILE")]
     pub ca_file: Option<PathBuf>,
 
-    /// Allow http:// to a server that is not on this machine: the token and all variables travel in the clear
+    /// Allow http:// to a server that is not on this machine: the token travels in the clear
     #[arg(long, env = "BERTH_ALLOW_HTTP")]
     pub allow_http: bool,
 

@@ -13,6 +13,7 @@ pub mod args;
 pub mod cluster;
 pub mod failure;
 pub mod health;
+pub mod keys;
 pub mod leader;
 pub mod metrics;
 pub mod remove;

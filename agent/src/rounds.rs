@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_agent_core::{Action, Applied, Backoff, Outcome, Pages, Prepared, Task};
+use berth_agent_core::{Action, Applied, Backoff, KeyRing, Opened, Outcome, Pages, Prepared, Task};
 use berth_schema::reconcile::{
     MAX_WAIT_SECONDS, Page, Received, ReconcileRequest, ReconcileResponse, Settings, UpdateType,
     WorkspaceAgentInfo,
 };
+use berth_schema::sealing::PublicKey;
 use berth_schema::{Generation, WorkspaceId};
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::keys::{KeyError, KeyStore};
 use crate::metrics::{Done, Round};
 use crate::server::{Server, ServerError};
 use crate::shared::Shared;
@@ -29,6 +32,8 @@ const CONCURRENCY: usize = 16;
 const ACTION_SECONDS: u64 = 60;
 /// How soon a server that denied the token is asked again.
 const DENIED: Duration = Duration::from_mins(1);
+/// How often it is looked whether another key is due.
+const KEYS_LOOKED_AT: Duration = Duration::from_mins(10);
 /// Below the longest wait that the server allows, so that its own clock decides.
 const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
 
@@ -37,12 +42,31 @@ const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
 pub struct Desk {
     pub cluster: Cluster,
     pub server: Server,
+    pub keys: KeyStore,
     pub shared: Arc<Shared>,
 }
 
 /// Why a term ended by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deposed;
+
+/// Why a round came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum TermError {
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+impl TermError {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Server(error) => error.kind(),
+            Self::Keys(_) => "keys",
+        }
+    }
+}
 
 /// One term of leadership.
 pub struct Term {
@@ -51,6 +75,9 @@ pub struct Term {
     sequence: i64,
     settings: Settings,
     full_due: Instant,
+    keys: KeyRing,
+    keys_due: Instant,
+    registered: Option<PublicKey>,
     backoff: Backoff,
     actions: JoinSet<Action<Applied>>,
     slots: Arc<Semaphore>,
@@ -76,6 +103,9 @@ impl Term {
             sequence: 0,
             settings,
             full_due: Instant::now(),
+            keys: KeyRing::default(),
+            keys_due: Instant::now(),
+            registered: None,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
             actions: JoinSet::new(),
             slots: Arc::new(Semaphore::new(CONCURRENCY)),
@@ -91,11 +121,15 @@ impl Term {
         loop {
             self.act_on_what_is_due();
             let full = self.full_due <= Instant::now();
-            let result = if full { self.full().await } else { self.partial().await };
+            let result = match self.register().await {
+                Ok(()) if full => self.full().await,
+                Ok(()) => self.partial().await,
+                Err(error) => Err(error),
+            };
             let update_type = if full { "full" } else { "partial" };
             let outcome = match result {
                 Ok(outcome) => outcome,
-                Err(ServerError::StaleEpoch { detail }) => {
+                Err(TermError::Server(ServerError::StaleEpoch { detail })) => {
                     tracing::warn!(epoch = self.epoch, detail, "deposed");
                     return Deposed;
                 }
@@ -113,8 +147,24 @@ impl Term {
         self.settings
     }
 
+    /// Sees to it that the server knows the key to seal variables to. A standby that became the leader finds the keys of
+    /// the leader before it.
+    async fn register(&mut self) -> Result<(), TermError> {
+        if self.keys_due <= Instant::now() {
+            self.keys = self.desk.keys.load(Timestamp::now()).await?;
+            self.keys_due = Instant::now() + KEYS_LOOKED_AT;
+        }
+        let newest = self.keys.newest().filter(|newest| self.registered != Some(*newest));
+        if let Some(newest) = newest {
+            self.desk.server.register_key(newest).await?;
+            self.registered = Some(newest);
+            tracing::info!(key = %newest, "the server seals variables to this key now");
+        }
+        Ok(())
+    }
+
     /// Everything, page by page.
-    async fn full(&mut self) -> Result<&'static str, ServerError> {
+    async fn full(&mut self) -> Result<&'static str, TermError> {
         let pages: Pages = self.desk.shared.agent().full();
         for (page, infos) in pages {
             let request = self.request(UpdateType::Full, infos, page);
@@ -128,7 +178,7 @@ impl Term {
     }
 
     /// What is new; with nothing new, the server may hold its answer.
-    async fn partial(&mut self) -> Result<&'static str, ServerError> {
+    async fn partial(&mut self) -> Result<&'static str, TermError> {
         let news = self.desk.shared.agent().news();
         let mut request = self.request(UpdateType::Partial, news, None);
         let held = if request.workspace_agent_infos.is_empty() {
@@ -213,9 +263,10 @@ impl Term {
             Instant::now() + Duration::from_secs(self.settings.full_reconciliation_interval_seconds.max(60)),
         );
         let sent = &request.workspace_agent_infos;
+        let variables = Opened::of(&response, &self.keys, self.desk.cluster.agent, self.epoch);
         let plan = {
             let mut jitter = fastrand::f64;
-            self.desk.shared.agent().respond(sent, response, Instant::now(), &mut jitter)
+            self.desk.shared.agent().respond(sent, response, variables, Instant::now(), &mut jitter)
         };
         self.note_answer();
         for (workspace, skip) in &plan.skipped {
@@ -246,16 +297,16 @@ impl Term {
     }
 
     /// Waits after an error, longer each time; the work goes on.
-    async fn endure(&mut self, error: &ServerError) {
+    async fn endure(&mut self, error: &TermError) {
         let pause = match error {
-            ServerError::Denied { .. } => DENIED,
-            ServerError::Refused { retry_after: Some(asked), .. } => {
+            TermError::Server(ServerError::Denied { .. }) => DENIED,
+            TermError::Server(ServerError::Refused { retry_after: Some(asked), .. }) => {
                 (*asked).min(10 * DENIED).mul_f64(1.0 + 0.1 * fastrand::f64())
             }
             _ => self.backoff.next(fastrand::f64()),
         };
         let source = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(%error, source, retry_seconds = pause.as_secs_f64(), "no answer from the server");
+        tracing::warn!(%error, source, retry_seconds = pause.as_secs_f64(), "the round failed");
         self.desk.shared.health().server_error = Some(error.to_string());
         self.work_for(pause).await;
     }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::cluster::{self, Cluster};
+use crate::keys::KeyStore;
 use crate::leader::{Elector, Verdict};
 use crate::rounds::{Desk, Term};
 use crate::server::Server;
@@ -40,7 +41,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(health::serve(listener, Arc::clone(&shared)));
     let (elector, leads, verdicts) =
         Elector::new(&cluster, &args.namespace, args.lease_identity(), Arc::clone(&shared));
-    let desk = Desk { cluster, server, shared };
+    let keys = match args.key_file {
+        Some(path) => KeyStore::File(path),
+        None => KeyStore::secret(cluster.client.clone(), &args.namespace, agent),
+    };
+    let desk = Desk { cluster, server, keys, shared };
     tasks.spawn(terms(desk, leads, verdicts));
     let mut election = tokio::spawn(elector.run(stop.clone()));
 

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use berth_schema::reconcile::{MAX_MESSAGE_BYTES, ReconcileRequest, ReconcileResponse};
+use berth_schema::sealing::{PublicKey, RegisterKey, RegisteredKey};
 use berth_schema::{AgentToken, Problem};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Certificate, Client, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 /// How long connecting may take.
@@ -37,7 +40,7 @@ pub enum ServerError {
     #[error("the server's answer is larger than {MAX_ANSWER_BYTES} bytes")]
     TooLarge,
     /// Without the parser's own words: they could repeat a value.
-    #[error("the server's answer is no reconcile message (line {line}, column {column})")]
+    #[error("the server's answer cannot be understood (line {line}, column {column})")]
     Malformed { line: usize, column: usize },
 }
 
@@ -60,6 +63,7 @@ impl ServerError {
 pub struct Server {
     client: Client,
     endpoint: Url,
+    key_endpoint: Url,
     token: AgentToken,
 }
 
@@ -78,6 +82,7 @@ impl Server {
             base.set_path(&format!("{}/", base.path()));
         }
         let endpoint = base.join("api/v1/agent/reconcile").context("the server URL cannot be extended")?;
+        let key_endpoint = base.join("api/v1/agent/key").context("the server URL cannot be extended")?;
         let builder = Client::builder()
             .user_agent(concat!("berth-agent/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -91,18 +96,32 @@ impl Server {
             None => builder,
         };
         let client = builder.build().context("cannot make an HTTP client")?;
-        Ok(Self { client, endpoint, token })
+        Ok(Self { client, endpoint, key_endpoint, token })
     }
 
     /// Sends one message and waits for the answer; dropping the future gives the wait up and harms nothing.
     pub async fn reconcile(&self, request: &ReconcileRequest) -> Result<ReconcileResponse, ServerError> {
         let wait = Duration::from_secs(request.wait_seconds) + PATIENCE;
+        self.post(&self.endpoint, wait, request).await
+    }
+
+    /// Has the server seal variables to this key from now on.
+    pub async fn register_key(&self, public_key: PublicKey) -> Result<RegisteredKey, ServerError> {
+        self.post(&self.key_endpoint, PATIENCE, &RegisterKey { public_key }).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        endpoint: &Url,
+        wait: Duration,
+        body: &impl Serialize,
+    ) -> Result<T, ServerError> {
         let response = self
             .client
-            .post(self.endpoint.clone())
+            .post(endpoint.clone())
             .bearer_auth(self.token.expose())
             .timeout(wait)
-            .json(request)
+            .json(body)
             .send()
             .await
             .map_err(unreachable)?;

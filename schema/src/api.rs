@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::sealing::PublicKey;
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId,
@@ -48,6 +49,20 @@ pub struct Agent {
     pub last_contact_at: Option<Timestamp>,
     /// Workspaces that are not Terminated.
     pub workspaces: i64,
+    /// What its variables are sealed to, the newest first; the keys before it show that it has changed. None: it has not
+    /// registered one yet, and its workspaces wait for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealing_keys: Vec<SealingKey>,
+}
+
+/// A key that an agent registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealingKey {
+    pub public_key: PublicKey,
+    pub registered_at: Timestamp,
+    /// When another key took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_at: Option<Timestamp>,
 }
 
 /// The answer to a creation: the only time that the token is shown.

@@ -10,6 +10,7 @@ pub mod names;
 pub mod problem;
 pub mod quantity;
 pub mod reconcile;
+pub mod sealing;
 pub mod spec;
 pub mod state;
 pub mod token;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::variables::VariableBundle;
+use crate::sealing::{Encapsulation, SealedBundle};
 use crate::{ActualState, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
 /// The largest request or response body, in bytes.
@@ -214,8 +214,9 @@ pub struct WorkspaceDirective {
     /// Kubernetes objects in the order of application; the Deployment is the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_to_apply: Option<Vec<Value>>,
+    /// Never in the clear: `ReconcileResponse::sealing` says to which key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variables: Option<VariableBundle>,
+    pub variables: Option<SealedBundle>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -276,4 +277,7 @@ pub struct ReconcileResponse {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orphans: Vec<Orphan>,
     pub settings: Settings,
+    /// Present when any workspace has variables in this answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing: Option<Encapsulation>,
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use berth_schema::api::{
-    Agent, AgentCreated, CreateWorkspace, Paged, StateReason, VariableInput, VariableName, Workspace,
+    Agent, AgentCreated, CreateWorkspace, Paged, SealingKey, StateReason, VariableInput, VariableName,
+    Workspace,
 };
 use berth_schema::reconcile::{
     Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, Orphan,
     OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
     TerminationProgress, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
+use berth_schema::sealing::{Encapsulation, PublicKey, RegisterKey, RegisteredKey, SealedBundle};
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
@@ -104,10 +106,6 @@ fn the_reconcile_request_keeps_its_shape() {
 
 #[test]
 fn the_reconcile_response_keeps_its_shape() {
-    let variables = VariableBundle {
-        environment: BTreeMap::from([("GREETING".to_owned(), SecretValue::new(b"hello".to_vec()))]),
-        files: BTreeMap::from([("key.bin".to_owned(), SecretValue::new(vec![0, 255]))]),
-    };
     check(
         "reconcile-response",
         &ReconcileResponse {
@@ -121,7 +119,7 @@ fn the_reconcile_response_keeps_its_shape() {
                 deployment_resource_version: Some("815".to_owned()),
                 generation: Generation(1),
                 config_to_apply: Some(vec![serde_json::json!({"kind": "Namespace"})]),
-                variables: Some(variables),
+                variables: Some(SealedBundle { position: 0, ciphertext: vec![0, 255] }),
             }],
             orphans: vec![Orphan {
                 workspace_id: workspace_id(),
@@ -130,8 +128,24 @@ fn the_reconcile_response_keeps_its_shape() {
                 verdict: OrphanVerdict::Keep,
             }],
             settings: Settings::default(),
+            sealing: Some(Encapsulation {
+                recipient: PublicKey::new([1; 32]),
+                encapsulated_key: PublicKey::new([2; 32]),
+            }),
         },
     );
+}
+
+#[test]
+fn what_is_sealed_keeps_its_shape() {
+    let bundle = VariableBundle {
+        environment: BTreeMap::from([("GREETING".to_owned(), SecretValue::new(b"hello".to_vec()))]),
+        files: BTreeMap::from([("key.bin".to_owned(), SecretValue::new(vec![0, 255]))]),
+    };
+    check("variable-bundle", &bundle);
+    let public_key = PublicKey::new([1; 32]);
+    check("register-key", &RegisterKey { public_key });
+    check("registered-key", &RegisteredKey { public_key, registered_at: Timestamp::UNIX_EPOCH });
 }
 
 #[test]
@@ -151,6 +165,11 @@ fn the_rest_bodies_keep_their_shape() {
         revoked_at: None,
         last_contact_at: Some(Timestamp::UNIX_EPOCH),
         workspaces: 3,
+        sealing_keys: vec![SealingKey {
+            public_key: PublicKey::new([1; 32]),
+            registered_at: Timestamp::UNIX_EPOCH,
+            superseded_at: None,
+        }],
     };
     check("agent-created", &AgentCreated { agent, token: Some("berth_agt_…".to_owned()) });
     let input = |name: &str, kind, value: Option<&str>, encoded: Option<&str>| VariableInput {

@@ -82,6 +82,7 @@ pub const ROUTES: &[Route] = {
         route("POST", organization!("/workspaces/{workspace}/rebuild"), Administrator, || {
             web::post().to(workspaces::rebuild)
         }),
+        route("POST", "/api/v1/agent/key", Agent, || web::post().to(reconcile::register_key)),
         Route {
             held: Duration::from_secs(MAX_WAIT_SECONDS),
             ..route("POST", "/api/v1/agent/reconcile", Agent, || web::post().to(reconcile::reconcile))

@@ -7,6 +7,7 @@ use berth_schema::reconcile::{
     Action as Wish, OrphanVerdict, Received, ReconcileResponse, TerminationProgress, WorkspaceAgentInfo,
     WorkspaceDirective,
 };
+use berth_schema::variables::VariableBundle;
 use berth_schema::{ActualState, Generation, WorkspaceId};
 
 use crate::index::Index;
@@ -14,6 +15,7 @@ use crate::memory::Memory;
 use crate::plan::{self, Action, Applied, Outcome, Plan, Prepared, Task};
 use crate::policy::Identity;
 use crate::report::{self, Pages};
+use crate::sealing::Opened;
 use crate::work::{Entry, Goal, Skip, Wanted, Work};
 
 /// Everything the agent knows and decides by. It does nothing by itself.
@@ -68,11 +70,13 @@ impl Agent {
         self.work.received()
     }
 
-    /// What the server's answer to a request that held the reports `sent` leads to. `jitter` draws numbers from 0 up to 1.
+    /// What the server's answer to a request that held the reports `sent` leads to. `variables` are those of the answer.
+    /// `jitter` draws numbers from 0 up to 1.
     pub fn respond(
         &mut self,
         sent: &[WorkspaceAgentInfo],
         response: ReconcileResponse,
+        mut variables: Opened,
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
     ) -> Plan {
@@ -104,7 +108,8 @@ impl Agent {
                 self.forget(directive.workspace_id);
                 continue;
             }
-            self.follow(directive, now, jitter, &mut plan);
+            let variables = variables.take(directive.workspace_id);
+            self.follow(directive, variables, now, jitter, &mut plan);
         }
         plan
     }
@@ -143,6 +148,7 @@ impl Agent {
     fn follow(
         &mut self,
         directive: WorkspaceDirective,
+        variables: Option<VariableBundle>,
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
         plan: &mut Plan,
@@ -150,13 +156,14 @@ impl Agent {
         match directive.action {
             Wish::None => self.work.settle(directive.workspace_id, directive.generation, &self.index),
             Wish::Terminate => self.terminate(plan::wanted(&directive, Goal::Gone), now, jitter, plan),
-            Wish::Create | Wish::Update => self.apply(directive, now, jitter, plan),
+            Wish::Create | Wish::Update => self.apply(directive, variables, now, jitter, plan),
         }
     }
 
     fn apply(
         &mut self,
         directive: WorkspaceDirective,
+        variables: Option<VariableBundle>,
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
         plan: &mut Plan,
@@ -166,7 +173,7 @@ impl Agent {
         let prepared = self
             .work
             .admit(&wanted, now)
-            .and_then(|()| plan::prepare(&self.identity, &self.index, directive));
+            .and_then(|()| plan::prepare(&self.identity, &self.index, directive, variables));
         match prepared {
             Ok(apply) => {
                 plan.actions.push(Action::new(&wanted, Task::Apply(Box::new(apply))));

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use berth_schema::reconcile::{ErrorDetails, ErrorType, Orphan, Settings, WorkspaceDirective};
-use berth_schema::variables::{SecretValue, VariableBundle};
+use berth_schema::sealing::SealedBundle;
+use berth_schema::variables::SecretValue;
 use berth_schema::{AgentId, DesiredState, NamespaceName, WorkspaceName};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -80,7 +81,12 @@ fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
 }
 
 fn answer(directives: Vec<WorkspaceDirective>) -> ReconcileResponse {
-    ReconcileResponse { workspaces: directives, orphans: vec![], settings: Settings::default() }
+    ReconcileResponse {
+        workspaces: directives,
+        orphans: vec![],
+        settings: Settings::default(),
+        sealing: None,
+    }
 }
 
 /// Sends the news, as the loop does, and takes one directive for an answer.
@@ -88,7 +94,15 @@ fn round(agent: &mut Agent, mut directive: WorkspaceDirective, now: Instant) -> 
     let sent = agent.news();
     let versions = sent.iter().filter_map(|info| info.latest_k8s_deployment_info.as_ref());
     directive.deployment_resource_version = versions.map(|info| info.resource_version.clone()).next();
-    agent.respond(&sent, answer(vec![directive]), now, &mut || 0.0)
+    let answer = answer(vec![directive]);
+    let variables = opened(&answer);
+    agent.respond(&sent, answer, variables, now, &mut || 0.0)
+}
+
+/// As if every bundle had opened, and was empty.
+fn opened(answer: &ReconcileResponse) -> Opened {
+    let sealed = answer.workspaces.iter().filter(|directive| directive.variables.is_some());
+    sealed.map(|directive| (directive.workspace_id, VariableBundle::default())).collect()
 }
 
 fn done(agent: &mut Agent, plan: &Plan, outcome: Outcome, now: Instant) {
@@ -106,11 +120,13 @@ fn failed() -> Outcome {
 fn secrets_stand_between_the_configuration_and_the_volumes() {
     let mut agent = agent();
     let mut create = directive(Wish::Create, 1);
-    create.variables = Some(VariableBundle {
+    create.variables = Some(SealedBundle { position: 0, ciphertext: vec![] });
+    let bundle = VariableBundle {
         environment: BTreeMap::from([("A".to_owned(), SecretValue::new(b"b\n".to_vec()))]),
         files: BTreeMap::new(),
-    });
-    let plan = round(&mut agent, create, Instant::now());
+    };
+    let opened = [(create.workspace_id, bundle)].into_iter().collect();
+    let plan = agent.respond(&[], answer(vec![create]), opened, Instant::now(), &mut || 0.0);
     let Prepared(Task::Apply(apply)) = &plan.actions[0].stage else { panic!("not an apply") };
     let kinds =
         |manifests: &[crate::Manifest]| manifests.iter().map(|manifest| manifest.kind).collect::<Vec<_>>();
@@ -124,6 +140,19 @@ fn secrets_stand_between_the_configuration_and_the_volumes() {
     assert_eq!(environment["metadata"]["annotations"]["berth.dev/generation"], "1");
     let files = serde_json::to_value(files).expect("JSON");
     assert_eq!((&files["metadata"]["name"], &files["data"]), (&json!("w-file"), &json!({})));
+}
+
+#[test]
+fn variables_that_do_not_open_are_the_workspaces_error_and_nothing_of_it_is_applied() {
+    let mut agent = agent();
+    let mut create = directive(Wish::Create, 1);
+    create.variables = Some(SealedBundle { position: 0, ciphertext: vec![] });
+    let plan = agent.respond(&[], answer(vec![create]), Opened::default(), Instant::now(), &mut || 0.0);
+    assert!(plan.actions.is_empty());
+    assert_eq!(plan.skipped, [(W, Skip::Refused(crate::Refusal::Sealed))]);
+    let news = agent.news();
+    let details = news[0].error_details.as_ref().expect("it is told");
+    assert!(details.error_message.contains("do not open"), "{details:?}");
 }
 
 #[test]
@@ -163,7 +192,8 @@ fn an_answer_from_before_the_proof_is_not_followed_twice() {
     done(&mut agent, &plan, Outcome::Applied, now);
     show(&mut agent, 1);
     agent.tick(now);
-    let late = agent.respond(&[], answer(vec![directive(Wish::Create, 1)]), now, &mut || 0.0);
+    let late =
+        agent.respond(&[], answer(vec![directive(Wish::Create, 1)]), Opened::default(), now, &mut || 0.0);
     assert_eq!((late.actions.len(), late.skipped), (0, vec![(W, Skip::AlreadyProven)]));
     assert!(agent.has_news(), "the server is told");
     hide(&mut agent, Watched::Secret, "w-file");
@@ -196,19 +226,22 @@ fn only_what_is_echoed_by_the_answer_is_acknowledged() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);
     let sent = agent.news();
-    assert_eq!(agent.respond(&sent, answer(vec![]), now, &mut || 0.0).acknowledged, 0);
+    assert_eq!(agent.respond(&sent, answer(vec![]), Opened::default(), now, &mut || 0.0).acknowledged, 0);
     assert!(agent.has_news(), "no echo");
 
     let mut outdated = directive(Wish::None, 1);
     outdated.deployment_resource_version = Some("v0".to_owned());
-    assert_eq!(agent.respond(&sent, answer(vec![outdated]), now, &mut || 0.0).acknowledged, 0);
+    assert_eq!(
+        agent.respond(&sent, answer(vec![outdated]), Opened::default(), now, &mut || 0.0).acknowledged,
+        0
+    );
     assert!(agent.has_news(), "the server took an older report");
 
     // It changes while the answer is on its way.
     show(&mut agent, 2);
     let mut echo = directive(Wish::None, 1);
     echo.deployment_resource_version = Some("v1".to_owned());
-    assert_eq!(agent.respond(&sent, answer(vec![echo]), now, &mut || 0.0).acknowledged, 1);
+    assert_eq!(agent.respond(&sent, answer(vec![echo]), Opened::default(), now, &mut || 0.0).acknowledged, 1);
     assert!(agent.has_news(), "the newer state was not told yet");
     assert_eq!(round(&mut agent, directive(Wish::None, 2), now).acknowledged, 1);
     assert!(!agent.has_news());
@@ -393,11 +426,17 @@ fn terminated_is_told_when_nothing_is_left_and_forgotten_after_the_echo() {
     // A server that has something else on record has not heard it.
     let mut deaf = directive(Wish::Terminate, 2);
     deaf.actual_state = ActualState::Terminating;
-    assert_eq!(agent.respond(&lost, answer(vec![deaf]), later, &mut || 0.0).acknowledged, 0);
+    assert_eq!(
+        agent.respond(&lost, answer(vec![deaf]), Opened::default(), later, &mut || 0.0).acknowledged,
+        0
+    );
     assert_eq!(agent.news(), lost);
     let mut echo = directive(Wish::None, 2);
     echo.actual_state = ActualState::Terminated;
-    assert_eq!(agent.respond(&lost, answer(vec![echo]), later, &mut || 0.0).acknowledged, 1);
+    assert_eq!(
+        agent.respond(&lost, answer(vec![echo]), Opened::default(), later, &mut || 0.0).acknowledged,
+        1
+    );
     assert!(agent.news().is_empty() && agent.received().is_empty());
     assert_eq!(agent.full().map(|(_, infos)| infos.len()).sum::<usize>(), 0, "forgotten");
 }
@@ -418,10 +457,10 @@ fn an_orphan_is_left_alone_until_the_server_knows_that_it_was_terminated() {
         response
     };
     let sent = agent.news();
-    let keep = agent.respond(&sent, orphan(OrphanVerdict::Keep), now, &mut || 0.0);
+    let keep = agent.respond(&sent, orphan(OrphanVerdict::Keep), Opened::default(), now, &mut || 0.0);
     assert_eq!((keep.actions.len(), keep.acknowledged), (0, 1));
     assert!(!agent.has_news(), "told once");
-    let remove = agent.respond(&[], orphan(OrphanVerdict::Remove), now, &mut || 0.0);
+    let remove = agent.respond(&[], orphan(OrphanVerdict::Remove), Opened::default(), now, &mut || 0.0);
     assert!(matches!(remove.actions[0].stage, Prepared(Task::Terminate)));
 }
 

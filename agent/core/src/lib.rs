@@ -6,13 +6,15 @@
 //!
 //! 1. [`Index`]: what the watches have shown, by workspace.
 //! 2. [`Agent::news`], [`Agent::full`]: what the server has not acknowledged, or everything.
-//! 3. [`Agent::respond`]: acknowledgements are remembered, directives become actions, or a reason why not.
-//! 4. [`Agent::finish`]: what became of an action; an error rests its workspace alone and is reported.
+//! 3. [`Opened::of`]: the variables of an answer, which only this agent's keys open.
+//! 4. [`Agent::respond`]: acknowledgements are remembered, directives become actions, or a reason why not.
+//! 5. [`Agent::finish`]: what became of an action; an error rests its workspace alone and is reported.
 
 mod agent;
 mod backoff;
 mod facts;
 mod index;
+mod keys;
 mod kinds;
 pub mod lease;
 mod memory;
@@ -20,6 +22,7 @@ mod plan;
 mod policy;
 mod problems;
 mod report;
+mod sealing;
 mod secrets;
 mod work;
 
@@ -27,9 +30,11 @@ pub use agent::Agent;
 pub use backoff::Backoff;
 pub use facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Unusable, Watched};
 pub use index::{Index, ListVerdict};
+pub use keys::{KeyPair, KeyRing, NoKeyRing};
 pub use kinds::Kind;
 pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, Task};
 pub use policy::{Identity, Manifest, Refusal};
 pub use report::{Pages, bounded};
+pub use sealing::Opened;
 pub use secrets::SecretManifest;
 pub use work::Skip;

@@ -2,6 +2,7 @@
 
 use berth_schema::kubernetes::{environment_secret, file_secret};
 use berth_schema::reconcile::{ErrorDetails, ErrorType, WorkspaceDirective};
+use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 use serde_json::Value;
 
@@ -129,6 +130,7 @@ pub(crate) fn prepare(
     identity: &Identity,
     index: &Index,
     mut directive: WorkspaceDirective,
+    variables: Option<VariableBundle>,
 ) -> Result<Apply, Skip> {
     let objects: Vec<Value> = directive.config_to_apply.take().unwrap_or_default();
     if objects.is_empty() {
@@ -145,12 +147,14 @@ pub(crate) fn prepare(
     if as_wanted && view.proves(directive.generation, &directive.name) {
         return Err(Skip::AlreadyProven);
     }
+    if directive.variables.is_some() && variables.is_none() {
+        return Err(Skip::Refused(Refusal::Sealed));
+    }
     let mut first = identity.check(&directive, objects).map_err(Skip::Refused)?;
     // Secrets follow the configuration and come before whatever mounts or serves them.
     let late = [Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment];
     let at = first.iter().position(|manifest| late.contains(&manifest.kind));
     let then = first.split_off(at.unwrap_or(first.len()));
-    let variables = directive.variables.take();
     let secrets = variables.map(|variables| SecretManifest::both(identity.agent, &directive, variables));
     Ok(Apply { first, secrets, then })
 }

@@ -46,6 +46,10 @@ pub enum Refusal {
     Twice { kind: &'static str, name: String },
     #[error("{0}: the Secrets of the variables are made by the agent alone")]
     VariableSecret(String),
+    #[error(
+        "the workspace's variables do not open: they are not sealed to a key of this agent for this workspace and term"
+    )]
+    Sealed,
     #[error("the namespace would not enforce Pod Security 'restricted' or 'baseline'")]
     PodSecurity,
     #[error("the last object must be the workspace's Deployment, named {0}, and there must be no other")]

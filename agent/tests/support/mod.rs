@@ -7,6 +7,7 @@ use std::time::Instant;
 use berth_agent::cluster::Cluster;
 use berth_agent_core::{Action, Agent, Identity, Prepared};
 use berth_schema::reconcile::{Action as Wish, ReconcileResponse, Settings, WorkspaceDirective};
+use berth_schema::sealing::SealedBundle;
 use berth_schema::variables::{SecretValue, VariableBundle};
 use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName,
@@ -124,8 +125,12 @@ impl World {
             workspaces: vec![self.directive(generation)],
             orphans: vec![],
             settings: Settings::default(),
+            sealing: None,
         };
-        let mut plan = agent.respond(&[], response, Instant::now(), &mut || 0.0);
+        let environment = BTreeMap::from([("A".to_owned(), SecretValue::new(b"hunter2".to_vec()))]);
+        let bundle = VariableBundle { environment, files: BTreeMap::new() };
+        let variables = [(self.workspace, bundle)].into_iter().collect();
+        let mut plan = agent.respond(&[], response, variables, Instant::now(), &mut || 0.0);
         plan.actions.pop().unwrap_or_else(|| panic!("no action: {:?}", plan.skipped))
     }
 
@@ -141,7 +146,6 @@ impl World {
         namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("restricted");
         let mut deployment = object("apps/v1", "Deployment", "w");
         deployment["spec"]["template"]["metadata"]["labels"] = self.labels();
-        let environment = BTreeMap::from([("A".to_owned(), SecretValue::new(b"hunter2".to_vec()))]);
         WorkspaceDirective {
             workspace_id: self.workspace,
             name: WorkspaceName::new("w").expect("a name"),
@@ -156,7 +160,7 @@ impl World {
                 object("v1", "PersistentVolumeClaim", "w-data"),
                 deployment,
             ]),
-            variables: Some(VariableBundle { environment, files: BTreeMap::new() }),
+            variables: Some(SealedBundle { position: 0, ciphertext: vec![] }),
         }
     }
 }

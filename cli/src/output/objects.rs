@@ -1,6 +1,6 @@
 //! How the API's objects look.
 
-use berth_schema::api::{Agent, Workspace};
+use berth_schema::api::{Agent, SealingKey, Workspace};
 use berth_schema::{ActualState, DesiredState};
 use jiff::{SignedDuration, Timestamp};
 
@@ -96,15 +96,34 @@ impl Show for Agent {
     }
 
     fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
-        vec![
+        let mut details = vec![
             ("Name", (&self.name).into()),
             ("State", agent_state(self, now)),
             ("Last contact", last_contact(self, now)),
             ("Workspaces", self.workspaces.into()),
+        ];
+        details.extend(sealing_keys(self, now));
+        details.extend([
             ("Created", format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into()),
             ("Id", self.id.into()),
-        ]
+        ]);
+        details
     }
+}
+
+/// The key in use, and those before it: a key that changed without a reason is worth a question.
+fn sealing_keys(agent: &Agent, now: Timestamp) -> Vec<(&'static str, Cell)> {
+    if agent.sealing_keys.is_empty() {
+        return vec![("Sealing key", Cell::new("none yet: its workspaces wait for it", Tone::Bad))];
+    }
+    let line = |key: &SealingKey| match key.superseded_at {
+        None => {
+            let since = age(key.registered_at, now);
+            ("Sealing key", format!("{}, for {since}", key.public_key).into())
+        }
+        Some(until) => ("Key before", format!("{}, until {} ago", key.public_key, age(until, now)).into()),
+    };
+    agent.sealing_keys.iter().map(line).collect()
 }
 
 /// The proven generation where it lags behind the wanted one.

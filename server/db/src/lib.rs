@@ -22,6 +22,7 @@
 //! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
 //! | `tokens()` | `insert`, `find`, `list`, `revoke` |
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance` |
+//! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `workspaces()` | `insert`, `find`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `for_full_reconcile`, `pending`, `for_partial_reconcile`, `apply_updates` |
 //! | `variables()` | `insert`, `load` |
 //! | `idempotency_keys()` | `claim` |
@@ -45,6 +46,7 @@ mod organizations;
 mod page;
 mod schema;
 mod scope;
+mod sealing_keys;
 mod tokens;
 mod transaction;
 mod variables;
@@ -60,6 +62,7 @@ pub use notify::{IntentEvent, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};
 pub use page::{Cursor, PageRequest};
 pub use scope::OrganizationConn;
+pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use tokens::{NewToken, TokenRow, Tokens};
 pub use transaction::Body;
 pub use variables::{DataKey, SealedVariable, SealedVariables, Variables};

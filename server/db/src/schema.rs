@@ -41,6 +41,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    agent_sealing_keys (organization_id, agent_id, public_key) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        public_key -> Bytea,
+        registered_at -> Timestamptz,
+        superseded_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     workspaces (organization_id, agent_id, id) {
         organization_id -> Uuid,
         agent_id -> Uuid,
@@ -108,6 +118,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
+    agent_sealing_keys,
     agents,
     idempotency_keys,
     organizations,

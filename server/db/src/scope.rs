@@ -10,7 +10,9 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
-use crate::{Agents, IdempotencyKeys, Notifications, Organizations, Tokens, Variables, Workspaces};
+use crate::{
+    Agents, IdempotencyKeys, Notifications, Organizations, SealingKeys, Tokens, Variables, Workspaces,
+};
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
 ///
@@ -48,6 +50,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn agents(&self) -> Agents<'_> {
         Agents(self)
+    }
+
+    pub fn sealing_keys(&self) -> SealingKeys<'_> {
+        SealingKeys(self)
     }
 
     pub fn workspaces(&self) -> Workspaces<'_> {

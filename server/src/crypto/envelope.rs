@@ -27,6 +27,8 @@ pub enum CryptoError {
     Commitment,
     #[error("a value does not open: it was changed or belongs elsewhere")]
     Value,
+    #[error("the agent's key is none that anything can be sealed to")]
+    Recipient,
     #[error("no random numbers can be had from the system")]
     Random,
     #[error("the cipher refused to work")]

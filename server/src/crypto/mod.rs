@@ -1,13 +1,17 @@
-//! Envelope encryption of variables at rest.
+//! Envelope encryption of variables at rest, and their sealing on the way.
 //!
 //! A key-encryption key (a file, [`KeyRing`]) wraps one data key per workspace; the data key seals the values. Wrapping keys
 //! are derived with a random salt and used once, so the key-encryption key's own limit of nonces is never near. Nobody
 //! outside this module chooses a nonce or a key id.
+//!
+//! On the way to an agent they are sealed to its own key ([`Sealer`]): what ends TLS in between sees none of them.
 
 mod aad;
+mod bundle;
 mod envelope;
 mod kek;
 
 pub use aad::{Label, Owner};
+pub use bundle::Sealer;
 pub use envelope::{CryptoError, DataKey, SealedValue};
 pub use kek::{Kek, KeyRing, KeyRingError};

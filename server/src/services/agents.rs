@@ -1,13 +1,18 @@
 //! Agents: created, looked at, revoked.
 
-use berth_db::{AgentRow, Cursor, NewAgent, OrganizationConn, PageRequest, ResourceKind, constraints};
-use berth_schema::api::{Agent, AgentCreated, Paged};
+use berth_db::{
+    AgentRow, Cursor, NewAgent, OrganizationConn, PageRequest, Registration, ResourceKind, SealingKeyRow,
+    constraints,
+};
+use berth_schema::api::{Agent, AgentCreated, Paged, SealingKey};
+use berth_schema::sealing::{PublicKey, RegisteredKey};
 use berth_schema::{AgentId, AgentName};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::idempotency::{Creation, Idempotency, claim};
 use super::{paging, tokens};
-use crate::http::identity::Administrator;
+use crate::crypto::Sealer;
+use crate::http::identity::{Administrator, AgentIdentity};
 use crate::{Context, Error, clock};
 
 /// Creates an agent. Its token is in the answer to the first request alone.
@@ -28,11 +33,10 @@ pub async fn create(
             if let Some(earlier) =
                 claim(conn, administrator, idempotency, ResourceKind::Agent, id.into()).await?
             {
-                let (row, workspaces) = find(conn, &earlier.to_string()).await?;
-                return Ok(Creation::Repeated((row, workspaces)));
+                return Ok(Creation::Repeated(find(conn, &earlier.to_string()).await?));
             }
             let inserted = conn.agents().insert(&agent, now).await;
-            inserted.map(|row| Creation::New((row, 0))).map_err(|error| {
+            inserted.map(|row| Creation::New(Seen { row, workspaces: 0, keys: vec![] })).map_err(|error| {
                 if error.violates(constraints::AGENT_NAME) {
                     return Error::NameTaken { what: "an agent", name: name.to_string() };
                 }
@@ -41,13 +45,13 @@ pub async fn create(
         })
         .await?;
     Ok(match stored {
-        Creation::New((row, workspaces)) => {
-            info!(agent = %row.id, name = %row.name, "agent created");
-            let agent = show(context, row, workspaces);
+        Creation::New(seen) => {
+            info!(agent = %seen.row.id, name = %seen.row.name, "agent created");
+            let agent = show(context, seen);
             Creation::New(AgentCreated { agent, token: Some(token.expose().to_owned()) })
         }
-        Creation::Repeated((row, workspaces)) => {
-            Creation::Repeated(AgentCreated { agent: show(context, row, workspaces), token: None })
+        Creation::Repeated(seen) => {
+            Creation::Repeated(AgentCreated { agent: show(context, seen), token: None })
         }
     })
 }
@@ -57,28 +61,30 @@ pub async fn list(
     administrator: &Administrator,
     page: &PageRequest,
 ) -> Result<Paged<Agent>, Error> {
-    let (rows, counts) = context
+    let (rows, counts, mut keys) = context
         .database
         .read(administrator.organization, "list_agents", async |conn| {
             let rows = conn.agents().list(page).await?;
             let ids: Vec<AgentId> = rows.iter().map(|row| row.id).collect();
             let counts = conn.agents().workspace_counts(&ids).await?;
-            Ok::<_, Error>((rows, counts))
+            let keys = conn.sealing_keys().of(&ids).await?;
+            Ok::<_, Error>((rows, counts, keys))
         })
         .await?;
     let cursor = |row: &AgentRow| Cursor::new(row.created_at, row.id);
     Ok(paging::page(rows, page, cursor, |row| {
         let workspaces = counts.get(&row.id).copied().unwrap_or(0);
-        show(context, row, workspaces)
+        let keys = keys.remove(&row.id).unwrap_or_default();
+        show(context, Seen { row, workspaces, keys })
     }))
 }
 
 pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Agent, Error> {
-    let (row, workspaces) = context
+    let seen = context
         .database
         .read(administrator.organization, "get_agent", async |conn| find(conn, name_or_id).await)
         .await?;
-    Ok(show(context, row, workspaces))
+    Ok(show(context, seen))
 }
 
 /// Ends an agent's access. Its workspaces go on running; what is held for it is answered.
@@ -88,22 +94,65 @@ pub async fn revoke(
     name_or_id: &str,
 ) -> Result<Agent, Error> {
     let now = clock::now();
-    let (row, workspaces) = context
+    let seen = context
         .database
         .transaction(administrator.organization, "revoke_agent", async |conn| {
-            let (row, _) = find(conn, name_or_id).await?;
+            let Seen { row, .. } = find(conn, name_or_id).await?;
             if conn.agents().revoke(row.id, now).await? {
                 conn.notifications().notify_agent(row.id).await?;
             }
             find(conn, &row.id.to_string()).await
         })
         .await?;
-    info!(agent = %row.id, "agent revoked");
-    Ok(show(context, row, workspaces))
+    info!(agent = %seen.row.id, "agent revoked");
+    Ok(show(context, seen))
 }
 
-/// The agent of that id, revoked or not, or the living one of that name; with the number of its workspaces.
-async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<(AgentRow, i64), Error> {
+/// Puts a key of the agent into use: what is sealed from now on is sealed to it. A change is for everybody to see, since
+/// whoever holds the agent's token could make it.
+pub async fn register_key(
+    context: &Context,
+    agent: &AgentIdentity,
+    public_key: PublicKey,
+) -> Result<RegisteredKey, Error> {
+    Sealer::new(public_key).map_err(|error| Error::field("public_key", error.to_string()))?;
+    let now = clock::now();
+    let registration = context
+        .database
+        .transaction(agent.organization, "register_key", async |conn| {
+            let key = *public_key.as_bytes();
+            let registration = conn.sealing_keys().register(agent.agent, key, now).await?;
+            if !matches!(registration, Registration::Known(_)) {
+                conn.notifications().notify_agent(agent.agent).await?;
+            }
+            Ok::<_, Error>(registration)
+        })
+        .await?;
+    let row = match registration {
+        Registration::Known(row) => row,
+        Registration::First(row) => {
+            info!(agent = %agent.agent, key = %public_key, "the agent registered its sealing key");
+            row
+        }
+        Registration::Changed { current, before } => {
+            let before = PublicKey::new(before);
+            warn!(agent = %agent.agent, key = %public_key, %before, "the agent's sealing key has changed");
+            current
+        }
+    };
+    Ok(RegisteredKey { public_key, registered_at: row.registered_at })
+}
+
+/// An agent and what is shown beside its row.
+struct Seen {
+    row: AgentRow,
+    workspaces: i64,
+    /// The newest first.
+    keys: Vec<SealingKeyRow>,
+}
+
+/// The agent of that id, revoked or not, or the living one of that name.
+async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Seen, Error> {
     let row = match (name_or_id.parse::<AgentId>(), AgentName::new(name_or_id)) {
         (Ok(id), _) => conn.agents().find(id).await?,
         (_, Ok(name)) => conn.agents().find_by_name(&name).await?,
@@ -112,10 +161,12 @@ async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<(AgentRow
     let row = row.ok_or(Error::NotFound("agent"))?;
     let counts = conn.agents().workspace_counts(&[row.id]).await?;
     let workspaces = counts.get(&row.id).copied().unwrap_or(0);
-    Ok((row, workspaces))
+    let keys = conn.sealing_keys().of(&[row.id]).await?.remove(&row.id).unwrap_or_default();
+    Ok(Seen { row, workspaces, keys })
 }
 
-fn show(context: &Context, row: AgentRow, workspaces: i64) -> Agent {
+fn show(context: &Context, seen: Seen) -> Agent {
+    let Seen { row, workspaces, keys } = seen;
     Agent {
         id: row.id,
         name: row.name,
@@ -123,5 +174,13 @@ fn show(context: &Context, row: AgentRow, workspaces: i64) -> Agent {
         revoked_at: row.revoked_at,
         last_contact_at: context.contacts.last(row.id),
         workspaces,
+        sealing_keys: keys
+            .into_iter()
+            .map(|key| SealingKey {
+                public_key: PublicKey::new(key.public_key),
+                registered_at: key.registered_at,
+                superseded_at: key.superseded_at,
+            })
+            .collect(),
     }
 }

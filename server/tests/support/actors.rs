@@ -5,11 +5,13 @@ use std::sync::OnceLock;
 
 use berth_schema::api::{AgentCreated, Workspace};
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, UpdateType, WorkspaceAgentInfo};
+use berth_schema::variables::VariableBundle;
 use berth_schema::{AccessToken, AgentId, OrganizationId};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::Reply;
+use super::sealing::Key;
 
 fn client() -> Client {
     static INSTALLED: OnceLock<()> = OnceLock::new();
@@ -104,12 +106,14 @@ impl Admin {
     pub(crate) async fn create_agent(&self, name: &str) -> Agent {
         let created: AgentCreated =
             self.post(&self.path("/agents"), &json!({"name": name})).await.expect(201);
-        Agent {
+        let agent = Agent {
             address: self.address,
             client: client(),
             id: created.agent.id,
             token: created.token.expect("a new agent's token is shown"),
-        }
+        };
+        agent.register(agent.key()).await.expect::<Value>(200);
+        agent
     }
 
     pub(crate) async fn create(&self, body: &Value) -> Reply {
@@ -144,6 +148,20 @@ requests!(Agent, self => Some(&self.token));
 pub(crate) const RECONCILE: &str = "/api/v1/agent/reconcile";
 
 impl Agent {
+    /// The key that it registers when it is created.
+    pub(crate) fn key(&self) -> Key {
+        Key::new(self.id.as_uuid().as_bytes())
+    }
+
+    pub(crate) async fn register(&self, key: Key) -> Reply {
+        self.post("/api/v1/agent/key", &json!({"public_key": key.public})).await
+    }
+
+    /// The variables of a workspace in an answer to a message of the first epoch.
+    pub(crate) fn variables(&self, response: &ReconcileResponse, workspace: &str) -> Option<VariableBundle> {
+        self.key().open(self.id, 1, response, workspace)
+    }
+
     pub(crate) async fn send(&self, request: &ReconcileRequest) -> Reply {
         self.post(RECONCILE, &serde_json::to_value(request).expect("JSON")).await
     }

@@ -5,6 +5,7 @@ mod app;
 pub(crate) mod cluster;
 pub(crate) mod postgres;
 mod reply;
+pub(crate) mod sealing;
 
 pub(crate) use actors::{Admin, Agent, Anyone, Requests, message, send};
 pub(crate) use app::App;

@@ -3,7 +3,7 @@
 use berth_agent_core::{ObjectKey, Observed, Watched};
 use berth_schema::kubernetes::{AGENT_ID, GENERATION, WORKSPACE_ID, WORKSPACE_NAME};
 use berth_schema::reconcile::{Action, WorkspaceDirective};
-use berth_schema::variables::VariableBundle;
+use berth_schema::sealing::SealedBundle;
 use berth_schema::{ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceName};
 use berth_transcript::{Words, workspace_id};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -103,7 +103,7 @@ pub(crate) fn directive(
         deployment_resource_version: words.text("echo").map(str::to_owned),
         generation,
         config_to_apply: configured.then(|| objects(workspace, &namespace, generation, words.text("kind"))),
-        variables: words.has("variables").then(VariableBundle::default),
+        variables: words.has("variables").then(|| SealedBundle { position: 0, ciphertext: vec![] }),
     })
 }
 

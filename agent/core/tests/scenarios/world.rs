@@ -20,6 +20,7 @@ use berth_schema::reconcile::{
     ErrorDetails, ErrorType, Orphan, OrphanVerdict, ReconcileResponse, Settings, WorkspaceAgentInfo,
     WorkspaceDirective,
 };
+use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 use berth_transcript::{Words, World, expand, workspace_id, workspace_name};
 
@@ -159,9 +160,12 @@ impl Cluster {
             workspaces: std::mem::take(&mut self.directives),
             orphans: std::mem::take(&mut self.orphans),
             settings: Settings::default(),
+            sealing: None,
         };
+        let sealed = response.workspaces.iter().filter(|directive| directive.variables.is_some());
+        let variables = sealed.map(|directive| (directive.workspace_id, VariableBundle::default())).collect();
         let sent = std::mem::take(&mut self.sent);
-        let plan = self.agent.respond(&sent, response, self.now, &mut || 0.0);
+        let plan = self.agent.respond(&sent, response, variables, self.now, &mut || 0.0);
         let mut lines = vec![format!("{} of {} acknowledged", plan.acknowledged, sent.len())];
         let skipped = plan
             .skipped

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use berth_agent_core::{Action, Applied, Backoff, Outcome, Prepared, Task};
+use berth_agent_core::{Action, Applied, Backoff, Opened, Outcome, Prepared, Task};
 use berth_schema::reconcile::{
     ErrorDetails, ErrorType, MAX_WAIT_SECONDS, Orphan, OrphanVerdict, Page, Received, ReconcileRequest,
     ReconcileResponse, Settings, UpdateType, WorkspaceAgentInfo,
 };
+use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, WorkspaceId};
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
@@ -207,7 +208,10 @@ impl Term {
         let sent = &request.workspace_agent_infos;
         let dice = self.process.env.dice.clone();
         let now = self.process.now();
-        let plan = self.process.agent.borrow_mut().respond(sent, response, now, &mut || dice.unit());
+        let sealed = response.workspaces.iter().filter(|directive| directive.variables.is_some());
+        let variables = sealed.map(|directive| (directive.workspace_id, VariableBundle::default())).collect();
+        let mut jitter = || dice.unit();
+        let plan = self.process.agent.borrow_mut().respond(sent, response, variables, now, &mut jitter);
         for (workspace, skip) in &plan.skipped {
             self.process.say(|| format!("does not follow the directive for {workspace}: {skip:?}"));
         }
@@ -234,10 +238,14 @@ impl Term {
             namespace: info.namespace.clone(),
             verdict: OrphanVerdict::Keep,
         });
-        let response =
-            ReconcileResponse { workspaces: vec![], orphans: orphans.collect(), settings: self.settings };
+        let response = ReconcileResponse {
+            workspaces: vec![],
+            orphans: orphans.collect(),
+            settings: self.settings,
+            sealing: None,
+        };
         let now = self.process.now();
-        self.process.agent.borrow_mut().respond(sent, response, now, &mut || 0.0);
+        self.process.agent.borrow_mut().respond(sent, response, Opened::default(), now, &mut || 0.0);
     }
 
     async fn work_for(&mut self, pause: Duration) {

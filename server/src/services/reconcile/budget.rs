@@ -9,21 +9,31 @@ use berth_schema::reconcile::{
 };
 use berth_schema::{Generation, WorkspaceId};
 
+use super::variables::Wanted;
 use crate::Error;
+use crate::http::identity::AgentIdentity;
 
 /// Left for what surrounds the directives.
 const RESERVED: usize = 256 * 1024;
 
-/// The answer of a plan. What the agent does not hold yet goes first, so that a directive which it cannot carry out
-/// never keeps others out of the message.
-pub(super) fn within_a_message(plan: Plan, request: &ReconcileRequest) -> Result<ReconcileResponse, Error> {
+/// The answer of a plan, with the variables sealed. What the agent does not hold yet goes first, so that a directive which
+/// it cannot carry out never keeps others out of the message.
+pub(super) fn within_a_message(
+    plan: Plan,
+    variables: Wanted,
+    agent: &AgentIdentity,
+    request: &ReconcileRequest,
+) -> Result<ReconcileResponse, Error> {
     let held: HashSet<(WorkspaceId, Generation)> =
         request.received.iter().map(|received| (received.workspace_id, received.generation)).collect();
     let mut directives: Vec<WorkspaceDirective> =
         plan.directives.into_iter().map(|planned| planned.directive).collect();
     directives.sort_by_key(|directive| held.contains(&(directive.workspace_id, directive.generation)));
+    let sealing = variables.seal(agent, request.epoch, &mut directives).map_err(Error::internal)?;
+    // What is cut off was sealed last: the rest opens without it.
     fit(&mut directives, MAX_MESSAGE_BYTES - RESERVED).map_err(Error::internal)?;
-    Ok(ReconcileResponse { workspaces: directives, orphans: plan.orphans, settings: Settings::default() })
+    let (workspaces, orphans) = (directives, plan.orphans);
+    Ok(ReconcileResponse { workspaces, orphans, settings: Settings::default(), sealing })
 }
 
 /// Cuts the list where its JSON would pass `limit`; the first one always stays.
@@ -39,7 +49,7 @@ fn fit(directives: &mut Vec<WorkspaceDirective>, limit: usize) -> serde_json::Re
     Ok(())
 }
 
-/// Counts bytes and keeps none: directives may hold variables.
+/// Counts bytes and keeps none.
 struct Counter(usize);
 
 impl Write for Counter {

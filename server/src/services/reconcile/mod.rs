@@ -1,4 +1,4 @@
-//! An agent's round. Everything that is decided is decided by the planner; this loads, stores, decrypts and waits.
+//! An agent's round. Everything that is decided is decided by the planner; this loads, stores, decrypts, seals and waits.
 
 mod budget;
 mod round;
@@ -31,10 +31,10 @@ pub async fn reconcile(
         // 2. Listen before looking: what changes in between must not be slept through.
         let mut subscription = context.hub.subscribe(agent.agent);
         // 3. Look, decide, store (one transaction).
-        let outcome = round.run().await?;
+        let (plan, variables) = round.run().await?;
         // 4. Answer, or wait for a reason to look again. Waiting costs the database nothing.
-        if outcome.has_news || Instant::now() >= deadline || context.draining.is_cancelled() {
-            return budget::within_a_message(outcome, request);
+        if plan.has_news || Instant::now() >= deadline || context.draining.is_cancelled() {
+            return budget::within_a_message(plan, variables, agent, request);
         }
         let _held = context.metrics.hold();
         tokio::select! {

@@ -8,7 +8,7 @@ use berth_schema::WorkspaceId;
 use berth_schema::reconcile::{MAX_WORKSPACES, ReconcileRequest, UpdateType};
 use tracing::{debug, warn};
 
-use super::variables::{self, Unreadable};
+use super::variables::{self, Unreadable, Wanted};
 use crate::http::identity::AgentIdentity;
 use crate::{Context, Error, clock};
 
@@ -39,9 +39,9 @@ impl<'a> Round<'a> {
         Self { again: true, ..self }
     }
 
-    /// A plan that is stored already.
-    pub(super) async fn run(&self) -> Result<Plan, Error> {
-        let plan = self
+    /// A plan that is stored already, and the variables that go with it.
+    pub(super) async fn run(&self) -> Result<(Plan, Wanted), Error> {
+        let (plan, variables) = self
             .context
             .database
             .transaction(self.agent.organization, "reconcile", async |conn| self.transact(conn).await)
@@ -57,10 +57,10 @@ impl<'a> Round<'a> {
                 "the agent reports workspaces that are not its own; they are ignored"
             );
         }
-        Ok(plan)
+        Ok((plan, variables))
     }
 
-    async fn transact(&self, conn: &OrganizationConn<'_>) -> Result<Plan, Error> {
+    async fn transact(&self, conn: &OrganizationConn<'_>) -> Result<(Plan, Wanted), Error> {
         // 1. Whether this agent is still heard, and where its message stands in the order of its messages.
         let news = self.take_note(conn).await?;
         // 2. What there is.
@@ -69,7 +69,7 @@ impl<'a> Round<'a> {
         let now = clock::now();
         let mut plan = berth_planner::reconcile(&snapshot, self.request, now);
         // 4. The variables that go with it, each workspace's on its own.
-        let unreadable = variables::attach(self.context, self.agent, conn, &mut plan).await?;
+        let (variables, unreadable) = variables::open_wanted(self.context, self.agent, conn, &plan).await?;
         if !unreadable.is_empty() {
             self.set_aside(&snapshot, &mut plan, &unreadable);
         }
@@ -84,7 +84,7 @@ impl<'a> Round<'a> {
             let outcomes = conn.workspaces().apply_updates(report, &updates, now).await?;
             forget_outdated(&mut plan, &outcomes);
         }
-        Ok(plan)
+        Ok((plan, variables))
     }
 
     /// Whether the message is newer than every one before. Only one that reports something is worth a write.

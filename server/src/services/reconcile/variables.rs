@@ -1,64 +1,130 @@
-//! The variables that go with a plan, opened here and sent once.
+//! The variables that go with a plan: opened here, sealed to the agent's key, sent once.
+
+use std::collections::BTreeMap;
 
 use berth_db::{OrganizationConn, SealedVariables};
 use berth_planner::{Plan, Workspace, WorkspaceUpdate};
 use berth_schema::api::StateReason;
-use berth_schema::reconcile::{Action, Received};
+use berth_schema::reconcile::{Action, Received, WorkspaceDirective};
+use berth_schema::sealing::{Binding, Encapsulation, PublicKey};
 use berth_schema::variables::{VariableBundle, VariableKind};
 use berth_schema::{ActualState, Generation, WorkspaceId};
 use tracing::error;
 
-use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner, SealedValue};
+use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner, SealedValue, Sealer};
 use crate::http::identity::AgentIdentity;
 use crate::{Context, Error};
 
-/// A workspace that cannot run, because what it needs does not open.
+/// The variables that directives want, in the clear for as long as it takes to seal them, and to whom they go.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    recipient: Option<PublicKey>,
+    bundles: BTreeMap<WorkspaceId, VariableBundle>,
+}
+
+/// A workspace that cannot run, because what it needs cannot be given to its agent.
 pub(super) struct Unreadable {
     pub(super) workspace: WorkspaceId,
     generation: Generation,
-    cause: CryptoError,
+    cause: Cause,
+}
+
+#[derive(Clone, Debug)]
+enum Cause {
+    /// They cannot be opened here.
+    Locked(CryptoError),
+    /// They could be opened by nobody there.
+    NoKey,
 }
 
 /// Opens the variables that directives want. A workspace whose variables do not open is answered for by itself and holds
-/// up no other.
-pub(super) async fn attach(
+/// up no other. An agent without a key gets none.
+pub(super) async fn open_wanted(
     context: &Context,
     agent: &AgentIdentity,
     conn: &OrganizationConn<'_>,
-    plan: &mut Plan,
-) -> Result<Vec<Unreadable>, Error> {
-    let wanted: Vec<WorkspaceId> = plan
+    plan: &Plan,
+) -> Result<(Wanted, Vec<Unreadable>), Error> {
+    let directives: Vec<&WorkspaceDirective> = plan
         .directives
         .iter()
         .filter(|planned| planned.variables_wanted)
-        .map(|planned| planned.directive.workspace_id)
+        .map(|planned| &planned.directive)
         .collect();
-    if wanted.is_empty() {
-        return Ok(Vec::new());
+    if directives.is_empty() {
+        return Ok((Wanted::default(), Vec::new()));
     }
-    let sealed = conn.variables().load(agent.agent, &wanted).await?;
-    let mut unreadable = Vec::new();
-    for directive in plan
-        .directives
-        .iter_mut()
-        .filter(|planned| planned.variables_wanted)
-        .map(|planned| &mut planned.directive)
-    {
+    let unreadable = |directive: &WorkspaceDirective, cause| Unreadable {
+        workspace: directive.workspace_id,
+        generation: directive.generation,
+        cause,
+    };
+    let Some(key) = conn.sealing_keys().current(agent.agent).await? else {
+        let all = directives.into_iter().map(|directive| unreadable(directive, Cause::NoKey));
+        return Ok((Wanted::default(), all.collect()));
+    };
+    let ids: Vec<WorkspaceId> = directives.iter().map(|directive| directive.workspace_id).collect();
+    let sealed = conn.variables().load(agent.agent, &ids).await?;
+    let mut wanted = Wanted { recipient: Some(PublicKey::new(key.public_key)), bundles: BTreeMap::new() };
+    let mut locked = Vec::new();
+    for directive in directives {
         let owner = Owner { organization: agent.organization, workspace: directive.workspace_id };
         let opened = match sealed.get(&directive.workspace_id) {
             Some(sealed) => open(&context.keys, owner, sealed),
             None => Ok(VariableBundle::default()),
         };
         match opened {
-            Ok(bundle) => directive.variables = Some(bundle),
+            Ok(bundle) => {
+                wanted.bundles.insert(directive.workspace_id, bundle);
+            }
             Err(cause) => {
                 error!(workspace = %directive.workspace_id, %cause, "the variables of a workspace do not open");
-                let (workspace, generation) = (directive.workspace_id, directive.generation);
-                unreadable.push(Unreadable { workspace, generation, cause });
+                locked.push(unreadable(directive, Cause::Locked(cause)));
             }
         }
     }
-    Ok(unreadable)
+    Ok((wanted, locked))
+}
+
+impl Wanted {
+    /// Seals each bundle to its place: one exchange of keys for all of them, in the order of the directives.
+    pub(super) fn seal(
+        mut self,
+        agent: &AgentIdentity,
+        epoch: i64,
+        directives: &mut [WorkspaceDirective],
+    ) -> Result<Option<Encapsulation>, CryptoError> {
+        let Some(recipient) = self.recipient else { return Ok(None) };
+        let mut sealer = Sealer::new(recipient)?;
+        for directive in directives {
+            let Some(bundle) = self.bundles.remove(&directive.workspace_id) else { continue };
+            let binding = Binding {
+                agent: agent.agent,
+                epoch,
+                workspace: directive.workspace_id,
+                generation: directive.generation,
+            };
+            directive.variables = Some(sealer.seal(&binding, &bundle)?);
+        }
+        Ok(Some(sealer.encapsulation()))
+    }
+}
+
+impl Cause {
+    fn reason(&self) -> StateReason {
+        match self {
+            Self::Locked(cause) => StateReason {
+                reason: "VariablesUnreadable".to_owned(),
+                message: format!("its variables cannot be decrypted, so it cannot run: {cause}"),
+            },
+            Self::NoKey => StateReason {
+                reason: "AgentHasNoKey".to_owned(),
+                message: "its agent has registered no key to seal variables to, so it cannot run: look at the agent's log, \
+                          and whether it is as new as the server"
+                    .to_owned(),
+            },
+        }
+    }
 }
 
 fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<VariableBundle, CryptoError> {
@@ -88,10 +154,7 @@ impl Unreadable {
 
     /// Makes the plan say so: nothing is applied, and the workspace is in error with this reason.
     pub(super) fn record(&self, row: Option<&Workspace>, plan: &mut Plan) {
-        let reason = StateReason {
-            reason: "VariablesUnreadable".to_owned(),
-            message: format!("its variables cannot be decrypted, so it cannot run: {}", self.cause),
-        };
+        let reason = self.cause.reason();
         for planned in &mut plan.directives {
             if planned.directive.workspace_id == self.workspace {
                 planned.directive.action = Action::None;
