@@ -38,7 +38,7 @@ pub enum KeyError {
 /// Where they are. Every process of an agent has the same.
 #[derive(Clone)]
 pub enum KeyStore {
-    Secret { api: Api<Secret>, name: String },
+    Secret { api: Box<Api<Secret>>, name: String },
     File(PathBuf),
 }
 
@@ -52,7 +52,8 @@ impl KeyStore {
     /// A Secret in the agent's own namespace. Its name holds the agent's id: several agents may share a namespace. It has
     /// no label of Berth's, so that no watch takes it for a workspace's.
     pub fn secret(client: Client, namespace: &str, agent: AgentId) -> Self {
-        Self::Secret { api: Api::namespaced(client, namespace), name: format!("berth-agent-keys-{agent}") }
+        let api = Box::new(Api::namespaced(client, namespace));
+        Self::Secret { api, name: format!("berth-agent-keys-{agent}") }
     }
 
     /// The keys, with a new one if that is due.

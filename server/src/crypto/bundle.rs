@@ -75,9 +75,9 @@ mod tests {
         let mut bundle = VariableBundle::default();
         bundle.files.insert("f".to_owned(), SecretValue::new(vec![0, 255]));
         let bindings = [binding(), binding()];
-        let sealed: Vec<_> =
+        let bundles: Vec<_> =
             bindings.iter().map(|binding| sealer.seal(binding, &bundle).expect("sealed")).collect();
-        assert_eq!([sealed[0].position, sealed[1].position], [0, 1]);
+        assert_eq!([bundles[0].position, bundles[1].position], [0, 1]);
         let encapsulated = sealer.encapsulation().encapsulated_key;
         let encapsulated = Deserializable::from_bytes(encapsulated.as_bytes()).expect("a key");
         let open = |private| {
@@ -90,15 +90,18 @@ mod tests {
             .expect("a context")
         };
         let mut context = open(&private);
-        assert!(context.open(&sealed[1].ciphertext, &bindings[1].associated_data()).is_err(), "out of order");
-        assert!(context.open(&sealed[0].ciphertext, &bindings[1].associated_data()).is_err(), "misplaced");
-        for (sealed, binding) in sealed.iter().zip(&bindings) {
+        assert!(
+            context.open(&bundles[1].ciphertext, &bindings[1].associated_data()).is_err(),
+            "out of order"
+        );
+        assert!(context.open(&bundles[0].ciphertext, &bindings[1].associated_data()).is_err(), "misplaced");
+        for (sealed, binding) in bundles.iter().zip(&bindings) {
             let plain = context.open(&sealed.ciphertext, &binding.associated_data()).expect("opens");
             let back: VariableBundle = serde_json::from_slice(&plain).expect("a bundle");
             assert_eq!(back.files["f"].expose(), [0, 255]);
         }
         let (other, _) = X25519HkdfSha256::derive_keypair(&[2; 32]);
-        assert!(open(&other).open(&sealed[0].ciphertext, &bindings[0].associated_data()).is_err());
+        assert!(open(&other).open(&bundles[0].ciphertext, &bindings[0].associated_data()).is_err());
     }
 
     #[test]
