@@ -13,6 +13,7 @@ pub mod reconcile;
 pub mod sealing;
 pub mod spec;
 pub mod state;
+pub mod timeline;
 pub mod token;
 pub mod variables;
 pub mod why;

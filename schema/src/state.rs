@@ -81,6 +81,20 @@ states!(
     }
 );
 
+states!(
+    /// Who made a workspace change.
+    TransitionCause {
+        /// Somebody with a token, through the REST API.
+        User,
+        /// The agent, by what it reported.
+        Agent,
+        /// The server by itself: the second half of a restart.
+        Server,
+        /// A lifecycle rule.
+        Lifecycle,
+    }
+);
+
 impl DesiredState {
     /// The replicas of the Deployment under this desired state; `None` when there shall be no Deployment.
     pub const fn replicas(self) -> Option<i32> {

@@ -14,10 +14,12 @@ use berth_schema::reconcile::{
     TerminationProgress, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
 use berth_schema::sealing::{Encapsulation, PublicKey, RegisterKey, RegisteredKey, SealedBundle};
+use berth_schema::state::TransitionCause;
+use berth_schema::timeline::Transition;
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
-    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, NamespaceName, Problem,
+    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, NamespaceName, Problem, TokenId,
     WorkspaceId, WorkspaceName,
 };
 use jiff::Timestamp;
@@ -260,6 +262,31 @@ fn why_keeps_its_shape() {
                 last_contact_at: Some(Timestamp::UNIX_EPOCH),
                 revoked_at: None,
             },
+        },
+    );
+}
+
+#[test]
+fn a_timeline_keeps_its_shape() {
+    check(
+        "timeline",
+        &Paged {
+            items: vec![Transition {
+                number: 7,
+                at: Timestamp::UNIX_EPOCH,
+                desired_state: DesiredState::Stopped,
+                actual_state: ActualState::Failed,
+                reason: Some(StateReason {
+                    reason: "CrashLoopBackOff".to_owned(),
+                    message: "container main: back-off".to_owned(),
+                }),
+                generation: Generation(4),
+                applied_generation: Generation(3),
+                cause: TransitionCause::User,
+                token_id: Some(TokenId::from(Uuid::from_u128(5))),
+                token: Some("first administrator".to_owned()),
+            }],
+            next: Some("7".to_owned()),
         },
     );
 }

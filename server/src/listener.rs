@@ -1,17 +1,18 @@
 //! Carries the database's notifications to the polls that are held here.
 
-use berth_db::IntentEvent;
+use berth_db::Event;
 use futures::{Stream, StreamExt as _};
 
 use crate::Hub;
 
 /// Wakes polls until the stream ends, which it does not: whoever runs this stops it.
-pub(crate) async fn run(events: impl Stream<Item = IntentEvent>, hub: Hub) {
+pub(crate) async fn run(events: impl Stream<Item = Event>, hub: Hub) {
     futures::pin_mut!(events);
     while let Some(event) = events.next().await {
         match event {
-            IntentEvent::Changed(agent) => hub.wake(agent),
-            IntentEvent::Reconnected => hub.wake_all(),
+            Event::Intent(agent) => hub.wake(agent),
+            Event::Workspaces(_) => {}
+            Event::Reconnected => hub.wake_all(),
         }
     }
 }

@@ -67,6 +67,9 @@ pub const ROUTES: &[Route] = {
         route("GET", organization!("/workspaces/{workspace}/why"), Administrator, || {
             web::get().to(workspaces::why)
         }),
+        route("GET", organization!("/workspaces/{workspace}/timeline"), Administrator, || {
+            web::get().to(workspaces::timeline)
+        }),
         route("POST", organization!("/workspaces/{workspace}/start"), Administrator, || {
             web::post().to(workspaces::start)
         }),

@@ -7,7 +7,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
-use berth_db::IntentEvent;
+use berth_db::Event;
 use futures::Stream;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
@@ -60,7 +60,7 @@ fn ended(what: &str, result: &Result<std::io::Result<()>, JoinError>) {
 pub fn start(
     context: &Context,
     options: &HttpOptions,
-    events: impl Stream<Item = IntentEvent> + Send + 'static,
+    events: impl Stream<Item = Event> + Send + 'static,
 ) -> anyhow::Result<Running> {
     let listeners = options.listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
     let metrics_listener = bind(&options.metrics_listen)?;

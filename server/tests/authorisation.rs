@@ -41,6 +41,7 @@ const TABLE: &[Row] = &[
     ("GET", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/why", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/timeline", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/start", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/stop", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/restart", ORGANIZATION),

@@ -11,5 +11,6 @@ mod process;
 mod reconcile;
 mod sealing;
 mod support;
+mod timeline;
 mod why;
 mod workspaces;

@@ -3,6 +3,7 @@
 use berth_schema::api::{
     Agent, AgentCreated, CreateAgent, CreateWorkspace, Paged, RebuildWorkspace, WhoAmI, Workspace,
 };
+use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 use berth_schema::{ActualState, DesiredState, Generation};
 use reqwest::header::{HeaderValue, IF_MATCH};
@@ -110,6 +111,16 @@ impl Organization {
     pub(crate) async fn why(&self, workspace: &WorkspaceRef) -> Result<Why, Error> {
         let url = self.url(["workspaces", workspace.as_str(), "why"]);
         self.client.send(Call::get(format!("ask why workspace '{workspace}' is as it is"), url)).await
+    }
+
+    /// The newest transition first.
+    pub(crate) async fn timeline(
+        &self,
+        workspace: &WorkspaceRef,
+        listing: &Listing,
+    ) -> Result<Paged<Transition>, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "timeline"]);
+        self.list(&format!("get the timeline of workspace '{workspace}'"), &url, listing).await
     }
 
     /// `verb` is `start`, `stop`, `restart` or `terminate`. With `expected` it happens only if nobody changed the

@@ -4,11 +4,13 @@ mod age;
 mod escape;
 mod objects;
 mod table;
+mod timeline;
 mod why;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use berth_schema::api::Paged;
+use berth_schema::timeline::Transition;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -119,6 +121,22 @@ impl Printer {
         } else {
             table::details_plain(details)
         }
+    }
+
+    /// A page of a timeline that came the newest first; a person reads it the other way round.
+    pub(crate) fn timeline(
+        self,
+        page: &Paged<Transition>,
+        format: Format,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let text = match format {
+            Format::Table | Format::Wide => self.table(&timeline::COLUMNS, &timeline::rows(&page.items, now)),
+            Format::Json => json(page)?,
+            Format::Yaml => yaml(page)?,
+            Format::Name => table::lines(page.items.iter().map(|item| item.number.to_string())),
+        };
+        write(&text)
     }
 
     /// Label and value pairs that are no object of the API.

@@ -11,6 +11,7 @@ mod login;
 mod problems;
 mod support;
 mod terminal;
+mod timeline;
 mod tls;
 mod waiting;
 mod why;

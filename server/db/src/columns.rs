@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use berth_schema::api::{StateReason, VariableName};
+use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
 use berth_schema::{
     ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, WorkspaceName, WorkspaceSpec,
@@ -98,6 +99,7 @@ impl From<NullableJson<StateReason>> for Option<StateReason> {
 }
 
 into_fields! {
-    Parsed: ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, VariableKind, WorkspaceName;
+    Parsed: ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, TransitionCause, VariableKind,
+        WorkspaceName;
     Json: WorkspaceSpec, Vec<VariableName>;
 }

@@ -5,11 +5,12 @@
 //!
 //! ```no_run
 //! # use berth_db::*; use berth_schema::*; use jiff::Timestamp;
-//! # async fn example(database: &Database, organization: OrganizationId, id: WorkspaceId) -> Result<(), DbError> {
+//! # async fn example(database: &Database, organization: OrganizationId, id: WorkspaceId, token: TokenId) -> Result<(), DbError> {
 //! let view = database
 //!     .transaction(organization, "stop_workspace", async |conn| {
 //!         let stop = Intent::Desired(DesiredState::Stopped);
-//!         let view = conn.workspaces().change_intent(id, None, &stop, Timestamp::now()).await?;
+//!         let by = ChangedBy::User(token);
+//!         let view = conn.workspaces().change_intent(id, None, &stop, by, Timestamp::now()).await?;
 //!         conn.notifications().notify_agent(view.workspace.agent_id).await?;
 //!         Ok::<_, DbError>(view)
 //!     })
@@ -24,6 +25,7 @@
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `workspaces()` | `insert`, `find`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `for_full_reconcile`, `pending`, `for_partial_reconcile`, `apply_updates` |
+//! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load` |
 //! | `idempotency_keys()` | `claim` |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
@@ -49,6 +51,7 @@ mod scope;
 mod sealing_keys;
 mod tokens;
 mod transaction;
+mod transitions;
 mod variables;
 mod workspaces;
 
@@ -58,13 +61,14 @@ pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};
 pub use migrate::{migrate, revert_all, versions};
-pub use notify::{IntentEvent, Notifications, listen};
+pub use notify::{Event, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};
 pub use page::{Cursor, PageRequest};
 pub use scope::OrganizationConn;
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use tokens::{NewToken, TokenRow, Tokens};
 pub use transaction::Body;
+pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Variables};
 pub use workspaces::{
     AgentPage, Intent, IntentChange, NewWorkspace, Report, UpdateOutcome, WorkspaceFilter, WorkspaceRow,

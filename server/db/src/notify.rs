@@ -1,29 +1,32 @@
-//! Waking the servers that hold an agent's long poll. It is a hint: what is true stands in the tables.
+//! Waking the servers that hold an agent's long poll or a watcher's stream. It is a hint: what is true stands in the tables.
 
 use std::time::Duration;
 
-use berth_schema::AgentId;
+use berth_schema::{AgentId, OrganizationId};
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, Notification};
 use tracing::{info, warn};
 
 use crate::connect::{self, Raw};
 use crate::error::DbError;
 use crate::scope::OrganizationConn;
+use crate::transitions::CHANNEL as WORKSPACES;
 
-const CHANNEL: &str = "berth_intent";
+const INTENT: &str = "berth_intent";
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What a listener is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IntentEvent {
+pub enum Event {
     /// What users want of this agent's workspaces changed, and is committed.
-    Changed(AgentId),
+    Intent(AgentId),
+    /// A workspace of this organisation changed in any way that is worth a transition, and that is committed.
+    Workspaces(OrganizationId),
     /// The connection is new: whatever happened before may have been missed, so everyone who waits must look. It is also
     /// the first event.
     Reconnected,
@@ -42,7 +45,7 @@ pub struct Notifications<'a>(pub(crate) &'a OrganizationConn<'a>);
 impl Notifications<'_> {
     /// Wakes whoever waits for intent of this agent, on every server.
     pub async fn notify_agent(&self, agent: AgentId) -> Result<(), DbError> {
-        let statement = diesel::select(pg_notify(CHANNEL, agent.to_string()));
+        let statement = diesel::select(pg_notify(INTENT, agent.to_string()));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
         Ok(())
     }
@@ -51,7 +54,7 @@ impl Notifications<'_> {
 /// Listens on a connection of its own, and connects again whenever it breaks, after 0.1 s to 10 s. The stream does not end.
 ///
 /// An error is only that the URL is none.
-pub fn listen(url: &str) -> Result<impl Stream<Item = IntentEvent> + Send + use<>, DbError> {
+pub fn listen(url: &str) -> Result<impl Stream<Item = Event> + Send + use<>, DbError> {
     let config = connect::parse(url)?;
     let start = Listener { config, connected: None, backoff: FIRST_BACKOFF };
     Ok(futures::stream::unfold(start, |mut listener| async move { Some((listener.next().await, listener)) })
@@ -66,30 +69,30 @@ struct Listener {
 
 /// A live connection. Dropping it ends the task that drives it.
 struct Connected {
-    notifications: mpsc::UnboundedReceiver<AgentId>,
+    notifications: mpsc::UnboundedReceiver<Event>,
     /// Postgres closes the session when the client is gone.
     _client: Client,
     _driver: JoinSet<()>,
 }
 
 impl Listener {
-    async fn next(&mut self) -> IntentEvent {
+    async fn next(&mut self) -> Event {
         loop {
             if let Some(connected) = &mut self.connected {
-                if let Some(agent) = connected.notifications.recv().await {
-                    return IntentEvent::Changed(agent);
+                if let Some(event) = connected.notifications.recv().await {
+                    return event;
                 }
                 self.connected = None;
             }
             match Connected::new(&self.config).await {
                 Ok(connected) => {
-                    info!("listening for changes of intent");
+                    info!("listening for changes");
                     self.connected = Some(connected);
                     self.backoff = FIRST_BACKOFF;
-                    return IntentEvent::Reconnected;
+                    return Event::Reconnected;
                 }
                 Err(error) => {
-                    warn!(error = &error as &dyn std::error::Error, "cannot listen for changes of intent");
+                    warn!(error = &error as &dyn std::error::Error, "cannot listen for changes");
                     tokio::time::sleep(self.backoff).await;
                     self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
                 }
@@ -112,7 +115,7 @@ impl Connected {
                 client
             }
         };
-        client.batch_execute(&format!("SET ROLE berth_app; LISTEN {CHANNEL}")).await?;
+        client.batch_execute(&format!("SET ROLE berth_app; LISTEN {INTENT}; LISTEN {WORKSPACES}")).await?;
         Ok(Self { notifications, _client: client, _driver: driver })
     }
 }
@@ -121,16 +124,16 @@ type Message = Option<Result<AsyncMessage, tokio_postgres::Error>>;
 
 /// Moves the connection's messages until it breaks or nobody listens.
 async fn drive(
-    sender: mpsc::UnboundedSender<AgentId>,
+    sender: mpsc::UnboundedSender<Event>,
     poll_message: impl FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Message>,
 ) {
     let mut messages = futures::stream::poll_fn(poll_message);
     while let Some(message) = messages.next().await {
         match message {
-            Ok(AsyncMessage::Notification(notification)) => match notification.payload().parse() {
-                Ok(agent) if sender.send(agent).is_ok() => {}
-                Ok(_) => return,
-                Err(_) => warn!("a notification that names no agent"),
+            Ok(AsyncMessage::Notification(notification)) => match event(&notification) {
+                Some(event) if sender.send(event).is_ok() => {}
+                Some(_) => return,
+                None => warn!("a notification that names nobody"),
             },
             Ok(_) => {}
             Err(error) => {
@@ -138,5 +141,13 @@ async fn drive(
                 return;
             }
         }
+    }
+}
+
+fn event(notification: &Notification) -> Option<Event> {
+    match notification.channel() {
+        INTENT => notification.payload().parse().ok().map(Event::Intent),
+        WORKSPACES => notification.payload().parse().ok().map(Event::Workspaces),
+        _ => None,
     }
 }

@@ -73,6 +73,25 @@ diesel::table! {
         actual_state_changed_at -> Timestamptz,
         living -> Bool,
         pending -> Bool,
+        transitions -> BigInt,
+    }
+}
+
+diesel::table! {
+    workspace_transitions (organization_id, agent_id, workspace_id, number) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        workspace_id -> Uuid,
+        number -> BigInt,
+        at -> Timestamptz,
+        desired_state -> Text,
+        actual_state -> Text,
+        reason -> Nullable<Jsonb>,
+        generation -> BigInt,
+        applied_generation -> BigInt,
+        cause -> Text,
+        token_id -> Nullable<Uuid>,
+        written_in -> BigInt,
     }
 }
 
@@ -123,6 +142,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     organizations,
     workspace_data_keys,
+    workspace_transitions,
     workspace_variables,
     workspaces,
 );

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    Agents, IdempotencyKeys, Notifications, Organizations, SealingKeys, Tokens, Variables, Workspaces,
+    Agents, IdempotencyKeys, Notifications, Organizations, SealingKeys, Tokens, Transitions, Variables,
+    Workspaces,
 };
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
@@ -58,6 +59,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn workspaces(&self) -> Workspaces<'_> {
         Workspaces(self)
+    }
+
+    pub fn transitions(&self) -> Transitions<'_> {
+        Transitions(self)
     }
 
     pub fn variables(&self) -> Variables<'_> {

@@ -10,4 +10,5 @@ mod migrations;
 mod notify;
 mod reconcile;
 mod support;
+mod transitions;
 mod workspaces;

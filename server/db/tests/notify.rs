@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use berth_db::{DbError, IntentEvent, listen};
+use berth_db::{DbError, Event, listen};
 use futures::{Stream, StreamExt};
 
 use crate::support::{World, client};
 
-async fn next(events: &mut (impl Stream<Item = IntentEvent> + Unpin)) -> IntentEvent {
+async fn next(events: &mut (impl Stream<Item = Event> + Unpin)) -> Event {
     tokio::time::timeout(Duration::from_secs(10), events.next())
         .await
         .expect("in time")
@@ -27,26 +27,26 @@ async fn notify(world: &World, fail: bool) {
 async fn a_commit_wakes_who_listens_and_a_rollback_does_not() {
     let world = World::new().await;
     let mut events = Box::pin(listen(&world.url).expect("a URL"));
-    assert_eq!(next(&mut events).await, IntentEvent::Reconnected);
+    assert_eq!(next(&mut events).await, Event::Reconnected);
     notify(&world, true).await;
     let neighbour = world.neighbour().await;
     notify(&neighbour, false).await;
-    assert_eq!(next(&mut events).await, IntentEvent::Changed(neighbour.agent));
+    assert_eq!(next(&mut events).await, Event::Intent(neighbour.agent));
     notify(&world, false).await;
-    assert_eq!(next(&mut events).await, IntentEvent::Changed(world.agent));
+    assert_eq!(next(&mut events).await, Event::Intent(world.agent));
 }
 
 #[tokio::test]
 async fn a_broken_connection_is_made_again_and_said() {
     let world = World::new().await;
     let mut events = Box::pin(listen(&world.url).expect("a URL"));
-    assert_eq!(next(&mut events).await, IntentEvent::Reconnected);
+    assert_eq!(next(&mut events).await, Event::Reconnected);
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND query LIKE '%LISTEN%' AND pid <> pg_backend_pid()";
     assert_eq!(client(&world.url).await.query(kill, &[]).await.expect("works").len(), 1);
-    assert_eq!(next(&mut events).await, IntentEvent::Reconnected);
+    assert_eq!(next(&mut events).await, Event::Reconnected);
     notify(&world, false).await;
-    assert_eq!(next(&mut events).await, IntentEvent::Changed(world.agent));
+    assert_eq!(next(&mut events).await, Event::Intent(world.agent));
 }
 
 #[tokio::test]

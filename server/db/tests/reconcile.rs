@@ -1,4 +1,4 @@
-use berth_db::{AgentPage, DbError, Intent, IntentChange, Report, UpdateOutcome, WorkspaceUpdate};
+use berth_db::{AgentPage, ChangedBy, DbError, Intent, IntentChange, Report, UpdateOutcome, WorkspaceUpdate};
 use berth_schema::api::StateReason;
 use berth_schema::variables::VariableKind;
 use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId};
@@ -35,7 +35,9 @@ async fn want(world: &World, id: WorkspaceId, desired: DesiredState) {
     world
         .database
         .transaction(world.organization, "test", async |conn| {
-            conn.workspaces().change_intent(id, None, &Intent::Desired(desired), after(5)).await
+            conn.workspaces()
+                .change_intent(id, None, &Intent::Desired(desired), ChangedBy::User(world.token), after(5))
+                .await
         })
         .await
         .expect("works");

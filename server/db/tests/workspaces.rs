@@ -1,4 +1,6 @@
-use berth_db::{Conflict, DataKey, DbError, DbErrorKind, Intent, SealedVariable, WorkspaceView, constraints};
+use berth_db::{
+    ChangedBy, Conflict, DataKey, DbError, DbErrorKind, Intent, SealedVariable, WorkspaceView, constraints,
+};
 use berth_schema::variables::VariableKind;
 use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId, WorkspaceSpec};
 use uuid::Uuid;
@@ -14,7 +16,9 @@ async fn change(
     world
         .database
         .transaction(world.organization, "test", async |conn| {
-            conn.workspaces().change_intent(id, expected, intent, after(1)).await
+            conn.workspaces()
+                .change_intent(id, expected, intent, ChangedBy::User(world.token), after(1))
+                .await
         })
         .await
 }

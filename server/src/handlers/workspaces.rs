@@ -4,6 +4,7 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_planner::intent::Wish;
 use berth_schema::api::{Paged, RebuildWorkspace, Workspace};
+use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 use serde::Deserialize;
 
@@ -13,7 +14,7 @@ use crate::http::headers::{IdempotencyKey, IfMatch, etag};
 use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
 use crate::services::idempotency::Creation;
-use crate::services::workspaces::{self, CreateForm, ListQuery};
+use crate::services::workspaces::{self, CreateForm, ListQuery, TimelineQuery};
 use crate::{Context, Error};
 
 /// The names in the path; the organisation was checked with the identity.
@@ -65,6 +66,14 @@ pub(crate) async fn why(
     path: web::Path<Path>,
 ) -> Result<web::Json<Why>, Error> {
     workspaces::why(&context, &who, &path.workspace).await.map(web::Json)
+}
+
+pub(crate) async fn timeline(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: query }: As<Administrator, Query<TimelineQuery>>,
+) -> Result<web::Json<Paged<Transition>>, Error> {
+    workspaces::timeline(&context, &who, &path.workspace, &query.0).await.map(web::Json)
 }
 
 /// A handler for each wish that needs no body.

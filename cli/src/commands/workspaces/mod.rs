@@ -6,6 +6,7 @@ mod delete;
 mod get;
 mod list;
 mod rebuild;
+mod timeline;
 mod why;
 
 use berth_schema::Generation;
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Get(get::Args),
     /// Say why a workspace is as it is, and who acts next
     Why(why::Args),
+    /// Show what a workspace went through, and how long each phase lasted
+    Timeline(timeline::Args),
     /// Start workspaces
     #[command(after_help = change::START_HELP)]
     Start(change::Args),
@@ -50,6 +53,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::List(args) => list::run(global, args).await,
         Command::Get(args) => get::run(global, &args).await,
         Command::Why(args) => why::run(global, &args).await,
+        Command::Timeline(args) => timeline::run(global, &args).await,
         Command::Start(args) => change::run(global, Verb::Start, &args).await,
         Command::Stop(args) => change::run(global, Verb::Stop, &args).await,
         Command::Restart(args) => change::run(global, Verb::Restart, &args).await,

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::{WorkspaceView, Workspaces};
 use crate::error::{Conflict, DbError};
 use crate::schema::workspaces;
+use crate::transitions::ChangedBy;
 
 /// The actual state, unless it is one that can be believed only when it was proven on purpose.
 const NOT_TERMINATED: &str = "CASE actual_state WHEN 'Terminated' THEN 'Unknown' ELSE actual_state END";
@@ -46,8 +47,8 @@ pub enum Intent {
 impl Workspaces<'_> {
     /// Stores a workspace at its first generation, `CreationRequested`. [`crate::constraints::WORKSPACE_NAME`] when a
     /// living workspace has the name: the transaction is lost then, and another name needs another one.
-    pub async fn insert(&self, workspace: &NewWorkspace, now: Timestamp) -> Result<(), DbError> {
-        let now = jiff_diesel::Timestamp::from(now);
+    pub async fn insert(&self, workspace: &NewWorkspace, moment: Timestamp) -> Result<(), DbError> {
+        let now = jiff_diesel::Timestamp::from(moment);
         let statement = diesel::insert_into(workspaces::table).values((
             workspaces::organization_id.eq(self.0.key()),
             workspaces::agent_id.eq(workspace.agent_id.as_uuid()),
@@ -63,9 +64,10 @@ impl Workspaces<'_> {
             workspaces::created_by.eq(workspace.created_by.as_uuid()),
             workspaces::desired_state_changed_at.eq(now),
             workspaces::actual_state_changed_at.eq(now),
+            workspaces::transitions.eq(1),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
-        Ok(())
+        self.0.transitions().record(workspace.id, ChangedBy::User(workspace.created_by), moment).await
     }
 
     /// Stores a change of intent and raises the generation in the same statement; answers with the workspace as it is
@@ -79,9 +81,13 @@ impl Workspaces<'_> {
         id: WorkspaceId,
         expected: Option<Generation>,
         intent: &Intent,
+        by: ChangedBy,
         now: Timestamp,
     ) -> Result<WorkspaceView, DbError> {
         let changed = self.change(id, expected, intent, now).await?;
+        if changed {
+            self.0.transitions().record(id, by, now).await?;
+        }
         let current = self.find(id).await?.ok_or_else(DbError::not_found)?;
         if changed {
             Ok(current)
@@ -123,6 +129,7 @@ impl Workspaces<'_> {
         }
         let statement = statement.set((
             workspaces::generation.eq(workspaces::generation + 1),
+            workspaces::transitions.eq(workspaces::transitions + 1),
             desired,
             rebuilt,
             unproven,

@@ -62,6 +62,8 @@ pub struct WorkspaceRow {
     pub desired_state_changed_at: Timestamp,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub actual_state_changed_at: Timestamp,
+    /// The number of its newest transition.
+    pub transitions: i64,
 }
 
 impl WorkspaceRow {

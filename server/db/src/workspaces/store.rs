@@ -13,11 +13,15 @@ use uuid::Uuid;
 
 use super::{Report, WorkspaceUpdate};
 use crate::error::DbError;
+use crate::transitions::KEPT_TRANSITIONS;
 
 /// Locks what differs in the order of ids, writes it, and destroys the keys of what is gone for good. Rows that say the
 /// same already are neither written nor locked. An observation is stored whatever users did meanwhile. A change of
 /// intent, and the end of a workspace, only upon the generation that was seen: a workspace that was gone before somebody
 /// wanted it gone may be on its way back.
+///
+/// What moved (a state, the generation, its proof, or that there is a reason at all) is written down as a transition, the
+/// oldest beyond [`KEPT_TRANSITIONS`] are forgotten, and whoever watches the organisation is told once.
 ///
 /// Answers with the ids of the rows that were written.
 pub(super) struct StoreReport<'a> {
@@ -80,7 +84,11 @@ impl QueryId for StoreReport<'_> {
 
 /// Behind the thirteen parameters, which later parts name by their numbers.
 const STORE: &str = "), newer AS MATERIALIZED (
-    SELECT r.* FROM workspaces w JOIN report r ON r.id = w.id
+    SELECT r.*,
+        (w.actual_state, w.applied_generation, w.desired_state, w.generation, w.reason IS NULL) IS DISTINCT FROM
+        (r.actual_state, r.applied_generation, coalesce(r.desired_state, w.desired_state),
+         coalesce(r.generation, w.generation), r.reason IS NULL) AS moved
+    FROM workspaces w JOIN report r ON r.id = w.id
     WHERE w.organization_id = $9 AND w.agent_id = $10 AND w.living
       AND (w.applied_epoch IS NULL OR (w.applied_epoch, w.applied_sequence) < ($11, $12))
       AND (w.generation = r.seen OR (r.desired_state IS NULL AND r.actual_state <> 'Terminated'))
@@ -102,14 +110,30 @@ const STORE: &str = "), newer AS MATERIALIZED (
         desired_state = coalesce(r.desired_state, w.desired_state),
         desired_state_changed_at =
             CASE WHEN r.desired_state IS NULL THEN w.desired_state_changed_at ELSE $13 END,
-        generation = coalesce(r.generation, w.generation)
+        generation = coalesce(r.generation, w.generation),
+        transitions = w.transitions + r.moved::int
     FROM newer r WHERE w.organization_id = $9 AND w.agent_id = $10 AND w.id = r.id
-    RETURNING w.id, w.living
-), shredded AS (
+    RETURNING w.id, w.living, w.transitions, w.desired_state, w.actual_state, w.reason, w.generation,
+        w.applied_generation, r.moved, r.desired_state IS NOT NULL AS by_server
+), told AS (
+    INSERT INTO workspace_transitions (organization_id, agent_id, workspace_id, number, at, desired_state, actual_state,
+                                       reason, generation, applied_generation, cause)
+    SELECT $9, $10, s.id, s.transitions, $13, s.desired_state, s.actual_state, s.reason, s.generation,
+        s.applied_generation, CASE WHEN s.by_server THEN 'Server' ELSE 'Agent' END
+    FROM stored s WHERE s.moved
+    RETURNING workspace_id, number
+), pruned AS (
+    DELETE FROM workspace_transitions t USING told
+    WHERE t.organization_id = $9 AND t.agent_id = $10 AND t.workspace_id = told.workspace_id AND t.number <= told.number - ";
+
+/// Behind the number of transitions that are kept.
+const SHRED: &str = "), shredded AS (
     DELETE FROM workspace_data_keys k USING stored s
     WHERE k.organization_id = $9 AND k.agent_id = $10 AND k.workspace_id = s.id AND NOT s.living
+), hinted AS (
+    SELECT pg_notify('berth_workspaces', $9::text) IS NULL AS sent FROM (SELECT FROM told LIMIT 1) AS any_of_them
 )
-SELECT id FROM stored";
+SELECT id FROM stored WHERE (SELECT count(*) FROM hinted WHERE sent IS NOT NULL) >= 0";
 
 impl QueryFragment<Pg> for StoreReport<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -143,6 +167,8 @@ impl QueryFragment<Pg> for StoreReport<'_> {
         out.push_sql(", ");
         out.push_bind_param::<Timestamptz, _>(&self.now)?;
         out.push_sql(STORE);
+        out.push_sql(&KEPT_TRANSITIONS.to_string());
+        out.push_sql(SHRED);
         Ok(())
     }
 }

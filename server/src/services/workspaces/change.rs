@@ -1,6 +1,6 @@
 //! Changes of what a user wants. Each raises the generation; a repeated one changes nothing.
 
-use berth_db::{Intent, OrganizationConn, WorkspaceView};
+use berth_db::{ChangedBy, Intent, OrganizationConn, WorkspaceView};
 use berth_planner::intent::{Transition, Wish, transition};
 use berth_schema::Generation;
 use berth_schema::api::{RebuildWorkspace, Workspace};
@@ -49,7 +49,7 @@ async fn decide(
         let attempt = context
             .database
             .transaction(administrator.organization, operation(wish), async |conn| {
-                once(conn, name_or_id, wish, seen, spec).await
+                once(conn, name_or_id, wish, seen, spec, ChangedBy::User(administrator.token)).await
             })
             .await;
         match attempt {
@@ -81,6 +81,7 @@ async fn once(
     wish: Wish,
     seen: Option<Generation>,
     spec: Option<&NewSpec>,
+    by: ChangedBy,
 ) -> Result<WorkspaceView, Error> {
     let view = find(conn, name_or_id).await?;
     let row = &view.workspace;
@@ -95,7 +96,7 @@ async fn once(
         (Transition::Change(desired), None) => Intent::Desired(desired),
     };
     let changed =
-        conn.workspaces().change_intent(row.id, Some(row.generation), &intent, clock::now()).await?;
+        conn.workspaces().change_intent(row.id, Some(row.generation), &intent, by, clock::now()).await?;
     conn.notifications().notify_agent(row.agent_id).await?;
     Ok(changed)
 }

@@ -4,12 +4,14 @@ mod change;
 mod create;
 mod form;
 mod look;
+mod timeline;
 mod why;
 
 pub use change::{change, rebuild};
 pub use create::create;
 pub use form::{CreateForm, NewSpec, spec_of};
 pub use look::{ListQuery, get, list};
+pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
 
 use berth_db::{OrganizationConn, WorkspaceView};

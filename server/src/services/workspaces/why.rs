@@ -10,12 +10,14 @@ use crate::services::reconcile::planned;
 use crate::{Context, Error, clock};
 
 pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Why, Error> {
-    let (row, agent) = context
+    let (row, asked_at, agent) = context
         .database
         .read(administrator.organization, "why_workspace", async |conn| {
             let row = find(conn, name_or_id).await?.workspace;
             let agent = conn.agents().find(row.agent_id).await?.ok_or(Error::NotFound("agent"))?;
-            Ok::<_, Error>((row, agent))
+            let asked_at =
+                conn.transitions().generation_asked_at(row.agent_id, row.id, row.generation).await?;
+            Ok::<_, Error>((row, asked_at, agent))
         })
         .await?;
     let now = clock::now();
@@ -25,7 +27,9 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
         last_contact_at: context.contacts.last(agent.id),
         listening_since: context.contacts.listening_since(),
     };
-    let (asked_at, actual_state_changed_at) = (row.desired_state_changed_at, row.actual_state_changed_at);
+    // Older than the memory of transitions: a workspace that was made before there was one.
+    let asked_at = asked_at.unwrap_or(row.desired_state_changed_at);
+    let actual_state_changed_at = row.actual_state_changed_at;
     let workspace = planned(row);
     let snapshot = Snapshot {
         organization_id: administrator.organization,

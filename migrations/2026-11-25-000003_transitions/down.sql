@@ -1,0 +1,2 @@
+DROP TABLE workspace_transitions;
+ALTER TABLE workspaces DROP COLUMN transitions;
