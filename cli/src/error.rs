@@ -170,7 +170,7 @@ impl Error {
                 401 => "the token is unknown, revoked or expired; log in again with `berth login`",
                 403 => "ask an administrator of the organisation for this right",
                 404 => "`berth list` shows the workspaces, `berth agents list` the agents",
-                412 => "somebody changed it meanwhile; look with `berth get NAME`, then try again",
+                412 => "somebody changed it meanwhile; look again with `get`, then try again",
                 429 | 503 => "the server is busy; try again in a moment",
                 500..=599 => "the server's log says more under the request id",
                 _ => return None,

@@ -4,6 +4,7 @@
 //! exists is a value that may be used. The JSON shapes are pinned by `tests/golden.rs`.
 
 pub mod api;
+pub mod configuration;
 pub mod ids;
 pub mod kubernetes;
 pub mod names;
@@ -18,6 +19,7 @@ pub mod token;
 pub mod variables;
 pub mod why;
 
+pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use ids::{AgentId, Generation, OrganizationId, TokenId, WorkspaceId};
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};

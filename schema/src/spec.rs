@@ -18,6 +18,9 @@ pub struct WorkspaceSpec {
     /// Commands of the events, in order.
     #[serde(default, skip_serializing_if = "Events::is_empty")]
     pub events: Events,
+    /// Settled at creation. Absent before that, and in what was stored by versions that did not settle it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSpec>,
 }
 
 impl WorkspaceSpec {
@@ -32,6 +35,7 @@ impl WorkspaceSpec {
             }],
             volumes: BTreeMap::new(),
             events: Events::default(),
+            storage: None,
         }
     }
 
@@ -101,6 +105,16 @@ pub struct EndpointSpec {
 pub struct MountSpec {
     pub volume: String,
     pub path: String,
+}
+
+/// Where a workspace's data lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageSpec {
+    /// Of the data volume, a Kubernetes quantity.
+    pub size: String,
+    /// Of all its volumes; absent: the cluster's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

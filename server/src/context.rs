@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use berth_db::Database;
-use berth_planner::AgentConfig;
+use berth_schema::AgentConfiguration;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,8 @@ use crate::{Contacts, Hub, clock};
 pub struct Context {
     pub database: Database,
     pub keys: Arc<KeyRing>,
-    pub agent_config: Arc<AgentConfig>,
+    /// What holds where an agent's own configuration says nothing.
+    pub agent_defaults: Arc<AgentConfiguration>,
     pub hub: Hub,
     pub contacts: Contacts,
     pub metrics: Metrics,
@@ -27,13 +28,13 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(database: Database, keys: KeyRing, agent_config: AgentConfig) -> Self {
+    pub fn new(database: Database, keys: KeyRing, agent_defaults: AgentConfiguration) -> Self {
         let metrics = Metrics::default();
         let observed = metrics.clone();
         Self {
             database: database.on_operation(move |sample| observed.operation(sample)),
             keys: Arc::new(keys),
-            agent_config: Arc::new(agent_config),
+            agent_defaults: Arc::new(agent_defaults),
             hub: Hub::default(),
             contacts: Contacts::new(clock::now()),
             metrics,

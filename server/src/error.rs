@@ -33,6 +33,8 @@ pub enum Error {
     StaleEpoch { given: i64, current: i64 },
     #[error("the workspace is at generation {current}; look at it again before changing it")]
     GenerationMismatch { current: Generation },
+    #[error("the configuration is at version {current}; look at it again before changing it")]
+    ConfigurationMismatch { current: i64 },
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
     #[error("{0}")]
@@ -73,6 +75,7 @@ impl Error {
             | Self::WrongState(_)
             | Self::StaleEpoch { .. }
             | Self::GenerationMismatch { .. }
+            | Self::ConfigurationMismatch { .. }
             | Self::BodyTooLarge { .. }
             | Self::UnsupportedMediaType(_)
             | Self::Invalid(_)

@@ -59,6 +59,12 @@ pub const ROUTES: &[Route] = {
         route("POST", organization!("/agents/{agent}/revoke"), Administrator, || {
             web::post().to(agents::revoke)
         }),
+        route("GET", organization!("/agents/{agent}/configuration"), Administrator, || {
+            web::get().to(agents::get_configuration)
+        }),
+        route("PUT", organization!("/agents/{agent}/configuration"), Administrator, || {
+            web::put().to(agents::set_configuration)
+        }),
         route("POST", organization!("/workspaces"), Administrator, || web::post().to(workspaces::create)),
         route("GET", organization!("/workspaces"), Administrator, || web::get().to(workspaces::list)),
         route("GET", organization!("/workspaces/{workspace}"), Administrator, || {

@@ -37,6 +37,8 @@ const TABLE: &[Row] = &[
     ("GET", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/agents/{agent}", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/agents/{agent}/revoke", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
+    ("PUT", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}", ORGANIZATION),
@@ -106,8 +108,12 @@ async fn ask(who: &Anyone, method: &str, path: &str) -> u16 {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let request = who.request(method.clone(), path);
     // A body that is refused shows that the asker passed; nothing is changed by it.
-    let reply =
-        send(if method == Method::POST { request.json(&json!({"unknown": 1})) } else { request }).await;
+    let reply = send(if method == Method::POST || method == Method::PUT {
+        request.json(&json!({"unknown": 1}))
+    } else {
+        request
+    })
+    .await;
     match reply.status {
         401 => {
             reply.problem(401, "unauthenticated");

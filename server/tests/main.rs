@@ -3,6 +3,7 @@
 mod agents;
 mod authorisation;
 mod bad_input;
+mod configuration;
 mod hostile;
 mod idempotency;
 mod listing;

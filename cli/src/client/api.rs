@@ -3,14 +3,16 @@
 use berth_schema::api::{
     Agent, AgentCreated, CreateAgent, CreateWorkspace, Paged, RebuildWorkspace, WhoAmI, Workspace,
 };
+use berth_schema::configuration::ConfigurationView;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 use berth_schema::{ActualState, DesiredState, Generation};
 use reqwest::header::{HeaderValue, IF_MATCH};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::Url;
 
-use super::{Call, Client};
+use super::{Call, Client, Repeat};
 use crate::error::Error;
 use crate::names::{AgentRef, OrganizationRef, WorkspaceRef};
 
@@ -79,6 +81,39 @@ impl Organization {
     pub(crate) async fn revoke_agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
         let url = self.url(["agents", agent.as_str(), "revoke"]);
         self.client.send(Call::post(format!("revoke agent '{agent}'"), url)).await
+    }
+
+    pub(crate) async fn configuration(&self, agent: &AgentRef) -> Result<ConfigurationView, Error> {
+        let url = self.url(["agents", agent.as_str(), "configuration"]);
+        self.client.send(Call::get(format!("get the configuration of agent '{agent}'"), url)).await
+    }
+
+    /// With `expected` it happens only if the configuration is still of that version.
+    pub(crate) async fn set_configuration(
+        &self,
+        agent: &AgentRef,
+        document: &Value,
+        expected: Option<i64>,
+    ) -> Result<ConfigurationView, Error> {
+        let url = self.url(["agents", agent.as_str(), "configuration"]);
+        let mut call = Call::put(format!("set the configuration of agent '{agent}'"), url).body(document)?;
+        if expected.is_some() {
+            // Were the first answer lost, the repetition would find a version of its own making.
+            call.repeat = Repeat::WhenUnsent;
+        }
+        self.client.send(if_match(call, expected.map(Generation))).await
+    }
+
+    /// What setting it would do.
+    pub(crate) async fn try_configuration(
+        &self,
+        agent: &AgentRef,
+        document: &Value,
+    ) -> Result<ConfigurationView, Error> {
+        let mut url = self.url(["agents", agent.as_str(), "configuration"]);
+        add_query(&mut url, "dry_run", Some("true".to_owned()));
+        let call = Call::put(format!("check the configuration of agent '{agent}'"), url);
+        self.client.send(call.body(document)?).await
     }
 
     pub(crate) async fn create_workspace(&self, create: &CreateWorkspace) -> Result<Workspace, Error> {

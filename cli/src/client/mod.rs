@@ -139,6 +139,11 @@ impl Call {
         }
     }
 
+    /// Repeated, it does the same again.
+    fn put(doing: impl Into<String>, url: Url) -> Self {
+        Self { method: Method::PUT, ..Self::get(doing, url) }
+    }
+
     fn post(doing: impl Into<String>, url: Url) -> Self {
         Self { method: Method::POST, repeat: Repeat::WhenUnsent, ..Self::get(doing, url) }
     }

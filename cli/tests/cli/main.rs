@@ -4,6 +4,7 @@
 
 mod changes;
 mod completion;
+mod configuration;
 mod creation;
 mod help;
 mod lists;

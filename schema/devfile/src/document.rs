@@ -29,7 +29,7 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
     let events = event::read(events.as_ref(), &commands, &mut components);
     main_container::mark(&at, &mut components);
     let containers = components.containers.into_iter().map(|(_, draft)| draft.spec).collect();
-    let spec = WorkspaceSpec { containers, volumes: components.volumes, events };
+    let spec = WorkspaceSpec { containers, volumes: components.volumes, events, storage: None };
     bounds::check(&at, &spec, options);
     Some(spec)
 }

@@ -7,7 +7,8 @@ use berth_schema::api::{StateReason, VariableName};
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
 use berth_schema::{
-    ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, WorkspaceName, WorkspaceSpec,
+    ActualState, AgentConfiguration, AgentName, DesiredState, NamespaceName, OrganizationName, WorkspaceName,
+    WorkspaceSpec,
 };
 use diesel::deserialize::{FromSql, FromSqlRow, Result};
 use diesel::pg::{Pg, PgValue};
@@ -94,6 +95,12 @@ macro_rules! into_fields {
 
 impl From<NullableJson<StateReason>> for Option<StateReason> {
     fn from(column: NullableJson<StateReason>) -> Self {
+        column.0
+    }
+}
+
+impl From<NullableJson<AgentConfiguration>> for Option<AgentConfiguration> {
+    fn from(column: NullableJson<AgentConfiguration>) -> Self {
         column.0
     }
 }

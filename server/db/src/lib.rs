@@ -22,8 +22,8 @@
 //! |---|---|
 //! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
 //! | `tokens()` | `insert`, `find`, `list`, `revoke` |
-//! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
+//! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
 //! | `workspaces()` | `insert`, `find`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `for_full_reconcile`, `pending`, `for_partial_reconcile`, `apply_updates` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load` |
@@ -37,6 +37,7 @@
 
 mod agents;
 mod columns;
+mod configuration;
 mod connect;
 pub mod embedded;
 mod error;
@@ -57,6 +58,7 @@ mod workspaces;
 
 pub use agents::{AgentRow, Agents, Epoch, NewAgent, Order};
 pub use columns::SecretHash;
+pub use configuration::{ConfigurationRow, Hold};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};

@@ -37,6 +37,9 @@ diesel::table! {
         last_sequence -> BigInt,
         created_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
+        configuration -> Nullable<Jsonb>,
+        configuration_version -> BigInt,
+        configuration_changed_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -10,7 +10,7 @@ use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use futures::future::try_join;
 use jiff::Timestamp;
@@ -152,9 +152,19 @@ impl Transitions<'_> {
         by: ChangedBy,
         now: Timestamp,
     ) -> Result<(), DbError> {
+        self.record_all(vec![workspace.into()], by, now).await
+    }
+
+    /// The same for several that were changed together.
+    pub(crate) async fn record_all(
+        &self,
+        workspaces: Vec<Uuid>,
+        by: ChangedBy,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
         let statement = Record {
             organization: self.0.key(),
-            workspace: workspace.into(),
+            workspaces,
             now: now.into(),
             cause: by.cause().as_str(),
             token: by.token(),
@@ -192,7 +202,7 @@ impl Transitions<'_> {
 #[derive(QueryId)]
 struct Record {
     organization: Uuid,
-    workspace: Uuid,
+    workspaces: Vec<Uuid>,
     now: jiff_diesel::Timestamp,
     cause: &'static str,
     token: Option<Uuid>,
@@ -203,8 +213,8 @@ impl QueryFragment<Pg> for Record {
         out.push_sql("WITH given AS (SELECT ");
         out.push_bind_param::<SqlUuid, _>(&self.organization)?;
         out.push_sql(" AS organization, ");
-        out.push_bind_param::<SqlUuid, _>(&self.workspace)?;
-        out.push_sql(" AS workspace, ");
+        out.push_bind_param::<Array<SqlUuid>, _>(&self.workspaces)?;
+        out.push_sql(" AS workspaces, ");
         out.push_bind_param::<Timestamptz, _>(&self.now)?;
         out.push_sql(" AS now, ");
         out.push_bind_param::<Text, _>(&self.cause)?;
@@ -216,7 +226,7 @@ impl QueryFragment<Pg> for Record {
                                        reason, generation, applied_generation, cause, token_id)
     SELECT w.organization_id, w.agent_id, w.id, w.transitions, $3, w.desired_state, w.actual_state, w.reason, w.generation,
            w.applied_generation, $4, $5
-    FROM workspaces w WHERE w.organization_id = $1 AND w.id = $2
+    FROM workspaces w WHERE w.organization_id = $1 AND w.id = ANY ($2)
     RETURNING agent_id, workspace_id, number
 ), pruned AS (
     DELETE FROM workspace_transitions t USING told

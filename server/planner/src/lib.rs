@@ -4,14 +4,15 @@
 //! The one way in for an agent's message is [`reconcile`]; for a user's wish it is [`intent::transition`].
 
 pub mod actual_state;
+pub mod config;
 pub mod intent;
 pub mod model;
 pub mod objects;
 mod reconcile;
 pub mod why;
 
+pub use config::AgentConfig;
 pub use model::{
-    AgentConfig, Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace,
-    WorkspaceUpdate,
+    Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace, WorkspaceUpdate,
 };
 pub use reconcile::reconcile;

@@ -1,52 +1,12 @@
 //! What the planner is given and what it answers. All of it is plain data: the caller loads it, the caller stores it.
 
+use crate::config::AgentConfig;
 use berth_schema::api::StateReason;
 use berth_schema::reconcile::{Orphan, WorkspaceDirective};
-use berth_schema::spec::Resources;
 use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
     WorkspaceName, WorkspaceSpec,
 };
-
-/// How an agent's workspaces are rendered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentConfig {
-    /// Workspaces answer at `<port>-<workspace>.<dns_zone>`.
-    pub dns_zone: String,
-    /// The namespace whose pods may reach the workspaces' ports.
-    pub proxy_namespace: String,
-    /// Resources of a container whose devfile says nothing.
-    pub default_resources: Resources,
-    /// Size of the data volume, a Kubernetes quantity.
-    pub volume_size: String,
-    /// Absent: the cluster's default storage class.
-    pub storage_class: Option<String>,
-    /// The UID that containers run as; the group is always 0.
-    pub user: i64,
-    /// Run pods in a user namespace of their own (`hostUsers: false`).
-    pub user_namespaces: bool,
-    pub runtime_class: Option<String>,
-}
-
-impl Default for AgentConfig {
-    fn default() -> Self {
-        Self {
-            dns_zone: "workspaces.localhost".to_owned(),
-            proxy_namespace: "berth-proxy".to_owned(),
-            default_resources: Resources {
-                cpu_request: Some("50m".to_owned()),
-                cpu_limit: Some("1".to_owned()),
-                memory_request: Some("64Mi".to_owned()),
-                memory_limit: Some("512Mi".to_owned()),
-            },
-            volume_size: "1Gi".to_owned(),
-            storage_class: None,
-            user: 5_001,
-            user_namespaces: false,
-            runtime_class: None,
-        }
-    }
-}
 
 /// One workspace as the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

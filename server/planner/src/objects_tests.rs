@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use berth_schema::spec::{
-    CommandSpec, ContainerSpec, EndpointSpec, Events, MountSpec, Resources, VolumeSpec, WorkspaceSpec,
+    CommandSpec, ContainerSpec, EndpointSpec, Events, MountSpec, Resources, StorageSpec, VolumeSpec,
+    WorkspaceSpec,
 };
 use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId, WorkspaceName,
@@ -10,7 +11,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::render;
-use crate::model::{AgentConfig, Snapshot, Workspace};
+use crate::config::AgentConfig;
+use crate::model::{Snapshot, Workspace};
 
 fn rendered(spec: WorkspaceSpec, config: AgentConfig, desired_state: DesiredState) -> Vec<Value> {
     let workspace = Workspace {
@@ -74,6 +76,7 @@ fn everything() -> WorkspaceSpec {
             pre_start: vec![command("prepare", "echo $MODE")],
             post_start: vec![command("serve", "make serve")],
         },
+        storage: Some(StorageSpec { size: "2Gi".to_owned(), class: Some("fast".to_owned()) }),
     }
 }
 
@@ -94,7 +97,6 @@ fn the_smallest_workspace_matches_its_golden_file() {
 #[test]
 fn a_workspace_with_everything_matches_its_golden_file() {
     let config = AgentConfig {
-        storage_class: Some("fast".to_owned()),
         user_namespaces: true,
         runtime_class: Some("gvisor".to_owned()),
         ..AgentConfig::default()

@@ -9,7 +9,8 @@ use berth_schema::{
 use jiff::Timestamp;
 
 use super::reconcile;
-use crate::model::{AgentConfig, Cause, Plan, Snapshot, Workspace};
+use crate::config::AgentConfig;
+use crate::model::{Cause, Plan, Snapshot, Workspace};
 
 fn workspace(desired_state: DesiredState) -> Workspace {
     let id = WorkspaceId::random();

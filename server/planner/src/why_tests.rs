@@ -8,7 +8,8 @@ use berth_schema::{
 use jiff::Timestamp;
 
 use super::{AgentContact, Circumstances, standing_cause, why};
-use crate::model::{AgentConfig, Cause, Snapshot, Workspace};
+use crate::config::AgentConfig;
+use crate::model::{Cause, Snapshot, Workspace};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).expect("a time")

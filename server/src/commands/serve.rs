@@ -69,7 +69,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     if let Some(token) = first {
         show(&token, options)?;
     }
-    let context = Context::new(database, keys, options.agents.clone().into());
+    let context = Context::new(database, keys, options.agents.configuration()?);
     let events = berth_db::listen(url)?;
     serve::start(&context, &options.http, events)
 }

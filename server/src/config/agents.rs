@@ -1,8 +1,8 @@
 //! How workspaces are rendered when their agent has no configuration of its own.
 
-use berth_planner::AgentConfig;
-use berth_schema::spec::Resources;
+use berth_schema::AgentConfiguration;
 use clap::Args;
+use serde_json::json;
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Workspaces")]
@@ -42,23 +42,32 @@ pub struct AgentDefaults {
     pub runtime_class: Option<String>,
 }
 
-impl From<AgentDefaults> for AgentConfig {
-    fn from(options: AgentDefaults) -> Self {
-        Self {
-            dns_zone: options.dns_zone,
-            proxy_namespace: options.proxy_namespace,
-            default_resources: Resources {
-                cpu_request: Some(options.cpu_request),
-                cpu_limit: Some(options.cpu_limit),
-                memory_request: Some(options.memory_request),
-                memory_limit: Some(options.memory_limit),
+impl AgentDefaults {
+    /// The options as a configuration, held to the same rules as an administrator's.
+    ///
+    /// # Errors
+    /// Every option that is wrong, by the name of its field.
+    pub fn configuration(&self) -> anyhow::Result<AgentConfiguration> {
+        let document = json!({
+            "dns_zone": self.dns_zone,
+            "proxy_namespace": self.proxy_namespace,
+            "default_resources": {
+                "cpu_request": self.cpu_request,
+                "cpu_limit": self.cpu_limit,
+                "memory_request": self.memory_request,
+                "memory_limit": self.memory_limit,
             },
-            volume_size: options.volume_size,
-            storage_class: options.storage_class,
-            user: options.workspace_uid,
-            user_namespaces: options.user_namespaces,
-            runtime_class: options.runtime_class,
-        }
+            "volume_size": self.volume_size,
+            "storage_class": self.storage_class,
+            "user": self.workspace_uid,
+            "user_namespaces": self.user_namespaces,
+            "runtime_class": self.runtime_class,
+        });
+        AgentConfiguration::read(&document, &AgentConfiguration::default()).map_err(|errors| {
+            let errors: Vec<_> =
+                errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+            anyhow::anyhow!("the options for workspaces are not valid: {}", errors.join("; "))
+        })
     }
 }
 
@@ -74,8 +83,19 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sets_is_the_planners_own_default() {
+    fn what_nobody_sets_is_what_is_built_in() {
         let only = Only::parse_from(["test"]);
-        assert_eq!(AgentConfig::from(only.defaults), AgentConfig::default());
+        assert_eq!(only.defaults.configuration().expect("it is right"), AgentConfiguration::built_in());
+    }
+
+    #[test]
+    fn options_that_no_cluster_takes_are_all_named() {
+        let only =
+            Only::parse_from(["test", "--volume-size", "big", "--dns-zone", "A", "--cpu-request", "2"]);
+        let error = only.defaults.configuration().expect_err("it is wrong").to_string();
+        assert!(error.contains("dns_zone: ") && error.contains("volume_size: "), "{error}");
+        let only = Only::parse_from(["test", "--cpu-request", "2"]);
+        let error = only.defaults.configuration().expect_err("it is wrong").to_string();
+        assert!(error.contains("default_resources.cpu_request: is more than the limit, 1"), "{error}");
     }
 }

@@ -1,17 +1,20 @@
 //! `/api/v1/organizations/{organization}/agents`.
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
+use berth_schema::Generation;
 use berth_schema::api::{Agent, CreateAgent, Paged};
+use berth_schema::configuration::{ConfigurationView, UniqueKeys};
 use serde::Deserialize;
 
 use super::idempotency;
 use crate::http::body::Json;
-use crate::http::headers::IdempotencyKey;
+use crate::http::headers::{IdempotencyKey, IfMatch, etag};
 use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
+use crate::services::configuration::Change;
 use crate::services::idempotency::Creation;
-use crate::services::{agents, paging};
+use crate::services::{agents, configuration, paging};
 use crate::{Context, Error};
 
 /// The names in the path; the organisation was checked with the identity.
@@ -68,4 +71,36 @@ pub(crate) async fn revoke(
     path: web::Path<Path>,
 ) -> Result<web::Json<Agent>, Error> {
     agents::revoke(&context, &who, &path.agent).await.map(web::Json)
+}
+
+pub(crate) async fn get_configuration(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<HttpResponse, Error> {
+    configuration::get(&context, &who, &path.agent).await.map(|view| configured(&view))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigurationQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(crate) async fn set_configuration(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: (seen, query, body) }: As<
+        Administrator,
+        (IfMatch, Query<ConfigurationQuery>, Json<UniqueKeys>),
+    >,
+) -> Result<HttpResponse, Error> {
+    let change = Change { seen: seen.0.map(|Generation(version)| version), dry_run: query.0.dry_run };
+    let view = configuration::set(&context, &who, &path.agent, &body.value.0, change).await?;
+    Ok(configured(&view))
+}
+
+fn configured(view: &ConfigurationView) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, etag(Generation(view.version)))).json(view)
 }

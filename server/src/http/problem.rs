@@ -38,6 +38,7 @@ kinds! {
     WRONG_STATE = "wrong-state", CONFLICT, "The workspace's state does not allow that";
     STALE_EPOCH = "stale-epoch", CONFLICT, "Another replica of this agent leads";
     GENERATION_MISMATCH = "generation-mismatch", PRECONDITION_FAILED, "The workspace was changed in the meantime";
+    CONFIGURATION_MISMATCH = "configuration-mismatch", PRECONDITION_FAILED, "The configuration was changed in the meantime";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's type is not supported";
     INVALID = "invalid", UNPROCESSABLE_ENTITY, "The request is not valid";
@@ -67,6 +68,7 @@ impl Error {
             Self::WrongState(_) => WRONG_STATE,
             Self::StaleEpoch { .. } => STALE_EPOCH,
             Self::GenerationMismatch { .. } => GENERATION_MISMATCH,
+            Self::ConfigurationMismatch { .. } => CONFIGURATION_MISMATCH,
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::UnsupportedMediaType(_) => UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => INVALID,
@@ -83,7 +85,7 @@ impl Error {
         let errors = match self {
             Self::Invalid(errors) => errors.clone(),
             Self::NameTaken { .. } => vec![berth_schema::FieldError::new("name", self.to_string())],
-            Self::GenerationMismatch { .. } => {
+            Self::GenerationMismatch { .. } | Self::ConfigurationMismatch { .. } => {
                 vec![berth_schema::FieldError::new("If-Match", self.to_string())]
             }
             _ => Vec::new(),

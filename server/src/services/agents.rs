@@ -144,15 +144,15 @@ pub async fn register_key(
 }
 
 /// An agent and what is shown beside its row.
-struct Seen {
-    row: AgentRow,
+pub(super) struct Seen {
+    pub(super) row: AgentRow,
     workspaces: i64,
     /// The newest first.
     keys: Vec<SealingKeyRow>,
 }
 
 /// The agent of that id, revoked or not, or the living one of that name.
-async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Seen, Error> {
+pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Seen, Error> {
     let row = match (name_or_id.parse::<AgentId>(), AgentName::new(name_or_id)) {
         (Ok(id), _) => conn.agents().find(id).await?,
         (_, Ok(name)) => conn.agents().find_by_name(&name).await?,

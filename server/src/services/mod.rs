@@ -1,6 +1,7 @@
 //! What the server does, one module for each thing it does it to. No HTTP in here.
 
 pub mod agents;
+pub mod configuration;
 pub mod idempotency;
 pub mod organizations;
 pub mod paging;

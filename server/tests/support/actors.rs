@@ -39,6 +39,10 @@ pub(crate) trait Requests {
         send(self.request(Method::GET, path)).await
     }
 
+    async fn put(&self, path: &str, body: &Value) -> Reply {
+        send(self.request(Method::PUT, path).json(body)).await
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Reply {
         send(self.request(Method::POST, path).json(body)).await
     }

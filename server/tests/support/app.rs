@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 
 use berth_db::{Database, DatabaseConfig, NewToken};
-use berth_planner::AgentConfig;
-use berth_schema::{AccessToken, OrganizationId};
+use berth_schema::{AccessToken, AgentConfiguration, OrganizationId};
 use berth_server::config::{Cli, HttpOptions};
 use berth_server::serve::{self, Running};
 use berth_server::services::{organizations, tokens};
@@ -47,7 +46,7 @@ impl App {
     pub(crate) async fn start(database_url: String, http: &HttpOptions) -> Self {
         let database =
             Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
-        let context = Context::new(database, KEY.parse().expect("a key"), AgentConfig::default());
+        let context = Context::new(database, KEY.parse().expect("a key"), AgentConfiguration::built_in());
         let events = berth_db::listen(&database_url).expect("a URL");
         let running = serve::start(&context, http, events).expect("the server starts");
         Self { context, database_url, running }

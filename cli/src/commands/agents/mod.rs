@@ -1,5 +1,6 @@
 //! `berth agents …`
 
+mod configuration;
 mod create;
 mod get;
 mod list;
@@ -9,6 +10,11 @@ use clap::Subcommand;
 
 use crate::args::Global;
 use crate::error::Error;
+
+const CONFIGURATION_HELP: &str = "\
+Examples:
+  berth agents configuration get berlin > berlin.yaml
+  berth agents configuration set berlin -f berlin.yaml";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -20,6 +26,13 @@ pub(crate) enum Command {
     /// Show one agent
     #[command(visible_alias = "show")]
     Get(get::Args),
+    /// Show or set how an agent's workspaces are made, and how many there may be
+    #[command(visible_alias = "config", subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = CONFIGURATION_HELP)]
+    Configuration {
+        #[command(subcommand)]
+        command: configuration::Command,
+    },
     /// Take an agent's token away for good
     Revoke(revoke::Args),
 }
@@ -29,6 +42,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Create(args) => create::run(global, args).await,
         Command::List(args) => list::run(global, &args).await,
         Command::Get(args) => get::run(global, &args).await,
+        Command::Configuration { command } => configuration::run(global, command).await,
         Command::Revoke(args) => revoke::run(global, &args).await,
     }
 }

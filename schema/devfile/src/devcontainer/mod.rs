@@ -107,8 +107,12 @@ fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
     fields.ignore(&IGNORED);
     fields.finish();
     let events = Events { post_start, ..Events::default() };
-    let spec =
-        WorkspaceSpec { containers: vec![container], volumes: std::collections::BTreeMap::new(), events };
+    let spec = WorkspaceSpec {
+        containers: vec![container],
+        volumes: std::collections::BTreeMap::new(),
+        events,
+        storage: None,
+    };
     bounds::check(root, &spec, options);
     Some(spec)
 }

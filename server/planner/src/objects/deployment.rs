@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use berth_schema::configuration;
 use berth_schema::kubernetes::{self, EDITOR_PORT, PROJECTS_PATH, SSH_PORT, VARIABLE_FILES_PATH};
 use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
@@ -10,7 +11,7 @@ use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvFromSource,
     EnvVar, ExecAction, Lifecycle, LifecycleHandler, PersistentVolumeClaimVolumeSource, PodSecurityContext,
     PodSpec, PodTemplateSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretEnvSource,
-    SecretProjection, SecurityContext, Volume, VolumeMount, VolumeProjection,
+    SecretProjection, SecurityContext, Toleration, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -27,13 +28,20 @@ pub(super) fn deployment(context: &Context<'_>) -> Deployment {
             selector: LabelSelector { match_labels: Some(context.selector()), ..LabelSelector::default() },
             progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
             revision_history_limit: Some(1),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(context.labels()), ..ObjectMeta::default() }),
-                spec: Some(pod(context)),
-            },
+            template: PodTemplateSpec { metadata: Some(pod_metadata(context)), spec: Some(pod(context)) },
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
+    }
+}
+
+/// Not the generation: a change that leaves the pod as it is must not restart it.
+fn pod_metadata(context: &Context<'_>) -> ObjectMeta {
+    let annotations = &context.config().annotations;
+    ObjectMeta {
+        labels: Some(context.labels()),
+        annotations: (!annotations.is_empty()).then(|| annotations.clone()),
+        ..ObjectMeta::default()
     }
 }
 
@@ -48,6 +56,8 @@ fn pod(context: &Context<'_>) -> PodSpec {
         host_users: config.user_namespaces.then_some(false),
         runtime_class_name: config.runtime_class.clone(),
         termination_grace_period_seconds: Some(GRACE_PERIOD_SECONDS),
+        node_selector: (!config.node_selector.is_empty()).then(|| config.node_selector.clone()),
+        tolerations: none_if_empty(config.tolerations.iter().map(toleration).collect()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(config.user),
@@ -73,6 +83,16 @@ pub(super) fn staying<'a>(context: &'a Context<'_>) -> impl Iterator<Item = &'a 
 
 fn none_if_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
+}
+
+fn toleration(given: &configuration::Toleration) -> Toleration {
+    Toleration {
+        key: given.key.clone(),
+        operator: Some(given.operator.as_str().to_owned()),
+        value: given.value.clone(),
+        effect: given.effect.map(|effect| effect.as_str().to_owned()),
+        toleration_seconds: given.toleration_seconds,
+    }
 }
 
 fn runtime_default() -> SeccompProfile {
@@ -121,16 +141,23 @@ fn container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
             ..EnvFromSource::default()
         }]),
         resources: Some(resources(context, spec)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            privileged: Some(false),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
-            run_as_non_root: Some(true),
-            seccomp_profile: Some(runtime_default()),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(security_context(context)),
         volume_mounts: Some(mounts(spec)),
         ..Container::default()
+    }
+}
+
+/// `sudo` needs the runtime's usual capabilities too: where it is allowed they are not dropped.
+fn security_context(context: &Context<'_>) -> SecurityContext {
+    let escalation = context.config().allow_privilege_escalation;
+    let drop_all = Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None };
+    SecurityContext {
+        allow_privilege_escalation: Some(escalation),
+        privileged: Some(false),
+        capabilities: (!escalation).then_some(drop_all),
+        run_as_non_root: Some(true),
+        seccomp_profile: Some(runtime_default()),
+        ..SecurityContext::default()
     }
 }
 

@@ -15,7 +15,8 @@ use berth_schema::kubernetes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
-use crate::model::{AgentConfig, Snapshot, Workspace};
+use crate::config::AgentConfig;
+use crate::model::{Snapshot, Workspace};
 
 /// After this long without progress Kubernetes counts the Deployment as failed.
 pub(crate) const PROGRESS_DEADLINE_SECONDS: i32 = 600;
@@ -29,9 +30,9 @@ pub fn render(snapshot: &Snapshot, workspace: &Workspace) -> Vec<Value> {
         value(&namespace::namespace(&context)),
         value(&namespace::service_account(&context)),
         value(&namespace::resource_quota(&context)),
-        value(&network::network_policy(&context)),
-        value(&scripts::config_map(&context)),
     ];
+    objects.extend(network::network_policy(&context).as_ref().map(value));
+    objects.push(value(&scripts::config_map(&context)));
     objects.extend(storage::claims(&context).iter().map(value));
     objects.push(value(&network::service(&context)));
     objects.push(value(&deployment::deployment(&context)));
@@ -66,8 +67,10 @@ impl Context<'_> {
         BTreeMap::from([(kubernetes::WORKSPACE_ID.to_owned(), self.workspace.id.to_string())])
     }
 
+    /// The administrator's, and Berth's own, which nobody replaces.
     fn labels(&self) -> BTreeMap<String, String> {
-        let mut labels = self.selector();
+        let mut labels = self.config().labels.clone();
+        labels.extend(self.selector());
         labels.insert(kubernetes::AGENT_ID.to_owned(), self.snapshot.agent_id.to_string());
         labels.insert(kubernetes::WORKSPACE_NAME.to_owned(), self.name());
         labels.insert("app.kubernetes.io/managed-by".to_owned(), "berth".to_owned());
@@ -76,7 +79,9 @@ impl Context<'_> {
     }
 
     fn annotations(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([(kubernetes::GENERATION.to_owned(), self.workspace.generation.to_string())])
+        let mut annotations = self.config().annotations.clone();
+        annotations.insert(kubernetes::GENERATION.to_owned(), self.workspace.generation.to_string());
+        annotations
     }
 
     fn metadata(&self, name: String) -> ObjectMeta {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Namespace, ResourceQuota, ResourceQuotaSpec, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    LocalObjectReference, Namespace, ResourceQuota, ResourceQuotaSpec, ServiceAccount,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -11,8 +13,10 @@ use super::deployment::pod_totals;
 
 pub(super) fn namespace(context: &Context<'_>) -> Namespace {
     let mut labels = context.labels();
+    // `restricted` forbids what the administrator allows here, inside a runtime or a user namespace that contains it.
+    let level = if context.config().allow_privilege_escalation { "baseline" } else { "restricted" };
     for mode in ["enforce", "warn", "audit"] {
-        labels.insert(format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned());
+        labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());
     }
     Namespace {
         metadata: ObjectMeta {
@@ -25,11 +29,14 @@ pub(super) fn namespace(context: &Context<'_>) -> Namespace {
     }
 }
 
-/// An account without any right, and without a token in the pod.
+/// An account without any right, and without a token in the pod. Its pods pull images with the Secrets that it names.
 pub(super) fn service_account(context: &Context<'_>) -> ServiceAccount {
+    let secrets = context.config().image_pull_secrets.iter();
+    let secrets: Vec<_> = secrets.map(|name| LocalObjectReference { name: name.clone() }).collect();
     ServiceAccount {
         metadata: context.metadata(context.name()),
         automount_service_account_token: Some(false),
+        image_pull_secrets: (!secrets.is_empty()).then_some(secrets),
         ..ServiceAccount::default()
     }
 }

@@ -1,5 +1,6 @@
 //! Who may talk to the workspace and whom it may talk to.
 
+use berth_schema::configuration::{EgressRule, PortRange};
 use berth_schema::kubernetes::{EDITOR_PORT, HOST_TEMPLATE, SSH_PORT};
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{
@@ -11,22 +12,6 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Context;
 use super::deployment::staying;
-
-/// IPv4 that is not the public internet: private, carrier-grade NAT, loopback, link-local (cloud metadata), multicast,
-/// reserved.
-const CLOSED_V4: [&str; 8] = [
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-];
-/// IPv6 likewise: unique local, link-local, multicast, and NAT64, which reaches all of the above. IPv4-mapped addresses are
-/// IPv4 on the wire, and Kubernetes refuses them here.
-const CLOSED_V6: [&str; 4] = ["64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8"];
 
 /// The ports that the workspace serves, by name: the editor's, sshd's and the devfile's endpoints.
 fn ports(context: &Context<'_>) -> Vec<(String, u16)> {
@@ -62,9 +47,10 @@ pub(super) fn service(context: &Context<'_>) -> Service {
     }
 }
 
-/// Everything that is not named is denied, both ways.
-pub(super) fn network_policy(context: &Context<'_>) -> NetworkPolicy {
-    NetworkPolicy {
+/// Everything that is not named is denied, both ways. None where the administrator wants none.
+pub(super) fn network_policy(context: &Context<'_>) -> Option<NetworkPolicy> {
+    let egress = context.config().egress.as_ref()?;
+    Some(NetworkPolicy {
         metadata: context.metadata(context.name()),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(LabelSelector {
@@ -73,9 +59,9 @@ pub(super) fn network_policy(context: &Context<'_>) -> NetworkPolicy {
             }),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
             ingress: Some(vec![from_proxy(context)]),
-            egress: Some(vec![to_dns(), to_internet()]),
+            egress: Some(std::iter::once(to_dns()).chain(egress.iter().map(to_range)).collect()),
         }),
-    }
+    })
 }
 
 fn from_proxy(context: &Context<'_>) -> NetworkPolicyIngressRule {
@@ -98,17 +84,26 @@ fn to_dns() -> NetworkPolicyEgressRule {
     }
 }
 
-fn to_internet() -> NetworkPolicyEgressRule {
-    let block = |cidr: &str, closed: &[&str]| NetworkPolicyPeer {
-        ip_block: Some(IPBlock {
-            cidr: cidr.to_owned(),
-            except: Some(closed.iter().map(|range| (*range).to_owned()).collect()),
-        }),
-        ..NetworkPolicyPeer::default()
-    };
+fn to_range(rule: &EgressRule) -> NetworkPolicyEgressRule {
+    let exceptions: Vec<String> = rule.exceptions().iter().map(ToString::to_string).collect();
+    let ports: Vec<_> = rule.ports.iter().map(port_range).collect();
     NetworkPolicyEgressRule {
-        to: Some(vec![block("0.0.0.0/0", &CLOSED_V4), block("::/0", &CLOSED_V6)]),
-        ..NetworkPolicyEgressRule::default()
+        to: Some(vec![NetworkPolicyPeer {
+            ip_block: Some(IPBlock {
+                cidr: rule.allow.to_string(),
+                except: (!exceptions.is_empty()).then_some(exceptions),
+            }),
+            ..NetworkPolicyPeer::default()
+        }]),
+        // An empty list would be the same as none, and means every port.
+        ports: (!ports.is_empty()).then_some(ports),
+    }
+}
+
+fn port_range(range: &PortRange) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        end_port: range.end_port.map(i32::from),
+        ..policy_port(range.protocol.as_str(), range.port)
     }
 }
 

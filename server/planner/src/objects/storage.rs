@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use berth_schema::spec::{StorageSpec, VolumeSpec};
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
 };
@@ -14,23 +15,27 @@ pub(super) const DATA: &str = "data";
 
 /// The data volume first, then one for each devfile volume that is not ephemeral.
 pub(super) fn claims(context: &Context<'_>) -> Vec<PersistentVolumeClaim> {
-    let default_size = &context.config().volume_size;
+    let storage = storage(context);
     let further = context.workspace.spec.volumes.iter().filter(|(_, volume)| !volume.ephemeral);
-    std::iter::once(claim(context, DATA, default_size))
-        .chain(
-            further.map(|(name, volume)| claim(context, name, volume.size.as_ref().unwrap_or(default_size))),
-        )
+    let size = |volume: &VolumeSpec| volume.size.clone().unwrap_or_else(|| storage.size.clone());
+    std::iter::once(claim(context, DATA, storage.size.clone()))
+        .chain(further.map(|(name, volume)| claim(context, name, size(volume))))
         .collect()
 }
 
-fn claim(context: &Context<'_>, suffix: &str, size: &str) -> PersistentVolumeClaim {
+/// Settled at creation; what was stored before that has the server's own options.
+fn storage<'a>(context: &'a Context<'_>) -> &'a StorageSpec {
+    context.workspace.spec.storage.as_ref().unwrap_or(&context.config().unsettled_storage)
+}
+
+fn claim(context: &Context<'_>, suffix: &str, size: String) -> PersistentVolumeClaim {
     PersistentVolumeClaim {
         metadata: context.metadata(context.named(suffix)),
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
-            storage_class_name: context.config().storage_class.clone(),
+            storage_class_name: storage(context).class.clone(),
             resources: Some(VolumeResourceRequirements {
-                requests: Some(BTreeMap::from([("storage".to_owned(), Quantity(size.to_owned()))])),
+                requests: Some(BTreeMap::from([("storage".to_owned(), Quantity(size))])),
                 ..VolumeResourceRequirements::default()
             }),
             ..PersistentVolumeClaimSpec::default()

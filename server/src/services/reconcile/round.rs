@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use berth_db::{AgentPage, Epoch, Order, OrganizationConn, Report, UpdateOutcome, WorkspaceRow};
-use berth_planner::{IntentChange, Plan, Snapshot, Workspace, WorkspaceUpdate};
-use berth_schema::WorkspaceId;
+use berth_db::{AgentPage, Epoch, Hold, Order, OrganizationConn, Report, UpdateOutcome, WorkspaceRow};
+use berth_planner::{AgentConfig, IntentChange, Plan, Snapshot, Workspace, WorkspaceUpdate};
 use berth_schema::reconcile::{MAX_WORKSPACES, ReconcileRequest, UpdateType};
+use berth_schema::{AgentConfiguration, WorkspaceId};
 use tracing::{debug, warn};
 
 use super::variables::{self, Unreadable, Wanted};
@@ -127,10 +127,16 @@ impl<'a> Round<'a> {
                 workspaces.for_partial_reconcile(agent, &reported, &AgentPage::first(PAGE)).await?
             }
         };
+        // After the workspaces, so that no generation is rendered by a configuration that is older than it. Where nothing
+        // is to do, nothing is rendered.
+        let written = match rows.as_slice() {
+            [] => AgentConfiguration::default(),
+            _ => conn.agents().configuration(agent, Hold::Nothing).await?.document(),
+        };
         Ok(Snapshot {
             organization_id: self.agent.organization,
             agent_id: agent,
-            config: self.context.agent_config.as_ref().clone(),
+            config: AgentConfig::new(&written, &self.context.agent_defaults),
             workspaces: rows.into_iter().map(planned).collect(),
         })
     }

@@ -1,9 +1,10 @@
 //! Changes of what a user wants. Each raises the generation; a repeated one changes nothing.
 
-use berth_db::{ChangedBy, Intent, OrganizationConn, WorkspaceView};
+use berth_db::{ChangedBy, Hold, Intent, OrganizationConn, WorkspaceView};
+use berth_planner::config::keep_storage;
 use berth_planner::intent::{Transition, Wish, transition};
-use berth_schema::Generation;
 use berth_schema::api::{RebuildWorkspace, Workspace};
+use berth_schema::{AgentConfiguration, Generation};
 use tracing::info;
 
 use super::{NewSpec, find, show, spec_of};
@@ -49,7 +50,8 @@ async fn decide(
         let attempt = context
             .database
             .transaction(administrator.organization, operation(wish), async |conn| {
-                once(conn, name_or_id, wish, seen, spec, ChangedBy::User(administrator.token)).await
+                let by = ChangedBy::User(administrator.token);
+                once(conn, &context.agent_defaults, name_or_id, wish, seen, spec, by).await
             })
             .await;
         match attempt {
@@ -77,6 +79,7 @@ const fn operation(wish: Wish) -> &'static str {
 
 async fn once(
     conn: &OrganizationConn<'_>,
+    defaults: &AgentConfiguration,
     name_or_id: &str,
     wish: Wish,
     seen: Option<Generation>,
@@ -91,7 +94,10 @@ async fn once(
     let intent = match (transition(row.desired_state, row.actual_state, wish)?, spec) {
         (Transition::AlreadySo, _) => return Ok(view),
         (Transition::Change(_), Some(NewSpec { spec, devfile })) => {
-            Intent::Rebuild { spec: spec.clone(), devfile: devfile.clone() }
+            let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
+            let mut spec = spec.clone();
+            keep_storage(&mut spec, &row.spec, &written, defaults);
+            Intent::Rebuild { spec, devfile: devfile.clone() }
         }
         (Transition::Change(desired), None) => Intent::Desired(desired),
     };

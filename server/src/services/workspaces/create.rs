@@ -1,8 +1,9 @@
 //! Creating a workspace: checked whole, sealed, stored at once with its variables, its agent woken.
 
 use berth_db::{
-    AgentRow, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, WorkspaceView, constraints,
+    AgentRow, Hold, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, WorkspaceView, constraints,
 };
+use berth_planner::config::settle_storage;
 use berth_schema::api::Workspace;
 use berth_schema::{AgentId, AgentName, DesiredState, FieldError, NamespaceName, WorkspaceId, WorkspaceName};
 use ring::rand::SecureRandom;
@@ -125,13 +126,17 @@ impl Attempt<'_> {
         agent: &AgentRow,
     ) -> Result<WorkspaceView, Failure> {
         let now = clock::now();
+        // Held, so that a change of it at the same time either is what this is made from or raises its generation.
+        let written = conn.agents().configuration(agent.id, Hold::Shared).await?.document();
+        let mut spec = form.spec.spec.clone();
+        settle_storage(&mut spec, &written, &self.context.agent_defaults);
         let workspace = NewWorkspace {
             id,
             agent_id: agent.id,
             name: name.clone(),
             namespace: namespace_of(name, id)?,
             desired_state: DesiredState::Running,
-            spec: form.spec.spec.clone(),
+            spec,
             devfile: form.spec.devfile.clone(),
             created_by: self.administrator.token,
         };

@@ -1,7 +1,8 @@
 //! Why a workspace is as it is. The planner decides; this loads what it needs.
 
-use berth_planner::Snapshot;
+use berth_db::Hold;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
+use berth_planner::{AgentConfig, Snapshot};
 use berth_schema::why::Why;
 
 use super::find;
@@ -10,14 +11,15 @@ use crate::services::reconcile::planned;
 use crate::{Context, Error, clock};
 
 pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Why, Error> {
-    let (row, asked_at, agent) = context
+    let (row, asked_at, agent, written) = context
         .database
         .read(administrator.organization, "why_workspace", async |conn| {
             let row = find(conn, name_or_id).await?.workspace;
             let agent = conn.agents().find(row.agent_id).await?.ok_or(Error::NotFound("agent"))?;
             let asked_at =
                 conn.transitions().generation_asked_at(row.agent_id, row.id, row.generation).await?;
-            Ok::<_, Error>((row, asked_at, agent))
+            let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
+            Ok::<_, Error>((row, asked_at, agent, written))
         })
         .await?;
     let now = clock::now();
@@ -34,7 +36,7 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
     let snapshot = Snapshot {
         organization_id: administrator.organization,
         agent_id: agent.id,
-        config: context.agent_config.as_ref().clone(),
+        config: AgentConfig::new(&written, &context.agent_defaults),
         workspaces: vec![workspace.clone()],
     };
     let circumstances = Circumstances {

@@ -1,0 +1,148 @@
+//! What single values must be like. Each answers with what is wrong, as the rest of a sentence about the field.
+
+use ipnet::IpNet;
+
+use crate::NamespaceName;
+use crate::quantity::{self, Unit};
+
+/// More would be a mistake of units: `2000` where `2000m` is meant.
+const MAX_CPU_MILLIS: u128 = 1_000_000_000;
+const MEBIBYTE: u128 = 1 << 20;
+const MAX_BYTES: u128 = 1 << 60;
+
+type Checked = Result<(), String>;
+
+fn alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn label_1123(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes.iter().all(|byte| alphanumeric(*byte) || *byte == b'-')
+        && alphanumeric(bytes[0])
+        && alphanumeric(bytes[bytes.len() - 1])
+}
+
+/// A DNS subdomain: what most of Kubernetes' objects may be named.
+pub(super) fn subdomain(text: &str) -> Checked {
+    if text.len() <= 253 && text.split('.').all(label_1123) {
+        return Ok(());
+    }
+    Err("must be lower-case letters, digits, '-' and '.', as in 'a-name.example', at most 253 characters"
+        .into())
+}
+
+/// A host name with room for `<port>-<workspace>.` before it.
+pub(super) fn dns_zone(text: &str) -> Checked {
+    subdomain(text)?;
+    if text.len() > 200 { Err("is longer than 200 characters".into()) } else { Ok(()) }
+}
+
+pub(super) fn namespace(text: &str) -> Result<NamespaceName, String> {
+    NamespaceName::new(text).map_err(|error| error.to_string())
+}
+
+/// Where the workspaces of several users may live together.
+pub(super) fn shared_namespace(text: &str) -> Result<NamespaceName, String> {
+    let name = namespace(text)?;
+    if text == "default" || text.starts_with("kube-") {
+        return Err("must not be 'default' or one of Kubernetes' own (kube-…)".into());
+    }
+    Ok(name)
+}
+
+pub(super) fn cpu(text: &str) -> Checked {
+    match quantity::parse(text, Unit::Milli) {
+        None => Err("is not a quantity of CPU such as '500m' or '2'".into()),
+        Some(0) => Err("must be more than zero".into()),
+        Some(amount) if amount > MAX_CPU_MILLIS => {
+            Err("is more than a million CPUs; is a unit missing?".into())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Memory or disk.
+pub(super) fn bytes(text: &str) -> Checked {
+    match quantity::parse(text, Unit::Whole) {
+        None => Err("is not a quantity of bytes such as '512Mi' or '4Gi'".into()),
+        Some(amount) if amount < MEBIBYTE => Err("is less than 1Mi; write a unit, as in '512Mi'".into()),
+        Some(amount) if amount > MAX_BYTES => Err("is more than 1Ei".into()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// A range in the way that it is written once only: no bits beyond the prefix, no IPv4 in IPv6.
+pub(super) fn cidr(text: &str) -> Result<IpNet, String> {
+    let range: IpNet = text.parse().map_err(|_| {
+        "is not a range of addresses (CIDR) such as '10.20.0.0/16' or '2001:db8::/32'".to_owned()
+    })?;
+    if range.trunc() != range {
+        return Err(format!("has bits beyond its prefix; write '{}'", range.trunc()));
+    }
+    if let IpNet::V6(v6) = range
+        && v6.addr().to_ipv4_mapped().is_some()
+    {
+        return Err("is IPv4 inside IPv6; write it as IPv4".into());
+    }
+    Ok(range)
+}
+
+/// `name` or `prefix/name`, as Kubernetes wants the keys of labels, annotations and taints.
+pub(super) fn qualified_name(text: &str) -> Checked {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    if prefix.is_some_and(|prefix| subdomain(prefix).is_err()) || name.is_empty() || !label_text(name) {
+        return Err("is not a key such as 'team' or 'example.com/team'".into());
+    }
+    Ok(())
+}
+
+fn label_text(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+    bytes.len() <= 63
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && ends(bytes.first())
+        && ends(bytes.last())
+}
+
+pub(super) fn label_value(text: &str) -> Checked {
+    if label_text(text) {
+        return Ok(());
+    }
+    Err("must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends".into())
+}
+
+/// Keys that belong to Berth or by which Kubernetes decides about security and ownership.
+fn is_reserved(key: &str) -> bool {
+    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+    let within =
+        |domain: &str| prefix == domain || prefix.strip_suffix(domain).is_some_and(|p| p.ends_with('.'));
+    within("berth.dev")
+        || matches!(prefix, "app.kubernetes.io" | "pod-security.kubernetes.io" | "deployment.kubernetes.io")
+        || matches!(prefix, "kubectl.kubernetes.io" | "batch.kubernetes.io")
+        || matches!(key, "kubernetes.io/metadata.name" | "pod-template-hash")
+}
+
+pub(super) fn own_key(text: &str) -> Checked {
+    qualified_name(text)?;
+    if is_reserved(text) {
+        Err("is one of the keys that Berth or Kubernetes sets itself".into())
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn annotation_value(text: &str) -> Checked {
+    if text.len() > 4_096 { Err("is longer than 4096 bytes".into()) } else { Ok(()) }
+}
+
+/// A name for people, such as a group's.
+pub(super) fn plain_name(text: &str) -> Checked {
+    let length = text.chars().count();
+    if (1..=255).contains(&length) && !text.chars().any(char::is_control) && text.trim() == text {
+        return Ok(());
+    }
+    Err("must have 1 to 255 characters, none of them a control character, and no blanks at its ends".into())
+}

@@ -1,0 +1,123 @@
+//! How an agent's workspaces are rendered: the part of its configuration that Kubernetes objects are made from.
+
+use std::collections::BTreeMap;
+
+use berth_schema::AgentConfiguration;
+use berth_schema::configuration::{EgressRule, Toleration};
+use berth_schema::spec::{Resources, StorageSpec, WorkspaceSpec};
+
+/// What holds, with nothing left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentConfig {
+    /// Workspaces answer at `<port>-<workspace>.<dns_zone>`.
+    pub dns_zone: String,
+    /// The namespace whose pods may reach the workspaces' ports.
+    pub proxy_namespace: String,
+    /// Whom workspaces may reach beside the cluster's DNS; `None`: there is no network policy.
+    pub egress: Option<Vec<EgressRule>>,
+    /// Resources of a container whose devfile says nothing.
+    pub default_resources: Resources,
+    /// Of workspaces that were stored before their storage was settled at creation. Never the agent's own setting: what
+    /// is in a cluster already cannot be changed to it.
+    pub unsettled_storage: StorageSpec,
+    /// The UID that containers run as; the group is always 0.
+    pub user: i64,
+    /// Run pods in a user namespace of their own (`hostUsers: false`).
+    pub user_namespaces: bool,
+    pub runtime_class: Option<String>,
+    pub allow_privilege_escalation: bool,
+    pub image_pull_secrets: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub node_selector: BTreeMap<String, String>,
+    pub tolerations: Vec<Toleration>,
+}
+
+impl AgentConfig {
+    /// What a configuration means for rendering, over the server's own options.
+    pub fn new(written: &AgentConfiguration, defaults: &AgentConfiguration) -> Self {
+        let all = written.over(defaults).over(&AgentConfiguration::built_in());
+        let contained = all.runtime_class.is_some() || all.user_namespaces == Some(true);
+        Self {
+            dns_zone: all.dns_zone.unwrap_or_default(),
+            proxy_namespace: all.proxy_namespace.map(String::from).unwrap_or_default(),
+            egress: (all.network_policy.enabled != Some(false))
+                .then(|| all.network_policy.egress.unwrap_or_else(the_internet)),
+            default_resources: all.default_resources,
+            unsettled_storage: storage(defaults),
+            user: all.user.unwrap_or(NOBODY),
+            user_namespaces: all.user_namespaces == Some(true),
+            runtime_class: all.runtime_class,
+            // Checked when it was set; the server's options may have changed since.
+            allow_privilege_escalation: contained && all.allow_privilege_escalation == Some(true),
+            image_pull_secrets: all.image_pull_secrets,
+            labels: all.labels,
+            annotations: all.annotations,
+            node_selector: all.node_selector,
+            tolerations: all.tolerations,
+        }
+    }
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self::new(&AgentConfiguration::default(), &AgentConfiguration::built_in())
+    }
+}
+
+/// Never used: the built-in configuration has a user. Not root in any case.
+const NOBODY: i64 = 65_534;
+
+/// What is reached when nobody says otherwise; each rule keeps the closed ranges out.
+pub fn the_internet() -> Vec<EgressRule> {
+    ["0.0.0.0/0", "::/0"].iter().filter_map(|all| Some(EgressRule::to(all.parse().ok()?))).collect()
+}
+
+/// Whether the same workspace may look different in the cluster under the two.
+pub fn renders_differently(
+    one: &AgentConfiguration,
+    other: &AgentConfiguration,
+    defaults: &AgentConfiguration,
+) -> bool {
+    AgentConfig::new(one, defaults) != AgentConfig::new(other, defaults)
+}
+
+fn storage(configuration: &AgentConfiguration) -> StorageSpec {
+    let all = configuration.over(&AgentConfiguration::built_in());
+    StorageSpec { size: all.volume_size.unwrap_or_default(), class: all.storage_class }
+}
+
+/// Settles where a new workspace's data lives and how much of it there is: Kubernetes never lets a claim change its class
+/// or shrink, so a later configuration must not reach it.
+pub fn settle_storage(spec: &mut WorkspaceSpec, written: &AgentConfiguration, defaults: &AgentConfiguration) {
+    let storage = storage(&written.over(defaults));
+    fill_sizes(spec, &storage.size);
+    spec.storage = Some(storage);
+}
+
+/// The same for what replaces a workspace that exists: its volumes stay as they are, new ones are settled.
+pub fn keep_storage(
+    spec: &mut WorkspaceSpec,
+    before: &WorkspaceSpec,
+    written: &AgentConfiguration,
+    defaults: &AgentConfiguration,
+) {
+    for (name, volume) in &mut spec.volumes {
+        let known = before.volumes.get(name).filter(|known| !known.ephemeral);
+        if let (false, None, Some(known)) = (volume.ephemeral, &volume.size, known) {
+            volume.size = Some(known.size.clone().unwrap_or_else(|| storage(defaults).size));
+        }
+    }
+    fill_sizes(spec, &storage(&written.over(defaults)).size);
+    spec.storage.clone_from(&before.storage);
+}
+
+fn fill_sizes(spec: &mut WorkspaceSpec, size: &str) {
+    for volume in spec.volumes.values_mut().filter(|volume| !volume.ephemeral) {
+        volume.size.get_or_insert_with(|| size.to_owned());
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

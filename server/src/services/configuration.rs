@@ -1,0 +1,99 @@
+//! An agent's configuration: looked at, tried, set.
+
+use berth_db::{ChangedBy, ConfigurationRow, Hold, OrganizationConn};
+use berth_planner::config::renders_differently;
+use berth_schema::AgentConfiguration;
+use berth_schema::configuration::ConfigurationView;
+use serde_json::Value;
+use tracing::info;
+
+use super::agents;
+use crate::http::identity::Administrator;
+use crate::{Context, Error, clock};
+
+/// How a new configuration is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Only if the configuration is still of this version.
+    pub seen: Option<i64>,
+    /// Check it and say what it would do, and leave everything as it is.
+    pub dry_run: bool,
+}
+
+pub async fn get(
+    context: &Context,
+    administrator: &Administrator,
+    agent: &str,
+) -> Result<ConfigurationView, Error> {
+    let row = context
+        .database
+        .read(administrator.organization, "get_configuration", async |conn| {
+            let agent = agents::find(conn, agent).await?.row;
+            conn.agents().configuration(agent.id, Hold::Nothing).await.map_err(Error::from)
+        })
+        .await?;
+    Ok(show(context, row, None))
+}
+
+/// Replaces the configuration whole. Where it changes what is in the cluster, every living workspace of the agent gets a
+/// new generation in the same transaction, and the agent is woken.
+pub async fn set(
+    context: &Context,
+    administrator: &Administrator,
+    agent: &str,
+    document: &Value,
+    change: Change,
+) -> Result<ConfigurationView, Error> {
+    let defaults = context.agent_defaults.as_ref();
+    let wanted = AgentConfiguration::read(document, defaults).map_err(Error::Invalid)?;
+    let (row, rendered) = context
+        .database
+        .transaction(administrator.organization, "set_configuration", async |conn| {
+            store(conn, agent, &wanted, defaults, (change, ChangedBy::User(administrator.token))).await
+        })
+        .await?;
+    Ok(show(context, row, Some(rendered)))
+}
+
+async fn store(
+    conn: &OrganizationConn<'_>,
+    agent: &str,
+    wanted: &AgentConfiguration,
+    defaults: &AgentConfiguration,
+    (change, by): (Change, ChangedBy),
+) -> Result<(ConfigurationRow, i64), Error> {
+    let agent = agents::find(conn, agent).await?.row;
+    let before = conn.agents().configuration(agent.id, Hold::Exclusive).await?;
+    if change.seen.is_some_and(|seen| seen != before.version) {
+        return Err(Error::ConfigurationMismatch { current: before.version });
+    }
+    let document = before.clone().document();
+    let renders = renders_differently(&document, wanted, defaults);
+    if change.dry_run {
+        let rendered = if renders { conn.agents().count_rendered(agent.id).await? } else { 0 };
+        return Ok((ConfigurationRow { configuration: Some(wanted.clone()), ..before }, rendered));
+    }
+    if before.configuration.as_ref() == Some(wanted) {
+        return Ok((before, 0));
+    }
+    let now = clock::now();
+    let stored = conn.agents().set_configuration(agent.id, wanted, now).await?;
+    let raised = if renders { conn.agents().raise_generations(agent.id, by, now).await? } else { 0 };
+    if raised > 0 {
+        conn.notifications().notify_agent(agent.id).await?;
+    }
+    info!(agent = %agent.id, version = stored.version, raised, "configuration set");
+    Ok((stored, i64::try_from(raised).unwrap_or(i64::MAX)))
+}
+
+fn show(context: &Context, row: ConfigurationRow, rendered: Option<i64>) -> ConfigurationView {
+    let (version, changed_at) = (row.version, row.changed_at);
+    let configuration = row.document();
+    let mut effective = configuration.over(&context.agent_defaults);
+    let egress = &mut effective.network_policy.egress;
+    if effective.network_policy.enabled != Some(false) {
+        egress.get_or_insert_with(berth_planner::config::the_internet);
+    }
+    effective.lifecycle = effective.lifecycle_rules().into();
+    ConfigurationView { version, changed_at, rendered_again: rendered, configuration, effective }
+}
