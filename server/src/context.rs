@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use berth_db::Database;
 use berth_schema::AgentConfiguration;
+use berth_schema::reconcile::Settings;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,8 @@ pub struct Context {
     pub keys: Arc<KeyRing>,
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
+    /// What agents are told about their behaviour.
+    pub settings: Settings,
     pub hub: Hub,
     pub contacts: Contacts,
     pub metrics: Metrics,
@@ -35,6 +38,7 @@ impl Context {
             database: database.on_operation(move |sample| observed.operation(sample)),
             keys: Arc::new(keys),
             agent_defaults: Arc::new(agent_defaults),
+            settings: Settings::default(),
             hub: Hub::default(),
             contacts: Contacts::new(clock::now()),
             metrics,

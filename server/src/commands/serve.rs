@@ -69,7 +69,9 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     if let Some(token) = first {
         show(&token, options)?;
     }
-    let context = Context::new(database, keys, options.agents.configuration()?);
+    let settings = options.intervals.clone().into();
+    let defaults = options.agents.configuration()?;
+    let context = Context { settings, ..Context::new(database, keys, defaults) };
     let events = berth_db::listen(url)?;
     serve::start(&context, &options.http, events)
 }

@@ -3,12 +3,14 @@
 mod agents;
 mod database;
 mod http;
+mod intervals;
 mod keys;
 mod logging;
 
 pub use agents::AgentDefaults;
 pub use database::DatabaseOptions;
 pub use http::{HttpOptions, Limits};
+pub use intervals::Intervals;
 pub use keys::KeyOptions;
 pub use logging::{LogFormat, LoggingOptions};
 
@@ -75,6 +77,8 @@ pub struct ServeOptions {
     pub keys: KeyOptions,
     #[command(flatten)]
     pub agents: AgentDefaults,
+    #[command(flatten)]
+    pub intervals: Intervals,
     #[command(flatten)]
     pub logging: LoggingOptions,
     #[command(flatten)]

@@ -34,7 +34,8 @@ pub async fn reconcile(
         let (plan, variables) = round.run().await?;
         // 4. Answer, or wait for a reason to look again. Waiting costs the database nothing.
         if plan.has_news || Instant::now() >= deadline || context.draining.is_cancelled() {
-            return budget::within_a_message(plan, variables, agent, request);
+            let response = budget::within_a_message(plan, variables, agent, request)?;
+            return Ok(ReconcileResponse { settings: context.settings, ..response });
         }
         let _held = context.metrics.hold();
         tokio::select! {
