@@ -90,6 +90,16 @@ impl AgentProcess {
         self.daemon.stop(Duration::from_secs(20)).await
     }
 
+    /// Whether it runs.
+    pub fn is_alive(&self) -> bool {
+        self.daemon.process().is_alive()
+    }
+
+    /// Starts it again, after it ended in whatever way, ready or not.
+    pub fn spawn_again(&mut self) -> anyhow::Result<()> {
+        self.daemon.start_again()
+    }
+
     /// Starts it again, after it ended in whatever way, and waits until it is ready.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         self.daemon.start_again()?;

@@ -24,6 +24,10 @@ pub struct Postgres {
     /// The shell of [`WITH_PARENT`].
     child: Child,
     process: ProcessId,
+    programs: PathBuf,
+    home: PathBuf,
+    /// Its data goes when it ends.
+    temporary: bool,
     port: u16,
     databases: AtomicU32,
 }
@@ -63,17 +67,27 @@ impl Postgres {
             output(&mut initdb.into()).await?;
         }
         let port = free_port()?;
-        let mut child = Self::launch(&programs, &home, port, temporary)?;
-        let process = match wait(port, &child).await {
-            Ok(process) => process,
+        let (child, process) = Self::run(&programs, &home, port, temporary).await?;
+        Ok(Self { child, process, programs, home, temporary, port, databases: AtomicU32::new(0) })
+    }
+
+    /// Launches it and waits until it answers.
+    async fn run(
+        programs: &Path,
+        home: &Path,
+        port: u16,
+        temporary: bool,
+    ) -> anyhow::Result<(Child, ProcessId)> {
+        let mut child = Self::launch(programs, home, port, temporary)?;
+        match wait(port, &child).await {
+            Ok(process) => Ok((child, process)),
             Err(cause) => {
                 let log = fs::read_to_string(home.join("postgres.log")).unwrap_or_default();
                 drop(child.stdin.take());
                 child.wait().context("Postgres cannot be ended")?;
-                return Err(cause.context(crate::command::last_lines(&log, 5)));
+                Err(cause.context(crate::command::last_lines(&log, 5)))
             }
-        };
-        Ok(Self { child, process, port, databases: AtomicU32::new(0) })
+        }
     }
 
     fn launch(programs: &Path, home: &Path, port: u16, temporary: bool) -> anyhow::Result<Child> {
@@ -96,6 +110,11 @@ impl Postgres {
         }
         postgres.stdout(log.try_clone().context("a log's handle cannot be duplicated")?).stderr(log);
         postgres.stdin(Stdio::piped()).spawn().context("Postgres cannot be started")
+    }
+
+    /// One of the installed programs, such as `pgbench`.
+    pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+        Ok(programs()?.join(name))
     }
 
     /// Its database `postgres`, as superuser.
@@ -122,6 +141,28 @@ impl Postgres {
     /// The server process, for tests that kill it.
     pub fn process(&self) -> ProcessId {
         self.process
+    }
+
+    /// `kill -9` of the server process and of every process that it made, as when the machine's memory ran out.
+    pub async fn kill9(&mut self) -> anyhow::Result<()> {
+        ensure!(!self.temporary, "a Postgres whose data goes with it cannot be started again");
+        let backends = self.process.children();
+        self.process.signal(Signal::KILL);
+        for backend in &backends {
+            backend.signal(Signal::KILL);
+        }
+        for process in backends.into_iter().chain([self.process]) {
+            ensure!(process.ended_within(Duration::from_secs(10)).await, "Postgres cannot be killed");
+        }
+        Ok(())
+    }
+
+    /// Starts it again on the same data and port, and waits until it has recovered. It must have ended.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        drop(self.child.stdin.take());
+        self.child.wait().context("Postgres' shell cannot be ended")?;
+        (self.child, self.process) = Self::run(&self.programs, &self.home, self.port, self.temporary).await?;
+        Ok(())
     }
 
     /// Stops it in order: connections are ended, everything is written.

@@ -89,13 +89,16 @@ pub(crate) fn pause_blocking(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// The start time of a process that is no zombie.
+/// The start time of a process of which a thread still runs.
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name stands in parentheses and may itself hold blanks and parentheses.
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
-    if matches!(fields.first(), Some(&("Z" | "X"))) {
+    // A first thread that has ended already is a zombie too; what the others hold, such as a port, is still held.
+    let others_run =
+        fields.get(17).and_then(|threads| threads.parse::<u32>().ok()).is_some_and(|all| all > 1);
+    if matches!(fields.first(), Some(&("Z" | "X"))) && !others_run {
         return None;
     }
     fields.get(19)?.parse().ok()

@@ -19,6 +19,8 @@ pub struct ServerOptions {
     pub database_url: String,
     /// Keeps its key-encryption key, the first token and its log.
     pub dir: PathBuf,
+    /// The key-encryption key of another server on the same database; by default one of its own is made.
+    pub kek: Option<PathBuf>,
     /// Addresses beside 127.0.0.1, for instance [`crate::Cluster::host_address`].
     pub also_listen: Vec<IpAddr>,
     /// Further environment, for options that a test changes (`BERTH_…`).
@@ -30,6 +32,7 @@ impl ServerOptions {
         Self {
             database_url: database_url.into(),
             dir: dir.into(),
+            kek: None,
             also_listen: Vec::new(),
             environment: Vec::new(),
         }
@@ -43,6 +46,7 @@ pub struct Server {
     address: SocketAddr,
     metrics: SocketAddr,
     first_token: PathBuf,
+    kek: PathBuf,
 }
 
 impl Server {
@@ -54,7 +58,7 @@ impl Server {
         let metrics = free_address(Ipv4Addr::LOCALHOST.into())?;
         let also = options.also_listen.iter().map(|ip| SocketAddr::new(*ip, address.port()));
         let listen: Vec<_> = std::iter::once(address).chain(also).map(|one| one.to_string()).collect();
-        let kek = options.dir.join("kek");
+        let kek = options.kek.unwrap_or_else(|| options.dir.join("kek"));
         if !kek.exists() {
             write_kek(&kek)?;
         }
@@ -76,7 +80,12 @@ impl Server {
             ready_url: format!("http://{address}/readyz"),
         })?;
         daemon.ready(Duration::from_secs(60)).await?;
-        Ok(Self { daemon, address, metrics, first_token })
+        Ok(Self { daemon, address, metrics, first_token, kek })
+    }
+
+    /// On 127.0.0.1.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// On 127.0.0.1, without a slash at the end.
@@ -99,6 +108,11 @@ impl Server {
         Ok(text.trim().into())
     }
 
+    /// The file of its key-encryption keys, for another server on the same database.
+    pub fn kek(&self) -> &Path {
+        &self.kek
+    }
+
     pub fn process(&self) -> ProcessId {
         self.daemon.process()
     }
@@ -114,6 +128,16 @@ impl Server {
     /// SIGTERM; it drains.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.daemon.stop(Duration::from_secs(60)).await
+    }
+
+    /// Whether it runs.
+    pub fn is_alive(&self) -> bool {
+        self.daemon.process().is_alive()
+    }
+
+    /// Starts it again on the same addresses, ready or not.
+    pub fn spawn_again(&mut self) -> anyhow::Result<()> {
+        self.daemon.start_again()
     }
 
     /// Starts it again on the same addresses and waits until it is ready.
