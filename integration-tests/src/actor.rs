@@ -46,18 +46,28 @@ impl Actor {
         berth_harness::install_crypto();
         let http = reqwest::Client::builder().tls_certs_only([]).timeout(Duration::from_secs(30)).build()?;
         let mut actor = Self { http, server, organization: String::new(), token };
-        let whoami: WhoAmI = actor.send(Method::GET, "/api/v1/whoami".to_owned(), None).await?.expect()?;
+        let path = "/api/v1/whoami".to_owned();
+        let whoami: WhoAmI = actor.send(Method::GET, path, None, None).await?.expect()?;
         actor.organization = whoami.organization_id.to_string();
         Ok(actor)
     }
 
-    async fn send(&self, method: Method, path: String, body: Option<&Value>) -> anyhow::Result<Answer> {
+    async fn send(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> anyhow::Result<Answer> {
         let mut request = self
             .http
             .request(method, format!("{}{path}", self.server))
             .bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
             request = request.json(body);
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
         }
         let response = request.send().await?;
         let status = response.status();
@@ -67,12 +77,17 @@ impl Actor {
 
     /// `path` is below the organisation.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(Method::GET, self.path(path), None).await
+        self.send(Method::GET, self.path(path), None, None).await
     }
 
     /// `path` is below the organisation.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.send(Method::POST, self.path(path), Some(body)).await
+        self.send(Method::POST, self.path(path), Some(body), None).await
+    }
+
+    /// [`Actor::post`] with an Idempotency-Key, so that it may be sent again.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(Method::POST, self.path(path), Some(body), Some(key)).await
     }
 
     fn path(&self, path: &str) -> String {

@@ -50,15 +50,9 @@ impl Installation {
     }
 
     async fn with(node: Share) -> anyhow::Result<Option<Self>> {
-        let cluster = shared_cluster().await?;
-        if !cluster.has_node() {
-            if std::env::var_os("CI").is_some() {
-                bail!("a node needs root, and CI skips no test");
-            }
-            say("skipped: it needs a Kubernetes node, which needs root; run `sudo make test`");
+        let Some(cluster) = cluster_with_node().await? else {
             return Ok(None);
-        }
-        import_workspace_image(cluster).await?;
+        };
         let dir = tempfile::Builder::new().prefix("berth-scenario-").tempdir().context("no directory")?;
         let database_url = database().await?;
         let server = Server::start(ServerOptions::new(&database_url, dir.path().join("server"))).await?;
@@ -93,6 +87,21 @@ fn agent_options(server: &Server, token: SecretString, cluster: &Cluster, dir: &
             ("POD_NAME".to_owned(), "scenario".to_owned()),
         ],
     }
+}
+
+/// The shared cluster with the sample image. `None`, and a word about it, where a node cannot run; CI must not take that
+/// way out.
+pub async fn cluster_with_node() -> anyhow::Result<Option<&'static Cluster>> {
+    let cluster = shared_cluster().await?;
+    if !cluster.has_node() {
+        if std::env::var_os("CI").is_some() {
+            bail!("a node needs root, and CI skips no test");
+        }
+        say("skipped: it needs a Kubernetes node, which needs root; run `sudo make test`");
+        return Ok(None);
+    }
+    import_workspace_image(cluster).await?;
+    Ok(Some(cluster))
 }
 
 async fn import_workspace_image(cluster: &Cluster) -> anyhow::Result<()> {

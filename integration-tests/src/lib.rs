@@ -1,9 +1,15 @@
 //! A whole Berth for a scenario: Postgres, the server's and the agent's real binaries, and a real Kubernetes.
 
 mod actor;
+mod balancer;
 mod cluster_view;
+mod fleet;
 mod installation;
+mod poison;
 
 pub use actor::{Actor, Answer, variable};
+pub use balancer::Balancer;
 pub use cluster_view::ClusterView;
-pub use installation::{Installation, WORKSPACE_IMAGE, unique};
+pub use fleet::Fleet;
+pub use installation::{Installation, WORKSPACE_IMAGE, cluster_with_node, unique};
+pub use poison::refuse_deployments;
