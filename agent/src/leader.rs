@@ -16,8 +16,8 @@ use crate::cluster::Cluster;
 use crate::failure::words;
 use crate::shared::Shared;
 
-/// How often a standby looks.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often a standby looks, and again when the Lease it sees has run out.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long one look or write may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -94,7 +94,10 @@ impl Elector {
                 let left = GRACE.saturating_sub(renewed.elapsed());
                 usual.min(left).max(Duration::from_millis(500))
             }
-            _ => usual,
+            _ => {
+                let left = self.candidate.runs_out().map(|end| end.saturating_duration_since(Instant::now()));
+                left.filter(|left| !left.is_zero()).map_or(usual, |left| usual.min(left))
+            }
         }
     }
 
@@ -102,8 +105,8 @@ impl Elector {
         match verdict {
             Verdict::Accepted => self.candidate.accepted(),
             Verdict::Stale => {
-                tracing::warn!("the server has seen a later epoch: standing by");
-                self.candidate.stale();
+                tracing::warn!("the server has heard a later leader with this agent's identity: standing by");
+                self.candidate.stale(Instant::now());
                 self.publish();
                 tokio::time::sleep(LOOK).await;
             }

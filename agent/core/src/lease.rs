@@ -15,6 +15,9 @@ pub const RENEWAL: Duration = Duration::from_secs(5);
 /// How long after its last renewal the holder still acts. Less than [`DURATION`], so that it has stopped before another
 /// begins.
 pub const GRACE: Duration = Duration::from_secs(10);
+/// How long whoever was deposed by a process with a Lease of its own lets that one lead. Two installations with one
+/// identity are a mistake; taking turns all the time would make it worse.
+pub const DEPOSED: Duration = Duration::from_mins(10);
 
 /// What to do about the Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,12 @@ pub struct Candidate {
     leads: Option<i64>,
     /// What was last seen, and since when it is unchanged.
     seen: Option<(LeaseSpec, Instant)>,
+    /// The last epoch that this process led in.
+    won: Option<i64>,
+    /// Whether the server has accepted it.
+    heard: bool,
+    /// The epoch that was heard and then called stale, and when.
+    deposed: Option<(i64, Instant)>,
     /// How often in a row the server has called the epoch stale.
     stale: u32,
     /// The highest epoch that was ever seen. A Lease that is deleted and made anew must not lead to an epoch that the
@@ -53,7 +62,16 @@ pub struct Candidate {
 
 impl Candidate {
     pub const fn new(identity: String) -> Self {
-        Self { identity, leads: None, seen: None, stale: 0, highest: 0 }
+        Self {
+            identity,
+            leads: None,
+            seen: None,
+            won: None,
+            heard: false,
+            deposed: None,
+            stale: 0,
+            highest: 0,
+        }
     }
 
     pub const fn leads(&self) -> Option<i64> {
@@ -83,16 +101,34 @@ impl Candidate {
             self.leads = None;
             return Decision::Lost;
         }
-        // Our own name in it was written by a process that is gone: there is one per pod.
-        if holder.is_empty() || holder == self.identity || expired {
+        let own = holder == self.identity;
+        // Nobody has taken the Lease, and yet somebody leads: by another Lease, and longer than this process is wanted.
+        if own && self.is_deposed(epoch, now) {
+            return Decision::Wait;
+        }
+        // Our own name in it was written by a process that is gone: there is one per pod. Unless it was written after we
+        // led: then there are two, and the older one stands by.
+        let gone = own && self.won.is_none_or(|won| epoch <= won);
+        if holder.is_empty() || gone || expired {
             return Decision::Acquire { epoch: self.highest + self.step() };
         }
         Decision::Wait
     }
 
+    /// Whether the server has heard a later leader while the Lease went on saying that this process leads.
+    fn is_deposed(&self, epoch: i64, now: Instant) -> bool {
+        self.deposed.is_some_and(|(deposed, since)| deposed == epoch && now.duration_since(since) < DEPOSED)
+    }
+
+    /// When a Lease that somebody else holds will have run out, as far as is seen now.
+    pub fn runs_out(&self) -> Option<Instant> {
+        self.seen.as_ref().map(|(spec, since)| *since + duration(spec))
+    }
+
     /// The Lease was written as decided.
     pub fn won(&mut self, epoch: i64) {
-        self.leads = Some(epoch);
+        self.heard &= self.won == Some(epoch);
+        (self.leads, self.won) = (Some(epoch), Some(epoch));
         self.highest = self.highest.max(epoch);
     }
 
@@ -102,14 +138,17 @@ impl Candidate {
     }
 
     /// The server has seen a later epoch. Whoever still gets the Lease after that is ahead of nobody: the Lease was made
-    /// anew (a restored cluster), and its count has to catch up, twice as far each time.
-    pub const fn stale(&mut self) {
-        self.leads = None;
+    /// anew (a restored cluster), and its count has to catch up, twice as far each time. But an epoch that was accepted
+    /// before is behind because somebody else was elected: this process is the older one.
+    pub fn stale(&mut self, now: Instant) {
+        let deposed = self.leads.take().filter(|_| self.heard);
+        self.deposed = deposed.map(|epoch| (epoch, now)).or(self.deposed);
         self.stale = self.stale.saturating_add(1);
     }
 
     /// The server has accepted the epoch.
     pub const fn accepted(&mut self) {
+        self.heard = true;
         self.stale = 0;
     }
 
@@ -118,18 +157,19 @@ impl Candidate {
     }
 
     fn is_expired(&mut self, spec: LeaseSpec, now: Instant) -> bool {
-        let duration = spec
-            .lease_duration_seconds
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .map_or(DURATION, Duration::from_secs);
         match &self.seen {
-            Some((seen, since)) if *seen == spec => now.duration_since(*since) >= duration,
+            Some((seen, since)) if *seen == spec => now.duration_since(*since) >= duration(&spec),
             _ => {
                 self.seen = Some((spec, now));
                 false
             }
         }
     }
+}
+
+fn duration(spec: &LeaseSpec) -> Duration {
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.map_or(DURATION, Duration::from_secs)
 }
 
 /// The Lease as this candidate writes it; with `holder` empty it is released. `old` gives what must not be lost.

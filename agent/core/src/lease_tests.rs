@@ -68,7 +68,7 @@ fn a_lease_that_counts_from_the_start_again_catches_up_with_the_server() {
     let mut a = candidate("a");
     let (mut epoch, mut rounds) = (1, 0);
     while epoch < 5_000 {
-        a.stale();
+        a.stale(Instant::now());
         match a.decide(Some(&lease("a", epoch, 0)), Instant::now()) {
             Decision::Acquire { epoch: next } => epoch = next,
             other => panic!("{other:?}"),
@@ -76,6 +76,42 @@ fn a_lease_that_counts_from_the_start_again_catches_up_with_the_server() {
         rounds += 1;
     }
     assert!(rounds <= 13, "took {rounds} rounds");
+}
+
+#[test]
+fn of_two_processes_of_one_name_the_older_stands_by() {
+    let (mut older, start) = (candidate("a"), Instant::now());
+    older.won(1);
+    let newer = lease("a", 2, 0);
+    assert_eq!(older.decide(Some(&newer), start), Decision::Lost);
+    assert_eq!(older.decide(Some(&newer), start + 14 * SECOND), Decision::Wait);
+    let expired = older.decide(Some(&newer), start + 15 * SECOND);
+    assert_eq!(expired, Decision::Acquire { epoch: 3 }, "the newer one is gone");
+}
+
+#[test]
+fn whoever_is_deposed_by_the_holder_of_another_lease_does_not_depose_it_in_turn() {
+    let (mut older, start) = (candidate("a"), Instant::now());
+    older.won(1);
+    older.accepted();
+    older.stale(start);
+    assert_eq!(older.leads(), None);
+    let own = lease("a", 1, 0);
+    assert_eq!(older.decide(Some(&own), start), Decision::Wait);
+    assert_eq!(older.decide(Some(&own), start + DEPOSED - SECOND), Decision::Wait);
+    // It may be gone by now.
+    assert_eq!(older.decide(Some(&own), start + DEPOSED), Decision::Acquire { epoch: 3 });
+}
+
+#[test]
+fn whoever_was_deposed_still_succeeds_the_holder_of_its_own_lease() {
+    let (mut a, start) = (candidate("a"), Instant::now());
+    a.won(1);
+    a.accepted();
+    a.stale(start);
+    assert_eq!(a.decide(Some(&lease("b", 2, 0)), start), Decision::Wait);
+    let expired = a.decide(Some(&lease("b", 2, 0)), start + 15 * SECOND);
+    assert!(matches!(expired, Decision::Acquire { .. }), "{expired:?}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod burst;
 mod faults;
 mod image;
 mod lifecycle;
+mod poison;
+mod replicas;
 mod variables;
 
 use std::time::Duration;

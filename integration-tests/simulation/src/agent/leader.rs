@@ -54,7 +54,7 @@ impl Elector {
             match verdict {
                 Some(Verdict::Accepted) => self.candidate.accepted(),
                 Some(Verdict::Stale) => {
-                    self.candidate.stale();
+                    self.candidate.stale(process.now());
                     self.publish();
                     process.clock.sleep(LOOK).await;
                 }
