@@ -7,7 +7,7 @@ SHELL := bash
 DEV := target/debug/berth-dev
 PROGRAMS := --package berth-server --package berth-agent --package berth-cli --package berth-harness
 
-.PHONY: help up down test bench lint fmt deny purity deps build images
+.PHONY: help up down test chaos bench lint fmt deny purity deps build images
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,10 +26,14 @@ test: deps build ## Run every test, on a real Postgres and a real Kubernetes
 	@$(DEV) prepare
 	cargo test --workspace --no-fail-fast
 
-bench: deps build ## Measure memory, start, listing and create-to-ready
+chaos: deps build ## Kill every part at random while users act, 20 times each (BERTH_CHAOS_SEED=, BERTH_CHAOS_KILLS=)
+	@$(DEV) prepare
+	BERTH_CHAOS_KILLS=$${BERTH_CHAOS_KILLS:-20} cargo test --package berth-integration-tests --test chaos -- --nocapture
+
+bench: deps build ## Print every figure beside its floor (ROWS= measures some, JSON= writes a file)
 	@$(DEV) prepare
 	cargo build --release $(PROGRAMS)
-	cargo run --release --package berth-integration-tests --bin berth-bench
+	cargo run --release --package berth-integration-tests --bin berth-bench -- $(if $(JSON),--json $(JSON)) $(ROWS)
 
 lint: deps fmt purity deny ## Check format, lints, purity and dependencies
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings

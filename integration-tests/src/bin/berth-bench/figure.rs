@@ -19,8 +19,12 @@ pub(crate) struct Figure {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Goal {
     AtMost(f64),
-    /// Times the floor.
+    /// At most so many times the floor.
     TimesFloor(f64),
+    /// At least this share of the floor, which is a speed.
+    ShareOfFloor(f64),
+    /// Nobody has set one: it is there to explain another.
+    None,
 }
 
 impl Figure {
@@ -28,7 +32,8 @@ impl Figure {
         match (self.goal, self.floor) {
             (Goal::AtMost(limit), _) => Some(self.measured <= limit),
             (Goal::TimesFloor(times), Some(floor)) => Some(self.measured <= times * floor),
-            (Goal::TimesFloor(_), None) => None,
+            (Goal::ShareOfFloor(share), Some(floor)) => Some(self.measured >= share * floor),
+            (Goal::TimesFloor(_) | Goal::ShareOfFloor(_), None) | (Goal::None, _) => None,
         }
     }
 }
@@ -59,6 +64,8 @@ impl fmt::Display for Figure {
         let goal = match self.goal {
             Goal::AtMost(limit) => format!("<= {limit}"),
             Goal::TimesFloor(times) => format!("<= {times} x"),
+            Goal::ShareOfFloor(share) => format!(">= {share} x"),
+            Goal::None => String::new(),
         };
         let met = match self.met() {
             Some(true) => "met",

@@ -1,15 +1,25 @@
 //! Every performance figure of the documents, each beside its floor: the same work done by the bare library, client or
 //! database in the same run. `make bench` runs it on release builds; the table goes to standard output, and with
-//! `--json FILE` the figures go there.
+//! `--json FILE` the figures go there. Names of rows measure these alone.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a command line")]
 
 mod agent;
+mod commit;
 mod figure;
 mod latency;
 mod listing;
+mod million;
+mod partial;
+mod poison;
+mod population;
 mod process;
+mod returning;
 mod server;
+mod site;
+mod visible;
+mod waiting;
+mod wire;
 
 use std::path::PathBuf;
 
@@ -18,25 +28,71 @@ use figure::Figures;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let json = json_path(std::env::args().skip(1))?;
+    let wanted = Wanted::parse(std::env::args().skip(1))?;
     berth_harness::install_crypto();
     let mut figures = Figures::default();
-    server::measure(&mut figures).await.context("the server's memory and start")?;
-    listing::measure(&mut figures).await.context("listing workspaces")?;
-    agent::measure(&mut figures).await.context("the agent's memory")?;
-    latency::measure(&mut figures).await.context("from creation to a ready pod")?;
+    for row in ROWS {
+        if wanted.rows.is_empty() || wanted.rows.iter().any(|name| name == row) {
+            measure(row, &mut figures).await.with_context(|| format!("measuring '{row}'"))?;
+        }
+    }
     println!("{figures}");
-    if let Some(path) = json {
+    if let Some(path) = wanted.json {
         std::fs::write(&path, serde_json::to_string_pretty(&figures)? + "\n")
             .context("the figures cannot be written")?;
     }
     Ok(())
 }
 
-fn json_path(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Option<PathBuf>> {
-    match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => Ok(None),
-        (Some("--json"), Some(path)) => Ok(Some(path.into())),
-        _ => bail!("usage: berth-bench [--json FILE]"),
+/// In the order of the table.
+const ROWS: [&str; 11] = [
+    "server",
+    "listing",
+    "partial",
+    "waiting",
+    "returning",
+    "million",
+    "commit",
+    "visible",
+    "poison",
+    "agent",
+    "latency",
+];
+
+async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
+    match row {
+        "server" => server::measure(figures).await,
+        "listing" => listing::measure(figures).await,
+        "partial" => partial::measure(figures).await,
+        "waiting" => waiting::measure(figures).await,
+        "returning" => returning::measure(figures).await,
+        "million" => million::measure(figures).await,
+        "commit" => commit::measure(figures).await,
+        "visible" => visible::measure(figures).await,
+        "poison" => poison::measure(figures).await,
+        "agent" => agent::measure(figures).await,
+        "latency" => latency::measure(figures).await,
+        _ => bail!("there is no such row; the rows are: {}", ROWS.join(", ")),
+    }
+}
+
+/// What was asked for.
+struct Wanted {
+    /// None: all.
+    rows: Vec<String>,
+    json: Option<PathBuf>,
+}
+
+impl Wanted {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        let mut wanted = Self { rows: Vec::new(), json: None };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--json" => wanted.json = Some(arguments.next().context("--json needs a file")?.into()),
+                row if ROWS.contains(&row) => wanted.rows.push(argument),
+                _ => bail!("usage: berth-bench [--json FILE] [ROW…]; the rows are: {}", ROWS.join(", ")),
+            }
+        }
+        Ok(wanted)
     }
 }

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use berth_harness::{Postgres, Server, ServerOptions};
-use tokio_postgres::NoTls;
 
 use crate::figure::{Figures, Goal, percentile};
-use crate::process::resident_megabytes;
+use crate::process::{resident_megabytes, rows_written};
 
 const STARTS: usize = 10;
 const IDLE: Duration = Duration::from_secs(15);
@@ -50,25 +48,11 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         Goal::AtMost(150.0),
     );
 
-    let before = writes(&url).await?;
+    let before = rows_written(&url).await?;
     tokio::time::sleep(IDLE).await;
-    let after = writes(&url).await?;
+    let after = rows_written(&url).await?;
     figures.add("rows written by an idle server in 15 s", "rows", after - before, None, Goal::AtMost(0.0));
     let memory = resident_megabytes(server.process().pid)?;
     figures.add("server, resident, idle", "MB", memory, None, Goal::AtMost(40.0));
     Ok(())
-}
-
-/// Rows inserted, updated and deleted in the database so far.
-async fn writes(url: &str) -> anyhow::Result<f64> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    let connection = tokio::spawn(connection);
-    // Statistics are flushed by the backend when it has been idle for a moment.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let query = "SELECT (tup_inserted + tup_updated + tup_deleted)::float8 FROM pg_stat_database \
-                 WHERE datname = current_database()";
-    let written = client.query_one(query, &[]).await?.get(0);
-    drop(client);
-    connection.await.context("the connection's task")??;
-    Ok(written)
 }
