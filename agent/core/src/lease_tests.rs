@@ -98,7 +98,7 @@ fn whoever_is_deposed_by_the_holder_of_another_lease_does_not_depose_it_in_turn(
     assert_eq!(older.leads(), None);
     let own = lease("a", 1, 0);
     assert_eq!(older.decide(Some(&own), start), Decision::Wait);
-    assert_eq!(older.decide(Some(&own), start + DEPOSED - SECOND), Decision::Wait);
+    assert_eq!(older.decide(Some(&own), start + DEPOSED / 2), Decision::Wait);
     // It may be gone by now.
     assert_eq!(older.decide(Some(&own), start + DEPOSED), Decision::Acquire { epoch: 3 });
 }
