@@ -35,6 +35,21 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the API server is away or has no time: nothing is known of the workspace then.
+    pub fn is_unanswered(&self) -> bool {
+        match self {
+            Self::Kubernetes { source, .. } | Self::Secret { source, .. } => {
+                matches!(source, kube::Error::HyperError(_) | kube::Error::Service(_))
+                    || matches!(code(source), Some(429 | 503))
+            }
+            Self::Foreign { .. }
+            | Self::VolumeLost { .. }
+            | Self::VolumeStuck { .. }
+            | Self::Contended
+            | Self::TimedOut { .. } => false,
+        }
+    }
+
     /// As the server is told of it.
     pub fn details(&self) -> ErrorDetails {
         let error_type = match self {
@@ -109,6 +124,19 @@ mod tests {
         let details = during("applying Service/w")(refused()).details();
         assert_eq!(details.error_type, ErrorType::Kubernetes);
         assert_eq!(details.error_message, "applying Service/w: data[A]: hunter2 is too long");
+    }
+
+    #[test]
+    fn only_an_api_server_that_is_away_or_busy_gives_no_answer() {
+        let answered = |code| {
+            let status = Status::failure("words", "Reason").with_code(code).boxed();
+            during("applying Service/w")(kube::Error::Api(status))
+        };
+        assert!(answered(503).is_unanswered() && answered(429).is_unanswered());
+        // An admission webhook that fails is answered with 500, and may do so for one workspace only.
+        assert!(!answered(500).is_unanswered() && !answered(422).is_unanswered());
+        let away = kube::Error::Service(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into());
+        assert!(during("applying Service/w")(away).is_unanswered());
     }
 
     #[test]

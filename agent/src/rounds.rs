@@ -379,7 +379,7 @@ async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
         Err(failure) => {
             let (workspace, generation) = (action.workspace, action.generation.0);
             tracing::warn!(task = name, %workspace, generation, %failure, "action failed");
-            Outcome::Failed(failure.details())
+            if failure.is_unanswered() { Outcome::Unanswered } else { Outcome::Failed(failure.details()) }
         }
     };
     count(desk, name, &outcome, began.elapsed());
@@ -394,6 +394,7 @@ fn count(desk: &Desk, task: &'static str, outcome: &Outcome, took: Duration) {
         Outcome::VolumesLeft => "volumes_left",
         Outcome::Gone => "gone",
         Outcome::Failed(_) => "failed",
+        Outcome::Unanswered => "unanswered",
     };
     let metrics = &desk.shared.metrics;
     metrics.actions.get_or_create(&Done { task, outcome }).inc();

@@ -74,6 +74,8 @@ pub enum Outcome {
     /// Nothing is left.
     Gone,
     Failed(ErrorDetails),
+    /// The API server gave no answer. That says nothing of this workspace.
+    Unanswered,
 }
 
 impl<Stage> Action<Stage> {

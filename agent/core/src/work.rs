@@ -98,6 +98,11 @@ impl Entry {
     }
 }
 
+/// How long an API server that does not answer is left alone: everyone waits for it, so not longer than need be.
+fn unanswered(jitter: f64) -> Duration {
+    Duration::from_secs(1) + Duration::from_secs(2).mul_f64(jitter)
+}
+
 /// What a directive wants of a workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -189,6 +194,7 @@ impl Work {
             Outcome::VolumesLeft => Phase::Leaving { from: now + VOLUMES, until: now + VOLUMES },
             Outcome::Gone => Phase::Gone,
             Outcome::Failed(details) => return entry.fail(details, now, jitter),
+            Outcome::Unanswered => return entry.phase = Phase::Resting { until: now + unanswered(jitter) },
         };
         entry.trouble = None;
     }

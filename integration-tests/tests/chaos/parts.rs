@@ -11,6 +11,9 @@ use tokio::time::sleep;
 use crate::LastKill;
 
 const API_SERVER: &str = "kube-apiserver";
+/// Falls together with it, as where both run on one machine. What it was about to do waits up to a minute otherwise, which
+/// is longer than anything that is measured here.
+const CONTROLLERS: &str = "kube-controller-manager";
 /// How often somebody looks whether everything runs.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -31,6 +34,8 @@ pub(crate) struct Parts {
     servers: Mutex<Vec<Server>>,
     postgres: Mutex<Postgres>,
     cluster: &'static Cluster,
+    /// Held while Kubernetes' components are killed and started.
+    kubernetes: Mutex<()>,
     /// How often each part was killed.
     kills: Mutex<BTreeMap<Part, u64>>,
 }
@@ -47,6 +52,7 @@ impl Parts {
             servers: Mutex::new(servers),
             postgres: Mutex::new(postgres),
             cluster,
+            kubernetes: Mutex::default(),
             kills: Mutex::default(),
         })
     }
@@ -80,8 +86,11 @@ impl Parts {
             Part::ApiServer => {
                 // One that is not up yet has nothing to lose.
                 self.cluster.wait_for_api().await?;
+                let _alone = self.kubernetes.lock().await;
+                self.cluster.kill(CONTROLLERS).await?;
                 self.cluster.kill(API_SERVER).await?;
                 self.cluster.start_component(API_SERVER).await?;
+                self.cluster.start_component(CONTROLLERS).await?;
             }
         }
         *self.kills.lock().await.entry(part).or_default() += 1;
@@ -90,6 +99,21 @@ impl Parts {
 
     /// Starts again whatever has ended, as a kubelet and a service manager do.
     pub(crate) async fn keep(&self) -> anyhow::Result<Infallible> {
+        tokio::try_join!(self.keep_ours(), self.keep_kubernetes()).map(|(never, _)| never)
+    }
+
+    /// The controllers end by themselves where the API server is long in coming.
+    async fn keep_kubernetes(&self) -> anyhow::Result<Infallible> {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let _alone = self.kubernetes.lock().await;
+            for component in self.cluster.missing_components().await? {
+                self.cluster.start_component(&component).await?;
+            }
+        }
+    }
+
+    async fn keep_ours(&self) -> anyhow::Result<Infallible> {
         loop {
             {
                 let mut postgres = self.postgres.lock().await;

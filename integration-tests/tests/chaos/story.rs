@@ -40,7 +40,7 @@ impl Stories {
     }
 
     /// A creation was answered with success. Whoever repeats it must be told of the same workspace.
-    pub(crate) fn created(&self, workspace: Workspace, mark: String) {
+    pub(crate) fn created(&self, workspace: &Workspace, mark: String) {
         let (generation, desired) = (workspace.generation, workspace.desired_state);
         let story =
             Story { generation, desired, mark: (generation, mark), changes: 0, created: workspace.clone() };

@@ -132,7 +132,7 @@ async fn agents_of_two_organisations_in_one_cluster_leave_each_other_alone() -> 
     assert!(view.namespace(&their_own).await?.is_none());
     assert_eq!(view.pod(&our_own).await?.uid(), pod, "ours was touched");
     assert_eq!(fleet.admin.workspace("dev").await?.actual_state, ActualState::Running);
-    assert_eq!(metric(&ours, "berth_agent_workspaces").await?, 1.0);
+    assert_eq!(metric(&ours, "berth_agent_workspaces").await?, 1);
     Ok(())
 }
 
@@ -154,19 +154,20 @@ async fn holder(view: &ClusterView, agent: &str) -> anyhow::Result<String> {
 
 /// The epoch that a process leads in; 0 while it stands by.
 async fn epoch(agent: &AgentProcess) -> anyhow::Result<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-    Ok(metric(agent, "berth_agent_epoch").await? as u64)
+    metric(agent, "berth_agent_epoch").await
 }
 
 /// How many actions a process has ended.
-async fn actions(agent: &AgentProcess) -> anyhow::Result<f64> {
+async fn actions(agent: &AgentProcess) -> anyhow::Result<u64> {
     metric(agent, "berth_agent_actions_total").await
 }
 
 /// The sum of a metric over its labels.
-async fn metric(agent: &AgentProcess, name: &str) -> anyhow::Result<f64> {
+async fn metric(agent: &AgentProcess, name: &str) -> anyhow::Result<u64> {
     let text = get(&format!("{}/metrics", agent.health_url())).await?;
-    let lines =
-        text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-    Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    let samples = text
+        .lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    Ok(samples.sum())
 }

@@ -199,6 +199,7 @@ impl Cluster {
             "volumes-left" => Outcome::VolumesLeft,
             "gone" => Outcome::Gone,
             "older" => Outcome::OlderThanLive { live: words.value("live")?.unwrap_or(Generation(9)) },
+            "unanswered" => Outcome::Unanswered,
             "failed" => Outcome::Failed(ErrorDetails {
                 error_type: ErrorType::Kubernetes,
                 error_message: "admission webhook denied it".to_owned(),
