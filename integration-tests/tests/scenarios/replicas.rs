@@ -73,7 +73,11 @@ async fn of_two_agents_with_one_identity_the_older_stops_within_a_round() -> any
         fleet.admin.running(&first).await?;
         let mut clone = fleet.agent(&token, cluster, "twin", lease_namespace);
         clone.dir = fleet.dir.path().join("clone");
-        let newer = AgentProcess::start(clone).await?;
+        let mut newer = AgentProcess::spawn(clone)?;
+        // Once more, so that a Lease of its own has come further than the other.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        newer.kill9()?;
+        newer.spawn_again()?;
 
         let since = Instant::now();
         while epoch(&older).await? != 0 || epoch(&newer).await? == 0 {

@@ -91,8 +91,8 @@ async fn settle() {
 
 async fn berth_burst(site: &Site, workspaces: &[Workspace], stops: bool) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let changes = workspaces.iter().map(|one| site.admin.wish(one.name.as_str(), wish(stops)));
-    let changed: Vec<Workspace> = stream::iter(changes).buffer_unordered(CONCURRENCY).try_collect().await?;
+    let wishes = workspaces.iter().map(|one| site.admin.wish(one.name.as_str(), wish(stops)));
+    let changed: Vec<Workspace> = stream::iter(wishes).buffer_unordered(CONCURRENCY).try_collect().await?;
     let mut last = started;
     for workspace in &changed {
         last = last.max(site.applied(workspace).await?);

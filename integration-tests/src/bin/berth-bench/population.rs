@@ -60,11 +60,9 @@ impl Owner {
         let query = "SELECT id, name, namespace FROM workspaces WHERE agent_id = $1";
         let rows = self.client.query(query, &[agent.as_uuid()]).await?;
         let infos = rows.iter().map(|row| {
-            running(
-                WorkspaceId::from(row.get::<_, Uuid>(0)),
-                WorkspaceName::new(row.get::<_, String>(1))?,
-                NamespaceName::new(row.get::<_, String>(2))?,
-            )
+            let id = WorkspaceId::from(row.get::<_, Uuid>(0));
+            let name = WorkspaceName::new(row.get::<_, String>(1))?;
+            anyhow::Ok(running(id, name, NamespaceName::new(row.get::<_, String>(2))?))
         });
         let infos = infos.collect::<anyhow::Result<_>>()?;
         Ok(ReconcileRequest { update_type: UpdateType::Full, workspace_agent_infos: infos, ..nothing_new(0) })
@@ -84,11 +82,7 @@ pub(crate) fn nothing_new(wait_seconds: u64) -> ReconcileRequest {
     }
 }
 
-fn running(
-    workspace_id: WorkspaceId,
-    name: WorkspaceName,
-    namespace: NamespaceName,
-) -> anyhow::Result<WorkspaceAgentInfo> {
+fn running(workspace_id: WorkspaceId, name: WorkspaceName, namespace: NamespaceName) -> WorkspaceAgentInfo {
     let condition = |kind: &str, reason: &str| DeploymentCondition {
         kind: kind.to_owned(),
         status: "True".to_owned(),
@@ -111,7 +105,7 @@ fn running(
         replicas: Some(1),
         status: Some(status),
     };
-    Ok(WorkspaceAgentInfo {
+    WorkspaceAgentInfo {
         workspace_id,
         name,
         namespace,
@@ -122,7 +116,7 @@ fn running(
         error_details: None,
         live_pods: 1,
         variables_missing: false,
-    })
+    }
 }
 
 const AGENTS: &str = "
