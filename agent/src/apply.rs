@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_agent_core::{Action, Apply, Kind, Manifest, Outcome, Prepared};
+use berth_agent_core::{Action, Apply, Kind, Left, Manifest, Outcome, Prepared};
 use berth_schema::Generation;
 use berth_schema::kubernetes::{FIELD_MANAGER, GENERATION};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -17,6 +17,9 @@ use crate::failure::{self, Failure, during};
 
 /// How often the Deployment's write is tried when somebody changes it at the same moment.
 const ATTEMPTS: u32 = 5;
+/// The version of no object: the store starts at 1 and gives every write the next. A server-side apply that carries it
+/// makes an object where none is, and is refused as a conflict where one is.
+const NO_VERSION: &str = "1";
 
 /// The Deployment as it is in the cluster.
 struct Live {
@@ -29,45 +32,62 @@ struct Live {
 struct Applying<'a> {
     cluster: &'a Cluster,
     action: &'a Action<Prepared>,
+    /// What was written so far, but for the Deployment and the Secrets of variables.
+    left: Vec<Left>,
 }
 
-/// Applies a set of objects. Nothing is written when the cluster has a newer generation.
-pub async fn run(cluster: &Cluster, action: &Action<Prepared>, apply: &Apply) -> Result<Outcome, Failure> {
-    let applying = Applying { cluster, action };
-    // 1. What is there (client). 2. Whether it may be written over (pure).
-    let live = applying.live().await?;
-    if let Some(newer) = applying.newer(live.as_ref()) {
-        return Ok(Outcome::OlderThanLive { live: newer });
-    }
-    // 3. Everything but the Deployment, in order (client).
-    let mut created = false;
-    for manifest in &apply.first {
-        created |= applying.apply(manifest, live.as_ref()).await?;
-    }
-    for secret in apply.secrets.iter().flatten() {
-        let patched = applying.patch(Kind::Secret, &secret.name, secret).await;
-        let what = format!("applying Secret/{}", secret.name);
-        patched.map_err(|source| Failure::Secret { what, source })?;
-    }
-    let (deployment, rest) =
-        apply.then.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
-    for manifest in rest {
-        applying.apply(manifest, live.as_ref()).await?;
-    }
-    // 4. The Deployment: the proof that all of it is applied (client).
-    if let Some(deployment) = deployment
-        && let Some(newer) = applying.deployment(deployment, live).await?
-    {
-        return Ok(Outcome::OlderThanLive { live: newer });
-    }
-    // 5. What no longer belongs (client). In a namespace made just now there is nothing of that kind.
-    if !created {
-        applying.prune(apply).await?;
-    }
-    Ok(Outcome::Applied)
+/// Applies a set of objects. Nothing is written when the cluster has a newer generation. Tells how the objects were left.
+pub async fn run(
+    cluster: &Cluster,
+    action: &Action<Prepared>,
+    apply: &Apply,
+) -> Result<(Outcome, Vec<Left>), Failure> {
+    let mut applying = Applying { cluster, action, left: vec![] };
+    let outcome = applying.run(apply).await?;
+    Ok((outcome, applying.left))
 }
 
 impl Applying<'_> {
+    async fn run(&mut self, apply: &Apply) -> Result<Outcome, Failure> {
+        // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it (client).
+        if let (Some(version), [deployment]) = (&apply.seen, apply.then.as_slice())
+            && self.write_over(deployment, version).await?
+        {
+            return Ok(Outcome::Applied);
+        }
+        // 2. What is there (client). 3. Whether it may be written over (pure).
+        let live = self.live().await?;
+        if let Some(newer) = self.newer(live.as_ref()) {
+            return Ok(Outcome::OlderThanLive { live: newer });
+        }
+        // 4. Everything but the Deployment, in order (client).
+        let mut created = false;
+        for manifest in &apply.first {
+            created |= self.apply(manifest, live.as_ref()).await?;
+        }
+        for secret in apply.secrets.iter().flatten() {
+            let patched = self.patch(Kind::Secret, &secret.name, secret).await;
+            let what = format!("applying Secret/{}", secret.name);
+            patched.map_err(|source| Failure::Secret { what, source })?;
+        }
+        let (deployment, rest) =
+            apply.then.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
+        for manifest in rest {
+            self.apply(manifest, live.as_ref()).await?;
+        }
+        // 5. The Deployment: the proof that all of it is applied (client).
+        if let Some(deployment) = deployment
+            && let Some(newer) = self.deployment(deployment, live).await?
+        {
+            return Ok(Outcome::OlderThanLive { live: newer });
+        }
+        // 6. What no longer belongs (client). In a namespace made just now there is nothing of that kind.
+        if apply.prune && !created {
+            self.prune(apply).await?;
+        }
+        Ok(Outcome::Applied)
+    }
+
     fn namespace(&self) -> &str {
         self.action.namespace.as_str()
     }
@@ -101,8 +121,8 @@ impl Applying<'_> {
     }
 
     /// Applies any object but a Deployment. Tells whether that made the workspace's namespace.
-    async fn apply(&self, manifest: &Manifest, live: Option<&Live>) -> Result<bool, Failure> {
-        let Manifest { kind, name, object } = manifest;
+    async fn apply(&mut self, manifest: &Manifest, live: Option<&Live>) -> Result<bool, Failure> {
+        let Manifest { kind, name, .. } = manifest;
         let mut created = false;
         match kind {
             Kind::Namespace => {
@@ -122,9 +142,21 @@ impl Applying<'_> {
             }
             _ => {}
         }
-        let patched = self.patch(*kind, name, object).await;
-        patched.map_err(during(format!("applying {}/{name}", kind.as_str())))?;
+        let patched = self.patch(*kind, name, &manifest.object()).await;
+        let metadata = patched.map_err(during(format!("applying {}/{name}", kind.as_str())))?;
+        self.left.push(manifest.left(&metadata));
         Ok(created)
+    }
+
+    /// Applies the Deployment on condition that it is at a version. Tells whether it was.
+    async fn write_over(&self, manifest: &Manifest, version: &str) -> Result<bool, Failure> {
+        let mut object = manifest.object();
+        object["metadata"]["resourceVersion"] = Value::from(version);
+        match self.patch(Kind::Deployment, &manifest.name, &object).await {
+            Ok(_) => Ok(true),
+            Err(error) if failure::code(&error) == Some(409) => Ok(false),
+            Err(error) => Err(during(format!("applying Deployment/{}", manifest.name))(error)),
+        }
     }
 
     /// Applies the Deployment on condition that it still is what was looked at. Returns the live generation when that has
@@ -138,14 +170,18 @@ impl Applying<'_> {
             if let Some(newer) = self.newer(live.as_ref()) {
                 return Ok(Some(newer));
             }
-            let mut object = manifest.object.clone();
-            if let Some(live) = &live {
-                // With these a server-side apply is refused when another object, or another version of it, is there.
-                object["metadata"]["uid"] = Value::from(live.metadata.uid.clone());
-                object["metadata"]["resourceVersion"] = Value::from(live.metadata.resource_version.clone());
+            let mut object = manifest.object();
+            // With these a server-side apply is refused when another object, or another version of it, is there.
+            let metadata = &mut object["metadata"];
+            match &live {
+                Some(live) => {
+                    metadata["uid"] = Value::from(live.metadata.uid.clone());
+                    metadata["resourceVersion"] = Value::from(live.metadata.resource_version.clone());
+                }
+                None => metadata["resourceVersion"] = Value::from(NO_VERSION),
             }
             match self.patch(Kind::Deployment, &manifest.name, &object).await {
-                Ok(()) => return Ok(None),
+                Ok(_) => return Ok(None),
                 Err(error) if failure::code(&error) == Some(409) => live = self.live().await?,
                 Err(error) => return Err(during(format!("applying Deployment/{}", manifest.name))(error)),
             }
@@ -158,11 +194,12 @@ impl Applying<'_> {
         kind: Kind,
         name: &str,
         object: &(impl Serialize + std::fmt::Debug),
-    ) -> kube::Result<()> {
+    ) -> kube::Result<ObjectMeta> {
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let api = self.cluster.api(kind, self.namespace());
         // Only metadata comes back: an answer with the whole object would hold a Secret's values.
-        api.patch_metadata(name, &parameters, &Patch::Apply(object)).await.map(drop)
+        let answer = api.patch_metadata(name, &parameters, &Patch::Apply(object)).await?;
+        Ok(answer.metadata)
     }
 
     async fn prune(&self, apply: &Apply) -> Result<(), Failure> {

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod remove;
 pub mod rounds;
 pub mod run;
+mod seen;
 pub mod server;
 pub mod shared;
 pub mod watch;

@@ -7,6 +7,10 @@ use berth_agent::args::{Args, LogFormat};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
+/// It gives back what a burst took.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     log(&args);

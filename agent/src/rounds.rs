@@ -11,6 +11,7 @@ use berth_schema::reconcile::{
 };
 use berth_schema::sealing::PublicKey;
 use berth_schema::{Generation, WorkspaceId};
+use futures::TryFutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -244,9 +245,10 @@ impl Term {
                 () = sleep_until(due.unwrap_or(far_away()).into()) => {}
             }
             self.act_on_what_is_due();
-            let agent = shared.agent();
-            let outdated = |held: &BTreeSet<_>| !held.is_subset(&generations(&agent.received()));
-            if held.as_ref().is_some_and(|held| agent.has_news() || outdated(held)) {
+            let Some(held) = &held else { continue };
+            let mut agent = shared.agent();
+            let outdated = !held.is_subset(&generations(&agent.received()));
+            if outdated || agent.has_news() {
                 return;
             }
         }
@@ -366,24 +368,29 @@ async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
             ("apply", tokio::time::timeout(limit, work).await)
         }
         Task::Terminate => {
-            let work = remove::run(&desk.cluster, &action);
+            let work = remove::run(&desk.cluster, &action).map_ok(|outcome| (outcome, vec![]));
             ("terminate", tokio::time::timeout(limit, work).await)
         }
     };
     let seconds = ACTION_SECONDS;
-    let outcome = match result.unwrap_or(Err(Failure::TimedOut { seconds })) {
-        Ok(outcome) => {
+    let (outcome, left) = match result.unwrap_or(Err(Failure::TimedOut { seconds })) {
+        Ok((outcome, left)) => {
             tracing::info!(task = name, workspace = %action.workspace, generation = action.generation.0, ?outcome, "done");
-            outcome
+            (outcome, left)
         }
         Err(failure) => {
             let (workspace, generation) = (action.workspace, action.generation.0);
             tracing::warn!(task = name, %workspace, generation, %failure, "action failed");
-            if failure.is_unanswered() { Outcome::Unanswered } else { Outcome::Failed(failure.details()) }
+            let outcome = if failure.is_unanswered() {
+                Outcome::Unanswered
+            } else {
+                Outcome::Failed(failure.details())
+            };
+            (outcome, vec![])
         }
     };
     count(desk, name, &outcome, began.elapsed());
-    action.done(outcome)
+    action.left(outcome, left)
 }
 
 fn count(desk: &Desk, task: &'static str, outcome: &Outcome, took: Duration) {

@@ -1,17 +1,19 @@
 //! Watches: they feed the index and poke "something changed". Of a Secret only the metadata is ever asked for.
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use berth_agent_core::{ListVerdict, ObjectKey, Observed, Unusable, Watched};
+use berth_agent_core::{Kind, ListVerdict, ObjectKey, Observed, Unusable, Watched};
 use berth_schema::kubernetes::AGENT_ID;
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -21,25 +23,34 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::failure::words;
-use crate::metrics::Kind;
+use crate::metrics::Kind as Label;
+use crate::seen::Seen;
 use crate::shared::Shared;
 
 /// How long a watch runs before it is resumed. A connection that is silently dead is noticed within that time.
 const WATCH_SECONDS: u32 = 60;
 /// Objects per page of a list: bounds what a list takes in memory.
-const PAGE: u32 = 50;
+const PAGE: u32 = 25;
 /// How long after a list that nobody believed the cluster is looked at again.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// Starts all watches. None of them ends by itself: one that does is a fault.
 pub fn start(cluster: &Cluster, shared: &Arc<Shared>, tasks: &mut JoinSet<anyhow::Result<()>>) {
-    let all = Watching::new(cluster, shared);
+    let watching = Watching::new(cluster, shared);
+    let of = |kind| watching(Watched::Applied(kind));
     let client = || cluster.client.clone();
-    tasks.spawn(all(Watched::Deployment).run(Api::<Deployment>::all(client()), Observed::deployment));
-    tasks.spawn(all(Watched::Pod).run(Api::<Pod>::all(client()), Observed::pod));
-    tasks.spawn(all(Watched::Namespace).run_metadata::<Namespace>(client()));
-    tasks.spawn(all(Watched::Secret).run_metadata::<Secret>(client()));
-    tasks.spawn(all(Watched::VolumeClaim).run_metadata::<PersistentVolumeClaim>(client()));
+    let deployments = Api::<Seen<Deployment>>::all(client());
+    tasks.spawn(of(Kind::Deployment).run(deployments, |seen| Observed::deployment(&seen.0)));
+    let pods = Api::<Seen<Pod>>::all(client());
+    tasks.spawn(watching(Watched::Pod).run(pods, |seen| Observed::pod(&seen.0)));
+    tasks.spawn(of(Kind::Namespace).run_metadata::<Namespace>(client()));
+    tasks.spawn(of(Kind::ServiceAccount).run_metadata::<ServiceAccount>(client()));
+    tasks.spawn(of(Kind::ResourceQuota).run_metadata::<ResourceQuota>(client()));
+    tasks.spawn(of(Kind::NetworkPolicy).run_metadata::<NetworkPolicy>(client()));
+    tasks.spawn(of(Kind::ConfigMap).run_metadata::<ConfigMap>(client()));
+    tasks.spawn(of(Kind::Secret).run_metadata::<Secret>(client()));
+    tasks.spawn(of(Kind::PersistentVolumeClaim).run_metadata::<PersistentVolumeClaim>(client()));
+    tasks.spawn(of(Kind::Service).run_metadata::<Service>(client()));
 }
 
 /// One kind being watched.
@@ -58,12 +69,11 @@ impl Watching {
 
     async fn run_metadata<K>(self, client: kube::Client) -> anyhow::Result<()>
     where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
     {
         let watched = self.watched;
-        let api = Api::<PartialObjectMeta<K>>::all(client);
-        self.run(api, move |object: &PartialObjectMeta<K>| Observed::metadata(watched, &object.metadata))
-            .await
+        let api = Api::<Seen<PartialObjectMeta<K>>>::all(client);
+        self.run(api, move |seen| Observed::metadata(watched, seen.meta())).await
     }
 
     async fn run<K>(
@@ -75,12 +85,31 @@ impl Watching {
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let config = watcher::Config::default().labels(&self.labels).timeout(WATCH_SECONDS).page_size(PAGE);
-        let mut events = watcher(api.clone(), config).default_backoff().boxed();
+        loop {
+            let events = watcher(api.clone(), config.clone()).default_backoff();
+            self.follow(events.boxed(), &observe).await?;
+            // A new watcher lists everything anew and goes on from there: what the objects have become since the list that is
+            // doubted is in nothing else.
+            self.shared.metrics.doubts.get_or_create(&self.kind()).inc();
+            tracing::warn!(
+                kind = self.watched.as_str(),
+                "a list lacks too many objects at once, looking again"
+            );
+            tokio::time::sleep(SECOND_LOOK).await;
+        }
+    }
+
+    /// Returns when a list has to be doubted.
+    async fn follow<K: Resource>(
+        &self,
+        mut events: BoxStream<'_, watcher::Result<Event<K>>>,
+        observe: &impl Fn(&K) -> Result<Observed, Unusable>,
+    ) -> anyhow::Result<()> {
         loop {
             match events.try_next().await {
                 Ok(Some(event)) => {
-                    if self.take(event, &observe) {
-                        self.look_again(&api).await;
+                    if self.take(event, observe) {
+                        return Ok(());
                     }
                 }
                 Ok(None) => bail!("the watch of {} ended", self.watched.as_str()),
@@ -136,34 +165,8 @@ impl Watching {
         false
     }
 
-    /// Looks at the objects themselves before anything is inferred from a list that lacked too many.
-    async fn look_again<K>(&self, api: &Api<K>)
-    where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-    {
-        self.shared.metrics.doubts.get_or_create(&self.kind()).inc();
-        tracing::warn!(kind = self.watched.as_str(), "a list lacks too many objects at once, looking again");
-        let parameters = ListParams::default().labels(&self.labels);
-        loop {
-            tokio::time::sleep(SECOND_LOOK).await;
-            match api.list_metadata(&parameters).await {
-                Ok(list) => {
-                    let keys = list.items.iter().map(|object| ObjectKey::new(self.watched, &object.metadata));
-                    let present: BTreeSet<ObjectKey> = keys.flatten().collect();
-                    let removed = self.shared.agent().index_mut().second_look(self.watched, &present);
-                    tracing::info!(kind = self.watched.as_str(), removed, "looked again");
-                    self.shared.changed.notify_one();
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(kind = self.watched.as_str(), error = %words(&error), "cannot look again yet");
-                }
-            }
-        }
-    }
-
-    const fn kind(&self) -> Kind {
-        Kind { kind: self.watched.as_str() }
+    const fn kind(&self) -> Label {
+        Label { kind: self.watched.as_str() }
     }
 }
 

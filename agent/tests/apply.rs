@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use berth_agent::apply;
 use berth_agent::failure::Failure;
@@ -17,7 +17,7 @@ use support::{CLAIM, DEPLOYMENT, NAMESPACE, SECRET, World};
 async fn run(world: &Arc<World>, generation: i64) -> Result<Outcome, Failure> {
     let action = world.prepared(generation);
     let Prepared(Task::Apply(set)) = &action.stage else { panic!("not an apply") };
-    apply::run(&world.cluster(), &action, set).await
+    apply::run(&world.cluster(), &action, set).await.map(|(outcome, _)| outcome)
 }
 
 #[tokio::test]
@@ -80,6 +80,24 @@ async fn a_newer_generation_that_appears_during_the_apply_wins() {
     let outcome = run(&world, 2).await.expect("no failure");
     assert_eq!(outcome, Outcome::OlderThanLive { live: Generation(9) });
     assert!(!world.writes().contains(&DEPLOYMENT.to_owned()));
+}
+
+#[tokio::test]
+async fn a_deployment_that_appears_during_the_first_apply_is_looked_at_before_it_is_written_over() {
+    for (theirs, expected) in [(9, Outcome::OlderThanLive { live: Generation(9) }), (1, Outcome::Applied)] {
+        let made = Arc::new(OnceLock::<serde_json::Value>::new());
+        let there = Arc::clone(&made);
+        let world = World::new(move |method, path, objects| {
+            if *method == Method::PATCH && path == CLAIM {
+                objects.insert(DEPLOYMENT.to_owned(), there.get()?.clone());
+            }
+            None
+        });
+        made.set(world.object(DEPLOYMENT, theirs)).expect("set once");
+        assert_eq!(run(&world, 2).await.expect("no failure"), expected);
+        let written = world.writes().contains(&DEPLOYMENT.to_owned());
+        assert_eq!(written, expected == Outcome::Applied);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ pub const AGENT_ID: &str = "berth.dev/agent-id";
 pub const WORKSPACE_ID: &str = "berth.dev/workspace-id";
 /// Label on every object of a workspace: its name, for people and for the agent.
 pub const WORKSPACE_NAME: &str = "app.kubernetes.io/name";
-/// Annotation on every object of a workspace: the generation it was rendered for. On the Deployment, which is applied
+/// Annotation on every object of a workspace: the generation it was last written for. On the Deployment, which is applied
 /// last, it is the proof of application and is never lowered.
 pub const GENERATION: &str = "berth.dev/generation";
 /// Annotation on the Service: how a port becomes a host name, for the proxy.

@@ -17,6 +17,7 @@ use crate::policy::Identity;
 use crate::report::{self, Pages};
 use crate::sealing::Opened;
 use crate::work::{Entry, Goal, Skip, Wanted, Work};
+use crate::written::Written;
 
 /// Everything the agent knows and decides by. It does nothing by itself.
 #[derive(Debug)]
@@ -25,11 +26,21 @@ pub struct Agent {
     index: Index,
     work: Work,
     memory: Memory,
+    written: Written,
+    /// Whose report may be another one than the server has acknowledged; nobody else's is.
+    unsure: BTreeSet<WorkspaceId>,
 }
 
 impl Agent {
     pub fn new(identity: Identity) -> Self {
-        Self { identity, index: Index::default(), work: Work::default(), memory: Memory::default() }
+        Self {
+            identity,
+            index: Index::default(),
+            work: Work::default(),
+            memory: Memory::default(),
+            written: Written::default(),
+            unsure: BTreeSet::new(),
+        }
     }
 
     pub const fn index(&self) -> &Index {
@@ -44,6 +55,8 @@ impl Agent {
     pub fn begin_term(&mut self) {
         self.work.clear();
         self.memory.clear();
+        self.written.clear();
+        self.unsure = self.known().collect();
     }
 
     /// The reports of everything, in messages' worth; the memory of acknowledgements begins anew.
@@ -51,18 +64,42 @@ impl Agent {
         self.memory.clear();
         let infos: Vec<_> = self.infos().collect();
         self.memory.tell(&infos);
+        self.unsure = infos.iter().map(|info| info.workspace_id).collect();
         Pages::new(infos)
     }
 
     /// The reports that the server has not acknowledged, at most one message's worth.
     pub fn news(&mut self) -> Vec<WorkspaceAgentInfo> {
-        let news = Pages::new(self.infos().filter(|info| self.memory.is_news(info)).collect()).first();
+        self.look_at_what_changed();
+        let unsure = std::mem::take(&mut self.unsure).into_iter();
+        let news: Vec<_> = unsure.filter_map(|workspace| self.report(workspace)).collect();
+        // They stay so until they are acknowledged.
+        self.unsure = news.iter().map(|info| info.workspace_id).collect();
+        let news = Pages::new(news).first();
         self.memory.tell(&news);
         news
     }
 
-    pub fn has_news(&self) -> bool {
-        self.infos().any(|info| self.memory.is_news(&info))
+    pub fn has_news(&mut self) -> bool {
+        self.look_at_what_changed();
+        while let Some(workspace) = self.unsure.first().copied() {
+            if self.report(workspace).is_some() {
+                return true;
+            }
+            self.unsure.remove(&workspace);
+        }
+        debug_assert!(!self.known().any(|workspace| self.report(workspace).is_some()), "news was overlooked");
+        false
+    }
+
+    fn look_at_what_changed(&mut self) {
+        self.unsure.append(&mut self.index.take_touched());
+        self.unsure.append(&mut self.work.take_touched());
+    }
+
+    /// The report of a workspace, if it is news.
+    fn report(&self, workspace: WorkspaceId) -> Option<WorkspaceAgentInfo> {
+        self.info(workspace).filter(|info| self.memory.is_news(info))
     }
 
     /// The directives that are held and not proven yet.
@@ -119,7 +156,7 @@ impl Agent {
     pub fn tick(&mut self, now: Instant) -> Vec<Action<Prepared>> {
         let due = self.work.tick(&self.index, now);
         for workspace in due.repeat {
-            self.memory.repeat(workspace);
+            self.repeat(workspace);
         }
         let mut actions = vec![];
         for workspace in due.leaving {
@@ -141,7 +178,13 @@ impl Agent {
 
     /// An action ended. `jitter` is a random number from 0 up to 1.
     pub fn finish(&mut self, action: Action<Applied>, now: Instant, jitter: f64) {
-        let Applied(outcome) = action.stage;
+        let Applied { outcome, left } = action.stage;
+        match outcome {
+            Outcome::Applied => self.written.finish(action.workspace, left),
+            // Somebody else has written.
+            Outcome::OlderThanLive { .. } => self.written.forget(action.workspace),
+            _ => {}
+        }
         self.work.finish(action.workspace, outcome, now, jitter);
     }
 
@@ -175,7 +218,8 @@ impl Agent {
             .admit(&wanted, now)
             .and_then(|()| plan::prepare(&self.identity, &self.index, directive, variables));
         match prepared {
-            Ok(apply) => {
+            Ok(mut apply) => {
+                self.written.begin(&wanted, &self.index.view(workspace), &mut apply);
                 plan.actions.push(Action::new(&wanted, Task::Apply(Box::new(apply))));
                 self.work.begin(wanted);
             }
@@ -194,6 +238,7 @@ impl Agent {
         });
         match allowed {
             Ok(()) => {
+                self.written.forget(workspace);
                 plan.actions.push(Action::new(&wanted, Task::Terminate));
                 self.work.begin(wanted);
             }
@@ -211,7 +256,7 @@ impl Agent {
         let outcome = match skip {
             Skip::Refused(refusal) => Outcome::Failed(plan::refused(refusal)),
             Skip::OlderThanLive { .. } | Skip::AlreadyProven => {
-                self.memory.repeat(workspace);
+                self.repeat(workspace);
                 return;
             }
             Skip::InFlight | Skip::AwaitingProof | Skip::BackingOff { .. } | Skip::BeingTerminated => return,
@@ -220,17 +265,28 @@ impl Agent {
         self.work.finish(workspace, outcome, now, jitter);
     }
 
+    /// To be told again although nothing changed.
+    fn repeat(&mut self, workspace: WorkspaceId) {
+        self.memory.repeat(workspace);
+        self.unsure.insert(workspace);
+    }
+
     fn forget(&mut self, workspace: WorkspaceId) {
         self.work.forget(workspace);
         self.memory.forget(workspace);
+        self.written.forget(workspace);
     }
 
     /// A report of every workspace that is seen, worked on, or was told of before.
     fn infos(&self) -> impl Iterator<Item = WorkspaceAgentInfo> + '_ {
+        self.known().filter_map(|workspace| self.info(workspace))
+    }
+
+    fn known(&self) -> impl Iterator<Item = WorkspaceId> + use<> {
         let mut all: BTreeSet<WorkspaceId> = self.index.workspaces().collect();
         all.extend(self.work.workspaces());
         all.extend(self.memory.workspaces());
-        all.into_iter().filter_map(|workspace| self.info(workspace))
+        all.into_iter()
     }
 
     fn info(&self, workspace: WorkspaceId) -> Option<WorkspaceAgentInfo> {

@@ -16,6 +16,8 @@ use crate::kinds::Kind;
 const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
 const W: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 const SECOND: Duration = Duration::from_secs(1);
+const DEPLOYMENTS: Watched = Watched::Applied(Kind::Deployment);
+const SECRETS: Watched = Watched::Applied(Kind::Secret);
 
 fn agent() -> Agent {
     Agent::new(Identity { agent: AGENT, namespace: "berth-agent".to_owned() })
@@ -43,7 +45,7 @@ fn show(agent: &mut Agent, generation: i64) {
     let index = agent.index_mut();
     index.apply(Observed::deployment(&deployment).expect("usable"));
     for secret in ["w-env", "w-file"] {
-        index.apply(present(Watched::Secret, secret, generation));
+        index.apply(present(SECRETS, secret, generation));
     }
 }
 
@@ -196,7 +198,7 @@ fn an_answer_from_before_the_proof_is_not_followed_twice() {
         agent.respond(&[], answer(vec![directive(Wish::Create, 1)]), Opened::default(), now, &mut || 0.0);
     assert_eq!((late.actions.len(), late.skipped), (0, vec![(W, Skip::AlreadyProven)]));
     assert!(agent.has_news(), "the server is told");
-    hide(&mut agent, Watched::Secret, "w-file");
+    hide(&mut agent, SECRETS, "w-file");
     assert_eq!(round(&mut agent, directive(Wish::Update, 1), now).actions.len(), 1, "half of it is gone");
 }
 
@@ -204,7 +206,7 @@ fn an_answer_from_before_the_proof_is_not_followed_twice() {
 fn half_of_a_first_apply_is_not_told() {
     let (mut agent, now) = (agent(), Instant::now());
     let plan = round(&mut agent, directive(Wish::Create, 1), now);
-    agent.index_mut().apply(present(Watched::Secret, "w-env", 1));
+    agent.index_mut().apply(present(SECRETS, "w-env", 1));
     assert!(agent.news().is_empty());
     done(&mut agent, &plan, failed(), now);
     assert!(agent.news()[0].error_details.is_some(), "a failure is");
@@ -262,9 +264,9 @@ fn a_workspace_that_somebody_deleted_is_told_as_missing() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);
     round(&mut agent, directive(Wish::None, 1), now);
-    hide(&mut agent, Watched::Deployment, "w");
-    hide(&mut agent, Watched::Secret, "w-env");
-    hide(&mut agent, Watched::Secret, "w-file");
+    hide(&mut agent, DEPLOYMENTS, "w");
+    hide(&mut agent, SECRETS, "w-env");
+    hide(&mut agent, SECRETS, "w-file");
     let news = agent.news();
     assert_eq!((&news[0].latest_k8s_deployment_info, news[0].applied_generation), (&None, None));
     assert_eq!(news[0].termination_progress, None, "nobody asked for its end");
@@ -276,9 +278,9 @@ fn what_was_told_without_an_answer_and_then_vanished_is_told_as_missing() {
     show(&mut agent, 1);
     // The server stores the report; its answer is lost.
     assert_eq!(agent.news().len(), 1);
-    hide(&mut agent, Watched::Deployment, "w");
-    hide(&mut agent, Watched::Secret, "w-env");
-    hide(&mut agent, Watched::Secret, "w-file");
+    hide(&mut agent, DEPLOYMENTS, "w");
+    hide(&mut agent, SECRETS, "w-env");
+    hide(&mut agent, SECRETS, "w-file");
     let news = agent.news();
     assert_eq!(news.len(), 1, "the server believes that it is there");
     assert_eq!((&news[0].latest_k8s_deployment_info, news[0].applied_generation), (&None, None));
@@ -292,9 +294,9 @@ fn what_is_again_as_it_was_acknowledged_is_told_when_a_report_between_was_not_an
     show(&mut agent, 1);
     round(&mut agent, directive(Wish::None, 1), Instant::now());
     let vanish = |agent: &mut Agent| {
-        hide(agent, Watched::Deployment, "w");
-        hide(agent, Watched::Secret, "w-env");
-        hide(agent, Watched::Secret, "w-file");
+        hide(agent, DEPLOYMENTS, "w");
+        hide(agent, SECRETS, "w-env");
+        hide(agent, SECRETS, "w-file");
     };
     vanish(&mut agent);
     round(&mut agent, directive(Wish::None, 1), Instant::now());
@@ -310,7 +312,7 @@ fn lost_secrets_are_told_and_a_failed_repair_is_told_again() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);
     round(&mut agent, directive(Wish::None, 1), now);
-    hide(&mut agent, Watched::Secret, "w-env");
+    hide(&mut agent, SECRETS, "w-env");
     assert!(agent.news()[0].variables_missing);
     let plan = round(&mut agent, directive(Wish::Update, 1), now);
     done(&mut agent, &plan, failed(), now);
@@ -405,9 +407,7 @@ fn terminated_is_told_when_nothing_is_left_and_forgotten_after_the_echo() {
     let apply = round(&mut agent, directive(Wish::Update, 1), now);
     assert_eq!(apply.skipped, [(W, Skip::BeingTerminated)]);
 
-    for (watched, name) in
-        [(Watched::Deployment, "w"), (Watched::Secret, "w-env"), (Watched::Secret, "w-file")]
-    {
+    for (watched, name) in [(DEPLOYMENTS, "w"), (SECRETS, "w-env"), (SECRETS, "w-file")] {
         hide(&mut agent, watched, name);
     }
     let later = now + SECOND;
@@ -484,7 +484,7 @@ fn an_error_ends_with_its_cause_although_a_stopped_workspace_has_no_secrets() {
     // The write had arrived all the same; the Secrets went, and a workspace that is stopped gets none.
     show(&mut agent, 2);
     for secret in ["w-env", "w-file"] {
-        hide(&mut agent, Watched::Secret, secret);
+        hide(&mut agent, SECRETS, secret);
     }
     round(&mut agent, directive(Wish::None, 2), now);
     assert_eq!(agent.news()[0].error_details, None);

@@ -7,32 +7,37 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus as LiveStatus};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::kinds::Kind;
 use crate::problems;
 use crate::report::bounded;
+use crate::written::Stamp;
 
-/// The kinds of objects that are watched.
+/// The kinds of objects that are watched: whatever is applied, and pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Watched {
-    Deployment,
     Pod,
-    Namespace,
-    /// Metadata only.
-    Secret,
-    /// A PersistentVolumeClaim, metadata only.
-    VolumeClaim,
+    /// Metadata only, but for the Deployment.
+    Applied(Kind),
 }
 
 impl Watched {
-    pub const ALL: [Self; 5] =
-        [Self::Deployment, Self::Pod, Self::Namespace, Self::Secret, Self::VolumeClaim];
+    pub const ALL: [Self; 10] = [
+        Self::Applied(Kind::Deployment),
+        Self::Pod,
+        Self::Applied(Kind::Namespace),
+        Self::Applied(Kind::ServiceAccount),
+        Self::Applied(Kind::ResourceQuota),
+        Self::Applied(Kind::NetworkPolicy),
+        Self::Applied(Kind::ConfigMap),
+        Self::Applied(Kind::Secret),
+        Self::Applied(Kind::PersistentVolumeClaim),
+        Self::Applied(Kind::Service),
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Deployment => "deployments",
             Self::Pod => "pods",
-            Self::Namespace => "namespaces",
-            Self::Secret => "secrets",
-            Self::VolumeClaim => "persistentvolumeclaims",
+            Self::Applied(kind) => kind.plural(),
         }
     }
 }
@@ -51,7 +56,7 @@ impl ObjectKey {
     pub fn new(watched: Watched, metadata: &ObjectMeta) -> Option<Self> {
         let name = metadata.name.clone()?;
         let namespace = match watched {
-            Watched::Namespace => name.clone(),
+            Watched::Applied(Kind::Namespace) => name.clone(),
             _ => metadata.namespace.clone()?,
         };
         Some(Self { watched, namespace, name })
@@ -72,8 +77,8 @@ pub struct Observed {
 pub enum Fact {
     Deployment(Box<DeploymentFact>),
     Pod(PodFact),
-    /// That it is there is all there is to know.
-    Present,
+    /// It is there, and whether somebody has changed it is all there is to know.
+    Present(Stamp),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -100,9 +105,9 @@ pub enum Unusable {
 }
 
 impl Observed {
-    /// From a Secret, a PersistentVolumeClaim or a Namespace.
+    /// From an object of which only the metadata is watched.
     pub fn metadata(watched: Watched, metadata: &ObjectMeta) -> Result<Self, Unusable> {
-        Self::new(watched, metadata, Fact::Present)
+        Self::new(watched, metadata, Fact::Present(Stamp::of(metadata)))
     }
 
     pub fn deployment(deployment: &Deployment) -> Result<Self, Unusable> {
@@ -116,7 +121,7 @@ impl Observed {
                 status: deployment.status.as_ref().map(status),
             },
         };
-        Self::new(Watched::Deployment, metadata, Fact::Deployment(Box::new(fact)))
+        Self::new(Watched::Applied(Kind::Deployment), metadata, Fact::Deployment(Box::new(fact)))
     }
 
     pub fn pod(pod: &Pod) -> Result<Self, Unusable> {

@@ -6,13 +6,15 @@ use berth_schema::kubernetes::{environment_secret, file_secret};
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
 use crate::facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
+use crate::kinds::Kind;
+use crate::written::Stamp;
 
 /// What became of the objects that a fresh list no longer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListVerdict {
     /// They are gone.
     Believed { removed: usize },
-    /// Too many are missing at once: they count as there until [`Index::second_look`].
+    /// Too many are missing at once: they count as there until another list agrees. It has to be asked for.
     Doubted { missing: usize, of: usize },
 }
 
@@ -26,6 +28,8 @@ pub struct Index {
     /// Missing from a list that nobody believed.
     doubted: BTreeSet<ObjectKey>,
     synced: BTreeSet<Watched>,
+    /// Workspaces of which something has changed since somebody took this.
+    touched: BTreeSet<WorkspaceId>,
 }
 
 impl Index {
@@ -39,6 +43,7 @@ impl Index {
             return false;
         }
         self.remove(&observed.key);
+        self.touched.insert(observed.workspace);
         let keys = self.workspaces.entry(observed.workspace).or_default();
         keys.insert(observed.key.clone());
         self.objects.insert(observed.key.clone(), observed);
@@ -59,13 +64,17 @@ impl Index {
         self.listing.insert(watched, BTreeSet::new());
     }
 
-    /// The list is complete: what it does not hold is gone, unless that is too much to be believed.
+    /// The list is complete: what it does not hold is gone, unless that is too much to be believed. For what an earlier
+    /// list lacked already it is the second look: what both lack is gone.
     pub fn end_list(&mut self, watched: Watched) -> ListVerdict {
         let seen = self.listing.remove(&watched).unwrap_or_default();
         self.synced.insert(watched);
-        let known: Vec<ObjectKey> = self.keys(watched).cloned().collect();
-        let of = known.len();
-        let missing: Vec<ObjectKey> = known.into_iter().filter(|key| !seen.contains(key)).collect();
+        let of = self.count(watched);
+        let absent = self.keys(watched).filter(|key| !seen.contains(key)).cloned();
+        let (again, missing): (Vec<_>, Vec<_>) = absent.partition(|key| self.doubted.contains(key));
+        for key in &again {
+            self.delete(key);
+        }
         // The mass-change brake: more than five, and more than a fifth; or everything.
         if !missing.is_empty() && (seen.is_empty() || missing.len() > (of / 5).max(5)) {
             let verdict = ListVerdict::Doubted { missing: missing.len(), of };
@@ -75,22 +84,7 @@ impl Index {
         for key in &missing {
             self.delete(key);
         }
-        ListVerdict::Believed { removed: missing.len() }
-    }
-
-    /// A second, independent list of a kind of which some objects are doubted. What both lists lack is gone; what a watch
-    /// has shown since is not touched. Returns how many were removed.
-    pub fn second_look(&mut self, watched: Watched, present: &BTreeSet<ObjectKey>) -> usize {
-        let doubted = self.doubted.iter().filter(|key| key.watched == watched);
-        let (there, gone): (Vec<ObjectKey>, Vec<ObjectKey>) =
-            doubted.cloned().partition(|key| present.contains(key));
-        for key in &there {
-            self.doubted.remove(key);
-        }
-        for key in &gone {
-            self.delete(key);
-        }
-        gone.len()
+        ListVerdict::Believed { removed: again.len() + missing.len() }
     }
 
     pub fn has_doubts(&self, watched: Watched) -> bool {
@@ -111,19 +105,26 @@ impl Index {
         self.workspaces.keys().copied()
     }
 
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<WorkspaceId> {
+        std::mem::take(&mut self.touched)
+    }
+
     pub(crate) fn view(&self, workspace: WorkspaceId) -> View<'_> {
         let keys = self.workspaces.get(&workspace);
         View(keys.into_iter().flatten().filter_map(|key| self.objects.get(key)).collect())
     }
 
     fn keys(&self, watched: Watched) -> impl Iterator<Item = &ObjectKey> {
-        self.objects.keys().filter(move |key| key.watched == watched)
+        // Keys of a kind stand together.
+        let first = ObjectKey { watched, namespace: String::new(), name: String::new() };
+        self.objects.range(first..).map(|(key, _)| key).take_while(move |key| key.watched == watched)
     }
 
     fn remove(&mut self, key: &ObjectKey) -> bool {
         let Some(old) = self.objects.remove(key) else {
             return false;
         };
+        self.touched.insert(old.workspace);
         if let Some(keys) = self.workspaces.get_mut(&old.workspace) {
             keys.remove(key);
             if keys.is_empty() {
@@ -153,14 +154,51 @@ impl<'a> View<'a> {
     pub(crate) fn deployment(&self) -> Option<&'a DeploymentFact> {
         self.0.iter().find_map(|observed| match &observed.fact {
             Fact::Deployment(fact) => Some(fact.as_ref()),
-            Fact::Pod(_) | Fact::Present => None,
+            Fact::Pod(_) | Fact::Present(_) => None,
+        })
+    }
+
+    /// The Deployment, if it is where it belongs.
+    pub(crate) fn deployment_at(
+        &self,
+        namespace: &NamespaceName,
+        name: &WorkspaceName,
+    ) -> Option<&'a DeploymentFact> {
+        self.0.iter().find_map(|observed| match &observed.fact {
+            Fact::Deployment(fact) => {
+                let at_home =
+                    observed.key.namespace == namespace.as_str() && observed.key.name == name.as_str();
+                at_home.then_some(fact.as_ref())
+            }
+            Fact::Pod(_) | Fact::Present(_) => None,
         })
     }
 
     pub(crate) fn pods(&self) -> impl Iterator<Item = &'a PodFact> {
         self.0.iter().filter_map(|observed| match &observed.fact {
             Fact::Pod(fact) => Some(fact),
-            Fact::Deployment(_) | Fact::Present => None,
+            Fact::Deployment(_) | Fact::Present(_) => None,
+        })
+    }
+
+    /// How an object is, of which only the metadata is watched.
+    pub(crate) fn stamp(&self, kind: Kind, namespace: &NamespaceName, name: &str) -> Option<Stamp> {
+        let watched = Watched::Applied(kind);
+        self.0.iter().find_map(|observed| match (&observed.key, &observed.fact) {
+            (key, Fact::Present(stamp))
+                if key.watched == watched && key.name == name && key.namespace == namespace.as_str() =>
+            {
+                Some(*stamp)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether anything is there of the kinds that are pruned for which `belongs` does not hold.
+    pub(crate) fn has_strays(&self, belongs: impl Fn(Kind, &str) -> bool) -> bool {
+        self.0.iter().any(|observed| match observed.key.watched {
+            Watched::Applied(kind) => Kind::PRUNED.contains(&kind) && !belongs(kind, &observed.key.name),
+            Watched::Pod => false,
         })
     }
 
@@ -174,7 +212,7 @@ impl<'a> View<'a> {
     pub(crate) fn has_secrets(&self, name: &WorkspaceName) -> bool {
         let present = |secret: &str| {
             let mut keys = self.0.iter().map(|observed| &observed.key);
-            keys.any(|key| key.watched == Watched::Secret && key.name == secret)
+            keys.any(|key| key.watched == Watched::Applied(Kind::Secret) && key.name == secret)
         };
         present(&environment_secret(name)) && present(&file_secret(name))
     }

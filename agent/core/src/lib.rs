@@ -25,6 +25,7 @@ mod report;
 mod sealing;
 mod secrets;
 mod work;
+mod written;
 
 pub use agent::Agent;
 pub use backoff::Backoff;
@@ -38,3 +39,4 @@ pub use report::{Pages, bounded};
 pub use sealing::Opened;
 pub use secrets::SecretManifest;
 pub use work::Skip;
+pub use written::{Left, Stamp};

@@ -1,5 +1,7 @@
 //! What is to be done, and what became of it.
 
+use std::collections::BTreeSet;
+
 use berth_schema::kubernetes::{environment_secret, file_secret};
 use berth_schema::reconcile::{ErrorDetails, ErrorType, WorkspaceDirective};
 use berth_schema::variables::VariableBundle;
@@ -12,6 +14,7 @@ use crate::policy::{Identity, Manifest, Refusal};
 use crate::report::bounded;
 use crate::secrets::SecretManifest;
 use crate::work::{Goal, Skip, Wanted};
+use crate::written::Left;
 
 /// Everything to be done for one workspace; there is never more than one of a workspace at a time.
 #[derive(Debug)]
@@ -29,7 +32,10 @@ pub struct Prepared(pub Task);
 
 /// Done, one way or another.
 #[derive(Debug)]
-pub struct Applied(pub Outcome);
+pub struct Applied {
+    pub(crate) outcome: Outcome,
+    pub(crate) left: Vec<Left>,
+}
 
 #[derive(Debug)]
 pub enum Task {
@@ -38,7 +44,7 @@ pub enum Task {
     Terminate,
 }
 
-/// Objects in the order of application.
+/// Objects in the order of application, without those that are in the cluster as they were applied before.
 #[derive(Debug)]
 pub struct Apply {
     /// Everything that comes before the Secrets.
@@ -47,15 +53,27 @@ pub struct Apply {
     pub secrets: Option<[SecretManifest; 2]>,
     /// Everything that comes after the Secrets; the Deployment is the last.
     pub then: Vec<Manifest>,
+    /// Objects of the set that nobody has touched since they were applied.
+    pub(crate) kept: BTreeSet<(Kind, String)>,
+    /// Whether there may be objects that no longer belong.
+    pub prune: bool,
+    /// Only the Deployment has to be written: the version at which the watches show it. At another one it has to be read.
+    pub seen: Option<String>,
 }
 
 impl Apply {
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.first.iter().chain(&self.then)
+    }
+
     /// Whether an object belongs to the set: what does not is pruned. The Secrets of the variables always belong.
     pub fn holds(&self, workspace: &WorkspaceName, kind: Kind, name: &str) -> bool {
         let variables =
             kind == Kind::Secret && (name == environment_secret(workspace) || name == file_secret(workspace));
-        let mut manifests = self.first.iter().chain(&self.then);
-        variables || manifests.any(|manifest| manifest.kind == kind && manifest.name == name)
+        let mut written = self.manifests();
+        variables
+            || self.kept.contains(&(kind, name.to_owned()))
+            || written.any(|manifest| manifest.kind == kind && manifest.name == name)
     }
 }
 
@@ -81,7 +99,12 @@ pub enum Outcome {
 impl<Stage> Action<Stage> {
     /// The same action with what became of it.
     pub fn done(&self, outcome: Outcome) -> Action<Applied> {
-        self.to(Applied(outcome))
+        self.left(outcome, vec![])
+    }
+
+    /// The same, with how the objects were left that were written.
+    pub fn left(&self, outcome: Outcome, left: Vec<Left>) -> Action<Applied> {
+        self.to(Applied { outcome, left })
     }
 
     fn to<Other>(&self, stage: Other) -> Action<Other> {
@@ -158,7 +181,7 @@ pub(crate) fn prepare(
     let at = first.iter().position(|manifest| late.contains(&manifest.kind));
     let then = first.split_off(at.unwrap_or(first.len()));
     let secrets = variables.map(|variables| SecretManifest::both(identity.agent, &directive, variables));
-    Ok(Apply { first, secrets, then })
+    Ok(Apply { first, secrets, then, kept: BTreeSet::new(), prune: true, seen: None })
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> ErrorDetails {

@@ -3,13 +3,16 @@
 //! A server that was taken over may stop and remove workspaces; it shall not get at anything else in the cluster.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use berth_schema::kubernetes::{AGENT_ID, WORKSPACE_ID, environment_secret, file_secret};
+use berth_schema::kubernetes::{AGENT_ID, GENERATION, WORKSPACE_ID, environment_secret, file_secret};
 use berth_schema::reconcile::WorkspaceDirective;
 use berth_schema::{AgentId, NamespaceName, WorkspaceId, WorkspaceName};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use crate::kinds::Kind;
+use crate::written::{Left, Stamp};
 
 /// Who this agent is and where it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +23,45 @@ pub struct Identity {
 }
 
 /// An object that the policy allows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     pub kind: Kind,
     pub name: String,
-    pub object: Value,
+    /// As text: hundreds wait for their turn at once, and as values they would take several times as much memory.
+    json: Box<str>,
+    /// A digest of the object but for its generation.
+    content: u64,
+}
+
+impl Manifest {
+    fn new(kind: Kind, name: String, mut object: Value) -> Self {
+        let json = object.to_string().into();
+        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(GENERATION);
+        }
+        let mut digest = DefaultHasher::new();
+        object.to_string().hash(&mut digest);
+        Self { kind, name, json, content: digest.finish() }
+    }
+
+    pub(crate) fn key(&self) -> (Kind, String) {
+        (self.kind, self.name.clone())
+    }
+
+    pub(crate) const fn content(&self) -> u64 {
+        self.content
+    }
+
+    /// What is to be remembered of it after it was written; `metadata` as the API server answered.
+    pub fn left(&self, metadata: &ObjectMeta) -> Left {
+        let (kind, name) = self.key();
+        Left { kind, name, content: self.content, stamp: Stamp::of(metadata) }
+    }
+
+    /// The object, as it is to be applied.
+    pub fn object(&self) -> Value {
+        serde_json::from_str(&self.json).expect("it was written from a value")
+    }
 }
 
 /// Why a directive is not followed. `at` is the place in the list of objects, from 0.
@@ -78,13 +115,12 @@ impl Identity {
         let mut seen = BTreeSet::new();
         let mut manifests = Vec::with_capacity(objects.len());
         for (at, object) in objects.into_iter().enumerate() {
-            let manifest = parse(at, object)?;
-            self.check_one(directive, &manifest)?;
-            if !seen.insert((manifest.kind, manifest.name.clone())) {
-                let (kind, name) = (manifest.kind.as_str(), manifest.name);
-                return Err(Refusal::Twice { kind, name });
+            let (kind, name) = parse(at, &object)?;
+            self.check_one(directive, kind, &name, &object)?;
+            if !seen.insert((kind, name.clone())) {
+                return Err(Refusal::Twice { kind: kind.as_str(), name });
             }
-            manifests.push(manifest);
+            manifests.push(Manifest::new(kind, name, object));
         }
         let deployments = manifests.iter().filter(|manifest| manifest.kind == Kind::Deployment);
         let last = manifests.last().map(|last| (last.kind, last.name.as_str()));
@@ -94,8 +130,13 @@ impl Identity {
         Ok(manifests)
     }
 
-    fn check_one(&self, directive: &WorkspaceDirective, manifest: &Manifest) -> Result<(), Refusal> {
-        let Manifest { kind, name, object } = manifest;
+    fn check_one(
+        &self,
+        directive: &WorkspaceDirective,
+        kind: Kind,
+        name: &str,
+        object: &Value,
+    ) -> Result<(), Refusal> {
         let metadata = &object["metadata"];
         let namespace = directive.namespace.as_str();
         let at_home = match kind {
@@ -105,25 +146,25 @@ impl Identity {
         if !at_home {
             return Err(Refusal::Elsewhere {
                 kind: kind.as_str(),
-                name: name.clone(),
+                name: name.to_owned(),
                 namespace: directive.namespace.clone(),
             });
         }
         for (label, value) in labels(self.agent, directive.workspace_id) {
             let mut places = vec![metadata];
             // The pods have to be found by the same labels.
-            places.extend((*kind == Kind::Deployment).then(|| &object["spec"]["template"]["metadata"]));
+            places.extend((kind == Kind::Deployment).then(|| &object["spec"]["template"]["metadata"]));
             if places.iter().any(|place| place["labels"][label] != value.as_str()) {
-                let (kind, name) = (kind.as_str(), name.clone());
+                let (kind, name) = (kind.as_str(), name.to_owned());
                 return Err(Refusal::Label { kind, name, label });
             }
         }
         match kind {
             Kind::Namespace if !enforces_pod_security(&metadata["labels"]) => Err(Refusal::PodSecurity),
             Kind::Secret
-                if *name == environment_secret(&directive.name) || *name == file_secret(&directive.name) =>
+                if name == environment_secret(&directive.name) || name == file_secret(&directive.name) =>
             {
-                Err(Refusal::VariableSecret(name.clone()))
+                Err(Refusal::VariableSecret(name.to_owned()))
             }
             _ => Ok(()),
         }
@@ -139,7 +180,7 @@ fn enforces_pod_security(labels: &Value) -> bool {
     matches!(labels[ENFORCE].as_str(), Some("restricted" | "baseline"))
 }
 
-fn parse(at: usize, object: Value) -> Result<Manifest, Refusal> {
+fn parse(at: usize, object: &Value) -> Result<(Kind, String), Refusal> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let Some(kind) = Kind::parse(&api_version, &kind) else {
@@ -149,7 +190,7 @@ fn parse(at: usize, object: Value) -> Result<Manifest, Refusal> {
     if name.is_empty() {
         return Err(Refusal::Nameless { at });
     }
-    Ok(Manifest { kind, name, object })
+    Ok((kind, name))
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ fn what_a_workspace_is_made_of_is_allowed_in_the_order_of_the_server() {
         deployment(),
     ];
     let manifests = identity().check(&directive("berth-w"), objects.clone()).expect("allowed");
-    let order: Vec<Value> = manifests.into_iter().map(|manifest| manifest.object).collect();
+    let order: Vec<Value> = manifests.iter().map(Manifest::object).collect();
     assert_eq!(order, objects);
 }
 

@@ -1,6 +1,6 @@
 //! What is being done about each workspace, what went wrong, and when to try again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use berth_schema::reconcile::{ErrorDetails, Received};
@@ -116,6 +116,8 @@ pub(crate) struct Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     entries: BTreeMap<WorkspaceId, Entry>,
+    /// Workspaces whose entry has changed since somebody took this.
+    touched: BTreeSet<WorkspaceId>,
 }
 
 /// What has become due.
@@ -138,6 +140,11 @@ impl Work {
 
     pub(crate) fn forget(&mut self, workspace: WorkspaceId) {
         self.entries.remove(&workspace);
+        self.touched.insert(workspace);
+    }
+
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<WorkspaceId> {
+        std::mem::take(&mut self.touched)
     }
 
     pub(crate) fn workspaces(&self) -> impl Iterator<Item = WorkspaceId> + '_ {
@@ -180,6 +187,7 @@ impl Work {
             trouble,
         };
         self.entries.insert(wanted.workspace, entry);
+        self.touched.insert(wanted.workspace);
     }
 
     /// An action ended. What was forgotten meanwhile is left alone.
@@ -187,6 +195,7 @@ impl Work {
         let Some(entry) = self.entries.get_mut(&workspace) else {
             return;
         };
+        self.touched.insert(workspace);
         entry.deferred = None;
         entry.phase = match outcome {
             Outcome::Applied | Outcome::OlderThanLive { .. } => Phase::Unproven { until: now + PROOF },
@@ -202,6 +211,7 @@ impl Work {
     /// A second action for a deletion that goes on.
     pub(crate) fn resume(&mut self, workspace: WorkspaceId) -> Option<&Entry> {
         let entry = self.entries.get_mut(&workspace)?;
+        self.touched.insert(workspace);
         entry.phase = Phase::Running;
         Some(entry)
     }
@@ -216,23 +226,27 @@ impl Work {
                 && live >= Some(generation)
         });
         if done {
-            self.entries.remove(&workspace);
+            self.forget(workspace);
         }
     }
 
     /// Moves on what time or the watches have moved on.
     pub(crate) fn tick(&mut self, index: &Index, now: Instant) -> Due {
         let mut due = Due::default();
+        let touched = &mut self.touched;
         self.entries.retain(|workspace, entry| {
             match entry.phase {
                 Phase::Unproven { .. } if is_proven(index, *workspace, entry, entry.generation) => {
+                    touched.insert(*workspace);
                     return false;
                 }
                 Phase::Unproven { until } if until <= now => {
+                    touched.insert(*workspace);
                     due.repeat.push(*workspace);
                     return false;
                 }
                 Phase::Resting { until } if until <= now => {
+                    touched.insert(*workspace);
                     entry.phase = Phase::Idle;
                     due.repeat.push(*workspace);
                 }

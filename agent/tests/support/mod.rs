@@ -68,10 +68,15 @@ impl World {
 
     /// Puts an object there, labelled as this workspace's.
     pub(crate) fn put(&self, path: &str, generation: i64) {
-        let mut object =
-            json!({ "metadata": self.metadata(path.rsplit('/').next().expect("a name"), generation) });
-        object["metadata"]["resourceVersion"] = json!("1");
+        let object = self.object(path, generation);
         self.objects.lock().expect("unbroken").insert(path.to_owned(), object);
+    }
+
+    /// As the API server holds it.
+    pub(crate) fn object(&self, path: &str, generation: i64) -> Value {
+        let mut metadata = self.metadata(path.rsplit('/').next().expect("a name"), generation);
+        metadata["resourceVersion"] = json!("2");
+        json!({ "metadata": metadata })
     }
 
     pub(crate) fn change(&self, path: &str, change: impl FnOnce(&mut Value)) {
@@ -105,7 +110,12 @@ impl World {
                 let mut object: Value = serde_json::from_slice(body).expect("JSON");
                 let (given, live) = (&object["metadata"]["resourceVersion"], held.as_ref());
                 let live = live.map(|held| held["metadata"]["resourceVersion"].clone());
-                if !given.is_null() && live.as_ref() != Some(given) {
+                // As a real one does: where nothing is, a version is not looked at, but a uid is.
+                let refused = match &live {
+                    Some(live) => !given.is_null() && live != given,
+                    None => !object["metadata"]["uid"].is_null(),
+                };
+                if refused {
                     return status(409, "the object has been modified");
                 }
                 let version: u32 = live.and_then(|live| live.as_str()?.parse().ok()).unwrap_or(0);

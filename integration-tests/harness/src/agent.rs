@@ -51,9 +51,6 @@ impl AgentProcess {
             ("KUBECONFIG".to_owned(), options.kubeconfig.display().to_string()),
             ("BERTH_HEALTH_LISTEN".to_owned(), health.to_string()),
         ];
-        // As the manifests set it: what a burst of messages took is given back.
-        let allocator = [("ARENA_MAX", "1"), ("MMAP_THRESHOLD_", "65536"), ("TRIM_THRESHOLD_", "131072")];
-        environment.extend(allocator.map(|(name, value)| (format!("MALLOC_{name}"), value.to_owned())));
         environment.extend(options.environment);
         let daemon = Daemon::spawn(Recipe {
             program: paths::program("berth-agent")?,

@@ -2,6 +2,7 @@
 //! a server and an agent of its own.
 
 mod burst;
+mod creation;
 mod faults;
 mod image;
 mod lifecycle;

@@ -1,6 +1,6 @@
 //! Objects as a watch shows them, and directives as a server sends them.
 
-use berth_agent_core::{ObjectKey, Observed, Watched};
+use berth_agent_core::{Kind, ObjectKey, Observed, Watched};
 use berth_schema::kubernetes::{AGENT_ID, GENERATION, WORKSPACE_ID, WORKSPACE_NAME};
 use berth_schema::reconcile::{Action, WorkspaceDirective};
 use berth_schema::sealing::SealedBundle;
@@ -25,10 +25,12 @@ pub(crate) fn observed(kind: &str, workspace: &str, words: &Words<'_>) -> Result
         "pod" => Ok(vec![pod(workspace, words)?]),
         "secrets" => ["env", "file"]
             .iter()
-            .map(|suffix| present(Watched::Secret, &format!("{workspace}-{suffix}")))
+            .map(|suffix| present(Watched::Applied(Kind::Secret), &format!("{workspace}-{suffix}")))
             .collect(),
-        "namespace" => Ok(vec![present(Watched::Namespace, &format!("ws-{workspace}"))?]),
-        "claim" => Ok(vec![present(Watched::VolumeClaim, &format!("{workspace}-data"))?]),
+        "namespace" => Ok(vec![present(Watched::Applied(Kind::Namespace), &format!("ws-{workspace}"))?]),
+        "claim" => {
+            Ok(vec![present(Watched::Applied(Kind::PersistentVolumeClaim), &format!("{workspace}-data"))?])
+        }
         _ => Err("no such kind".to_owned()),
     }
 }

@@ -1,7 +1,7 @@
 //! The commands: what the watches show, what the server answers, what became of actions, and time.
 //!
 //! `show KIND NAME… [generation=] [replicas=] [version=] [problem=]`, `hide KIND NAME…`: an event of a watch.
-//! `list KINDS [holding NAME…]`, `look KINDS [holding NAME…]`: a fresh list, and the second look after a doubted one.
+//! `list KINDS [holding NAME…]`: a fresh list; after a doubted one it is the second look.
 //! `full`, `news`: the next message, and what it reports. `received`: the directives that are held.
 //! `directive NAME create|update|terminate|none [generation=] [desired=] [actual=] [echo=] [namespace=] [kind=]
 //! [variables]`, `orphan NAME keep|remove`: goes with the next answer.
@@ -12,7 +12,7 @@
 #[path = "objects.rs"]
 mod objects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use berth_agent_core::{Action, Agent, Identity, Outcome, Prepared, Task};
@@ -52,7 +52,6 @@ impl World for Cluster {
                 Ok(())
             }),
             "list" => self.list(words),
-            "look" => self.look(words),
             "full" => Ok(self.full()),
             "news" => {
                 self.sent = self.agent.news();
@@ -115,15 +114,6 @@ impl Cluster {
         }
         let verdict = format!("{:?}", index.end_list(watched));
         Ok(format!("{verdict}\n{}", self.tick()))
-    }
-
-    fn look(&mut self, words: &Words<'_>) -> Result<String, String> {
-        let mut present = BTreeSet::new();
-        for name in names(words, 3)? {
-            present.extend(objects::keys(singular(words.word(1)?), &name, words)?);
-        }
-        let removed = self.agent.index_mut().second_look(objects::watched(words.word(1)?)?, &present);
-        Ok(format!("{removed} removed\n{}", self.tick()))
     }
 
     fn full(&mut self) -> String {

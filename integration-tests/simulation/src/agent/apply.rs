@@ -1,9 +1,10 @@
 //! Applying one workspace's objects, in order, guarded by what the cluster has.
 
-use berth_agent_core::{Action, Apply, Kind, Manifest, Outcome, Prepared};
+use berth_agent_core::{Action, Apply, Kind, Left, Manifest, Outcome, Prepared};
 use berth_schema::Generation;
 use berth_schema::kubernetes::GENERATION;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::AgentProcess;
@@ -17,44 +18,57 @@ const ATTEMPTS: u32 = 5;
 struct Applying<'a> {
     process: &'a AgentProcess,
     action: &'a Action<Prepared>,
+    left: Vec<Left>,
 }
 
 pub(super) async fn run(
     process: &AgentProcess,
     action: &Action<Prepared>,
     apply: &Apply,
-) -> Result<Outcome, String> {
-    let applying = Applying { process, action };
-    // 1. What is there. 2. Whether it may be written over.
-    let live = applying.live().await?;
-    if let Some(live) = applying.newer(live.as_ref()) {
-        return Ok(Outcome::OlderThanLive { live });
-    }
-    // 3. Everything but the Deployment, in order.
-    let mut created = false;
-    for manifest in &apply.first {
-        created |= applying.apply(manifest).await?;
-    }
-    for secret in apply.secrets.iter().flatten() {
-        let object = serde_json::to_value(secret).map_err(|error| error.to_string())?;
-        applying.put(Kind::Secret, object).await.map_err(words)?;
-    }
-    let (deployment, rest) = apply.then.split_last().ok_or("nothing to apply")?;
-    for manifest in rest {
-        applying.apply(manifest).await?;
-    }
-    // 4. The Deployment: the proof that all of it is applied.
-    if let Some(live) = applying.deployment(deployment, live).await? {
-        return Ok(Outcome::OlderThanLive { live });
-    }
-    // 5. What no longer belongs.
-    if !created {
-        applying.prune(apply).await?;
-    }
-    Ok(Outcome::Applied)
+) -> Result<(Outcome, Vec<Left>), String> {
+    let mut applying = Applying { process, action, left: vec![] };
+    let outcome = applying.run(apply).await?;
+    Ok((outcome, applying.left))
 }
 
 impl Applying<'_> {
+    async fn run(&mut self, apply: &Apply) -> Result<Outcome, String> {
+        // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it.
+        if let (Some(version), [deployment]) = (&apply.seen, apply.then.as_slice())
+            && !self.process.env.has(Bug::NoGuard)
+            && self.write_over(deployment, version).await?
+        {
+            return Ok(Outcome::Applied);
+        }
+        // 2. What is there. 3. Whether it may be written over.
+        let live = self.live().await?;
+        if let Some(live) = self.newer(live.as_ref()) {
+            return Ok(Outcome::OlderThanLive { live });
+        }
+        // 4. Everything but the Deployment, in order.
+        let mut created = false;
+        for manifest in &apply.first {
+            created |= self.apply(manifest).await?;
+        }
+        for secret in apply.secrets.iter().flatten() {
+            let object = serde_json::to_value(secret).map_err(|error| error.to_string())?;
+            self.put(Kind::Secret, object).await.map_err(words)?;
+        }
+        let (deployment, rest) = apply.then.split_last().ok_or("nothing to apply")?;
+        for manifest in rest {
+            self.apply(manifest).await?;
+        }
+        // 5. The Deployment: the proof that all of it is applied.
+        if let Some(live) = self.deployment(deployment, live).await? {
+            return Ok(Outcome::OlderThanLive { live });
+        }
+        // 6. What no longer belongs.
+        if apply.prune && !created {
+            self.prune(apply).await?;
+        }
+        Ok(Outcome::Applied)
+    }
+
     async fn live(&self) -> Result<Option<Deployment>, String> {
         let (namespace, name) = (self.action.namespace.as_str(), self.action.name.as_str());
         self.process.cluster.deployment(namespace, name).await.map_err(words)
@@ -71,15 +85,30 @@ impl Applying<'_> {
     }
 
     /// Applies any object but a Deployment. Tells whether that made the workspace's namespace.
-    async fn apply(&self, manifest: &Manifest) -> Result<bool, String> {
+    async fn apply(&mut self, manifest: &Manifest) -> Result<bool, String> {
         let mut created = false;
         if manifest.kind == Kind::Namespace {
             let name = &manifest.name;
             created =
                 self.process.cluster.metadata(Kind::Namespace, name, name).await.map_err(words)?.is_none();
         }
-        self.put(manifest.kind, manifest.object.clone()).await.map_err(words)?;
+        let metadata = self.put(manifest.kind, manifest.object()).await.map_err(words)?;
+        self.left.push(manifest.left(&metadata));
         Ok(created)
+    }
+
+    /// Applies the Deployment on condition that it is at a version. Tells whether it was.
+    async fn write_over(&self, manifest: &Manifest, version: &str) -> Result<bool, String> {
+        let mut object = manifest.object();
+        object["metadata"]["resourceVersion"] = Value::from(version);
+        if self.process.env.faults.spring(Trap::StalledBeforeWrite, &self.process.env.trace) {
+            self.process.stall().await;
+        }
+        match self.put(Kind::Deployment, object).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code == Some(409) => Ok(false),
+            Err(error) => Err(words(error)),
+        }
     }
 
     /// Applies the Deployment on condition that it still is what was looked at.
@@ -106,7 +135,7 @@ impl Applying<'_> {
 
     /// Writes over what was looked at, and over nothing else.
     async fn write(&self, manifest: &Manifest, live: Option<&Deployment>) -> Result<(), ApiError> {
-        let mut object = manifest.object.clone();
+        let mut object = manifest.object();
         let env = &self.process.env;
         match live {
             _ if env.has(Bug::NoGuard) => {}
@@ -117,10 +146,10 @@ impl Applying<'_> {
             None if env.has(Bug::UnconditionalCreation) => {}
             None => return self.process.cluster.create(Kind::Deployment, object).await,
         }
-        self.put(Kind::Deployment, object).await
+        self.put(Kind::Deployment, object).await.map(drop)
     }
 
-    async fn put(&self, kind: Kind, object: Value) -> Result<(), ApiError> {
+    async fn put(&self, kind: Kind, object: Value) -> Result<ObjectMeta, ApiError> {
         self.process.cluster.apply(kind, object).await
     }
 

@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use berth_agent_core::{Agent, Identity, Watched};
+use berth_agent_core::{Agent, Identity, ObjectKey, Watched};
 use berth_schema::AgentId;
 use berth_schema::reconcile::Settings;
 use tokio::sync::{Notify, mpsc, watch as channel};
 
 use crate::clock::Clock;
-use crate::cluster::AgentAccess;
+use crate::cluster::{AgentAccess, Object};
 use crate::environment::Env;
 use crate::network::Network;
 use crate::runtime::Owner;
@@ -41,6 +41,8 @@ pub struct AgentProcess {
     leads: Cell<Option<i64>>,
     /// How far each watch has come.
     reached: RefCell<BTreeMap<Watched, u64>>,
+    /// Each object as it was shown last, for a planted mistake.
+    shown: RefCell<BTreeMap<ObjectKey, Rc<Object>>>,
 }
 
 /// What a process is started with.
@@ -70,6 +72,7 @@ impl AgentProcess {
             changed: Notify::new(),
             leads: Cell::new(None),
             reached: RefCell::default(),
+            shown: RefCell::default(),
         });
         let spawn = |task| env.runtime.spawn(process.owner, task);
         for watched in Watched::ALL {
@@ -90,7 +93,7 @@ impl AgentProcess {
 
     /// Whether it has nothing more to say or to do.
     pub fn is_at_rest(&self) -> bool {
-        let agent = self.agent.borrow();
+        let mut agent = self.agent.borrow_mut();
         !agent.has_news() && agent.received().is_empty()
     }
 

@@ -190,9 +190,10 @@ impl Term {
                 () = process.clock.sleep_until(due) => {}
             }
             self.act_on_what_is_due();
-            let agent = process.agent.borrow();
-            let outdated = |held: &Held| !held.is_subset(&generations(&agent.received()));
-            if held.as_ref().is_some_and(|held| agent.has_news() || outdated(held)) {
+            let Some(held) = &held else { continue };
+            let mut agent = process.agent.borrow_mut();
+            let outdated = !held.is_subset(&generations(&agent.received()));
+            if outdated || agent.has_news() {
                 return;
             }
         }
@@ -295,7 +296,7 @@ async fn perform(process: Rc<AgentProcess>, action: Action<Prepared>) -> Action<
     let work = async {
         match &action.stage.0 {
             Task::Apply(set) => apply::run(&process, &action, set).await,
-            Task::Terminate => remove::run(&process, &action).await,
+            Task::Terminate => remove::run(&process, &action).await.map(|outcome| (outcome, vec![])),
         }
     };
     let result = tokio::select! {
@@ -303,9 +304,9 @@ async fn perform(process: Rc<AgentProcess>, action: Action<Prepared>) -> Action<
         result = work => result,
         () = process.clock.sleep(ACTION) => Err("the API server did not answer in time".to_owned()),
     };
-    let outcome = result.unwrap_or_else(|error_message| {
-        Outcome::Failed(ErrorDetails { error_type: ErrorType::Kubernetes, error_message })
+    let (outcome, left) = result.unwrap_or_else(|error_message| {
+        (Outcome::Failed(ErrorDetails { error_type: ErrorType::Kubernetes, error_message }), vec![])
     });
     process.say(|| format!("{} at {}: {outcome:?}", action.workspace, action.generation));
-    action.done(outcome)
+    action.left(outcome, left)
 }

@@ -143,7 +143,7 @@ impl AgentAccess {
         receiver.await.unwrap_or_else(|_| Err(ApiError::no_answer()))
     }
 
-    async fn write(&self, kind: Kind, object: Value, only_new: bool) -> Result<(), ApiError> {
+    async fn write(&self, kind: Kind, object: Value, only_new: bool) -> Result<ObjectMeta, ApiError> {
         let is_deployment = kind == Kind::Deployment;
         let conditional = object["metadata"].get("resourceVersion").is_some();
         if conditional && self.refuses(Trap::ApiConflict) {
@@ -204,12 +204,12 @@ impl ClusterApi for AgentAccess {
         found.await
     }
 
-    async fn apply(&self, kind: Kind, object: Value) -> Result<(), ApiError> {
+    async fn apply(&self, kind: Kind, object: Value) -> Result<ObjectMeta, ApiError> {
         self.write(kind, object, false).await
     }
 
     async fn create(&self, kind: Kind, object: Value) -> Result<(), ApiError> {
-        self.write(kind, object, true).await
+        self.write(kind, object, true).await.map(drop)
     }
 
     async fn delete(&self, kind: Kind, metadata: &ObjectMeta) -> Result<(), ApiError> {

@@ -58,7 +58,8 @@ pub trait ClusterApi {
         workspace: WorkspaceId,
     ) -> Result<Vec<ObjectMeta>, ApiError>;
     /// Server-side apply by one field manager, with force. `metadata.uid` and `metadata.resourceVersion` are preconditions.
-    async fn apply(&self, kind: Kind, object: Value) -> Result<(), ApiError>;
+    /// Gives the metadata of the object as it is afterwards.
+    async fn apply(&self, kind: Kind, object: Value) -> Result<ObjectMeta, ApiError>;
     /// Creates an object that is not there yet; 409 when it is.
     async fn create(&self, kind: Kind, object: Value) -> Result<(), ApiError>;
     /// Deletes the object with that uid; that it is gone is no failure.

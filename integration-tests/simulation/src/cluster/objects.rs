@@ -38,14 +38,10 @@ impl Key {
         Self { namespace: namespace.to_owned(), kind: Sort::Pod, name: name.to_owned() }
     }
 
-    pub(super) const fn watched(&self) -> Option<Watched> {
+    pub(super) const fn watched(&self) -> Watched {
         match self.kind {
-            Sort::Pod => Some(Watched::Pod),
-            Sort::Applied(Kind::Deployment) => Some(Watched::Deployment),
-            Sort::Applied(Kind::Namespace) => Some(Watched::Namespace),
-            Sort::Applied(Kind::Secret) => Some(Watched::Secret),
-            Sort::Applied(Kind::PersistentVolumeClaim) => Some(Watched::VolumeClaim),
-            Sort::Applied(_) => None,
+            Sort::Pod => Watched::Pod,
+            Sort::Applied(kind) => Watched::Applied(kind),
         }
     }
 }

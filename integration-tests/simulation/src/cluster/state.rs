@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use berth_agent_core::Watched;
+use berth_agent_core::{Kind, Watched};
 use berth_schema::AgentId;
 use k8s_openapi::api::coordination::v1::Lease;
 
@@ -94,16 +94,14 @@ impl State {
     }
 
     fn record(&mut self, key: &Key, object: Rc<Object>, gone: bool) {
-        if let Some(watched) = key.watched() {
-            let change = Change { version: self.version, object, gone };
-            self.touched.insert(watched);
-            self.history.entry(watched).or_default().push(change);
-        }
+        let change = Change { version: self.version, object, gone };
+        self.touched.insert(key.watched());
+        self.history.entry(key.watched()).or_default().push(change);
     }
 }
 
 impl Key {
     pub(super) fn is_namespace(&self) -> bool {
-        self.watched() == Some(Watched::Namespace)
+        self.watched() == Watched::Applied(Kind::Namespace)
     }
 }

@@ -24,11 +24,28 @@ pub(super) struct Applying {
     pub only_new: bool,
 }
 
-pub(super) fn apply(state: &mut State, applying: Applying, env: &Environment) -> Result<(), ApiError> {
-    let Applying { kind, object, refused, only_new } = applying;
-    let metadata: ObjectMeta = parse(&object["metadata"])?;
+/// Gives the metadata of the object as it is afterwards.
+pub(super) fn apply(
+    state: &mut State,
+    applying: Applying,
+    env: &Environment,
+) -> Result<ObjectMeta, ApiError> {
+    let metadata: ObjectMeta = parse(&applying.object["metadata"])?;
     let namespace = metadata.namespace.clone().unwrap_or_default();
-    let key = Key::new(kind, &namespace, metadata.name.as_deref().unwrap_or_default());
+    let key = Key::new(applying.kind, &namespace, metadata.name.as_deref().unwrap_or_default());
+    merge(state, key.clone(), metadata, applying, env)?;
+    Ok(state.get(&key).map(|object| object.metadata().clone()).unwrap_or_default())
+}
+
+fn merge(
+    state: &mut State,
+    key: Key,
+    metadata: ObjectMeta,
+    applying: Applying,
+    env: &Environment,
+) -> Result<(), ApiError> {
+    let Applying { kind, object, refused, only_new } = applying;
+    let namespace = metadata.namespace.clone().unwrap_or_default();
     precondition(state.get(&key), &metadata)?;
     if only_new && state.objects.contains_key(&key) {
         return Err(ApiError::new(409, "it exists already"));
