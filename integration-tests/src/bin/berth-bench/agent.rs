@@ -13,25 +13,42 @@ const WORKSPACES: usize = 100;
 const SETTLE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
+    let mut berth = with_workspaces(WORKSPACES).await?;
+    memory(&mut berth, figures, &format!("{WORKSPACES} workspaces"), Goal::AtMost(25.0)).await
+}
+
+/// A whole Berth whose agent has just applied that many stopped workspaces, all of them at once. They have every object but
+/// the pod, of which a node holds a hundred at most.
+pub(crate) async fn with_workspaces(count: usize) -> anyhow::Result<Installation> {
     let mut berth =
         Installation::start().await?.context("the agent's figures need a node, which needs root")?;
-    // Stopped workspaces have every object but the pod: a node holds about a hundred pods at most.
     berth.agent.stop().await?;
     let mut all = Vec::new();
-    for number in 0..WORKSPACES {
-        let created = berth.admin.create_from_image(&format!("memory-{number}"), WORKSPACE_IMAGE).await?;
+    for number in 0..count {
+        let created = berth.admin.create_from_image(&format!("many-{number}"), WORKSPACE_IMAGE).await?;
         all.push(berth.admin.wish(created.name.as_str(), "stop").await?);
     }
     berth.agent.start_again().await?;
     for workspace in &all {
-        berth.admin.reach(workspace, ActualState::Stopped, Duration::from_secs(240)).await?;
+        berth.admin.reach(workspace, ActualState::Stopped, Duration::from_secs(600)).await?;
     }
-    tokio::time::sleep(SETTLE).await;
-    let memory = resident_megabytes(berth.agent.process().pid)?;
-    figures.add("agent, resident, 100 workspaces just applied", "MB", memory, None, Goal::AtMost(25.0));
-    berth.agent.restart().await?;
-    tokio::time::sleep(SETTLE).await;
-    let memory = resident_megabytes(berth.agent.process().pid)?;
-    figures.add("agent, resident, 100 workspaces, after a restart", "MB", memory, None, Goal::AtMost(25.0));
+    Ok(berth)
+}
+
+/// What it takes right after the burst, and as a new process.
+pub(crate) async fn memory(
+    berth: &mut Installation,
+    figures: &mut Figures,
+    what: &str,
+    goal: Goal,
+) -> anyhow::Result<()> {
+    for moment in ["just applied", "after a restart"] {
+        tokio::time::sleep(SETTLE).await;
+        let memory = resident_megabytes(berth.agent.process().pid)?;
+        figures.add(format!("agent, resident, {what}, {moment}"), "MB", memory, None, goal);
+        if moment == "just applied" {
+            berth.agent.restart().await?;
+        }
+    }
     Ok(())
 }

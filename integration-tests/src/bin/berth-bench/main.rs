@@ -6,6 +6,7 @@
 
 mod agent;
 mod commit;
+mod crowd;
 mod figure;
 mod latency;
 mod listing;
@@ -45,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In the order of the table.
-const ROWS: [&str; 11] = [
+const ROWS: [&str; 12] = [
     "server",
     "listing",
     "partial",
@@ -56,6 +57,7 @@ const ROWS: [&str; 11] = [
     "visible",
     "poison",
     "agent",
+    "crowd",
     "latency",
 ];
 
@@ -71,6 +73,7 @@ async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
         "visible" => visible::measure(figures).await,
         "poison" => poison::measure(figures).await,
         "agent" => agent::measure(figures).await,
+        "crowd" => crowd::measure(figures).await,
         "latency" => latency::measure(figures).await,
         _ => bail!("there is no such row; the rows are: {}", ROWS.join(", ")),
     }
