@@ -3,6 +3,7 @@
 mod end;
 mod faults;
 mod pods;
+mod up;
 
 use std::path::{Path, PathBuf};
 

@@ -28,11 +28,27 @@ pub(crate) async fn down(purge: bool) -> anyhow::Result<()> {
         })
         .await?;
     if purge {
+        stop_named(&site, &stages).await?;
         drop(alone);
         fs::remove_dir_all(site.root()).context("the data cannot be removed")?;
         anstream::println!("All data is removed.");
     } else {
         anstream::println!("The data is kept in {}; `make down PURGE=1` removes it.", site.root().display());
+    }
+    Ok(())
+}
+
+/// Clusters of a name of their own (`berth-dev cluster start`) keep their data below the state directory too, and their mounts
+/// are in its way.
+async fn stop_named(site: &Site, stages: &Stages) -> anyhow::Result<()> {
+    let Ok(entries) = fs::read_dir(site.clusters()) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let path = entry.context("the state directory cannot be read")?.path();
+        let Some(cluster) = Cluster::attach(&path) else { continue };
+        let stage = format!("Kubernetes '{}'", path.file_name().unwrap_or_default().to_string_lossy());
+        stages.run(&stage, async { cluster.stop().await.map(|()| ((), "stopped".to_owned())) }).await?;
     }
     Ok(())
 }

@@ -40,6 +40,11 @@ impl Site {
         self.root.join("cluster")
     }
 
+    /// Clusters that were started by their names, each in a directory of its own.
+    pub(crate) fn clusters(&self) -> PathBuf {
+        self.root.join("clusters")
+    }
+
     /// The server's own state: Postgres, the key-encryption key, the first token.
     pub(crate) fn server(&self) -> PathBuf {
         self.root.join("server")
