@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use berth_schema::AccessToken;
 use berth_schema::api::{Paged, Workspace};
 
 use crate::support::{Admin, App, Requests, message};
@@ -76,6 +77,46 @@ async fn a_list_holds_nothing_of_another_organisation() {
         let ids: BTreeSet<_> =
             list(&admin, "").await.items.iter().map(|workspace| workspace.agent_id).collect();
         assert!(!ids.contains(&foreign.id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_query_is_told_only_to_who_has_proven_who_they_are() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let stranger = app.anyone(Some(&forged(&admin)));
+        for (query, field) in [("limit=0", "limit"), ("colour=red", "colour"), ("agent=nobody", "agent")] {
+            let path = admin.path(&format!("/workspaces?{query}"));
+            stranger.get(&path).await.problem(401, "unauthenticated");
+            assert_eq!(admin.get(&path).await.wrong_fields(), [field]);
+        }
+    })
+    .await;
+}
+
+/// A token of the same organisation and id with another secret.
+fn forged(admin: &Admin) -> String {
+    let (organization, id) = (admin.token.organization(), admin.token.token_id());
+    AccessToken::new(organization, id, &[9; 32]).expose().to_owned()
+}
+
+#[tokio::test]
+async fn only_a_long_list_is_compressed() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        for index in 0..60 {
+            admin.create_workspace(&format!("w-{index:02}")).await;
+        }
+        // The client asks for gzip, and takes the header away where it unpacks.
+        let encoding = async |limit| {
+            let path = admin.path(&format!("/workspaces?limit={limit}"));
+            let reply = admin.get(&path).await;
+            reply.headers.get("content-encoding").map(|value| value.to_str().expect("text").to_owned())
+        };
+        assert_eq!(encoding(10).await.as_deref(), Some("identity"));
+        assert_eq!(encoding(60).await, None);
     })
     .await;
 }

@@ -50,6 +50,8 @@ mod page;
 mod schema;
 mod scope;
 mod sealing_keys;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tokens;
 mod transaction;
 mod transitions;

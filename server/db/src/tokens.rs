@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use crate::columns::{Bytes, SecretHash};
 use crate::error::DbError;
+use crate::organizations::OrganizationRow;
 use crate::page::{PageRequest, paged};
-use crate::schema::access_tokens;
+use crate::schema::{access_tokens, organizations};
 use crate::scope::OrganizationConn;
 
 /// What is stored of a new token.
@@ -69,6 +70,20 @@ impl Tokens<'_> {
     /// The token with that id, valid or not.
     pub async fn find(&self, id: TokenId) -> Result<Option<TokenRow>, DbError> {
         let query = access_tokens::table.find((self.0.key(), *id.as_uuid())).select(TokenRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The token with that id, valid or not, and the organisation.
+    pub async fn find_with_organization(
+        &self,
+        id: TokenId,
+    ) -> Result<Option<(TokenRow, OrganizationRow)>, DbError> {
+        let organization = organizations::table.on(organizations::id.eq(access_tokens::organization_id));
+        let query = access_tokens::table
+            .inner_join(organization)
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(access_tokens::id.eq(id.as_uuid()))
+            .select((TokenRow::as_select(), OrganizationRow::as_select()));
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
+use berth_db::OrganizationConn;
 use berth_schema::{AccessToken, AgentId, AgentName, AgentToken, OrganizationId, OrganizationName, TokenId};
 use ring::hmac;
 use tracing::Span;
@@ -93,24 +94,65 @@ impl FromRequest for Administrator {
     type Error = Error;
     type Future = Extraction<Self>;
 
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, claim) = (request.clone(), Claim::from_request(request, payload));
+        Box::pin(async move { authenticate(context(&request)?, &claim.await?).await })
+    }
+}
+
+/// Somebody who says that they may manage one organisation and has proven nothing yet: for a request whose proof shares a
+/// transaction with what is asked for. Nothing may be answered before it is proven.
+#[derive(Debug)]
+pub struct Claim {
+    token: AccessToken,
+    /// The organisation in the path, by name or id.
+    asked: Option<String>,
+}
+
+impl Claim {
+    /// The one that the token is said to be of. Until it is proven, rows of it may be read and must not be shown.
+    pub fn organization(&self) -> OrganizationId {
+        self.token.organization()
+    }
+
+    pub async fn prove(&self, conn: &OrganizationConn<'_>) -> Result<Administrator, Error> {
+        let found = conn.tokens().find_with_organization(self.token.token_id()).await?;
+        let (text, now) = (self.token.expose(), clock::now());
+        let found = found.filter(|(row, _)| matches(text, &row.secret_hash) && row.is_valid(now));
+        let (row, organization) = found.ok_or(UNKNOWN)?;
+        let administrator = Administrator {
+            organization: organization.id,
+            organization_name: organization.name,
+            token: row.id,
+            token_name: row.name,
+            fingerprints: hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()),
+        };
+        Span::current().record("organization", display(administrator.organization));
+        Span::current().record("token", display(administrator.token));
+        // Another organisation looks like one that does not exist.
+        match &self.asked {
+            Some(asked) if !is_named(&administrator, asked) => Err(Error::NotFound("organization")),
+            _ => Ok(administrator),
+        }
+    }
+}
+
+impl FromRequest for Claim {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let administrator = match bearer(&request)? {
-                Bearer::Access(token) => administrator(context(&request)?, &token).await?,
+            match bearer(&request)? {
+                Bearer::Access(token) => {
+                    let asked = request.match_info().get("organization").map(str::to_owned);
+                    Ok(Self { token, asked })
+                }
                 Bearer::Agent(token) => {
                     agent(context(&request)?, &token).await?;
-                    return Err(Error::Forbidden(
-                        "an agent's token opens the reconcile endpoint and nothing else",
-                    ));
+                    Err(Error::Forbidden("an agent's token opens the reconcile endpoint and nothing else"))
                 }
-            };
-            Span::current().record("organization", display(administrator.organization));
-            Span::current().record("token", display(administrator.token));
-            // Another organisation looks like one that does not exist.
-            match request.match_info().get("organization") {
-                Some(asked) if !is_named(&administrator, asked) => Err(Error::NotFound("organization")),
-                _ => Ok(administrator),
             }
         })
     }
@@ -131,7 +173,7 @@ impl FromRequest for AgentIdentity {
                     Ok(identity)
                 }
                 Bearer::Access(token) => {
-                    administrator(context(&request)?, &token).await?;
+                    authenticate(context(&request)?, &Claim { token, asked: None }).await?;
                     Err(Error::Forbidden("only an agent may do that"))
                 }
             }
@@ -166,25 +208,11 @@ fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
     token.parse().map(Bearer::Agent).or_else(|_| access()).map_err(|_| UNKNOWN)
 }
 
-async fn administrator(context: &Context, token: &AccessToken) -> Result<Administrator, Error> {
-    let (row, organization) = context
+async fn authenticate(context: &Context, claim: &Claim) -> Result<Administrator, Error> {
+    context
         .database
-        .read(token.organization(), "authenticate_administrator", async |conn| {
-            let (tokens, organizations) = (conn.tokens(), conn.organizations());
-            futures::try_join!(tokens.find(token.token_id()), organizations.find()).map_err(Error::from)
-        })
-        .await?;
-    let row = row.filter(|row| matches(token.expose(), &row.secret_hash) && row.is_valid(clock::now()));
-    let (Some(row), Some(organization)) = (row, organization) else {
-        return Err(UNKNOWN);
-    };
-    Ok(Administrator {
-        organization: organization.id,
-        organization_name: organization.name,
-        token: row.id,
-        token_name: row.name,
-        fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
-    })
+        .read(claim.organization(), "authenticate_administrator", async |conn| claim.prove(conn).await)
+        .await
 }
 
 async fn agent(context: &Context, token: &AgentToken) -> Result<AgentIdentity, Error> {

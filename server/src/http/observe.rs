@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, web};
 use berth_schema::Problem;
@@ -84,7 +84,17 @@ fn finish(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBo
     }
     headers.insert(NO_SNIFFING.0, NO_SNIFFING.1);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if is_small(response.response().body().size()) {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    }
     response
+}
+
+/// Whether a body arrives as soon as a compressed one would: it fits into what a TCP connection sends at first without
+/// waiting for an acknowledgement. Compressing it costs more than it saves.
+fn is_small(size: BodySize) -> bool {
+    const FIRST_FLIGHT: u64 = 14 * 1_024;
+    matches!(size, BodySize::Sized(bytes) if bytes <= FIRST_FLIGHT)
 }
 
 /// Gives a failure its request id; what the framework refused by itself becomes a problem too.

@@ -3,10 +3,10 @@
 mod actors;
 mod app;
 pub(crate) mod cluster;
-pub(crate) mod postgres;
 mod reply;
 pub(crate) mod sealing;
 
 pub(crate) use actors::{Admin, Agent, Anyone, Requests, message, send};
 pub(crate) use app::App;
+pub(crate) use berth_db::testing as postgres;
 pub(crate) use reply::Reply;

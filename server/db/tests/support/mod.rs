@@ -1,80 +1,12 @@
 //! A database for each test, and rows to begin with.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
+pub(crate) use berth_db::testing::{client, empty_database, migrated_database, postgres};
 use berth_db::{Database, DatabaseConfig, DbError, NewAgent, NewToken, NewWorkspace};
 use berth_schema::{
     AgentId, AgentName, DesiredState, NamespaceName, OrganizationId, OrganizationName, TokenId, WorkspaceId,
     WorkspaceName, WorkspaceSpec,
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::OnceCell;
-use tokio_postgres::{Client, NoTls};
-
-const DIRECTORY_PREFIX: &str = "berth-db-test-";
-const TEMPLATE: &str = "template_berth";
-
-static POSTGRES: OnceCell<EmbeddedPostgres> = OnceCell::const_new();
-static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
-static NEXT: AtomicU32 = AtomicU32::new(0);
-
-/// The process's Postgres. It ends with the process; its directory is removed by the next run.
-pub(crate) async fn postgres() -> &'static EmbeddedPostgres {
-    POSTGRES
-        .get_or_init(|| async {
-            remove_leftovers();
-            let directory = std::env::temp_dir().join(format!("{DIRECTORY_PREFIX}{}", std::process::id()));
-            let config = EmbeddedConfig { durable: false, ..EmbeddedConfig::new(directory) };
-            EmbeddedPostgres::start(&config).await.expect("Postgres starts")
-        })
-        .await
-}
-
-fn remove_leftovers() {
-    let entries = std::fs::read_dir(std::env::temp_dir()).expect("the temporary directory can be read");
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(DIRECTORY_PREFIX)?.parse::<u32>().ok());
-        if process.is_some_and(|process| !PathBuf::from(format!("/proc/{process}")).exists()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// The URL of a new database without tables.
-pub(crate) async fn empty_database() -> String {
-    create(None).await
-}
-
-/// The URL of a new database with all migrations.
-pub(crate) async fn migrated_database() -> String {
-    TEMPLATE_MADE
-        .get_or_init(|| async {
-            let postgres = postgres().await;
-            postgres.create_database(TEMPLATE).await.expect("the template is made");
-            berth_db::migrate(&postgres.url_of(TEMPLATE)).await.expect("the template is migrated");
-        })
-        .await;
-    create(Some(TEMPLATE)).await
-}
-
-async fn create(template: Option<&str>) -> String {
-    let postgres = postgres().await;
-    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let template = template.map(|template| format!("TEMPLATE {template}")).unwrap_or_default();
-    let statement = format!("CREATE DATABASE {name} {template}");
-    client(&postgres.url()).await.batch_execute(&statement).await.expect("a database is made");
-    postgres.url_of(&name)
-}
-
-/// A bare connection of the owner, whom no policy binds (it is a superuser).
-pub(crate) async fn client(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres answers");
-    tokio::spawn(connection);
-    client
-}
 
 /// A migrated database with one organisation, a token and an agent.
 pub(crate) struct World {

@@ -2,14 +2,15 @@
 
 use std::str::FromStr;
 
-use berth_db::{Cursor, PageRequest, WorkspaceFilter, WorkspaceView};
+use berth_db::{Cursor, OrganizationConn, PageRequest, WorkspaceFilter, WorkspaceView};
 use berth_schema::api::{Paged, Workspace};
 use berth_schema::state::UnknownState;
 use berth_schema::{ActualState, AgentId, AgentName, DesiredState, FieldError};
+use futures::future::join;
 use serde::Deserialize;
 
 use super::{find, show};
-use crate::http::identity::Administrator;
+use crate::http::identity::{Administrator, Claim};
 use crate::services::paging;
 use crate::{Context, Error};
 
@@ -81,31 +82,49 @@ fn states<S: FromStr<Err = UnknownState>>(
     states
 }
 
+/// A page, for somebody who proves in the same transaction who they are: their statements share one round trip. Whatever is
+/// wrong with the query is told to them alone.
 pub async fn list(
     context: &Context,
-    administrator: &Administrator,
-    query: &ListQuery,
+    claim: &Claim,
+    query: Result<ListQuery, Error>,
 ) -> Result<Paged<Workspace>, Error> {
-    let (filter, page) = query.check()?;
-    let views = context
+    let checked = query.and_then(|query| Ok((query.check()?, query.agent)));
+    let found = context
         .database
-        .read(administrator.organization, "list_workspaces", async |conn| {
-            let agent =
-                match query.agent.as_deref().map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent))) {
-                    None => None,
-                    Some((Ok(id), _)) => Some(id),
-                    Some((_, Ok(name))) => match conn.agents().find_by_name(&name).await? {
-                        Some(agent) => Some(agent.id),
-                        None => return Err(Error::field("agent", "is not an agent of this organization")),
-                    },
-                    Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
-                };
-            let filter = WorkspaceFilter { agent, ..filter.clone() };
-            Ok(conn.workspaces().list(&filter, &page).await?)
+        .read(claim.organization(), "list_workspaces", async |conn| {
+            let wanted = async {
+                match &checked {
+                    Ok(((filter, page), agent)) => load(conn, filter, page, agent.as_deref()).await,
+                    Err(_) => Ok(vec![]),
+                }
+            };
+            let (proof, views) = join(claim.prove(conn), wanted).await;
+            proof.and(views)
         })
         .await?;
+    let ((_, page), _) = checked?;
     let cursor = |view: &WorkspaceView| Cursor::new(view.workspace.created_at, view.workspace.id);
-    Ok(paging::page(views, &page, cursor, show))
+    Ok(paging::page(found, &page, cursor, show))
+}
+
+async fn load(
+    conn: &OrganizationConn<'_>,
+    filter: &WorkspaceFilter,
+    page: &PageRequest,
+    agent: Option<&str>,
+) -> Result<Vec<WorkspaceView>, Error> {
+    let agent = match agent.map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent))) {
+        None => None,
+        Some((Ok(id), _)) => Some(id),
+        Some((_, Ok(name))) => match conn.agents().find_by_name(&name).await? {
+            Some(agent) => Some(agent.id),
+            None => return Err(Error::field("agent", "is not an agent of this organization")),
+        },
+        Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
+    };
+    let filter = WorkspaceFilter { agent, ..filter.clone() };
+    Ok(conn.workspaces().list(&filter, page).await?)
 }
 
 #[cfg(test)]

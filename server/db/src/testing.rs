@@ -1,21 +1,24 @@
-//! One Postgres for the process, a clone of a migrated database for each test.
+//! For the tests of this crate and of the server: one Postgres for the process, and for each test a database of its own.
+//!
+//! Everything here panics when it does not work, as a test does.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
-const DIRECTORY_PREFIX: &str = "berth-server-test-";
+use crate::embedded::{EmbeddedConfig, EmbeddedPostgres};
+
+const DIRECTORY_PREFIX: &str = "berth-test-postgres-";
 const TEMPLATE: &str = "template_berth";
 
 static POSTGRES: OnceCell<EmbeddedPostgres> = OnceCell::const_new();
 static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// It ends with the process; its directory is removed by the next run.
-async fn postgres() -> &'static EmbeddedPostgres {
+/// The process's Postgres. It ends with the process; its directory is removed by the next run.
+pub async fn postgres() -> &'static EmbeddedPostgres {
     POSTGRES
         .get_or_init(|| async {
             remove_leftovers();
@@ -31,7 +34,7 @@ fn remove_leftovers() {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|name| name.strip_prefix(DIRECTORY_PREFIX)?.parse::<u32>().ok());
-        if process.is_some_and(|process| !PathBuf::from(format!("/proc/{process}")).exists()) {
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
             // Best effort: whoever runs next tries again.
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -39,17 +42,17 @@ fn remove_leftovers() {
 }
 
 /// The URL of a new database without tables.
-pub(crate) async fn empty_database() -> String {
+pub async fn empty_database() -> String {
     create("").await
 }
 
 /// The URL of a new database with all migrations.
-pub(crate) async fn migrated_database() -> String {
+pub async fn migrated_database() -> String {
     TEMPLATE_MADE
         .get_or_init(|| async {
             let postgres = postgres().await;
             postgres.create_database(TEMPLATE).await.expect("the template is made");
-            berth_db::migrate(&postgres.url_of(TEMPLATE)).await.expect("the template is migrated");
+            crate::migrate(&postgres.url_of(TEMPLATE)).await.expect("the template is migrated");
         })
         .await;
     create(&format!("TEMPLATE {TEMPLATE}")).await
@@ -63,8 +66,8 @@ async fn create(template: &str) -> String {
     postgres.url_of(&name)
 }
 
-/// A bare connection of the owner, whom no policy binds.
-pub(crate) async fn client(url: &str) -> Client {
+/// A bare connection of the owner, whom no policy binds (it is a superuser).
+pub async fn client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres answers");
     tokio::spawn(connection);
     client
