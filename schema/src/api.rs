@@ -180,6 +180,13 @@ pub struct Workspace {
     pub actual_state_changed_at: Timestamp,
 }
 
+impl Workspace {
+    /// Whether it is terminated for good: nothing of it changes any more.
+    pub fn is_gone(&self) -> bool {
+        (self.desired_state, self.actual_state) == (DesiredState::Terminated, ActualState::Terminated)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariableName {
     pub name: String,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::crypto::KeyRing;
 use crate::metrics::Metrics;
+use crate::streams::Streams;
 use crate::{Contacts, Hub, clock};
 
 /// Shared by all workers; the clones are one.
@@ -24,6 +25,7 @@ pub struct Context {
     pub settings: Settings,
     pub hub: Hub,
     pub contacts: Contacts,
+    pub streams: Streams,
     pub metrics: Metrics,
     pub random: Arc<dyn SecureRandom + Send + Sync>,
     /// Cancelled when the server is about to stop: it is not ready any more, and held answers go out.
@@ -31,6 +33,7 @@ pub struct Context {
 }
 
 impl Context {
+    /// Must be called within the runtime that the server lives in.
     pub fn new(database: Database, keys: KeyRing, agent_defaults: AgentConfiguration) -> Self {
         let metrics = Metrics::default();
         let observed = metrics.clone();
@@ -41,6 +44,7 @@ impl Context {
             settings: Settings::default(),
             hub: Hub::default(),
             contacts: Contacts::new(clock::now()),
+            streams: Streams::new(),
             metrics,
             random: Arc::new(SystemRandom::new()),
             draining: CancellationToken::new(),

@@ -43,6 +43,8 @@ pub enum Error {
     Invalid(Vec<FieldError>),
     #[error("this Idempotency-Key was used for another request")]
     KeyReused,
+    #[error("{of} holds {limit} streams of events already, which is the most; close one or try again later")]
+    TooManyStreams { limit: usize, of: &'static str },
     #[error("the request took longer than {seconds} seconds and was given up")]
     DeadlineExceeded { seconds: u64 },
     #[error("the database cannot be reached or is too busy; try again")]
@@ -64,7 +66,10 @@ impl Error {
     /// Whether the same request may succeed later without being changed.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::SlowBody { .. } | Self::DeadlineExceeded { .. } | Self::Unavailable(_) => true,
+            Self::SlowBody { .. }
+            | Self::TooManyStreams { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::Unavailable(_) => true,
             Self::MalformedRequest(_)
             | Self::MalformedJson(_)
             | Self::Unauthenticated(_)

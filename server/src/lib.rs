@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod routes;
 pub mod serve;
 pub mod services;
+pub mod streams;
 mod wake;
 
 pub use contacts::Contacts;

@@ -6,7 +6,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
-use crate::handlers::{agents, health, reconcile, whoami, workspaces};
+use crate::handlers::{agents, events, health, reconcile, whoami, workspaces};
 use crate::{Error, http};
 
 /// Who a route is for. The handler's extractor enforces it; `tests/authorisation.rs` tries each route as everybody.
@@ -65,6 +65,7 @@ pub const ROUTES: &[Route] = {
         route("PUT", organization!("/agents/{agent}/configuration"), Administrator, || {
             web::put().to(agents::set_configuration)
         }),
+        route("GET", organization!("/events"), Administrator, || web::get().to(events::of_organization)),
         route("POST", organization!("/workspaces"), Administrator, || web::post().to(workspaces::create)),
         route("GET", organization!("/workspaces"), Administrator, || web::get().to(workspaces::list)),
         route("GET", organization!("/workspaces/{workspace}"), Administrator, || {
@@ -75,6 +76,9 @@ pub const ROUTES: &[Route] = {
         }),
         route("GET", organization!("/workspaces/{workspace}/timeline"), Administrator, || {
             web::get().to(workspaces::timeline)
+        }),
+        route("GET", organization!("/workspaces/{workspace}/events"), Administrator, || {
+            web::get().to(events::of_workspace)
         }),
         route("POST", organization!("/workspaces/{workspace}/start"), Administrator, || {
             web::post().to(workspaces::start)

@@ -10,13 +10,16 @@ use anyhow::Context as _;
 use berth_db::Event;
 use futures::Stream;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 use tracing_actix_web::TracingLogger;
 
 use crate::config::HttpOptions;
 use crate::http::observe;
 use crate::{Context, listener, metrics, routes};
+
+/// How long the feeds of events get to end.
+const FEEDS: Duration = Duration::from_secs(5);
 
 /// A server that serves. It must be stopped by [`Running::stop`].
 #[derive(Debug)]
@@ -62,6 +65,7 @@ pub fn start(
     options: &HttpOptions,
     events: impl Stream<Item = Event> + Send + 'static,
 ) -> anyhow::Result<Running> {
+    context.streams.configure(options.max_streams, Duration::from_secs(options.stream_recheck_seconds));
     let listeners = options.listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
     let metrics_listener = bind(&options.metrics_listen)?;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
@@ -74,7 +78,7 @@ pub fn start(
         drain: Duration::from_secs(options.drain_seconds),
         server: Part::spawn(application(context, options, listeners)?),
         metrics: Part::spawn(metrics),
-        listener: tokio::spawn(listener::run(events, context.hub.clone())),
+        listener: tokio::spawn(listener::run(events, context.hub.clone(), context.streams.clone())),
     })
 }
 
@@ -142,6 +146,10 @@ impl Running {
         self.server.stop(graceful).await;
         if graceful && started.elapsed() >= self.drain {
             warn!(seconds = self.drain.as_secs(), "requests in flight were cut off");
+        }
+        // They end by themselves as soon as the server drains; one that hangs at the database is not waited for.
+        if timeout(FEEDS, self.context.streams.ended()).await.is_err() {
+            warn!("a feed of events did not end");
         }
         self.listener.abort();
         self.metrics.stop(graceful).await;

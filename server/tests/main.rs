@@ -4,6 +4,7 @@ mod agents;
 mod authorisation;
 mod bad_input;
 mod configuration;
+mod events;
 mod hostile;
 mod idempotency;
 mod listing;

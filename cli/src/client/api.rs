@@ -7,12 +7,12 @@ use berth_schema::configuration::ConfigurationView;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 use berth_schema::{ActualState, DesiredState, Generation};
-use reqwest::header::{HeaderValue, IF_MATCH};
+use reqwest::header::{ACCEPT, HeaderName, HeaderValue, IF_MATCH};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::{Call, Client, Repeat};
+use super::{Call, Client, Events, Repeat};
 use crate::error::Error;
 use crate::names::{AgentRef, OrganizationRef, WorkspaceRef};
 
@@ -42,6 +42,19 @@ pub(crate) struct WorkspaceFilter {
     pub(crate) agent: Option<AgentRef>,
     /// Part of the name.
     pub(crate) name: Option<String>,
+}
+
+impl WorkspaceFilter {
+    /// Whether a workspace that was told of by an event belongs to the list.
+    pub(crate) fn holds(&self, workspace: &Workspace) -> bool {
+        let agent = |agent: &AgentRef| {
+            agent.as_str() == workspace.agent.as_str() || agent.as_str() == workspace.agent_id.to_string()
+        };
+        (self.desired_states.is_empty() || self.desired_states.contains(&workspace.desired_state))
+            && (self.actual_states.is_empty() || self.actual_states.contains(&workspace.actual_state))
+            && self.agent.as_ref().is_none_or(agent)
+            && self.name.as_ref().is_none_or(|part| workspace.name.as_str().contains(part.as_str()))
+    }
 }
 
 /// How much of a list to fetch, over as many pages as it takes.
@@ -158,6 +171,18 @@ impl Organization {
         self.list(&format!("get the timeline of workspace '{workspace}'"), &url, listing).await
     }
 
+    /// The workspace as it is now, and then at each change of it.
+    pub(crate) async fn workspace_events(&self, workspace: &WorkspaceRef) -> Result<Events, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "events"]);
+        self.client.open(as_stream(Call::get(format!("watch workspace '{workspace}'"), url), None)).await
+    }
+
+    /// Every workspace that changes, from now or from the event with that id on.
+    pub(crate) async fn events(&self, after: Option<&str>) -> Result<Events, Error> {
+        let call = Call::get("watch the workspaces", self.url(["events"]));
+        self.client.open(as_stream(call, after)).await
+    }
+
     /// `verb` is `start`, `stop`, `restart` or `terminate`. With `expected` it happens only if nobody changed the
     /// workspace since that generation.
     pub(crate) async fn change_workspace(
@@ -205,6 +230,14 @@ impl Organization {
             }
         }
     }
+}
+
+fn as_stream(mut call: Call, after: Option<&str>) -> Call {
+    call.headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    if let Some(id) = after.and_then(|id| HeaderValue::try_from(id).ok()) {
+        call.headers.insert(HeaderName::from_static("last-event-id"), id);
+    }
+    call
 }
 
 fn if_match(mut call: Call, expected: Option<Generation>) -> Call {

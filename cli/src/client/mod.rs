@@ -2,6 +2,7 @@
 
 mod answer;
 mod api;
+mod events;
 
 use std::future::Future;
 use std::path::Path;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 pub(crate) use api::{Listing, Organization, WorkspaceFilter};
+pub(crate) use events::Events;
 
 use crate::error::Error;
 use crate::names::ServerUrl;
@@ -23,6 +25,8 @@ use crate::token::Token;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// No stream of events is followed for longer; it is opened again then.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The pauses before the second and the third attempt.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
@@ -103,6 +107,30 @@ impl Client {
             })
             .await?;
         }
+    }
+
+    /// Opens a stream of events, tried once: whoever follows it has to cope with its end anyway.
+    async fn open(&self, call: Call) -> Result<Events, Error> {
+        let unreachable =
+            |source| Error::Unreachable { doing: call.doing.clone(), url: self.server.to_string(), source };
+        let request = self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
+        // Until the head of the answer it may take as long as any other request.
+        let response = tokio::time::timeout(REQUEST_TIMEOUT, request.timeout(STREAM_TIMEOUT).send()).await;
+        let silent = |_| Error::Other(format!("cannot {}: {} does not answer", call.doing, self.server));
+        let response = response.map_err(silent)?.map_err(unreachable)?;
+        self.talk.trace(&format!("{} {} {}", call.method, call.url, response.status().as_u16()));
+        let is_stream = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("text/event-stream"));
+        if response.status().is_success() && is_stream {
+            return Ok(Events::new(response, call.doing, self.server.to_string()));
+        }
+        let status = response.status().as_u16();
+        // A problem becomes its error; anything else that is no stream is none of Berth's answers.
+        answer::read::<serde_json::Value>(response, &call.doing, &self.server, unreachable).await?;
+        Err(Error::Foreign { doing: call.doing, url: self.server.to_string(), status, source: None })
     }
 
     async fn attempt<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {

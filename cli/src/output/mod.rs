@@ -139,6 +139,11 @@ impl Printer {
         write(&text)
     }
 
+    /// For a line at each change, as long as somebody watches.
+    pub(crate) const fn rows_of_a_watch(self, format: Format) -> Rows {
+        Rows { printer: self, format, widths: Vec::new() }
+    }
+
     /// Label and value pairs that are no object of the API.
     pub(crate) fn pairs(self, pairs: &[(&'static str, Cell)]) -> Result<(), Error> {
         write(&self.details(pairs))
@@ -147,6 +152,44 @@ impl Printer {
     /// Rows that are no object of the API.
     pub(crate) fn rows(self, columns: &[&str], rows: &[Vec<Cell>]) -> Result<(), Error> {
         write(&self.table(columns, rows))
+    }
+}
+
+/// Lines that come one after the other.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    printer: Printer,
+    format: Format,
+    /// Of the columns so far; none before the first line.
+    widths: Vec<usize>,
+}
+
+impl Rows {
+    /// One line, or one document of JSON or YAML. The heads go first.
+    pub(crate) fn show<T: Show>(&mut self, object: &T, now: Timestamp) -> Result<(), Error> {
+        let wide = self.format == Format::Wide;
+        match self.format {
+            Format::Table | Format::Wide => {
+                let row = object.row(wide, now);
+                let heads = self.widths.is_empty().then(|| T::columns(wide));
+                let styled = self.printer.styled;
+                let text = if self.printer.is_terminal {
+                    table::growing(heads, &row, &mut self.widths, styled)
+                } else {
+                    self.widths.resize(row.len(), 0);
+                    table::tabs(heads, &row)
+                };
+                write(&text)
+            }
+            // One document a line, as tools read a stream of them.
+            Format::Json => {
+                let text = serde_json::to_string(object)
+                    .map_err(|error| Error::Other(format!("cannot write JSON: {error}")))?;
+                write(&(escape::json(&text) + "\n"))
+            }
+            Format::Yaml => write(&format!("---\n{}", yaml(object)?)),
+            Format::Name => write(&format!("{}\n", escape(object.name()))),
+        }
     }
 }
 

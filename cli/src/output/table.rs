@@ -64,6 +64,49 @@ pub(super) fn plain(columns: &[&str], rows: &[Vec<Cell>]) -> String {
     lines(std::iter::once(heads).chain(rows))
 }
 
+/// The same for a line that comes alone; the heads, if any, go before it.
+pub(super) fn tabs(heads: Option<&[&str]>, row: &[Cell]) -> String {
+    let heads = heads.map(|heads| heads.join("\t"));
+    let row = row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("\t");
+    lines(heads.into_iter().chain(std::iter::once(row)))
+}
+
+/// A line that comes alone, below those that came before: its columns are as wide as those were, or wider.
+pub(super) fn growing(heads: Option<&[&str]>, row: &[Cell], widths: &mut Vec<usize>, styled: bool) -> String {
+    widths.resize(row.len(), 0);
+    let texts = heads.into_iter().flatten().copied().chain(row.iter().map(|cell| cell.text.as_str()));
+    for (place, text) in texts.enumerate() {
+        let width = &mut widths[place % row.len()];
+        *width = (*width).max(console::measure_text_width(text));
+    }
+    let padded = |cells: &[Cell]| {
+        let cells = cells.iter().zip(widths.iter()).map(|(cell, width)| {
+            let padded = console::pad_str(&cell.text, *width, console::Alignment::Left, None).into_owned();
+            console::style(padded).apply_tone(cell.tone).force_styling(styled).to_string()
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let heads = heads.map(|heads| heads.iter().map(|head| Cell::new(head, Tone::Plain)).collect::<Vec<_>>());
+    lines(heads.iter().map(|heads| padded(heads)).chain(std::iter::once(padded(row))))
+}
+
+/// How a tone looks outside of a table.
+trait ApplyTone {
+    fn apply_tone(self, tone: Tone) -> Self;
+}
+
+impl ApplyTone for console::StyledObject<String> {
+    fn apply_tone(self, tone: Tone) -> Self {
+        match tone {
+            Tone::Plain => self,
+            Tone::Good => self.green(),
+            Tone::Busy => self.yellow(),
+            Tone::Bad => self.red(),
+            Tone::Faint => self.dim(),
+        }
+    }
+}
+
 /// Label and value, long values wrapped to the terminal.
 pub(super) fn details_aligned(details: &[(&'static str, Cell)], styled: bool) -> String {
     let mut table = empty(styled);

@@ -32,7 +32,7 @@ pub(crate) enum Verdict {
 
 /// An error from before the change may be what the change cures: it gets this long to go away. The agent tries what
 /// failed again after at most that time.
-const OLD_ERROR_GRACE: Duration = Duration::from_secs(60);
+pub(super) const OLD_ERROR_GRACE: Duration = Duration::from_secs(60);
 
 impl Goal {
     /// The goal of a workspace as the server answered the change.

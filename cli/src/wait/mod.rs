@@ -2,24 +2,23 @@
 
 mod goal;
 mod progress;
+mod watcher;
 
 use std::time::Duration;
 
-use berth_schema::ActualState;
 use berth_schema::api::Workspace;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::{Organization, interruptible};
 use crate::error::Error;
-use crate::exit::Exit;
 use crate::names::WorkspaceRef;
 use crate::terminal::Talk;
-use goal::{Goal, Verdict};
+use goal::{Goal, OLD_ERROR_GRACE, Verdict};
 use progress::Progress;
+use watcher::Watcher;
 
-/// How often the server is asked: from the first, a quarter longer each time, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// The server gets at least this long for its answer, however little time is left.
+const LEAST: Duration = Duration::from_millis(200);
 /// How often the time on a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 
@@ -66,10 +65,9 @@ async fn until(
     mut progress: Progress,
 ) -> Result<Workspace, Error> {
     let goal = Goal::of(&changed);
-    let id = WorkspaceRef::from(changed.id);
+    let mut watcher = Watcher::new(organization, WorkspaceRef::from(changed.id));
     let started = Instant::now();
     let mut seen = changed;
-    let mut pause = FIRST_PAUSE;
     loop {
         let waited = started.elapsed();
         progress.show(&seen, waited);
@@ -84,36 +82,43 @@ async fn until(
         let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
             return Err(timed_out(&seen, timeout, waits_for));
         };
-        redraw_for(pause.min(left), &mut progress, started).await;
         // A server that is being restarted is no reason to give up, but neither may it outlast the time-out.
-        let left = timeout.saturating_sub(started.elapsed()).max(FIRST_PAUSE);
-        match tokio::time::timeout(left, organization.workspace(&id)).await {
-            Ok(Ok(now)) => {
-                pause = if now.actual_state == seen.actual_state { longer(pause) } else { FIRST_PAUSE };
-                seen = now;
+        // An old error has to be judged anew when its time is over, even if nothing changes.
+        let grace = OLD_ERROR_GRACE.checked_sub(waited).filter(|grace| !grace.is_zero());
+        let until = Instant::now() + left.min(grace.unwrap_or(left)).max(LEAST);
+        match look(&mut watcher, &seen, until, &mut progress, started).await {
+            Some(Ok(now)) => seen = now,
+            Some(Err(error)) => {
+                let gone = watcher::gone(&seen, &error).filter(|_| goal == Goal::Gone);
+                match gone {
+                    Some(gone) => seen = gone,
+                    None if error.passes_by_itself() => progress.note(&error.to_string(), started.elapsed()),
+                    None => return Err(error),
+                }
             }
-            Ok(Err(error)) if goal == Goal::Gone && error.exit() == Exit::NotFound => {
-                seen.actual_state = ActualState::Terminated;
-            }
-            Ok(Err(error)) if error.passes_by_itself() => {
-                progress.note(&error.to_string(), started.elapsed());
-            }
-            Ok(Err(error)) => return Err(error),
-            Err(_elapsed) => {}
+            None => {}
         }
     }
 }
 
-async fn redraw_for(pause: Duration, progress: &mut Progress, started: Instant) {
-    let end = Instant::now() + pause;
-    while Instant::now() < end {
-        sleep(REDRAW.min(end - Instant::now())).await;
-        progress.redraw(started.elapsed());
+/// The next look at the workspace; `None` when there is none by then. The time on a terminal goes on meanwhile.
+async fn look(
+    watcher: &mut Watcher<'_>,
+    seen: &Workspace,
+    until: Instant,
+    progress: &mut Progress,
+    started: Instant,
+) -> Option<Result<Workspace, Error>> {
+    let next = watcher.next(seen);
+    tokio::pin!(next);
+    loop {
+        tokio::select! {
+            biased;
+            looked = &mut next => return Some(looked),
+            () = sleep_until(until) => return None,
+            () = sleep(REDRAW) => progress.redraw(started.elapsed()),
+        }
     }
-}
-
-fn longer(pause: Duration) -> Duration {
-    (pause * 5 / 4).min(LAST_PAUSE)
 }
 
 fn failed(workspace: &Workspace) -> Error {

@@ -15,4 +15,5 @@ mod terminal;
 mod timeline;
 mod tls;
 mod waiting;
+mod watching;
 mod why;

@@ -54,7 +54,11 @@ async fn a_restart_is_over_only_after_it_was_down() {
     let server = server("restart", looks).await;
     let ran = Berth::with(&server).run(&["restart", "reef", "--wait"]).ok().prints("reef\n");
     assert_eq!(phases(&ran), ["Running", "Stopping", "Stopped", "Running"]);
-    assert_eq!(server.received_requests().await.unwrap().len(), 5, "it waited for the proof");
+    assert_eq!(
+        server.received_requests().await.unwrap().len(),
+        6,
+        "it asked for events, and then for the proof"
+    );
 }
 
 #[tokio::test]

@@ -21,10 +21,10 @@
 //! | through `conn.` | operations |
 //! |---|---|
 //! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
-//! | `tokens()` | `insert`, `find`, `list`, `revoke` |
+//! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
-//! | `workspaces()` | `insert`, `find`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `for_full_reconcile`, `pending`, `for_partial_reconcile`, `apply_updates` |
+//! | `workspaces()` | `insert`, `find`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `for_full_reconcile`, `pending`, `for_partial_reconcile`, `apply_updates` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load` |
 //! | `idempotency_keys()` | `claim` |

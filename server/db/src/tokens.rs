@@ -87,6 +87,16 @@ impl Tokens<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
+    /// Those of `ids` that are neither revoked nor expired.
+    pub async fn valid(&self, ids: &[TokenId], now: Timestamp) -> Result<Vec<TokenId>, DbError> {
+        let query = access_tokens::table
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(access_tokens::id.eq_any(ids.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
+            .select(TokenRow::as_select());
+        let rows: Vec<TokenRow> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(rows.into_iter().filter(|row| row.is_valid(now)).map(|row| row.id).collect())
+    }
+
     /// The newest first.
     pub async fn list(&self, page: &PageRequest) -> Result<Vec<TokenRow>, DbError> {
         let query = access_tokens::table

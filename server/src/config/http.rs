@@ -33,6 +33,12 @@ pub struct HttpOptions {
     /// Seconds that an idle connection is kept.
     #[arg(long, env = "BERTH_KEEP_ALIVE_SECONDS", default_value_t = 75)]
     pub keep_alive_seconds: u64,
+    /// The most streams of events that are open at a time.
+    #[arg(long, env = "BERTH_MAX_STREAMS", default_value_t = 1_000)]
+    pub max_streams: usize,
+    /// Seconds after which it is looked again whether a stream's token is still valid.
+    #[arg(long, env = "BERTH_STREAM_RECHECK_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub stream_recheck_seconds: u64,
     /// Seconds that requests in flight get to end when the server is stopped.
     #[arg(long, env = "BERTH_DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u64,

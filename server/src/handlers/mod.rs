@@ -1,6 +1,7 @@
 //! From a request to a service and back: no handler decides anything.
 
 pub(crate) mod agents;
+pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod reconcile;
 pub(crate) mod whoami;

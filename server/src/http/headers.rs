@@ -1,4 +1,4 @@
-//! `If-Match` and `Idempotency-Key`.
+//! `If-Match`, `Idempotency-Key` and `Last-Event-ID`.
 
 use std::future::{Ready, ready};
 
@@ -53,6 +53,26 @@ fn generation(text: &str) -> Option<Generation> {
 /// The entity tag of a generation.
 pub fn etag(generation: Generation) -> String {
     format!("\"{generation}\"")
+}
+
+/// Where a client that comes back to a stream of events was: `Last-Event-ID`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastEventId(pub Option<i64>);
+
+impl FromRequest for LastEventId {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        const NAME: &str = "Last-Event-ID";
+        ready(single(request, NAME).and_then(|text| match text {
+            None | Some("") => Ok(Self(None)),
+            Some(text) => match text.parse::<i64>() {
+                Ok(id) if id >= 0 => Ok(Self(Some(id))),
+                _ => Err(Error::field(NAME, "must be the id of an event of this stream")),
+            },
+        }))
+    }
 }
 
 /// The client's name for one creation, so that it may be asked for twice.

@@ -43,6 +43,7 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's type is not supported";
     INVALID = "invalid", UNPROCESSABLE_ENTITY, "The request is not valid";
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
+    TOO_MANY_STREAMS = "too-many-streams", TOO_MANY_REQUESTS, "Too many streams are open";
     DEADLINE_EXCEEDED = "deadline-exceeded", SERVICE_UNAVAILABLE, "The request took too long";
     UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "Not available at the moment";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Internal error";
@@ -73,6 +74,7 @@ impl Error {
             Self::UnsupportedMediaType(_) => UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => INVALID,
             Self::KeyReused => KEY_REUSED,
+            Self::TooManyStreams { .. } => TOO_MANY_STREAMS,
             Self::DeadlineExceeded { .. } => DEADLINE_EXCEEDED,
             Self::Unavailable(_) => UNAVAILABLE,
             Self::Internal(_) => INTERNAL,

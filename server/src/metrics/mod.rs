@@ -58,6 +58,7 @@ pub struct Metrics {
     unreadable_variables: Counter,
     operations: Histograms<OperationLabels>,
     held_polls: Gauge,
+    open_streams: Gauge,
     pool_open: Gauge,
     pool_idle: Gauge,
     pool_waiting: Gauge,
@@ -73,6 +74,7 @@ impl Default for Metrics {
         let (foreign_reports, unreadable_variables) = (Counter::default(), Counter::default());
         let (held_polls, pool_open, pool_idle, pool_waiting) =
             (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
+        let open_streams = Gauge::default();
         registry.register_with_unit("request", "Requests by their time", Unit::Seconds, requests.clone());
         registry.register("reconcile_rounds", "Reconcile messages", rounds.clone());
         registry.register("directives", "Directives by their cause", directives.clone());
@@ -93,6 +95,7 @@ impl Default for Metrics {
             operations.clone(),
         );
         registry.register("held_polls", "Answers that are held until there is news", held_polls.clone());
+        registry.register("open_streams", "Streams of events that are open", open_streams.clone());
         registry.register("database_connections_open", "Connections of the pool", pool_open.clone());
         registry.register("database_connections_idle", "Connections that nobody uses", pool_idle.clone());
         registry.register(
@@ -110,6 +113,7 @@ impl Default for Metrics {
             unreadable_variables,
             operations,
             held_polls,
+            open_streams,
             pool_open,
             pool_idle,
             pool_waiting,
@@ -150,6 +154,12 @@ impl Metrics {
         Held(self.held_polls.clone())
     }
 
+    /// Counts an open stream until the guard is dropped.
+    pub fn watch(&self) -> Held {
+        self.open_streams.inc();
+        Held(self.open_streams.clone())
+    }
+
     fn pool(&self, status: berth_db::PoolStatus) {
         let value = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.pool_open.set(value(status.open));
@@ -158,7 +168,7 @@ impl Metrics {
     }
 }
 
-/// See [`Metrics::hold`].
+/// See [`Metrics::hold`] and [`Metrics::watch`].
 #[derive(Debug)]
 pub struct Held(Gauge);
 

@@ -1,5 +1,6 @@
 //! `berth workspaces get`
 
+use super::watch;
 use crate::args::Global;
 use crate::error::Error;
 use crate::names::WorkspaceRef;
@@ -9,7 +10,8 @@ use crate::session::{Session, now};
 const HELP: &str = "\
 Examples:
   berth get calm-blue-reef
-  berth get calm-blue-reef -o json";
+  berth get calm-blue-reef -o json
+  berth get calm-blue-reef --watch";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -18,12 +20,19 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     workspace: WorkspaceRef,
 
+    /// Show a line now and at each change, until the workspace is gone
+    #[arg(long, short)]
+    watch: bool,
+
     #[command(flatten)]
     output: ReadOutput,
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
+    if args.watch {
+        return watch::one(&session, &args.workspace, args.output.output).await;
+    }
     let workspace = session.organization.workspace(&args.workspace).await?;
     session.printer.one(&workspace, args.output.output, now())
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use berth_schema::{ActualState, DesiredState};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::watch;
 use crate::args::Global;
 use crate::client::WorkspaceFilter;
 use crate::commands::page::{PageArgs, tell_of_more};
@@ -18,7 +19,8 @@ Examples:
   berth list
   berth list --state failed,error -o wide
   berth list --agent berlin --desired-state running --all -o json
-  berth list --name test -o name | xargs berth stop";
+  berth list --name test -o name | xargs berth stop
+  berth list --watch --state failed,error";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -41,6 +43,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
 
+    /// Show all, and then a line at each change
+    #[arg(long, short, conflicts_with_all = ["limit", "after"])]
+    watch: bool,
+
     #[command(flatten)]
     page: PageArgs,
 
@@ -56,6 +62,9 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         name: args.name,
     };
     let session = Session::open(global).await?;
+    if args.watch {
+        return watch::all(&session, &filter, args.output.output).await;
+    }
     let page = session.organization.list_workspaces(&filter, &args.page.listing()).await?;
     session.printer.list(&page, args.output.output, now())?;
     if page.items.is_empty() {

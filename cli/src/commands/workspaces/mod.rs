@@ -7,6 +7,7 @@ mod get;
 mod list;
 mod rebuild;
 mod timeline;
+mod watch;
 mod why;
 
 use berth_schema::Generation;

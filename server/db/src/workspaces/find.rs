@@ -31,6 +31,16 @@ impl Workspaces<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
+    /// Those of `ids` that there are, in the order of their ids.
+    pub async fn find_all(&self, ids: &[WorkspaceId]) -> Result<Vec<WorkspaceView>, DbError> {
+        let query = with_agents()
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::id.eq_any(ids.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
+            .order(workspaces::id)
+            .select(WorkspaceView::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
     /// The living workspace of that name, or else the last one that was terminated.
     pub async fn find_by_name(&self, name: &WorkspaceName) -> Result<Option<WorkspaceView>, DbError> {
         let query = with_agents()

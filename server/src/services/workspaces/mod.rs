@@ -30,7 +30,8 @@ async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Workspace
     found.ok_or(Error::NotFound("workspace"))
 }
 
-fn show(view: WorkspaceView) -> Workspace {
+/// A workspace as the API shows it.
+pub(crate) fn show(view: WorkspaceView) -> Workspace {
     let row = view.workspace;
     Workspace {
         id: row.id,

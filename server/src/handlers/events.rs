@@ -1,0 +1,46 @@
+//! Streams of events: of one workspace, and of all of an organisation.
+
+use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use crate::http::headers::LastEventId;
+use crate::http::identity::{Administrator, As};
+use crate::services::workspaces;
+use crate::streams::{self, Scope};
+use crate::{Context, Error};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Path {
+    workspace: String,
+}
+
+pub(crate) async fn of_workspace(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: known }: As<Administrator, LastEventId>,
+) -> Result<HttpResponse, Error> {
+    let id = workspaces::get(&context, &who, &path.workspace).await?.id;
+    stream(&context, &who, Scope::Workspace { id, known: known.0 }).await
+}
+
+pub(crate) async fn of_organization(
+    context: web::Data<Context>,
+    As { who, rest: from }: As<Administrator, LastEventId>,
+) -> Result<HttpResponse, Error> {
+    stream(&context, &who, Scope::Organization { from: from.0 }).await
+}
+
+async fn stream(context: &Context, who: &Administrator, scope: Scope) -> Result<HttpResponse, Error> {
+    let seat = context.streams.take_seat(context, who.organization, who.token).await?;
+    let Some(events) = streams::open(context, seat, scope).await? else {
+        // What tells an EventSource not to come back.
+        return Ok(HttpResponse::NoContent().finish());
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        // Compression, and proxies that wait for more, would hold events back.
+        .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
+        .insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")))
+        .streaming(events))
+}

@@ -1,0 +1,183 @@
+//! The feed of one organisation: looks when there is a reason to, and tells every stream what changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_db::OrganizationConn;
+use berth_schema::api::Workspace;
+use berth_schema::{OrganizationId, TokenId, WorkspaceId};
+use tokio::sync::{Notify, broadcast, watch as signal};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tracing::{debug, warn};
+
+use super::Streams;
+use crate::services::workspaces;
+use crate::{Context, Error, clock};
+
+/// After a look that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The most workspaces that one look tells of; beyond it everybody is told to look for themselves.
+const MAX_CHANGES: usize = 1_000;
+
+/// What a feed tells its streams.
+#[derive(Clone, Debug)]
+pub(crate) enum News {
+    Changed(Arc<Change>),
+    /// Too much changed to be told one by one. The position is where to read on.
+    Much {
+        position: i64,
+    },
+}
+
+/// A workspace as it is since its newest transition.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) workspace: Workspace,
+    /// The number of that transition.
+    pub(crate) number: i64,
+    /// From where the organisation is to be read on by whoever knows everything up to this change.
+    pub(crate) position: i64,
+}
+
+pub(super) struct Task {
+    pub(super) context: Context,
+    pub(super) streams: Streams,
+    pub(super) organization: OrganizationId,
+    pub(super) news: broadcast::Sender<News>,
+    pub(super) hint: Arc<Notify>,
+    pub(super) recheck: Duration,
+}
+
+/// What changed since a position, and the position after that.
+pub(super) struct Look {
+    pub(super) changes: Vec<Change>,
+    pub(super) is_complete: bool,
+    pub(super) position: i64,
+}
+
+impl Task {
+    /// Ends when nobody watches any more or the server drains.
+    pub(super) async fn run(self, is_ready: signal::Sender<bool>) {
+        let Some(mut position) = self.first_position().await else { return };
+        // Nobody may wait for it: all have gone.
+        let _ = is_ready.send(true);
+        // What transactions that were open at the last look may bring again.
+        let mut told: HashMap<WorkspaceId, i64> = HashMap::new();
+        let mut recheck = interval_at(Instant::now() + self.recheck, self.recheck);
+        recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_recheck = tokio::select! {
+                () = self.hint.notified() => false,
+                _ = recheck.tick() => true,
+                () = self.context.draining.cancelled() => return,
+            };
+            let tokens = self.streams.tokens(self.organization);
+            if tokens.is_empty() {
+                return;
+            }
+            if is_recheck {
+                self.check(&tokens).await;
+            }
+            match changes_since(&self.context, self.organization, position).await {
+                Ok(look) => position = self.tell(look, &mut told),
+                Err(error) => {
+                    warn!(organization = %self.organization, error = &error as &dyn std::error::Error, "a feed cannot look");
+                    // A held hint brings it back after the pause.
+                    self.hint.notify_one();
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn first_position(&self) -> Option<i64> {
+        loop {
+            match position(&self.context, self.organization).await {
+                Ok(position) => return Some(position),
+                Err(error) => {
+                    warn!(organization = %self.organization, error = &error as &dyn std::error::Error, "a feed cannot begin");
+                }
+            }
+            if self.context.draining.is_cancelled() || self.streams.tokens(self.organization).is_empty() {
+                return None;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Tells what was not told yet, and gives the position to read on from.
+    fn tell(&self, look: Look, told: &mut HashMap<WorkspaceId, i64>) -> i64 {
+        let Look { changes, is_complete, position } = look;
+        let known = std::mem::take(told);
+        // That nobody listens is seen at the next look.
+        if is_complete {
+            for change in changes {
+                told.insert(change.workspace.id, change.number);
+                if known.get(&change.workspace.id).is_none_or(|number| *number < change.number) {
+                    let _ = self.news.send(News::Changed(Arc::new(change)));
+                }
+            }
+        } else {
+            let _ = self.news.send(News::Much { position });
+        }
+        position
+    }
+
+    /// Ends the streams whose tokens were revoked or have expired. Where that cannot be found out they go on until it can.
+    async fn check(&self, tokens: &[TokenId]) {
+        let valid = self
+            .context
+            .database
+            .read(self.organization, "recheck_watchers", async |conn| {
+                Ok::<_, Error>(conn.tokens().valid(tokens, clock::now()).await?)
+            })
+            .await;
+        match valid {
+            Ok(valid) => {
+                for token in tokens.iter().filter(|token| !valid.contains(token)) {
+                    debug!(%token, "a watcher's token is not valid any more");
+                    self.streams.revoke(self.organization, *token);
+                }
+            }
+            Err(error) => {
+                warn!(organization = %self.organization, error = &error as &dyn std::error::Error, "cannot recheck watchers");
+            }
+        }
+    }
+}
+
+/// Where somebody who knows everything by now has to read on.
+pub(super) async fn position(context: &Context, organization: OrganizationId) -> Result<i64, Error> {
+    let position = context.database.read(organization, "watch_position", async |conn| {
+        Ok::<_, Error>(conn.transitions().position().await?)
+    });
+    position.await
+}
+
+/// Every workspace that changed since a position, each as it is now. Only the last of them carries the new position:
+/// whoever was told a part of them only has to read all of it again.
+pub(super) async fn changes_since(
+    context: &Context,
+    organization: OrganizationId,
+    position: i64,
+) -> Result<Look, Error> {
+    let (views, next, is_complete) = context
+        .database
+        .read(organization, "watch_workspaces", async |conn: &OrganizationConn<'_>| {
+            let limit = i64::try_from(MAX_CHANGES + 1).unwrap_or(i64::MAX);
+            let (ids, next) = conn.transitions().changed_since(position, limit).await?;
+            let is_complete = ids.len() <= MAX_CHANGES;
+            let views =
+                if is_complete && !ids.is_empty() { conn.workspaces().find_all(&ids).await? } else { vec![] };
+            Ok::<_, Error>((views, next, is_complete))
+        })
+        .await?;
+    let last = views.len();
+    let changes = views.into_iter().zip(1..).map(|(view, place)| Change {
+        number: view.workspace.transitions,
+        position: if place == last { next } else { position },
+        workspace: workspaces::show(view),
+    });
+    Ok(Look { changes: changes.collect(), is_complete, position: next })
+}

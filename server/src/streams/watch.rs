@@ -1,0 +1,195 @@
+//! One stream: `text/event-stream`, as browsers' EventSource reads it.
+//!
+//! | event | id | data |
+//! |---|---|---|
+//! | `open` | a position | `{}`: everything that changes from now on is told. Only of an organisation's stream |
+//! | `workspace` | of one workspace: its newest transition's number; of an organisation: a position | the workspace |
+//! | `reset` | a position | `{}`: too much changed to be told; list again. Only of an organisation's stream |
+//! | `revoked` | | `{}`: the token is not valid any more; the stream ends |
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use berth_schema::WorkspaceId;
+use berth_schema::api::Workspace;
+use bytes::Bytes;
+use futures::Stream;
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::feed::{self, Change, Look, News};
+use super::{BACKLOG, Seat};
+use crate::services::workspaces;
+use crate::{Context, Error};
+
+/// After this long without an event a comment shows both sides that the other is still there. A client that went away holds
+/// its place until the second one.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a client that lost its stream should wait before it comes back, in milliseconds.
+const RETRY: &str = "retry: 1000\n\n";
+
+/// What is watched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope {
+    /// One workspace. With the number of the transition that the client knows, only what is newer is told.
+    Workspace { id: WorkspaceId, known: Option<i64> },
+    /// Every workspace of the organisation, from now or from a position on.
+    Organization { from: Option<i64> },
+}
+
+/// The stream of a scope. `None`: the workspace is gone, the client knows, and nothing will ever be told.
+pub(crate) async fn open(
+    context: &Context,
+    seat: Seat,
+    scope: Scope,
+) -> Result<Option<impl Stream<Item = Result<Bytes, Error>> + use<>>, Error> {
+    let mut watch = Watch {
+        context: context.clone(),
+        seat,
+        scope,
+        queue: VecDeque::from([Bytes::from_static(RETRY.as_bytes())]),
+        has_ended: false,
+    };
+    match scope {
+        Scope::Workspace { .. } => {
+            watch.look_at_workspace().await?;
+            if watch.has_ended && watch.queue.len() == 1 {
+                return Ok(None);
+            }
+        }
+        Scope::Organization { from } => watch.begin(from).await?,
+    }
+    let stream = futures::stream::unfold(watch, |mut watch| async move {
+        let chunk = watch.next().await?;
+        Some((Ok(chunk), watch))
+    });
+    Ok(Some(stream))
+}
+
+struct Watch {
+    context: Context,
+    seat: Seat,
+    scope: Scope,
+    /// What is to be sent before anything else is waited for; at most one look's worth.
+    queue: VecDeque<Bytes>,
+    has_ended: bool,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(chunk) = self.queue.pop_front() {
+                return Some(chunk);
+            }
+            if self.has_ended {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                () = self.context.draining.cancelled() => {
+                    self.has_ended = true;
+                    return Some(Bytes::from_static(b": the server stops\n\n"));
+                }
+                () = self.seat.revoked.cancelled() => {
+                    self.has_ended = true;
+                    self.send("revoked", None, &Nothing {});
+                }
+                news = self.seat.news.recv() => self.take(news).await,
+                () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
+            }
+        }
+    }
+
+    async fn take(&mut self, news: Result<News, RecvError>) {
+        match (news, self.scope) {
+            (Ok(News::Changed(change)), Scope::Workspace { id, .. }) => {
+                if change.workspace.id == id {
+                    self.tell(&change.workspace, change.number);
+                }
+            }
+            (Ok(News::Changed(change)), Scope::Organization { .. }) => self.tell_change(&change),
+            (Ok(News::Much { position }), Scope::Organization { .. }) => {
+                self.send("reset", Some(position), &Nothing {});
+            }
+            // Its own workspace may be among them, or among those that were missed.
+            (Ok(News::Much { .. }) | Err(RecvError::Lagged(_)), Scope::Workspace { .. }) => {
+                if self.look_at_workspace().await.is_err() {
+                    self.has_ended = true;
+                }
+            }
+            (Err(RecvError::Lagged(_)), Scope::Organization { .. }) => {
+                match feed::position(&self.context, self.seat.organization).await {
+                    Ok(position) => self.send("reset", Some(position), &Nothing {}),
+                    Err(_) => self.has_ended = true,
+                }
+            }
+            (Err(RecvError::Closed), _) => self.has_ended = true,
+        }
+    }
+
+    /// Tells what the one workspace is, unless the client knows.
+    async fn look_at_workspace(&mut self) -> Result<(), Error> {
+        let Scope::Workspace { id, .. } = self.scope else { return Ok(()) };
+        let view = self
+            .context
+            .database
+            .read(self.seat.organization, "watch_workspace", async |conn| {
+                conn.workspaces().find(id).await.map_err(Error::from)
+            })
+            .await?
+            .ok_or(Error::NotFound("workspace"))?;
+        let (number, is_living) = (view.workspace.transitions, view.workspace.is_living());
+        self.tell(&workspaces::show(view), number);
+        self.has_ended |= !is_living;
+        Ok(())
+    }
+
+    /// Tells of the one workspace what is newer than what was told.
+    fn tell(&mut self, workspace: &Workspace, number: i64) {
+        let Scope::Workspace { known, .. } = &mut self.scope else { return };
+        if known.is_some_and(|known| known == number) {
+            return;
+        }
+        *known = Some(number);
+        self.send("workspace", Some(number), workspace);
+        self.has_ended |= workspace.is_gone();
+    }
+
+    /// Begins an organisation's stream: from now, or with what changed since a position.
+    async fn begin(&mut self, from: Option<i64>) -> Result<(), Error> {
+        let organization = self.seat.organization;
+        let now = feed::position(&self.context, organization).await?;
+        match from {
+            None => self.send("open", Some(now), &Nothing {}),
+            // A position that has not been yet is one of another database, or of this one before it was restored.
+            Some(from) if from > now => self.send("reset", Some(now), &Nothing {}),
+            Some(from) => match feed::changes_since(&self.context, organization, from).await? {
+                Look { changes, is_complete: true, .. } if changes.len() <= BACKLOG => {
+                    for change in &changes {
+                        self.tell_change(change);
+                    }
+                }
+                Look { position, .. } => self.send("reset", Some(position), &Nothing {}),
+            },
+        }
+        Ok(())
+    }
+
+    fn tell_change(&mut self, change: &Change) {
+        self.send("workspace", Some(change.position), &change.workspace);
+    }
+
+    /// JSON has no line ends of its own, so that one line of data holds it.
+    fn send(&mut self, event: &str, id: Option<i64>, data: &impl Serialize) {
+        match serde_json::to_string(data) {
+            Ok(data) => {
+                let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+                self.queue.push_back(Bytes::from(format!("{id}event: {event}\ndata: {data}\n\n")));
+            }
+            Err(_) => self.has_ended = true,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Nothing {}
