@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::lifecycle::Deadline;
 use crate::sealing::PublicKey;
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
@@ -178,6 +179,9 @@ pub struct Workspace {
     pub created_at: Timestamp,
     pub desired_state_changed_at: Timestamp,
     pub actual_state_changed_at: Timestamp,
+    /// What a lifecycle rule will do next: where one workspace is asked for, and not wanted gone already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Deadline>,
 }
 
 impl Workspace {

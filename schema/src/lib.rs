@@ -7,6 +7,7 @@ pub mod api;
 pub mod configuration;
 pub mod ids;
 pub mod kubernetes;
+pub mod lifecycle;
 pub mod names;
 pub mod problem;
 pub mod quantity;

@@ -8,6 +8,7 @@ use berth_schema::api::{
     Agent, AgentCreated, CreateWorkspace, Paged, SealingKey, StateReason, VariableInput, VariableName,
     Workspace,
 };
+use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::reconcile::{
     Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, Orphan,
     OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
@@ -209,6 +210,13 @@ fn the_rest_bodies_keep_their_shape() {
         created_at: Timestamp::UNIX_EPOCH,
         desired_state_changed_at: Timestamp::UNIX_EPOCH,
         actual_state_changed_at: Timestamp::UNIX_EPOCH,
+        lifecycle: Some(Deadline {
+            action: LifecycleAction::Stop,
+            rule: LifecycleRule::MaxActiveHoursBeforeStop,
+            at: Timestamp::UNIX_EPOCH,
+            extended_hours: 2,
+            extendable_hours: 34,
+        }),
     };
     check("workspace-list", &Paged { items: vec![workspace], next: Some("b3BhcXVl".to_owned()) });
 }

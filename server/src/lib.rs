@@ -13,6 +13,7 @@ pub mod crypto;
 mod error;
 mod handlers;
 pub mod http;
+pub mod lifecycle;
 mod listener;
 pub mod logging;
 pub mod metrics;

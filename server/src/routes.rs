@@ -92,6 +92,9 @@ pub const ROUTES: &[Route] = {
         route("POST", organization!("/workspaces/{workspace}/terminate"), Administrator, || {
             web::post().to(workspaces::terminate)
         }),
+        route("POST", organization!("/workspaces/{workspace}/extend"), Administrator, || {
+            web::post().to(workspaces::extend)
+        }),
         route("POST", organization!("/workspaces/{workspace}/rebuild"), Administrator, || {
             web::post().to(workspaces::rebuild)
         }),

@@ -7,7 +7,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
-use berth_db::Event;
+use berth_db::{Event, LifecycleQueue};
 use futures::Stream;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout};
@@ -16,10 +16,10 @@ use tracing_actix_web::TracingLogger;
 
 use crate::config::HttpOptions;
 use crate::http::observe;
-use crate::{Context, listener, metrics, routes};
+use crate::{Context, lifecycle, listener, metrics, routes};
 
-/// How long the feeds of events get to end.
-const FEEDS: Duration = Duration::from_secs(5);
+/// How long the feeds of events, and the lifecycle, get to end.
+const TASKS: Duration = Duration::from_secs(5);
 
 /// A server that serves. It must be stopped by [`Running::stop`].
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Running {
     metrics: Part,
     /// Ends only if it breaks.
     listener: JoinHandle<()>,
+    /// Ends when the server drains.
+    lifecycle: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,7 @@ pub fn start(
     context: &Context,
     options: &HttpOptions,
     events: impl Stream<Item = Event> + Send + 'static,
+    due: LifecycleQueue,
 ) -> anyhow::Result<Running> {
     context.streams.configure(options.max_streams, Duration::from_secs(options.stream_recheck_seconds));
     let listeners = options.listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
@@ -79,6 +82,7 @@ pub fn start(
         server: Part::spawn(application(context, options, listeners)?),
         metrics: Part::spawn(metrics),
         listener: tokio::spawn(listener::run(events, context.hub.clone(), context.streams.clone())),
+        lifecycle: tokio::spawn(lifecycle::run(context.clone(), due)),
     })
 }
 
@@ -134,12 +138,14 @@ impl Running {
             result = &mut self.server.task => ended("the server", &result),
             result = &mut self.metrics.task => ended("the metrics", &result),
             _ = &mut self.listener => error!("the listener for changes of intent has ended"),
+            _ = &mut self.lifecycle => error!("the lifecycle has ended"),
         }
     }
 
     /// Stops in order: not ready any more, held answers out, requests in flight to their end, everything else after. Not
     /// graceful: at once, whatever is in flight.
     pub async fn stop(self, graceful: bool) {
+        let mut lifecycle = self.lifecycle;
         let started = Instant::now();
         info!("draining");
         self.context.draining.cancel();
@@ -148,8 +154,12 @@ impl Running {
             warn!(seconds = self.drain.as_secs(), "requests in flight were cut off");
         }
         // They end by themselves as soon as the server drains; one that hangs at the database is not waited for.
-        if timeout(FEEDS, self.context.streams.ended()).await.is_err() {
+        if timeout(TASKS, self.context.streams.ended()).await.is_err() {
             warn!("a feed of events did not end");
+        }
+        // What it has in hand it may finish; a transaction that is cut off is rolled back.
+        if timeout(TASKS, &mut lifecycle).await.is_err() {
+            lifecycle.abort();
         }
         self.listener.abort();
         self.metrics.stop(graceful).await;

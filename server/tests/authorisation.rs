@@ -50,6 +50,7 @@ const TABLE: &[Row] = &[
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/stop", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/restart", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/terminate", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/extend", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/rebuild", ORGANIZATION),
     ("POST", "/api/v1/agent/key", AGENT),
     ("POST", "/api/v1/agent/reconcile", AGENT),

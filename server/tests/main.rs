@@ -7,6 +7,7 @@ mod configuration;
 mod events;
 mod hostile;
 mod idempotency;
+mod lifecycle;
 mod listing;
 mod polling;
 mod process;

@@ -4,6 +4,7 @@ use berth_schema::api::{
     Agent, AgentCreated, CreateAgent, CreateWorkspace, Paged, RebuildWorkspace, WhoAmI, Workspace,
 };
 use berth_schema::configuration::ConfigurationView;
+use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 use berth_schema::{ActualState, DesiredState, Generation};
@@ -194,6 +195,17 @@ impl Organization {
         let url = self.url(["workspaces", workspace.as_str(), verb]);
         let call = Call::post(format!("{verb} workspace '{workspace}'"), url);
         self.client.send(if_match(call, expected)).await
+    }
+
+    /// Puts off what a lifecycle rule does. Not repeated unless nothing was sent: hours are added each time.
+    pub(crate) async fn extend_workspace(
+        &self,
+        workspace: &WorkspaceRef,
+        hours: u32,
+    ) -> Result<Workspace, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "extend"]);
+        let call = Call::post(format!("extend workspace '{workspace}'"), url);
+        self.client.send(call.body(&ExtendWorkspace { hours })?).await
     }
 
     pub(crate) async fn rebuild_workspace(

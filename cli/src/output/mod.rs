@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub(crate) use escape::escape;
+pub(crate) use objects::done;
 
 use crate::args::{Color, Global};
 use crate::error::Error;

@@ -1,6 +1,7 @@
 //! How the API's objects look.
 
 use berth_schema::api::{Agent, SealingKey, Workspace};
+use berth_schema::lifecycle::{Deadline, LifecycleAction};
 use berth_schema::{ActualState, DesiredState};
 use jiff::{SignedDuration, Timestamp};
 
@@ -55,6 +56,7 @@ impl Show for Workspace {
         if let Some(reason) = &self.reason {
             details.push(("Reason", format!("{}: {}", reason.reason, reason.message).into()));
         }
+        details.extend(self.lifecycle.map(|next| ("Lifecycle", lifecycle(self, &next, now).into())));
         let variables: Vec<_> =
             self.variables.iter().map(|variable| format!("{} ({})", variable.name, variable.kind)).collect();
         let variables = if variables.is_empty() { NONE.to_owned() } else { variables.join(", ") };
@@ -124,6 +126,32 @@ fn sealing_keys(agent: &Agent, now: Timestamp) -> Vec<(&'static str, Cell)> {
         Some(until) => ("Key before", format!("{}, until {} ago", key.public_key, age(until, now)).into()),
     };
     agent.sealing_keys.iter().map(line).collect()
+}
+
+/// What a rule does, as something that is done to the workspace.
+pub(crate) const fn done(action: LifecycleAction) -> &'static str {
+    match action {
+        LifecycleAction::Stop => "stopped",
+        LifecycleAction::Terminate => "deleted",
+    }
+}
+
+fn lifecycle(workspace: &Workspace, next: &Deadline, now: Timestamp) -> String {
+    let left = if next.at > now { format!("in {}", age(now, next.at)) } else { "now".to_owned() };
+    let done = done(next.action);
+    let extended = match next.extended_hours {
+        0 => String::new(),
+        hours => format!("; extended by {hours} h"),
+    };
+    let more = match next.extendable_hours {
+        0 => String::new(),
+        hours => {
+            let name = &workspace.name;
+            let joint = if extended.is_empty() { ';' } else { ',' };
+            format!("{joint} up to {hours} h more with `berth extend {name} --hours N`")
+        }
+    };
+    format!("{done} at {} ({left}) by the rule {}{extended}{more}", next.at, next.rule)
 }
 
 /// The proven generation where it lags behind the wanted one.

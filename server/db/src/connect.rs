@@ -93,11 +93,20 @@ pub(crate) async fn as_application(
     config: &Config,
     statement_timeout: Duration,
 ) -> Result<AsyncPgConnection, DbError> {
+    as_role(config, "berth_app", statement_timeout).await
+}
+
+/// A connection that has given up every right but those of a role; `role` is a name of ours.
+pub(crate) async fn as_role(
+    config: &Config,
+    role: &'static str,
+    statement_timeout: Duration,
+) -> Result<AsyncPgConnection, DbError> {
     let mut connection = as_owner(config).await?;
     let milliseconds = statement_timeout.as_millis();
     connection
         .batch_execute(&format!(
-            "SET ROLE berth_app; SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; \
+            "SET ROLE {role}; SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; \
              SET idle_in_transaction_session_timeout = {milliseconds}"
         ))
         .await?;

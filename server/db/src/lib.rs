@@ -30,6 +30,8 @@
 //! | `idempotency_keys()` | `claim` |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
 //!
+//! One job works across organisations: [`LifecycleQueue`] tells it where to look, and what it does there passes the gateway.
+//!
 //! The closure may use what is around it by reference. It may be run several times (collisions), so it has no effects but
 //! on the database. A failed statement loses the whole transaction: a name that is taken is tried anew in another one.
 //!
@@ -43,6 +45,7 @@ pub mod embedded;
 mod error;
 mod gateway;
 mod idempotency;
+mod lifecycle;
 mod migrate;
 mod notify;
 mod organizations;
@@ -64,6 +67,7 @@ pub use configuration::{ConfigurationRow, Hold};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};
+pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{migrate, revert_all, versions};
 pub use notify::{Event, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};

@@ -77,6 +77,8 @@ diesel::table! {
         living -> Bool,
         pending -> Bool,
         transitions -> BigInt,
+        lifecycle_at -> Nullable<Timestamptz>,
+        extended_hours -> Integer,
     }
 }
 

@@ -5,6 +5,7 @@ mod embedded;
 mod gateway;
 mod idempotency;
 mod isolation;
+mod lifecycle;
 mod listing;
 mod migrations;
 mod notify;

@@ -6,6 +6,7 @@
 pub mod actual_state;
 pub mod config;
 pub mod intent;
+pub mod lifecycle;
 pub mod model;
 pub mod objects;
 mod reconcile;

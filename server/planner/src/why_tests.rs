@@ -1,4 +1,5 @@
 use berth_schema::api::StateReason;
+use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::reconcile::PodProblem;
 use berth_schema::why::{Actor, Situation, Why};
 use berth_schema::{
@@ -20,6 +21,7 @@ fn at(seconds: i64) -> Timestamp {
 struct Case {
     workspace: Workspace,
     agent: AgentContact,
+    deadline: Option<Deadline>,
     now: Timestamp,
 }
 
@@ -45,6 +47,7 @@ fn case(desired: DesiredState, actual: ActualState, generation: i64, applied: i6
             last_contact_at: Some(at(95)),
             listening_since: at(0),
         },
+        deadline: None,
         now: at(100),
     }
 }
@@ -73,6 +76,7 @@ impl Case {
             asked_at: at(20),
             actual_state_changed_at: at(10),
             agent: &self.agent,
+            deadline: self.deadline,
         };
         why(&circumstances, self.now)
     }
@@ -100,6 +104,23 @@ const DEADLINE: Option<i64> = Some(10 + 600);
 fn what_runs_as_wanted_needs_nobody() {
     let answer = case(D::Running, A::Running, 3, 3).is(Situation::Running, Actor::User, 10, None);
     assert_eq!(answer.cause, "It runs, as wanted.");
+}
+
+#[test]
+fn what_a_lifecycle_rule_will_do_is_told_with_the_time_and_the_way_to_put_it_off() {
+    let deadline = |action, rule, extendable_hours| {
+        Some(Deadline { action, rule, at: at(5_000), extended_hours: 0, extendable_hours })
+    };
+    let mut running = case(D::Running, A::Running, 3, 3);
+    running.deadline = deadline(LifecycleAction::Stop, LifecycleRule::MaxActiveHoursBeforeStop, 7);
+    let next = running.is(Situation::Running, Actor::Server, 10, Some(5_000)).next.expect("a step");
+    assert!(next.action.contains("max_active_hours_before_stop stops it"), "{}", next.action);
+    assert!(next.action.contains("`berth extend reef --hours N` grants up to 7 more."), "{}", next.action);
+    let mut stopped = case(D::Stopped, A::Stopped, 3, 3);
+    stopped.deadline = deadline(LifecycleAction::Terminate, LifecycleRule::MaxAgeHours, 0);
+    let next = stopped.is(Situation::Stopped, Actor::Server, 10, Some(5_000)).next.expect("a step");
+    assert!(next.action.contains("max_age_hours deletes it with its volume"), "{}", next.action);
+    assert!(next.action.ends_with("No more hours are granted."), "{}", next.action);
 }
 
 #[test]

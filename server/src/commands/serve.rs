@@ -16,7 +16,7 @@ use crate::config::ServeOptions;
 use crate::crypto::KeyRing;
 use crate::serve::{self, Running};
 use crate::services::organizations;
-use crate::{Context, clock, logging};
+use crate::{Context, clock, lifecycle, logging};
 
 pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
@@ -73,7 +73,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let defaults = options.agents.configuration()?;
     let context = Context { settings, ..Context::new(database, keys, defaults) };
     let events = berth_db::listen(url)?;
-    serve::start(&context, &options.http, events)
+    serve::start(&context, &options.http, events, lifecycle::queue(url)?)
 }
 
 fn keys(options: &ServeOptions) -> anyhow::Result<KeyRing> {

@@ -4,6 +4,7 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_planner::intent::Wish;
 use berth_schema::api::{Paged, RebuildWorkspace, Workspace};
+use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 use serde::Deserialize;
@@ -67,6 +68,15 @@ pub(crate) async fn why(
     path: web::Path<Path>,
 ) -> Result<web::Json<Why>, Error> {
     workspaces::why(&context, &who, &path.workspace).await.map(web::Json)
+}
+
+pub(crate) async fn extend(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: body }: As<Administrator, Json<ExtendWorkspace>>,
+) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::extend(&context, &who, &path.workspace, body.value).await?;
+    Ok(found(&workspace))
 }
 
 pub(crate) async fn timeline(

@@ -78,6 +78,9 @@ async fn store(
     }
     let now = clock::now();
     let stored = conn.agents().set_configuration(agent.id, wanted, now).await?;
+    if wanted.lifecycle_rules() != document.lifecycle_rules() {
+        conn.workspaces().look_again_at_all_of(agent.id, now).await?;
+    }
     let raised = if renders { conn.agents().raise_generations(agent.id, by, now).await? } else { 0 };
     if raised > 0 {
         conn.notifications().notify_agent(agent.id).await?;

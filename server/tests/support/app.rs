@@ -7,7 +7,7 @@ use berth_schema::{AccessToken, AgentConfiguration, OrganizationId};
 use berth_server::config::{Cli, HttpOptions};
 use berth_server::serve::{self, Running};
 use berth_server::services::{organizations, tokens};
-use berth_server::{Context, clock};
+use berth_server::{Context, clock, lifecycle};
 use clap::Parser as _;
 use jiff::Timestamp;
 use ring::rand::SystemRandom;
@@ -48,7 +48,8 @@ impl App {
             Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
         let context = Context::new(database, KEY.parse().expect("a key"), AgentConfiguration::built_in());
         let events = berth_db::listen(&database_url).expect("a URL");
-        let running = serve::start(&context, http, events).expect("the server starts");
+        let running = serve::start(&context, http, events, lifecycle::queue(&database_url).expect("a URL"))
+            .expect("the server starts");
         Self { context, database_url, running }
     }
 

@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod delete;
+mod extend;
 mod get;
 mod list;
 mod rebuild;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     /// Stop workspaces, then start them
     #[command(after_help = change::RESTART_HELP)]
     Restart(change::Args),
+    /// Put off that a lifecycle rule stops or deletes a workspace
+    Extend(extend::Args),
     /// Replace what a workspace is made of; its volume and variables stay
     Rebuild(rebuild::Args),
     /// Delete workspaces with their volumes
@@ -58,6 +61,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Start(args) => change::run(global, Verb::Start, &args).await,
         Command::Stop(args) => change::run(global, Verb::Stop, &args).await,
         Command::Restart(args) => change::run(global, Verb::Restart, &args).await,
+        Command::Extend(args) => extend::run(global, &args).await,
         Command::Rebuild(args) => rebuild::run(global, &args).await,
         Command::Delete(args) => delete::run(global, &args).await,
     }

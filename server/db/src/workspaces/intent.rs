@@ -7,17 +7,24 @@ use berth_schema::{
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 
 use super::{WorkspaceView, Workspaces};
 use crate::error::{Conflict, DbError};
+use crate::lifecycle::SHORTEST_RULE;
 use crate::schema::workspaces;
 use crate::transitions::ChangedBy;
 
 /// The actual state, unless it is one that can be believed only when it was proven on purpose.
 const NOT_TERMINATED: &str = "CASE actual_state WHEN 'Terminated' THEN 'Unknown' ELSE actual_state END";
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// The earlier of two times; a NULL is passed over.
+    fn least(one: Nullable<Timestamptz>, other: Nullable<Timestamptz>) -> Nullable<Timestamptz>;
+}
 
 /// What is stored of a new workspace.
 #[derive(Clone, Debug)]
@@ -65,6 +72,7 @@ impl Workspaces<'_> {
             workspaces::desired_state_changed_at.eq(now),
             workspaces::actual_state_changed_at.eq(now),
             workspaces::transitions.eq(1),
+            workspaces::lifecycle_at.eq(jiff_diesel::Timestamp::from(first_look(moment))),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
         self.0.transitions().record(workspace.id, ChangedBy::User(workspace.created_by), moment).await
@@ -84,7 +92,7 @@ impl Workspaces<'_> {
         by: ChangedBy,
         now: Timestamp,
     ) -> Result<WorkspaceView, DbError> {
-        let changed = self.change(id, expected, intent, now).await?;
+        let changed = self.change(id, expected, intent, by, now).await?;
         if changed {
             self.0.transitions().record(id, by, now).await?;
         }
@@ -103,6 +111,7 @@ impl Workspaces<'_> {
         id: WorkspaceId,
         expected: Option<Generation>,
         intent: &Intent,
+        by: ChangedBy,
         now: Timestamp,
     ) -> Result<bool, DbError> {
         let mut statement = diesel::update(workspaces::table)
@@ -114,10 +123,28 @@ impl Workspaces<'_> {
             statement = statement.filter(workspaces::generation.eq(expected.0));
         }
         let (mut desired, mut rebuilt, mut unproven) = (None, None, None);
+        let (mut never, mut later, mut earlier) = (None, None, None);
         match intent {
             Intent::Desired(state) => {
                 let changed_at = workspaces::desired_state_changed_at.eq(jiff_diesel::Timestamp::from(now));
-                desired = Some((workspaces::desired_state.eq(state.as_str()), changed_at));
+                desired = Some((
+                    workspaces::desired_state.eq(state.as_str()),
+                    changed_at,
+                    workspaces::extended_hours.eq(0),
+                ));
+                // The lifecycle has to look again before any rule can have something to do. A look that is due earlier stays,
+                // unless it is the one that has just acted.
+                let first = jiff_diesel::Timestamp::from(first_look(now));
+                match (state, by) {
+                    (DesiredState::Terminated, _) => {
+                        never = Some(workspaces::lifecycle_at.eq(None::<jiff_diesel::Timestamp>));
+                    }
+                    (_, ChangedBy::Lifecycle) => later = Some(workspaces::lifecycle_at.eq(Some(first))),
+                    (_, ChangedBy::User(_)) => {
+                        earlier =
+                            Some(workspaces::lifecycle_at.eq(least(workspaces::lifecycle_at, Some(first))));
+                    }
+                }
                 // What was gone before it was wanted gone may be on its way back: the agent has to prove it anew.
                 unproven = (*state == DesiredState::Terminated)
                     .then(|| workspaces::actual_state.eq(sql::<Text>(NOT_TERMINATED)));
@@ -133,9 +160,15 @@ impl Workspaces<'_> {
             desired,
             rebuilt,
             unproven,
+            (never, later, earlier),
         ));
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
     }
+}
+
+/// No rule can have anything to do before.
+fn first_look(now: Timestamp) -> Timestamp {
+    now.checked_add(SHORTEST_RULE).unwrap_or(Timestamp::MAX)
 }
 
 fn spec_json(spec: &WorkspaceSpec) -> Result<serde_json::Value, DbError> {

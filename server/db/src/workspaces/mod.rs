@@ -64,6 +64,8 @@ pub struct WorkspaceRow {
     pub actual_state_changed_at: Timestamp,
     /// The number of its newest transition.
     pub transitions: i64,
+    /// What users added to the current period of activity, or of being stopped.
+    pub extended_hours: i32,
 }
 
 impl WorkspaceRow {

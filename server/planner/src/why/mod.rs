@@ -6,6 +6,7 @@
 mod words;
 
 use berth_schema::api::StateReason;
+use berth_schema::lifecycle::Deadline;
 use berth_schema::reconcile::{ReconcileRequest, UpdateType};
 use berth_schema::why::{Situation, Why, WhyAgent};
 use berth_schema::{ActualState, AgentName, DesiredState, Generation};
@@ -26,6 +27,8 @@ pub struct Circumstances<'a> {
     pub asked_at: Timestamp,
     pub actual_state_changed_at: Timestamp,
     pub agent: &'a AgentContact,
+    /// What a lifecycle rule will do next.
+    pub deadline: Option<Deadline>,
 }
 
 /// What the server knows of an agent.

@@ -1,6 +1,7 @@
 //! The words for each situation: its cause, and who acts next.
 
 use berth_schema::DesiredState;
+use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::why::{Actor, NextStep, Situation};
 use jiff::{SignedDuration, Timestamp};
 
@@ -117,7 +118,7 @@ pub(super) fn next(
     let by = |actor, action: String, by: Option<Timestamp>| Some(NextStep { actor, action, by });
     match situation {
         Situation::Gone => None,
-        Situation::Running | Situation::Stopped => step(Actor::User, "Nothing has to be done.".to_owned()),
+        Situation::Running | Situation::Stopped => Some(by_rule(circumstances)),
         Situation::CreationRequested | Situation::ChangeRequested => by(
             Actor::Agent,
             "It waits for changes all the time, and applies this one at once.".to_owned(),
@@ -235,6 +236,27 @@ pub(super) fn next(
              it anew with another agent."
                 .to_owned(),
         ),
+    }
+}
+
+/// What is as wanted is left alone until a lifecycle rule comes to it.
+fn by_rule(circumstances: &Circumstances<'_>) -> NextStep {
+    let Some(deadline) = &circumstances.deadline else {
+        return NextStep { actor: Actor::User, action: "Nothing has to be done.".to_owned(), by: None };
+    };
+    let name = &circumstances.workspace.name;
+    let what = match deadline.action {
+        LifecycleAction::Stop => "stops it",
+        LifecycleAction::Terminate => "deletes it with its volume",
+    };
+    let more = match deadline.extendable_hours {
+        0 => "No more hours are granted.".to_owned(),
+        hours => format!("`berth extend {name} --hours N` grants up to {hours} more."),
+    };
+    NextStep {
+        actor: Actor::Server,
+        action: format!("Nothing has to be done. The rule {} {what} then. {more}", deadline.rule),
+        by: Some(deadline.at),
     }
 }
 

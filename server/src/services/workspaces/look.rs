@@ -3,13 +3,15 @@
 use std::str::FromStr;
 
 use berth_db::{Cursor, OrganizationConn, PageRequest, WorkspaceFilter, WorkspaceView};
+use berth_planner::lifecycle::deadline;
 use berth_schema::api::{Paged, Workspace};
 use berth_schema::state::UnknownState;
 use berth_schema::{ActualState, AgentId, AgentName, DesiredState, FieldError};
 use futures::future::join;
 use serde::Deserialize;
 
-use super::{find, show};
+use super::extend::lifetime;
+use super::{find, rules_of, show};
 use crate::http::identity::{Administrator, Claim};
 use crate::services::paging;
 use crate::{Context, Error};
@@ -22,11 +24,16 @@ pub async fn get(
     administrator: &Administrator,
     name_or_id: &str,
 ) -> Result<Workspace, Error> {
-    let view = context
+    let (view, rules) = context
         .database
-        .read(administrator.organization, "get_workspace", async |conn| find(conn, name_or_id).await)
+        .read(administrator.organization, "get_workspace", async |conn| {
+            let view = find(conn, name_or_id).await?;
+            let rules = rules_of(conn, view.workspace.agent_id).await?;
+            Ok::<_, Error>((view, rules))
+        })
         .await?;
-    Ok(show(view))
+    let lifecycle = deadline(&rules, &lifetime(&view.workspace));
+    Ok(Workspace { lifecycle, ..show(view) })
 }
 
 /// The query of a list, as it came.

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod extend;
 mod form;
 mod look;
 mod timeline;
@@ -9,14 +10,16 @@ mod why;
 
 pub use change::{change, rebuild};
 pub use create::create;
+pub use extend::extend;
 pub use form::{CreateForm, NewSpec, spec_of};
 pub use look::{ListQuery, get, list};
 pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
 
-use berth_db::{OrganizationConn, WorkspaceView};
+use berth_db::{Hold, OrganizationConn, WorkspaceView};
 use berth_schema::api::Workspace;
-use berth_schema::{WorkspaceId, WorkspaceName};
+use berth_schema::configuration::LifecycleRules;
+use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
 
 use crate::Error;
 
@@ -28,6 +31,11 @@ async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Workspace
         _ => None,
     };
     found.ok_or(Error::NotFound("workspace"))
+}
+
+/// The lifecycle rules that hold for an agent's workspaces.
+pub(crate) async fn rules_of(conn: &OrganizationConn<'_>, agent: AgentId) -> Result<LifecycleRules, Error> {
+    Ok(conn.agents().configuration(agent, Hold::Nothing).await?.document().lifecycle_rules())
 }
 
 /// A workspace as the API shows it.
@@ -49,5 +57,6 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         created_at: row.created_at,
         desired_state_changed_at: row.desired_state_changed_at,
         actual_state_changed_at: row.actual_state_changed_at,
+        lifecycle: None,
     }
 }

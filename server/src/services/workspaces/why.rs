@@ -1,10 +1,12 @@
 //! Why a workspace is as it is. The planner decides; this loads what it needs.
 
 use berth_db::Hold;
+use berth_planner::lifecycle::deadline;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
 use berth_planner::{AgentConfig, Snapshot};
 use berth_schema::why::Why;
 
+use super::extend::lifetime;
 use super::find;
 use crate::http::identity::Administrator;
 use crate::services::reconcile::planned;
@@ -32,6 +34,7 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
     // Older than the memory of transitions: a workspace that was made before there was one.
     let asked_at = asked_at.unwrap_or(row.desired_state_changed_at);
     let actual_state_changed_at = row.actual_state_changed_at;
+    let deadline = deadline(&written.lifecycle_rules(), &lifetime(&row));
     let workspace = planned(row);
     let snapshot = Snapshot {
         organization_id: administrator.organization,
@@ -45,6 +48,7 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
         asked_at,
         actual_state_changed_at,
         agent: &contact,
+        deadline,
     };
     Ok(berth_planner::why::why(&circumstances, now))
 }

@@ -1,0 +1,46 @@
+//! `berth workspaces extend`
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::names::WorkspaceRef;
+use crate::output::ChangeOutput;
+use crate::session::{Session, now};
+
+const HELP: &str = "\
+Lifecycle rules stop what was active for long and delete what was stopped for long. This adds hours
+to the current period, each time it is asked; in all at most as many as the rule grants. `berth get`
+shows what comes next.
+
+Examples:
+  berth extend calm-blue-reef --hours 12";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The workspace's name or id
+    #[arg(value_name = "NAME")]
+    workspace: WorkspaceRef,
+
+    /// How many hours more
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    hours: u32,
+
+    #[command(flatten)]
+    output: ChangeOutput,
+}
+
+pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let session = Session::open(global).await?;
+    let workspace = session.organization.extend_workspace(&args.workspace, args.hours).await?;
+    let told = match &workspace.lifecycle {
+        Some(next) => format!(
+            "Workspace '{}' is {} by itself at {}.",
+            workspace.name,
+            crate::output::done(next.action),
+            next.at
+        ),
+        None => format!("Workspace '{}' is extended.", workspace.name),
+    };
+    session.talk.say(&told);
+    session.printer.one(&workspace, args.output.output, now())
+}

@@ -1,0 +1,193 @@
+//! The lifecycle scheduler: looks at every workspace whose time may have come, whatever its agent says or does not say.
+//!
+//! The queue (a role of its own, which sees ids and times alone) says which are to be looked at; each look happens in the
+//! scope of its organisation, in bounded transactions, under locks that other servers pass by. What to do is decided by
+//! `planner::lifecycle`.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use berth_db::{ChangedBy, DueWorkspace, Intent, LifecycleQueue, LifecycleRow, OrganizationConn};
+use berth_planner::lifecycle::{Decision, Lifetime, decide};
+use berth_schema::lifecycle::{Deadline, LifecycleAction};
+use berth_schema::{DesiredState, OrganizationId, WorkspaceId};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tracing::{info, warn};
+
+use crate::services::workspaces::rules_of;
+use crate::{Context, Error, clock};
+
+/// How often it looks. With nothing due a look reads one page of one index and writes nothing.
+const PERIOD: Duration = Duration::from_secs(60);
+/// The most workspaces of one transaction.
+const BATCH: i64 = 200;
+/// What the queue's own statement may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the transitions of what is gone are kept.
+const MEMORY: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How many workspaces' transitions one pass forgets in one organisation.
+const FORGOTTEN: i64 = 500;
+
+/// What one pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Looked at.
+    pub looked: usize,
+    pub stopped: usize,
+    pub terminated: usize,
+    /// The most workspaces that one transaction held.
+    pub largest_batch: usize,
+    /// Workspaces whose transitions were forgotten.
+    pub forgotten: usize,
+}
+
+/// The queue for [`run`].
+pub fn queue(url: &str) -> anyhow::Result<LifecycleQueue> {
+    LifecycleQueue::new(url, TIMEOUT).context("the lifecycle's connection")
+}
+
+/// Looks every minute until the server drains.
+pub(crate) async fn run(context: Context, mut queue: LifecycleQueue) {
+    // Servers that start together do not look together.
+    let first = PERIOD.mul_f64(jitter(&context));
+    let mut ticks = interval_at(Instant::now() + first, PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = context.draining.cancelled() => return,
+        }
+        match pass(&context, &mut queue, clock::now()).await {
+            Ok(Pass { looked: 0, forgotten: 0, .. }) => {}
+            Ok(pass) => info!(
+                looked = pass.looked,
+                stopped = pass.stopped,
+                terminated = pass.terminated,
+                forgotten = pass.forgotten,
+                "lifecycle"
+            ),
+            Err(error) => warn!(error = &error as &dyn std::error::Error, "the lifecycle cannot look"),
+        }
+    }
+}
+
+/// From 0 up to 1.
+fn jitter(context: &Context) -> f64 {
+    let mut byte = [0; 1];
+    // Without randomness they look together, which is harmless.
+    let _ = context.random.fill(&mut byte);
+    f64::from(byte[0]) / 256.0
+}
+
+/// Looks once at everything that is due by `now`. What fails, or is held by somebody else, is left to the next pass and
+/// keeps nothing else from being looked at.
+pub async fn pass(context: &Context, queue: &mut LifecycleQueue, now: Timestamp) -> Result<Pass, Error> {
+    let mut done = Pass::default();
+    let mut last: Option<DueWorkspace> = None;
+    loop {
+        let due = queue.due(now, last.as_ref(), BATCH).await?;
+        if due.is_empty() || context.draining.is_cancelled() {
+            break;
+        }
+        last = due.last().copied();
+        let mut organizations: BTreeMap<OrganizationId, Vec<WorkspaceId>> = BTreeMap::new();
+        for workspace in due {
+            organizations.entry(workspace.organization).or_default().push(workspace.id);
+        }
+        for (organization, ids) in organizations {
+            match look(context, organization, &ids, now).await {
+                Ok(batch) => {
+                    done.looked += batch.looked;
+                    done.stopped += batch.stopped;
+                    done.terminated += batch.terminated;
+                    done.largest_batch = done.largest_batch.max(batch.looked);
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    warn!(%organization, error, "the lifecycle cannot look at an organisation");
+                }
+            }
+        }
+    }
+    done.forgotten = forget(context, queue, now).await?;
+    Ok(done)
+}
+
+/// One transaction's worth of one organisation.
+async fn look(
+    context: &Context,
+    organization: OrganizationId,
+    ids: &[WorkspaceId],
+    now: Timestamp,
+) -> Result<Pass, Error> {
+    context
+        .database
+        .transaction(organization, "lifecycle", async |conn| {
+            let rows = conn.workspaces().lock_for_lifecycle(ids, now).await?;
+            let mut done = Pass { looked: rows.len(), ..Pass::default() };
+            let mut rules = BTreeMap::new();
+            for row in rows {
+                if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
+                    unknown.insert(rules_of(conn, row.agent_id).await?);
+                }
+                match decide(&rules[&row.agent_id], &lifetime(&row), now) {
+                    Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
+                    Decision::Never => conn.workspaces().look_again(row.id, None).await?,
+                    Decision::Act(deadline) => {
+                        act(conn, &row, deadline, now).await?;
+                        match deadline.action {
+                            LifecycleAction::Stop => done.stopped += 1,
+                            LifecycleAction::Terminate => done.terminated += 1,
+                        }
+                    }
+                }
+            }
+            Ok::<_, Error>(done)
+        })
+        .await
+}
+
+fn lifetime(row: &LifecycleRow) -> Lifetime {
+    Lifetime {
+        desired_state: row.desired_state,
+        created_at: row.created_at,
+        desired_state_changed_at: row.desired_state_changed_at,
+        extended_hours: u32::try_from(row.extended_hours).unwrap_or(0),
+    }
+}
+
+/// Upon the generation that was seen: a user's change in between wins.
+async fn act(
+    conn: &OrganizationConn<'_>,
+    row: &LifecycleRow,
+    deadline: Deadline,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let desired = match deadline.action {
+        LifecycleAction::Stop => DesiredState::Stopped,
+        LifecycleAction::Terminate => DesiredState::Terminated,
+    };
+    let (intent, by) = (Intent::Desired(desired), ChangedBy::Lifecycle);
+    conn.workspaces().change_intent(row.id, Some(row.generation), &intent, by, now).await?;
+    conn.notifications().notify_agent(row.agent_id).await?;
+    info!(workspace = %row.id, rule = %deadline.rule, desired = %desired, "a lifecycle rule acts");
+    Ok(())
+}
+
+/// Forgets a bounded number of transitions of what is long gone.
+async fn forget(context: &Context, queue: &mut LifecycleQueue, now: Timestamp) -> Result<usize, Error> {
+    let before = now.checked_sub(MEMORY).unwrap_or(Timestamp::MIN);
+    let mut forgotten = 0;
+    for organization in queue.with_finished(before, FORGOTTEN).await? {
+        forgotten += context
+            .database
+            .transaction(organization, "forget_transitions", async |conn| {
+                Ok::<_, Error>(conn.transitions().forget_finished(before, FORGOTTEN).await?)
+            })
+            .await?;
+    }
+    Ok(forgotten)
+}

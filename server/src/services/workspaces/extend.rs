@@ -1,0 +1,71 @@
+//! More time before a lifecycle rule acts.
+
+use berth_db::{OrganizationConn, WorkspaceRow, WorkspaceView};
+use berth_planner::lifecycle::{ExtensionError, Lifetime, deadline, extend as decide};
+use berth_schema::api::Workspace;
+use berth_schema::lifecycle::{Deadline, ExtendWorkspace};
+use tracing::info;
+
+use super::{find, rules_of, show};
+use crate::http::identity::Administrator;
+use crate::{Context, Error};
+
+/// How often it is decided anew when somebody else was faster.
+const ATTEMPTS: u32 = 5;
+
+/// Adds hours to the current period. Hours are added each time it is asked.
+pub async fn extend(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+    body: ExtendWorkspace,
+) -> Result<Workspace, Error> {
+    if body.hours == 0 {
+        return Err(Error::field("hours", "must be at least 1"));
+    }
+    for _ in 0..ATTEMPTS {
+        let stored = context
+            .database
+            .transaction(administrator.organization, "extend_workspace", async |conn| {
+                once(conn, name_or_id, body.hours).await
+            })
+            .await?;
+        if let Some((view, deadline)) = stored {
+            info!(workspace = %view.workspace.id, hours = body.hours, "extended");
+            return Ok(Workspace { lifecycle: deadline, ..show(view) });
+        }
+    }
+    Err(Error::Unavailable("the workspace changes too fast to be extended".into()))
+}
+
+async fn once(
+    conn: &OrganizationConn<'_>,
+    name_or_id: &str,
+    hours: u32,
+) -> Result<Option<(WorkspaceView, Option<Deadline>)>, Error> {
+    let view = find(conn, name_or_id).await?;
+    let row = &view.workspace;
+    let rules = rules_of(conn, row.agent_id).await?;
+    let total = decide(&rules, &lifetime(&view.workspace), hours).map_err(|error| match error {
+        ExtensionError::Terminated => Error::WrongState(berth_planner::intent::TransitionError::Terminated),
+        ExtensionError::TooMuch { .. } => Error::field("hours", error.to_string()),
+    })?;
+    let seen = (row.desired_state, row.desired_state_changed_at, row.extended_hours);
+    let total = i32::try_from(total).map_err(Error::internal)?;
+    if !conn.workspaces().extend(row.id, seen, total).await? {
+        return Ok(None);
+    }
+    let view = find(conn, &row.id.to_string()).await?;
+    let next = deadline(&rules, &lifetime(&view.workspace));
+    Ok(Some((view, next)))
+}
+
+/// What the rules look at.
+pub(super) fn lifetime(row: &WorkspaceRow) -> Lifetime {
+    Lifetime {
+        desired_state: row.desired_state,
+        created_at: row.created_at,
+        desired_state_changed_at: row.desired_state_changed_at,
+        extended_hours: u32::try_from(row.extended_hours).unwrap_or(0),
+    }
+}
