@@ -25,6 +25,10 @@ pub struct Args {
     #[arg(long, env = "BERTH_AGENT_NAMESPACE", default_value = "berth-agent")]
     pub namespace: String,
 
+    /// The namespace where the agent may install what the proxy needs, and nothing else
+    #[arg(long, env = "BERTH_PROXY_NAMESPACE", default_value = "berth-proxy")]
+    pub proxy_namespace: String,
+
     /// File for the agent's own keys, made if it is missing (mode 0600); without it they are in a Secret of that namespace
     #[arg(long, env = "BERTH_AGENT_KEY_FILE")]
     pub key_file: Option<PathBuf>,

@@ -50,18 +50,16 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// The objects of a kind: those of a namespace, or all Namespaces.
     pub fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
-        let resource = ApiResource {
-            group: kind.group().to_owned(),
-            version: "v1".to_owned(),
-            api_version: kind.api_version().to_owned(),
-            kind: kind.as_str().to_owned(),
-            plural: kind.plural().to_owned(),
-        };
         if kind.is_namespaced() {
-            Api::namespaced_with(self.client.clone(), namespace, &resource)
+            Api::namespaced_with(self.client.clone(), namespace, &resource(kind))
         } else {
-            Api::all_with(self.client.clone(), &resource)
+            self.everywhere(kind)
         }
+    }
+
+    /// The objects of a kind in all namespaces.
+    pub fn everywhere(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &resource(kind))
     }
 
     /// An object's metadata, `None` when there is no such object.
@@ -106,5 +104,15 @@ impl Cluster {
         let label = |name| metadata.labels.as_ref().and_then(|labels| labels.get(name));
         let owned = |name, id: String| label(name).is_some_and(|value| *value == id);
         owned(AGENT_ID, self.agent.to_string()) && owned(WORKSPACE_ID, workspace.to_string())
+    }
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    ApiResource {
+        group: kind.group().to_owned(),
+        version: "v1".to_owned(),
+        api_version: kind.api_version().to_owned(),
+        kind: kind.as_str().to_owned(),
+        plural: kind.plural().to_owned(),
     }
 }

@@ -1,38 +1,39 @@
 //! The agent's rounds while it leads: report, ask, act.
 
+mod full;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_agent_core::{Action, Applied, Backoff, KeyRing, Opened, Outcome, Pages, Prepared, Task};
+use berth_agent_core::{Action, Applied, Backoff, KeyRing, Opened, Prepared, sane};
+use berth_schema::prerequisites::ManifestReport;
 use berth_schema::reconcile::{
     MAX_WAIT_SECONDS, Page, Received, ReconcileRequest, ReconcileResponse, Settings, UpdateType,
     WorkspaceAgentInfo,
 };
 use berth_schema::sealing::PublicKey;
-use berth_schema::{Generation, WorkspaceId};
-use futures::TryFutureExt as _;
+use berth_schema::{Generation, TermId, WorkspaceId};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::cluster::Cluster;
-use crate::failure::Failure;
 use crate::keys::{KeyError, KeyStore};
-use crate::metrics::{Done, Round};
+use crate::metrics::Round;
+use crate::perform;
 use crate::server::{Server, ServerError};
 use crate::shared::Shared;
-use crate::{apply, remove};
 
 /// Changes that come together are told together.
 const COALESCE: Duration = Duration::from_millis(20);
 /// How many workspaces are acted on at once.
 const CONCURRENCY: usize = 16;
-/// How long one action may take.
-const ACTION_SECONDS: u64 = 60;
 /// How soon a server that denied the token is asked again.
 const DENIED: Duration = Duration::from_mins(1);
+/// How soon a full report that the server asks for follows.
+const REQUESTED: Duration = Duration::from_secs(2);
 /// How often it is looked whether another key is due.
 const KEYS_LOOKED_AT: Duration = Duration::from_mins(10);
 /// Below the longest wait that the server allows, so that its own clock decides.
@@ -73,9 +74,16 @@ impl TermError {
 pub struct Term {
     desk: Desk,
     epoch: i64,
+    id: TermId,
     sequence: i64,
     settings: Settings,
     full_due: Instant,
+    /// The server wants the next full report compared with a fresh list.
+    relist: bool,
+    /// A server that never has enough, or a list that always fails, does not make it rush.
+    relist_from: Instant,
+    /// What became of the proxy's objects; told with the next prerequisites.
+    manifests: Vec<ManifestReport>,
     keys: KeyRing,
     keys_due: Instant,
     registered: Option<PublicKey>,
@@ -101,9 +109,13 @@ impl Term {
         Self {
             desk,
             epoch,
+            id: TermId::random(),
             sequence: 0,
             settings,
             full_due: Instant::now(),
+            relist: false,
+            relist_from: Instant::now(),
+            manifests: vec![],
             keys: KeyRing::default(),
             keys_due: Instant::now(),
             registered: None,
@@ -123,7 +135,7 @@ impl Term {
             self.act_on_what_is_due();
             let full = self.full_due <= Instant::now();
             let result = match self.register().await {
-                Ok(()) if full => self.full().await,
+                Ok(()) if full => self.everything().await,
                 Ok(()) => self.partial().await,
                 Err(error) => Err(error),
             };
@@ -164,20 +176,6 @@ impl Term {
         Ok(())
     }
 
-    /// Everything, page by page.
-    async fn full(&mut self) -> Result<&'static str, TermError> {
-        let pages: Pages = self.desk.shared.agent().full();
-        for (page, infos) in pages {
-            let request = self.request(UpdateType::Full, infos, page);
-            let response = self.ask(&request, None).await.transpose()?;
-            self.answered(&request, response).await;
-        }
-        let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds.max(60));
-        // Up to a tenth sooner, so that agents that started together do not stay together.
-        self.full_due = Instant::now() + interval.mul_f64(1.0 - 0.1 * fastrand::f64());
-        Ok("answered")
-    }
-
     /// What is new; with nothing new, the server may hold its answer.
     async fn partial(&mut self) -> Result<&'static str, TermError> {
         let news = self.desk.shared.agent().news();
@@ -212,11 +210,12 @@ impl Term {
         ReconcileRequest {
             update_type,
             epoch: self.epoch,
+            term: Some(self.id),
             sequence: self.sequence,
-            wait_seconds: 0,
             workspace_agent_infos,
             received: self.desk.shared.agent().received(),
             page,
+            ..ReconcileRequest::default()
         }
     }
 
@@ -260,10 +259,9 @@ impl Term {
         if let Some(accepted) = self.accepted.take() {
             accepted();
         }
-        self.settings = response.settings;
-        self.full_due = self.full_due.min(
-            Instant::now() + Duration::from_secs(self.settings.full_reconciliation_interval_seconds.max(60)),
-        );
+        self.settings = sane(response.settings);
+        let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds);
+        self.full_due = self.full_due.min(Instant::now() + interval);
         let sent = &request.workspace_agent_infos;
         let variables = Opened::of(&response, &self.keys, self.desk.cluster.agent, self.epoch);
         let plan = {
@@ -271,6 +269,11 @@ impl Term {
             self.desk.shared.agent().respond(sent, response, variables, Instant::now(), &mut jitter)
         };
         self.note_answer();
+        if plan.full_requested {
+            let soon = (Instant::now() + REQUESTED).max(self.relist_from);
+            self.full_due = self.full_due.min(soon);
+            self.relist = true;
+        }
         for (workspace, skip) in &plan.skipped {
             tracing::debug!(%workspace, ?skip, "directive not followed now");
         }
@@ -336,7 +339,7 @@ impl Term {
         self.actions.spawn(async move {
             // The semaphore is never closed; without a slot nothing would be lost but the limit.
             let _slot = slots.acquire().await;
-            perform(&desk, action).await
+            perform::perform(&desk, action).await
         });
     }
 
@@ -355,55 +358,4 @@ fn generations(received: &[Received]) -> BTreeSet<(WorkspaceId, Generation)> {
 
 fn far_away() -> Instant {
     Instant::now() + Duration::from_hours(1)
-}
-
-/// Does one action and tells what became of it.
-async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
-    let began = Instant::now();
-    let Prepared(task) = &action.stage;
-    let limit = Duration::from_secs(ACTION_SECONDS);
-    let (name, result) = match task {
-        Task::Apply(set) => {
-            let work = apply::run(&desk.cluster, &action, set);
-            ("apply", tokio::time::timeout(limit, work).await)
-        }
-        Task::Terminate => {
-            let work = remove::run(&desk.cluster, &action).map_ok(|outcome| (outcome, vec![]));
-            ("terminate", tokio::time::timeout(limit, work).await)
-        }
-    };
-    let seconds = ACTION_SECONDS;
-    let (outcome, left) = match result.unwrap_or(Err(Failure::TimedOut { seconds })) {
-        Ok((outcome, left)) => {
-            tracing::info!(task = name, workspace = %action.workspace, generation = action.generation.0, ?outcome, "done");
-            (outcome, left)
-        }
-        Err(failure) => {
-            let (workspace, generation) = (action.workspace, action.generation.0);
-            tracing::warn!(task = name, %workspace, generation, %failure, "action failed");
-            let outcome = if failure.is_unanswered() {
-                Outcome::Unanswered
-            } else {
-                Outcome::Failed(failure.details())
-            };
-            (outcome, vec![])
-        }
-    };
-    count(desk, name, &outcome, began.elapsed());
-    action.left(outcome, left)
-}
-
-fn count(desk: &Desk, task: &'static str, outcome: &Outcome, took: Duration) {
-    let outcome = match outcome {
-        Outcome::Applied => "applied",
-        Outcome::OlderThanLive { .. } => "older_than_live",
-        Outcome::Leaving => "leaving",
-        Outcome::VolumesLeft => "volumes_left",
-        Outcome::Gone => "gone",
-        Outcome::Failed(_) => "failed",
-        Outcome::Unanswered => "unanswered",
-    };
-    let metrics = &desk.shared.metrics;
-    metrics.actions.get_or_create(&Done { task, outcome }).inc();
-    metrics.action_seconds.observe(took.as_secs_f64());
 }

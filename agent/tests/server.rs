@@ -22,15 +22,7 @@ fn token() -> AgentToken {
 }
 
 fn request() -> ReconcileRequest {
-    ReconcileRequest {
-        update_type: UpdateType::Full,
-        epoch: 1,
-        sequence: 1,
-        wait_seconds: 0,
-        workspace_agent_infos: vec![],
-        received: vec![],
-        page: None,
-    }
+    ReconcileRequest { update_type: UpdateType::Full, epoch: 1, sequence: 1, ..ReconcileRequest::default() }
 }
 
 /// A server that gives each request the same answer; what it saw of each is its path and its authorisation.

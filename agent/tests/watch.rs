@@ -101,7 +101,11 @@ fn start(world: &Arc<World>) -> (Arc<Shared>, JoinSet<anyhow::Result<()>>) {
     });
     let agent = AgentId::random();
     let cluster = Cluster { client: Client::new(service, "default"), agent };
-    let shared = Arc::new(Shared::new(Identity { agent, namespace: "berth-agent".to_owned() }));
+    let shared = Arc::new(Shared::new(Identity {
+        agent,
+        namespace: "berth-agent".to_owned(),
+        proxy_namespace: "berth-proxy".to_owned(),
+    }));
     let mut tasks = JoinSet::new();
     watch::start(&cluster, &shared, &mut tasks);
     (shared, tasks)

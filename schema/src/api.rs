@@ -6,8 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::lifecycle::Deadline;
+use crate::prerequisites::Prerequisites;
 use crate::sealing::PublicKey;
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
@@ -54,6 +56,59 @@ pub struct Agent {
     /// registered one yet, and its workspaces wait for that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sealing_keys: Vec<SealingKey>,
+    /// Many of its workspaces are missing from its cluster at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspected_loss: Option<SuspectedLoss>,
+    /// What its cluster has. Only where one agent is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<Prerequisites>,
+}
+
+/// Workspaces that an agent's full report lacked, too many at once to be believed. Nothing is done for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuspectedLoss {
+    pub since: Timestamp,
+    pub missing: u64,
+    /// How many should have been there.
+    pub applied: u64,
+    /// Nothing at all is left, so that listing again proves nothing: a person has to say that it is true.
+    pub needs_confirmation: bool,
+    /// The same for the same missing workspaces; goes into the confirmation.
+    pub fingerprint: Uuid,
+}
+
+/// Something that an agent has in its cluster and the server does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orphan {
+    pub workspace_id: WorkspaceId,
+    pub name: WorkspaceName,
+    pub namespace: NamespaceName,
+    pub first_seen_at: Timestamp,
+    /// Until then it is kept in any case.
+    pub kept_until: Timestamp,
+    /// Afterwards it is removed: somebody allowed it, or the server removes all orphans.
+    pub removal_allowed: bool,
+}
+
+/// All orphans of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orphans {
+    pub items: Vec<Orphan>,
+}
+
+/// Says that a loss is real: what is missing is made again, with empty volumes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmLoss {
+    /// Of the loss that is meant.
+    pub fingerprint: Uuid,
+}
+
+/// What a confirmation led to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossConfirmed {
+    /// Workspaces that are made again.
+    pub workspaces: u64,
 }
 
 /// A key that an agent registered.

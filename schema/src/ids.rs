@@ -78,6 +78,11 @@ id!(
     /// An access token of a person or a service (not the token's secret).
     TokenId
 );
+id!(
+    /// One process' time as an agent's leader, drawn when it is elected. An epoch alone does not tell leaders apart: a
+    /// Lease that was lost begins to count anew.
+    TermId
+);
 
 /// The version of a workspace's intent: +1 in the same statement as any change that the cluster must follow.
 ///

@@ -6,6 +6,9 @@ pub const AGENT_ID: &str = "berth.dev/agent-id";
 pub const WORKSPACE_ID: &str = "berth.dev/workspace-id";
 /// Label on every object of a workspace: its name, for people and for the agent.
 pub const WORKSPACE_NAME: &str = "app.kubernetes.io/name";
+/// Label on every object of the proxy: the agent that installed it. Another one than that of workspaces, whose objects are
+/// watched.
+pub const PROXY_OF: &str = "berth.dev/proxy-of";
 /// Annotation on every object of a workspace: the generation it was last written for. On the Deployment, which is applied
 /// last, it is the proof of application and is never lowered.
 pub const GENERATION: &str = "berth.dev/generation";

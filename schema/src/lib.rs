@@ -9,6 +9,7 @@ pub mod ids;
 pub mod kubernetes;
 pub mod lifecycle;
 pub mod names;
+pub mod prerequisites;
 pub mod problem;
 pub mod quantity;
 pub mod reconcile;
@@ -21,7 +22,7 @@ pub mod variables;
 pub mod why;
 
 pub use configuration::{AgentConfiguration, LifecycleRules};
-pub use ids::{AgentId, Generation, OrganizationId, TokenId, WorkspaceId};
+pub use ids::{AgentId, Generation, OrganizationId, TermId, TokenId, WorkspaceId};
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
 pub use spec::WorkspaceSpec;

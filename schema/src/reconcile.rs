@@ -7,22 +7,26 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::prerequisites::Prerequisites;
 use crate::sealing::{Encapsulation, SealedBundle};
-use crate::{ActualState, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName};
+use crate::{ActualState, DesiredState, Generation, NamespaceName, TermId, WorkspaceId, WorkspaceName};
 
 /// The largest request or response body, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// The most workspaces one message holds; a full reconcile of more continues on another page.
 pub const MAX_WORKSPACES: usize = 500;
+/// The most ids in [`ReconcileRequest::present`]. An agent with more workspaces leaves it away, and nothing is missed.
+pub const MAX_PRESENT: usize = 20_000;
 /// The longest that an agent may ask the server to hold an answer.
 pub const MAX_WAIT_SECONDS: u64 = 55;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpdateType {
     /// The agent's memory is empty: everything it has is in this request (or its further pages).
     Full,
     /// Only what the server has not acknowledged yet.
+    #[default]
     Partial,
 }
 
@@ -35,11 +39,37 @@ impl UpdateType {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageType {
+    /// What the cluster has; the answer says what is to be in it beside workspaces. The first message of a term.
+    Prerequisites,
+    #[default]
+    Reconcile,
+}
+
+impl MessageType {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_reconcile(&self) -> bool {
+        *self == Self::Reconcile
+    }
+}
+
+/// By default it says nothing, in no epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReconcileRequest {
+    #[serde(default, skip_serializing_if = "MessageType::is_reconcile")]
+    pub message_type: MessageType,
+    /// With a message of that type, which says nothing else but who leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<Prerequisites>,
     pub update_type: UpdateType,
     /// The agent's leadership epoch. An older one than the server has seen is refused with 409.
     pub epoch: i64,
+    /// Whose epoch it is. Another term than the first that was heard in an epoch is refused with 409. Absent from agents
+    /// that know none: then absent from each message of the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<TermId>,
     /// +1 for each request of the epoch: orders reports that the network delayed.
     pub sequence: i64,
     /// 0 to [`MAX_WAIT_SECONDS`]: with nothing to tell, the server holds the answer until intent changes.
@@ -54,6 +84,14 @@ pub struct ReconcileRequest {
     /// For a full reconcile of several pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Page>,
+    /// With the last page: what the agent has beside what this message reports. A workspace that is neither reported nor
+    /// here is missing. At most [`MAX_PRESENT`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub present: Vec<WorkspaceId>,
+    /// The report was compared with a fresh list of the cluster, as the answer to
+    /// [`ReconcileResponse::full_reconcile_requested`]; what only the list held is in `present`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relisted: bool,
 }
 
 /// A directive that the agent holds without being able to prove it yet.
@@ -63,7 +101,8 @@ pub struct Received {
     pub generation: Generation,
 }
 
-/// One page of a full reconcile. A workspace is only judged missing once the last page arrived.
+/// One page of a full reconcile. A workspace is only judged missing by the last page, and only if that tells what the pages
+/// before it held: the server remembers nothing between pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// From 0.
@@ -263,15 +302,27 @@ pub enum OrphanVerdict {
 pub struct Settings {
     pub full_reconciliation_interval_seconds: u64,
     pub partial_reconciliation_interval_seconds: u64,
+    /// The most workspaces that the agent shall report in one message.
+    #[serde(default = "most_workspaces")]
+    pub workspaces_per_message: usize,
+}
+
+const fn most_workspaces() -> usize {
+    MAX_WORKSPACES
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { full_reconciliation_interval_seconds: 3_600, partial_reconciliation_interval_seconds: 10 }
+        Self {
+            full_reconciliation_interval_seconds: 3_600,
+            partial_reconciliation_interval_seconds: 10,
+            workspaces_per_message: MAX_WORKSPACES,
+        }
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// By default it has nothing to tell.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ReconcileResponse {
     pub workspaces: Vec<WorkspaceDirective>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -280,4 +331,10 @@ pub struct ReconcileResponse {
     /// Present when any workspace has variables in this answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing: Option<Encapsulation>,
+    /// To a message of type `prerequisites`: Kubernetes objects of the proxy, in the order of application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifests: Option<Vec<Value>>,
+    /// List the cluster anew and report everything, now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full_reconcile_requested: bool,
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use berth_schema::api::{
-    Agent, AgentCreated, CreateWorkspace, Paged, SealingKey, StateReason, VariableInput, VariableName,
-    Workspace,
+    self, Agent, AgentCreated, ConfirmLoss, CreateWorkspace, LossConfirmed, Paged, SealingKey, StateReason,
+    SuspectedLoss, VariableInput, VariableName, Workspace,
 };
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
+use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass};
 use berth_schema::reconcile::{
-    Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, Orphan,
-    OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
+    Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, MessageType,
+    Orphan, OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
     TerminationProgress, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
 use berth_schema::sealing::{Encapsulation, PublicKey, RegisterKey, RegisteredKey, SealedBundle};
@@ -20,8 +21,8 @@ use berth_schema::timeline::Transition;
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
-    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, NamespaceName, Problem, TokenId,
-    WorkspaceId, WorkspaceName,
+    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, NamespaceName, Problem, TermId,
+    TokenId, WorkspaceId, WorkspaceName,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -91,18 +92,42 @@ fn info() -> WorkspaceAgentInfo {
     }
 }
 
+fn prerequisites() -> Prerequisites {
+    Prerequisites {
+        agent_version: "0.1.0".to_owned(),
+        kubernetes_version: Some("v1.34.2".to_owned()),
+        storage_classes: vec![StorageClass { name: "fast".to_owned(), default: true, expandable: true }],
+        runtime_classes: vec!["gvisor".to_owned()],
+        ingress_classes: vec!["nginx".to_owned()],
+        network_policy_engines: vec!["cilium".to_owned()],
+        user_namespaces: Some(true),
+        nodes: Some(Nodes { count: 1, cpu_millis: 2_000, memory_bytes: 1 << 33, pods: 110 }),
+        manifests: vec![ManifestReport {
+            kind: "Namespace".to_owned(),
+            name: "berth-proxy".to_owned(),
+            error: Some("it belongs to somebody else".to_owned()),
+        }],
+        unreadable: vec!["nodes".to_owned()],
+    }
+}
+
 #[test]
 fn the_reconcile_request_keeps_its_shape() {
     check(
         "reconcile-request",
         &ReconcileRequest {
+            message_type: MessageType::Prerequisites,
+            prerequisites: Some(prerequisites()),
             update_type: UpdateType::Full,
             epoch: 4,
+            term: Some(TermId::from_uuid(Uuid::from_u128(0xa))),
             sequence: 15,
             wait_seconds: 50,
             workspace_agent_infos: vec![info()],
             received: vec![Received { workspace_id: workspace_id(), generation: Generation(4) }],
             page: Some(Page { number: 0, last: true }),
+            present: vec![workspace_id()],
+            relisted: true,
         },
     );
 }
@@ -135,6 +160,8 @@ fn the_reconcile_response_keeps_its_shape() {
                 recipient: PublicKey::new([1; 32]),
                 encapsulated_key: PublicKey::new([2; 32]),
             }),
+            manifests: Some(vec![serde_json::json!({"kind": "Namespace"})]),
+            full_reconcile_requested: true,
         },
     );
 }
@@ -173,7 +200,26 @@ fn the_rest_bodies_keep_their_shape() {
             registered_at: Timestamp::UNIX_EPOCH,
             superseded_at: None,
         }],
+        suspected_loss: Some(SuspectedLoss {
+            since: Timestamp::UNIX_EPOCH,
+            missing: 7,
+            applied: 9,
+            needs_confirmation: false,
+            fingerprint: Uuid::from_u128(10),
+        }),
+        prerequisites: Some(prerequisites()),
     };
+    let orphan = api::Orphan {
+        workspace_id: workspace_id(),
+        name: workspace_name(),
+        namespace: namespace(),
+        first_seen_at: Timestamp::UNIX_EPOCH,
+        kept_until: Timestamp::UNIX_EPOCH,
+        removal_allowed: true,
+    };
+    check("orphans", &api::Orphans { items: vec![orphan] });
+    check("confirm-loss", &ConfirmLoss { fingerprint: Uuid::from_u128(10) });
+    check("loss-confirmed", &LossConfirmed { workspaces: 7 });
     check("agent-created", &AgentCreated { agent, token: Some("berth_agt_…".to_owned()) });
     let input = |name: &str, kind, value: Option<&str>, encoded: Option<&str>| VariableInput {
         name: name.to_owned(),

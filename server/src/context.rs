@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use berth_db::Database;
 use berth_schema::AgentConfiguration;
-use berth_schema::reconcile::Settings;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Protocol;
 use crate::crypto::KeyRing;
 use crate::metrics::Metrics;
 use crate::streams::Streams;
@@ -21,8 +21,7 @@ pub struct Context {
     pub keys: Arc<KeyRing>,
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
-    /// What agents are told about their behaviour.
-    pub settings: Settings,
+    pub protocol: Protocol,
     pub hub: Hub,
     pub contacts: Contacts,
     pub streams: Streams,
@@ -41,7 +40,7 @@ impl Context {
             database: database.on_operation(move |sample| observed.operation(sample)),
             keys: Arc::new(keys),
             agent_defaults: Arc::new(agent_defaults),
-            settings: Settings::default(),
+            protocol: Protocol::default(),
             hub: Hub::default(),
             contacts: Contacts::new(clock::now()),
             streams: Streams::new(),
@@ -49,6 +48,12 @@ impl Context {
             random: Arc::new(SystemRandom::new()),
             draining: CancellationToken::new(),
         }
+    }
+
+    /// With another than the default protocol.
+    #[must_use]
+    pub fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
     }
 }
 

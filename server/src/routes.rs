@@ -59,6 +59,15 @@ pub const ROUTES: &[Route] = {
         route("POST", organization!("/agents/{agent}/revoke"), Administrator, || {
             web::post().to(agents::revoke)
         }),
+        route("POST", organization!("/agents/{agent}/confirm-loss"), Administrator, || {
+            web::post().to(agents::confirm_loss)
+        }),
+        route("GET", organization!("/agents/{agent}/orphans"), Administrator, || {
+            web::get().to(agents::orphans)
+        }),
+        route("POST", organization!("/agents/{agent}/orphans/{orphan}/remove"), Administrator, || {
+            web::post().to(agents::remove_orphan)
+        }),
         route("GET", organization!("/agents/{agent}/configuration"), Administrator, || {
             web::get().to(agents::get_configuration)
         }),

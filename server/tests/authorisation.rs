@@ -37,6 +37,9 @@ const TABLE: &[Row] = &[
     ("GET", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/agents/{agent}", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/agents/{agent}/revoke", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/confirm-loss", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/agents/{agent}/orphans", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/orphans/{orphan}/remove", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
     ("PUT", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/events", ORGANIZATION),
@@ -64,6 +67,7 @@ async fn every_route_is_open_to_whom_the_table_says() {
         let victim = admin.create_agent("victim").await;
         let workspace = admin.create(&json!({"name": "w", "image": "a", "agent": "cluster"})).await;
         workspace.expect::<serde_json::Value>(201);
+        let orphan = crate::orphans::report(&victim, 1).await;
         let tokens = tokens(app, &admin.token, &agent.token).await;
 
         for route in ROUTES {
@@ -73,6 +77,7 @@ async fn every_route_is_open_to_whom_the_table_says() {
             for organization in [admin.organization().to_string(), "acme".to_owned()] {
                 let path = route.path.replace("{organization}", &organization);
                 let path = path.replace("{agent}", &victim.id.to_string()).replace("{workspace}", "w");
+                let path = path.replace("{orphan}", &orphan.to_string());
                 for ((asker, token), expected) in ASKERS.iter().zip(&tokens).zip(expected) {
                     let status = ask(&app.anyone(token.as_deref()), route.method, &path).await;
                     let passed = !matches!(status, 401 | 403 | 404 | 500..);

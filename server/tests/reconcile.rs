@@ -1,8 +1,12 @@
 //! The agent's rounds, spoken by hand.
 
+use std::io::Write as _;
+
 use berth_schema::api::Workspace;
 use berth_schema::reconcile::{Action, ReconcileRequest, ReconcileResponse, UpdateType};
-use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId};
+use berth_schema::{ActualState, DesiredState, Generation, TermId, WorkspaceId};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -149,6 +153,29 @@ async fn a_deposed_leader_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn another_term_in_the_same_epoch_is_refused_and_changes_nothing() {
+    App::run(async |app| {
+        let (admin, agent) = world(app).await;
+        admin.create_workspace("w").await;
+        let of = |term: TermId, message| ReconcileRequest { term: Some(term), ..message };
+        let (first, second) = (TermId::random(), TermId::random());
+        let response: ReconcileResponse = agent.send(&of(first, message(1, vec![]))).await.expect(200);
+        let report = message(9, vec![settled(&response.workspaces[0], "100")]);
+        // Its Lease was lost, and it counts from the beginning. Whatever it says, it is not the leader of this epoch.
+        let poll = ReconcileRequest { wait_seconds: 1, ..message(1, vec![]) };
+        for stale in [of(second, report.clone()), of(second, poll), report.clone()] {
+            agent.send(&stale).await.problem(409, "stale-epoch");
+        }
+        assert_eq!(admin.workspace("w").await.actual_state, ActualState::CreationRequested);
+        agent.send(&of(first, report.clone())).await.expect::<ReconcileResponse>(200);
+        assert_eq!(admin.workspace("w").await.actual_state, ActualState::Running);
+        let later = ReconcileRequest { epoch: 2, ..of(second, report) };
+        agent.send(&later).await.expect::<ReconcileResponse>(200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_agent_hears_nothing_of_others_workspaces() {
     App::run(async |app| {
         let (admin, agent) = world(app).await;
@@ -243,7 +270,7 @@ async fn what_no_agent_sends_is_refused() {
     .await;
 }
 
-fn directive_of_nobody() -> berth_schema::reconcile::WorkspaceDirective {
+pub(crate) fn directive_of_nobody() -> berth_schema::reconcile::WorkspaceDirective {
     serde_json::from_value(json!({
         "workspace_id": WorkspaceId::random(), "name": "w", "namespace": "n", "action": "none",
         "desired_state": "Running", "actual_state": "Running", "generation": 1,
@@ -265,21 +292,29 @@ async fn bodies_may_be_compressed_both_ways() {
     .await;
 }
 
-/// Gzip without compression: one stored block.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut crc = !0_u32;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[tokio::test]
+async fn a_small_body_does_not_become_a_large_one() {
+    App::run(async |app| {
+        let (_, agent) = world(app).await;
+        for coding in ["gzip", "zstd", "br", "deflate"] {
+            // 64 MiB of nothing in 64 KiB.
+            let bomb = gzip(&vec![b' '; 64 * 1024 * 1024]);
+            assert!(bomb.len() < 100_000);
+            let request = agent.request(Method::POST, "/api/v1/agent/reconcile");
+            let request =
+                request.header("content-type", "application/json").header("content-encoding", coding);
+            let reply = send(request.body(bomb)).await;
+            match coding {
+                "gzip" => reply.problem(413, "body-too-large"),
+                _ => reply.problem(415, "unsupported-media-type"),
+            };
         }
-    }
-    let length = u16::try_from(bytes.len()).expect("a small body");
-    let mut stream = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
-    stream.extend(length.to_le_bytes());
-    stream.extend((!length).to_le_bytes());
-    stream.extend(bytes);
-    stream.extend((!crc).to_le_bytes());
-    stream.extend(u32::from(length).to_le_bytes());
-    stream
+    })
+    .await;
 }

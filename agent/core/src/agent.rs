@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use berth_schema::reconcile::{
-    Action as Wish, OrphanVerdict, Received, ReconcileResponse, TerminationProgress, WorkspaceAgentInfo,
-    WorkspaceDirective,
+    Action as Wish, MAX_PRESENT, MAX_WORKSPACES, OrphanVerdict, Received, ReconcileResponse,
+    TerminationProgress, WorkspaceAgentInfo, WorkspaceDirective,
 };
 use berth_schema::variables::VariableBundle;
 use berth_schema::{ActualState, Generation, WorkspaceId};
@@ -16,6 +16,7 @@ use crate::plan::{self, Action, Applied, Outcome, Plan, Prepared, Task};
 use crate::policy::Identity;
 use crate::report::{self, Pages};
 use crate::sealing::Opened;
+use crate::settings::sane;
 use crate::work::{Entry, Goal, Skip, Wanted, Work};
 use crate::written::Written;
 
@@ -26,6 +27,8 @@ pub struct Agent {
     index: Index,
     work: Work,
     memory: Memory,
+    /// The most workspaces of one message.
+    per_message: usize,
     written: Written,
     /// Whose report may be another one than the server has acknowledged; nobody else's is.
     unsure: BTreeSet<WorkspaceId>,
@@ -40,7 +43,17 @@ impl Agent {
             memory: Memory::default(),
             written: Written::default(),
             unsure: BTreeSet::new(),
+            per_message: MAX_WORKSPACES,
         }
+    }
+
+    /// Reports at most so many workspaces in a message from now on, within what any server takes.
+    pub fn set_workspaces_per_message(&mut self, count: usize) {
+        self.per_message = count.clamp(1, MAX_WORKSPACES);
+    }
+
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     pub const fn index(&self) -> &Index {
@@ -65,7 +78,22 @@ impl Agent {
         let infos: Vec<_> = self.infos().collect();
         self.memory.tell(&infos);
         self.unsure = infos.iter().map(|info| info.workspace_id).collect();
-        Pages::new(infos)
+        Pages::new(infos, self.per_message)
+    }
+
+    /// Everything that is there, for the last message of a full report: what the agent reports on, and what a list of the
+    /// cluster has just held. Nothing when that is more than a message holds: then the server misses nothing.
+    pub fn present(&self, listed: &BTreeSet<WorkspaceId>) -> Vec<WorkspaceId> {
+        let mut present: BTreeSet<WorkspaceId> = self.infos().map(|info| info.workspace_id).collect();
+        present.extend(listed);
+        if present.len() > MAX_PRESENT { vec![] } else { present.into_iter().collect() }
+    }
+
+    /// Whether a list of the cluster held a workspace that the watches have not shown: it was claimed without being reported,
+    /// so another full report has to follow.
+    pub fn has_not_seen(&self, listed: &BTreeSet<WorkspaceId>) -> bool {
+        let known: BTreeSet<WorkspaceId> = self.infos().map(|info| info.workspace_id).collect();
+        !listed.is_subset(&known)
     }
 
     /// The reports that the server has not acknowledged, at most one message's worth.
@@ -75,7 +103,7 @@ impl Agent {
         let news: Vec<_> = unsure.filter_map(|workspace| self.report(workspace)).collect();
         // They stay so until they are acknowledged.
         self.unsure = news.iter().map(|info| info.workspace_id).collect();
-        let news = Pages::new(news).first();
+        let news = Pages::new(news, self.per_message).first();
         self.memory.tell(&news);
         news
     }
@@ -117,7 +145,12 @@ impl Agent {
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
     ) -> Plan {
-        let mut plan = Plan { acknowledged: self.memory.acknowledge(sent, &response), ..Plan::default() };
+        let mut plan = Plan {
+            acknowledged: self.memory.acknowledge(sent, &response),
+            full_requested: response.full_reconcile_requested,
+            ..Plan::default()
+        };
+        self.set_workspaces_per_message(sane(response.settings).workspaces_per_message);
         let mut gone = sent
             .iter()
             .filter(|info| info.termination_progress == Some(TerminationProgress::Terminated))

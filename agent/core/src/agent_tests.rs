@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use berth_schema::reconcile::{ErrorDetails, ErrorType, Orphan, Settings, WorkspaceDirective};
+use berth_schema::reconcile::{ErrorDetails, ErrorType, Orphan, WorkspaceDirective};
 use berth_schema::sealing::SealedBundle;
 use berth_schema::variables::SecretValue;
 use berth_schema::{AgentId, DesiredState, NamespaceName, WorkspaceName};
@@ -20,7 +20,11 @@ const DEPLOYMENTS: Watched = Watched::Applied(Kind::Deployment);
 const SECRETS: Watched = Watched::Applied(Kind::Secret);
 
 fn agent() -> Agent {
-    Agent::new(Identity { agent: AGENT, namespace: "berth-agent".to_owned() })
+    Agent::new(Identity {
+        agent: AGENT,
+        namespace: "berth-agent".to_owned(),
+        proxy_namespace: "berth-proxy".to_owned(),
+    })
 }
 
 fn labels() -> Value {
@@ -83,12 +87,7 @@ fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
 }
 
 fn answer(directives: Vec<WorkspaceDirective>) -> ReconcileResponse {
-    ReconcileResponse {
-        workspaces: directives,
-        orphans: vec![],
-        settings: Settings::default(),
-        sealing: None,
-    }
+    ReconcileResponse { workspaces: directives, ..ReconcileResponse::default() }
 }
 
 /// Sends the news, as the loop does, and takes one directive for an answer.

@@ -138,6 +138,8 @@ pub struct Plan {
     pub skipped: Vec<(WorkspaceId, Skip)>,
     /// How many of the reports that were sent the answer acknowledges.
     pub acknowledged: usize,
+    /// The server wants everything, compared with a fresh list of the cluster.
+    pub full_requested: bool,
 }
 
 pub(crate) fn wanted(directive: &WorkspaceDirective, goal: Goal) -> Wanted {

@@ -20,6 +20,8 @@ pub struct Identity {
     pub agent: AgentId,
     /// The namespace of the agent itself: no workspace's.
     pub namespace: String,
+    /// Where the proxy is: no workspace's either, and the only place where anything but workspaces is installed.
+    pub proxy_namespace: String,
 }
 
 /// An object that the policy allows.
@@ -34,7 +36,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    fn new(kind: Kind, name: String, mut object: Value) -> Self {
+    pub(crate) fn new(kind: Kind, name: String, mut object: Value) -> Self {
         let json = object.to_string().into();
         if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
             annotations.remove(GENERATION);
@@ -89,6 +91,8 @@ pub enum Refusal {
     Sealed,
     #[error("the namespace would not enforce Pod Security 'restricted' or 'baseline'")]
     PodSecurity,
+    #[error("{kind}/{name} is outside the proxy's namespace {namespace}, which the agent was given")]
+    NotTheProxys { kind: &'static str, name: String, namespace: String },
     #[error("the last object must be the workspace's Deployment, named {0}, and there must be no other")]
     Deployment(WorkspaceName),
 }
@@ -99,7 +103,11 @@ impl Identity {
     /// Whether a workspace may live in a namespace at all.
     pub(crate) fn allows_namespace(&self, namespace: &NamespaceName) -> Result<(), Refusal> {
         let name = namespace.as_str();
-        if name == "default" || name.starts_with("kube-") || name == self.namespace {
+        if name == "default"
+            || name.starts_with("kube-")
+            || name == self.namespace
+            || name == self.proxy_namespace
+        {
             return Err(Refusal::Namespace(namespace.clone()));
         }
         Ok(())
@@ -176,11 +184,11 @@ pub(crate) fn labels(agent: AgentId, workspace: WorkspaceId) -> [(&'static str, 
     [(AGENT_ID, agent.to_string()), (WORKSPACE_ID, workspace.to_string())]
 }
 
-fn enforces_pod_security(labels: &Value) -> bool {
+pub(crate) fn enforces_pod_security(labels: &Value) -> bool {
     matches!(labels[ENFORCE].as_str(), Some("restricted" | "baseline"))
 }
 
-fn parse(at: usize, object: &Value) -> Result<(Kind, String), Refusal> {
+pub(crate) fn parse(at: usize, object: &Value) -> Result<(Kind, String), Refusal> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let Some(kind) = Kind::parse(&api_version, &kind) else {

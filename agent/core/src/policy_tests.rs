@@ -8,7 +8,7 @@ const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
 const WORKSPACE: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 
 fn identity() -> Identity {
-    Identity { agent: AGENT, namespace: "berth-agent".to_owned() }
+    Identity { agent: AGENT, namespace: "berth-agent".to_owned(), proxy_namespace: "berth-proxy".to_owned() }
 }
 
 fn directive(namespace: &str) -> WorkspaceDirective {

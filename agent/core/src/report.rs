@@ -1,8 +1,6 @@
 //! What is told of a workspace, and how much of it fits into one message.
 
-use berth_schema::reconcile::{
-    MAX_MESSAGE_BYTES, MAX_WORKSPACES, Page, PodProblem, TerminationProgress, WorkspaceAgentInfo,
-};
+use berth_schema::reconcile::{MAX_MESSAGE_BYTES, Page, PodProblem, TerminationProgress, WorkspaceAgentInfo};
 use berth_schema::{NamespaceName, WorkspaceId, WorkspaceName};
 
 use crate::index::View;
@@ -58,19 +56,20 @@ fn progress(entry: &Entry) -> Option<TerminationProgress> {
     })
 }
 
-/// Reports cut into messages that the server accepts.
+/// Reports cut into messages that the server accepts. Where there are several, one more closes them: it reports nothing, so
+/// that it has room for the ids of all of them.
 #[derive(Debug)]
 pub struct Pages(std::vec::IntoIter<Vec<WorkspaceAgentInfo>>, u32);
 
 impl Pages {
-    pub(crate) fn new(infos: Vec<WorkspaceAgentInfo>) -> Self {
+    pub(crate) fn new(infos: Vec<WorkspaceAgentInfo>, per_message: usize) -> Self {
         let mut pages = vec![];
         let mut page = vec![];
         let mut bytes = 0;
         for info in infos {
             // An info that cannot be measured could not be sent either: JSON of plain data does not fail.
             let size = serde_json::to_vec(&info).map_or(MAX_INFO_BYTES, |json| json.len());
-            if page.len() == MAX_WORKSPACES || (!page.is_empty() && bytes + size > MAX_INFO_BYTES) {
+            if page.len() == per_message || (!page.is_empty() && bytes + size > MAX_INFO_BYTES) {
                 pages.push(std::mem::take(&mut page));
                 bytes = 0;
             }
@@ -78,6 +77,9 @@ impl Pages {
             page.push(info);
         }
         pages.push(page);
+        if pages.len() > 1 {
+            pages.push(vec![]);
+        }
         Self(pages.into_iter(), 0)
     }
 
@@ -102,7 +104,7 @@ impl Iterator for Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use berth_schema::reconcile::ErrorDetails;
+    use berth_schema::reconcile::{ErrorDetails, MAX_WORKSPACES};
 
     fn infos(count: usize, text: usize) -> Vec<WorkspaceAgentInfo> {
         let info = || WorkspaceAgentInfo {
@@ -123,6 +125,10 @@ mod tests {
         std::iter::repeat_with(info).take(count).collect()
     }
 
+    fn pages(infos: Vec<WorkspaceAgentInfo>) -> Pages {
+        Pages::new(infos, MAX_WORKSPACES)
+    }
+
     fn sizes(pages: Pages) -> Vec<(Option<(u32, bool)>, usize)> {
         let short = |page: Page| (page.number, page.last);
         pages.map(|(page, infos)| (page.map(short), infos.len())).collect()
@@ -130,20 +136,22 @@ mod tests {
 
     #[test]
     fn nothing_is_one_empty_page_that_needs_no_number() {
-        assert_eq!(sizes(Pages::new(vec![])), [(None, 0)]);
-        assert_eq!(sizes(Pages::new(infos(500, 1))), [(None, 500)]);
+        assert_eq!(sizes(pages(vec![])), [(None, 0)]);
+        assert_eq!(sizes(pages(infos(500, 1))), [(None, 500)]);
     }
 
     #[test]
     fn more_workspaces_than_a_message_holds_continue_on_another_page() {
-        let expected = [(Some((0, false)), 500), (Some((1, false)), 500), (Some((2, true)), 1)];
-        assert_eq!(sizes(Pages::new(infos(1_001, 1))), expected);
+        let expected =
+            [(Some((0, false)), 500), (Some((1, false)), 500), (Some((2, false)), 1), (Some((3, true)), 0)];
+        assert_eq!(sizes(pages(infos(1_001, 1))), expected);
     }
 
     #[test]
     fn a_page_ends_before_the_message_is_too_large() {
-        let pages = Pages::new(infos(400, 20_000));
-        for (_, page) in pages {
+        let mut pages: Vec<_> = pages(infos(400, 20_000)).map(|(_, page)| page).collect();
+        assert!(pages.pop().expect("the closing one").is_empty());
+        for page in pages {
             let size = serde_json::to_vec(&page).expect("JSON").len();
             assert!(size < MAX_MESSAGE_BYTES && !page.is_empty());
         }

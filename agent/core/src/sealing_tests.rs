@@ -1,4 +1,4 @@
-use berth_schema::reconcile::{Action, Settings};
+use berth_schema::reconcile::Action;
 use berth_schema::sealing::{Encapsulation, PublicKey, SealedBundle};
 use berth_schema::variables::SecretValue;
 use berth_schema::{ActualState, DesiredState, Generation, NamespaceName, WorkspaceName};
@@ -69,12 +69,11 @@ impl World {
         });
         ReconcileResponse {
             workspaces: workspaces.collect(),
-            orphans: vec![],
-            settings: Settings::default(),
             sealing: Some(Encapsulation {
                 recipient,
                 encapsulated_key: PublicKey::new(encapsulated.to_bytes().0),
             }),
+            ..ReconcileResponse::default()
         }
     }
 

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use berth_schema::reconcile::{Action as Wish, ReconcileResponse, Settings, WorkspaceDirective};
+use berth_schema::reconcile::{Action as Wish, ReconcileResponse, WorkspaceDirective};
 use berth_schema::{ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceName};
 use serde_json::{Value, json};
 
@@ -46,7 +46,11 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let agent = Agent::new(Identity { agent: AGENT, namespace: "berth-agent".to_owned() });
+        let agent = Agent::new(Identity {
+            agent: AGENT,
+            namespace: "berth-agent".to_owned(),
+            proxy_namespace: "berth-proxy".to_owned(),
+        });
         Self { agent, config_maps: vec!["w-scripts"], data: "a" }
     }
 
@@ -70,12 +74,7 @@ impl Case {
             config_to_apply: Some(objects),
             variables: None,
         };
-        let response = ReconcileResponse {
-            workspaces: vec![directive],
-            orphans: vec![],
-            settings: Settings::default(),
-            sealing: None,
-        };
+        let response = ReconcileResponse { workspaces: vec![directive], ..ReconcileResponse::default() };
         let mut plan = self.agent.respond(&[], response, Opened::default(), Instant::now(), &mut || 0.0);
         plan.actions.pop().unwrap_or_else(|| panic!("no action: {:?}", plan.skipped))
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use berth_agent::cluster::Cluster;
 use berth_agent_core::{Action, Agent, Identity, Prepared};
-use berth_schema::reconcile::{Action as Wish, ReconcileResponse, Settings, WorkspaceDirective};
+use berth_schema::reconcile::{Action as Wish, ReconcileResponse, WorkspaceDirective};
 use berth_schema::sealing::SealedBundle;
 use berth_schema::variables::{SecretValue, VariableBundle};
 use berth_schema::{
@@ -130,12 +130,14 @@ impl World {
 
     /// What the agent prepares for a directive of this generation.
     pub(crate) fn prepared(&self, generation: i64) -> Action<Prepared> {
-        let mut agent = Agent::new(Identity { agent: self.agent, namespace: "berth-agent".to_owned() });
+        let mut agent = Agent::new(Identity {
+            agent: self.agent,
+            namespace: "berth-agent".to_owned(),
+            proxy_namespace: "berth-proxy".to_owned(),
+        });
         let response = ReconcileResponse {
             workspaces: vec![self.directive(generation)],
-            orphans: vec![],
-            settings: Settings::default(),
-            sealing: None,
+            ..ReconcileResponse::default()
         };
         let environment = BTreeMap::from([("A".to_owned(), SecretValue::new(b"hunter2".to_vec()))]);
         let bundle = VariableBundle { environment, files: BTreeMap::new() };

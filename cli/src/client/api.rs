@@ -1,13 +1,14 @@
 //! The REST API, typed.
 
 use berth_schema::api::{
-    Agent, AgentCreated, CreateAgent, CreateWorkspace, Paged, RebuildWorkspace, WhoAmI, Workspace,
+    Agent, AgentCreated, ConfirmLoss, CreateAgent, CreateWorkspace, LossConfirmed, Orphan, Orphans, Paged,
+    RebuildWorkspace, WhoAmI, Workspace,
 };
 use berth_schema::configuration::ConfigurationView;
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
-use berth_schema::{ActualState, DesiredState, Generation};
+use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId};
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue, IF_MATCH};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -90,6 +91,26 @@ impl Organization {
     pub(crate) async fn agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
         let call = Call::get(format!("get agent '{agent}'"), self.url(["agents", agent.as_str()]));
         self.client.send(call).await
+    }
+
+    pub(crate) async fn orphans(&self, agent: &AgentRef) -> Result<Orphans, Error> {
+        let url = self.url(["agents", agent.as_str(), "orphans"]);
+        self.client.send(Call::get(format!("list the orphans of agent '{agent}'"), url)).await
+    }
+
+    pub(crate) async fn remove_orphan(&self, agent: &AgentRef, orphan: WorkspaceId) -> Result<Orphan, Error> {
+        let url = self.url(["agents", agent.as_str(), "orphans", &orphan.to_string(), "remove"]);
+        self.client.send(Call::post(format!("remove orphan '{orphan}'"), url)).await
+    }
+
+    pub(crate) async fn confirm_loss(
+        &self,
+        agent: &AgentRef,
+        confirm: &ConfirmLoss,
+    ) -> Result<LossConfirmed, Error> {
+        let url = self.url(["agents", agent.as_str(), "confirm-loss"]);
+        let call = Call::post(format!("confirm the loss at agent '{agent}'"), url);
+        self.client.send(call.body(confirm)?).await
     }
 
     pub(crate) async fn revoke_agent(&self, agent: &AgentRef) -> Result<Agent, Error> {

@@ -1,7 +1,8 @@
 //! How the API's objects look.
 
-use berth_schema::api::{Agent, SealingKey, Workspace};
+use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
+use berth_schema::prerequisites::Prerequisites;
 use berth_schema::{ActualState, DesiredState};
 use jiff::{SignedDuration, Timestamp};
 
@@ -105,12 +106,107 @@ impl Show for Agent {
             ("Workspaces", self.workspaces.into()),
         ];
         details.extend(sealing_keys(self, now));
+        details.extend(self.suspected_loss.as_ref().map(|loss| ("Suspected loss", suspected(loss, now))));
+        details.extend(self.prerequisites.iter().flat_map(prerequisites));
         details.extend([
             ("Created", format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into()),
             ("Id", self.id.into()),
         ]);
         details
     }
+}
+
+impl Show for Orphan {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn columns(wide: bool) -> &'static [&'static str] {
+        const ALL: [&str; 6] = ["NAME", "NAMESPACE", "SEEN FOR", "REMOVED", "KEPT UNTIL", "ID"];
+        if wide { &ALL } else { &ALL[..4] }
+    }
+
+    fn row(&self, wide: bool, now: Timestamp) -> Vec<Cell> {
+        let mut row: Vec<Cell> = vec![
+            (&self.name).into(),
+            (&self.namespace).into(),
+            age(self.first_seen_at, now).into(),
+            removal(self, now).into(),
+        ];
+        if wide {
+            row.extend([self.kept_until.to_string().into(), self.workspace_id.into()]);
+        }
+        row
+    }
+
+    fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
+        vec![
+            ("Name", (&self.name).into()),
+            ("Namespace", (&self.namespace).into()),
+            ("Seen for", age(self.first_seen_at, now).into()),
+            ("Removed", removal(self, now).into()),
+            ("Kept until", self.kept_until.to_string().into()),
+            ("Id", self.workspace_id.into()),
+        ]
+    }
+}
+
+fn removal(orphan: &Orphan, now: Timestamp) -> &'static str {
+    match (orphan.removal_allowed, orphan.kept_until <= now) {
+        (false, _) => "no",
+        (true, false) => "later",
+        (true, true) => "now",
+    }
+}
+
+/// What the agent's cluster has, and what is wrong with the proxy's objects in it.
+fn prerequisites(has: &Prerequisites) -> Vec<(&'static str, Cell)> {
+    let names = |all: &[String]| if all.is_empty() { NONE.to_owned() } else { all.join(", ") };
+    let classes = has.storage_classes.iter().map(|class| {
+        let marks = [(class.default, "default"), (class.expandable, "expandable")];
+        let marks: Vec<_> = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| *mark).collect();
+        if marks.is_empty() { class.name.clone() } else { format!("{} ({})", class.name, marks.join(", ")) }
+    });
+    let mut details: Vec<(&'static str, Cell)> = vec![
+        ("Agent version", (&has.agent_version).into()),
+        ("Kubernetes", has.kubernetes_version.as_deref().unwrap_or(NONE).to_owned().into()),
+        ("Storage classes", names(&classes.collect::<Vec<_>>()).into()),
+        ("Runtime classes", names(&has.runtime_classes).into()),
+        ("Ingress classes", names(&has.ingress_classes).into()),
+        ("Policy engines", names(&has.network_policy_engines).into()),
+    ];
+    let namespaces = match has.user_namespaces {
+        Some(true) => "taken by the API server",
+        Some(false) => "not by default",
+        None => NONE,
+    };
+    details.push(("User namespaces", namespaces.into()));
+    if let Some(nodes) = has.nodes {
+        let (cpus, gib) = (nodes.cpu_millis / 1_000, nodes.memory_bytes >> 30);
+        let text = format!("{}: {cpus} CPUs, {gib} GiB, {} pods", nodes.count, nodes.pods);
+        details.push(("Nodes", text.into()));
+    }
+    if !has.unreadable.is_empty() {
+        details.push(("Not readable", Cell::new(names(&has.unreadable), Tone::Bad)));
+    }
+    let errors = has.manifests.iter().filter_map(|report| {
+        let error = report.error.as_ref()?;
+        Some(("Proxy", Cell::new(format!("{}/{}: {error}", report.kind, report.name), Tone::Bad)))
+    });
+    details.extend(errors);
+    details
+}
+
+/// What is missing, and who is to do something about it.
+fn suspected(loss: &SuspectedLoss, now: Timestamp) -> Cell {
+    let next = if loss.needs_confirmation {
+        "bring the cluster back, or `berth agents confirm-loss`"
+    } else {
+        "the agent looks again"
+    };
+    let (missing, applied) = (loss.missing, loss.applied);
+    let text = format!("{missing} of {applied} workspaces are missing for {}; {next}", age(loss.since, now));
+    Cell::new(text, Tone::Bad)
 }
 
 /// The key in use, and those before it: a key that changed without a reason is worth a question.

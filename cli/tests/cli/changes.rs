@@ -1,7 +1,9 @@
 use serde_json::json;
 use wiremock::MockServer;
 
-use crate::support::{Berth, ORGANIZATION, agent, answer, bodies, ok, problem, requests, workspace};
+use crate::support::{
+    Berth, ORGANIZATION, WORKSPACE_ID, agent, answer, bodies, ok, problem, requests, workspace,
+};
 
 #[tokio::test]
 async fn each_verb_asks_for_its_change_and_prints_the_name() {
@@ -61,4 +63,59 @@ async fn one_of_several_that_fails_does_not_keep_the_others() {
     answer(&server, "POST", "/workspaces/reef/stop", ok(workspace("Stopped", "Running", 2, 1))).await;
     let ran = Berth::with(&server).run(&["stop", "gone", "reef"]).exits(3).prints("reef\n");
     ran.says("cannot stop workspace 'gone': there is no workspace 'gone'").says("1 of 2 failed");
+}
+
+fn agent_with_a_loss() -> serde_json::Value {
+    let mut found = agent("here");
+    found["suspected_loss"] = json!({
+        "since": "2026-01-01T00:00:00Z", "missing": 6, "applied": 6, "needs_confirmation": true,
+        "fingerprint": "00000000-0000-0000-0000-00000000000a",
+    });
+    found
+}
+
+#[tokio::test]
+async fn a_loss_is_confirmed_by_what_was_seen_of_it() {
+    let server = MockServer::start().await;
+    answer(&server, "GET", "/agents/here", ok(agent_with_a_loss())).await;
+    answer(&server, "POST", "/agents/here/confirm-loss", ok(json!({ "workspaces": 6 }))).await;
+    let berth = Berth::with(&server);
+    berth.run(&["agents", "confirm-loss", "here"]).exits(2).says("--yes");
+    assert_eq!(bodies(&server).await.len(), 0, "nothing is confirmed unasked");
+    berth
+        .run(&["agents", "confirm-loss", "here", "--yes"])
+        .ok()
+        .says("6 workspaces of agent 'here' are made");
+    assert_eq!(bodies(&server).await, [json!({ "fingerprint": "00000000-0000-0000-0000-00000000000a" })]);
+    let shown = berth.run(&["agents", "get", "here"]).ok();
+    assert!(shown.stdout.contains("6 of 6 workspaces are missing"), "{}", shown.stdout);
+}
+
+#[tokio::test]
+async fn without_a_suspected_loss_nothing_is_confirmed() {
+    let server = MockServer::start().await;
+    answer(&server, "GET", "/agents/here", ok(agent("here"))).await;
+    let ran = Berth::with(&server).run(&["agents", "confirm-loss", "here", "--yes"]).ok();
+    ran.says("No loss is suspected");
+    assert_eq!(requests(&server).await, format!("GET {ORGANIZATION}/agents/here\n"));
+}
+
+#[tokio::test]
+async fn an_orphan_is_listed_and_its_removal_is_allowed_on_purpose() {
+    let server = MockServer::start().await;
+    let orphan = json!({
+        "workspace_id": WORKSPACE_ID, "name": "stray", "namespace": "ws-stray", "removal_allowed": false,
+        "first_seen_at": "2026-01-01T00:00:00Z", "kept_until": "2026-01-02T00:00:00Z",
+    });
+    let mut allowed = orphan.clone();
+    allowed["removal_allowed"] = json!(true);
+    let below = format!("/agents/here/orphans/{WORKSPACE_ID}/remove");
+    answer(&server, "GET", "/agents/here/orphans", ok(json!({ "items": [orphan] }))).await;
+    answer(&server, "POST", &below, ok(allowed)).await;
+    let berth = Berth::with(&server);
+    let shown = berth.run(&["agents", "orphans", "here"]).ok().stdout;
+    assert!(shown.contains("stray") && shown.contains("ws-stray"), "{shown}");
+    berth.run(&["agents", "remove-orphan", "here", WORKSPACE_ID]).exits(2).says("--yes");
+    let ran = berth.run(&["agents", "remove-orphan", "here", WORKSPACE_ID, "--yes"]).ok();
+    ran.prints("stray\n").says("not before 2026-01-02");
 }

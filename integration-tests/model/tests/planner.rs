@@ -118,20 +118,18 @@ fn words(row: &Workspace, directive: Option<&str>) -> String {
 
 fn by_planner(row: &Row, info: Option<Info>, request: &Request) -> String {
     let mut workspace = workspace(row);
-    let snapshot = Snapshot {
-        organization_id: OrganizationId::from_uuid(uuid::Uuid::nil()),
-        agent_id: AgentId::from_uuid(uuid::Uuid::nil()),
-        config: AgentConfig::default(),
-        workspaces: vec![workspace.clone()],
-    };
+    let snapshot = Snapshot::new(
+        OrganizationId::from_uuid(uuid::Uuid::nil()),
+        AgentId::from_uuid(uuid::Uuid::nil()),
+        AgentConfig::default(),
+        vec![workspace.clone()],
+    );
     let request = ReconcileRequest {
         update_type: request.update_type,
         epoch: request.epoch.into(),
         sequence: request.sequence.into(),
-        wait_seconds: 0,
         workspace_agent_infos: info.into_iter().map(agent_info).collect(),
-        received: vec![],
-        page: None,
+        ..ReconcileRequest::default()
     };
     let plan = reconcile(&snapshot, &request, Timestamp::UNIX_EPOCH);
     for update in plan.updates {

@@ -9,6 +9,7 @@ use crate::check::Watchdog;
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::runtime::{Moment, Owner, Runtime};
+use crate::scenario::Shape;
 use crate::server::Mistakes;
 use crate::trace::Trace;
 
@@ -20,6 +21,7 @@ pub struct Environment {
     pub dice: Dice,
     pub trace: Trace,
     pub faults: Faults,
+    pub shape: Shape,
     /// When faults end.
     pub quiet_from: Moment,
     pub watchdog: Watchdog,

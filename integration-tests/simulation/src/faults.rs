@@ -85,7 +85,7 @@ pub enum Blow {
     DeploymentDeleted(usize),
     SecretsDeleted(usize),
     NamespaceDeleted(usize),
-    /// A person removes the Lease. Only in scenarios that are made so: a new process cannot know which epochs were heard.
+    /// A person removes the Lease: a new process cannot know which epochs were heard.
     LeaseDeleted(usize),
     /// A person edits the Deployment's replicas.
     DeploymentScaled(usize),
@@ -127,7 +127,7 @@ const TRAPS: [Trap; 27] = [
     Trap::ControllerSlow,
 ];
 
-const BLOWS: [fn(usize) -> Blow; 13] = [
+const BLOWS: [fn(usize) -> Blow; 14] = [
     Blow::AgentCrashes,
     Blow::AgentFreezes,
     Blow::AgentCloned,
@@ -141,6 +141,7 @@ const BLOWS: [fn(usize) -> Blow; 13] = [
     Blow::SecretsDeleted,
     Blow::NamespaceDeleted,
     Blow::DeploymentScaled,
+    Blow::LeaseDeleted,
 ];
 
 /// The kinds of faults that one run has. Few kinds, often, find more than all of them, rarely.
@@ -151,16 +152,12 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// `lost_leases`: Leases are removed too.
-    pub fn draw(dice: &Dice, lost_leases: bool) -> Self {
+    pub fn draw(dice: &Dice) -> Self {
         let share = dice.pick(&[15, 40, 100]);
         let mut kinds = Self {
             traps: TRAPS.into_iter().filter(|_| dice.chance(share)).collect(),
             blows: BLOWS.into_iter().filter(|_| dice.chance(share)).collect(),
         };
-        if lost_leases {
-            kinds.blows.push(Blow::LeaseDeleted);
-        }
         if kinds.traps.is_empty() {
             kinds.traps.push(dice.pick(&TRAPS));
         }

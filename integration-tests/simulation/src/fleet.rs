@@ -69,8 +69,6 @@ pub enum Stop {
 pub struct Fleet {
     pub seeds: Range<u64>,
     pub threads: u64,
-    /// See [`Scenario::with_lost_leases`].
-    pub lost_leases: bool,
     pub bug: Option<Bug>,
     pub stop: Stop,
 }
@@ -110,7 +108,7 @@ fn share(fleet: &Fleet, number: u64, found: &AtomicBool, progress: &impl Fn(u64)
 }
 
 fn one(seed: u64, fleet: &Fleet) -> Summary {
-    let scenario = if fleet.lost_leases { Scenario::with_lost_leases(seed) } else { Scenario::new(seed) };
+    let scenario = Scenario::new(seed);
     let outcome = run(&scenario, fleet.bug, Keep::Nothing);
     let mut converged = vec![];
     if let Some(after) = outcome.converged_after {

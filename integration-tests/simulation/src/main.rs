@@ -38,9 +38,6 @@ struct Arguments {
     /// Make a known mistake on purpose.
     #[arg(long)]
     bug: Option<Bug>,
-    /// Let people remove Leases too, which is not withstood yet.
-    #[arg(long)]
-    lost_leases: bool,
 }
 
 fn main() -> ExitCode {
@@ -53,8 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64, arguments: &Arguments) -> bool {
-    let mut scenario =
-        if arguments.lost_leases { Scenario::with_lost_leases(seed) } else { Scenario::new(seed) };
+    let mut scenario = Scenario::new(seed);
     let outcome = run(&scenario, arguments.bug, Keep::Nothing);
     if let Some(violation) = outcome.violation.as_ref().filter(|_| !arguments.no_shrink) {
         let before = scenario.deeds.len();
@@ -89,13 +85,7 @@ fn many(arguments: &Arguments) -> bool {
             println!("… {done} seeds after {:.0} s", began.elapsed().as_secs_f64());
         }
     };
-    let fleet = Fleet {
-        seeds,
-        threads: arguments.threads,
-        lost_leases: arguments.lost_leases,
-        bug: arguments.bug,
-        stop: Stop::AtTheEnd,
-    };
+    let fleet = Fleet { seeds, threads: arguments.threads, bug: arguments.bug, stop: Stop::AtTheEnd };
     let summary = run_all(&fleet, &progress);
     print(&summary, began.elapsed().as_secs_f64());
     summary.violations.is_empty()

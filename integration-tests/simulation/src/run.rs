@@ -43,6 +43,7 @@ pub fn run(scenario: &Scenario, bug: Option<Bug>, keep: Keep) -> Outcome {
         trace: Trace::new(runtime.clone(), keep),
         watchdog: Watchdog::new(runtime.clone()),
         faults: Faults::default(),
+        shape: scenario.shape,
         quiet_from: scenario.quiet_from,
         mistakes: crate::server::Mistakes::default(),
         runtime,

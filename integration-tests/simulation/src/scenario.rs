@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use berth_planner::Brake;
 use berth_planner::intent::Wish;
 
 use crate::dice::Dice;
@@ -72,6 +73,10 @@ pub struct Shape {
     /// Servers on the one database.
     pub servers: usize,
     pub workspaces: usize,
+    /// Workspaces of one message: full reports may have several pages.
+    pub per_message: usize,
+    /// How many workspaces may be missing at once without a second look.
+    pub brake: Brake,
 }
 
 #[derive(Clone, Debug)]
@@ -90,26 +95,20 @@ const SURE: usize = 10;
 impl Scenario {
     /// The scenario of a seed.
     pub fn new(seed: u64) -> Self {
-        Self::draw(seed, false)
-    }
-
-    /// One in which Leases are removed too, which is not withstood yet: `docs/simulation.md`, what is open.
-    pub fn with_lost_leases(seed: u64) -> Self {
-        Self::draw(seed, true)
-    }
-
-    fn draw(seed: u64, lost_leases: bool) -> Self {
         let dice = Dice::new(seed ^ 0x5ce0_a210_0000_0000);
         let shape = Shape {
             agents: dice.pick(&[1, 1, 1, 2]),
             replicas: dice.pick(&[1, 1, 2]),
             servers: dice.pick(&[1, 1, 2]),
             workspaces: dice.pick(&[1, 1, 2, 3]),
+            per_message: dice.pick(&[500, 500, 1, 2]),
+            // Each one that is missing is too many in some worlds.
+            brake: dice.pick(&[Brake::default(), Brake { count: 0, percent: 20 }]),
         };
         let quiet_from = Duration::from_secs(dice.within(20..=120));
         let mut deeds = vec![];
         let mut at = |what| deeds.push(Deed { at: dice.millis(0..=whole_millis(quiet_from)), what });
-        let kinds = Kinds::draw(&dice, lost_leases);
+        let kinds = Kinds::draw(&dice);
         for _ in 0..SURE {
             at(What::Fault(kinds.blow(&dice)));
         }

@@ -9,7 +9,7 @@ use berth_agent::cluster::Cluster;
 use berth_agent_core::{Action, Agent, Identity, Opened, Outcome, Prepared, Task};
 use berth_integration_tests::unique;
 use berth_planner::{AgentConfig, Snapshot, Workspace, objects};
-use berth_schema::reconcile::{Action as Wish, ReconcileResponse, Settings, WorkspaceDirective};
+use berth_schema::reconcile::{Action as Wish, ReconcileResponse, WorkspaceDirective};
 use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
     WorkspaceName, WorkspaceSpec, kubernetes,
@@ -59,12 +59,7 @@ impl Bare {
             reported: None,
             spec: WorkspaceSpec::from_image(berth_integration_tests::WORKSPACE_IMAGE),
         };
-        let snapshot = Snapshot {
-            organization_id: OrganizationId::random(),
-            agent_id: self.agent,
-            config: AgentConfig::default(),
-            workspaces: vec![],
-        };
+        let snapshot = Snapshot::new(OrganizationId::random(), self.agent, AgentConfig::default(), vec![]);
         let mut objects = objects::render(&snapshot, &workspace);
         change(objects.last_mut().expect("a Deployment"));
         let directive = WorkspaceDirective {
@@ -79,13 +74,12 @@ impl Bare {
             config_to_apply: Some(objects),
             variables: None,
         };
-        let response = ReconcileResponse {
-            workspaces: vec![directive],
-            orphans: vec![],
-            settings: Settings::default(),
-            sealing: None,
-        };
-        let mut agent = Agent::new(Identity { agent: self.agent, namespace: "berth-agent".to_owned() });
+        let response = ReconcileResponse { workspaces: vec![directive], ..ReconcileResponse::default() };
+        let mut agent = Agent::new(Identity {
+            agent: self.agent,
+            namespace: "berth-agent".to_owned(),
+            proxy_namespace: "berth-proxy".to_owned(),
+        });
         let mut plan = agent.respond(&[], response, Opened::default(), Instant::now(), &mut || 0.0);
         plan.actions.pop().unwrap_or_else(|| panic!("no action: {:?}", plan.skipped))
     }

@@ -7,6 +7,7 @@ mod faults;
 mod image;
 mod lifecycle;
 mod poison;
+mod proxy;
 mod replicas;
 mod variables;
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use berth_schema::{AgentId, AgentName};
+use berth_schema::api::SuspectedLoss;
+use berth_schema::{AgentId, AgentName, TermId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::{Bytes, Parsed, SecretHash};
+use crate::columns::{Bytes, NullableJson, Parsed, SecretHash};
 use crate::error::DbError;
 use crate::page::{PageRequest, paged};
 use crate::schema::{agents, workspaces};
@@ -41,25 +42,42 @@ pub struct AgentRow {
     pub created_at: Timestamp,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub revoked_at: Option<Timestamp>,
+    #[diesel(deserialize_as = NullableJson<SuspectedLoss>)]
+    pub suspected_loss: Option<SuspectedLoss>,
 }
 
-/// What an agent's epoch means.
+/// A process that leads an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leader {
+    pub epoch: i64,
+    pub term: Option<TermId>,
+}
+
+/// What is on record of an agent beside its workspaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub loss: Option<SuspectedLoss>,
+    /// Somebody wants a full report before its time.
+    pub full_wanted: bool,
+}
+
+/// What the leader of a message is to those that were heard before.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Epoch {
     /// It is the newest, and stored.
-    Current,
-    /// A newer leader has spoken: this one was deposed.
+    Current(Standing),
+    /// A newer leader has spoken, or another one in the same epoch: this one is deposed.
     Stale { current: i64 },
 }
 
 /// What an agent's place in the order of reports means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Newer than every report before; stored.
-    Newest,
-    /// This report or a newer one of the same epoch was taken already: answer it, store nothing of it.
-    Repeated,
-    /// A newer leader has spoken: this one was deposed.
+    Newest(Standing),
+    /// This report or a newer one of the same term was taken already: answer it, store nothing of it.
+    Repeated(Standing),
+    /// See [`Epoch::Stale`].
     Stale { current: i64 },
 }
 
@@ -140,41 +158,74 @@ impl Agents<'_> {
     }
 
     /// Takes note of a leader. Writes only when its epoch is newer than the one that is stored.
-    pub async fn raise_epoch(&self, id: AgentId, epoch: i64) -> Result<Epoch, DbError> {
-        if self.advance_row(id, epoch, 0).await? {
-            return Ok(Epoch::Current);
-        }
-        match self.position(id).await? {
-            (current, _) if current > epoch => Ok(Epoch::Stale { current }),
-            _ => Ok(Epoch::Current),
-        }
+    pub async fn raise_epoch(&self, id: AgentId, leader: Leader) -> Result<Epoch, DbError> {
+        Ok(match self.advance(id, leader, 0).await? {
+            Order::Newest(standing) | Order::Repeated(standing) => Epoch::Current(standing),
+            Order::Stale { current } => Epoch::Stale { current },
+        })
     }
 
     /// Takes note of a report, before it is stored. The row stays locked until the transaction ends, so that the reports of
     /// one agent are stored one after the other.
-    pub async fn advance(&self, id: AgentId, epoch: i64, sequence: i64) -> Result<Order, DbError> {
-        if self.advance_row(id, epoch, sequence).await? {
-            return Ok(Order::Newest);
+    pub async fn advance(&self, id: AgentId, leader: Leader, sequence: i64) -> Result<Order, DbError> {
+        if let Some(moved) = self.advance_row(id, leader, sequence).await? {
+            return Ok(Order::Newest(moved.standing()));
         }
-        match self.position(id).await? {
-            (current, _) if current > epoch => Ok(Order::Stale { current }),
-            _ => Ok(Order::Repeated),
+        let query = agents::table.find((self.0.key(), *id.as_uuid())).select(Heard::as_select());
+        let heard: Heard = self.0.run(query.get_result(&mut self.0.raw())).await?;
+        if (heard.epoch, heard.term) == (leader.epoch, leader.term.map(Into::into)) {
+            return Ok(Order::Repeated(heard.standing()));
         }
+        Ok(Order::Stale { current: heard.epoch })
     }
 
-    /// Moves forward only, and says whether it moved.
-    async fn advance_row(&self, id: AgentId, epoch: i64, sequence: i64) -> Result<bool, DbError> {
-        let newer =
-            agents::epoch.lt(epoch).or(agents::epoch.eq(epoch).and(agents::last_sequence.lt(sequence)));
+    /// Moves forward only; `None` when it did not move.
+    async fn advance_row(
+        &self,
+        id: AgentId,
+        leader: Leader,
+        sequence: i64,
+    ) -> Result<Option<Heard>, DbError> {
+        let term: Option<Uuid> = leader.term.map(Into::into);
+        let same_term = agents::epoch.eq(leader.epoch).and(agents::term.is_not_distinct_from(term));
+        let newer = agents::epoch.lt(leader.epoch).or(same_term.and(agents::last_sequence.lt(sequence)));
         let statement = diesel::update(agents::table.find((self.0.key(), *id.as_uuid())))
             .filter(newer)
-            .set((agents::epoch.eq(epoch), agents::last_sequence.eq(sequence)));
-        Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
+            .set((agents::epoch.eq(leader.epoch), agents::term.eq(term), agents::last_sequence.eq(sequence)))
+            .returning(Heard::as_returning());
+        self.0.run_optional(statement.get_result(&mut self.0.raw())).await
     }
 
-    async fn position(&self, id: AgentId) -> Result<(i64, i64), DbError> {
-        let query =
-            agents::table.find((self.0.key(), *id.as_uuid())).select((agents::epoch, agents::last_sequence));
-        self.0.run(query.get_result(&mut self.0.raw())).await
+    /// Records what was found out, or is wanted.
+    pub async fn set_standing(&self, id: AgentId, standing: &Standing) -> Result<(), DbError> {
+        let loss = standing.loss.as_ref().map(serde_json::to_value).transpose();
+        let loss = loss.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
+        let statement = diesel::update(agents::table.find((self.0.key(), *id.as_uuid())))
+            .set((agents::suspected_loss.eq(loss), agents::full_wanted.eq(standing.full_wanted)));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// What is on record of an agent, locked until the transaction ends.
+    pub async fn standing(&self, id: AgentId) -> Result<Standing, DbError> {
+        let query = agents::table.find((self.0.key(), *id.as_uuid())).select(Heard::as_select());
+        let heard: Heard = self.0.run(query.for_update().get_result(&mut self.0.raw())).await?;
+        Ok(heard.standing())
+    }
+}
+
+/// The part of an agent's row that each of its messages needs.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = agents)]
+struct Heard {
+    epoch: i64,
+    term: Option<Uuid>,
+    #[diesel(deserialize_as = NullableJson<SuspectedLoss>)]
+    suspected_loss: Option<SuspectedLoss>,
+    full_wanted: bool,
+}
+
+impl Heard {
+    fn standing(self) -> Standing {
+        Standing { loss: self.suspected_loss, full_wanted: self.full_wanted }
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::str::FromStr;
 
-use berth_schema::api::{StateReason, VariableName};
+use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
 use berth_schema::{
@@ -44,6 +44,12 @@ impl<T: DeserializeOwned> FromSql<Jsonb, Pg> for Json<T> {
     fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
         let value = <Value as FromSql<Jsonb, Pg>>::from_sql(bytes)?;
         Ok(Self(serde_json::from_value(value)?))
+    }
+}
+
+impl<T> Json<T> {
+    pub(crate) fn into_inner(self) -> T {
+        self.0
     }
 }
 
@@ -95,6 +101,12 @@ macro_rules! into_fields {
 
 impl From<NullableJson<StateReason>> for Option<StateReason> {
     fn from(column: NullableJson<StateReason>) -> Self {
+        column.0
+    }
+}
+
+impl From<NullableJson<SuspectedLoss>> for Option<SuspectedLoss> {
+    fn from(column: NullableJson<SuspectedLoss>) -> Self {
         column.0
     }
 }

@@ -22,9 +22,11 @@
 //! |---|---|
 //! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
+//! | `agent_prerequisites()` | `find`, `store` |
+//! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
-//! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
-//! | `workspaces()` | `insert`, `find`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `for_full_reconcile`, `pending`, `for_partial_reconcile`, `apply_updates` |
+//! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `standing`, `set_standing`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
+//! | `workspaces()` | `insert`, `find`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load` |
 //! | `idempotency_keys()` | `claim` |
@@ -49,7 +51,9 @@ mod lifecycle;
 mod migrate;
 mod notify;
 mod organizations;
+mod orphans;
 mod page;
+mod prerequisites;
 mod schema;
 mod scope;
 mod sealing_keys;
@@ -61,7 +65,7 @@ mod transitions;
 mod variables;
 mod workspaces;
 
-pub use agents::{AgentRow, Agents, Epoch, NewAgent, Order};
+pub use agents::{AgentRow, Agents, Epoch, Leader, NewAgent, Order, Standing};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, Hold};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
@@ -71,7 +75,9 @@ pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{migrate, revert_all, versions};
 pub use notify::{Event, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};
+pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
+pub use prerequisites::AgentPrerequisites;
 pub use scope::OrganizationConn;
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use tokens::{NewToken, TokenRow, Tokens};

@@ -35,6 +35,9 @@ diesel::table! {
         secret_hash -> Bytea,
         epoch -> BigInt,
         last_sequence -> BigInt,
+        term -> Nullable<Uuid>,
+        suspected_loss -> Nullable<Jsonb>,
+        full_wanted -> Bool,
         created_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         configuration -> Nullable<Jsonb>,
@@ -50,6 +53,28 @@ diesel::table! {
         public_key -> Bytea,
         registered_at -> Timestamptz,
         superseded_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    agent_prerequisites (organization_id, agent_id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        prerequisites -> Jsonb,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    orphans (organization_id, agent_id, workspace_id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        workspace_id -> Uuid,
+        name -> Text,
+        namespace -> Text,
+        first_seen_at -> Timestamptz,
+        removal_allowed_at -> Nullable<Timestamptz>,
+        removal_allowed_by -> Nullable<Uuid>,
     }
 }
 
@@ -142,10 +167,12 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
+    agent_prerequisites,
     agent_sealing_keys,
     agents,
     idempotency_keys,
     organizations,
+    orphans,
     workspace_data_keys,
     workspace_transitions,
     workspace_variables,

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    Agents, IdempotencyKeys, Notifications, Organizations, SealingKeys, Tokens, Transitions, Variables,
-    Workspaces,
+    AgentPrerequisites, Agents, IdempotencyKeys, Notifications, Organizations, Orphans, SealingKeys, Tokens,
+    Transitions, Variables, Workspaces,
 };
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
@@ -51,6 +51,14 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn agents(&self) -> Agents<'_> {
         Agents(self)
+    }
+
+    pub fn agent_prerequisites(&self) -> AgentPrerequisites<'_> {
+        AgentPrerequisites(self)
+    }
+
+    pub fn orphans(&self) -> Orphans<'_> {
+        Orphans(self)
     }
 
     pub fn sealing_keys(&self) -> SealingKeys<'_> {

@@ -1,4 +1,6 @@
-use berth_db::{DbError, Epoch, Order, PageRequest, constraints};
+use berth_db::{DbError, Epoch, Leader, Order, PageRequest, Standing, constraints};
+use berth_schema::TermId;
+use berth_schema::api::SuspectedLoss;
 
 use crate::support::{World, after, new_agent};
 
@@ -7,14 +9,14 @@ async fn an_epoch_only_rises() {
     let world = World::new().await;
     let raise = async |epoch| {
         let raised = world.database.transaction(world.organization, "test", async |conn| {
-            conn.agents().raise_epoch(world.agent, epoch).await
+            conn.agents().raise_epoch(world.agent, Leader { epoch, term: None }).await
         });
         raised.await.expect("works")
     };
-    assert_eq!(raise(3).await, Epoch::Current);
-    assert_eq!(raise(3).await, Epoch::Current);
+    assert_eq!(raise(3).await, Epoch::Current(Standing::default()));
+    assert_eq!(raise(3).await, Epoch::Current(Standing::default()));
     assert_eq!(raise(2).await, Epoch::Stale { current: 3 });
-    assert_eq!(raise(4).await, Epoch::Current);
+    assert_eq!(raise(4).await, Epoch::Current(Standing::default()));
 }
 
 #[tokio::test]
@@ -29,7 +31,7 @@ async fn an_epoch_that_is_known_writes_nothing() {
         world
             .database
             .transaction(world.organization, "test", async |conn| {
-                conn.agents().raise_epoch(world.agent, 1).await
+                conn.agents().raise_epoch(world.agent, Leader { epoch: 1, term: None }).await
             })
             .await
             .expect("works");
@@ -45,16 +47,73 @@ async fn reports_are_taken_in_their_order_once() {
     let world = World::new().await;
     let advance = async |epoch, sequence| {
         let advanced = world.database.transaction(world.organization, "test", async |conn| {
-            conn.agents().advance(world.agent, epoch, sequence).await
+            conn.agents().advance(world.agent, Leader { epoch, term: None }, sequence).await
         });
         advanced.await.expect("works")
     };
-    assert_eq!(advance(1, 5).await, Order::Newest);
-    assert_eq!(advance(1, 5).await, Order::Repeated);
-    assert_eq!(advance(1, 4).await, Order::Repeated);
-    assert_eq!(advance(1, 6).await, Order::Newest);
-    assert_eq!(advance(2, 1).await, Order::Newest);
+    assert_eq!(advance(1, 5).await, Order::Newest(Standing::default()));
+    assert_eq!(advance(1, 5).await, Order::Repeated(Standing::default()));
+    assert_eq!(advance(1, 4).await, Order::Repeated(Standing::default()));
+    assert_eq!(advance(1, 6).await, Order::Newest(Standing::default()));
+    assert_eq!(advance(2, 1).await, Order::Newest(Standing::default()));
     assert_eq!(advance(1, 7).await, Order::Stale { current: 2 });
+}
+
+#[tokio::test]
+async fn an_epoch_belongs_to_the_term_that_was_heard_first_in_it() {
+    let world = World::new().await;
+    let (first, second) = (Some(TermId::random()), Some(TermId::random()));
+    let raise = async |epoch, term| {
+        let raised = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().raise_epoch(world.agent, Leader { epoch, term }).await
+        });
+        raised.await.expect("works")
+    };
+    let advance = async |epoch, term, sequence| {
+        let advanced = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().advance(world.agent, Leader { epoch, term }, sequence).await
+        });
+        advanced.await.expect("works")
+    };
+    assert_eq!(advance(3, first, 5).await, Order::Newest(Standing::default()));
+    assert_eq!(raise(3, first).await, Epoch::Current(Standing::default()));
+    // Whatever its sequence is: it counts its own messages.
+    for other in [second, None] {
+        assert_eq!(raise(3, other).await, Epoch::Stale { current: 3 });
+        assert_eq!(advance(3, other, 1).await, Order::Stale { current: 3 });
+        assert_eq!(advance(3, other, 99).await, Order::Stale { current: 3 });
+    }
+    assert_eq!(advance(3, first, 6).await, Order::Newest(Standing::default()));
+    assert_eq!(advance(4, second, 1).await, Order::Newest(Standing::default()));
+    assert_eq!(advance(3, first, 7).await, Order::Stale { current: 4 });
+    // An agent of the version before names no term; that is a term too.
+    assert_eq!(advance(5, None, 1).await, Order::Newest(Standing::default()));
+    assert_eq!(advance(5, None, 1).await, Order::Repeated(Standing::default()));
+    assert_eq!(advance(5, first, 2).await, Order::Stale { current: 5 });
+}
+
+#[tokio::test]
+async fn what_is_on_record_comes_with_every_message() {
+    let world = World::new().await;
+    let loss = SuspectedLoss {
+        since: after(3),
+        missing: 7,
+        applied: 9,
+        needs_confirmation: false,
+        fingerprint: uuid::Uuid::from_u128(4),
+    };
+    let standing = Standing { loss: Some(loss), full_wanted: true };
+    let (leader, agent) = (Leader { epoch: 1, term: None }, world.agent);
+    let results = world.database.transaction(world.organization, "test", async |conn| {
+        conn.agents().set_standing(agent, &standing).await?;
+        let moved = conn.agents().advance(agent, leader, 1).await?;
+        let repeated = conn.agents().advance(agent, leader, 1).await?;
+        Ok::<_, DbError>((moved, repeated, conn.agents().standing(agent).await?))
+    });
+    let (moved, repeated, locked) = results.await.expect("works");
+    assert_eq!(moved, Order::Newest(standing.clone()));
+    assert_eq!(repeated, Order::Repeated(standing.clone()));
+    assert_eq!(locked, standing);
 }
 
 #[tokio::test]

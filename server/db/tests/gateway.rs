@@ -2,7 +2,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use berth_db::{Database, DatabaseConfig, DbError, DbErrorKind, OperationSample, Outcome, PageRequest};
+use berth_db::{
+    Database, DatabaseConfig, DbError, DbErrorKind, Leader, OperationSample, Outcome, PageRequest,
+};
 use berth_schema::OrganizationId;
 
 use crate::support::{World, after, client, migrated_database, new_agent, new_token, start};
@@ -133,11 +135,13 @@ async fn two_that_block_each_other_both_succeed_in_the_end() {
     let first_try = [AtomicU32::new(0), AtomicU32::new(0)];
     let lock_both = async |one, two, tries: &AtomicU32| {
         let locked = database.transaction(world.organization, "meet", async |conn| {
-            conn.agents().advance(one, 1, i64::from(tries.load(Ordering::Relaxed)) * 2 + 1).await?;
+            let leader = |epoch| Leader { epoch, term: None };
+            let sequence = i64::from(tries.load(Ordering::Relaxed)) * 2 + 1;
+            conn.agents().advance(one, leader(1), sequence).await?;
             if tries.fetch_add(1, Ordering::Relaxed) == 0 {
                 meeting.wait().await;
             }
-            conn.agents().advance(two, 2, 1).await?;
+            conn.agents().advance(two, leader(2), 1).await?;
             Ok::<_, DbError>(())
         });
         locked.await

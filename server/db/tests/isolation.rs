@@ -51,6 +51,8 @@ async fn fill(world: &World) {
                 decode(repeat('00', 32), 'hex'), decode(repeat('00', 48), 'hex'), decode(repeat('00', 32), 'hex'), now());
              INSERT INTO workspace_variables VALUES ('{organization}', '{agent}', '{workspace}', 'file', 'name', '{token}',
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'));
+             INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
+             INSERT INTO orphans VALUES ('{organization}', '{agent}', '{token}', 'stranger', 'ws-stranger', now());
              INSERT INTO agent_sealing_keys VALUES ('{organization}', '{agent}', decode(repeat('00', 32), 'hex'), now());
              INSERT INTO idempotency_keys VALUES ('{organization}', '{token}', 'key', decode(repeat('00', 32), 'hex'),
                 'workspace', '{workspace}', now());"

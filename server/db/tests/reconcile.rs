@@ -252,31 +252,48 @@ async fn a_partial_round_holds_what_is_reported_and_what_is_pending_once() {
 }
 
 #[tokio::test]
-async fn a_full_round_walks_through_the_living_in_pages() {
+async fn what_should_be_in_the_cluster_is_what_was_proven_and_is_not_to_go() {
     let world = World::new().await;
     let mut ids = Vec::new();
-    for number in 0..5 {
+    for number in 0..4 {
         ids.push(world.create_workspace(&format!("w{number}")).await);
     }
-    let gone = ids.remove(0);
-    want(&world, gone, DesiredState::Terminated).await;
-    report(&world, 1, 1, &[update(gone, 2, ActualState::Terminated)]).await;
-    ids.sort();
-    let mut seen = Vec::new();
-    let mut page = AgentPage::first(3);
-    loop {
-        let rows = world
-            .database
-            .read(world.organization, "test", async |conn| {
-                conn.workspaces().for_full_reconcile(world.agent, &page).await
-            })
-            .await
-            .expect("works");
-        let Some(last) = rows.last() else { break };
-        page.after = Some(last.id);
-        seen.extend(rows.iter().map(|row| row.id));
+    let [there, doomed, gone, _new] = ids[..] else { panic!("four") };
+    report(&world, 1, 1, &[there, doomed, gone].map(|id| update(id, 1, ActualState::Running))).await;
+    want(&world, doomed, DesiredState::Terminated).await;
+    report(&world, 1, 2, &[update(gone, 0, ActualState::Unknown)]).await;
+    let applied = world
+        .database
+        .read(world.organization, "test", async |conn| conn.workspaces().applied(world.agent).await);
+    assert_eq!(applied.await.expect("works"), [there]);
+}
+
+#[tokio::test]
+async fn a_confirmed_loss_makes_what_is_suspected_pending_and_nothing_else() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        ids.push(world.create_workspace(&format!("w{number}")).await);
     }
-    assert_eq!(seen, ids);
+    let [lost, doomed, other] = ids[..] else { panic!("three") };
+    let because_of = |word: &str| StateReason { reason: word.to_owned(), message: "many".to_owned() };
+    let because =
+        |id, reason| WorkspaceUpdate { reason: Some(reason), ..update(id, 1, ActualState::Unknown) };
+    let suspected = [because(lost, because_of("Suspected")), because(doomed, because_of("Suspected"))];
+    report(&world, 1, 1, &suspected).await;
+    report(&world, 1, 2, &[because(other, because_of("Unschedulable"))]).await;
+    want(&world, doomed, DesiredState::Terminated).await;
+    let gone = because_of("NotInCluster");
+    let confirmed = world.database.transaction(world.organization, "test", async |conn| {
+        conn.workspaces().confirm_loss(world.agent, "Suspected", &gone).await
+    });
+    assert_eq!(confirmed.await.expect("works"), 1);
+    let row = world.workspace(lost).await.workspace;
+    assert_eq!((row.applied_generation, row.reason), (Generation(0), Some(gone)));
+    assert_eq!(world.workspace(other).await.workspace.applied_generation, Generation(1));
+    let mut expected = [lost, doomed];
+    expected.sort();
+    assert_eq!(pending(&world).await, expected);
 }
 
 #[tokio::test]

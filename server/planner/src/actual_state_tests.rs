@@ -167,6 +167,35 @@ fn an_unavailable_condition_without_a_reason_is_unknown() {
 }
 
 #[test]
+fn an_available_condition_that_names_no_reason_is_unknown() {
+    let mut info = deployment(1, 1, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
+    status(&mut info).conditions[1].reason = None;
+    assert_eq!(state(&info), ActualState::Unknown);
+}
+
+#[test]
+fn a_stale_status_wins_over_what_it_says_of_the_older_spec() {
+    for progressing in ["ProgressDeadlineExceeded", "ReplicaSetUpdated"] {
+        let mut info = deployment(0, 0, progressing, None);
+        status(&mut info).observed_generation = Some(2);
+        assert_eq!(state(&info), ActualState::Stopping, "{progressing}");
+    }
+}
+
+#[test]
+fn an_exceeded_deadline_wins_over_what_is_available() {
+    let info = deployment(1, 1, "ProgressDeadlineExceeded", Some("MinimumReplicasAvailable"));
+    assert_eq!(state(&info), ActualState::Failed);
+}
+
+#[test]
+fn one_available_and_one_unavailable_is_not_running() {
+    let mut info = deployment(1, 1, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
+    status(&mut info).unavailable_replicas = Some(1);
+    assert_eq!(state(&info), ActualState::Unknown);
+}
+
+#[test]
 fn nothing_wanted_and_nothing_there_is_stopped() {
     let info = deployment(0, 0, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
     assert_eq!(actual_state(&info), (ActualState::Stopped, None));

@@ -7,13 +7,18 @@ pub mod actual_state;
 pub mod config;
 pub mod intent;
 pub mod lifecycle;
+mod loss;
 pub mod model;
 pub mod objects;
+mod orphans;
 mod reconcile;
 pub mod why;
 
 pub use config::AgentConfig;
+pub use loss::{LOSS_SUSPECTED, census, is_complete};
 pub use model::{
-    Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace, WorkspaceUpdate,
+    Brake, Cause, Census, Explanation, IntentChange, OrphanChanges, OrphanRecord, Plan, PlannedDirective,
+    Snapshot, Workspace, WorkspaceUpdate,
 };
-pub use reconcile::reconcile;
+pub use orphans::{OrphanRule, concerns_orphans};
+pub use reconcile::{reconcile, remade};

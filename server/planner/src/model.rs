@@ -1,12 +1,17 @@
 //! What the planner is given and what it answers. All of it is plain data: the caller loads it, the caller stores it.
 
+use std::collections::BTreeSet;
+
 use crate::config::AgentConfig;
-use berth_schema::api::StateReason;
+use berth_schema::api::{StateReason, SuspectedLoss};
 use berth_schema::reconcile::{Orphan, WorkspaceDirective};
 use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
     WorkspaceName, WorkspaceSpec,
 };
+use jiff::Timestamp;
+
+use crate::orphans::OrphanRule;
 
 /// One workspace as the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,30 +31,105 @@ pub struct Workspace {
     pub spec: WorkspaceSpec,
 }
 
-/// What the database says of one agent's workspaces at one moment.
-///
-/// Full: every workspace that is not Terminated in both states. Partial: those with something to do. Either way also each
-/// one that the request reports and that is this agent's, finished ones included.
+/// What the database says of one agent's workspaces at one moment: each one that the request reports and that is this
+/// agent's, finished ones included, those with something to do, and those that are missing.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub organization_id: OrganizationId,
     pub agent_id: AgentId,
     pub config: AgentConfig,
     pub workspaces: Vec<Workspace>,
+    /// For a complete report.
+    pub census: Option<Census>,
+    /// What was suspected before.
+    pub loss: Option<SuspectedLoss>,
+    /// An administrator wants a full report.
+    pub full_wanted: bool,
+    pub brake: Brake,
+    /// What is on record of this agent's orphans, when the message concerns any.
+    pub orphans: Vec<OrphanRecord>,
+    pub orphan_rule: OrphanRule,
+}
+
+/// Something that the agent has and the server does not know, as it is on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrphanRecord {
+    pub workspace_id: WorkspaceId,
+    pub first_seen_at: Timestamp,
+    /// An administrator allowed its removal.
+    pub removal_allowed: bool,
+}
+
+/// What is to be put on record of orphans. Only changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrphanChanges {
+    pub seen: Vec<Orphan>,
+    pub gone: Vec<WorkspaceId>,
+}
+
+impl Snapshot {
+    /// For a message that is no complete report, with nothing on record beside the workspaces.
+    pub fn new(
+        organization_id: OrganizationId,
+        agent_id: AgentId,
+        config: AgentConfig,
+        workspaces: Vec<Workspace>,
+    ) -> Self {
+        Self {
+            organization_id,
+            agent_id,
+            config,
+            workspaces,
+            census: None,
+            loss: None,
+            full_wanted: false,
+            brake: Brake::default(),
+            orphans: vec![],
+            orphan_rule: OrphanRule::default(),
+        }
+    }
+}
+
+/// A complete report compared with what was proven before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// How many workspaces should be in the cluster.
+    pub applied: usize,
+    /// Those of them that are not.
+    pub missing: BTreeSet<WorkspaceId>,
+}
+
+/// How many workspaces may be missing at once without a second look: more than `count` and more than `percent` of those
+/// that should be there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brake {
+    pub count: usize,
+    pub percent: usize,
+}
+
+impl Default for Brake {
+    fn default() -> Self {
+        Self { count: 5, percent: 20 }
+    }
 }
 
 /// What the caller shall store, answer and log.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     /// Only rows that change.
     pub updates: Vec<WorkspaceUpdate>,
     pub directives: Vec<PlannedDirective>,
     pub orphans: Vec<Orphan>,
+    pub orphan_changes: OrphanChanges,
     /// Why each workspace with a directive got it, and what it waits for.
     pub report: Vec<Explanation>,
     /// Whether the answer says anything that the agent does not hold already. When not, the caller may hold it back for
     /// as long as the agent said that it would wait.
     pub has_news: bool,
+    /// The loss that is suspected from now on.
+    pub loss: Option<SuspectedLoss>,
+    /// The agent shall list its cluster anew and report everything.
+    pub full_reconcile_requested: bool,
 }
 
 /// New values of one row. It is stored only if the row's generation is still `seen_generation` or the change leaves

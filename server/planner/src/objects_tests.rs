@@ -28,12 +28,12 @@ fn rendered(spec: WorkspaceSpec, config: AgentConfig, desired_state: DesiredStat
         reported: None,
         spec,
     };
-    let snapshot = Snapshot {
-        organization_id: OrganizationId::from(Uuid::from_u128(1)),
-        agent_id: AgentId::from(Uuid::from_u128(2)),
+    let snapshot = Snapshot::new(
+        OrganizationId::from(Uuid::from_u128(1)),
+        AgentId::from(Uuid::from_u128(2)),
         config,
-        workspaces: vec![],
-    };
+        vec![],
+    );
     render(&snapshot, &workspace)
 }
 

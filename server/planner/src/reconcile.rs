@@ -5,50 +5,80 @@
 
 use std::collections::{HashMap, HashSet};
 
-use berth_schema::api::StateReason;
+use berth_schema::api::{StateReason, SuspectedLoss};
 use berth_schema::reconcile::{
-    Action, Orphan, OrphanVerdict, ReconcileRequest, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
+    Action, MAX_WORKSPACES, ReconcileRequest, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
 use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId};
 use jiff::Timestamp;
 
 use crate::actual_state::{actual_state, proves_scaled_down};
+use crate::loss::{self, LOSS_SUSPECTED};
 use crate::model::{
     Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace, WorkspaceUpdate,
 };
-use crate::objects;
+use crate::{objects, orphans};
 
-/// Decides what to store and what to answer.
-///
-/// `_now` is here for the rules that count time (lifecycle, grace of orphans); no other clock is looked at.
-pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, _now: Timestamp) -> Plan {
+/// The most missing workspaces that one answer makes again; the others are pending from now on and come with the next.
+const MAX_REMADE: usize = MAX_WORKSPACES;
+
+/// The reason of a workspace that is to be made again; `message` says who found that it is gone.
+pub fn remade(message: &str) -> StateReason {
+    StateReason { reason: "NotInCluster".to_owned(), message: message.to_owned() }
+}
+
+/// Decides what to store and what to answer. `now` counts how long a loss is suspected and an
+/// orphan is known; no other clock is looked at.
+pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp) -> Plan {
     // 1. What was reported, by workspace. The last of two reports in one message wins.
     let infos: HashMap<WorkspaceId, &WorkspaceAgentInfo> =
         request.workspace_agent_infos.iter().map(|info| (info.workspace_id, info)).collect();
     let received: HashSet<(WorkspaceId, Generation)> =
         request.received.iter().map(|received| (received.workspace_id, received.generation)).collect();
-    let mut plan =
-        Plan { updates: vec![], directives: vec![], orphans: vec![], report: vec![], has_news: false };
+    let mut plan = Plan { loss: loss_after(snapshot, request, now), ..Plan::default() };
+    plan.full_reconcile_requested = wants_full(snapshot, request, plan.loss.as_ref());
+    let mut missing = 0;
 
     for workspace in &snapshot.workspaces {
         // 2. What is there. 3. What shall be.
-        let observation = observe(workspace, infos.get(&workspace.id).copied(), request);
+        let info = infos.get(&workspace.id).copied();
+        let observation = observe(workspace, info, snapshot, plan.loss.as_ref(), request);
         let next = advance(workspace, &observation);
-        // 4. What the agent has to do about it.
-        let Some((cause, directive)) = direct(snapshot, &next, &observation, request.update_type) else {
-            plan.updates.extend(update(workspace, &next));
-            continue;
-        };
-        // 5. What is stored, answered and explained.
         plan.updates.extend(update(workspace, &next));
+        missing += usize::from(observation.missing.is_some());
+        // 4. What the agent has to do about it.
+        let directive = direct(snapshot, &next, &observation);
+        let later = observation.missing.is_some() && missing > MAX_REMADE;
+        let Some((cause, directive)) = directive.filter(|_| !later) else { continue };
+        // 5. What is answered and explained.
         plan.has_news |= observation.reported || !received.contains(&(next.id, next.generation));
         plan.report.push(Explanation { workspace_id: next.id, cause });
         plan.directives.push(directive);
     }
     // 6. What nobody asked for.
-    plan.orphans = orphans(snapshot, request);
+    (plan.orphans, plan.orphan_changes) = orphans::judge(snapshot, request, now);
     plan.has_news |= !plan.orphans.is_empty() || request.update_type == UpdateType::Full;
+    // An agent of the version before would not understand, and ask again at once.
+    plan.has_news |= plan.full_reconcile_requested && snapshot.full_wanted && request.term.is_some();
     plan
+}
+
+fn loss_after(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp) -> Option<SuspectedLoss> {
+    let before = snapshot.loss.as_ref();
+    match &snapshot.census {
+        Some(census) => loss::suspected(snapshot.brake, census, before, request, now),
+        None => before.copied(),
+    }
+}
+
+fn wants_full(snapshot: &Snapshot, request: &ReconcileRequest, loss: Option<&SuspectedLoss>) -> bool {
+    let doubted = loss.is_some_and(|loss| !loss.needs_confirmation);
+    match (request.update_type, &snapshot.census) {
+        (UpdateType::Partial, _) => doubted || snapshot.full_wanted,
+        (UpdateType::Full, Some(_)) => doubted,
+        // The pages that follow are on their way.
+        (UpdateType::Full, None) => false,
+    }
 }
 
 /// What the message says of one workspace.
@@ -58,22 +88,30 @@ struct Observation<'a> {
     /// The message holds a report of it, so the answer has to acknowledge it.
     reported: bool,
     /// A complete list of what the agent has does not hold it.
-    missing: bool,
+    missing: Option<Missing>,
+}
+
+enum Missing {
+    /// It is to be made again.
+    Believed,
+    /// Too many are missing at once.
+    Doubted(StateReason),
 }
 
 fn observe<'a>(
     workspace: &Workspace,
     info: Option<&'a WorkspaceAgentInfo>,
+    snapshot: &Snapshot,
+    loss: Option<&SuspectedLoss>,
     request: &ReconcileRequest,
 ) -> Observation<'a> {
     let outdated = workspace.reported.is_some_and(|stored| stored > (request.epoch, request.sequence));
-    // Pages of a long list say nothing about what other pages hold.
-    let complete = request.update_type == UpdateType::Full
-        && request.page.is_none_or(|page| page.number == 0 && page.last);
+    let missing = snapshot.census.as_ref().is_some_and(|census| census.missing.contains(&workspace.id));
+    let judged = || loss.map_or(Missing::Believed, |loss| Missing::Doubted(loss::reason(loss)));
     Observation {
         info: info.filter(|_| !outdated),
         reported: info.is_some(),
-        missing: complete && info.is_none() && !outdated,
+        missing: (missing && info.is_none() && !outdated).then(judged),
     }
 }
 
@@ -90,14 +128,16 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         next.applied_generation = proven(workspace, info);
         next.deployment_resource_version =
             info.latest_k8s_deployment_info.as_ref().map(|deployment| deployment.resource_version.clone());
-    } else if observation.missing && workspace.applied_generation > Generation::default() {
+    } else if let Some(missing) = &observation.missing {
         next.actual_state = ActualState::Unknown;
-        next.reason = Some(StateReason {
-            reason: "NotInCluster".to_owned(),
-            message: "the agent's full report does not hold this workspace".to_owned(),
-        });
-        next.applied_generation = Generation::default();
-        next.deployment_resource_version = None;
+        match missing {
+            Missing::Doubted(reason) => next.reason = Some(reason.clone()),
+            Missing::Believed => {
+                next.reason = Some(remade("the agent's full report does not hold this workspace"));
+                next.applied_generation = Generation::default();
+                next.deployment_resource_version = None;
+            }
+        }
     }
     // Terminated is reached on purpose only: a namespace that somebody deleted is to be made again.
     if next.actual_state == ActualState::Terminated && next.desired_state != DesiredState::Terminated {
@@ -130,6 +170,11 @@ fn restart_is_half_way(next: &Workspace, observation: &Observation<'_>) -> bool 
         && (next.actual_state == ActualState::Stopped || observation.info.is_some_and(proves_scaled_down))
 }
 
+/// Its loss is suspected: whatever users want of it meanwhile, it would get an empty volume.
+fn is_held(workspace: &Workspace) -> bool {
+    workspace.reason.as_ref().is_some_and(|reason| reason.reason == LOSS_SUSPECTED)
+}
+
 fn is_finished(workspace: &Workspace) -> bool {
     workspace.desired_state == DesiredState::Terminated && workspace.actual_state == ActualState::Terminated
 }
@@ -139,7 +184,6 @@ fn direct(
     snapshot: &Snapshot,
     next: &Workspace,
     observation: &Observation<'_>,
-    update_type: UpdateType,
 ) -> Option<(Cause, PlannedDirective)> {
     let terminate = next.desired_state == DesiredState::Terminated;
     let gone = observation.info.is_some_and(|info| actual_state(info).0 == ActualState::Terminated);
@@ -153,9 +197,9 @@ fn direct(
         if gone { Cause::Acknowledged } else { Cause::Resurrected }
     } else if terminate {
         Cause::NotYetGone
-    } else if observation.missing
-        && next.reason.as_ref().is_some_and(|reason| reason.reason == "NotInCluster")
-    {
+    } else if is_held(next) && observation.info.is_none() {
+        return None;
+    } else if matches!(observation.missing, Some(Missing::Believed)) {
         Cause::MissingInCluster
     } else if next.applied_generation == Generation::default() {
         Cause::NeverApplied
@@ -163,7 +207,7 @@ fn direct(
         Cause::GenerationBehind
     } else if variables_missing && runs {
         Cause::VariablesMissing
-    } else if observation.reported || update_type == UpdateType::Full {
+    } else if observation.reported {
         Cause::Acknowledged
     } else {
         return None;
@@ -209,22 +253,6 @@ fn update(before: &Workspace, next: &Workspace) -> Option<WorkspaceUpdate> {
         deployment_resource_version: next.deployment_resource_version.clone(),
         intent,
     })
-}
-
-/// What was reported and is not in this agent's part of the database. Nothing is deleted on that ground alone.
-fn orphans(snapshot: &Snapshot, request: &ReconcileRequest) -> Vec<Orphan> {
-    let known: HashSet<WorkspaceId> = snapshot.workspaces.iter().map(|workspace| workspace.id).collect();
-    request
-        .workspace_agent_infos
-        .iter()
-        .filter(|info| !known.contains(&info.workspace_id))
-        .map(|info| Orphan {
-            workspace_id: info.workspace_id,
-            name: info.name.clone(),
-            namespace: info.namespace.clone(),
-            verdict: OrphanVerdict::Keep,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use berth_schema::reconcile::{
     Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, OrphanVerdict,
     Page, Received, ReconcileRequest, TerminationProgress, UpdateType, WorkspaceAgentInfo,
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 
 use super::reconcile;
 use crate::config::AgentConfig;
+use crate::loss::{census, is_complete};
 use crate::model::{Cause, Plan, Snapshot, Workspace};
 
 fn workspace(desired_state: DesiredState) -> Workspace {
@@ -90,21 +93,29 @@ fn request(update_type: UpdateType, infos: Vec<WorkspaceAgentInfo>) -> Reconcile
         update_type,
         epoch: 1,
         sequence: 2,
-        wait_seconds: 0,
         workspace_agent_infos: infos,
-        received: vec![],
         page: (update_type == UpdateType::Full).then_some(Page { number: 0, last: true }),
+        ..ReconcileRequest::default()
     }
 }
 
+fn snapshot(workspaces: Vec<Workspace>) -> Snapshot {
+    Snapshot::new(OrganizationId::random(), AgentId::random(), AgentConfig::default(), workspaces)
+}
+
+/// As the caller asks: what should be in the cluster is looked for in a complete report.
 fn plan(workspaces: Vec<Workspace>, request: &ReconcileRequest) -> Plan {
-    let snapshot = Snapshot {
-        organization_id: OrganizationId::random(),
-        agent_id: AgentId::random(),
-        config: AgentConfig::default(),
-        workspaces,
-    };
-    reconcile(&snapshot, request, Timestamp::UNIX_EPOCH)
+    let applied = applied(&workspaces);
+    let census = is_complete(request).then(|| census(request, &applied));
+    reconcile(&Snapshot { census, ..snapshot(workspaces) }, request, Timestamp::UNIX_EPOCH)
+}
+
+fn applied(workspaces: &[Workspace]) -> Vec<WorkspaceId> {
+    let there = workspaces.iter().filter(|workspace| {
+        workspace.applied_generation > Generation::default()
+            && workspace.desired_state != DesiredState::Terminated
+    });
+    there.map(|workspace| workspace.id).collect()
 }
 
 fn partial(workspace: &Workspace, infos: Vec<WorkspaceAgentInfo>) -> Plan {
@@ -287,12 +298,31 @@ fn what_a_full_report_lacks_is_sent_again_and_not_taken_for_terminated() {
 
 #[test]
 fn one_page_of_many_says_nothing_about_the_others() {
-    let workspace = running(3);
     let mut request = request(UpdateType::Full, vec![]);
-    request.page = Some(Page { number: 0, last: false });
-    let plan = plan(vec![workspace], &request);
-    assert!(plan.updates.is_empty());
-    assert_eq!(plan.directives[0].directive.action, Action::None);
+    let mut pages = vec![Page { number: 0, last: false }];
+    // From an agent of the version before, which does not tell what the other pages held.
+    pages.push(Page { number: 2, last: true });
+    for page in pages {
+        request.page = Some(page);
+        let plan = plan(vec![running(3)], &request);
+        assert!(plan.updates.is_empty() && plan.directives.is_empty(), "{page:?}");
+    }
+}
+
+#[test]
+fn the_last_page_tells_what_is_missing_from_all_of_them() {
+    let (here, gone, reported) = (running(3), running(3), running(3));
+    let mut request = request(UpdateType::Full, vec![info(&reported, 3, 1)]);
+    request.page = Some(Page { number: 1, last: true });
+    request.present = vec![here.id];
+    let (gone_id, reported_id) = (gone.id, reported.id);
+    let plan = plan(vec![here, gone, reported], &request);
+    let told: BTreeMap<_, _> = plan
+        .directives
+        .iter()
+        .map(|planned| (planned.directive.workspace_id, planned.directive.action))
+        .collect();
+    assert_eq!(told, BTreeMap::from([(gone_id, Action::Create), (reported_id, Action::None)]));
 }
 
 #[test]
@@ -334,12 +364,7 @@ fn nothing_new_is_no_news() {
 
 #[test]
 fn equal_input_gives_equal_bytes() {
-    let snapshot = Snapshot {
-        organization_id: OrganizationId::random(),
-        agent_id: AgentId::random(),
-        config: AgentConfig::default(),
-        workspaces: vec![workspace(DesiredState::Running)],
-    };
+    let snapshot = snapshot(vec![workspace(DesiredState::Running)]);
     let bytes = || {
         let plan = reconcile(&snapshot, &request(UpdateType::Partial, vec![]), Timestamp::UNIX_EPOCH);
         serde_json::to_string(&plan.directives[0].directive).expect("JSON")

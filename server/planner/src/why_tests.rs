@@ -60,12 +60,9 @@ impl Case {
     }
 
     fn cause(&self) -> Option<Cause> {
-        let snapshot = Snapshot {
-            organization_id: OrganizationId::random(),
-            agent_id: AgentId::random(),
-            config: AgentConfig::default(),
-            workspaces: vec![self.workspace.clone()],
-        };
+        let (organization, agent) = (OrganizationId::random(), AgentId::random());
+        let workspaces = vec![self.workspace.clone()];
+        let snapshot = Snapshot::new(organization, agent, AgentConfig::default(), workspaces);
         standing_cause(&snapshot, self.now)
     }
 

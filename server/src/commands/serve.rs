@@ -69,9 +69,8 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     if let Some(token) = first {
         show(&token, options)?;
     }
-    let settings = options.intervals.clone().into();
-    let defaults = options.agents.configuration()?;
-    let context = Context { settings, ..Context::new(database, keys, defaults) };
+    let context = Context::new(database, keys, options.agents.configuration()?);
+    let context = context.speaking((&options.protocol).into());
     let events = berth_db::listen(url)?;
     serve::start(&context, &options.http, events, lifecycle::queue(url)?)
 }

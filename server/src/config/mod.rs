@@ -3,16 +3,16 @@
 mod agents;
 mod database;
 mod http;
-mod intervals;
 mod keys;
 mod logging;
+mod protocol;
 
 pub use agents::AgentDefaults;
 pub use database::DatabaseOptions;
 pub use http::{HttpOptions, Limits};
-pub use intervals::Intervals;
 pub use keys::KeyOptions;
 pub use logging::{LogFormat, LoggingOptions};
+pub use protocol::{Protocol, ProtocolOptions};
 
 use std::path::PathBuf;
 
@@ -78,7 +78,7 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub agents: AgentDefaults,
     #[command(flatten)]
-    pub intervals: Intervals,
+    pub protocol: ProtocolOptions,
     #[command(flatten)]
     pub logging: LoggingOptions,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_schema::Generation;
-use berth_schema::api::{Agent, CreateAgent, Paged};
+use berth_schema::api::{Agent, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged};
 use berth_schema::configuration::{ConfigurationView, UniqueKeys};
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
 use crate::services::configuration::Change;
 use crate::services::idempotency::Creation;
-use crate::services::{agents, configuration, paging};
+use crate::services::{agents, configuration, orphans, paging};
 use crate::{Context, Error};
 
 /// The names in the path; the organisation was checked with the identity.
@@ -71,6 +71,38 @@ pub(crate) async fn revoke(
     path: web::Path<Path>,
 ) -> Result<web::Json<Agent>, Error> {
     agents::revoke(&context, &who, &path.agent).await.map(web::Json)
+}
+
+pub(crate) async fn confirm_loss(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: confirmed }: As<Administrator, Json<ConfirmLoss>>,
+) -> Result<web::Json<LossConfirmed>, Error> {
+    agents::confirm_loss(&context, &who, &path.agent, &confirmed.value).await.map(web::Json)
+}
+
+pub(crate) async fn orphans(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<web::Json<Orphans>, Error> {
+    orphans::list(&context, &who, &path.agent).await.map(web::Json)
+}
+
+/// The names in the path of one orphan.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OrphanPath {
+    agent: String,
+    orphan: String,
+}
+
+pub(crate) async fn remove_orphan(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<OrphanPath>,
+) -> Result<web::Json<Orphan>, Error> {
+    let orphan = path.orphan.parse().map_err(|_| Error::NotFound("orphan"))?;
+    orphans::remove(&context, &who, &path.agent, orphan).await.map(web::Json)
 }
 
 pub(crate) async fn get_configuration(

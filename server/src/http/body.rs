@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::{Decompress, Payload};
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::time::Instant;
@@ -16,6 +17,10 @@ use tokio::time::Instant;
 use super::wording::field_error;
 use crate::Error;
 use crate::config::Limits;
+
+/// What is decompressed at once. Deflate makes at most 1,032 bytes of one, so that no more than 2 MiB exist before they are
+/// counted.
+const PIECE: usize = 2 * 1024;
 
 /// What a body is granted for each step of its size.
 pub(super) const STEP: usize = 64 * 1024;
@@ -78,7 +83,8 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
     if declared_length(request).is_some_and(|length| length > limits.body_bytes) {
         return Err(Error::BodyTooLarge { limit: limits.body_bytes });
     }
-    let mut stream = Decompress::from_headers(payload, request.headers());
+    let pieces = Box::pin(payload.flat_map(|chunk| stream::iter(pieces(chunk))));
+    let mut stream = Decompress::from_headers(pieces, request.headers());
     let started = Instant::now();
     let mut body = BytesMut::new();
     loop {
@@ -96,6 +102,16 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
             return Err(Error::BodyTooLarge { limit: limits.body_bytes });
         }
         body.extend_from_slice(&chunk);
+    }
+}
+
+fn pieces(chunk: Result<Bytes, PayloadError>) -> Vec<Result<Bytes, PayloadError>> {
+    match chunk {
+        Ok(chunk) if chunk.len() > PIECE => (0..chunk.len())
+            .step_by(PIECE)
+            .map(|at| Ok(chunk.slice(at..chunk.len().min(at + PIECE))))
+            .collect(),
+        chunk => vec![chunk],
     }
 }
 
@@ -126,6 +142,15 @@ mod tests {
 
     fn refused(body: &str) -> Error {
         parse::<CreateAgent>(body.as_bytes()).expect_err("not an agent")
+    }
+
+    #[test]
+    fn a_chunk_is_decompressed_piece_by_piece() {
+        let chunk = Bytes::from(vec![7; 5 * PIECE + 1]);
+        let cut: Vec<Bytes> =
+            pieces(Ok(chunk.clone())).into_iter().map(|piece| piece.expect("bytes")).collect();
+        assert!(cut.len() == 6 && cut.iter().all(|piece| piece.len() <= PIECE));
+        assert_eq!(cut.concat(), chunk);
     }
 
     #[test]

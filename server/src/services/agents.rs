@@ -2,9 +2,10 @@
 
 use berth_db::{
     AgentRow, Cursor, NewAgent, OrganizationConn, PageRequest, Registration, ResourceKind, SealingKeyRow,
-    constraints,
+    Standing, constraints,
 };
-use berth_schema::api::{Agent, AgentCreated, Paged, SealingKey};
+use berth_planner::LOSS_SUSPECTED;
+use berth_schema::api::{Agent, AgentCreated, ConfirmLoss, LossConfirmed, Paged, SealingKey};
 use berth_schema::sealing::{PublicKey, RegisteredKey};
 use berth_schema::{AgentId, AgentName};
 use tracing::{info, warn};
@@ -80,11 +81,15 @@ pub async fn list(
 }
 
 pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Agent, Error> {
-    let seen = context
+    let (seen, prerequisites) = context
         .database
-        .read(administrator.organization, "get_agent", async |conn| find(conn, name_or_id).await)
+        .read(administrator.organization, "get_agent", async |conn| {
+            let seen = find(conn, name_or_id).await?;
+            let prerequisites = conn.agent_prerequisites().find(seen.row.id).await?;
+            Ok::<_, Error>((seen, prerequisites))
+        })
         .await?;
-    Ok(show(context, seen))
+    Ok(Agent { prerequisites, ..show(context, seen) })
 }
 
 /// Ends an agent's access. Its workspaces go on running; what is held for it is answered.
@@ -106,6 +111,35 @@ pub async fn revoke(
         .await?;
     info!(agent = %seen.row.id, "agent revoked");
     Ok(show(context, seen))
+}
+
+/// Takes a suspected loss for real: what is missing is made again, with empty volumes.
+pub async fn confirm_loss(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+    confirmed: &ConfirmLoss,
+) -> Result<LossConfirmed, Error> {
+    let (agent, workspaces) = context
+        .database
+        .transaction(administrator.organization, "confirm_loss", async |conn| {
+            let Seen { row, .. } = find(conn, name_or_id).await?;
+            // Locked: a report of the agent comes before or after this, not between.
+            let standing = conn.agents().standing(row.id).await?;
+            let suspected = standing.loss.as_ref().map(|loss| loss.fingerprint);
+            if suspected != Some(confirmed.fingerprint) {
+                let now = "is not of the loss that is suspected now; look at the agent again";
+                return Err(Error::field("fingerprint", now));
+            }
+            let reason = berth_planner::remade("an administrator confirmed that it is lost");
+            let count = conn.workspaces().confirm_loss(row.id, LOSS_SUSPECTED, &reason).await?;
+            conn.agents().set_standing(row.id, &Standing { loss: None, ..standing }).await?;
+            conn.notifications().notify_agent(row.id).await?;
+            Ok((row.id, count))
+        })
+        .await?;
+    info!(%agent, workspaces, by = %administrator.token, "a loss was confirmed");
+    Ok(LossConfirmed { workspaces: u64::try_from(workspaces).unwrap_or(u64::MAX) })
 }
 
 /// Puts a key of the agent into use: what is sealed from now on is sealed to it. A change is for everybody to see, since
@@ -174,6 +208,8 @@ fn show(context: &Context, seen: Seen) -> Agent {
         revoked_at: row.revoked_at,
         last_contact_at: context.contacts.last(row.id),
         workspaces,
+        suspected_loss: row.suspected_loss,
+        prerequisites: None,
         sealing_keys: keys
             .into_iter()
             .map(|key| SealingKey {

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod configuration;
 pub mod idempotency;
 pub mod organizations;
+pub mod orphans;
 pub mod paging;
 pub mod reconcile;
 pub mod tokens;

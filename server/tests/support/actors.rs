@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use berth_schema::api::{AgentCreated, Workspace};
-use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, UpdateType, WorkspaceAgentInfo};
+use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, WorkspaceAgentInfo};
 use berth_schema::variables::VariableBundle;
 use berth_schema::{AccessToken, AgentId, OrganizationId};
 use reqwest::{Client, Method, RequestBuilder};
@@ -178,13 +178,5 @@ impl Agent {
 
 /// A partial message of the first epoch.
 pub(crate) fn message(sequence: i64, infos: Vec<WorkspaceAgentInfo>) -> ReconcileRequest {
-    ReconcileRequest {
-        update_type: UpdateType::Partial,
-        epoch: 1,
-        sequence,
-        wait_seconds: 0,
-        workspace_agent_infos: infos,
-        received: vec![],
-        page: None,
-    }
+    ReconcileRequest { epoch: 1, sequence, workspace_agent_infos: infos, ..ReconcileRequest::default() }
 }

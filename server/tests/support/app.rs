@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use berth_db::{Database, DatabaseConfig, NewToken};
-use berth_schema::{AccessToken, AgentConfiguration, OrganizationId};
-use berth_server::config::{Cli, HttpOptions};
+use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId};
+use berth_server::config::{Cli, HttpOptions, Protocol};
 use berth_server::serve::{self, Running};
 use berth_server::services::{organizations, tokens};
 use berth_server::{Context, clock, lifecycle};
@@ -42,11 +42,25 @@ impl App {
         app.stop().await;
     }
 
+    /// Runs a test against a server that speaks another protocol than the default.
+    pub(crate) async fn run_speaking(protocol: Protocol, test: impl AsyncFnOnce(&Self)) {
+        let arguments = ["berth-server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+        let http = Cli::parse_from(arguments).serve.http;
+        let app = Self::start_speaking(postgres::migrated_database().await, &http, protocol).await;
+        test(&app).await;
+        app.stop().await;
+    }
+
     /// A server on a database that may have another server.
     pub(crate) async fn start(database_url: String, http: &HttpOptions) -> Self {
+        Self::start_speaking(database_url, http, Protocol::default()).await
+    }
+
+    async fn start_speaking(database_url: String, http: &HttpOptions, protocol: Protocol) -> Self {
         let database =
             Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
         let context = Context::new(database, KEY.parse().expect("a key"), AgentConfiguration::built_in());
+        let context = context.speaking(protocol);
         let events = berth_db::listen(&database_url).expect("a URL");
         let running = serve::start(&context, http, events, lifecycle::queue(&database_url).expect("a URL"))
             .expect("the server starts");
@@ -121,6 +135,19 @@ impl App {
             })
             .await
             .expect("it is revoked");
+    }
+
+    /// Changes the database past the server, with every right.
+    pub(crate) async fn execute(&self, statement: &str) {
+        let client = postgres::client(&self.database_url).await;
+        client.batch_execute(statement).await.expect("the statement works");
+    }
+
+    /// The ids that a query gives as text.
+    pub(crate) async fn ids(&self, query: &str) -> Vec<WorkspaceId> {
+        let client = postgres::client(&self.database_url).await;
+        let rows = client.query(query, &[]).await.expect("the query works");
+        rows.iter().map(|row| row.get::<_, &str>(0).parse().expect("an id")).collect()
     }
 
     /// One number that a query of the owner gives.

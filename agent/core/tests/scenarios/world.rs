@@ -17,8 +17,7 @@ use std::time::{Duration, Instant};
 
 use berth_agent_core::{Action, Agent, Identity, Outcome, Prepared, Task};
 use berth_schema::reconcile::{
-    ErrorDetails, ErrorType, Orphan, OrphanVerdict, ReconcileResponse, Settings, WorkspaceAgentInfo,
-    WorkspaceDirective,
+    ErrorDetails, ErrorType, Orphan, OrphanVerdict, ReconcileResponse, WorkspaceAgentInfo, WorkspaceDirective,
 };
 use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
@@ -79,7 +78,11 @@ impl World for Cluster {
 
 impl Cluster {
     pub(crate) fn new() -> Self {
-        let identity = Identity { agent: objects::AGENT, namespace: "berth-agent".to_owned() };
+        let identity = Identity {
+            agent: objects::AGENT,
+            namespace: "berth-agent".to_owned(),
+            proxy_namespace: "berth-proxy".to_owned(),
+        };
         Self {
             agent: Agent::new(identity),
             now: Instant::now(),
@@ -149,8 +152,7 @@ impl Cluster {
         let response = ReconcileResponse {
             workspaces: std::mem::take(&mut self.directives),
             orphans: std::mem::take(&mut self.orphans),
-            settings: Settings::default(),
-            sealing: None,
+            ..ReconcileResponse::default()
         };
         let sealed = response.workspaces.iter().filter(|directive| directive.variables.is_some());
         let variables = sealed.map(|directive| (directive.workspace_id, VariableBundle::default())).collect();

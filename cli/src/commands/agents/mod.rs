@@ -1,9 +1,12 @@
 //! `berth agents …`
 
 mod configuration;
+mod confirm_loss;
 mod create;
 mod get;
 mod list;
+mod orphans;
+mod remove_orphan;
 mod revoke;
 
 use clap::Subcommand;
@@ -35,6 +38,12 @@ pub(crate) enum Command {
     },
     /// Take an agent's token away for good
     Revoke(revoke::Args),
+    /// Say that missing workspaces are lost for good
+    ConfirmLoss(confirm_loss::Args),
+    /// List what an agent has and the server does not know
+    Orphans(orphans::Args),
+    /// Allow that such a workspace is deleted
+    RemoveOrphan(remove_orphan::Args),
 }
 
 pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> {
@@ -44,5 +53,8 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Get(args) => get::run(global, &args).await,
         Command::Configuration { command } => configuration::run(global, command).await,
         Command::Revoke(args) => revoke::run(global, &args).await,
+        Command::ConfirmLoss(args) => confirm_loss::run(global, &args).await,
+        Command::Orphans(args) => orphans::run(global, &args).await,
+        Command::RemoveOrphan(args) => remove_orphan::run(global, &args).await,
     }
 }

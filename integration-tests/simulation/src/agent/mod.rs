@@ -59,7 +59,13 @@ impl AgentProcess {
     /// Starts a process with an empty memory.
     pub fn start(env: &Env, start: Start) -> Rc<Self> {
         let Start { id, name, clock, cluster, network } = start;
-        let identity = Identity { agent: id, namespace: "berth-agent".to_owned() };
+        let identity = Identity {
+            agent: id,
+            namespace: "berth-agent".to_owned(),
+            proxy_namespace: "berth-proxy".to_owned(),
+        };
+        let mut mind = Agent::new(identity);
+        mind.set_workspaces_per_message(env.shape.per_message);
         let process = Rc::new(Self {
             env: Rc::clone(env),
             owner: env.runtime.owner(),
@@ -68,7 +74,7 @@ impl AgentProcess {
             clock,
             cluster,
             network,
-            agent: RefCell::new(Agent::new(identity)),
+            agent: RefCell::new(mind),
             changed: Notify::new(),
             leads: Cell::new(None),
             reached: RefCell::default(),

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use berth_agent_core::{Action, Applied, Backoff, Opened, Outcome, Prepared, Task};
+use berth_agent_core::{Action, Applied, Backoff, Kind, Opened, Outcome, Prepared, Task, Watched, sane};
 use berth_schema::reconcile::{
     ErrorDetails, ErrorType, MAX_WAIT_SECONDS, Orphan, OrphanVerdict, Page, Received, ReconcileRequest,
     ReconcileResponse, Settings, UpdateType, WorkspaceAgentInfo,
 };
 use berth_schema::variables::VariableBundle;
-use berth_schema::{Generation, WorkspaceId};
+use berth_schema::{Generation, TermId, WorkspaceId};
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use super::leader::Verdict;
 use super::{AgentProcess, apply, remove};
 use crate::bugs::Bug;
+use crate::cluster::{ApiError, ClusterApi as _};
 use crate::faults::Talk;
 use crate::network::{NoAnswer, Sender};
 use crate::server::{Refused, Speaker, reconcile};
@@ -27,6 +28,11 @@ use crate::server::{Refused, Speaker, reconcile};
 const COALESCE: Duration = Duration::from_millis(20);
 /// How long one action may take.
 const ACTION: Duration = Duration::from_secs(60);
+/// How soon a full report that the server asks for follows.
+const REQUESTED: Duration = Duration::from_secs(2);
+/// How long the watches have to show what a fresh list has held, and how long that list may take.
+const CATCH_UP: Duration = Duration::from_secs(10);
+const RELIST: Duration = Duration::from_secs(30);
 /// Below the longest wait that the server allows.
 const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
 /// How long an answer may take beyond the time that it may be held.
@@ -39,9 +45,14 @@ type Answer = Result<Result<ReconcileResponse, Refused>, NoAnswer>;
 pub(super) struct Term {
     process: Rc<AgentProcess>,
     epoch: i64,
+    id: TermId,
     sequence: i64,
     settings: Settings,
     full_due: Instant,
+    /// The server wants the next full report compared with a fresh list.
+    relist: bool,
+    /// A server that never has enough, or a list that always fails, does not make it rush.
+    relist_from: Instant,
     backoff: Backoff,
     actions: FuturesUnordered<LocalBoxFuture<'static, Action<Applied>>>,
     verdicts: Option<mpsc::Sender<Verdict>>,
@@ -57,9 +68,12 @@ impl Term {
         process.agent.borrow_mut().begin_term();
         Self {
             epoch,
+            id: TermId::from_uuid(process.env.dice.uuid()),
             sequence: 0,
             settings,
             full_due: process.now(),
+            relist: false,
+            relist_from: process.now(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
             actions: FuturesUnordered::new(),
             verdicts: Some(verdicts),
@@ -96,19 +110,56 @@ impl Term {
 
     /// Everything, page by page.
     async fn full(&mut self) -> Result<Result<(), Refused>, NoAnswer> {
+        let mut listed = None;
+        if std::mem::take(&mut self.relist) {
+            self.relist_from = self.process.now() + CATCH_UP;
+            listed = self.relist().await;
+        }
         let pages = self.process.agent.borrow_mut().full();
+        let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds);
+        self.full_due = self.process.now() + interval.mul_f64(1.0 - 0.1 * self.process.env.dice.unit());
+        let mut result = Ok(Ok(()));
         for (page, infos) in pages {
-            let request = self.request(UpdateType::Full, infos, page);
-            if let Some(answer) = self.ask(&request, None).await {
-                match answer? {
-                    Ok(response) => self.answered(&request, response).await,
-                    Err(refused) => return Ok(Err(refused)),
-                }
+            let mut request = self.request(UpdateType::Full, infos, page);
+            if page.is_some_and(|page| page.last) || (page.is_none() && listed.is_some()) {
+                let nothing = BTreeSet::new();
+                request.relisted = listed.is_some();
+                request.present = self.process.agent.borrow().present(listed.as_ref().unwrap_or(&nothing));
+            }
+            match self.ask(&request, None).await {
+                Some(Ok(Ok(response))) => self.answered(&request, response).await,
+                Some(Ok(Err(refused))) => result = Ok(Err(refused)),
+                Some(Err(NoAnswer)) => result = Err(NoAnswer),
+                None => {}
+            }
+            if !matches!(result, Ok(Ok(()))) {
+                (self.full_due, self.relist) = (self.process.now(), listed.is_some());
+                break;
             }
         }
-        let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds.max(60));
-        self.full_due = self.process.now() + interval.mul_f64(1.0 - 0.1 * self.process.env.dice.unit());
-        Ok(Ok(()))
+        if listed.is_some_and(|listed| self.process.agent.borrow().has_not_seen(&listed)) {
+            self.full_due = self.full_due.min(self.process.now() + CATCH_UP);
+        }
+        result
+    }
+
+    /// A fresh list of the cluster.
+    async fn relist(&mut self) -> Option<BTreeSet<WorkspaceId>> {
+        let process = Rc::clone(&self.process);
+        let listing = async {
+            let mut found = BTreeSet::new();
+            for kind in [Kind::Namespace, Kind::PersistentVolumeClaim, Kind::Deployment] {
+                let listing = process.cluster.list(Watched::Applied(kind), true).await?;
+                found.extend(listing.objects.iter().filter_map(|object| object.workspace()));
+            }
+            Ok::<_, ApiError>(found)
+        };
+        tokio::select! {
+            biased;
+            listed = listing => listed.ok(),
+            () = process.clock.sleep(RELIST) => None,
+            () = self.work(None) => None,
+        }
     }
 
     /// What is new; with nothing new, the server may hold its answer.
@@ -147,11 +198,12 @@ impl Term {
         ReconcileRequest {
             update_type,
             epoch,
+            term: Some(self.id),
             sequence,
-            wait_seconds: 0,
             workspace_agent_infos,
             received,
             page,
+            ..ReconcileRequest::default()
         }
     }
 
@@ -205,7 +257,7 @@ impl Term {
             // A verdict that finds the election busy is superseded by that one.
             let _ = verdicts.try_send(Verdict::Accepted);
         }
-        self.settings = response.settings;
+        self.settings = sane(response.settings);
         let sent = &request.workspace_agent_infos;
         let dice = self.process.env.dice.clone();
         let now = self.process.now();
@@ -213,6 +265,11 @@ impl Term {
         let variables = sealed.map(|directive| (directive.workspace_id, VariableBundle::default())).collect();
         let mut jitter = || dice.unit();
         let plan = self.process.agent.borrow_mut().respond(sent, response, variables, now, &mut jitter);
+        if plan.full_requested {
+            let soon = (self.process.now() + REQUESTED).max(self.relist_from);
+            self.full_due = self.full_due.min(soon);
+            self.relist = true;
+        }
         for (workspace, skip) in &plan.skipped {
             self.process.say(|| format!("does not follow the directive for {workspace}: {skip:?}"));
         }
@@ -240,10 +297,9 @@ impl Term {
             verdict: OrphanVerdict::Keep,
         });
         let response = ReconcileResponse {
-            workspaces: vec![],
             orphans: orphans.collect(),
             settings: self.settings,
-            sealing: None,
+            ..ReconcileResponse::default()
         };
         let now = self.process.now();
         self.process.agent.borrow_mut().respond(sent, response, Opened::default(), now, &mut || 0.0);

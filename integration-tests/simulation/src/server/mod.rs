@@ -17,7 +17,7 @@ use crate::runtime::Owner;
 use crate::store::MemoryStore;
 
 pub use mistakes::Mistakes;
-pub use round::{Refused, Speaker, reconcile};
+pub use round::{Refused, Speaker, confirm_loss, reconcile};
 pub use users::{New, UserError, change, create};
 
 /// One process of the server.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use berth_planner::{AgentConfig, Plan, Snapshot, Workspace};
+use berth_planner::{AgentConfig, Census, Plan, Snapshot, Workspace, is_complete};
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, Settings, UpdateType};
 use berth_schema::sealing::SealedBundle;
 use berth_schema::{AgentId, OrganizationId, WorkspaceId};
@@ -12,7 +12,7 @@ use berth_schema::{AgentId, OrganizationId, WorkspaceId};
 use super::{ServerProcess, mistakes};
 use crate::runtime::Owner;
 use crate::store::{
-    MemoryTransaction, Order, Report, Row, Store as _, StoreError, Transaction as _, UpdateOutcome,
+    Leader, MemoryTransaction, Order, Report, Row, Store as _, StoreError, Transaction as _, UpdateOutcome,
 };
 
 /// Why an agent is not answered.
@@ -47,7 +47,7 @@ pub async fn reconcile(
         woken.as_mut().enable();
         let plan = transact(&server, speaker.agent, &request, again).await?;
         if plan.has_news || runtime.now() >= deadline {
-            let response = response(plan);
+            let response = response(plan, server.env.shape.per_message);
             server.env.watchdog.answered(speaker, &request, &response, &server.store);
             return Ok(response);
         }
@@ -60,12 +60,13 @@ pub async fn reconcile(
     }
 }
 
-fn response(plan: Plan) -> ReconcileResponse {
+fn response(plan: Plan, workspaces_per_message: usize) -> ReconcileResponse {
     ReconcileResponse {
         workspaces: plan.directives.into_iter().map(|planned| planned.directive).collect(),
         orphans: plan.orphans,
-        settings: Settings::default(),
-        sealing: None,
+        settings: Settings { workspaces_per_message, ..Settings::default() },
+        full_reconcile_requested: plan.full_reconcile_requested,
+        ..ReconcileResponse::default()
     }
 }
 
@@ -79,8 +80,9 @@ async fn transact(
     // 1. Where the message stands in the order of messages.
     let news = take_note(&mut transaction, agent, request, again).await?;
     // 2. What there is.
-    let rows = load(&mut transaction, agent, request).await?;
-    let snapshot = snapshot(agent, &rows);
+    let loss = transaction.loss(agent).await?;
+    let (census, rows) = load(&mut transaction, agent, request).await?;
+    let snapshot = Snapshot { census, loss, brake: server.env.shape.brake, ..snapshot(agent, &rows) };
     // 3. What follows (the real planner).
     let now = server.clock.wall();
     let request = mistakes::mishear(&server.env, &snapshot, request);
@@ -96,6 +98,9 @@ async fn transact(
         let report = Report { agent, epoch: request.epoch, sequence: request.sequence };
         let outcomes = transaction.apply_updates(report, &plan.updates).await?;
         forget_outdated(&mut plan, &outcomes);
+        if snapshot.census.is_some() && plan.loss != loss {
+            transaction.set_loss(agent, plan.loss).await?;
+        }
     }
     transaction.commit().await?;
     server.env.trace.say("server", || {
@@ -105,7 +110,7 @@ async fn transact(
             format!("{action} {} {} {generation}", directive.desired_state, directive.actual_state)
         });
         let place = (request.epoch, request.sequence);
-        format!("round {place:?} stored={news}: {:?}", told.collect::<Vec<_>>())
+        format!("round {place:?} stored={news} loss={:?}: {:?}", plan.loss, told.collect::<Vec<_>>())
     });
     Ok(plan)
 }
@@ -117,14 +122,15 @@ async fn take_note(
     again: bool,
 ) -> Result<bool, Refused> {
     let reports = request.update_type == UpdateType::Full || !request.workspace_agent_infos.is_empty();
+    let leader = Leader { epoch: request.epoch, term: request.term };
     if !again && reports {
-        return match transaction.advance(agent, request.epoch, request.sequence).await? {
+        return match transaction.advance(agent, leader, request.sequence).await? {
             Order::Newest => Ok(true),
             Order::Repeated => Ok(false),
             Order::Stale { .. } => Err(Refused::StaleEpoch),
         };
     }
-    match transaction.raise_epoch(agent, request.epoch).await? {
+    match transaction.raise_epoch(agent, leader).await? {
         Order::Newest | Order::Repeated => Ok(true),
         Order::Stale { .. } => Err(Refused::StaleEpoch),
     }
@@ -134,27 +140,43 @@ async fn load(
     transaction: &mut MemoryTransaction,
     agent: AgentId,
     request: &ReconcileRequest,
-) -> Result<Vec<Row>, Refused> {
-    let reported: Vec<WorkspaceId> =
+) -> Result<(Option<Census>, Vec<Row>), Refused> {
+    let mut ids: Vec<WorkspaceId> =
         request.workspace_agent_infos.iter().map(|info| info.workspace_id).collect();
-    // Pages are not simulated: no world has more workspaces than a message holds.
-    let first = match request.update_type {
-        UpdateType::Full => transaction.living(agent).await?,
-        UpdateType::Partial => transaction.pending(agent).await?,
-    };
-    let second = transaction.of_agent(agent, &reported).await?;
-    let rows = first.into_iter().chain(second).map(|row| (row.workspace.id, row));
-    Ok(rows.collect::<BTreeMap<_, _>>().into_values().collect())
+    let mut census = None;
+    if is_complete(request) {
+        let applied = transaction.applied(agent).await?;
+        let found = berth_planner::census(request, &applied);
+        ids.extend(&found.missing);
+        census = Some(found);
+    }
+    let waits = request.update_type == UpdateType::Full && request.page.is_some_and(|page| !page.last);
+    let pending = if waits { vec![] } else { transaction.pending(agent).await? };
+    let reported = transaction.of_agent(agent, &ids).await?;
+    let rows = pending.into_iter().chain(reported).map(|row| (row.workspace.id, row));
+    Ok((census, rows.collect::<BTreeMap<_, _>>().into_values().collect()))
+}
+
+/// An administrator takes a suspected loss for real.
+pub async fn confirm_loss(server: Rc<ServerProcess>, agent: AgentId) -> Result<(), StoreError> {
+    let mut transaction = server.store.begin().await?;
+    if transaction.loss(agent).await?.is_some() {
+        transaction.set_loss(agent, None).await?;
+        let reason = berth_planner::remade("an administrator confirmed that it is lost");
+        transaction.confirm_loss(agent, reason).await?;
+        transaction.notify_agent(agent);
+    }
+    transaction.commit().await
 }
 
 fn snapshot(agent: AgentId, rows: &[Row]) -> Snapshot {
     let workspaces: Vec<Workspace> = rows.iter().map(|row| row.workspace.clone()).collect();
-    Snapshot {
-        organization_id: OrganizationId::from_uuid(uuid::Uuid::from_u128(1)),
-        agent_id: agent,
-        config: AgentConfig::default(),
+    Snapshot::new(
+        OrganizationId::from_uuid(uuid::Uuid::from_u128(1)),
+        agent,
+        AgentConfig::default(),
         workspaces,
-    }
+    )
 }
 
 /// What somebody else changed in the meantime must not be acknowledged.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use berth_planner::WorkspaceUpdate;
+use berth_planner::{LOSS_SUSPECTED, Workspace, WorkspaceUpdate};
+use berth_schema::api::{StateReason, SuspectedLoss};
 use berth_schema::{AgentId, DesiredState, Generation, WorkspaceId};
 use jiff::Timestamp;
 
 use super::tables::{Lock, Position, Rows, Tables, is_newer, is_stored_in, write};
-use super::{Intent, Order, Report, Row, Store, StoreError, Transaction, UpdateOutcome};
+use super::{Intent, Leader, Order, Report, Row, Store, StoreError, Transaction, UpdateOutcome};
 use crate::environment::Env;
 use crate::faults::Trap;
 use crate::server::Hub;
@@ -32,6 +33,11 @@ impl MemoryStore {
     /// The committed rows as they are now, for those who check them.
     pub fn rows(&self) -> Ref<'_, BTreeMap<WorkspaceId, Row>> {
         Ref::map(self.tables.borrow(), |tables| &tables.committed.workspaces)
+    }
+
+    /// The loss that is suspected at an agent, as it is committed now.
+    pub fn suspected(&self, agent: AgentId) -> Option<SuspectedLoss> {
+        self.tables.borrow().committed.agents.get(&agent).and_then(|position| position.loss)
     }
 
     /// A server hears the notifications from now on.
@@ -118,7 +124,7 @@ impl MemoryTransaction {
             return;
         }
         for (agent, position) in &written.agents {
-            self.store.env.watchdog.heard(*agent, position.epoch);
+            self.store.env.watchdog.heard(*agent, position.leader.epoch);
         }
         for row in written.workspaces.values() {
             self.store.env.watchdog.committed(row);
@@ -188,19 +194,20 @@ impl Transaction for MemoryTransaction {
         Ok(row)
     }
 
-    async fn raise_epoch(&mut self, agent: AgentId, epoch: i64) -> Result<Order, StoreError> {
-        self.advance(agent, epoch, 0).await
+    async fn raise_epoch(&mut self, agent: AgentId, leader: Leader) -> Result<Order, StoreError> {
+        self.advance(agent, leader, 0).await
     }
 
-    async fn advance(&mut self, agent: AgentId, epoch: i64, sequence: i64) -> Result<Order, StoreError> {
+    async fn advance(&mut self, agent: AgentId, leader: Leader, sequence: i64) -> Result<Order, StoreError> {
         self.statement().await?;
-        if self.position(agent).order(epoch, sequence) == Order::Newest {
+        if self.position(agent).order(leader, sequence) == Order::Newest {
             self.lock(Lock::Agent(agent)).await;
         }
         // Looked at again: somebody else may have held the lock.
-        let order = self.position(agent).order(epoch, sequence);
+        let order = self.position(agent).order(leader, sequence);
         if order == Order::Newest {
-            self.written.agents.insert(agent, Position { epoch, sequence });
+            let position = Position { leader, sequence, ..self.position(agent) };
+            self.written.agents.insert(agent, position);
         }
         Ok(order)
     }
@@ -210,9 +217,46 @@ impl Transaction for MemoryTransaction {
         Ok(self.select(agent, |row| ids.contains(&row.workspace.id)))
     }
 
-    async fn living(&mut self, agent: AgentId) -> Result<Vec<Row>, StoreError> {
+    async fn applied(&mut self, agent: AgentId) -> Result<Vec<WorkspaceId>, StoreError> {
         self.statement().await?;
-        Ok(self.select(agent, Row::is_living))
+        let there = |row: &Row| {
+            let Workspace { applied_generation, desired_state, .. } = row.workspace;
+            applied_generation > Generation::default() && desired_state != DesiredState::Terminated
+        };
+        Ok(self.select(agent, there).into_iter().map(|row| row.workspace.id).collect())
+    }
+
+    async fn loss(&mut self, agent: AgentId) -> Result<Option<SuspectedLoss>, StoreError> {
+        self.statement().await?;
+        Ok(self.position(agent).loss)
+    }
+
+    async fn set_loss(&mut self, agent: AgentId, loss: Option<SuspectedLoss>) -> Result<(), StoreError> {
+        self.statement().await?;
+        self.lock(Lock::Agent(agent)).await;
+        let position = Position { loss, ..self.position(agent) };
+        self.written.agents.insert(agent, position);
+        Ok(())
+    }
+
+    async fn confirm_loss(&mut self, agent: AgentId, reason: StateReason) -> Result<(), StoreError> {
+        self.statement().await?;
+        let suspected = |row: &Row| {
+            row.workspace.desired_state != DesiredState::Terminated
+                && row.workspace.reason.as_ref().is_some_and(|reason| reason.reason == LOSS_SUSPECTED)
+        };
+        for found in self.select(agent, suspected) {
+            let id = found.workspace.id;
+            self.lock(Lock::Workspace(id)).await;
+            // Looked at again: somebody else may have held the lock.
+            if let Some(mut row) = self.row(id).filter(suspected) {
+                row.workspace.applied_generation = Generation::default();
+                row.workspace.deployment_resource_version = None;
+                row.workspace.reason = Some(reason.clone());
+                self.written.workspaces.insert(id, row);
+            }
+        }
+        Ok(())
     }
 
     async fn pending(&mut self, agent: AgentId) -> Result<Vec<Row>, StoreError> {

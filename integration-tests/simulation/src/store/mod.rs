@@ -8,7 +8,8 @@ mod tables;
 use std::collections::BTreeMap;
 
 use berth_planner::{Workspace, WorkspaceUpdate};
-use berth_schema::{AgentId, DesiredState, Generation, WorkspaceId, WorkspaceSpec};
+use berth_schema::api::{StateReason, SuspectedLoss};
+use berth_schema::{AgentId, DesiredState, Generation, TermId, WorkspaceId, WorkspaceSpec};
 use jiff::Timestamp;
 
 pub use memory::{MemoryStore, MemoryTransaction};
@@ -45,14 +46,21 @@ pub enum Intent {
     Rebuild(WorkspaceSpec),
 }
 
+/// A process that leads an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leader {
+    pub epoch: i64,
+    pub term: Option<TermId>,
+}
+
 /// What an agent's epoch, or the place of its report, means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Newer than every one before; stored.
     Newest,
-    /// This or a newer one of the same epoch was taken already.
+    /// This or a newer one of the same term was taken already.
     Repeated,
-    /// A newer leader has spoken.
+    /// A newer leader has spoken, or another one in the same epoch.
     Stale { current: i64 },
 }
 
@@ -112,12 +120,18 @@ pub trait Transaction {
         intent: Intent,
         now: Timestamp,
     ) -> Result<Row, StoreError>;
-    async fn raise_epoch(&mut self, agent: AgentId, epoch: i64) -> Result<Order, StoreError>;
+    async fn raise_epoch(&mut self, agent: AgentId, leader: Leader) -> Result<Order, StoreError>;
     /// The agent's row stays locked until the transaction ends.
-    async fn advance(&mut self, agent: AgentId, epoch: i64, sequence: i64) -> Result<Order, StoreError>;
+    async fn advance(&mut self, agent: AgentId, leader: Leader, sequence: i64) -> Result<Order, StoreError>;
     /// Those of `ids` that are this agent's, finished ones included.
     async fn of_agent(&mut self, agent: AgentId, ids: &[WorkspaceId]) -> Result<Vec<Row>, StoreError>;
-    async fn living(&mut self, agent: AgentId) -> Result<Vec<Row>, StoreError>;
+    /// What should be in the agent's cluster: something of it was proven to be there, and it is not to be removed.
+    async fn applied(&mut self, agent: AgentId) -> Result<Vec<WorkspaceId>, StoreError>;
+    /// The loss that is suspected at an agent.
+    async fn loss(&mut self, agent: AgentId) -> Result<Option<SuspectedLoss>, StoreError>;
+    async fn set_loss(&mut self, agent: AgentId, loss: Option<SuspectedLoss>) -> Result<(), StoreError>;
+    /// Takes what is suspected to be lost for lost.
+    async fn confirm_loss(&mut self, agent: AgentId, reason: StateReason) -> Result<(), StoreError>;
     async fn pending(&mut self, agent: AgentId) -> Result<Vec<Row>, StoreError>;
     async fn apply_updates(
         &mut self,

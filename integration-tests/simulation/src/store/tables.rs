@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use berth_planner::WorkspaceUpdate;
+use berth_schema::api::SuspectedLoss;
 use berth_schema::{AgentId, DesiredState, WorkspaceId};
 
-use super::{Order, Report, Row};
+use super::{Leader, Order, Report, Row};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lock {
@@ -14,10 +15,11 @@ pub(super) enum Lock {
 }
 
 /// How far an agent's reports have come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
-    pub(super) epoch: i64,
+    pub(super) leader: Leader,
     pub(super) sequence: i64,
+    pub(super) loss: Option<SuspectedLoss>,
 }
 
 /// What a transaction has written, or what all of them have.
@@ -36,11 +38,14 @@ pub(super) struct Tables {
 
 impl Position {
     /// Where a message stands to this position.
-    pub(super) fn order(self, epoch: i64, sequence: i64) -> Order {
-        match (Self { epoch, sequence } > self, self.epoch > epoch) {
-            (true, _) => Order::Newest,
-            (false, true) => Order::Stale { current: self.epoch },
-            (false, false) => Order::Repeated,
+    pub(super) fn order(self, leader: Leader, sequence: i64) -> Order {
+        let heard = self.leader;
+        if heard.epoch < leader.epoch || (heard == leader && self.sequence < sequence) {
+            Order::Newest
+        } else if heard == leader {
+            Order::Repeated
+        } else {
+            Order::Stale { current: heard.epoch }
         }
     }
 }

@@ -14,8 +14,9 @@ use crate::clock::Clock;
 use crate::cluster::{AgentAccess, SimulatedCluster};
 use crate::environment::Env;
 use crate::network::Network;
+use crate::runtime::Owner;
 use crate::scenario::{Deed, Scenario, What};
-use crate::server::ServerProcess;
+use crate::server::{ServerProcess, confirm_loss};
 use crate::store::MemoryStore;
 
 /// A workspace's place in the scenario.
@@ -83,6 +84,7 @@ impl World {
         }
         world.places = (0..shape.workspaces).filter_map(|place| world.place(place)).collect();
         let world = Rc::new(world);
+        env.runtime.spawn(Owner::WORLD, Rc::clone(&world).administer());
         for deed in &scenario.deeds {
             world.schedule(*deed);
         }
@@ -95,6 +97,23 @@ impl World {
             What::User { place, deed } => world.user(place, deed),
             What::Fault(fault) => world.fault(fault),
         });
+    }
+
+    /// An administrator looks now and then, and confirms what nobody else can.
+    async fn administer(self: Rc<Self>) {
+        loop {
+            self.env.runtime.sleep(self.env.dice.millis(1_000..=15_000)).await;
+            for agent in &self.agents {
+                let loss = self.store.suspected(*agent);
+                if loss.is_some_and(|loss| loss.needs_confirmation) {
+                    self.env.trace.say("administrator", || format!("confirms {loss:?}"));
+                    let servers = self.network.servers();
+                    let server = Rc::clone(&servers[self.env.dice.below(servers.len())]);
+                    // Tried again when it did not work.
+                    let _ = confirm_loss(server, *agent).await;
+                }
+            }
+        }
     }
 
     fn place(&self, number: usize) -> Option<Place> {

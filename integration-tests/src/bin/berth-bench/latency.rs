@@ -86,12 +86,7 @@ fn rendered() -> anyhow::Result<(String, String, Vec<Value>)> {
         reported: None,
         spec: WorkspaceSpec::from_image(WORKSPACE_IMAGE),
     };
-    let snapshot = Snapshot {
-        organization_id: OrganizationId::random(),
-        agent_id: AgentId::random(),
-        config: AgentConfig::default(),
-        workspaces: vec![],
-    };
+    let snapshot = Snapshot::new(OrganizationId::random(), AgentId::random(), AgentConfig::default(), vec![]);
     let mut objects = objects::render(&snapshot, &workspace);
     let deployment = objects.pop().context("a Deployment")?;
     for secret in [kubernetes::environment_secret(&workspace.name), kubernetes::file_secret(&workspace.name)]

@@ -78,7 +78,7 @@ pub(crate) fn nothing_new(wait_seconds: u64) -> ReconcileRequest {
         wait_seconds,
         workspace_agent_infos: Vec::new(),
         received: Vec::new(),
-        page: None,
+        ..ReconcileRequest::default()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use berth_schema::{AgentId, WorkspaceId};
+use berth_schema::api::StateReason;
+use berth_schema::{AgentId, DesiredState, WorkspaceId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use futures::future::try_join;
@@ -42,21 +43,41 @@ impl Workspaces<'_> {
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// Every workspace of the agent that is not Terminated in both states, a page at a time.
-    pub async fn for_full_reconcile(
-        &self,
-        agent: AgentId,
-        page: &AgentPage,
-    ) -> Result<Vec<WorkspaceRow>, DbError> {
+    /// The ids of what should be in the agent's cluster: something of it was proven to be there, and it is not to be removed.
+    pub async fn applied(&self, agent: AgentId) -> Result<Vec<WorkspaceId>, DbError> {
         let query = workspaces::table
             .filter(workspaces::organization_id.eq(self.0.key()))
             .filter(workspaces::agent_id.eq(agent.as_uuid()))
-            .filter(workspaces::id.gt(page.after()))
             .filter(workspaces::living)
-            .order(workspaces::id)
-            .limit(page.limit)
-            .select(WorkspaceRow::as_select());
-        self.0.run(query.load(&mut self.0.raw())).await
+            .filter(workspaces::applied_generation.gt(0))
+            .filter(workspaces::desired_state.ne(DesiredState::Terminated.as_str()))
+            .select(workspaces::id);
+        let ids: Vec<Uuid> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
+    /// Takes what is suspected to be lost for lost: nothing of it is proven any more, so that it is pending. `suspected` is
+    /// the reason's word that it has now, `reason` the one that it gets. Returns how many there were.
+    pub async fn confirm_loss(
+        &self,
+        agent: AgentId,
+        suspected: &str,
+        reason: &StateReason,
+    ) -> Result<usize, DbError> {
+        let reason = serde_json::to_value(reason);
+        let reason = reason.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
+        let statement = diesel::update(workspaces::table)
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::agent_id.eq(agent.as_uuid()))
+            .filter(workspaces::living)
+            .filter(workspaces::desired_state.ne(DesiredState::Terminated.as_str()))
+            .filter(workspaces::reason.retrieve_as_text("reason").eq(suspected))
+            .set((
+                workspaces::applied_generation.eq(0),
+                workspaces::deployment_resource_version.eq(None::<String>),
+                workspaces::reason.eq(reason),
+            ));
+        self.0.run(statement.execute(&mut self.0.raw())).await
     }
 
     /// Those with something to do that is not proven yet: a generation above the proven one, a termination, a restart.

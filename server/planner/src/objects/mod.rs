@@ -6,6 +6,7 @@
 mod deployment;
 mod namespace;
 mod network;
+mod proxy;
 mod scripts;
 mod storage;
 
@@ -22,6 +23,8 @@ use crate::model::{Snapshot, Workspace};
 pub(crate) const PROGRESS_DEADLINE_SECONDS: i32 = 600;
 /// How long the processes of a pod that is to end may take.
 pub(crate) const GRACE_PERIOD_SECONDS: i64 = 10;
+
+pub use proxy::proxy;
 
 /// Everything that belongs into the cluster for this workspace; the Deployment is the last.
 pub fn render(snapshot: &Snapshot, workspace: &Workspace) -> Vec<Value> {

@@ -7,7 +7,7 @@ mod words;
 
 use berth_schema::api::StateReason;
 use berth_schema::lifecycle::Deadline;
-use berth_schema::reconcile::{ReconcileRequest, UpdateType};
+use berth_schema::reconcile::ReconcileRequest;
 use berth_schema::why::{Situation, Why, WhyAgent};
 use berth_schema::{ActualState, AgentName, DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
@@ -53,16 +53,10 @@ impl AgentContact {
 /// What the planner would tell the agent about the first workspace of `snapshot` if the agent asked now without a report;
 /// `None`: nothing.
 pub fn standing_cause(snapshot: &Snapshot, now: Timestamp) -> Option<Cause> {
-    let nothing_reported = ReconcileRequest {
-        update_type: UpdateType::Partial,
-        epoch: 0,
-        sequence: 0,
-        wait_seconds: 0,
-        workspace_agent_infos: vec![],
-        received: vec![],
-        page: None,
-    };
-    crate::reconcile(snapshot, &nothing_reported, now).report.first().map(|explanation| explanation.cause)
+    crate::reconcile(snapshot, &ReconcileRequest::default(), now)
+        .report
+        .first()
+        .map(|explanation| explanation.cause)
 }
 
 /// The whole answer.

@@ -5,14 +5,19 @@
 //! `meanwhile NAME WISH`: a user's change that comes after the rows of the next message were read.
 //! `report NAME [applied=] [replicas=] [available=] [pods=] [version=] [progressing=] [problem=] [error=]
 //! [progress=Terminating|Terminated] [stale] [missing-variables]`: goes with the next message.
+//! `orphan NAME [hours=] [allowed]`: it is on record since then.
 //! `received NAME GENERATION`: a directive that the agent holds already.
-//! `reconcile full|partial [epoch=] [sequence=] [page=] [last]`: the message; what it changes is stored.
+//! `reconcile full|partial [epoch=] [sequence=] [page=] [last] [present=NAME,…] [relisted]`: the message; what it changes is
+//! stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use berth_planner::intent::{Transition, Wish, transition};
-use berth_planner::{AgentConfig, Plan, Snapshot, Workspace, WorkspaceUpdate, reconcile};
+use berth_planner::{
+    AgentConfig, OrphanRecord, Plan, Snapshot, Workspace, WorkspaceUpdate, census, is_complete, reconcile,
+};
+use berth_schema::api::SuspectedLoss;
 use berth_schema::reconcile::{
     DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, Page, PodProblem,
     Received, ReconcileRequest, TerminationProgress, UpdateType, WorkspaceAgentInfo,
@@ -21,8 +26,8 @@ use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
     WorkspaceName, WorkspaceSpec,
 };
-use berth_transcript::{Words, World, expand, workspace_id};
-use jiff::Timestamp;
+use berth_transcript::{Words, World, expand, workspace_id, workspace_name};
+use jiff::{SignedDuration, Timestamp};
 
 pub(crate) struct Planner {
     rows: BTreeMap<WorkspaceId, Workspace>,
@@ -30,6 +35,8 @@ pub(crate) struct Planner {
     received: Vec<Received>,
     meanwhile: Vec<(WorkspaceId, Wish)>,
     position: (i64, i64),
+    loss: Option<SuspectedLoss>,
+    orphans: Vec<OrphanRecord>,
 }
 
 impl World for Planner {
@@ -56,6 +63,15 @@ impl World for Planner {
                 }
                 Ok(String::new())
             }
+            "orphan" => {
+                let hours = words.value("hours")?.unwrap_or_default();
+                self.orphans.push(OrphanRecord {
+                    workspace_id: workspace_id(words.word(1)?),
+                    first_seen_at: Timestamp::UNIX_EPOCH - SignedDuration::from_hours(hours),
+                    removal_allowed: words.has("allowed"),
+                });
+                Ok(String::new())
+            }
             "received" => {
                 let generation = words.word(2)?.parse().map_err(|_| "no generation")?;
                 self.received.push(Received { workspace_id: workspace_id(words.word(1)?), generation });
@@ -69,7 +85,22 @@ impl World for Planner {
 
 impl Planner {
     pub(crate) fn new() -> Self {
-        Self { rows: BTreeMap::new(), infos: vec![], received: vec![], meanwhile: vec![], position: (1, 0) }
+        Self {
+            rows: BTreeMap::new(),
+            infos: vec![],
+            received: vec![],
+            meanwhile: vec![],
+            position: (1, 0),
+            loss: None,
+            orphans: vec![],
+        }
+    }
+
+    fn applied(&self) -> Vec<WorkspaceId> {
+        let there = self.rows.values().filter(|row| {
+            row.applied_generation > Generation::default() && row.desired_state != DesiredState::Terminated
+        });
+        there.map(|row| row.id).collect()
     }
 
     fn wish(&mut self, id: WorkspaceId, wish: Wish) -> Result<String, String> {
@@ -99,16 +130,26 @@ impl Planner {
             update_type,
             epoch,
             sequence,
-            wait_seconds: 0,
             workspace_agent_infos: std::mem::take(&mut self.infos),
             received: std::mem::take(&mut self.received),
             page,
+            present: words
+                .text("present")
+                .map(|names| names.split(',').map(workspace_id).collect())
+                .unwrap_or_default(),
+            relisted: words.has("relisted"),
+            ..ReconcileRequest::default()
         };
+        let census = is_complete(&request).then(|| census(&request, &self.applied()));
+        let missing = census.iter().flat_map(|census| census.missing.iter().copied()).collect();
+        let rows = self.rows.values().filter(|row| is_asked_for(row, &request, &missing)).cloned();
+        let (organization, agent) =
+            (OrganizationId::from_uuid(uuid::Uuid::nil()), AgentId::from_uuid(uuid::Uuid::nil()));
         let snapshot = Snapshot {
-            organization_id: OrganizationId::from_uuid(uuid::Uuid::nil()),
-            agent_id: AgentId::from_uuid(uuid::Uuid::nil()),
-            config: AgentConfig::default(),
-            workspaces: self.rows.values().filter(|row| is_asked_for(row, &request)).cloned().collect(),
+            census,
+            loss: self.loss.take(),
+            orphans: self.orphans.clone(),
+            ..Snapshot::new(organization, agent, AgentConfig::default(), rows.collect())
         };
         let plan = reconcile(&snapshot, &request, Timestamp::UNIX_EPOCH);
         let mut lines = directives(&plan);
@@ -119,6 +160,18 @@ impl Planner {
         lines.extend(
             plan.orphans.iter().map(|orphan| format!("{}: orphan, {:?}", orphan.name, orphan.verdict)),
         );
+        lines.extend(plan.orphan_changes.seen.iter().map(|orphan| format!("{}: put on record", orphan.name)));
+        let gone =
+            plan.orphan_changes.gone.iter().map(|id| format!("{}: record deleted", workspace_name(*id)));
+        lines.extend(gone);
+        if let Some(loss) = &plan.loss {
+            let person = if loss.needs_confirmation { ", needs confirmation" } else { "" };
+            lines.push(format!("loss of {} of {} suspected{person}", loss.missing, loss.applied));
+        }
+        if plan.full_reconcile_requested {
+            lines.push("full reconcile requested".to_owned());
+        }
+        self.loss = plan.loss;
         lines.push(if plan.has_news { "news" } else { "no news" }.to_owned());
         Ok(lines.join("\n"))
     }
@@ -148,17 +201,14 @@ impl Planner {
 }
 
 /// Which rows the database reads for a message. A page that is not the last asks only for what it reports.
-fn is_asked_for(row: &Workspace, request: &ReconcileRequest) -> bool {
+fn is_asked_for(row: &Workspace, request: &ReconcileRequest, missing: &BTreeSet<WorkspaceId>) -> bool {
     let finished =
         row.desired_state == DesiredState::Terminated && row.actual_state == ActualState::Terminated;
     let unproven = row.generation > row.applied_generation
         || matches!(row.desired_state, DesiredState::Terminated | DesiredState::RestartRequested);
-    let wanted = match (request.update_type, request.page) {
-        (UpdateType::Full, page) => page.is_none_or(|page| page.last),
-        (UpdateType::Partial, _) => unproven,
-    };
+    let asks = request.update_type == UpdateType::Partial || request.page.is_none_or(|page| page.last);
     let reported = request.workspace_agent_infos.iter().any(|info| info.workspace_id == row.id);
-    reported || (wanted && !finished)
+    reported || (asks && unproven && !finished) || missing.contains(&row.id)
 }
 
 fn directives(plan: &Plan) -> Vec<String> {

@@ -23,6 +23,7 @@ pub(super) fn within_a_message(
     variables: Wanted,
     agent: &AgentIdentity,
     request: &ReconcileRequest,
+    settings: Settings,
 ) -> Result<ReconcileResponse, Error> {
     let held: HashSet<(WorkspaceId, Generation)> =
         request.received.iter().map(|received| (received.workspace_id, received.generation)).collect();
@@ -32,8 +33,14 @@ pub(super) fn within_a_message(
     let sealing = variables.seal(agent, request.epoch, &mut directives).map_err(Error::internal)?;
     // What is cut off was sealed last: the rest opens without it.
     fit(&mut directives, MAX_MESSAGE_BYTES - RESERVED).map_err(Error::internal)?;
-    let (workspaces, orphans) = (directives, plan.orphans);
-    Ok(ReconcileResponse { workspaces, orphans, settings: Settings::default(), sealing })
+    Ok(ReconcileResponse {
+        workspaces: directives,
+        orphans: plan.orphans,
+        settings,
+        sealing,
+        full_reconcile_requested: plan.full_reconcile_requested,
+        manifests: None,
+    })
 }
 
 /// Cuts the list where its JSON would pass `limit`; the first one always stays.

@@ -1,13 +1,16 @@
 //! An agent's round. Everything that is decided is decided by the planner; this loads, stores, decrypts, seals and waits.
 
 mod budget;
+mod prerequisites;
 mod round;
 mod variables;
 
 use std::time::Duration;
 
 use berth_schema::FieldError;
-use berth_schema::reconcile::{MAX_WAIT_SECONDS, MAX_WORKSPACES, ReconcileRequest, ReconcileResponse};
+use berth_schema::reconcile::{
+    MAX_PRESENT, MAX_WAIT_SECONDS, MAX_WORKSPACES, MessageType, ReconcileRequest, ReconcileResponse,
+};
 use tokio::time::Instant;
 
 use crate::http::identity::AgentIdentity;
@@ -24,6 +27,9 @@ pub async fn reconcile(
     // 1. Bounds (pure).
     check(request)?;
     context.contacts.heard(agent.agent, clock::now());
+    if request.message_type == MessageType::Prerequisites {
+        return prerequisites::answer(context, agent, request).await;
+    }
     context.metrics.round(request.update_type);
     let deadline = Instant::now() + Duration::from_secs(request.wait_seconds);
     let mut round = Round::first(context, agent, request);
@@ -34,8 +40,7 @@ pub async fn reconcile(
         let (plan, variables) = round.run().await?;
         // 4. Answer, or wait for a reason to look again. Waiting costs the database nothing.
         if plan.has_news || Instant::now() >= deadline || context.draining.is_cancelled() {
-            let response = budget::within_a_message(plan, variables, agent, request)?;
-            return Ok(ReconcileResponse { settings: context.settings, ..response });
+            return budget::within_a_message(plan, variables, agent, request, context.protocol.settings);
         }
         let _held = context.metrics.hold();
         tokio::select! {
@@ -66,6 +71,8 @@ fn check(request: &ReconcileRequest) -> Result<(), Error> {
     );
     let infos = request.workspace_agent_infos.len();
     require(bounded(infos), "workspace_agent_infos", format!("must be at most {MAX_WORKSPACES}"));
+    let present = request.present.len();
+    require(present <= MAX_PRESENT, "present", format!("must be at most {MAX_PRESENT}"));
     // Whatever an agent holds it was told of, one message at a time; more than this is no honest memory.
     let received = request.received.len();
     require(received <= 20 * MAX_WORKSPACES, "received", format!("must be at most {}", 20 * MAX_WORKSPACES));
@@ -75,19 +82,11 @@ fn check(request: &ReconcileRequest) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use berth_schema::reconcile::UpdateType;
 
     #[test]
     fn what_is_out_of_bounds_is_named() {
-        let request = ReconcileRequest {
-            update_type: UpdateType::Partial,
-            epoch: -1,
-            sequence: -1,
-            wait_seconds: 56,
-            workspace_agent_infos: vec![],
-            received: vec![],
-            page: None,
-        };
+        let request =
+            ReconcileRequest { epoch: -1, sequence: -1, wait_seconds: 56, ..ReconcileRequest::default() };
         let Err(Error::Invalid(errors)) = check(&request) else { panic!("it is out of bounds") };
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["epoch", "sequence", "wait_seconds"]);

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use berth_db::{AgentPage, Epoch, Hold, Order, OrganizationConn, Report, UpdateOutcome, WorkspaceRow};
-use berth_planner::{AgentConfig, IntentChange, Plan, Snapshot, Workspace, WorkspaceUpdate};
-use berth_schema::reconcile::{MAX_WORKSPACES, ReconcileRequest, UpdateType};
+use berth_db::{
+    AgentPage, Epoch, Hold, Leader, NewOrphan, Order, OrganizationConn, OrphanRow, Report, Standing,
+    UpdateOutcome, WorkspaceRow,
+};
+use berth_planner::{AgentConfig, IntentChange, OrphanRecord, Plan, Snapshot, Workspace, WorkspaceUpdate};
+use berth_schema::reconcile::{MAX_WORKSPACES, Orphan, ReconcileRequest, UpdateType};
 use berth_schema::{AgentConfiguration, WorkspaceId};
-use tracing::{debug, warn};
+use jiff::Timestamp;
+use tracing::{debug, info, warn};
 
 use super::variables::{self, Unreadable, Wanted};
 use crate::http::identity::AgentIdentity;
@@ -15,6 +19,8 @@ use crate::{Context, Error, clock};
 /// Rows of one statement: what fits into a message.
 const PAGE: i64 = 500;
 const _: () = assert!(PAGE.unsigned_abs() == MAX_WORKSPACES as u64);
+/// Workspaces with something to do that a full report is answered with at most, as far as the message holds them.
+const PENDING_OF_FULL: i64 = 20 * PAGE;
 
 /// What one look is for.
 #[derive(Clone, Copy)]
@@ -52,19 +58,18 @@ impl<'a> Round<'a> {
         }
         if !plan.orphans.is_empty() {
             self.context.metrics.foreign_reports(plan.orphans.len());
-            warn!(
-                count = plan.orphans.len(),
-                "the agent reports workspaces that are not its own; they are ignored"
-            );
+        }
+        if !plan.orphan_changes.seen.is_empty() {
+            warn!(count = plan.orphan_changes.seen.len(), "the agent has workspaces that are not known here");
         }
         Ok((plan, variables))
     }
 
     async fn transact(&self, conn: &OrganizationConn<'_>) -> Result<(Plan, Wanted), Error> {
         // 1. Whether this agent is still heard, and where its message stands in the order of its messages.
-        let news = self.take_note(conn).await?;
+        let (news, standing) = self.take_note(conn).await?;
         // 2. What there is.
-        let snapshot = self.load(conn).await?;
+        let snapshot = self.load(conn, &standing).await?;
         // 3. What follows (pure).
         let now = clock::now();
         let mut plan = berth_planner::reconcile(&snapshot, self.request, now);
@@ -83,26 +88,66 @@ impl<'a> Round<'a> {
             let updates: Vec<_> = plan.updates.drain(..).map(stored_update).collect();
             let outcomes = conn.workspaces().apply_updates(report, &updates, now).await?;
             forget_outdated(&mut plan, &outcomes);
+            self.keep(conn, &snapshot, &standing, &plan, now).await?;
         }
         Ok((plan, variables))
     }
 
+    /// What is on record beside the workspaces. Rounds that find nothing new write nothing.
+    async fn keep(
+        &self,
+        conn: &OrganizationConn<'_>,
+        snapshot: &Snapshot,
+        standing: &Standing,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let agent = self.agent.agent;
+        let found = Standing { loss: plan.loss, full_wanted: false };
+        if snapshot.census.is_some() && found != *standing {
+            self.tell(standing, &found);
+            conn.agents().set_standing(agent, &found).await?;
+        }
+        let changes = &plan.orphan_changes;
+        if !changes.gone.is_empty() {
+            conn.orphans().delete(agent, &changes.gone).await?;
+        }
+        if !changes.seen.is_empty() {
+            let new: Vec<_> = changes.seen.iter().map(new_orphan).collect();
+            conn.orphans().insert(agent, &new, now).await?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, before: &Standing, found: &Standing) {
+        let agent = self.agent.agent;
+        match (&before.loss, &found.loss) {
+            (_, Some(loss)) => warn!(
+                %agent, missing = loss.missing, applied = loss.applied, needs_confirmation = loss.needs_confirmation,
+                "a full report lacks many workspaces at once; nothing is done for them"
+            ),
+            (Some(_), None) => info!(%agent, "a suspected loss is settled"),
+            (None, None) => {}
+        }
+    }
+
     /// Whether the message is newer than every one before. Only one that reports something is worth a write.
-    async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<bool, Error> {
+    async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<(bool, Standing), Error> {
         let (agent, epoch) = (self.agent.agent, self.request.epoch);
+        let leader = Leader { epoch, term: self.request.term };
         let stale = |current| Error::StaleEpoch { given: epoch, current };
         if self.again && conn.agents().find(agent).await?.is_none_or(|row| row.revoked_at.is_some()) {
             return Err(Error::Unauthenticated("the agent was revoked"));
         }
         if !self.again && self.reports() {
-            return match conn.agents().advance(agent, epoch, self.request.sequence).await? {
-                Order::Newest => Ok(true),
-                Order::Repeated => Ok(false),
+            return match conn.agents().advance(agent, leader, self.request.sequence).await? {
+                Order::Newest(standing) => Ok((true, standing)),
+                Order::Repeated(standing) => Ok((false, standing)),
                 Order::Stale { current } => Err(stale(current)),
             };
         }
-        match conn.agents().raise_epoch(agent, epoch).await? {
-            Epoch::Current => Ok(true),
+        match conn.agents().raise_epoch(agent, leader).await? {
+            Epoch::Current(standing) => Ok((true, standing)),
             Epoch::Stale { current } => Err(stale(current)),
         }
     }
@@ -111,21 +156,25 @@ impl<'a> Round<'a> {
         self.request.update_type == UpdateType::Full || !self.request.workspace_agent_infos.is_empty()
     }
 
-    async fn load(&self, conn: &OrganizationConn<'_>) -> Result<Snapshot, Error> {
-        let reported: Vec<WorkspaceId> =
+    async fn load(&self, conn: &OrganizationConn<'_>, standing: &Standing) -> Result<Snapshot, Error> {
+        let mut ids: Vec<WorkspaceId> =
             self.request.workspace_agent_infos.iter().map(|info| info.workspace_id).collect();
-        let workspaces = conn.workspaces();
-        let agent = self.agent.agent;
-        let rows = match (self.request.update_type, self.request.page) {
-            // A page says nothing of the other pages: what it reports is answered, and the last one brings what is to do.
-            (UpdateType::Full, Some(page)) if !page.last => workspaces.of_agent(agent, &reported).await?,
-            (UpdateType::Full, Some(page)) if page.number > 0 => {
-                workspaces.for_partial_reconcile(agent, &reported, &AgentPage::first(PAGE)).await?
-            }
-            (UpdateType::Full, _) => everything(conn, self.agent, &reported).await?,
-            (UpdateType::Partial, _) => {
-                workspaces.for_partial_reconcile(agent, &reported, &AgentPage::first(PAGE)).await?
-            }
+        let (workspaces, agent) = (conn.workspaces(), self.agent.agent);
+        let mut census = None;
+        if berth_planner::is_complete(self.request) {
+            let applied = workspaces.applied(agent).await?;
+            let found = berth_planner::census(self.request, &applied);
+            ids.extend(&found.missing);
+            census = Some(found);
+        }
+        // A page that is not the last is answered for what it reports, and the last one brings what is to do.
+        let waits =
+            self.request.update_type == UpdateType::Full && self.request.page.is_some_and(|page| !page.last);
+        let rows = if waits {
+            workspaces.of_agent(agent, &ids).await?
+        } else {
+            let limit = if census.is_some() { PENDING_OF_FULL } else { PAGE };
+            workspaces.for_partial_reconcile(agent, &ids, &AgentPage::first(limit)).await?
         };
         // After the workspaces, so that no generation is rendered by a configuration that is older than it. Where nothing
         // is to do, nothing is rendered.
@@ -133,12 +182,19 @@ impl<'a> Round<'a> {
             [] => AgentConfiguration::default(),
             _ => conn.agents().configuration(agent, Hold::Nothing).await?.document(),
         };
-        Ok(Snapshot {
-            organization_id: self.agent.organization,
-            agent_id: agent,
-            config: AgentConfig::new(&written, &self.context.agent_defaults),
-            workspaces: rows.into_iter().map(planned).collect(),
-        })
+        let config = AgentConfig::new(&written, &self.context.agent_defaults);
+        let mut snapshot = Snapshot {
+            census,
+            loss: standing.loss,
+            full_wanted: standing.full_wanted,
+            orphan_rule: self.context.protocol.orphans,
+            ..Snapshot::new(self.agent.organization, agent, config, rows.into_iter().map(planned).collect())
+        };
+        if berth_planner::concerns_orphans(&snapshot, self.request) {
+            let records = conn.orphans().of_agent(agent).await?;
+            snapshot.orphans = records.iter().map(record).collect();
+        }
+        Ok(snapshot)
     }
 
     /// Turns workspaces whose variables do not open into errors of their own. The agent can do nothing about them, so they
@@ -155,35 +211,26 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Every living workspace of the agent, and what it reports beside them.
-async fn everything(
-    conn: &OrganizationConn<'_>,
-    agent: &AgentIdentity,
-    reported: &[WorkspaceId],
-) -> Result<Vec<WorkspaceRow>, Error> {
-    let mut rows: BTreeMap<WorkspaceId, WorkspaceRow> = BTreeMap::new();
-    let mut page = AgentPage::first(PAGE);
-    loop {
-        let next = conn.workspaces().for_full_reconcile(agent.agent, &page).await?;
-        let last = next.last().map(|row| row.id).filter(|_| next.len() == MAX_WORKSPACES);
-        rows.extend(next.into_iter().map(|row| (row.id, row)));
-        if last.is_none() {
-            break;
-        }
-        page.after = last;
-    }
-    let finished: Vec<WorkspaceId> = reported.iter().copied().filter(|id| !rows.contains_key(id)).collect();
-    if !finished.is_empty() {
-        let finished = conn.workspaces().of_agent(agent.agent, &finished).await?;
-        rows.extend(finished.into_iter().map(|row| (row.id, row)));
-    }
-    Ok(rows.into_values().collect())
-}
-
 /// What somebody else changed in the meantime must not be acknowledged; it comes again in the next round.
 fn forget_outdated(plan: &mut Plan, outcomes: &BTreeMap<WorkspaceId, UpdateOutcome>) {
     plan.directives
         .retain(|planned| outcomes.get(&planned.directive.workspace_id) != Some(&UpdateOutcome::Outdated));
+}
+
+fn record(row: &OrphanRow) -> OrphanRecord {
+    OrphanRecord {
+        workspace_id: row.workspace_id,
+        first_seen_at: row.first_seen_at,
+        removal_allowed: row.removal_allowed_at.is_some(),
+    }
+}
+
+fn new_orphan(orphan: &Orphan) -> NewOrphan {
+    NewOrphan {
+        workspace_id: orphan.workspace_id,
+        name: orphan.name.clone(),
+        namespace: orphan.namespace.clone(),
+    }
 }
 
 /// A row as the planner takes it.

@@ -36,12 +36,8 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
     let actual_state_changed_at = row.actual_state_changed_at;
     let deadline = deadline(&written.lifecycle_rules(), &lifetime(&row));
     let workspace = planned(row);
-    let snapshot = Snapshot {
-        organization_id: administrator.organization,
-        agent_id: agent.id,
-        config: AgentConfig::new(&written, &context.agent_defaults),
-        workspaces: vec![workspace.clone()],
-    };
+    let config = AgentConfig::new(&written, &context.agent_defaults);
+    let snapshot = Snapshot::new(administrator.organization, agent.id, config, vec![workspace.clone()]);
     let circumstances = Circumstances {
         workspace: &workspace,
         cause: standing_cause(&snapshot, now),

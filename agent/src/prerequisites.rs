@@ -1,0 +1,176 @@
+//! What the cluster has, and the proxy's objects in it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use berth_agent_core::{Identity, Kind, Manifest, PROXY_PRUNED, manifest_report, prerequisites};
+use berth_schema::kubernetes::{FIELD_MANAGER, PROXY_OF};
+use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites};
+use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::networking::v1::IngressClass;
+use k8s_openapi::api::node::v1::RuntimeClass;
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::failure::{Failure, during, words};
+
+/// How long one question to the API server may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Objects per page of a list: nodes are large.
+const PAGE: u32 = 20;
+
+/// Looks at the cluster. What cannot be read is named and left out.
+pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>) -> Prerequisites {
+    let mut gathering = Gathering { cluster, unreadable: vec![] };
+    let version = gathering.ask("version", cluster.client.apiserver_version()).await;
+    let groups = gathering.ask("API groups", cluster.client.list_api_groups()).await;
+    let groups = groups.map(|groups| groups.groups).unwrap_or_default();
+    let mut classes = vec![];
+    gathering
+        .each("storageclasses", |class: StorageClass| classes.push(prerequisites::storage_class(class)))
+        .await;
+    let mut runtime_classes = vec![];
+    gathering.each("runtimeclasses", |class: RuntimeClass| runtime_classes.extend(class.metadata.name)).await;
+    let mut ingress_classes = vec![];
+    gathering.each("ingressclasses", |class: IngressClass| ingress_classes.extend(class.metadata.name)).await;
+    let mut nodes = Nodes::default();
+    let read = gathering.each("nodes", |node: Node| nodes = prerequisites::with_node(nodes, &node)).await;
+    let has = Prerequisites {
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        user_namespaces: version
+            .as_ref()
+            .and_then(|version| prerequisites::takes_user_namespaces(&version.major, &version.minor)),
+        kubernetes_version: version.map(|version| version.git_version),
+        storage_classes: classes,
+        runtime_classes,
+        ingress_classes,
+        network_policy_engines: prerequisites::network_policy_engines(
+            groups.iter().map(|group| group.name.as_str()),
+        ),
+        nodes: read.then_some(nodes),
+        manifests,
+        unreadable: gathering.unreadable,
+    };
+    has.bounded()
+}
+
+struct Gathering<'a> {
+    cluster: &'a Cluster,
+    unreadable: Vec<String>,
+}
+
+impl Gathering<'_> {
+    async fn ask<T>(&mut self, what: &str, answer: impl Future<Output = kube::Result<T>>) -> Option<T> {
+        let error = match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => words(&error),
+            Err(_) => "the API server does not answer".to_owned(),
+        };
+        tracing::warn!(what, error, "cannot tell the server what the cluster has");
+        self.unreadable.push(what.to_owned());
+        None
+    }
+
+    /// Lists all objects of a kind that belongs to the cluster; tells whether that was possible.
+    async fn each<K>(&mut self, what: &str, mut look: impl FnMut(K)) -> bool
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = Api::all(self.cluster.client.clone());
+        let mut parameters = ListParams::default().limit(PAGE);
+        loop {
+            let Some(page) = self.ask(what, api.list(&parameters)).await else { return false };
+            page.items.into_iter().for_each(&mut look);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => parameters = ListParams::default().limit(PAGE).continue_token(&token),
+                None => return true,
+            }
+        }
+    }
+}
+
+/// Installs the proxy's objects and removes those that no longer belong. What became of each is data.
+pub async fn install(cluster: &Cluster, identity: &Identity, objects: Vec<Value>) -> Vec<ManifestReport> {
+    let manifests = match identity.check_proxy(objects) {
+        Ok(manifests) => manifests,
+        Err(refusal) => {
+            tracing::warn!(%refusal, "the server's manifests are not installed");
+            return vec![manifest_report("*", "*", Some(refusal.to_string()))];
+        }
+    };
+    let mut reports = vec![];
+    for manifest in &manifests {
+        let applied = in_time(apply(cluster, identity, manifest)).await;
+        let failed = applied.is_err();
+        reports.push(report(manifest.kind.as_str(), &manifest.name, applied));
+        // Without the namespace nothing else can be there, and in somebody else's nothing shall be.
+        if failed && manifest.kind == Kind::Namespace {
+            return reports;
+        }
+    }
+    for kind in PROXY_PRUNED {
+        if let Err(failure) = in_time(prune(cluster, identity, kind, &manifests)).await {
+            reports.push(report(kind.as_str(), "*", Err(failure)));
+        }
+    }
+    reports
+}
+
+async fn in_time(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let seconds = PATIENCE.as_secs();
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(Failure::TimedOut { seconds }))
+}
+
+fn report(kind: &str, name: &str, result: Result<(), Failure>) -> ManifestReport {
+    let error = result.err().map(|failure| failure.to_string());
+    if let Some(error) = &error {
+        tracing::warn!(kind, name, error, "an object of the proxy is not as the server wants it");
+    }
+    manifest_report(kind, name, error)
+}
+
+async fn apply(cluster: &Cluster, identity: &Identity, manifest: &Manifest) -> Result<(), Failure> {
+    let (kind, name) = (&manifest.kind, &manifest.name);
+    let namespace = identity.proxy_namespace.as_str();
+    // What is in a namespace of this agent is this agent's.
+    if *kind == Kind::Namespace {
+        let found = cluster.metadata(*kind, name, name).await?;
+        let mine = identity.agent.to_string();
+        let owner =
+            |labels: Option<_>| labels.and_then(|labels: BTreeMap<_, _>| labels.get(PROXY_OF).cloned());
+        if found.is_some_and(|metadata| owner(metadata.labels) != Some(mine)) {
+            return Err(Failure::Foreign { kind: kind.as_str(), name: name.clone() });
+        }
+    }
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let patched = cluster
+        .api(*kind, namespace)
+        .patch_metadata(name, &parameters, &Patch::Apply(manifest.object()))
+        .await;
+    patched.map(drop).map_err(during(format!("applying {}/{name}", kind.as_str())))
+}
+
+async fn prune(
+    cluster: &Cluster,
+    identity: &Identity,
+    kind: Kind,
+    wanted: &[Manifest],
+) -> Result<(), Failure> {
+    let namespace = identity.proxy_namespace.as_str();
+    let labels = format!("{PROXY_OF}={}", identity.agent);
+    let list = cluster.api(kind, namespace).list_metadata(&ListParams::default().labels(&labels)).await;
+    let list = list.map_err(during(format!("listing {} in {namespace}", kind.plural())))?;
+    for metadata in list.items.into_iter().map(|object| object.metadata) {
+        let name = metadata.name.as_deref().unwrap_or_default();
+        if !wanted.iter().any(|manifest| manifest.kind == kind && manifest.name == name) {
+            tracing::info!(kind = kind.as_str(), name, "pruned from the proxy's namespace");
+            cluster.delete(kind, namespace, &metadata).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What the server wants to be in a cluster beside workspaces, on the real API server. No pod runs, so no node is needed.
+
+use berth_agent::cluster::Cluster;
+use berth_agent::prerequisites::{gather, install};
+use berth_agent_core::Identity;
+use berth_harness::shared_cluster;
+use berth_planner::AgentConfig;
+use berth_planner::objects::proxy;
+use berth_schema::AgentId;
+use berth_schema::kubernetes::PROXY_OF;
+use berth_schema::prerequisites::ManifestReport;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+
+fn identity(namespace: &str) -> Identity {
+    Identity {
+        agent: AgentId::random(),
+        namespace: "berth-agent".to_owned(),
+        proxy_namespace: namespace.to_owned(),
+    }
+}
+
+fn hands(client: &Client, identity: &Identity) -> Cluster {
+    Cluster { client: client.clone(), agent: identity.agent }
+}
+
+fn wanted(identity: &Identity) -> Vec<serde_json::Value> {
+    let config = AgentConfig { proxy_namespace: identity.proxy_namespace.clone(), ..AgentConfig::default() };
+    proxy(identity.agent, &config)
+}
+
+fn errors(reports: &[ManifestReport]) -> Vec<String> {
+    reports.iter().filter_map(|report| report.error.clone()).collect()
+}
+
+#[tokio::test]
+async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() -> anyhow::Result<()> {
+    let client = shared_cluster().await?.client().await?;
+    let namespace = format!("berth-proxy-{}", &AgentId::random().to_string()[..8]);
+    let mine = identity(&namespace);
+    let reports = install(&hands(&client, &mine), &mine, wanted(&mine)).await;
+    assert_eq!(errors(&reports), Vec::<String>::new());
+    assert_eq!(reports.len(), 3);
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
+    let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), &namespace);
+    let account = accounts.get("berth-proxy").await?;
+    assert_eq!(account.automount_service_account_token, Some(false));
+    let closed = policies.get("closed").await?.spec.expect("a spec");
+    assert_eq!(closed.policy_types, Some(vec!["Ingress".to_owned(), "Egress".to_owned()]));
+    assert!(closed.ingress.is_none() && closed.egress.is_none());
+
+    // Once more: nothing is written, and what the server no longer wants goes. What is not the agent's stays.
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    for (name, labels) in [("old", json!({ PROXY_OF: mine.agent.to_string() })), ("foreign", json!({}))] {
+        let map = json!({ "metadata": { "name": name, "labels": labels } });
+        maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
+    }
+    let again = install(&hands(&client, &mine), &mine, wanted(&mine)).await;
+    assert_eq!(again, reports);
+    let unchanged = accounts.get("berth-proxy").await?;
+    assert_eq!(unchanged.metadata.resource_version, account.metadata.resource_version);
+    assert!(maps.get_opt("old").await?.is_none());
+    assert!(maps.get_opt("foreign").await?.is_some());
+
+    // Another agent in the same cluster.
+    let other = identity(&namespace);
+    let refused = install(&hands(&client, &other), &other, wanted(&other)).await;
+    assert_eq!((refused.len(), errors(&refused).len()), (1, 1), "{refused:?}");
+    // A server that wants something else than the proxy.
+    let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "x" } });
+    let refused = install(&hands(&client, &mine), &mine, vec![role]).await;
+    assert!(errors(&refused)[0].contains("ClusterRole"), "{refused:?}");
+    assert!(accounts.get_opt("berth-proxy").await?.is_some(), "a refused set changes nothing");
+
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let labels = namespaces.get(&namespace).await?.metadata.labels.unwrap_or_default();
+    assert_eq!(labels.get("pod-security.kubernetes.io/enforce").map(String::as_str), Some("restricted"));
+    namespaces.delete(&namespace, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_cluster_has_is_read_from_the_api_server() -> anyhow::Result<()> {
+    let client = shared_cluster().await?.client().await?;
+    let has = gather(&hands(&client, &identity("berth-proxy")), vec![]).await;
+    assert!(has.unreadable.is_empty(), "{has:?}");
+    assert!(has.kubernetes_version.as_deref().is_some_and(|version| version.starts_with("v1.")), "{has:?}");
+    assert!(has.user_namespaces.is_some() && has.nodes.is_some(), "{has:?}");
+    Ok(())
+}

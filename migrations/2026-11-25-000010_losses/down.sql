@@ -1,0 +1,1 @@
+ALTER TABLE agents DROP COLUMN suspected_loss, DROP COLUMN full_wanted;

@@ -1,0 +1,111 @@
+//! What agents have in their clusters and the server does not know.
+
+use berth_schema::{AgentId, NamespaceName, TokenId, WorkspaceId, WorkspaceName};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::columns::Parsed;
+use crate::error::DbError;
+use crate::schema::orphans;
+use crate::scope::OrganizationConn;
+
+/// The most rows of one agent. What it reports beyond them is answered and not stored.
+pub const MAX_ORPHANS: i64 = 1_000;
+
+/// A row of `orphans`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = orphans)]
+pub struct OrphanRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub workspace_id: WorkspaceId,
+    #[diesel(deserialize_as = Parsed<WorkspaceName>)]
+    pub name: WorkspaceName,
+    #[diesel(deserialize_as = Parsed<NamespaceName>)]
+    pub namespace: NamespaceName,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub first_seen_at: Timestamp,
+    /// When an administrator allowed its removal.
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub removal_allowed_at: Option<Timestamp>,
+}
+
+/// Something that was reported for the first time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOrphan {
+    pub workspace_id: WorkspaceId,
+    pub name: WorkspaceName,
+    pub namespace: NamespaceName,
+}
+
+/// The orphans of the organisation's agents.
+#[derive(Debug)]
+pub struct Orphans<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Orphans<'_> {
+    /// All of an agent's, in the order of their ids: at most [`MAX_ORPHANS`].
+    pub async fn of_agent(&self, agent: AgentId) -> Result<Vec<OrphanRow>, DbError> {
+        let query = orphans::table
+            .filter(orphans::organization_id.eq(self.0.key()))
+            .filter(orphans::agent_id.eq(agent.as_uuid()))
+            .order(orphans::workspace_id)
+            .select(OrphanRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Stores what is new, as far as the agent has room for it. The agent's row has to be locked, so that two of its reports
+    /// do not count at the same time.
+    pub async fn insert(&self, agent: AgentId, new: &[NewOrphan], now: Timestamp) -> Result<(), DbError> {
+        let count = orphans::table
+            .filter(orphans::organization_id.eq(self.0.key()))
+            .filter(orphans::agent_id.eq(agent.as_uuid()))
+            .count();
+        let count: i64 = self.0.run(count.get_result(&mut self.0.raw())).await?;
+        let room = usize::try_from(MAX_ORPHANS - count).unwrap_or(0);
+        let rows = new.iter().take(room).map(|orphan| {
+            (
+                orphans::organization_id.eq(self.0.key()),
+                orphans::agent_id.eq(agent.as_uuid()),
+                orphans::workspace_id.eq(orphan.workspace_id.as_uuid()),
+                orphans::name.eq(orphan.name.as_str()),
+                orphans::namespace.eq(orphan.namespace.as_str()),
+                orphans::first_seen_at.eq(jiff_diesel::Timestamp::from(now)),
+            )
+        });
+        let rows = rows.collect::<Vec<_>>();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let statement = diesel::insert_into(orphans::table).values(rows).on_conflict_do_nothing();
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// Forgets what is no longer there, or is known by now.
+    pub async fn delete(&self, agent: AgentId, ids: &[WorkspaceId]) -> Result<(), DbError> {
+        let statement = diesel::delete(orphans::table)
+            .filter(orphans::organization_id.eq(self.0.key()))
+            .filter(orphans::agent_id.eq(agent.as_uuid()))
+            .filter(orphans::workspace_id.eq_any(ids.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// An administrator allows an orphan's removal. `None`: there is no such orphan. Allowing twice keeps the first time.
+    pub async fn allow_removal(
+        &self,
+        agent: AgentId,
+        id: WorkspaceId,
+        by: TokenId,
+        now: Timestamp,
+    ) -> Result<Option<OrphanRow>, DbError> {
+        let row = (self.0.key(), *agent.as_uuid(), *id.as_uuid());
+        let statement =
+            diesel::update(orphans::table.find(row)).filter(orphans::removal_allowed_at.is_null()).set((
+                orphans::removal_allowed_at.eq(jiff_diesel::Timestamp::from(now)),
+                orphans::removal_allowed_by.eq(by.as_uuid()),
+            ));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        let query = orphans::table.find(row).select(OrphanRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+}

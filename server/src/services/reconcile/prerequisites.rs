@@ -1,0 +1,52 @@
+//! What an agent's cluster has, and what the server wants to be in it beside workspaces.
+
+use berth_db::{Epoch, Hold, Leader};
+use berth_planner::AgentConfig;
+use berth_schema::FieldError;
+use berth_schema::prerequisites::Prerequisites;
+use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse};
+
+use crate::http::identity::AgentIdentity;
+use crate::{Context, Error, clock};
+
+/// Stores what the agent says and answers with the proxy's objects.
+pub(super) async fn answer(
+    context: &Context,
+    agent: &AgentIdentity,
+    request: &ReconcileRequest,
+) -> Result<ReconcileResponse, Error> {
+    // 1. Bounds (pure).
+    let said = check(request)?;
+    // 2. Who leads, and what it has (one transaction).
+    let written = context
+        .database
+        .transaction(agent.organization, "prerequisites", async |conn| {
+            let leader = Leader { epoch: request.epoch, term: request.term };
+            match conn.agents().raise_epoch(agent.agent, leader).await? {
+                Epoch::Stale { current } => Err(Error::StaleEpoch { given: request.epoch, current }),
+                Epoch::Current(_) => {
+                    conn.agent_prerequisites().store(agent.agent, said, clock::now()).await?;
+                    Ok(conn.agents().configuration(agent.agent, Hold::Nothing).await?.document())
+                }
+            }
+        })
+        .await?;
+    // 3. What shall be there (pure).
+    let config = AgentConfig::new(&written, &context.agent_defaults);
+    let manifests = berth_planner::objects::proxy(agent.agent, &config);
+    Ok(ReconcileResponse {
+        manifests: Some(manifests),
+        settings: context.protocol.settings,
+        ..ReconcileResponse::default()
+    })
+}
+
+/// What no agent of ours sends.
+fn check(request: &ReconcileRequest) -> Result<&Prerequisites, Error> {
+    let wrong = |message: &str| Error::Invalid(vec![FieldError::new("prerequisites", message)]);
+    let said = request.prerequisites.as_ref().ok_or_else(|| wrong("is missing"))?;
+    if *said != said.clone().bounded() {
+        return Err(wrong("has more entries, or longer ones, than a message of this type may hold"));
+    }
+    Ok(said)
+}

@@ -1,0 +1,81 @@
+//! What an agent says of its cluster, and what it is to install.
+
+use berth_schema::TermId;
+use berth_schema::api;
+use berth_schema::prerequisites::{ManifestReport, Prerequisites};
+use berth_schema::reconcile::{MessageType, ReconcileRequest, ReconcileResponse};
+use serde_json::json;
+
+use crate::support::{App, Requests, message};
+
+fn prerequisites(has: Prerequisites) -> ReconcileRequest {
+    ReconcileRequest {
+        message_type: MessageType::Prerequisites,
+        prerequisites: Some(has),
+        ..message(1, vec![])
+    }
+}
+
+#[tokio::test]
+async fn what_the_cluster_has_is_shown_and_answered_with_manifests() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        admin.create_workspace("w").await;
+        let refused = ManifestReport {
+            kind: "Namespace".to_owned(),
+            name: "berth-proxy".to_owned(),
+            error: Some("it belongs to somebody else".to_owned()),
+        };
+        let has = Prerequisites {
+            agent_version: "0.1.0".to_owned(),
+            kubernetes_version: Some("v1.34.2".to_owned()),
+            manifests: vec![refused],
+            ..Prerequisites::default()
+        };
+        let response: ReconcileResponse = agent.send(&prerequisites(has.clone())).await.expect(200);
+        let kinds: Vec<_> = response.manifests.iter().flatten().map(|object| object["kind"].clone()).collect();
+        assert_eq!(kinds, ["Namespace", "ServiceAccount", "NetworkPolicy"]);
+        assert!(response.workspaces.is_empty(), "workspaces have messages of their own");
+        let shown: api::Agent = admin.get(&admin.path("/agents/cluster")).await.expect(200);
+        assert_eq!(shown.prerequisites, Some(has.clone()));
+        let versions = "SELECT (sum(xmin::text::bigint))::bigint FROM (SELECT xmin FROM agent_prerequisites UNION ALL SELECT xmin FROM agents) r";
+        let before = app.count(versions).await;
+        agent.send(&prerequisites(has)).await.expect::<ReconcileResponse>(200);
+        assert_eq!(app.count(versions).await, before, "it was said before");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn prerequisites_are_bounded_and_belong_to_the_leader() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        let nothing = ReconcileRequest { prerequisites: None, ..prerequisites(Prerequisites::default()) };
+        assert_eq!(agent.send(&nothing).await.wrong_fields(), ["prerequisites"]);
+        let much = Prerequisites { ingress_classes: vec!["x".to_owned(); 101], ..Prerequisites::default() };
+        assert_eq!(agent.send(&prerequisites(much)).await.wrong_fields(), ["prerequisites"]);
+        let newer = ReconcileRequest { epoch: 2, ..prerequisites(Prerequisites::default()) };
+        agent.send(&newer).await.expect::<ReconcileResponse>(200);
+        let older = prerequisites(Prerequisites::default());
+        agent.send(&older).await.problem(409, "stale-epoch");
+        let other = ReconcileRequest { term: Some(TermId::random()), ..newer };
+        agent.send(&other).await.problem(409, "stale-epoch");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_of_the_version_before_need_not_say_what_it_sends() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        admin.create_workspace("w").await;
+        let old = json!({"update_type": "partial", "epoch": 1, "sequence": 1});
+        let response: ReconcileResponse = agent.post("/api/v1/agent/reconcile", &old).await.expect(200);
+        assert_eq!(response.workspaces.len(), 1);
+        assert!(response.manifests.is_none());
+    })
+    .await;
+}
