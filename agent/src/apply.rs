@@ -93,12 +93,12 @@ impl Applying<'_> {
     }
 
     async fn live(&self) -> Result<Option<Live>, Failure> {
-        let name = self.action.name.as_str();
+        let name = &self.action.object_name();
         let api: Api<Deployment> = Api::namespaced(self.cluster.client.clone(), self.namespace());
         let found = api.get_opt(name).await.map_err(during(format!("reading Deployment/{name}")))?;
         let Some(deployment) = found else { return Ok(None) };
         if !self.cluster.owns(&deployment.metadata, self.action.workspace) {
-            let (kind, name) = ("Deployment", name.to_owned());
+            let (kind, name) = ("Deployment", name.clone());
             return Err(Failure::Foreign { kind, name });
         }
         let annotations = deployment.metadata.annotations.as_ref();
@@ -203,11 +203,12 @@ impl Applying<'_> {
     }
 
     async fn prune(&self, apply: &Apply) -> Result<(), Failure> {
+        let object_name = self.action.object_name();
         for kind in Kind::PRUNED {
             let inventory = self.cluster.inventory(kind, self.namespace(), self.action.workspace).await?;
             for metadata in inventory {
                 let name = metadata.name.as_deref().unwrap_or_default();
-                if !apply.holds(&self.action.name, kind, name) {
+                if !apply.holds(&object_name, kind, name) {
                     tracing::info!(kind = kind.as_str(), name, "pruned");
                     self.cluster.delete(kind, self.namespace(), &metadata).await?;
                 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use berth_schema::AgentToken;
+use berth_schema::kubernetes::{SHARED_NAMESPACE, may_be_shared};
+use berth_schema::{AgentToken, NameError, NamespaceName};
 use clap::{Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
@@ -32,6 +33,10 @@ pub struct Args {
     /// File for the agent's own keys, made if it is missing (mode 0600); without it they are in a Secret of that namespace
     #[arg(long, env = "BERTH_AGENT_KEY_FILE")]
     pub key_file: Option<PathBuf>,
+    /// The one namespace that workspaces may share, if the server's configuration asks for it: `berth-shared`, or
+    /// `berth-shared-` and more. It is yours to make; it must enforce Pod Security
+    #[arg(long, env = "BERTH_SHARED_NAMESPACE", value_parser = shared_namespace)]
+    pub shared_namespace: Option<NamespaceName>,
 
     /// PEM file with the certificate authorities of the server; only these are trusted then
     #[arg(long, env = "BERTH_CA_FILE")]
@@ -77,6 +82,13 @@ pub enum LogFormat {
 fn filter(text: &str) -> Result<String, String> {
     let parsed = EnvFilter::try_new(text).map_err(|error| error.to_string());
     parsed.map(|_| text.to_owned())
+}
+
+fn shared_namespace(text: &str) -> Result<NamespaceName, String> {
+    if !may_be_shared(text) {
+        return Err(format!("must be {SHARED_NAMESPACE}, or begin with {SHARED_NAMESPACE}-"));
+    }
+    text.parse().map_err(|error: NameError| error.to_string())
 }
 
 impl Args {

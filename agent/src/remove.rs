@@ -14,6 +14,9 @@ const PAGE: u32 = 200;
 /// Takes the next step of a termination and tells how far it is. Repeating it is harmless.
 pub async fn run(cluster: &Cluster, action: &Action<Prepared>) -> Result<Outcome, Failure> {
     let namespace = action.namespace.as_str();
+    if action.is_in_shared_namespace() {
+        return remove_inventory(cluster, action).await;
+    }
     match cluster.metadata(Kind::Namespace, namespace, namespace).await? {
         None if volumes_left(cluster, namespace).await? => Ok(Outcome::VolumesLeft),
         None => Ok(Outcome::Gone),

@@ -30,8 +30,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let server = Server::new(&args.server_url, token, authorities.as_deref())?;
     let client = cluster::connect(args.context.as_deref()).await?;
-    let identity =
-        Identity { agent, namespace: args.namespace.clone(), proxy_namespace: args.proxy_namespace.clone() };
+    let identity = Identity {
+        agent,
+        namespace: args.namespace.clone(),
+        proxy_namespace: args.proxy_namespace.clone(),
+        shared_namespace: args.shared_namespace.clone(),
+    };
     let shared = Arc::new(Shared::new(identity));
     let listener = health::listen(args.health_listen).await?;
     tracing::info!(%agent, server = args.server_url.as_str(), health = %args.health_listen, "starting");

@@ -86,6 +86,7 @@ mod tests {
             agent: AgentId::random(),
             namespace: "berth-agent".to_owned(),
             proxy_namespace: "berth-proxy".to_owned(),
+            shared_namespace: None,
         });
         let now = Instant::now();
         let unready = |at| shared.unready(at).unwrap_or_default();

@@ -105,6 +105,7 @@ fn start(world: &Arc<World>) -> (Arc<Shared>, JoinSet<anyhow::Result<()>>) {
         agent,
         namespace: "berth-agent".to_owned(),
         proxy_namespace: "berth-proxy".to_owned(),
+        shared_namespace: None,
     }));
     let mut tasks = JoinSet::new();
     watch::start(&cluster, &shared, &mut tasks);

@@ -168,6 +168,9 @@ impl Error {
             Self::LoginNeeded(_) => "log in with `berth login URL`",
             Self::Refused { problem, .. } => match problem.status {
                 401 => "the token is unknown, revoked or expired; log in again with `berth login`",
+                403 if problem.kind.ends_with(":quota-exceeded") => {
+                    "delete or stop something, or ask an administrator for a larger quota"
+                }
                 403 => "ask an administrator of the organisation for this right",
                 404 => "`berth list` shows the workspaces, `berth agents list` the agents",
                 412 => "somebody changed it meanwhile; look again with `get`, then try again",

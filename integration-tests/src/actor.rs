@@ -90,6 +90,11 @@ impl Actor {
         self.send(Method::POST, self.path(path), Some(body), Some(key)).await
     }
 
+    /// `path` is below the organisation.
+    pub async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(Method::PUT, self.path(path), Some(body), None).await
+    }
+
     fn path(&self, path: &str) -> String {
         format!("/api/v1/organizations/{}/{path}", self.organization)
     }

@@ -16,6 +16,9 @@ use crate::{Actor, ClusterView};
 /// The sample image, as pods name it.
 pub const WORKSPACE_IMAGE: &str = images::WORKSPACE.reference;
 
+/// The one namespace that workspaces may share here. A scenario that wants it makes it.
+pub const SHARED_NAMESPACE: &str = "berth-shared-scenario";
+
 #[derive(Debug)]
 pub struct Installation {
     pub server: Server,
@@ -83,6 +86,7 @@ fn agent_options(server: &Server, token: SecretString, cluster: &Cluster, dir: &
         dir: dir.join("agent"),
         environment: vec![
             ("BERTH_AGENT_NAMESPACE".to_owned(), "default".to_owned()),
+            ("BERTH_SHARED_NAMESPACE".to_owned(), SHARED_NAMESPACE.to_owned()),
             // As in a pod: a container that was killed takes its own Lease back without waiting for it to run out.
             ("POD_NAME".to_owned(), "scenario".to_owned()),
         ],

@@ -11,5 +11,5 @@ pub use actor::{Actor, Answer, variable};
 pub use balancer::Balancer;
 pub use cluster_view::ClusterView;
 pub use fleet::Fleet;
-pub use installation::{Installation, WORKSPACE_IMAGE, cluster_with_node, unique};
+pub use installation::{Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE, cluster_with_node, unique};
 pub use poison::refuse_deployments;

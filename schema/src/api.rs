@@ -202,6 +202,21 @@ pub struct RebuildWorkspace {
     pub image: Option<String>,
 }
 
+/// Other resources for an existing workspace, as Kubernetes quantities; what is absent stays as it is. At least one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResizeWorkspace {
+    /// The main container's limit of CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// The main container's limit of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// The size of the data volume, which can only grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
+}
+
 /// Why the actual state is what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateReason {

@@ -36,7 +36,7 @@ fn everything() -> Value {
         "image_pull_secrets": ["registry"],
         "labels": {"team": "red", "example.com/cost-centre": "4711"},
         "annotations": {"example.com/contact": "somebody@example.com"},
-        "shared_namespace": "workspaces",
+        "shared_namespace": "berth-shared-red",
         "lifecycle": {"max_active_hours_before_stop": 12},
         "storage_class": "fast",
         "volume_size": "10Gi",
@@ -161,7 +161,7 @@ fn what_cannot_be_together_is_refused() {
         (json!({"allow_privilege_escalation": true}), "allow_privilege_escalation"),
         (json!({"user_namespaces": true, "user": 70_000}), "user"),
         (json!({"network_policy": {"enabled": false, "egress": []}}), "network_policy.egress"),
-        (json!({"shared_namespace": "proxy", "proxy_namespace": "proxy"}), "shared_namespace"),
+        (json!({"shared_namespace": "berth-shared", "proxy_namespace": "berth-shared"}), "shared_namespace"),
         // The built-in default is a limit of 512Mi and of one CPU.
         (json!({"max_resources": {"memory": "256Mi"}}), "max_resources.memory"),
         (json!({"default_resources": {"cpu_request": "1500m"}}), "default_resources.cpu_request"),

@@ -1,5 +1,9 @@
 //! The names that the server, the agent and the proxy must agree on inside a cluster.
 
+use std::fmt::Display;
+
+use crate::{WorkspaceId, WorkspaceName};
+
 /// Label on every object of a workspace: the agent that owns it. The agent watches this label alone.
 pub const AGENT_ID: &str = "berth.dev/agent-id";
 /// Label on every object of a workspace: whose it is.
@@ -27,12 +31,72 @@ pub const VARIABLE_FILES_PATH: &str = "/.berth/variables";
 /// Where the data volume is mounted in the main container.
 pub const PROJECTS_PATH: &str = "/projects";
 
-/// The Secret that holds a workspace's environment variables.
-pub fn environment_secret(workspace: &crate::WorkspaceName) -> String {
-    format!("{workspace}-env")
+/// How the names of shared namespaces begin: `berth-shared` alone, or with `-` and more. Within `berth-…`, so that an agent
+/// that is confined to such namespaces may write there.
+pub const SHARED_NAMESPACE: &str = "berth-shared";
+
+/// Whether workspaces may share a namespace of that name.
+pub fn may_be_shared(namespace: &str) -> bool {
+    let rest = namespace.strip_prefix(SHARED_NAMESPACE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// The Secret that holds a workspace's file variables.
-pub fn file_secret(workspace: &crate::WorkspaceName) -> String {
-    format!("{workspace}-file")
+/// The namespace of a workspace alone, if it is not in a shared one: unique in a cluster, even where several organisations
+/// share one. The id makes it so, the name makes it readable.
+pub fn own_namespace(name: &WorkspaceName, id: WorkspaceId) -> String {
+    format!("berth-{name}-{}", short(id))
+}
+
+/// Whether the namespace is one that the workspace shares with others.
+pub fn is_shared(name: &WorkspaceName, id: WorkspaceId, namespace: &str) -> bool {
+    may_be_shared(namespace) && namespace != own_namespace(name, id)
+}
+
+/// What a workspace's objects are named after: its name in a namespace of its own; with a part of the id in a shared one,
+/// where another organisation's workspace may have the same name.
+pub fn object_name(name: &WorkspaceName, id: WorkspaceId, namespace: &str) -> String {
+    if is_shared(name, id, namespace) { format!("{name}-{}", short(id)) } else { name.to_string() }
+}
+
+fn short(id: WorkspaceId) -> String {
+    id.as_uuid().simple().to_string()[..8].to_owned()
+}
+
+/// The Secret that holds a workspace's environment variables, by the name of its objects.
+pub fn environment_secret(object_name: impl Display) -> String {
+    format!("{object_name}-env")
+}
+
+/// The Secret that holds a workspace's file variables, by the name of its objects.
+pub fn file_secret(object_name: impl Display) -> String {
+    format!("{object_name}-file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_where_namespaces_are_shared() {
+        let (one, other) = ("0123abcd-0000-4000-8000-000000000000", "0123abce-0000-4000-8000-000000000000");
+        let (one, other): (WorkspaceId, WorkspaceId) =
+            (one.parse().expect("an id"), other.parse().expect("an id"));
+        let name = WorkspaceName::new("a".repeat(WorkspaceName::MAX)).expect("a name");
+        let shared = object_name(&name, one, "berth-shared-red");
+        assert_eq!(shared, format!("{name}-0123abcd"));
+        assert!(shared.len() + "-scripts".len() <= 63, "a label of a host name has 63 characters");
+        assert_ne!(shared, object_name(&name, other, "berth-shared-red"));
+        assert_eq!(object_name(&name, one, &own_namespace(&name, one)), name.to_string());
+    }
+
+    #[test]
+    fn a_workspace_named_shared_still_has_a_namespace_of_its_own() {
+        let id: WorkspaceId = "0123abcd-0000-4000-8000-000000000000".parse().expect("an id");
+        for text in ["shared", "shared-red"] {
+            let name = WorkspaceName::new(text).expect("a name");
+            assert!(!is_shared(&name, id, &own_namespace(&name, id)));
+            assert!(is_shared(&name, id, "berth-shared"));
+        }
+        assert!(!may_be_shared("berth-sharedish") && !may_be_shared("berth-x") && !may_be_shared("shared"));
+    }
 }

@@ -68,6 +68,17 @@ pub fn print(amount: u128, unit: Unit) -> String {
     }
 }
 
+/// An amount as a person writes it: the largest unit that leaves a whole number.
+pub fn words(amount: u128, unit: Unit) -> String {
+    const SUFFIXES: [&str; 6] = ["Ei", "Pi", "Ti", "Gi", "Mi", "Ki"];
+    if unit == Unit::Milli || amount == 0 {
+        return print(amount, unit);
+    }
+    let powers = (1..=6_u32).rev().map(|power| 1_u128 << (10 * power));
+    let fitting = powers.zip(SUFFIXES).find(|(size, _)| amount.is_multiple_of(*size));
+    fitting.map_or_else(|| print(amount, unit), |(size, suffix)| format!("{}{suffix}", amount / size))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +103,20 @@ mod tests {
         }
         for bad in ["", ".", "Gi", "1.2.3", "-1", "1 Gi", "1e", "9e99", "1gi", "1kb", "1MB", "0x10", "½"] {
             assert_eq!(parse(bad, Unit::Whole), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_have_the_largest_unit_that_fits() {
+        for (amount, unit, text) in [
+            (1 << 30, Unit::Whole, "1Gi"),
+            (1_536 << 20, Unit::Whole, "1536Mi"),
+            ((1 << 30) + 1, Unit::Whole, "1073741825"),
+            (0, Unit::Whole, "0"),
+            (1_500, Unit::Milli, "1500m"),
+            (2_000, Unit::Milli, "2"),
+        ] {
+            assert_eq!(words(amount, unit), text);
         }
     }
 

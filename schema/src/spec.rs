@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Generation;
+use crate::quantity::{self, Unit};
+
 /// Everything the planner needs to know of a devfile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkspaceSpec {
@@ -39,10 +42,42 @@ impl WorkspaceSpec {
         }
     }
 
+    /// What the containers that run together may take at most, as their limits say.
+    pub fn demand(&self) -> Demand {
+        let mut demand = Demand::default();
+        let amount = |text: &Option<String>, unit| {
+            let amount = text.as_ref().and_then(|text| quantity::parse(text, unit))?;
+            u64::try_from(amount).ok()
+        };
+        for container in self.containers.iter().filter(|container| !container.init) {
+            match amount(&container.resources.cpu_limit, Unit::Milli) {
+                Some(millis) => demand.cpu_millis = demand.cpu_millis.saturating_add(millis),
+                None => demand.cpu_defaults += 1,
+            }
+            match amount(&container.resources.memory_limit, Unit::Whole) {
+                Some(bytes) => demand.memory_bytes = demand.memory_bytes.saturating_add(bytes),
+                None => demand.memory_defaults += 1,
+            }
+        }
+        demand
+    }
+
     /// The container that gets the editor and the project.
     pub fn main(&self) -> Option<&ContainerSpec> {
         self.containers.iter().find(|container| container.main)
     }
+}
+
+/// The sum of limits, and how many containers say nothing and take the agent's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Thousandths of a CPU.
+    pub cpu_millis: u64,
+    /// Containers without a limit of CPU.
+    pub cpu_defaults: u32,
+    pub memory_bytes: u64,
+    /// Containers without a limit of memory.
+    pub memory_defaults: u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +150,17 @@ pub struct StorageSpec {
     /// Of all its volumes; absent: the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// The last growth. Until its generation is proven it may have been refused, and can be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grown: Option<Growth>,
+}
+
+/// A change of a volume's size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    /// The size before it.
+    pub from: String,
+    pub generation: Generation,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -41,6 +41,9 @@ pub enum Error {
     UnsupportedMediaType(String),
     #[error("{}", summary(.0))]
     Invalid(Vec<FieldError>),
+    /// Each quota that has no room for it.
+    #[error("{}", summary(.0))]
+    QuotaExceeded(Vec<FieldError>),
     #[error("this Idempotency-Key was used for another request")]
     KeyReused,
     #[error("{of} holds {limit} streams of events already, which is the most; close one or try again later")]
@@ -84,6 +87,7 @@ impl Error {
             | Self::BodyTooLarge { .. }
             | Self::UnsupportedMediaType(_)
             | Self::Invalid(_)
+            | Self::QuotaExceeded(_)
             | Self::KeyReused
             | Self::Internal(_) => false,
         }

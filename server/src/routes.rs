@@ -108,6 +108,9 @@ pub const ROUTES: &[Route] = {
             web::post().to(workspaces::rebuild)
         }),
         route("POST", "/api/v1/agent/key", Agent, || web::post().to(reconcile::register_key)),
+        route("POST", organization!("/workspaces/{workspace}/resize"), Administrator, || {
+            web::post().to(workspaces::resize)
+        }),
         Route {
             held: Duration::from_secs(MAX_WAIT_SECONDS),
             ..route("POST", "/api/v1/agent/reconcile", Agent, || web::post().to(reconcile::reconcile))

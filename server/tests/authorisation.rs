@@ -56,6 +56,7 @@ const TABLE: &[Row] = &[
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/extend", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/rebuild", ORGANIZATION),
     ("POST", "/api/v1/agent/key", AGENT),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/resize", ORGANIZATION),
     ("POST", "/api/v1/agent/reconcile", AGENT),
 ];
 

@@ -14,6 +14,7 @@ mod orphans;
 mod polling;
 mod prerequisites;
 mod process;
+mod quotas;
 mod reconcile;
 mod sealing;
 mod support;

@@ -266,7 +266,7 @@ impl Agent {
     fn terminate(&mut self, wanted: Wanted, now: Instant, jitter: &mut dyn FnMut() -> f64, plan: &mut Plan) {
         let workspace = wanted.workspace;
         let allowed = self.work.admit(&wanted, now).and_then(|()| {
-            let allowed = self.identity.allows_namespace(&wanted.namespace);
+            let allowed = self.identity.allows_namespace(wanted.workspace, &wanted.name, &wanted.namespace);
             allowed.map_err(Skip::Refused)
         });
         match allowed {

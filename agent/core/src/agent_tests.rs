@@ -24,6 +24,7 @@ fn agent() -> Agent {
         agent: AGENT,
         namespace: "berth-agent".to_owned(),
         proxy_namespace: "berth-proxy".to_owned(),
+        shared_namespace: None,
     })
 }
 
@@ -160,9 +161,8 @@ fn variables_that_do_not_open_are_the_workspaces_error_and_nothing_of_it_is_appl
 fn the_inventory_holds_the_set_and_the_variables() {
     let mut agent = agent();
     let plan = round(&mut agent, directive(Wish::Create, 1), Instant::now());
-    let (Prepared(Task::Apply(apply)), name) = (&plan.actions[0].stage, &plan.actions[0].name) else {
-        panic!("not an apply")
-    };
+    let Prepared(Task::Apply(apply)) = &plan.actions[0].stage else { panic!("not an apply") };
+    let name = &plan.actions[0].object_name();
     assert!(apply.holds(name, Kind::ConfigMap, "w-scripts"));
     assert!(apply.holds(name, Kind::Secret, "w-env") && apply.holds(name, Kind::Secret, "w-file"));
     assert!(!apply.holds(name, Kind::ConfigMap, "w-old") && !apply.holds(name, Kind::Secret, "w-scripts"));

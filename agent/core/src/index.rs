@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_schema::kubernetes::{environment_secret, file_secret};
+use berth_schema::kubernetes::{environment_secret, file_secret, object_name};
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
 use crate::facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
@@ -159,15 +159,10 @@ impl<'a> View<'a> {
     }
 
     /// The Deployment, if it is where it belongs.
-    pub(crate) fn deployment_at(
-        &self,
-        namespace: &NamespaceName,
-        name: &WorkspaceName,
-    ) -> Option<&'a DeploymentFact> {
+    pub(crate) fn deployment_at(&self, namespace: &NamespaceName, name: &str) -> Option<&'a DeploymentFact> {
         self.0.iter().find_map(|observed| match &observed.fact {
             Fact::Deployment(fact) => {
-                let at_home =
-                    observed.key.namespace == namespace.as_str() && observed.key.name == name.as_str();
+                let at_home = observed.key.namespace == namespace.as_str() && observed.key.name == name;
                 at_home.then_some(fact.as_ref())
             }
             Fact::Pod(_) | Fact::Present(_) => None,
@@ -210,11 +205,13 @@ impl<'a> View<'a> {
 
     /// Whether both Secrets that the pods need are there.
     pub(crate) fn has_secrets(&self, name: &WorkspaceName) -> bool {
-        let present = |secret: &str| {
-            let mut keys = self.0.iter().map(|observed| &observed.key);
-            keys.any(|key| key.watched == Watched::Applied(Kind::Secret) && key.name == secret)
+        let present = |secret: fn(String) -> String| {
+            self.0.iter().any(|Observed { key, workspace, .. }| {
+                let object_name = object_name(name, *workspace, &key.namespace);
+                key.watched == Watched::Applied(Kind::Secret) && key.name == secret(object_name)
+            })
         };
-        present(&environment_secret(name)) && present(&file_secret(name))
+        present(environment_secret) && present(file_secret)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_schema::kubernetes::{environment_secret, file_secret};
+use berth_schema::kubernetes::{environment_secret, file_secret, is_shared, object_name};
 use berth_schema::reconcile::{ErrorDetails, ErrorType, WorkspaceDirective};
 use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
@@ -67,9 +67,9 @@ impl Apply {
     }
 
     /// Whether an object belongs to the set: what does not is pruned. The Secrets of the variables always belong.
-    pub fn holds(&self, workspace: &WorkspaceName, kind: Kind, name: &str) -> bool {
-        let variables =
-            kind == Kind::Secret && (name == environment_secret(workspace) || name == file_secret(workspace));
+    pub fn holds(&self, object_name: &str, kind: Kind, name: &str) -> bool {
+        let variables = kind == Kind::Secret
+            && (name == environment_secret(object_name) || name == file_secret(object_name));
         let mut written = self.manifests();
         variables
             || self.kept.contains(&(kind, name.to_owned()))
@@ -97,6 +97,11 @@ pub enum Outcome {
 }
 
 impl<Stage> Action<Stage> {
+    /// What the workspace's objects are named after.
+    pub fn object_name(&self) -> String {
+        object_name(&self.name, self.workspace, self.namespace.as_str())
+    }
+
     /// The same action with what became of it.
     pub fn done(&self, outcome: Outcome) -> Action<Applied> {
         self.left(outcome, vec![])
@@ -115,6 +120,13 @@ impl<Stage> Action<Stage> {
             generation: self.generation,
             stage,
         }
+    }
+}
+
+impl<Stage> Action<Stage> {
+    /// Whether others live in the workspace's namespace, so that it must outlive the workspace.
+    pub fn is_in_shared_namespace(&self) -> bool {
+        is_shared(&self.name, self.workspace, self.namespace.as_str())
     }
 }
 

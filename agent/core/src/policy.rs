@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use berth_schema::kubernetes::{AGENT_ID, GENERATION, WORKSPACE_ID, environment_secret, file_secret};
+use berth_schema::kubernetes::{self, AGENT_ID, GENERATION, WORKSPACE_ID, environment_secret, file_secret};
 use berth_schema::reconcile::WorkspaceDirective;
 use berth_schema::{AgentId, NamespaceName, WorkspaceId, WorkspaceName};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -22,6 +22,8 @@ pub struct Identity {
     pub namespace: String,
     /// Where the proxy is: no workspace's either, and the only place where anything but workspaces is installed.
     pub proxy_namespace: String,
+    /// The one namespace that workspaces may share here, made and labelled by the cluster's administrator.
+    pub shared_namespace: Option<NamespaceName>,
 }
 
 /// An object that the policy allows.
@@ -93,21 +95,28 @@ pub enum Refusal {
     PodSecurity,
     #[error("{kind}/{name} is outside the proxy's namespace {namespace}, which the agent was given")]
     NotTheProxys { kind: &'static str, name: String, namespace: String },
+    #[error("the namespace {0} is shared, and nothing of it is a workspace's to change")]
+    SharedNamespace(NamespaceName),
     #[error("the last object must be the workspace's Deployment, named {0}, and there must be no other")]
-    Deployment(WorkspaceName),
+    Deployment(String),
 }
 
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
 impl Identity {
-    /// Whether a workspace may live in a namespace at all.
-    pub(crate) fn allows_namespace(&self, namespace: &NamespaceName) -> Result<(), Refusal> {
-        let name = namespace.as_str();
-        if name == "default"
-            || name.starts_with("kube-")
-            || name == self.namespace
-            || name == self.proxy_namespace
-        {
+    /// Whether a workspace may live in a namespace at all: never in Kubernetes' own, the agent's or the proxy's, and in one
+    /// that is shared only where this is the one that the agent was told of.
+    pub(crate) fn allows_namespace(
+        &self,
+        workspace: WorkspaceId,
+        name: &WorkspaceName,
+        namespace: &NamespaceName,
+    ) -> Result<(), Refusal> {
+        let text = namespace.as_str();
+        let foreign =
+            kubernetes::is_shared(name, workspace, text) && self.shared_namespace.as_ref() != Some(namespace);
+        let taken = text == self.namespace || text == self.proxy_namespace;
+        if text == "default" || text.starts_with("kube-") || taken || foreign {
             return Err(Refusal::Namespace(namespace.clone()));
         }
         Ok(())
@@ -119,7 +128,7 @@ impl Identity {
         directive: &WorkspaceDirective,
         objects: Vec<Value>,
     ) -> Result<Vec<Manifest>, Refusal> {
-        self.allows_namespace(&directive.namespace)?;
+        self.allows_namespace(directive.workspace_id, &directive.name, &directive.namespace)?;
         let mut seen = BTreeSet::new();
         let mut manifests = Vec::with_capacity(objects.len());
         for (at, object) in objects.into_iter().enumerate() {
@@ -132,8 +141,9 @@ impl Identity {
         }
         let deployments = manifests.iter().filter(|manifest| manifest.kind == Kind::Deployment);
         let last = manifests.last().map(|last| (last.kind, last.name.as_str()));
-        if deployments.count() != 1 || last != Some((Kind::Deployment, directive.name.as_str())) {
-            return Err(Refusal::Deployment(directive.name.clone()));
+        let named = named(directive);
+        if deployments.count() != 1 || last != Some((Kind::Deployment, named.as_str())) {
+            return Err(Refusal::Deployment(named));
         }
         Ok(manifests)
     }
@@ -168,15 +178,28 @@ impl Identity {
             }
         }
         match kind {
+            // What holds in a shared namespace is not for one of its workspaces to say.
+            Kind::Namespace if is_shared(directive) => {
+                Err(Refusal::SharedNamespace(directive.namespace.clone()))
+            }
             Kind::Namespace if !enforces_pod_security(&metadata["labels"]) => Err(Refusal::PodSecurity),
             Kind::Secret
-                if name == environment_secret(&directive.name) || name == file_secret(&directive.name) =>
+                if name == environment_secret(named(directive)) || name == file_secret(named(directive)) =>
             {
                 Err(Refusal::VariableSecret(name.to_owned()))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// What the objects of a directive are named after.
+fn named(directive: &WorkspaceDirective) -> String {
+    kubernetes::object_name(&directive.name, directive.workspace_id, directive.namespace.as_str())
+}
+
+fn is_shared(directive: &WorkspaceDirective) -> bool {
+    kubernetes::is_shared(&directive.name, directive.workspace_id, directive.namespace.as_str())
 }
 
 /// The labels that make an object this agent's and this workspace's.

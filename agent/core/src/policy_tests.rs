@@ -8,7 +8,12 @@ const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
 const WORKSPACE: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 
 fn identity() -> Identity {
-    Identity { agent: AGENT, namespace: "berth-agent".to_owned(), proxy_namespace: "berth-proxy".to_owned() }
+    Identity {
+        agent: AGENT,
+        namespace: "berth-agent".to_owned(),
+        proxy_namespace: "berth-proxy".to_owned(),
+        shared_namespace: None,
+    }
 }
 
 fn directive(namespace: &str) -> WorkspaceDirective {
@@ -161,4 +166,61 @@ fn an_object_without_a_name_is_refused() {
     let mut nameless = object("v1", "Service", "w");
     nameless["metadata"] = json!({ "generateName": "w-" });
     assert_eq!(refusal_of(nameless), "object 1 has no name");
+}
+
+mod shared {
+    use super::*;
+
+    const SHARED: &str = "berth-shared-red";
+    /// The workspace's name with the first digits of its id.
+    const NAMED: &str = "w-02020202";
+
+    fn shared(allowed: Option<&str>) -> Identity {
+        let allowed = allowed.map(|name| NamespaceName::new(name).expect("a name"));
+        Identity { shared_namespace: allowed, ..identity() }
+    }
+
+    fn moved(mut object: Value, name: &str) -> Value {
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["namespace"] = json!(SHARED);
+        object
+    }
+
+    fn objects() -> Vec<Value> {
+        vec![moved(object("v1", "ConfigMap", ""), "w-02020202-scripts"), moved(deployment(), NAMED)]
+    }
+
+    #[test]
+    fn exactly_the_namespace_that_the_agent_was_told_of_is_shared() {
+        assert_eq!(shared(Some(SHARED)).check(&directive(SHARED), objects()).expect("allowed").len(), 2);
+        for other in [None, Some("berth-shared"), Some("berth-shared-blue")] {
+            let refused = shared(other).check(&directive(SHARED), objects()).expect_err("refused");
+            assert!(matches!(refused, Refusal::Namespace(_)), "{refused}");
+        }
+    }
+
+    #[test]
+    fn names_without_the_id_are_refused_there() {
+        let plain = vec![moved(deployment(), "w")];
+        let refused = shared(Some(SHARED)).check(&directive(SHARED), plain).expect_err("refused");
+        assert_eq!(refused, Refusal::Deployment(NAMED.to_owned()));
+        let secret = moved(object("v1", "Secret", ""), "w-02020202-env");
+        let refused = shared(Some(SHARED)).check(&directive(SHARED), vec![secret]).expect_err("refused");
+        assert_eq!(refused, Refusal::VariableSecret("w-02020202-env".to_owned()));
+    }
+
+    #[test]
+    fn the_shared_namespace_itself_is_not_the_servers_to_change() {
+        let mut namespace = namespace();
+        namespace["metadata"]["name"] = json!(SHARED);
+        let refused = shared(Some(SHARED)).check(&directive(SHARED), vec![namespace]).expect_err("refused");
+        assert!(matches!(refused, Refusal::SharedNamespace(_)), "{refused}");
+    }
+
+    #[test]
+    fn a_workspace_named_shared_may_have_a_namespace_of_its_own() {
+        let own = NamespaceName::new("berth-shared-02020202").expect("a name");
+        let name = WorkspaceName::new("shared").expect("a name");
+        assert_eq!(identity().allows_namespace(WORKSPACE, &name, &own), Ok(()));
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_schema::kubernetes::{GENERATION, WORKSPACE_NAME, environment_secret, file_secret};
+use berth_schema::kubernetes::{GENERATION, WORKSPACE_NAME, environment_secret, file_secret, object_name};
 use berth_schema::reconcile::WorkspaceDirective;
 use berth_schema::variables::{SecretValue, VariableBundle};
 use berth_schema::{AgentId, Generation, NamespaceName, WorkspaceId, WorkspaceName};
@@ -33,6 +33,7 @@ impl SecretManifest {
         directive: &WorkspaceDirective,
         variables: VariableBundle,
     ) -> [Self; 2] {
+        let named = object_name(&directive.name, directive.workspace_id, directive.namespace.as_str());
         let secret = |name: String, values| Self {
             name,
             agent,
@@ -43,8 +44,8 @@ impl SecretManifest {
             values,
         };
         [
-            secret(environment_secret(&directive.name), variables.environment),
-            secret(file_secret(&directive.name), variables.files),
+            secret(environment_secret(&named), variables.environment),
+            secret(file_secret(&named), variables.files),
         ]
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use berth_schema::WorkspaceId;
+use berth_schema::kubernetes::object_name;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::index::View;
@@ -66,7 +67,8 @@ impl Written {
         let set = self.0.entry(wanted.workspace).or_default();
         let names: BTreeSet<(Kind, String)> = apply.manifests().map(Manifest::key).collect();
         let same = set.objects.keys().eq(names.iter().filter(|(kind, _)| *kind != Kind::Deployment));
-        let belongs = |kind, name: &str| apply.holds(&wanted.name, kind, name);
+        let object_name = object_name(&wanted.name, wanted.workspace, wanted.namespace.as_str());
+        let belongs = |kind, name: &str| apply.holds(&object_name, kind, name);
         apply.prune = !(same && set.pruned) || view.has_strays(belongs);
         set.pruned = !apply.prune;
         let as_left = |manifest: &Manifest| {
@@ -87,7 +89,7 @@ impl Written {
         set.objects.retain(|key, _| kept.contains(key));
         apply.kept = kept;
         let alone = apply.first.is_empty() && apply.secrets.is_none() && apply.then.len() == 1;
-        let seen = view.deployment_at(&wanted.namespace, &wanted.name).filter(|_| alone && !apply.prune);
+        let seen = view.deployment_at(&wanted.namespace, &object_name).filter(|_| alone && !apply.prune);
         apply.seen = seen.map(|fact| fact.info.resource_version.clone());
     }
 

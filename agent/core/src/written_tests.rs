@@ -50,6 +50,7 @@ impl Case {
             agent: AGENT,
             namespace: "berth-agent".to_owned(),
             proxy_namespace: "berth-proxy".to_owned(),
+            shared_namespace: None,
         });
         Self { agent, config_maps: vec!["w-scripts"], data: "a" }
     }
@@ -136,7 +137,7 @@ fn where_nobody_touched_anything_the_deployment_alone_is_written_and_not_even_re
     for name in ["w-scripts", "w-env"] {
         let kind = if name == "w-env" { Kind::Secret } else { Kind::ConfigMap };
         assert!(
-            apply_of(&action).holds(&action.name, kind, name),
+            apply_of(&action).holds(&action.object_name(), kind, name),
             "{name} belongs although it is not written"
         );
     }

@@ -134,6 +134,7 @@ impl World {
             agent: self.agent,
             namespace: "berth-agent".to_owned(),
             proxy_namespace: "berth-proxy".to_owned(),
+            shared_namespace: None,
         });
         let response = ReconcileResponse {
             workspaces: vec![self.directive(generation)],

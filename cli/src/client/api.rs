@@ -2,7 +2,7 @@
 
 use berth_schema::api::{
     Agent, AgentCreated, ConfirmLoss, CreateAgent, CreateWorkspace, LossConfirmed, Orphan, Orphans, Paged,
-    RebuildWorkspace, WhoAmI, Workspace,
+    RebuildWorkspace, ResizeWorkspace, WhoAmI, Workspace,
 };
 use berth_schema::configuration::ConfigurationView;
 use berth_schema::lifecycle::ExtendWorkspace;
@@ -237,6 +237,17 @@ impl Organization {
     ) -> Result<Workspace, Error> {
         let url = self.url(["workspaces", workspace.as_str(), "rebuild"]);
         let call = Call::post(format!("rebuild workspace '{workspace}'"), url).body(rebuild)?;
+        self.client.send(if_match(call, expected)).await
+    }
+
+    pub(crate) async fn resize_workspace(
+        &self,
+        workspace: &WorkspaceRef,
+        resize: &ResizeWorkspace,
+        expected: Option<Generation>,
+    ) -> Result<Workspace, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "resize"]);
+        let call = Call::post(format!("resize workspace '{workspace}'"), url).body(resize)?;
         self.client.send(if_match(call, expected)).await
     }
 

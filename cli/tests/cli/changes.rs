@@ -119,3 +119,25 @@ async fn an_orphan_is_listed_and_its_removal_is_allowed_on_purpose() {
     let ran = berth.run(&["agents", "remove-orphan", "here", WORKSPACE_ID, "--yes"]).ok();
     ran.prints("stray\n").says("not before 2026-01-02");
 }
+
+#[tokio::test]
+async fn a_resize_sends_what_was_given_and_nothing_else() {
+    let server = MockServer::start().await;
+    answer(&server, "POST", "/workspaces/reef/resize", ok(workspace("Running", "Running", 2, 1))).await;
+    let berth = Berth::with(&server);
+    let ran = berth.run(&["resize", "reef", "--cpu", "2", "--disk", "20Gi", "--if-generation", "1"]).ok();
+    ran.prints("reef\n").says("is being resized");
+    assert_eq!(bodies(&server).await, [json!({ "cpu": "2", "disk": "20Gi" })]);
+    assert_eq!(server.received_requests().await.unwrap()[0].headers["if-match"], "\"1\"");
+    berth.run(&["resize", "reef"]).exits(2).says("--cpu");
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_is_told_with_its_limit() {
+    let server = MockServer::start().await;
+    let message = "the agent's quota of workspaces is 20, and 20 of it are used; this needs 1 more";
+    let errors = json!([{ "field": "quotas.agent.workspaces", "message": message }]);
+    let detail = format!("quotas.agent.workspaces: {message}");
+    answer(&server, "POST", "/workspaces/reef/start", problem(403, &detail, &errors)).await;
+    Berth::with(&server).run(&["start", "reef"]).exits(5).says(message);
+}

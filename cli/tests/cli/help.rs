@@ -45,9 +45,11 @@ fn every_command_has_the_help_that_was_reviewed() {
 #[test]
 fn a_daily_verb_is_the_workspaces_command_without_the_noun() {
     let berth = Berth::new();
-    for verb in [
-        "create", "list", "get", "why", "timeline", "start", "stop", "restart", "extend", "rebuild", "delete",
-    ] {
+    let verbs = [
+        "create", "list", "get", "why", "timeline", "start", "stop", "restart", "extend", "rebuild",
+        "resize", "delete",
+    ];
+    for verb in verbs {
         let short = help(&berth, &[verb.to_owned()]);
         let long = help(&berth, &["workspaces".to_owned(), verb.to_owned()]);
         assert_eq!(short, long.replace("berth workspaces", "berth"), "{verb}");

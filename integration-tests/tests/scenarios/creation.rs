@@ -79,6 +79,7 @@ impl Bare {
             agent: self.agent,
             namespace: "berth-agent".to_owned(),
             proxy_namespace: "berth-proxy".to_owned(),
+            shared_namespace: None,
         });
         let mut plan = agent.respond(&[], response, Opened::default(), Instant::now(), &mut || 0.0);
         plan.actions.pop().unwrap_or_else(|| panic!("no action: {:?}", plan.skipped))

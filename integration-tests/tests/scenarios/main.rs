@@ -2,12 +2,14 @@
 //! a server and an agent of its own.
 
 mod burst;
+mod configuration;
 mod creation;
 mod faults;
 mod image;
 mod lifecycle;
 mod poison;
 mod proxy;
+mod rendered;
 mod replicas;
 mod variables;
 

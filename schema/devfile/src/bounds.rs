@@ -1,7 +1,8 @@
 //! What a workspace may take as a whole.
 
 use berth_schema::WorkspaceSpec;
-use berth_schema::spec::Resources;
+use berth_schema::quantity::{self, Unit};
+use berth_schema::spec::{ContainerSpec, Resources};
 
 use crate::Options;
 use crate::cursor::Cursor;
@@ -22,17 +23,10 @@ pub(crate) fn fits(at: &Cursor<'_>, text: &str) -> bool {
     fits
 }
 
-/// Reports at `at` what is too much.
-pub(crate) fn check(at: &Cursor<'_>, spec: &WorkspaceSpec, options: &Options) {
-    let cpu = total(spec, Of::Cpu, |r| r.cpu_limit.as_ref().or(r.cpu_request.as_ref()));
-    if let Some(max) = options.max_cpu_millis.filter(|max| cpu > u128::from(*max)) {
-        at.error(format!("the containers ask for {cpu}m of CPU together, at most {max}m are allowed"));
-    }
-    let memory = total(spec, Of::Memory, |r| r.memory_limit.as_ref().or(r.memory_request.as_ref()));
-    if let Some(max) = options.max_memory_bytes.filter(|max| memory > u128::from(*max)) {
-        at.error(format!(
-            "the containers ask for {memory} bytes of memory together, at most {max} are allowed"
-        ));
+/// Reports what is too much: of CPU and memory at the container that asks for most, by its name in `places`.
+pub(crate) fn check(at: &Cursor<'_>, places: &[(&str, Cursor<'_>)], spec: &WorkspaceSpec, options: &Options) {
+    for resource in &resources(options) {
+        resource.check(at, places, spec);
     }
     let size = serde_json::to_vec(spec).map_or(usize::MAX, |json| json.len());
     if size > MAX_DESCRIPTION {
@@ -42,8 +36,88 @@ pub(crate) fn check(at: &Cursor<'_>, spec: &WorkspaceSpec, options: &Options) {
     }
 }
 
-/// Containers that run before the others have ended when those ask.
-fn total(spec: &WorkspaceSpec, of: Of, figure: fn(&Resources) -> Option<&String>) -> u128 {
-    let running = spec.containers.iter().filter(|container| !container.init);
-    running.filter_map(|container| of.amount(figure(&container.resources)?).ok()).sum()
+/// CPU or memory: where it stands, and how much of it there may be.
+struct Bounded {
+    name: &'static str,
+    of: Of,
+    unit: Unit,
+    limit: fn(&Resources) -> Option<&String>,
+    request: fn(&Resources) -> Option<&String>,
+    /// The fields of the limit and of the request.
+    fields: [&'static str; 2],
+    most: Option<u64>,
+    default: Option<u64>,
+}
+
+fn resources(options: &Options) -> [Bounded; 2] {
+    [
+        Bounded {
+            name: "CPU",
+            of: Of::Cpu,
+            unit: Unit::Milli,
+            limit: |resources| resources.cpu_limit.as_ref(),
+            request: |resources| resources.cpu_request.as_ref(),
+            fields: ["cpuLimit", "cpuRequest"],
+            most: options.max_cpu_millis,
+            default: options.default_cpu_millis,
+        },
+        Bounded {
+            name: "memory",
+            of: Of::Memory,
+            unit: Unit::Whole,
+            limit: |resources| resources.memory_limit.as_ref(),
+            request: |resources| resources.memory_request.as_ref(),
+            fields: ["memoryLimit", "memoryRequest"],
+            most: options.max_memory_bytes,
+            default: options.default_memory_bytes,
+        },
+    ]
+}
+
+impl Bounded {
+    fn check(&self, at: &Cursor<'_>, places: &[(&str, Cursor<'_>)], spec: &WorkspaceSpec) {
+        let Some(most) = self.most.map(u128::from) else { return };
+        // Containers that run before the others have ended when those ask: each has to fit by itself.
+        let (before, together): (Vec<_>, Vec<_>) =
+            spec.containers.iter().partition(|container| container.init);
+        let total: u128 = together.iter().map(|container| self.amount(&container.resources)).sum();
+        let largest = |of: &[&ContainerSpec]| {
+            of.iter()
+                .max_by_key(|container| self.amount(&container.resources))
+                .map(|found| found.name.clone())
+        };
+        let words = |amount| quantity::words(amount, self.unit);
+        if total > most {
+            let message = format!(
+                "the containers get {} of {} together, at most {} are allowed",
+                words(total),
+                self.name,
+                words(most)
+            );
+            self.place(at, places, largest(&together).as_deref()).error(message);
+        }
+        for container in before {
+            let amount = self.amount(&container.resources);
+            if amount > most {
+                let message =
+                    format!("gets {} of {}, at most {} are allowed", words(amount), self.name, words(most));
+                self.place(at, places, Some(&container.name)).error(message);
+            }
+        }
+    }
+
+    fn amount(&self, resources: &Resources) -> u128 {
+        let read = |text: Option<&String>| text.and_then(|text| self.of.amount(text).ok());
+        let default = self.default.map(u128::from);
+        read((self.limit)(resources)).or(default).or(read((self.request)(resources))).unwrap_or(0)
+    }
+
+    /// The field of that container that says how much, or the container, or where all of them stand.
+    fn place<'a>(&self, at: &Cursor<'a>, places: &[(&str, Cursor<'a>)], name: Option<&str>) -> Cursor<'a> {
+        let Some((_, component)) = places.iter().find(|(known, _)| Some(*known) == name) else {
+            return at.clone();
+        };
+        let container = component.descend("container").unwrap_or_else(|| component.clone());
+        self.fields.iter().find_map(|field| container.descend(field)).unwrap_or(container)
+    }
 }

@@ -145,6 +145,15 @@ impl<'a> Cursor<'a> {
             .collect()
     }
 
+    /// The value of a key, if there is one; nothing is reported.
+    pub(crate) fn descend(&self, key: &str) -> Option<Self> {
+        let Value::Mapping(entries) = &self.node.value else {
+            return None;
+        };
+        let (_, node) = entries.iter().find(|(known, _)| known.text == key)?;
+        Some(self.child(node, join(&self.path, key)))
+    }
+
     /// The fields of `what` (with its article: `a container`). `None`, and reported, when this is no mapping.
     pub(crate) fn fields(&self, what: &'static str) -> Option<Fields<'a>> {
         let Value::Mapping(entries) = &self.node.value else {

@@ -1,6 +1,7 @@
 //! The devfile as a whole.
 
 use berth_schema::WorkspaceSpec;
+use berth_schema::spec::ContainerSpec;
 
 use crate::cursor::Cursor;
 use crate::diagnostic::shown;
@@ -28,9 +29,13 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
     let commands = command::read(commands.as_ref(), &components, &variables);
     let events = event::read(events.as_ref(), &commands, &mut components);
     main_container::mark(&at, &mut components);
-    let containers = components.containers.into_iter().map(|(_, draft)| draft.spec).collect();
+    let places: Vec<_> = components.containers.iter().map(|(at, _)| at.clone()).collect();
+    let containers: Vec<ContainerSpec> =
+        components.containers.into_iter().map(|(_, draft)| draft.spec).collect();
     let spec = WorkspaceSpec { containers, volumes: components.volumes, events, storage: None };
-    bounds::check(&at, &spec, options);
+    let places: Vec<_> =
+        spec.containers.iter().map(|container| container.name.as_str()).zip(places).collect();
+    bounds::check(&at, &places, &spec, options);
     Some(spec)
 }
 

@@ -40,10 +40,15 @@ pub const MAX_BYTES: usize = 3 * 1024 * 1024;
 /// What an installation or an agent allows. The default sets no bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The most CPU that the containers may ask for together, in thousandths. A limit counts, without one the request.
+    /// The most CPU that the containers may ask for together, in thousandths. A limit counts, without one the default,
+    /// without that the request.
     pub max_cpu_millis: Option<u64>,
-    /// The most memory that the containers may ask for together, in bytes. A limit counts, without one the request.
+    /// The most memory that the containers may ask for together, in bytes; counted alike.
     pub max_memory_bytes: Option<u64>,
+    /// What a container without a limit of its own gets, in thousandths of a CPU.
+    pub default_cpu_millis: Option<u64>,
+    /// What a container without a limit of its own gets, in bytes of memory.
+    pub default_memory_bytes: Option<u64>,
 }
 
 /// Reads a devfile.

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use crate::NamespaceName;
+use crate::kubernetes;
 use crate::quantity::{self, Unit};
 
 /// More would be a mistake of units: `2000` where `2000m` is meant.
@@ -46,13 +47,17 @@ pub(super) fn namespace(text: &str) -> Result<NamespaceName, String> {
 /// Where the workspaces of several users may live together.
 pub(super) fn shared_namespace(text: &str) -> Result<NamespaceName, String> {
     let name = namespace(text)?;
-    if text == "default" || text.starts_with("kube-") {
-        return Err("must not be 'default' or one of Kubernetes' own (kube-…)".into());
+    if !kubernetes::may_be_shared(text) {
+        let prefix = kubernetes::SHARED_NAMESPACE;
+        return Err(format!(
+            "must be '{prefix}' or begin with '{prefix}-', so that no other namespace is meant by mistake"
+        ));
     }
     Ok(name)
 }
 
-pub(super) fn cpu(text: &str) -> Checked {
+/// A quantity of CPU. The error is the rest of a sentence about the field.
+pub fn cpu(text: &str) -> Result<(), String> {
     match quantity::parse(text, Unit::Milli) {
         None => Err("is not a quantity of CPU such as '500m' or '2'".into()),
         Some(0) => Err("must be more than zero".into()),
@@ -63,8 +68,8 @@ pub(super) fn cpu(text: &str) -> Checked {
     }
 }
 
-/// Memory or disk.
-pub(super) fn bytes(text: &str) -> Checked {
+/// A quantity of memory or disk. The error is the rest of a sentence about the field.
+pub fn bytes(text: &str) -> Result<(), String> {
     match quantity::parse(text, Unit::Whole) {
         None => Err("is not a quantity of bytes such as '512Mi' or '4Gi'".into()),
         Some(amount) if amount < MEBIBYTE => Err("is less than 1Mi; write a unit, as in '512Mi'".into()),

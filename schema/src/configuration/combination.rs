@@ -93,6 +93,14 @@ fn shown(quantity: Option<&String>) -> &str {
     quantity.map_or("nothing", String::as_str)
 }
 
+impl AgentConfiguration {
+    /// The limits of a container whose devfile says nothing, in thousandths of a CPU and in bytes.
+    pub fn default_limits(&self) -> (Option<u128>, Option<u128>) {
+        let default = &self.default_resources;
+        Amounts { cpu: default.cpu_limit.clone(), memory: default.memory_limit.clone() }.amounts()
+    }
+}
+
 impl Amounts {
     /// In thousandths of a CPU and in bytes.
     pub fn amounts(&self) -> (Option<u128>, Option<u128>) {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::NamespaceName;
 use crate::spec::Resources;
 
+pub use check::{bytes as check_bytes, cpu as check_cpu};
 pub use network::{CLOSED, EgressRule, NetworkRules, PortRange, Protocol};
 pub use read::{MAX_BYTES, MAX_ITEMS};
 pub use unique::UniqueKeys;

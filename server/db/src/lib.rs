@@ -26,7 +26,7 @@
 //! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `standing`, `set_standing`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
-//! | `workspaces()` | `insert`, `find`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates` |
+//! | `workspaces()` | `insert`, `find`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates`, `usage` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load` |
 //! | `idempotency_keys()` | `claim` |
@@ -85,8 +85,8 @@ pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Variables};
 pub use workspaces::{
-    AgentPage, Intent, IntentChange, NewWorkspace, Report, UpdateOutcome, WorkspaceFilter, WorkspaceRow,
-    WorkspaceUpdate, WorkspaceView, Workspaces,
+    AgentPage, AgentUsage, Intent, IntentChange, NewWorkspace, Owner, Report, UpdateOutcome, Usage,
+    WorkspaceFilter, WorkspaceRow, WorkspaceUpdate, WorkspaceView, Workspaces,
 };
 
 use jiff::{Timestamp, Unit};

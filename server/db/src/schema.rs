@@ -104,6 +104,10 @@ diesel::table! {
         transitions -> BigInt,
         lifecycle_at -> Nullable<Timestamptz>,
         extended_hours -> Integer,
+        demanded_cpu_millis -> BigInt,
+        demanded_cpu_defaults -> BigInt,
+        demanded_memory_bytes -> BigInt,
+        demanded_memory_defaults -> BigInt,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use berth_schema::AgentConfiguration;
 use berth_schema::configuration::{EgressRule, Toleration};
+use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{Resources, StorageSpec, WorkspaceSpec};
+use berth_schema::{AgentConfiguration, FieldError};
 
 /// What holds, with nothing left open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +83,10 @@ pub fn renders_differently(
     AgentConfig::new(one, defaults) != AgentConfig::new(other, defaults)
 }
 
-fn storage(configuration: &AgentConfiguration) -> StorageSpec {
+/// Where data lives under a configuration that holds.
+pub(crate) fn storage(configuration: &AgentConfiguration) -> StorageSpec {
     let all = configuration.over(&AgentConfiguration::built_in());
-    StorageSpec { size: all.volume_size.unwrap_or_default(), class: all.storage_class }
+    StorageSpec { size: all.volume_size.unwrap_or_default(), class: all.storage_class, grown: None }
 }
 
 /// Settles where a new workspace's data lives and how much of it there is: Kubernetes never lets a claim change its class
@@ -95,21 +97,34 @@ pub fn settle_storage(spec: &mut WorkspaceSpec, written: &AgentConfiguration, de
     spec.storage = Some(storage);
 }
 
-/// The same for what replaces a workspace that exists: its volumes stay as they are, new ones are settled.
+/// The same for what replaces a workspace that exists: its volumes stay as they are, new ones are settled. Tells which
+/// volumes would have to shrink, which Kubernetes refuses, by the field `devfile`.
+#[must_use]
 pub fn keep_storage(
     spec: &mut WorkspaceSpec,
     before: &WorkspaceSpec,
     written: &AgentConfiguration,
     defaults: &AgentConfiguration,
-) {
-    for (name, volume) in &mut spec.volumes {
-        let known = before.volumes.get(name).filter(|known| !known.ephemeral);
-        if let (false, None, Some(known)) = (volume.ephemeral, &volume.size, known) {
-            volume.size = Some(known.size.clone().unwrap_or_else(|| storage(defaults).size));
+) -> Vec<FieldError> {
+    let bytes = |size: &str| quantity::parse(size, Unit::Whole);
+    let mut errors = Vec::new();
+    for (name, volume) in spec.volumes.iter_mut().filter(|(_, volume)| !volume.ephemeral) {
+        let Some(known) = before.volumes.get(name).filter(|known| !known.ephemeral) else { continue };
+        let size = known.size.clone().unwrap_or_else(|| storage(defaults).size);
+        match &volume.size {
+            None => volume.size = Some(size),
+            Some(new) if bytes(new) < bytes(&size) => {
+                let message = format!(
+                    "the volume '{name}' has {size} and cannot shrink to {new}; give it another name to begin anew"
+                );
+                errors.push(FieldError::new("devfile", message));
+            }
+            Some(_) => {}
         }
     }
     fill_sizes(spec, &storage(&written.over(defaults)).size);
     spec.storage.clone_from(&before.storage);
+    errors
 }
 
 fn fill_sizes(spec: &mut WorkspaceSpec, size: &str) {

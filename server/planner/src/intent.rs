@@ -9,11 +9,13 @@ pub enum Wish {
     Stop,
     Restart,
     Rebuild,
+    Resize,
     Terminate,
 }
 
 impl Wish {
-    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Restart, Self::Rebuild, Self::Terminate];
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Stop, Self::Restart, Self::Rebuild, Self::Resize, Self::Terminate];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -21,6 +23,7 @@ impl Wish {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Rebuild => "rebuild",
+            Self::Resize => "resize",
             Self::Terminate => "terminate",
         }
     }
@@ -66,8 +69,8 @@ pub fn transition(
         (Wish::Stop, Running | RestartRequested) => Ok(Transition::Change(Stopped)),
         (Wish::Restart, Running) => Ok(Transition::Change(RestartRequested)),
         (Wish::Restart, Stopped) => Err(TransitionError::NotRunning),
-        // A rebuild changes what the workspace is made of, not whether it shall run.
-        (Wish::Rebuild, state) => Ok(Transition::Change(state)),
+        // These change what the workspace is made of, not whether it shall run.
+        (Wish::Rebuild | Wish::Resize, state) => Ok(Transition::Change(state)),
     }
 }
 
@@ -92,6 +95,9 @@ mod tests {
             (Wish::Rebuild, Running, Ok(Change(Running))),
             (Wish::Rebuild, Stopped, Ok(Change(Stopped))),
             (Wish::Rebuild, RestartRequested, Ok(Change(RestartRequested))),
+            (Wish::Resize, Running, Ok(Change(Running))),
+            (Wish::Resize, Stopped, Ok(Change(Stopped))),
+            (Wish::Resize, RestartRequested, Ok(Change(RestartRequested))),
             (Wish::Terminate, Running, Ok(Change(Terminated))),
             (Wish::Terminate, Stopped, Ok(Change(Terminated))),
             (Wish::Terminate, RestartRequested, Ok(Change(Terminated))),

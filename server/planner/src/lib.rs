@@ -11,7 +11,9 @@ mod loss;
 pub mod model;
 pub mod objects;
 mod orphans;
+pub mod quota;
 mod reconcile;
+pub mod resize;
 pub mod why;
 
 pub use config::AgentConfig;

@@ -5,9 +5,10 @@ use berth_schema::spec::{
     WorkspaceSpec,
 };
 use berth_schema::{
-    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId, WorkspaceName,
+    ActualState, AgentConfiguration, AgentId, DesiredState, Generation, NamespaceName, OrganizationId,
+    WorkspaceId, WorkspaceName,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::render;
@@ -15,10 +16,19 @@ use crate::config::AgentConfig;
 use crate::model::{Snapshot, Workspace};
 
 fn rendered(spec: WorkspaceSpec, config: AgentConfig, desired_state: DesiredState) -> Vec<Value> {
+    rendered_in("berth-calm-blue-bay-00000000", spec, config, desired_state)
+}
+
+fn rendered_in(
+    namespace: &str,
+    spec: WorkspaceSpec,
+    config: AgentConfig,
+    desired_state: DesiredState,
+) -> Vec<Value> {
     let workspace = Workspace {
         id: WorkspaceId::from(Uuid::from_u128(3)),
         name: WorkspaceName::new("calm-blue-bay").expect("a name"),
-        namespace: NamespaceName::new("berth-calm-blue-bay-00000000").expect("a name"),
+        namespace: NamespaceName::new(namespace).expect("a name"),
         desired_state,
         actual_state: ActualState::CreationRequested,
         reason: None,
@@ -76,7 +86,7 @@ fn everything() -> WorkspaceSpec {
             pre_start: vec![command("prepare", "echo $MODE")],
             post_start: vec![command("serve", "make serve")],
         },
-        storage: Some(StorageSpec { size: "2Gi".to_owned(), class: Some("fast".to_owned()) }),
+        storage: Some(StorageSpec { size: "2Gi".to_owned(), class: Some("fast".to_owned()), grown: None }),
     }
 }
 
@@ -177,4 +187,125 @@ fn replicas_follow_the_desired_state() {
         let objects = rendered(WorkspaceSpec::from_image("a"), AgentConfig::default(), desired);
         assert_eq!(objects.last().expect("a Deployment")["spec"]["replicas"], replicas, "{desired}");
     }
+}
+
+/// What a document means, over what is built in.
+fn configured(document: &Value) -> AgentConfig {
+    let built_in = AgentConfiguration::built_in();
+    let written = AgentConfiguration::read(document, &built_in).expect("it is right");
+    AgentConfig::new(&written, &built_in)
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+}
+
+fn pod(objects: &[Value]) -> &Value {
+    &of_kind(objects, "Deployment")["spec"]["template"]["spec"]
+}
+
+#[test]
+fn a_workspace_under_a_full_configuration_matches_its_golden_file() {
+    let config = configured(&json!({
+        "dns_zone": "workspaces.example.com",
+        "proxy_namespace": "proxy",
+        "network_policy": {"egress": [
+            {"allow": "0.0.0.0/0", "except": ["8.8.8.0/24"], "ports": [{"port": 443}, {"port": 8000, "end_port": 8010, "protocol": "UDP"}]},
+            {"allow": "10.20.0.0/16"},
+        ]},
+        "default_resources": {"cpu_limit": "2", "memory_limit": "1Gi"},
+        "user_namespaces": true,
+        "runtime_class": "gvisor",
+        "image_pull_secrets": ["registry"],
+        "labels": {"team": "red"},
+        "annotations": {"example.com/contact": "somebody@example.com"},
+        "node_selector": {"disk": "ssd"},
+        "tolerations": [
+            {"key": "workspaces", "value": "only", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
+        ],
+        "user": 6001,
+    }));
+    let spec = WorkspaceSpec::from_image("registry.example/dev:1");
+    insta::assert_json_snapshot!("configured", rendered(spec, config, DesiredState::Running));
+}
+
+#[test]
+fn a_workspace_in_a_shared_namespace_matches_its_golden_file() {
+    let objects =
+        rendered_in("berth-shared-red", everything(), AgentConfig::default(), DesiredState::Running);
+    assert!(objects.iter().all(|object| object["kind"] != "Namespace" && object["kind"] != "ResourceQuota"));
+    for object in &objects {
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        assert!(name.starts_with("calm-blue-bay-00000000"), "{name} is not unique in the namespace");
+        assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/name"], "calm-blue-bay");
+    }
+    insta::assert_json_snapshot!("shared", objects);
+}
+
+#[test]
+fn in_a_shared_namespace_the_policy_holds_for_the_workspaces_pods_alone() {
+    let objects = rendered_in("berth-shared", everything(), AgentConfig::default(), DesiredState::Running);
+    let selector = &of_kind(&objects, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"];
+    let labels = &of_kind(&objects, "Deployment")["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(selector, &json!({"berth.dev/workspace-id": Uuid::from_u128(3).to_string()}));
+    assert_eq!(labels["berth.dev/workspace-id"], selector["berth.dev/workspace-id"]);
+}
+
+#[test]
+fn escalation_lowers_pod_security_and_nothing_else_does() {
+    let enforced = |document: &Value| {
+        let objects = rendered(everything(), configured(document), DesiredState::Running);
+        let level = objects[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"].clone();
+        let security = pod(&objects)["containers"][0]["securityContext"].clone();
+        (level, security["allowPrivilegeEscalation"].clone(), security["capabilities"].clone())
+    };
+    let dropped = json!({"drop": ["ALL"]});
+    let strict = (json!("restricted"), json!(false), dropped);
+    assert_eq!(enforced(&json!({})), strict);
+    assert_eq!(enforced(&json!({"user_namespaces": true, "runtime_class": "kata"})), strict);
+    let allowed = enforced(&json!({"user_namespaces": true, "allow_privilege_escalation": true}));
+    assert_eq!(allowed, (json!("baseline"), json!(true), Value::Null));
+}
+
+#[test]
+fn no_policy_is_rendered_where_the_administrator_wants_none() {
+    let config = configured(&json!({"network_policy": {"enabled": false}}));
+    let objects = rendered(everything(), config, DesiredState::Running);
+    assert!(objects.iter().all(|object| object["kind"] != "NetworkPolicy"));
+}
+
+#[test]
+fn an_empty_list_leaves_the_cluster_dns_alone() {
+    let config = configured(&json!({"network_policy": {"egress": []}}));
+    let objects = rendered(everything(), config, DesiredState::Running);
+    let egress = of_kind(&objects, "NetworkPolicy")["spec"]["egress"].as_array().expect("a list").clone();
+    assert_eq!(egress.len(), 1);
+    assert_eq!(egress[0]["ports"][0]["port"], 53);
+}
+
+#[test]
+fn berths_own_labels_are_never_replaced() {
+    // The validator refuses these; a document that was stored before it did must not reach the cluster either.
+    let mut config = AgentConfig::default();
+    config.labels.insert("berth.dev/workspace-id".to_owned(), "somebody-elses".to_owned());
+    config.annotations.insert("berth.dev/generation".to_owned(), "99".to_owned());
+    for object in rendered(everything(), config, DesiredState::Running) {
+        assert_eq!(object["metadata"]["labels"]["berth.dev/workspace-id"], Uuid::from_u128(3).to_string());
+        assert_eq!(object["metadata"]["annotations"]["berth.dev/generation"], "7");
+    }
+}
+
+#[test]
+fn equal_input_gives_equal_bytes() {
+    let document = json!({
+        "labels": {"b": "2", "a": "1"}, "annotations": {"d": "4", "c": "3"}, "node_selector": {"f": "6", "e": "5"},
+        "network_policy": {"egress": [{"allow": "::/0"}, {"allow": "0.0.0.0/0"}]},
+    });
+    let bytes = |document: &Value| {
+        serde_json::to_vec(&rendered(everything(), configured(document), DesiredState::Running))
+            .expect("JSON")
+    };
+    let again: Value = serde_json::from_str(&document.to_string()).expect("JSON");
+    assert_eq!(bytes(&document), bytes(&again));
 }

@@ -3,7 +3,7 @@
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_planner::intent::Wish;
-use berth_schema::api::{Paged, RebuildWorkspace, Workspace};
+use berth_schema::api::{Paged, RebuildWorkspace, ResizeWorkspace, Workspace};
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
@@ -114,5 +114,14 @@ pub(crate) async fn rebuild(
     As { who, rest: (seen, body) }: As<Administrator, (IfMatch, Json<RebuildWorkspace>)>,
 ) -> Result<HttpResponse, Error> {
     let workspace = workspaces::rebuild(&context, &who, &path.workspace, body.value, seen.0).await?;
+    Ok(found(&workspace))
+}
+
+pub(crate) async fn resize(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: (seen, body) }: As<Administrator, (IfMatch, Json<ResizeWorkspace>)>,
+) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::resize(&context, &who, &path.workspace, body.value, seen.0).await?;
     Ok(found(&workspace))
 }

@@ -31,6 +31,7 @@ kinds! {
     MALFORMED_JSON = "malformed-json", BAD_REQUEST, "The body is not JSON";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "A valid token is needed";
     FORBIDDEN = "forbidden", FORBIDDEN, "This token may not do that";
+    QUOTA_EXCEEDED = "quota-exceeded", FORBIDDEN, "A quota has no room for that";
     NOT_FOUND = "not-found", NOT_FOUND, "Not found";
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not know this method";
     SLOW_BODY = "slow-body", REQUEST_TIMEOUT, "The body came too slowly";
@@ -62,6 +63,7 @@ impl Error {
             Self::MalformedJson(_) => MALFORMED_JSON,
             Self::Unauthenticated(_) => UNAUTHENTICATED,
             Self::Forbidden(_) => FORBIDDEN,
+            Self::QuotaExceeded(_) => QUOTA_EXCEEDED,
             Self::NotFound(_) => NOT_FOUND,
             Self::MethodNotAllowed { .. } => METHOD_NOT_ALLOWED,
             Self::SlowBody { .. } => SLOW_BODY,
@@ -85,7 +87,7 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let kind = self.kind();
         let errors = match self {
-            Self::Invalid(errors) => errors.clone(),
+            Self::Invalid(errors) | Self::QuotaExceeded(errors) => errors.clone(),
             Self::NameTaken { .. } => vec![berth_schema::FieldError::new("name", self.to_string())],
             Self::GenerationMismatch { .. } | Self::ConfigurationMismatch { .. } => {
                 vec![berth_schema::FieldError::new("If-Match", self.to_string())]

@@ -82,6 +82,7 @@ impl Cluster {
             agent: objects::AGENT,
             namespace: "berth-agent".to_owned(),
             proxy_namespace: "berth-proxy".to_owned(),
+            shared_namespace: None,
         };
         Self {
             agent: Agent::new(identity),

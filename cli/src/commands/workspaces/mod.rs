@@ -7,6 +7,7 @@ mod extend;
 mod get;
 mod list;
 mod rebuild;
+mod resize;
 mod timeline;
 mod watch;
 mod why;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Extend(extend::Args),
     /// Replace what a workspace is made of; its volume and variables stay
     Rebuild(rebuild::Args),
+    /// Give a workspace other resources
+    Resize(resize::Args),
     /// Delete workspaces with their volumes
     #[command(visible_alias = "rm")]
     Delete(delete::Args),
@@ -63,6 +66,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Restart(args) => change::run(global, Verb::Restart, &args).await,
         Command::Extend(args) => extend::run(global, &args).await,
         Command::Rebuild(args) => rebuild::run(global, &args).await,
+        Command::Resize(args) => resize::run(global, &args).await,
         Command::Delete(args) => delete::run(global, &args).await,
     }
 }

@@ -159,7 +159,7 @@ impl Applying<'_> {
             let cluster = &self.process.cluster;
             for metadata in cluster.inventory(kind, namespace, self.action.workspace).await.map_err(words)? {
                 let name = metadata.name.as_deref().unwrap_or_default();
-                if !apply.holds(&self.action.name, kind, name) {
+                if !apply.holds(&self.action.object_name(), kind, name) {
                     cluster.delete(kind, &metadata).await.map_err(words)?;
                 }
             }

@@ -63,6 +63,7 @@ impl AgentProcess {
             agent: id,
             namespace: "berth-agent".to_owned(),
             proxy_namespace: "berth-proxy".to_owned(),
+            shared_namespace: None,
         };
         let mut mind = Agent::new(identity);
         mind.set_workspaces_per_message(env.shape.per_message);

@@ -113,7 +113,7 @@ fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
         events,
         storage: None,
     };
-    bounds::check(root, &spec, options);
+    bounds::check(root, &[], &spec, options);
     Some(spec)
 }
 

@@ -110,16 +110,36 @@ fn an_image_alone_makes_a_workspace() {
 fn an_installation_sets_how_much_a_workspace_may_ask_for() {
     let text = "schemaVersion: 2.2.0\ncomponents:\n- name: a\n  attributes: {berth/inject-editor: true}\n  container: {image: alpine, \
         cpuLimit: 1, memoryRequest: 1Gi}\n- name: b\n  container: {image: alpine, cpuRequest: 500m, memoryLimit: 1Gi}\n";
-    let allowed = Options { max_cpu_millis: Some(1_500), max_memory_bytes: Some(2 << 30) };
+    let allowed =
+        Options { max_cpu_millis: Some(1_500), max_memory_bytes: Some(2 << 30), ..Options::default() };
     assert!(parse(text, &allowed).is_ok());
-    let less = Options { max_cpu_millis: Some(1_499), max_memory_bytes: Some((2 << 30) - 1) };
+    let less =
+        Options { max_cpu_millis: Some(1_499), max_memory_bytes: Some((2 << 30) - 1), ..Options::default() };
     let found = parse(text, &less).expect_err("more than allowed");
-    let messages: Vec<&str> = found.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    let told: Vec<String> = found.iter().map(|one| format!("{}: {}", one.path, one.message)).collect();
     assert_eq!(
-        messages,
+        told,
         [
-            "the containers ask for 1500m of CPU together, at most 1499m are allowed",
-            "the containers ask for 2147483648 bytes of memory together, at most 2147483647 are allowed",
+            "components[0].container.cpuLimit: the containers get 1500m of CPU together, at most 1499m are allowed",
+            "components[1].container.memoryLimit: the containers get 2Gi of memory together, at most 2147483647 are allowed",
         ]
     );
+}
+
+#[test]
+fn a_container_that_says_nothing_counts_with_the_default() {
+    let text = "schemaVersion: 2.2.0\ncomponents:\n- name: a\n  attributes: {berth/inject-editor: true}\n  container: {image: alpine, \
+        memoryLimit: 1Gi}\n- name: b\n  container: {image: alpine}\n";
+    let options = |max: u64| Options {
+        max_memory_bytes: Some(max),
+        default_memory_bytes: Some(512 << 20),
+        ..Options::default()
+    };
+    assert!(parse(text, &options(1_536 << 20)).is_ok());
+    let found = parse(text, &options(1 << 30)).expect_err("more than allowed");
+    assert_eq!(found[0].path, "components[0].container.memoryLimit");
+    assert_eq!(found[0].message, "the containers get 1536Mi of memory together, at most 1Gi are allowed");
+    let nothing = "schemaVersion: 2.2.0\ncomponents:\n- name: a\n  container: {image: alpine}\n";
+    let found = parse(nothing, &options(1 << 20)).expect_err("more than allowed");
+    assert_eq!(found[0].path, "components[0].container", "there is no field to point to");
 }

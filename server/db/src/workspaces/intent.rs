@@ -4,7 +4,7 @@ use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, TokenId, WorkspaceId, WorkspaceName,
     WorkspaceSpec,
 };
-use diesel::dsl::sql;
+use diesel::dsl::{Eq, sql};
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use diesel::sql_types::{Nullable, Text, Timestamptz};
@@ -49,6 +49,10 @@ pub enum Intent {
         spec: WorkspaceSpec,
         devfile: Option<String>,
     },
+    /// The same with other resources.
+    Resize {
+        spec: WorkspaceSpec,
+    },
 }
 
 impl Workspaces<'_> {
@@ -65,7 +69,7 @@ impl Workspaces<'_> {
             workspaces::desired_state.eq(workspace.desired_state.as_str()),
             workspaces::actual_state.eq(ActualState::CreationRequested.as_str()),
             workspaces::generation.eq(Generation::FIRST.0),
-            workspaces::spec.eq(spec_json(&workspace.spec)?),
+            written(&workspace.spec)?,
             workspaces::devfile.eq(workspace.devfile.as_deref()),
             workspaces::created_at.eq(now),
             workspaces::created_by.eq(workspace.created_by.as_uuid()),
@@ -122,7 +126,7 @@ impl Workspaces<'_> {
         if let Some(expected) = expected {
             statement = statement.filter(workspaces::generation.eq(expected.0));
         }
-        let (mut desired, mut rebuilt, mut unproven) = (None, None, None);
+        let (mut desired, mut spec_written, mut devfile_written, mut unproven) = (None, None, None, None);
         let (mut never, mut later, mut earlier) = (None, None, None);
         match intent {
             Intent::Desired(state) => {
@@ -150,15 +154,17 @@ impl Workspaces<'_> {
                     .then(|| workspaces::actual_state.eq(sql::<Text>(NOT_TERMINATED)));
             }
             Intent::Rebuild { spec, devfile } => {
-                rebuilt =
-                    Some((workspaces::spec.eq(spec_json(spec)?), workspaces::devfile.eq(devfile.as_deref())));
+                spec_written = Some(written(spec)?);
+                devfile_written = Some(workspaces::devfile.eq(devfile.as_deref()));
             }
+            Intent::Resize { spec } => spec_written = Some(written(spec)?),
         }
         let statement = statement.set((
             workspaces::generation.eq(workspaces::generation + 1),
             workspaces::transitions.eq(workspaces::transitions + 1),
             desired,
-            rebuilt,
+            spec_written,
+            devfile_written,
             unproven,
             (never, later, earlier),
         ));
@@ -171,6 +177,25 @@ fn first_look(now: Timestamp) -> Timestamp {
     now.checked_add(SHORTEST_RULE).unwrap_or(Timestamp::MAX)
 }
 
-fn spec_json(spec: &WorkspaceSpec) -> Result<serde_json::Value, DbError> {
-    serde_json::to_value(spec).map_err(|error| DieselError::SerializationError(Box::new(error)).into())
+/// A spec with what is counted of it.
+type Written = (
+    Eq<workspaces::spec, serde_json::Value>,
+    Eq<workspaces::demanded_cpu_millis, i64>,
+    Eq<workspaces::demanded_cpu_defaults, i64>,
+    Eq<workspaces::demanded_memory_bytes, i64>,
+    Eq<workspaces::demanded_memory_defaults, i64>,
+);
+
+fn written(spec: &WorkspaceSpec) -> Result<Written, DbError> {
+    let json = serde_json::to_value(spec)
+        .map_err(|error| DbError::from(DieselError::SerializationError(Box::new(error))))?;
+    let demand = spec.demand();
+    let bounded = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+    Ok((
+        workspaces::spec.eq(json),
+        workspaces::demanded_cpu_millis.eq(bounded(demand.cpu_millis)),
+        workspaces::demanded_cpu_defaults.eq(i64::from(demand.cpu_defaults)),
+        workspaces::demanded_memory_bytes.eq(bounded(demand.memory_bytes)),
+        workspaces::demanded_memory_defaults.eq(i64::from(demand.memory_defaults)),
+    ))
 }

@@ -5,6 +5,7 @@ mod intent;
 mod reconcile;
 mod store;
 mod update;
+mod usage;
 mod variable_names;
 
 use berth_schema::api::{StateReason, VariableName};
@@ -26,6 +27,7 @@ pub use find::WorkspaceFilter;
 pub use intent::{Intent, NewWorkspace};
 pub use reconcile::AgentPage;
 pub use update::{IntentChange, Report, UpdateOutcome, WorkspaceUpdate};
+pub use usage::{AgentUsage, Owner, Usage};
 
 /// A row of `workspaces`, as the planner needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]

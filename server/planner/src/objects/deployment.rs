@@ -8,10 +8,11 @@ use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvFromSource,
-    EnvVar, ExecAction, Lifecycle, LifecycleHandler, PersistentVolumeClaimVolumeSource, PodSecurityContext,
-    PodSpec, PodTemplateSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretEnvSource,
-    SecretProjection, SecurityContext, Toleration, Volume, VolumeMount, VolumeProjection,
+    Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
+    EnvFromSource, EnvVar, ExecAction, Lifecycle, LifecycleHandler, PersistentVolumeClaimVolumeSource,
+    PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, PodTemplateSpec, ProjectedVolumeSource,
+    ResourceRequirements, SeccompProfile, SecretEnvSource, SecretProjection, SecurityContext, Toleration,
+    Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -56,6 +57,7 @@ fn pod(context: &Context<'_>) -> PodSpec {
         host_users: config.user_namespaces.then_some(false),
         runtime_class_name: config.runtime_class.clone(),
         termination_grace_period_seconds: Some(GRACE_PERIOD_SECONDS),
+        affinity: context.is_shared().then(|| alone(context)),
         node_selector: (!config.node_selector.is_empty()).then(|| config.node_selector.clone()),
         tolerations: none_if_empty(config.tolerations.iter().map(toleration).collect()),
         security_context: Some(PodSecurityContext {
@@ -83,6 +85,26 @@ pub(super) fn staying<'a>(context: &'a Context<'_>) -> impl Iterator<Item = &'a 
 
 fn none_if_empty<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
+}
+
+/// Never beside another pod of the same workspace. In a namespace of its own the quota sees to that, which a shared one does
+/// not have; that the volume is not attached to a second node, Kubernetes sees to.
+fn alone(context: &Context<'_>) -> Affinity {
+    let term = PodAffinityTerm {
+        label_selector: Some(LabelSelector {
+            match_labels: Some(context.selector()),
+            ..LabelSelector::default()
+        }),
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        ..PodAffinityTerm::default()
+    };
+    Affinity {
+        pod_anti_affinity: Some(PodAntiAffinity {
+            required_during_scheduling_ignored_during_execution: Some(vec![term]),
+            ..PodAntiAffinity::default()
+        }),
+        ..Affinity::default()
+    }
 }
 
 fn toleration(given: &configuration::Toleration) -> Toleration {
@@ -135,7 +157,7 @@ fn container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
         // From a Secret the values arrive byte for byte; only literal values are expanded by Kubernetes.
         env_from: Some(vec![EnvFromSource {
             secret_ref: Some(SecretEnvSource {
-                name: kubernetes::environment_secret(&context.workspace.name),
+                name: kubernetes::environment_secret(context.name()),
                 optional: None,
             }),
             ..EnvFromSource::default()
@@ -183,7 +205,7 @@ fn post_start(spec: &ContainerSpec) -> Lifecycle {
 fn environment(context: &Context<'_>, spec: &ContainerSpec) -> Vec<EnvVar> {
     let own = BTreeMap::from([
         ("BERTH_HOST_TEMPLATE".to_owned(), context.host_template()),
-        ("BERTH_WORKSPACE".to_owned(), context.name()),
+        ("BERTH_WORKSPACE".to_owned(), context.workspace.name.to_string()),
         ("BERTH_WORKSPACE_ID".to_owned(), context.workspace.id.to_string()),
         // An arbitrary UID has no home directory in the image; this one is kept between pods.
         ("HOME".to_owned(), PROJECTS_PATH.to_owned()),
@@ -264,7 +286,7 @@ fn variables_volume(context: &Context<'_>) -> Volume {
             default_mode: Some(0o440),
             sources: Some(vec![VolumeProjection {
                 secret: Some(SecretProjection {
-                    name: kubernetes::file_secret(&context.workspace.name),
+                    name: kubernetes::file_secret(context.name()),
                     ..SecretProjection::default()
                 }),
                 ..VolumeProjection::default()

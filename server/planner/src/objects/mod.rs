@@ -29,11 +29,12 @@ pub use proxy::proxy;
 /// Everything that belongs into the cluster for this workspace; the Deployment is the last.
 pub fn render(snapshot: &Snapshot, workspace: &Workspace) -> Vec<Value> {
     let context = Context { snapshot, workspace };
-    let mut objects = vec![
-        value(&namespace::namespace(&context)),
-        value(&namespace::service_account(&context)),
-        value(&namespace::resource_quota(&context)),
-    ];
+    let mut objects = vec![];
+    // A shared namespace is the administrator's, and so is a quota in it.
+    let own = !context.is_shared();
+    objects.extend(own.then(|| value(&namespace::namespace(&context))));
+    objects.push(value(&namespace::service_account(&context)));
+    objects.extend(own.then(|| value(&namespace::resource_quota(&context))));
     objects.extend(network::network_policy(&context).as_ref().map(value));
     objects.push(value(&scripts::config_map(&context)));
     objects.extend(storage::claims(&context).iter().map(value));
@@ -57,12 +58,20 @@ impl Context<'_> {
         &self.snapshot.config
     }
 
+    /// What the objects are named after.
     fn name(&self) -> String {
-        self.workspace.name.to_string()
+        let Workspace { name, id, namespace, .. } = self.workspace;
+        kubernetes::object_name(name, *id, namespace.as_str())
     }
 
     fn named(&self, suffix: &str) -> String {
-        format!("{}-{suffix}", self.workspace.name)
+        format!("{}-{suffix}", self.name())
+    }
+
+    /// Whether others live in the workspace's namespace.
+    fn is_shared(&self) -> bool {
+        let Workspace { name, id, namespace, .. } = self.workspace;
+        kubernetes::is_shared(name, *id, namespace.as_str())
     }
 
     /// What selects the workspace's pods. It may never change: a Deployment's selector is immutable.
@@ -75,7 +84,7 @@ impl Context<'_> {
         let mut labels = self.config().labels.clone();
         labels.extend(self.selector());
         labels.insert(kubernetes::AGENT_ID.to_owned(), self.snapshot.agent_id.to_string());
-        labels.insert(kubernetes::WORKSPACE_NAME.to_owned(), self.name());
+        labels.insert(kubernetes::WORKSPACE_NAME.to_owned(), self.workspace.name.to_string());
         labels.insert("app.kubernetes.io/managed-by".to_owned(), "berth".to_owned());
         labels.insert("app.kubernetes.io/part-of".to_owned(), "berth-workspace".to_owned());
         labels

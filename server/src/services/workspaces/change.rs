@@ -1,13 +1,16 @@
 //! Changes of what a user wants. Each raises the generation; a repeated one changes nothing.
 
-use berth_db::{ChangedBy, Hold, Intent, OrganizationConn, WorkspaceView};
+use berth_db::{ChangedBy, Intent, OrganizationConn, Owner, WorkspaceRow, WorkspaceView};
+use berth_devfile::Options;
 use berth_planner::config::keep_storage;
 use berth_planner::intent::{Transition, Wish, transition};
-use berth_schema::api::{RebuildWorkspace, Workspace};
-use berth_schema::{AgentConfiguration, Generation};
+use berth_planner::quota::{Change, Usage};
+use berth_planner::resize::{self, Standing};
+use berth_schema::api::{RebuildWorkspace, ResizeWorkspace, Workspace};
+use berth_schema::{AgentConfiguration, DesiredState, Generation, WorkspaceSpec};
 use tracing::info;
 
-use super::{NewSpec, find, show, spec_of};
+use super::{NewSpec, find, limits, show, spec_of};
 use crate::http::identity::Administrator;
 use crate::{Context, Error, clock};
 
@@ -34,8 +37,28 @@ pub async fn rebuild(
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
     let mut errors = Vec::new();
-    let spec = spec_of(body.devfile, body.image, &mut errors).ok_or(Error::Invalid(errors))?;
-    decide(context, administrator, name_or_id, Wish::Rebuild, seen, Some(&spec)).await
+    let spec = spec_of(body.devfile, body.image, &Options::default(), &mut errors);
+    let made_of = MadeOf::New(spec.ok_or(Error::Invalid(errors))?);
+    decide(context, administrator, name_or_id, Wish::Rebuild, seen, Some(&made_of)).await
+}
+
+/// Gives a workspace other resources.
+pub async fn resize(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+    body: ResizeWorkspace,
+    seen: Option<Generation>,
+) -> Result<Workspace, Error> {
+    let made_of = MadeOf::Resized(body);
+    decide(context, administrator, name_or_id, Wish::Resize, seen, Some(&made_of)).await
+}
+
+/// What a workspace shall be made of.
+enum MadeOf {
+    New(NewSpec),
+    /// What it was, with other resources.
+    Resized(ResizeWorkspace),
 }
 
 async fn decide(
@@ -44,15 +67,20 @@ async fn decide(
     name_or_id: &str,
     wish: Wish,
     seen: Option<Generation>,
-    spec: Option<&NewSpec>,
+    made_of: Option<&MadeOf>,
 ) -> Result<Workspace, Error> {
+    let asked = Asked {
+        name_or_id,
+        wish,
+        seen,
+        made_of,
+        by: ChangedBy::User(administrator.token),
+        defaults: &context.agent_defaults,
+    };
     for _ in 0..ATTEMPTS {
         let attempt = context
             .database
-            .transaction(administrator.organization, operation(wish), async |conn| {
-                let by = ChangedBy::User(administrator.token);
-                once(conn, &context.agent_defaults, name_or_id, wish, seen, spec, by).await
-            })
+            .transaction(administrator.organization, operation(wish), async |conn| once(conn, &asked).await)
             .await;
         match attempt {
             // Somebody else was faster; without a generation to insist on, their change is looked at first.
@@ -73,36 +101,77 @@ const fn operation(wish: Wish) -> &'static str {
         Wish::Stop => "stop_workspace",
         Wish::Restart => "restart_workspace",
         Wish::Rebuild => "rebuild_workspace",
+        Wish::Resize => "resize_workspace",
         Wish::Terminate => "terminate_workspace",
     }
 }
 
-async fn once(
-    conn: &OrganizationConn<'_>,
-    defaults: &AgentConfiguration,
-    name_or_id: &str,
+/// What is asked of which workspace.
+struct Asked<'a> {
+    name_or_id: &'a str,
     wish: Wish,
     seen: Option<Generation>,
-    spec: Option<&NewSpec>,
+    made_of: Option<&'a MadeOf>,
     by: ChangedBy,
-) -> Result<WorkspaceView, Error> {
-    let view = find(conn, name_or_id).await?;
+    defaults: &'a AgentConfiguration,
+}
+
+async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<WorkspaceView, Error> {
+    let view = find(conn, asked.name_or_id).await?;
     let row = &view.workspace;
-    if seen.is_some_and(|seen| seen != row.generation) {
+    if asked.seen.is_some_and(|seen| seen != row.generation) {
         return Err(Error::GenerationMismatch { current: row.generation });
     }
-    let intent = match (transition(row.desired_state, row.actual_state, wish)?, spec) {
-        (Transition::AlreadySo, _) => return Ok(view),
-        (Transition::Change(_), Some(NewSpec { spec, devfile })) => {
-            let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
-            let mut spec = spec.clone();
-            keep_storage(&mut spec, &row.spec, &written, defaults);
-            Intent::Rebuild { spec, devfile: devfile.clone() }
-        }
-        (Transition::Change(desired), None) => Intent::Desired(desired),
+    let desired = match transition(row.desired_state, row.actual_state, asked.wish)? {
+        Transition::AlreadySo => return Ok(view),
+        Transition::Change(desired) => desired,
     };
-    let changed =
-        conn.workspaces().change_intent(row.id, Some(row.generation), &intent, by, clock::now()).await?;
+    let intent = allowed(conn, asked, row, desired).await?;
+    let seen = Some(row.generation);
+    let changed = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, clock::now()).await?;
     conn.notifications().notify_agent(row.agent_id).await?;
     Ok(changed)
+}
+
+/// What is stored, if the agent's configuration has room for it. What only takes less is not looked at any further: it
+/// must always be possible, and holds nobody up.
+async fn allowed(
+    conn: &OrganizationConn<'_>,
+    asked: &Asked<'_>,
+    row: &WorkspaceRow,
+    desired: DesiredState,
+) -> Result<Intent, Error> {
+    if matches!(desired, DesiredState::Stopped | DesiredState::Terminated) && asked.made_of.is_none() {
+        return Ok(Intent::Desired(desired));
+    }
+    let configuration = limits::configuration(conn, row.agent_id, asked.defaults).await?;
+    let usage =
+        |desired, spec: &WorkspaceSpec| Usage::of(desired, &spec.demand(), &configuration.default_resources);
+    let (intent, after) = match asked.made_of {
+        None => (Intent::Desired(desired), usage(desired, &row.spec)),
+        Some(MadeOf::New(new)) => {
+            let errors = limits::size(new, &configuration);
+            if !errors.is_empty() {
+                return Err(Error::Invalid(errors));
+            }
+            let mut spec = new.spec.clone();
+            let shrunk = keep_storage(&mut spec, &row.spec, &configuration, asked.defaults);
+            if !shrunk.is_empty() {
+                return Err(Error::Invalid(shrunk));
+            }
+            let after = usage(desired, &spec);
+            (Intent::Rebuild { spec, devfile: new.devfile.clone() }, after)
+        }
+        Some(MadeOf::Resized(wish)) => {
+            let standing =
+                Standing { generation: row.generation, applied_generation: row.applied_generation };
+            let spec = resize::resize(&row.spec, wish, standing, &configuration, asked.defaults)
+                .map_err(Error::Invalid)?;
+            let after = usage(desired, &spec);
+            (Intent::Resize { spec }, after)
+        }
+    };
+    let change = Change { before: usage(row.desired_state, &row.spec), after };
+    limits::quotas(conn, row.agent_id, Owner::Of(row.id), &configuration, change).await?;
+    Ok(intent)
 }

@@ -1,16 +1,20 @@
 //! Creating a workspace: checked whole, sealed, stored at once with its variables, its agent woken.
 
 use berth_db::{
-    AgentRow, Hold, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, WorkspaceView, constraints,
+    AgentRow, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, WorkspaceView, constraints,
 };
 use berth_planner::config::settle_storage;
+use berth_planner::quota::{Change, Usage};
 use berth_schema::api::Workspace;
-use berth_schema::{AgentId, AgentName, DesiredState, FieldError, NamespaceName, WorkspaceId, WorkspaceName};
+use berth_schema::kubernetes::own_namespace;
+use berth_schema::{
+    AgentId, AgentName, DesiredState, FieldError, NamespaceName, WorkspaceId, WorkspaceName, WorkspaceSpec,
+};
 use ring::rand::SecureRandom;
 use tracing::info;
 
 use super::form::{Checked, CreateForm, Variable};
-use super::{find, show};
+use super::{find, limits, show};
 use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::http::identity::Administrator;
 use crate::services::idempotency::{Creation, Idempotency, claim};
@@ -65,6 +69,12 @@ impl<E: Into<Error>> From<E> for Failure {
 
 type Form = Result<Checked, (Option<String>, Vec<FieldError>)>;
 
+/// What a new workspace is made of, and where.
+struct MadeOf {
+    spec: WorkspaceSpec,
+    shared_namespace: Option<NamespaceName>,
+}
+
 /// One try under one name.
 struct Attempt<'a> {
     context: &'a Context,
@@ -87,10 +97,11 @@ impl Attempt<'_> {
                 if let Some(earlier) = earlier {
                     return Ok(Creation::Repeated(find(conn, &earlier.to_string()).await?));
                 }
-                // 2. The last thing that can be wrong.
+                // 2. What only the database knows to be wrong.
                 let (form, agent) = self.complete(conn).await?;
+                let made_of = self.allow(conn, form, agent.id).await?;
                 // 3. All of it, or nothing.
-                self.insert(conn, id, name, form, &agent).await.map(Creation::New)
+                self.insert(conn, id, name, (form, made_of), &agent).await.map(Creation::New)
             })
             .await?;
         Ok(match created {
@@ -117,26 +128,46 @@ impl Attempt<'_> {
         }
     }
 
+    /// What the workspace is made of, under its agent's configuration; or what of it that does not allow. The agent's row
+    /// is held from here: a change of the configuration at the same time either is what this is made from or raises its
+    /// generation.
+    async fn allow(
+        &self,
+        conn: &OrganizationConn<'_>,
+        form: &Checked,
+        agent: AgentId,
+    ) -> Result<MadeOf, Error> {
+        let defaults = &self.context.agent_defaults;
+        let configuration = limits::configuration(conn, agent, defaults).await?;
+        let errors = limits::size(&form.spec, &configuration);
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
+        }
+        let mut spec = form.spec.spec.clone();
+        settle_storage(&mut spec, &configuration, defaults);
+        let after = Usage::of(DesiredState::Running, &spec.demand(), &configuration.default_resources);
+        let change = Change { before: Usage::default(), after };
+        let owner = berth_db::Owner::Creator(self.administrator.token);
+        limits::quotas(conn, agent, owner, &configuration, change).await?;
+        Ok(MadeOf { spec, shared_namespace: configuration.shared_namespace })
+    }
+
     async fn insert(
         &self,
         conn: &OrganizationConn<'_>,
         id: WorkspaceId,
         name: &WorkspaceName,
-        form: &Checked,
+        (form, made_of): (&Checked, MadeOf),
         agent: &AgentRow,
     ) -> Result<WorkspaceView, Failure> {
         let now = clock::now();
-        // Held, so that a change of it at the same time either is what this is made from or raises its generation.
-        let written = conn.agents().configuration(agent.id, Hold::Shared).await?.document();
-        let mut spec = form.spec.spec.clone();
-        settle_storage(&mut spec, &written, &self.context.agent_defaults);
         let workspace = NewWorkspace {
             id,
             agent_id: agent.id,
             name: name.clone(),
-            namespace: namespace_of(name, id)?,
+            namespace: namespace_of(name, id, made_of.shared_namespace)?,
             desired_state: DesiredState::Running,
-            spec,
+            spec: made_of.spec,
             devfile: form.spec.devfile.clone(),
             created_by: self.administrator.token,
         };
@@ -182,10 +213,16 @@ async fn agent_of(
     })
 }
 
-/// Unique in a cluster, even where several organisations share one: the id makes it so, the name makes it readable.
-fn namespace_of(name: &WorkspaceName, id: WorkspaceId) -> Result<NamespaceName, Error> {
-    let id = id.as_uuid().simple().to_string();
-    NamespaceName::new(format!("berth-{name}-{}", &id[..8])).map_err(Error::internal)
+/// The shared one, or one of its own.
+fn namespace_of(
+    name: &WorkspaceName,
+    id: WorkspaceId,
+    shared: Option<NamespaceName>,
+) -> Result<NamespaceName, Error> {
+    match shared {
+        Some(shared) => Ok(shared),
+        None => NamespaceName::new(own_namespace(name, id)).map_err(Error::internal),
+    }
 }
 
 fn seal(
@@ -222,7 +259,7 @@ mod tests {
     fn a_namespace_of_the_longest_name_still_fits() {
         let name = WorkspaceName::new("a".repeat(WorkspaceName::MAX)).expect("a name");
         let id: WorkspaceId = "0123abcd-0000-4000-8000-000000000000".parse().expect("an id");
-        let namespace = namespace_of(&name, id).expect("a namespace");
+        let namespace = namespace_of(&name, id, None).expect("a namespace");
         assert_eq!(namespace.as_str(), format!("berth-{name}-0123abcd"));
     }
 }

@@ -56,7 +56,7 @@ impl CreateForm {
         let name = self.name.map(WorkspaceName::new).transpose();
         let name =
             name.map_err(|error| errors.push(FieldError::new("name", error.to_string()))).ok().flatten();
-        let spec = spec_of(self.devfile, self.image, &mut errors);
+        let spec = spec_of(self.devfile, self.image, &berth_devfile::Options::default(), &mut errors);
         let variables = check_variables(&self.variables, &mut errors);
         match spec {
             Some(spec) if errors.is_empty() => Ok(Checked { name, agent: self.agent, spec, variables }),
@@ -69,10 +69,11 @@ impl CreateForm {
 pub fn spec_of(
     devfile: Option<String>,
     image: Option<String>,
+    options: &berth_devfile::Options,
     errors: &mut Vec<FieldError>,
 ) -> Option<NewSpec> {
     match (devfile, image) {
-        (Some(text), None) => match berth_devfile::parse(&text, &berth_devfile::Options::default()) {
+        (Some(text), None) => match berth_devfile::parse(&text, options) {
             Ok(spec) => {
                 return Some(NewSpec { spec, devfile: Some(text) });
             }

@@ -4,11 +4,12 @@ mod change;
 mod create;
 mod extend;
 mod form;
+mod limits;
 mod look;
 mod timeline;
 mod why;
 
-pub use change::{change, rebuild};
+pub use change::{change, rebuild, resize};
 pub use create::create;
 pub use extend::extend;
 pub use form::{CreateForm, NewSpec, spec_of};

@@ -7,9 +7,9 @@ use crate::names::AgentRef;
 use crate::session::Session;
 
 const HELP: &str = "\
-The document replaces the whole configuration. When any field is wrong, all wrong fields are named and
-the old configuration stays in force. A change of what is in the cluster reaches every workspace of the
-agent; running ones restart when their pod changes.
+The document replaces the whole configuration. When any field is wrong, all wrong fields are
+named and the old configuration stays in force. A change of what is in the cluster reaches every
+workspace of the agent; running ones restart when their pod changes.
 
 Examples:
   berth agents configuration get berlin > berlin.yaml
