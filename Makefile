@@ -7,7 +7,7 @@ SHELL := bash
 DEV := target/debug/berth-dev
 PROGRAMS := --package berth-server --package berth-agent --package berth-cli --package berth-harness
 
-.PHONY: help up down test chaos bench lint fmt deny purity deps build images
+.PHONY: help up down test chaos bench lint fmt deny purity checkov deps build images
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ purity: ## Check that the crates that decide do no IO
 
 deny: ## Check licences, bans and sources of dependencies
 	.ci/cargo-deny
+
+checkov: ## Look for weak settings in what is rendered and in manifests/ (installs checkov)
+	@integration-tests/checkov/run
 
 deps: ## Install what is missing: Debian packages
 	@.ci/deps

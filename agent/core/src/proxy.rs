@@ -81,6 +81,7 @@ mod tests {
             agent: AgentId::random(),
             namespace: "berth-agent".to_owned(),
             proxy_namespace: "berth-proxy".to_owned(),
+            shared_namespace: None,
         }
     }
 

@@ -166,8 +166,12 @@ impl State {
             if place.begun.is_some() {
                 steps.push(Step::Commit { workspace });
             }
+            // To the protocol a resize is a rebuild: another generation of the same wish.
             let wishes = Wish::ALL.into_iter().filter(|wish| {
-                self.wishes_left > 0 && place.begun.is_none() && place.change(*wish).is_some()
+                *wish != Wish::Resize
+                    && self.wishes_left > 0
+                    && place.begun.is_none()
+                    && place.change(*wish).is_some()
             });
             steps.extend(wishes.map(|wish| match rules.repeat {
                 Repeat::ByTimestamp => Step::Begin { workspace, wish },

@@ -20,6 +20,7 @@ fn identity(namespace: &str) -> Identity {
         agent: AgentId::random(),
         namespace: "berth-agent".to_owned(),
         proxy_namespace: namespace.to_owned(),
+        shared_namespace: None,
     }
 }
 

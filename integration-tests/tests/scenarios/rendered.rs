@@ -68,12 +68,12 @@ impl Place {
                 reported: None,
                 spec,
             },
-            snapshot: Snapshot {
-                organization_id: OrganizationId::random(),
-                agent_id: AgentId::random(),
-                config: AgentConfig::new(&written, &built_in),
-                workspaces: vec![],
-            },
+            snapshot: Snapshot::new(
+                OrganizationId::random(),
+                AgentId::random(),
+                AgentConfig::new(&written, &built_in),
+                vec![],
+            ),
         })
     }
 
