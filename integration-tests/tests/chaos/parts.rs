@@ -90,7 +90,6 @@ impl Parts {
                 self.cluster.kill(CONTROLLERS).await?;
                 self.cluster.kill(API_SERVER).await?;
                 self.cluster.start_component(API_SERVER).await?;
-                self.cluster.start_component(CONTROLLERS).await?;
             }
         }
         *self.kills.lock().await.entry(part).or_default() += 1;
@@ -102,13 +101,14 @@ impl Parts {
         tokio::try_join!(self.keep_ours(), self.keep_kubernetes()).map(|(never, _)| never)
     }
 
-    /// The controllers end by themselves where the API server is long in coming.
+    /// The controllers among them. They end by themselves while the API server is long in coming.
     async fn keep_kubernetes(&self) -> anyhow::Result<Infallible> {
         loop {
             sleep(Duration::from_secs(1)).await;
             let _alone = self.kubernetes.lock().await;
             for component in self.cluster.missing_components().await? {
-                self.cluster.start_component(&component).await?;
+                // What ends at its start is missing at the next look too.
+                let _ = self.cluster.start_component(&component).await;
             }
         }
     }
