@@ -50,3 +50,17 @@ async fn two_databases_of_one_postgres_migrate_at_the_same_time() {
         two.expect("two");
     }
 }
+
+/// Of two with one version the second would never run, and nobody would be told.
+#[test]
+fn every_migration_has_a_version_of_its_own() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let names = std::fs::read_dir(path).expect("the migrations").flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut versions: Vec<String> =
+        names.filter_map(|name| name.split_once('_').map(|(version, _)| version.to_owned())).collect();
+    let all = versions.len();
+    versions.sort();
+    versions.dedup();
+    assert_eq!(versions.len(), all, "two migrations have one version: the later one needs another");
+}
