@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zeroize::Zeroize as _;
 
-use crate::commands::{agents, completion, contexts, login, workspaces};
+use crate::commands::{agents, completion, contexts, login, variables, workspaces};
 use crate::error::Error;
 use crate::names::{OrganizationRef, ServerUrl};
 use crate::terminal::Talk;
@@ -45,6 +45,15 @@ pub(crate) enum Command {
     Agents {
         #[command(subcommand)]
         command: agents::Command,
+    },
+    /// Variables of the organisation, and where a workspace's come from
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth variables set -e REGISTRY=registry.example.com\n  berth variables list"
+    )]
+    Variables {
+        #[command(subcommand)]
+        command: variables::Command,
     },
     /// Log in to a server
     Login(login::Args),

@@ -52,6 +52,10 @@ impl Actor {
         Ok(actor)
     }
 
+    pub fn token(&self) -> SecretString {
+        self.token.clone()
+    }
+
     async fn send(
         &self,
         method: Method,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
-use crate::{Actor, ClusterView};
+use crate::{Actor, ClusterView, Recorder};
 
 /// The sample image, as pods name it.
 pub const WORKSPACE_IMAGE: &str = images::WORKSPACE.reference;
@@ -50,6 +50,29 @@ impl Installation {
     /// [`Installation::start`] while no other scenario of this process runs.
     pub async fn start_alone() -> anyhow::Result<Option<Self>> {
         Self::with(Share::Whole(NODE.write().await)).await
+    }
+
+    /// [`Installation::start`] with logs at their loudest, and with everything recorded that agent and server say to each
+    /// other.
+    pub async fn start_recorded() -> anyhow::Result<Option<(Self, Recorder)>> {
+        let Some(mut berth) = Self::start().await? else { return Ok(None) };
+        let loud = || vec![("BERTH_LOG".to_owned(), "trace".to_owned())];
+        berth.agent.stop().await?;
+        berth.server.stop().await?;
+        let directory = berth.dir.path().join("loud");
+        let mut options = ServerOptions::new(&berth.database_url, directory.join("server"));
+        options.environment = loud();
+        berth.server = Server::start(options).await?;
+        let address = berth.server.url().trim_start_matches("http://").parse().context("an address")?;
+        let recorder = Recorder::before(address).await?;
+        berth.admin = Actor::new(berth.server.url(), berth.admin.token()).await?;
+        let token = berth.admin.create_agent("loud").await?.token.context("no token")?;
+        let mut options = agent_options(&berth.server, token.into(), berth.cluster, &directory);
+        options.server_url = recorder.url();
+        options.environment.extend(loud());
+        berth.agent = AgentProcess::start(options).await?;
+        berth.admin.post("agents/agent/revoke", &serde_json::json!({})).await?;
+        Ok(Some((berth, recorder)))
     }
 
     async fn with(node: Share) -> anyhow::Result<Option<Self>> {

@@ -5,11 +5,15 @@ mod balancer;
 mod cluster_view;
 mod fleet;
 mod installation;
+mod leaks;
 mod poison;
+mod recorder;
 
 pub use actor::{Actor, Answer, variable};
 pub use balancer::Balancer;
 pub use cluster_view::ClusterView;
 pub use fleet::Fleet;
 pub use installation::{Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE, cluster_with_node, unique};
+pub use leaks::{Hunt, Leak, spell};
 pub use poison::refuse_deployments;
+pub use recorder::Recorder;

@@ -13,6 +13,7 @@ pub mod prerequisites;
 pub mod problem;
 pub mod quantity;
 pub mod reconcile;
+pub mod scope;
 pub mod sealing;
 pub mod spec;
 pub mod state;

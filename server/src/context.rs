@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Protocol;
-use crate::crypto::KeyRing;
+use crate::crypto::Keys;
 use crate::metrics::Metrics;
 use crate::streams::Streams;
 use crate::{Contacts, Hub, clock};
@@ -18,7 +18,7 @@ use crate::{Contacts, Hub, clock};
 #[derive(Clone)]
 pub struct Context {
     pub database: Database,
-    pub keys: Arc<KeyRing>,
+    pub keys: Arc<Keys>,
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
     pub protocol: Protocol,
@@ -33,7 +33,7 @@ pub struct Context {
 
 impl Context {
     /// Must be called within the runtime that the server lives in.
-    pub fn new(database: Database, keys: KeyRing, agent_defaults: AgentConfiguration) -> Self {
+    pub fn new(database: Database, keys: Keys, agent_defaults: AgentConfiguration) -> Self {
         let metrics = Metrics::default();
         let observed = metrics.clone();
         Self {

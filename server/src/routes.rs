@@ -6,7 +6,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
-use crate::handlers::{agents, events, health, reconcile, whoami, workspaces};
+use crate::handlers::{agents, events, health, reconcile, variables, whoami, workspaces};
 use crate::{Error, http};
 
 /// Who a route is for. The handler's extractor enforces it; `tests/authorisation.rs` tries each route as everybody.
@@ -75,6 +75,14 @@ pub const ROUTES: &[Route] = {
             web::put().to(agents::set_configuration)
         }),
         route("GET", organization!("/events"), Administrator, || web::get().to(events::of_organization)),
+        route("PUT", organization!("/variables"), Administrator, || web::put().to(variables::set)),
+        route("GET", organization!("/variables"), Administrator, || web::get().to(variables::list)),
+        route("DELETE", organization!("/variables/{kind}/{name}"), Administrator, || {
+            web::delete().to(variables::delete)
+        }),
+        route("GET", organization!("/workspaces/{workspace}/variables"), Administrator, || {
+            web::get().to(variables::explain)
+        }),
         route("POST", organization!("/workspaces"), Administrator, || web::post().to(workspaces::create)),
         route("GET", organization!("/workspaces"), Administrator, || web::get().to(workspaces::list)),
         route("GET", organization!("/workspaces/{workspace}"), Administrator, || {

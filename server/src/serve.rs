@@ -9,7 +9,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use berth_db::{Event, LifecycleQueue};
 use futures::Stream;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 use tracing_actix_web::TracingLogger;
@@ -34,6 +34,8 @@ pub struct Running {
     listener: JoinHandle<()>,
     /// Ends when the server drains.
     lifecycle: JoinHandle<()>,
+    /// Work beside the requests; none of it ends by itself.
+    jobs: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ pub fn start(
         metrics: Part::spawn(metrics),
         listener: tokio::spawn(listener::run(events, context.hub.clone(), context.streams.clone())),
         lifecycle: tokio::spawn(lifecycle::run(context.clone(), due)),
+        jobs: JoinSet::new(),
     })
 }
 
@@ -132,6 +135,11 @@ impl Running {
         self.metrics_address
     }
 
+    /// Runs a job for as long as the server runs.
+    pub fn own(&mut self, job: impl Future<Output = ()> + Send + 'static) {
+        self.jobs.spawn(job);
+    }
+
     /// Ends when a part of the server has ended by itself, which none should: what is left must be stopped then.
     pub async fn broken(&mut self) {
         tokio::select! {
@@ -139,12 +147,13 @@ impl Running {
             result = &mut self.metrics.task => ended("the metrics", &result),
             _ = &mut self.listener => error!("the listener for changes of intent has ended"),
             _ = &mut self.lifecycle => error!("the lifecycle has ended"),
+            Some(_) = self.jobs.join_next() => error!("a job has ended"),
         }
     }
 
     /// Stops in order: not ready any more, held answers out, requests in flight to their end, everything else after. Not
     /// graceful: at once, whatever is in flight.
-    pub async fn stop(self, graceful: bool) {
+    pub async fn stop(mut self, graceful: bool) {
         let mut lifecycle = self.lifecycle;
         let started = Instant::now();
         info!("draining");
@@ -161,6 +170,7 @@ impl Running {
         if timeout(TASKS, &mut lifecycle).await.is_err() {
             lifecycle.abort();
         }
+        self.jobs.shutdown().await;
         self.listener.abort();
         self.metrics.stop(graceful).await;
         info!("stopped");

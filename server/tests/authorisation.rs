@@ -43,6 +43,10 @@ const TABLE: &[Row] = &[
     ("GET", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
     ("PUT", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/events", ORGANIZATION),
+    ("PUT", "/api/v1/organizations/{organization}/variables", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/variables", ORGANIZATION),
+    ("DELETE", "/api/v1/organizations/{organization}/variables/{kind}/{name}", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/variables", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}", ORGANIZATION),
@@ -79,6 +83,13 @@ async fn every_route_is_open_to_whom_the_table_says() {
                 let path = route.path.replace("{organization}", &organization);
                 let path = path.replace("{agent}", &victim.id.to_string()).replace("{workspace}", "w");
                 let path = path.replace("{orphan}", &orphan.to_string());
+                let path = path.replace("{kind}", "environment").replace("{name}", "A");
+                // What is deleted by those who may has to be there before.
+                let variable = json!({"name": "A", "value": "x"});
+                let set = Method::PUT;
+                send(admin.request(set, &admin.path("/variables")).json(&variable))
+                    .await
+                    .expect::<serde_json::Value>(200);
                 for ((asker, token), expected) in ASKERS.iter().zip(&tokens).zip(expected) {
                     let status = ask(&app.anyone(token.as_deref()), route.method, &path).await;
                     let passed = !matches!(status, 401 | 403 | 404 | 500..);

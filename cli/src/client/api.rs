@@ -6,7 +6,9 @@ use berth_schema::api::{
 };
 use berth_schema::configuration::ConfigurationView;
 use berth_schema::lifecycle::ExtendWorkspace;
+use berth_schema::scope::{ScopeVariable, SetVariable, VariableOrigin};
 use berth_schema::timeline::Transition;
+use berth_schema::variables::VariableKind;
 use berth_schema::why::Why;
 use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId};
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue, IF_MATCH};
@@ -249,6 +251,32 @@ impl Organization {
         let url = self.url(["workspaces", workspace.as_str(), "resize"]);
         let call = Call::post(format!("resize workspace '{workspace}'"), url).body(resize)?;
         self.client.send(if_match(call, expected)).await
+    }
+
+    pub(crate) async fn set_variable(&self, set: &SetVariable) -> Result<ScopeVariable, Error> {
+        let call = Call::put(format!("set variable '{}'", set.name), self.url(["variables"]));
+        self.client.send(call.body(set)?).await
+    }
+
+    pub(crate) async fn variables(&self) -> Result<Paged<ScopeVariable>, Error> {
+        self.client.send(Call::get("list the variables", self.url(["variables"]))).await
+    }
+
+    pub(crate) async fn delete_variable(
+        &self,
+        kind: VariableKind,
+        name: &str,
+    ) -> Result<ScopeVariable, Error> {
+        let url = self.url(["variables", kind.as_str(), name]);
+        self.client.send(Call::delete(format!("delete variable '{name}' ({kind})"), url)).await
+    }
+
+    pub(crate) async fn explain_variables(
+        &self,
+        workspace: &WorkspaceRef,
+    ) -> Result<Paged<VariableOrigin>, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "variables"]);
+        self.client.send(Call::get(format!("ask where the variables of '{workspace}' come from"), url)).await
     }
 
     /// Fetches pages until the limit or the end. `next` of the result is where it stopped, if there is more.

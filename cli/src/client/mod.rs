@@ -176,6 +176,10 @@ impl Call {
         Self { method: Method::POST, repeat: Repeat::WhenUnsent, ..Self::get(doing, url) }
     }
 
+    fn delete(doing: impl Into<String>, url: Url) -> Self {
+        Self { method: Method::DELETE, repeat: Repeat::WhenUnsent, ..Self::get(doing, url) }
+    }
+
     fn body(mut self, body: &impl Serialize) -> Result<Self, Error> {
         let json =
             serde_json::to_vec(body).map_err(|error| Error::Other(format!("cannot write JSON: {error}")))?;

@@ -5,6 +5,7 @@ pub(crate) mod completion;
 pub(crate) mod contexts;
 pub(crate) mod login;
 mod page;
+pub(crate) mod variables;
 pub(crate) mod version;
 pub(crate) mod whoami;
 pub(crate) mod workspaces;
@@ -18,6 +19,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Daily(command) | Command::Workspaces { command } => workspaces::run(global, command).await,
         Command::Agents { command } => agents::run(global, command).await,
+        Command::Variables { command } => variables::run(global, command).await,
         Command::Login(args) => login::run(global, args).await,
         Command::Whoami(args) => whoami::run(global, &args).await,
         Command::Contexts { command } => contexts::run(global, &command),

@@ -5,6 +5,7 @@ mod escape;
 mod objects;
 mod table;
 mod timeline;
+mod variables;
 mod why;
 
 use std::io::{self, IsTerminal as _, Write as _};

@@ -15,6 +15,7 @@ mod support;
 mod terminal;
 mod timeline;
 mod tls;
+mod variables;
 mod waiting;
 mod watching;
 mod why;

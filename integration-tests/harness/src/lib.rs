@@ -22,7 +22,7 @@ pub use agent::{AgentOptions, AgentProcess};
 pub use cluster::shared::shared_cluster;
 pub use cluster::{Cluster, ClusterConfig};
 pub use daemon::{answers, get};
-pub use postgres::Postgres;
+pub use postgres::{Postgres, pg_dump};
 pub use server::{Server, ServerOptions};
 
 /// Chooses ring for every TLS connection of this process. Harmless when repeated.

@@ -184,6 +184,16 @@ impl Drop for Postgres {
     }
 }
 
+/// Everything a database holds, as text.
+pub fn pg_dump(url: &str) -> anyhow::Result<Vec<u8>> {
+    let output = Command::new(programs()?.join("pg_dump")).arg(format!("--dbname={url}")).output();
+    let output = output.context("pg_dump cannot be started")?;
+    if !output.status.success() {
+        bail!("pg_dump failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(output.stdout)
+}
+
 /// The newest installed version's programs.
 fn programs() -> anyhow::Result<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")

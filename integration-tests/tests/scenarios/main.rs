@@ -6,6 +6,7 @@ mod configuration;
 mod creation;
 mod faults;
 mod image;
+mod leaks;
 mod lifecycle;
 mod poison;
 mod proxy;

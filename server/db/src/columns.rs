@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
+use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
 use berth_schema::{
@@ -67,6 +68,30 @@ impl<T: DeserializeOwned> FromSql<Nullable<Jsonb>, Pg> for NullableJson<T> {
     }
 }
 
+/// A text column that may be NULL and parses into a `T`.
+#[derive(Debug, FromSqlRow)]
+pub struct NullableParsed<T>(Option<T>);
+
+impl<T> FromSql<Nullable<Text>, Pg> for NullableParsed<T>
+where
+    T: FromStr,
+    T::Err: Error + Send + Sync + 'static,
+{
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        Parsed::from_sql(bytes).map(|parsed| Self(Some(parsed.0)))
+    }
+
+    fn from_nullable_sql(bytes: Option<PgValue<'_>>) -> Result<Self> {
+        bytes.map_or(Ok(Self(None)), Self::from_sql)
+    }
+}
+
+impl From<NullableParsed<Scope>> for Option<Scope> {
+    fn from(column: NullableParsed<Scope>) -> Self {
+        column.0
+    }
+}
+
 /// SHA-256 of a whole token.
 pub type SecretHash = [u8; 32];
 
@@ -118,7 +143,7 @@ impl From<NullableJson<AgentConfiguration>> for Option<AgentConfiguration> {
 }
 
 into_fields! {
-    Parsed: ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, TransitionCause, VariableKind,
+    Parsed: ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, Scope, TransitionCause, VariableKind,
         WorkspaceName;
     Json: WorkspaceSpec, Vec<VariableName>;
 }

@@ -112,3 +112,10 @@ pub(crate) async fn as_role(
         .await?;
     Ok(connection)
 }
+
+/// A connection that may list the organisations and do nothing else.
+pub(crate) async fn as_jobs(config: &Config) -> Result<AsyncPgConnection, DbError> {
+    let mut connection = as_owner(config).await?;
+    connection.batch_execute("SET ROLE berth_jobs; SET statement_timeout = 10000").await?;
+    Ok(connection)
+}

@@ -28,7 +28,9 @@
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `standing`, `set_standing`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
 //! | `workspaces()` | `insert`, `find`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates`, `usage` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
-//! | `variables()` | `insert`, `load` |
+//! | `variables()` | `insert`, `load`, `origins` |
+//! | `scope_variables(scope)` | `data_key`, `insert_data_key`, `lock`, `list`, `put`, `delete` |
+//! | `data_keys()` | `by_generation`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`] |
 //! | `idempotency_keys()` | `claim` |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
 //!
@@ -43,6 +45,7 @@ mod agents;
 mod columns;
 mod configuration;
 mod connect;
+mod data_keys;
 pub mod embedded;
 mod error;
 mod gateway;
@@ -56,6 +59,7 @@ mod page;
 mod prerequisites;
 mod schema;
 mod scope;
+mod scope_variables;
 mod sealing_keys;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -68,6 +72,7 @@ mod workspaces;
 pub use agents::{AgentRow, Agents, Epoch, Leader, NewAgent, Order, Standing};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, Hold};
+pub use data_keys::{DataKeys, KeyOwner, every_organization};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};
@@ -79,11 +84,12 @@ pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
 pub use prerequisites::AgentPrerequisites;
 pub use scope::OrganizationConn;
+pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use tokens::{NewToken, TokenRow, Tokens};
 pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
-pub use variables::{DataKey, SealedVariable, SealedVariables, Variables};
+pub use variables::{DataKey, SealedVariable, SealedVariables, Source, VariableOriginRow, Variables};
 pub use workspaces::{
     AgentPage, AgentUsage, Intent, IntentChange, NewWorkspace, Owner, Report, UpdateOutcome, Usage,
     WorkspaceFilter, WorkspaceRow, WorkspaceUpdate, WorkspaceView, Workspaces,

@@ -154,6 +154,41 @@ diesel::table! {
         version -> BigInt,
         nonce -> Bytea,
         ciphertext -> Bytea,
+        source -> Text,
+        source_version -> Nullable<BigInt>,
+        source_set_at -> Nullable<Timestamptz>,
+        source_final -> Bool,
+        overrides -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    scope_data_keys (organization_id, scope, scope_id, id) {
+        organization_id -> Uuid,
+        scope -> Text,
+        scope_id -> Uuid,
+        id -> Uuid,
+        kek_id -> Text,
+        salt -> Bytea,
+        wrapped_key -> Bytea,
+        commitment -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    scope_variables (organization_id, scope, scope_id, kind, name) {
+        organization_id -> Uuid,
+        scope -> Text,
+        scope_id -> Uuid,
+        kind -> Text,
+        name -> Text,
+        data_key_id -> Uuid,
+        version -> BigInt,
+        nonce -> Bytea,
+        ciphertext -> Bytea,
+        is_final -> Bool,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -177,6 +212,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     organizations,
     orphans,
+    scope_data_keys,
+    scope_variables,
     workspace_data_keys,
     workspace_transitions,
     workspace_variables,

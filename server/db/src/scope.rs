@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_schema::OrganizationId;
+use berth_schema::scope::Scope;
 use diesel::result::Error as DieselError;
 use diesel::{OptionalExtension, QueryResult};
 use diesel_async::AsyncPgConnection;
@@ -11,8 +12,8 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    AgentPrerequisites, Agents, IdempotencyKeys, Notifications, Organizations, Orphans, SealingKeys, Tokens,
-    Transitions, Variables, Workspaces,
+    AgentPrerequisites, Agents, DataKeys, IdempotencyKeys, Notifications, Organizations, Orphans,
+    ScopeVariables, SealingKeys, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
@@ -83,6 +84,15 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn notifications(&self) -> Notifications<'_> {
         Notifications(self)
+    }
+
+    /// The variables of a scope that is the organisation itself.
+    pub fn scope_variables(&self, scope: Scope) -> ScopeVariables<'_> {
+        ScopeVariables::new(self, scope, self.key())
+    }
+
+    pub fn data_keys(&self) -> DataKeys<'_> {
+        DataKeys(self)
     }
 
     /// What Diesel sends statements through.

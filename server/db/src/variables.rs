@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use berth_schema::scope::Scope;
 use berth_schema::variables::VariableKind;
 use berth_schema::{AgentId, WorkspaceId};
 use diesel::prelude::*;
@@ -11,7 +12,7 @@ use futures::future::try_join;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::{Bytes, Parsed};
+use crate::columns::{Bytes, NullableParsed, Parsed};
 use crate::error::DbError;
 use crate::schema::{workspace_data_keys, workspace_variables};
 use crate::scope::OrganizationConn;
@@ -63,6 +64,42 @@ impl fmt::Debug for SealedVariable {
     }
 }
 
+/// Where a value was before the workspace took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub scope: Scope,
+    /// `None`: the workspace's own, which has no other version.
+    pub version: Option<i64>,
+    pub set_at: Option<Timestamp>,
+    pub is_final: bool,
+    /// The scope whose value it took the place of.
+    pub overrides: Option<Scope>,
+}
+
+impl Source {
+    /// Given at the workspace's creation, in nobody's place.
+    pub const OWN: Self =
+        Self { scope: Scope::Workspace, version: None, set_at: None, is_final: false, overrides: None };
+}
+
+/// Where a workspace's variable comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = workspace_variables)]
+pub struct VariableOriginRow {
+    #[diesel(deserialize_as = Parsed<VariableKind>)]
+    pub kind: VariableKind,
+    pub name: String,
+    pub version: i64,
+    #[diesel(deserialize_as = Parsed<Scope>)]
+    pub source: Scope,
+    pub source_version: Option<i64>,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub source_set_at: Option<Timestamp>,
+    pub source_final: bool,
+    #[diesel(deserialize_as = NullableParsed<Scope>)]
+    pub overrides: Option<Scope>,
+}
+
 /// Everything needed to decrypt one workspace's variables, but the key-encryption key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealedVariables {
@@ -84,7 +121,7 @@ impl Variables<'_> {
         agent: AgentId,
         workspace: WorkspaceId,
         key: &DataKey,
-        variables: &[SealedVariable],
+        variables: &[(SealedVariable, Source)],
         now: Timestamp,
     ) -> Result<(), DbError> {
         use workspace_data_keys::dsl as keys;
@@ -107,12 +144,12 @@ impl Variables<'_> {
         &self,
         agent: AgentId,
         workspace: WorkspaceId,
-        variables: &[SealedVariable],
+        variables: &[(SealedVariable, Source)],
     ) -> Result<(), DbError> {
         use workspace_variables::dsl;
         let rows: Vec<_> = variables
             .iter()
-            .map(|variable| {
+            .map(|(variable, source)| {
                 (
                     dsl::organization_id.eq(self.0.key()),
                     dsl::agent_id.eq(agent.as_uuid()),
@@ -123,12 +160,32 @@ impl Variables<'_> {
                     dsl::version.eq(variable.version),
                     dsl::nonce.eq(variable.nonce.as_slice()),
                     dsl::ciphertext.eq(&variable.ciphertext),
+                    dsl::source.eq(source.scope.as_str()),
+                    dsl::source_version.eq(source.version),
+                    dsl::source_set_at.eq(source.set_at.map(jiff_diesel::Timestamp::from)),
+                    dsl::source_final.eq(source.is_final),
+                    dsl::overrides.eq(source.overrides.map(Scope::as_str)),
                 )
             })
             .collect();
         let statement = diesel::insert_into(dsl::workspace_variables).values(rows);
         self.0.run(statement.execute(&mut self.0.raw())).await?;
         Ok(())
+    }
+
+    /// Where each of a workspace's variables comes from, by kind and name.
+    pub async fn origins(
+        &self,
+        agent: AgentId,
+        workspace: WorkspaceId,
+    ) -> Result<Vec<VariableOriginRow>, DbError> {
+        let query = workspace_variables::table
+            .filter(workspace_variables::organization_id.eq(self.0.key()))
+            .filter(workspace_variables::agent_id.eq(agent.as_uuid()))
+            .filter(workspace_variables::workspace_id.eq(workspace.as_uuid()))
+            .order((workspace_variables::kind, workspace_variables::name))
+            .select(VariableOriginRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
     }
 
     /// The sealed variables of those of `workspaces` that are this agent's and have any.

@@ -53,6 +53,10 @@ async fn fill(world: &World) {
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'));
              INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
              INSERT INTO orphans VALUES ('{organization}', '{agent}', '{token}', 'stranger', 'ws-stranger', now());
+             INSERT INTO scope_data_keys VALUES ('{organization}', 'organization', '{organization}', '{token}', 'kek',
+                decode(repeat('00', 32), 'hex'), decode(repeat('00', 48), 'hex'), decode(repeat('00', 32), 'hex'), now());
+             INSERT INTO scope_variables VALUES ('{organization}', 'organization', '{organization}', 'file', 'name', '{token}',
+                1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'), false, now());
              INSERT INTO agent_sealing_keys VALUES ('{organization}', '{agent}', decode(repeat('00', 32), 'hex'), now());
              INSERT INTO idempotency_keys VALUES ('{organization}', '{token}', 'key', decode(repeat('00', 32), 'hex'),
                 'workspace', '{workspace}', now());"

@@ -166,7 +166,8 @@ async fn a_workspace_that_is_gone_for_good_loses_its_key_and_its_variables() {
         .database
         .transaction(world.organization, "test", async |conn| {
             conn.workspaces().insert(&workspace, start()).await?;
-            conn.variables().insert(world.agent, workspace.id, &key, &variables, start()).await
+            let own = variables.clone().map(|variable| (variable, berth_db::Source::OWN));
+            conn.variables().insert(world.agent, workspace.id, &key, &own, start()).await
         })
         .await
         .expect("stored");

@@ -145,7 +145,8 @@ async fn variables_come_back_as_they_were_and_only_to_their_agent() {
         .database
         .transaction(world.organization, "test", async |conn| {
             conn.workspaces().insert(&workspace, start()).await?;
-            conn.variables().insert(world.agent, workspace.id, &key, &sealed, start()).await
+            let own = sealed.clone().map(|variable| (variable, berth_db::Source::OWN));
+            conn.variables().insert(world.agent, workspace.id, &key, &own, start()).await
         })
         .await
         .expect("stored");

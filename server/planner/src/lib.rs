@@ -5,6 +5,7 @@
 
 pub mod actual_state;
 pub mod config;
+pub mod inheritance;
 pub mod intent;
 pub mod lifecycle;
 mod loss;

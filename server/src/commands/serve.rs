@@ -13,9 +13,9 @@ use tracing::{error, info};
 
 use super::first_token;
 use crate::config::ServeOptions;
-use crate::crypto::KeyRing;
+use crate::crypto::{KeyRing, Keys};
 use crate::serve::{self, Running};
-use crate::services::organizations;
+use crate::services::{organizations, rewrap};
 use crate::{Context, clock, lifecycle, logging};
 
 pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
@@ -72,23 +72,29 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let context = Context::new(database, keys, options.agents.configuration()?);
     let context = context.speaking((&options.protocol).into());
     let events = berth_db::listen(url)?;
-    serve::start(&context, &options.http, events, lifecycle::queue(url)?)
+    let mut running = serve::start(&context, &options.http, events, lifecycle::queue(url)?)?;
+    running.own(rewrap::keep(context, url.to_owned()));
+    Ok(running)
 }
 
-fn keys(options: &ServeOptions) -> anyhow::Result<KeyRing> {
-    let ring = match (&options.keys.kek_file, options.dev.dev) {
-        (Some(path), _) => KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?,
+fn keys(options: &ServeOptions) -> anyhow::Result<Keys> {
+    let (path, ring) = match (&options.keys.kek_file, options.dev.dev) {
+        (Some(path), _) => {
+            let ring = KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?;
+            (path.clone(), ring)
+        }
         (None, true) => {
             let path = options.dev.state_dir.join("kek");
-            KeyRing::read_or_create(&path, "dev-1", &SystemRandom::new())
-                .with_context(|| path.display().to_string())?
+            let ring = KeyRing::read_or_create(&path, "dev-1", &SystemRandom::new())
+                .with_context(|| path.display().to_string())?;
+            (path, ring)
         }
         (None, false) => {
             bail!("--kek-file (BERTH_KEK_FILE) is needed: the variables of workspaces are encrypted with it")
         }
     };
     info!(kek = ring.newest().id(), "key-encryption key");
-    Ok(ring)
+    Ok(Keys::of_file(path, ring))
 }
 
 fn show(token: &AccessToken, options: &ServeOptions) -> anyhow::Result<()> {

@@ -40,6 +40,15 @@ pub enum Command {
         #[command(flatten)]
         logging: LoggingOptions,
     },
+    /// Wrap every data key by the newest key-encryption key, with progress in the log; it may be stopped and run again.
+    Rewrap {
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        keys: KeyOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
     /// Organisations and their first tokens.
     Organization {
         #[command(subcommand)]

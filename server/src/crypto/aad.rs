@@ -1,5 +1,6 @@
 //! Associated data: what a ciphertext is bound to. A row that was moved elsewhere does not open.
 
+use berth_schema::scope::Scope;
 use berth_schema::variables::VariableKind;
 use berth_schema::{OrganizationId, WorkspaceId};
 use uuid::Uuid;
@@ -16,9 +17,44 @@ fn join(parts: &[&[u8]]) -> Vec<u8> {
 
 /// Whose a data key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
-    pub organization: OrganizationId,
-    pub workspace: WorkspaceId,
+pub enum Owner {
+    Workspace {
+        organization: OrganizationId,
+        workspace: WorkspaceId,
+    },
+    /// Something around workspaces. An organisation is its own scope.
+    Scope {
+        organization: OrganizationId,
+        scope: Scope,
+        id: Uuid,
+    },
+}
+
+impl Owner {
+    pub const fn of_workspace(organization: OrganizationId, workspace: WorkspaceId) -> Self {
+        Self::Workspace { organization, workspace }
+    }
+
+    pub const fn of_organization(organization: OrganizationId) -> Self {
+        Self::Scope { organization, scope: Scope::Organization, id: *organization.as_uuid() }
+    }
+
+    /// What leads the associated data: what it is for, and whose it is.
+    fn join(&self, purpose: &[u8], rest: &[&[u8]]) -> Vec<u8> {
+        let whose: Vec<&[u8]> = match self {
+            Self::Workspace { organization, workspace } => {
+                vec![purpose, organization.as_uuid().as_bytes(), workspace.as_uuid().as_bytes()]
+            }
+            Self::Scope { organization, scope, id } => vec![
+                purpose,
+                b"scope",
+                scope.as_str().as_bytes(),
+                organization.as_uuid().as_bytes(),
+                id.as_bytes(),
+            ],
+        };
+        join(&[&whose, rest].concat())
+    }
 }
 
 /// What one variable is, beside its value.
@@ -31,25 +67,19 @@ pub struct Label<'a> {
 }
 
 pub(super) fn of_data_key(owner: Owner, data_key: Uuid, kek: &str) -> Vec<u8> {
-    join(&[
-        b"berth-dek/1",
-        owner.organization.as_uuid().as_bytes(),
-        owner.workspace.as_uuid().as_bytes(),
-        data_key.as_bytes(),
-        kek.as_bytes(),
-    ])
+    owner.join(b"berth-dek/1", &[data_key.as_bytes(), kek.as_bytes()])
 }
 
 pub(super) fn of_variable(owner: Owner, label: Label<'_>, data_key: Uuid) -> Vec<u8> {
-    join(&[
+    owner.join(
         b"berth-var/1",
-        owner.organization.as_uuid().as_bytes(),
-        owner.workspace.as_uuid().as_bytes(),
-        label.name.as_bytes(),
-        label.kind.as_str().as_bytes(),
-        &label.version.to_be_bytes(),
-        data_key.as_bytes(),
-    ])
+        &[
+            label.name.as_bytes(),
+            label.kind.as_str().as_bytes(),
+            &label.version.to_be_bytes(),
+            data_key.as_bytes(),
+        ],
+    )
 }
 
 #[cfg(test)]

@@ -62,37 +62,27 @@ impl DataKey {
         owner: Owner,
         random: &dyn SecureRandom,
     ) -> Result<(Self, WrappedKey), CryptoError> {
-        let kek = ring.newest();
         let id = Uuid::new_v4();
         let bytes = Zeroizing::new(draw::<KEY_BYTES>(random)?);
-        let salt = draw::<KEY_BYTES>(random)?;
-        let nonce = draw::<NONCE_LEN>(random)?;
-        let associated = aad::of_data_key(owner, id, kek.id());
-        let sealed = seal(&wrapping_key(kek, &salt)?, nonce, &associated, bytes.as_ref())?;
-        let wrapped = WrappedKey {
-            id,
-            kek_id: kek.id().to_owned(),
-            salt,
-            wrapped_key: [nonce.as_slice(), &sealed].concat(),
-            commitment: commitment(&bytes)?,
-        };
+        let wrapped = wrap(ring.newest(), owner, id, &bytes, random)?;
         Ok((Self { id, owner, key: cipher(&bytes)? }, wrapped))
     }
 
     /// Opens a stored data key. The commitment is checked before the key is given out.
     pub fn unwrap(ring: &KeyRing, owner: Owner, wrapped: &WrappedKey) -> Result<Self, CryptoError> {
-        let kek =
-            ring.find(&wrapped.kek_id).ok_or_else(|| CryptoError::UnknownKek(wrapped.kek_id.clone()))?;
-        let associated = aad::of_data_key(owner, wrapped.id, kek.id());
-        let key = wrapping_key(kek, &wrapped.salt)?;
-        let (nonce, sealed) = wrapped.wrapped_key.split_at_checked(NONCE_LEN).ok_or(CryptoError::DataKey)?;
-        let opened = open(&key, nonce, &associated, sealed).ok_or(CryptoError::DataKey)?;
-        let bytes =
-            Zeroizing::new(<[u8; KEY_BYTES]>::try_from(opened.as_slice()).map_err(|_| CryptoError::DataKey)?);
-        if !bool::from(commitment(&bytes)?.ct_eq(wrapped.commitment.as_slice())) {
-            return Err(CryptoError::Commitment);
-        }
+        let bytes = unwrap(ring, owner, wrapped)?;
         Ok(Self { id: wrapped.id, owner, key: cipher(&bytes)? })
+    }
+
+    /// The same data key, wrapped by the newest key-encryption key. What is under it opens as before.
+    pub fn rewrap(
+        ring: &KeyRing,
+        owner: Owner,
+        wrapped: &WrappedKey,
+        random: &dyn SecureRandom,
+    ) -> Result<WrappedKey, CryptoError> {
+        let bytes = unwrap(ring, owner, wrapped)?;
+        wrap(ring.newest(), owner, wrapped.id, &bytes, random)
     }
 
     pub const fn id(&self) -> Uuid {
@@ -116,6 +106,45 @@ impl DataKey {
         let mut opened =
             open(&self.key, &sealed.nonce, &associated, &sealed.ciphertext).ok_or(CryptoError::Value)?;
         Ok(SecretValue::new(std::mem::take(&mut *opened)))
+    }
+}
+
+fn wrap(
+    kek: &Kek,
+    owner: Owner,
+    id: Uuid,
+    bytes: &[u8; KEY_BYTES],
+    random: &dyn SecureRandom,
+) -> Result<WrappedKey, CryptoError> {
+    let salt = draw::<KEY_BYTES>(random)?;
+    let nonce = draw::<NONCE_LEN>(random)?;
+    let associated = aad::of_data_key(owner, id, kek.id());
+    let sealed = seal(&wrapping_key(kek, &salt)?, nonce, &associated, bytes)?;
+    Ok(WrappedKey {
+        id,
+        kek_id: kek.id().to_owned(),
+        salt,
+        wrapped_key: [nonce.as_slice(), &sealed].concat(),
+        commitment: commitment(bytes)?,
+    })
+}
+
+fn unwrap(
+    ring: &KeyRing,
+    owner: Owner,
+    wrapped: &WrappedKey,
+) -> Result<Zeroizing<[u8; KEY_BYTES]>, CryptoError> {
+    let kek = ring.find(&wrapped.kek_id).ok_or_else(|| CryptoError::UnknownKek(wrapped.kek_id.clone()))?;
+    let associated = aad::of_data_key(owner, wrapped.id, kek.id());
+    let key = wrapping_key(kek, &wrapped.salt)?;
+    let (nonce, sealed) = wrapped.wrapped_key.split_at_checked(NONCE_LEN).ok_or(CryptoError::DataKey)?;
+    let opened = open(&key, nonce, &associated, sealed).ok_or(CryptoError::DataKey)?;
+    let bytes =
+        Zeroizing::new(<[u8; KEY_BYTES]>::try_from(opened.as_slice()).map_err(|_| CryptoError::DataKey)?);
+    if bool::from(commitment(&bytes)?.ct_eq(wrapped.commitment.as_slice())) {
+        Ok(bytes)
+    } else {
+        Err(CryptoError::Commitment)
     }
 }
 

@@ -1,5 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use berth_schema::scope::Scope;
 use berth_schema::variables::VariableKind;
 use berth_schema::{OrganizationId, WorkspaceId};
 use ring::rand::SystemRandom;
@@ -15,7 +16,7 @@ fn keys(generations: &[(&str, u8)]) -> KeyRing {
 }
 
 fn owner() -> Owner {
-    Owner { organization: OrganizationId::random(), workspace: WorkspaceId::random() }
+    Owner::of_workspace(OrganizationId::random(), WorkspaceId::random())
 }
 
 struct Case {
@@ -61,9 +62,12 @@ fn every_length_of_value_comes_back() {
 #[test]
 fn a_row_moved_to_another_workspace_or_organisation_does_not_open() {
     let original = case();
+    let Owner::Workspace { organization, workspace } = original.owner else { panic!("a workspace's") };
     for owner in [
-        Owner { workspace: WorkspaceId::random(), ..original.owner },
-        Owner { organization: OrganizationId::random(), ..original.owner },
+        Owner::of_workspace(organization, WorkspaceId::random()),
+        Owner::of_workspace(OrganizationId::random(), workspace),
+        Owner::of_organization(organization),
+        Owner::Scope { organization, scope: Scope::Workspace, id: *workspace.as_uuid() },
     ] {
         let moved = Case { owner, ..case_of(&original) };
         assert_eq!(moved.open(), Err(CryptoError::DataKey));
@@ -161,4 +165,29 @@ fn nothing_secret_is_printed() {
     let key = DataKey::unwrap(&case.ring, case.owner, &case.wrapped).expect("opens");
     let printed = format!("{key:?} {:?}", case.ring);
     assert!(!printed.contains("[1, 1"), "{printed}");
+}
+
+#[test]
+fn a_rewrapped_key_opens_the_same_values_under_the_newest_generation_alone() {
+    let case = case();
+    let both = keys(&[("k1", 1), ("k2", 2)]);
+    let random = SystemRandom::new();
+    let rewrapped = DataKey::rewrap(&both, case.owner, &case.wrapped, &random).expect("rewrapped");
+    assert_eq!((rewrapped.kek_id.as_str(), rewrapped.id), ("k2", case.wrapped.id));
+    assert_eq!(rewrapped.commitment, case.wrapped.commitment);
+    let only_new = Case { ring: keys(&[("k2", 2)]), wrapped: rewrapped, ..case_of(&case) };
+    assert_eq!(only_new.open().expect("opens"), b"s3cret");
+    let only_old = Case { ring: keys(&[("k1", 1)]), wrapped: only_new.wrapped.clone(), ..case_of(&case) };
+    assert_eq!(only_old.open(), Err(CryptoError::UnknownKek("k2".to_owned())));
+}
+
+#[test]
+fn a_key_that_does_not_open_is_not_wrapped_anew() {
+    let case = case();
+    let both = keys(&[("k1", 1), ("k2", 2)]);
+    let random = SystemRandom::new();
+    let other = Owner::of_workspace(OrganizationId::random(), WorkspaceId::random());
+    assert_eq!(DataKey::rewrap(&both, other, &case.wrapped, &random), Err(CryptoError::DataKey));
+    let foreign = WrappedKey { commitment: self::case().wrapped.commitment, ..case.wrapped.clone() };
+    assert_eq!(DataKey::rewrap(&both, case.owner, &foreign, &random), Err(CryptoError::Commitment));
 }

@@ -66,6 +66,11 @@ impl KeyRing {
         &self.generations[self.newest]
     }
 
+    /// The generations' ids, the newest last.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.generations.iter().map(Kek::id)
+    }
+
     pub fn find(&self, id: &str) -> Option<&Kek> {
         self.generations.iter().find(|kek| kek.id == id)
     }

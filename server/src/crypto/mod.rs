@@ -10,8 +10,10 @@ mod aad;
 mod bundle;
 mod envelope;
 mod kek;
+mod keys;
 
 pub use aad::{Label, Owner};
 pub use bundle::Sealer;
 pub use envelope::{CryptoError, DataKey, SealedValue};
 pub use kek::{Kek, KeyRing, KeyRingError};
+pub use keys::Keys;

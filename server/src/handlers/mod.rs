@@ -4,6 +4,7 @@ pub(crate) mod agents;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod reconcile;
+pub(crate) mod variables;
 pub(crate) mod whoami;
 pub(crate) mod workspaces;
 

@@ -7,5 +7,7 @@ pub mod organizations;
 pub mod orphans;
 pub mod paging;
 pub mod reconcile;
+pub mod rewrap;
 pub mod tokens;
+pub mod variables;
 pub mod workspaces;

@@ -124,6 +124,11 @@ impl Admin {
         self.post(&self.path("/workspaces"), body).await
     }
 
+    /// Sets a variable of the organisation.
+    pub(crate) async fn request_variable(&self, body: &Value) -> Reply {
+        send(self.request(Method::PUT, &self.path("/variables")).json(body)).await
+    }
+
     /// Creates a workspace of an image on the only agent.
     pub(crate) async fn create_workspace(&self, name: &str) -> Workspace {
         self.create(&json!({"name": name, "image": "debian:13"})).await.expect(201)

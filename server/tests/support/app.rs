@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use berth_db::{Database, DatabaseConfig, NewToken};
 use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId};
 use berth_server::config::{Cli, HttpOptions, Protocol};
+use berth_server::crypto::Keys;
 use berth_server::serve::{self, Running};
 use berth_server::services::{organizations, tokens};
 use berth_server::{Context, clock, lifecycle};
@@ -23,6 +24,10 @@ pub(crate) struct App {
 }
 
 const KEY: &str = "test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+fn keys() -> Keys {
+    Keys::fixed(KEY.parse().expect("a key"))
+}
 
 impl App {
     /// Runs a test against a server, stops it, and looks whether anything was left over.
@@ -46,21 +51,30 @@ impl App {
     pub(crate) async fn run_speaking(protocol: Protocol, test: impl AsyncFnOnce(&Self)) {
         let arguments = ["berth-server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
         let http = Cli::parse_from(arguments).serve.http;
-        let app = Self::start_speaking(postgres::migrated_database().await, &http, protocol).await;
+        let app = Self::start_with(postgres::migrated_database().await, &http, protocol, keys()).await;
+        test(&app).await;
+        app.stop().await;
+    }
+
+    /// The same with other keys.
+    pub(crate) async fn run_with_keys(keys: Keys, test: impl AsyncFnOnce(&Self)) {
+        let arguments = ["berth-server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+        let http = Cli::parse_from(arguments).serve.http;
+        let url = postgres::migrated_database().await;
+        let app = Self::start_with(url, &http, Protocol::default(), keys).await;
         test(&app).await;
         app.stop().await;
     }
 
     /// A server on a database that may have another server.
     pub(crate) async fn start(database_url: String, http: &HttpOptions) -> Self {
-        Self::start_speaking(database_url, http, Protocol::default()).await
+        Self::start_with(database_url, http, Protocol::default(), keys()).await
     }
 
-    async fn start_speaking(database_url: String, http: &HttpOptions, protocol: Protocol) -> Self {
+    async fn start_with(database_url: String, http: &HttpOptions, protocol: Protocol, keys: Keys) -> Self {
         let database =
             Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
-        let context = Context::new(database, KEY.parse().expect("a key"), AgentConfiguration::built_in());
-        let context = context.speaking(protocol);
+        let context = Context::new(database, keys, AgentConfiguration::built_in()).speaking(protocol);
         let events = berth_db::listen(&database_url).expect("a URL");
         let running = serve::start(&context, http, events, lifecycle::queue(&database_url).expect("a URL"))
             .expect("the server starts");

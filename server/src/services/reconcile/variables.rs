@@ -68,9 +68,9 @@ pub(super) async fn open_wanted(
     let mut wanted = Wanted { recipient: Some(PublicKey::new(key.public_key)), bundles: BTreeMap::new() };
     let mut locked = Vec::new();
     for directive in directives {
-        let owner = Owner { organization: agent.organization, workspace: directive.workspace_id };
+        let owner = Owner::of_workspace(agent.organization, directive.workspace_id);
         let opened = match sealed.get(&directive.workspace_id) {
-            Some(sealed) => open(&context.keys, owner, sealed),
+            Some(sealed) => open_with_new_keys(context, owner, sealed),
             None => Ok(VariableBundle::default()),
         };
         match opened {
@@ -124,6 +124,20 @@ impl Cause {
                     .to_owned(),
             },
         }
+    }
+}
+
+/// Another server may have taken up a generation that this one has not seen yet.
+fn open_with_new_keys(
+    context: &Context,
+    owner: Owner,
+    sealed: &SealedVariables,
+) -> Result<VariableBundle, CryptoError> {
+    match open(&context.keys.current(), owner, sealed) {
+        Err(CryptoError::UnknownKek(_)) if context.keys.reload().unwrap_or(false) => {
+            open(&context.keys.current(), owner, sealed)
+        }
+        opened => opened,
     }
 }
 

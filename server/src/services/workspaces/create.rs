@@ -1,7 +1,8 @@
 //! Creating a workspace: checked whole, sealed, stored at once with its variables, its agent woken.
 
 use berth_db::{
-    AgentRow, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, WorkspaceView, constraints,
+    AgentRow, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, Source, WorkspaceView,
+    constraints,
 };
 use berth_planner::config::settle_storage;
 use berth_planner::quota::{Change, Usage};
@@ -10,14 +11,17 @@ use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
     AgentId, AgentName, DesiredState, FieldError, NamespaceName, WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
+use jiff::Timestamp;
 use ring::rand::SecureRandom;
 use tracing::info;
 
-use super::form::{Checked, CreateForm, Variable};
+use super::form::{Checked, CreateForm};
+use super::freeze::{Frozen, freeze};
 use super::{find, limits, show};
 use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::http::identity::Administrator;
 use crate::services::idempotency::{Creation, Idempotency, claim};
+use crate::services::variables;
 use crate::{Context, Error, clock};
 
 /// How often another name is drawn when the drawn one is taken. 32,768 names: ten misses in a row mean that most are taken.
@@ -174,15 +178,32 @@ impl Attempt<'_> {
         conn.workspaces().insert(&workspace, now).await.map_err(|error| {
             if error.violates(constraints::WORKSPACE_NAME) { Failure::NameTaken } else { error.into() }
         })?;
-        let owner = Owner { organization: self.administrator.organization, workspace: id };
-        if !form.variables.is_empty() {
-            let random = self.context.random.as_ref();
-            let (key, variables) =
-                seal(&self.context.keys, owner, &form.variables, random).map_err(Error::internal)?;
-            conn.variables().insert(agent.id, id, &key, &variables, now).await?;
-        }
+        self.variables(conn, id, form, agent, now).await?;
         conn.notifications().notify_agent(agent.id).await?;
         Ok(find(conn, &id.to_string()).await?)
+    }
+
+    /// Freezes the workspace's variables: its own, and those of the scopes around it as they are now.
+    async fn variables(
+        &self,
+        conn: &OrganizationConn<'_>,
+        id: WorkspaceId,
+        form: &Checked,
+        agent: &AgentRow,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let keys = self.context.keys.current();
+        let organization = self.administrator.organization;
+        let around = variables::open(&keys, organization, conn).await?;
+        let frozen = freeze(&around, &form.variables).map_err(Error::Invalid)?;
+        if frozen.is_empty() {
+            return Ok(());
+        }
+        let owner = Owner::of_workspace(organization, id);
+        let random = self.context.random.as_ref();
+        let (key, sealed) = seal(&keys, owner, &frozen, random).map_err(Error::internal)?;
+        conn.variables().insert(agent.id, id, &key, &sealed, now).await?;
+        Ok(())
     }
 }
 
@@ -228,21 +249,22 @@ fn namespace_of(
 fn seal(
     keys: &KeyRing,
     owner: Owner,
-    variables: &[Variable],
+    variables: &[Frozen<'_>],
     random: &dyn SecureRandom,
-) -> Result<(berth_db::DataKey, Vec<SealedVariable>), CryptoError> {
+) -> Result<(berth_db::DataKey, Vec<(SealedVariable, Source)>), CryptoError> {
     let (key, wrapped) = DataKey::generate(keys, owner, random)?;
     let sealed = variables.iter().map(|variable| {
-        let label = Label { name: &variable.name, kind: variable.kind, version: FIRST_VERSION };
-        let sealed = key.seal(label, &variable.value, random)?;
-        Ok(SealedVariable {
+        let label = Label { name: variable.name, kind: variable.kind, version: FIRST_VERSION };
+        let sealed = key.seal(label, variable.value, random)?;
+        let sealed = SealedVariable {
             kind: variable.kind,
-            name: variable.name.clone(),
+            name: variable.name.to_owned(),
             data_key_id: key.id(),
             version: FIRST_VERSION,
             nonce: sealed.nonce,
             ciphertext: sealed.ciphertext,
-        })
+        };
+        Ok((sealed, variable.source))
     });
     let sealed = sealed.collect::<Result<_, CryptoError>>()?;
     Ok((wrapped, sealed))

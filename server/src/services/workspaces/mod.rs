@@ -4,6 +4,7 @@ mod change;
 mod create;
 mod extend;
 mod form;
+mod freeze;
 mod limits;
 mod look;
 mod timeline;
@@ -25,7 +26,7 @@ use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
 use crate::Error;
 
 /// The workspace of that id, or the living (else the last) one of that name.
-async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<WorkspaceView, Error> {
+pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<WorkspaceView, Error> {
     let found = match (name_or_id.parse::<WorkspaceId>(), WorkspaceName::new(name_or_id)) {
         (Ok(id), _) => conn.workspaces().find(id).await?,
         (_, Ok(name)) => conn.workspaces().find_by_name(&name).await?,

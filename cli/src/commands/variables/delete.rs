@@ -1,0 +1,33 @@
+//! `berth variables delete`
+
+use berth_schema::variables::VariableKind;
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::session::Session;
+
+const HELP: &str = "\
+Examples:
+  berth variables delete REGISTRY
+  berth variables delete ca.pem --kind file";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The variable's name
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// environment or file
+    #[arg(long, value_name = "KIND", default_value = "environment")]
+    kind: VariableKind,
+}
+
+pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let session = Session::open(global).await?;
+    let deleted = session.organization.delete_variable(args.kind, &args.name).await?;
+    session
+        .talk
+        .say(&format!("'{}' ({}) is deleted; workspaces that have it keep it.", deleted.name, deleted.kind));
+    Ok(())
+}

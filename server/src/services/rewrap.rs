@@ -1,0 +1,165 @@
+//! Wraps data keys by the newest key-encryption key, a few at a time, until no older generation is in use. It remembers
+//! nothing: where it stops, whoever comes next goes on. Values are not touched.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use berth_db::{Database, KeyOwner};
+use berth_schema::OrganizationId;
+use ring::rand::SecureRandom;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use crate::crypto::{CryptoError, DataKey, KeyRing, Owner};
+use crate::{Context, Error};
+
+/// Keys in one transaction: locked for a few milliseconds.
+const BATCH: i64 = 100;
+/// Between two batches, so that the job never takes more than a part of the database's time.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often the file of keys is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// How often it is made sure that no key was left behind.
+const AGAIN: u32 = 120;
+
+/// How far it has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Keys that were wrapped anew.
+    pub rewrapped: usize,
+    /// Keys that could not be opened, and stay as they were.
+    pub failed: usize,
+    /// How many keys each generation wraps now; a generation of the key file that is missing here is not in use.
+    pub in_use: BTreeMap<String, i64>,
+}
+
+impl Progress {
+    /// Generations of the file that wrap nothing and are not the newest: they may be taken out of it.
+    pub fn unused<'a>(&'a self, keys: &'a KeyRing) -> impl Iterator<Item = &'a str> {
+        let newest = keys.newest().id();
+        keys.ids().filter(move |id| *id != newest && !self.in_use.contains_key(*id))
+    }
+}
+
+/// Wraps everything of these organisations by the newest generation. `told` hears of each batch.
+pub async fn rewrap(
+    database: &Database,
+    keys: &KeyRing,
+    random: &(dyn SecureRandom + Sync),
+    organizations: &[OrganizationId],
+    mut told: impl FnMut(&Progress),
+) -> Result<Progress, Error> {
+    let mut progress = Progress::default();
+    for organization in organizations {
+        let mut after = None;
+        loop {
+            let done = batch(database, keys, random, *organization, after).await?;
+            progress.rewrapped += done.rewrapped;
+            progress.failed += done.failed;
+            told(&progress);
+            after = done.last;
+            if after.is_none() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        let counts = database
+            .read(*organization, "count_data_keys", async |conn| conn.data_keys().by_generation().await)
+            .await?;
+        for (generation, count) in counts {
+            *progress.in_use.entry(generation).or_default() += count;
+        }
+    }
+    Ok(progress)
+}
+
+#[derive(Default)]
+struct Done {
+    rewrapped: usize,
+    failed: usize,
+    /// Where the next batch begins; `None`: there is none.
+    last: Option<Uuid>,
+}
+
+async fn batch(
+    database: &Database,
+    keys: &KeyRing,
+    random: &(dyn SecureRandom + Sync),
+    organization: OrganizationId,
+    after: Option<Uuid>,
+) -> Result<Done, Error> {
+    database
+        .transaction(organization, "rewrap", async |conn| {
+            let newest = keys.newest().id();
+            let mut outdated = conn.data_keys().outdated_of_workspaces(newest, after, BATCH).await?;
+            let full = outdated.len() as u64 == BATCH.unsigned_abs();
+            let last = outdated.last().map(|(_, wrapped)| wrapped.id).filter(|_| full);
+            if after.is_none() {
+                outdated.extend(conn.data_keys().outdated_of_scopes(newest).await?);
+            }
+            let mut done = Done { last, ..Done::default() };
+            for (whose, wrapped) in outdated {
+                match DataKey::rewrap(keys, owner(organization, whose), &wrapped, random) {
+                    Ok(wrapped) => {
+                        conn.data_keys().rewrap(whose, &wrapped).await?;
+                        done.rewrapped += 1;
+                    }
+                    Err(CryptoError::Random) => return Err(Error::internal(CryptoError::Random)),
+                    Err(cause) => {
+                        error!(key = %wrapped.id, ?whose, %cause, "a data key cannot be wrapped anew");
+                        done.failed += 1;
+                    }
+                }
+            }
+            Ok(done)
+        })
+        .await
+}
+
+const fn owner(organization: OrganizationId, whose: KeyOwner) -> Owner {
+    match whose {
+        KeyOwner::Workspace { workspace, .. } => {
+            Owner::Workspace { organization, workspace: berth_schema::WorkspaceId::from_uuid(workspace) }
+        }
+        KeyOwner::Scope { scope, id } => Owner::Scope { organization, scope, id },
+    }
+}
+
+/// Takes up new generations while the server runs, and brings every data key under the newest. It never ends.
+pub async fn keep(context: Context, url: String) {
+    let mut looks = 0;
+    loop {
+        let changed = context.keys.reload().unwrap_or_else(|cause| {
+            error!(%cause, "the file of key-encryption keys is broken; the keys of before stay in use");
+            false
+        });
+        if changed {
+            info!(kek = context.keys.current().newest().id(), "key-encryption keys read again");
+        }
+        if (changed || looks % AGAIN == 0)
+            && let Err(cause) = all(&context, &url).await
+        {
+            warn!(cause = &cause as &dyn std::error::Error, "data keys are not wrapped anew; trying again");
+            tokio::time::sleep(LOOK).await;
+            looks = 0;
+            continue;
+        }
+        looks += 1;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn all(context: &Context, url: &str) -> Result<(), Error> {
+    let organizations = berth_db::every_organization(url).await?;
+    let keys = context.keys.current();
+    let random = context.random.as_ref();
+    let progress = rewrap(&context.database, &keys, random, &organizations, |_| ()).await?;
+    if progress.rewrapped > 0 || progress.failed > 0 {
+        let (rewrapped, failed) = (progress.rewrapped, progress.failed);
+        info!(kek = keys.newest().id(), rewrapped, failed, "data keys are under the newest generation");
+    }
+    for generation in progress.unused(&keys) {
+        info!(generation, "this key-encryption key wraps nothing any more and may be taken out of the file");
+    }
+    Ok(())
+}

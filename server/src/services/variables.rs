@@ -1,0 +1,195 @@
+//! Variables of the organisation: set, listed without their values, deleted; and where a workspace's come from.
+
+use berth_db::{OrganizationConn, ScopeVariableRow, ScopeVariables};
+use berth_schema::api::Paged;
+use berth_schema::scope::{Scope, ScopeVariable, SetVariable, VariableOrigin};
+use berth_schema::variables::{
+    MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_name, check_value,
+};
+use berth_schema::{FieldError, OrganizationId};
+use tracing::info;
+
+use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner, SealedValue};
+use crate::http::identity::Administrator;
+use crate::{Context, Error, clock};
+
+/// Sets one variable. Workspaces that exist keep what they have; those that are created later get it.
+pub async fn set(
+    context: &Context,
+    administrator: &Administrator,
+    form: SetVariable,
+) -> Result<ScopeVariable, Error> {
+    let is_final = form.is_final;
+    let input = form.into_input();
+    let value = check(&input).map_err(Error::Invalid)?;
+    let (kind, name) = (input.kind, input.name);
+    let organization = administrator.organization;
+    let now = clock::now();
+    let row = context
+        .database
+        .transaction(organization, "set_variable", async |conn| {
+            let scope = conn.scope_variables(Scope::Organization);
+            // 1. The key of the scope, made with its first variable.
+            let key = data_key(context, organization, &scope).await?;
+            // 2. What is there: the version goes on from it.
+            scope.lock().await?;
+            let others = scope.list().await?;
+            let before = others.iter().find(|row| (row.kind, &row.name) == (kind, &name));
+            if before.is_none() && others.len() >= MAX_COUNT {
+                let message = format!("at most {MAX_COUNT} variables are allowed; delete one first");
+                return Err(Error::field("name", message));
+            }
+            let version = before.map_or(1, |row| row.version + 1);
+            // 3. Sealed to its place, stored.
+            let label = Label { name: &name, kind, version };
+            let sealed = key.seal(label, &value, context.random.as_ref()).map_err(Error::internal)?;
+            let row = ScopeVariableRow {
+                kind,
+                name: name.clone(),
+                data_key_id: key.id(),
+                version,
+                nonce: sealed.nonce,
+                ciphertext: sealed.ciphertext,
+                is_final,
+                updated_at: now,
+            };
+            scope.put(&row).await?;
+            Ok(row)
+        })
+        .await?;
+    info!(%kind, name = row.name, version = row.version, is_final, "variable of the organization set");
+    Ok(show(row))
+}
+
+fn check(input: &berth_schema::api::VariableInput) -> Result<SecretValue, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    if let Err(error) = check_name(input.kind, &input.name) {
+        errors.push(FieldError::new("name", error.to_string()));
+    }
+    let value = input.decode().map_err(|message| errors.push(FieldError::new("value", message))).ok();
+    if let Some(value) = &value {
+        if let Err(error) = check_value(input.kind, value.expose()) {
+            errors.push(FieldError::new("value", error.to_string()));
+        }
+        if input.name.len() + value.expose().len() > MAX_TOTAL_BYTES {
+            let message = format!("at most {MAX_TOTAL_BYTES} bytes are allowed");
+            errors.push(FieldError::new("value", message));
+        }
+    }
+    value.filter(|_| errors.is_empty()).ok_or(errors)
+}
+
+async fn data_key(
+    context: &Context,
+    organization: OrganizationId,
+    scope: &ScopeVariables<'_>,
+) -> Result<DataKey, Error> {
+    let owner = Owner::of_organization(organization);
+    if let Some(wrapped) = scope.data_key().await? {
+        return DataKey::unwrap(&context.keys.current(), owner, &wrapped).map_err(Error::internal);
+    }
+    let random = context.random.as_ref();
+    let (key, wrapped) =
+        DataKey::generate(&context.keys.current(), owner, random).map_err(Error::internal)?;
+    if scope.insert_data_key(&wrapped, clock::now()).await? {
+        return Ok(key);
+    }
+    // Somebody else's first variable was faster; its key is the one.
+    let wrapped = scope.data_key().await?.ok_or_else(|| Error::internal(CryptoError::DataKey))?;
+    DataKey::unwrap(&context.keys.current(), owner, &wrapped).map_err(Error::internal)
+}
+
+pub async fn list(context: &Context, administrator: &Administrator) -> Result<Paged<ScopeVariable>, Error> {
+    let rows = context
+        .database
+        .read(administrator.organization, "list_variables", async |conn| {
+            conn.scope_variables(Scope::Organization).list().await
+        })
+        .await?;
+    Ok(Paged { items: rows.into_iter().map(show).collect(), next: None })
+}
+
+/// Deletes one variable. Workspaces that have it keep it.
+pub async fn delete(
+    context: &Context,
+    administrator: &Administrator,
+    kind: VariableKind,
+    name: &str,
+) -> Result<ScopeVariable, Error> {
+    let deleted = context
+        .database
+        .transaction(administrator.organization, "delete_variable", async |conn| {
+            conn.scope_variables(Scope::Organization).delete(kind, name).await
+        })
+        .await?;
+    let row = deleted.ok_or(Error::NotFound("variable of the organization"))?;
+    info!(%kind, name, "variable of the organization deleted");
+    Ok(show(row))
+}
+
+/// Where each of a workspace's variables comes from.
+pub async fn explain(
+    context: &Context,
+    administrator: &Administrator,
+    workspace: &str,
+) -> Result<Paged<VariableOrigin>, Error> {
+    let origins = context
+        .database
+        .read(administrator.organization, "explain_variables", async |conn| {
+            let view = super::workspaces::find(conn, workspace).await?;
+            let (id, created_at) = (view.workspace.id, view.workspace.created_at);
+            Ok::<_, Error>((conn.variables().origins(view.workspace.agent_id, id).await?, created_at))
+        })
+        .await?;
+    let (rows, created_at) = origins;
+    let items = rows.into_iter().map(|row| VariableOrigin {
+        name: row.name,
+        kind: row.kind,
+        scope: row.source,
+        version: row.source_version.unwrap_or(row.version),
+        set_at: row.source_set_at.unwrap_or(created_at),
+        frozen_at: created_at,
+        is_final: row.source_final,
+        overrides: row.overrides,
+    });
+    Ok(Paged { items: items.collect(), next: None })
+}
+
+/// An organisation's variable with its value, for a workspace that is being created.
+pub(super) struct Opened {
+    pub row: ScopeVariableRow,
+    pub value: SecretValue,
+}
+
+/// The organisation's variables, opened.
+pub(super) async fn open(
+    keys: &KeyRing,
+    organization: OrganizationId,
+    conn: &OrganizationConn<'_>,
+) -> Result<Vec<Opened>, Error> {
+    let scope = conn.scope_variables(Scope::Organization);
+    let rows = scope.list().await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wrapped = scope.data_key().await?.ok_or_else(|| Error::internal(CryptoError::DataKey))?;
+    let key =
+        DataKey::unwrap(keys, Owner::of_organization(organization), &wrapped).map_err(Error::internal)?;
+    let opened = rows.into_iter().map(|row| {
+        let label = Label { name: &row.name, kind: row.kind, version: row.version };
+        let sealed = SealedValue { nonce: row.nonce, ciphertext: row.ciphertext.clone() };
+        let value = key.open(label, &sealed).map_err(Error::internal)?;
+        Ok(Opened { row, value })
+    });
+    opened.collect()
+}
+
+fn show(row: ScopeVariableRow) -> ScopeVariable {
+    ScopeVariable {
+        name: row.name,
+        kind: row.kind,
+        version: row.version,
+        is_final: row.is_final,
+        updated_at: row.updated_at,
+    }
+}
