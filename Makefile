@@ -28,7 +28,8 @@ test: deps build ## Run every test, on a real Postgres and a real Kubernetes
 
 chaos: deps build ## Kill every part at random while users act, 20 times each (BERTH_CHAOS_SEED=, BERTH_CHAOS_KILLS=)
 	@$(DEV) prepare
-	BERTH_CHAOS_KILLS=$${BERTH_CHAOS_KILLS:-20} cargo test --package berth-integration-tests --test chaos -- --nocapture
+	BERTH_CHAOS_KILLS=$${BERTH_CHAOS_KILLS:-20} BERTH_CHAOS_CONVERGENCE_SECONDS=30 \
+	    cargo test --package berth-integration-tests --test chaos -- --nocapture
 
 bench: deps build ## Print every figure beside its floor (ROWS= measures some, JSON= writes a file)
 	@$(DEV) prepare

@@ -12,8 +12,8 @@ use berth_integration_tests::{ClusterView, Fleet, cluster_with_node};
 use parts::Parts;
 use story::Stories;
 
-/// What is wished is in force this long after the last kill.
-const CONVERGENCE: Duration = Duration::from_secs(30);
+/// What is wished is in force this many seconds after the last kill, on any machine. `make chaos` asks for 30.
+const CONVERGENCE: u64 = 120;
 /// Between two kills, on average.
 const GAP: Duration = Duration::from_millis(2_500);
 const USERS: u64 = 4;
@@ -29,6 +29,7 @@ fn setting(name: &str) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_doubled_or_left_over_when_every_part_is_killed_at_random() -> anyhow::Result<()> {
     let kills = setting("BERTH_CHAOS_KILLS").unwrap_or(4);
+    let limit = Duration::from_secs(setting("BERTH_CHAOS_CONVERGENCE_SECONDS").unwrap_or(CONVERGENCE));
     let seed = setting("BERTH_CHAOS_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("chaos: seed {seed}, {kills} kills of each part");
     let Some(cluster) = cluster_with_node().await? else {
@@ -50,7 +51,7 @@ async fn nothing_is_lost_doubled_or_left_over_when_every_part_is_killed_at_rando
     };
     let converged = async {
         crowd.go_home().await?;
-        verdict::converged(&admin, &view, &stories, last_kill + CONVERGENCE).await
+        verdict::converged(&admin, &view, &stories, last_kill + limit).await
     };
     let converged = tokio::select! {
         converged = converged => converged,
