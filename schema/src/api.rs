@@ -249,7 +249,8 @@ pub struct Workspace {
     pub created_at: Timestamp,
     pub desired_state_changed_at: Timestamp,
     pub actual_state_changed_at: Timestamp,
-    /// What a lifecycle rule will do next: where one workspace is asked for, and not wanted gone already.
+    /// What a lifecycle rule will do next: where one workspace is meant (lists and events leave it out), and not wanted
+    /// gone already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Deadline>,
 }

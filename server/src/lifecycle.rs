@@ -4,14 +4,14 @@
 //! scope of its organisation, in bounded transactions, under locks that other servers pass by. What to do is decided by
 //! `planner::lifecycle`.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use berth_db::{ChangedBy, DueWorkspace, Intent, LifecycleQueue, LifecycleRow, OrganizationConn};
+use berth_db::{DueWorkspace, LifecycleQueue, LifecycleRow, OrganizationConn};
 use berth_planner::lifecycle::{Decision, Lifetime, decide};
-use berth_schema::lifecycle::{Deadline, LifecycleAction};
+use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::{DesiredState, OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -129,22 +129,23 @@ async fn look(
             let rows = conn.workspaces().lock_for_lifecycle(ids, now).await?;
             let mut done = Pass { looked: rows.len(), ..Pass::default() };
             let mut rules = BTreeMap::new();
-            for row in rows {
+            let mut due: BTreeMap<DesiredState, Vec<&LifecycleRow>> = BTreeMap::new();
+            for row in &rows {
                 if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
                     unknown.insert(rules_of(conn, row.agent_id).await?);
                 }
-                match decide(&rules[&row.agent_id], &lifetime(&row), now) {
+                match decide(&rules[&row.agent_id], &lifetime(row), now) {
                     Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
                     Decision::Never => conn.workspaces().look_again(row.id, None).await?,
-                    Decision::Act(deadline) => {
-                        act(conn, &row, deadline, now).await?;
-                        match deadline.action {
-                            LifecycleAction::Stop => done.stopped += 1,
-                            LifecycleAction::Terminate => done.terminated += 1,
-                        }
-                    }
+                    Decision::Act(deadline) => due.entry(desired(deadline.action)).or_default().push(row),
                 }
             }
+            for (desired, rows) in &due {
+                act(conn, rows, *desired, now).await?;
+            }
+            let count = |desired| due.get(&desired).map_or(0, Vec::len);
+            done.stopped = count(DesiredState::Stopped);
+            done.terminated = count(DesiredState::Terminated);
             Ok::<_, Error>(done)
         })
         .await
@@ -159,21 +160,29 @@ fn lifetime(row: &LifecycleRow) -> Lifetime {
     }
 }
 
-/// Upon the generation that was seen: a user's change in between wins.
-async fn act(
-    conn: &OrganizationConn<'_>,
-    row: &LifecycleRow,
-    deadline: Deadline,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let desired = match deadline.action {
+const fn desired(action: LifecycleAction) -> DesiredState {
+    match action {
         LifecycleAction::Stop => DesiredState::Stopped,
         LifecycleAction::Terminate => DesiredState::Terminated,
-    };
-    let (intent, by) = (Intent::Desired(desired), ChangedBy::Lifecycle);
-    conn.workspaces().change_intent(row.id, Some(row.generation), &intent, by, now).await?;
-    conn.notifications().notify_agent(row.agent_id).await?;
-    info!(workspace = %row.id, rule = %deadline.rule, desired = %desired, "a lifecycle rule acts");
+    }
+}
+
+/// The rows are locked: a user's change comes before, and then they are not due any more, or after.
+async fn act(
+    conn: &OrganizationConn<'_>,
+    rows: &[&LifecycleRow],
+    desired: DesiredState,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let ids: Vec<WorkspaceId> = rows.iter().map(|row| row.id).collect();
+    conn.workspaces().end_periods(&ids, desired, now).await?;
+    let agents: BTreeSet<_> = rows.iter().map(|row| row.agent_id).collect();
+    for agent in agents {
+        conn.notifications().notify_agent(agent).await?;
+    }
+    for id in ids {
+        info!(workspace = %id, %desired, "a lifecycle rule acts");
+    }
     Ok(())
 }
 

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use berth_schema::{AgentId, DesiredState, Generation, OrganizationId, WorkspaceId};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -13,7 +15,8 @@ use crate::columns::Parsed;
 use crate::connect;
 use crate::error::DbError;
 use crate::schema::{workspace_transitions, workspaces};
-use crate::workspaces::Workspaces;
+use crate::transitions::ChangedBy;
+use crate::workspaces::{NOT_TERMINATED, Workspaces};
 
 /// No rule has less than an hour: after a change of what is wanted none can be due before.
 pub(crate) const SHORTEST_RULE: SignedDuration = SignedDuration::from_hours(1);
@@ -153,6 +156,36 @@ impl Workspaces<'_> {
             .for_no_key_update()
             .skip_locked();
         self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Ends the current period of workspaces that [`Self::lock_for_lifecycle`] has locked in this transaction: all of them
+    /// in one statement, whose transitions are written by another.
+    pub async fn end_periods(
+        &self,
+        ids: &[WorkspaceId],
+        desired: DesiredState,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
+        let is_end = desired == DesiredState::Terminated;
+        let first_look = now.checked_add(SHORTEST_RULE).unwrap_or(Timestamp::MAX);
+        let look = (!is_end).then_some(first_look).map(jiff_diesel::Timestamp::from);
+        // What was gone before it was wanted gone may be on its way back: the agent has to prove it anew.
+        let unproven = is_end.then(|| workspaces::actual_state.eq(sql::<Text>(NOT_TERMINATED)));
+        let statement = diesel::update(workspaces::table)
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::id.eq_any(&ids))
+            .set((
+                workspaces::desired_state.eq(desired.as_str()),
+                workspaces::desired_state_changed_at.eq(jiff_diesel::Timestamp::from(now)),
+                workspaces::generation.eq(workspaces::generation + 1),
+                workspaces::transitions.eq(workspaces::transitions + 1),
+                workspaces::extended_hours.eq(0),
+                workspaces::lifecycle_at.eq(look),
+                unproven,
+            ));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        self.0.transitions().record_all(ids, ChangedBy::Lifecycle, now).await
     }
 
     /// When to look at it again; `None`: never.

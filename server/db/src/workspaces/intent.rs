@@ -18,7 +18,8 @@ use crate::schema::workspaces;
 use crate::transitions::ChangedBy;
 
 /// The actual state, unless it is one that can be believed only when it was proven on purpose.
-const NOT_TERMINATED: &str = "CASE actual_state WHEN 'Terminated' THEN 'Unknown' ELSE actual_state END";
+pub(crate) const NOT_TERMINATED: &str =
+    "CASE actual_state WHEN 'Terminated' THEN 'Unknown' ELSE actual_state END";
 
 #[diesel::declare_sql_function]
 extern "SQL" {

@@ -24,6 +24,7 @@ use crate::scope::OrganizationConn;
 use variable_names::VariableNames;
 
 pub use find::WorkspaceFilter;
+pub(crate) use intent::NOT_TERMINATED;
 pub use intent::{Intent, NewWorkspace};
 pub use reconcile::AgentPage;
 pub use update::{IntentChange, Report, UpdateOutcome, WorkspaceUpdate};

@@ -10,7 +10,7 @@ use berth_schema::api::{RebuildWorkspace, ResizeWorkspace, Workspace};
 use berth_schema::{AgentConfiguration, DesiredState, Generation, WorkspaceSpec};
 use tracing::info;
 
-use super::{NewSpec, find, limits, show, spec_of};
+use super::{NewSpec, find, limits, spec_of, whole};
 use crate::http::identity::Administrator;
 use crate::{Context, Error, clock};
 
@@ -80,15 +80,18 @@ async fn decide(
     for _ in 0..ATTEMPTS {
         let attempt = context
             .database
-            .transaction(administrator.organization, operation(wish), async |conn| once(conn, &asked).await)
+            .transaction(administrator.organization, operation(wish), async |conn| {
+                let view = once(conn, &asked).await?;
+                whole(conn, view).await
+            })
             .await;
         match attempt {
             // Somebody else was faster; without a generation to insist on, their change is looked at first.
             Err(Error::GenerationMismatch { .. }) if seen.is_none() => {}
             result => {
-                let view = result?;
-                info!(workspace = %view.workspace.id, wish = wish.as_str(), generation = %view.workspace.generation, "wish");
-                return Ok(show(view));
+                let workspace = result?;
+                info!(workspace = %workspace.id, wish = wish.as_str(), generation = %workspace.generation, "wish");
+                return Ok(workspace);
             }
         }
     }

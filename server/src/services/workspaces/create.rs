@@ -17,7 +17,7 @@ use tracing::info;
 
 use super::form::{Checked, CreateForm};
 use super::freeze::{Frozen, freeze};
-use super::{find, limits, show};
+use super::{find, limits, whole};
 use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::http::identity::Administrator;
 use crate::services::idempotency::{Creation, Idempotency, claim};
@@ -99,22 +99,21 @@ impl Attempt<'_> {
                 let kind = ResourceKind::Workspace;
                 let earlier = claim(conn, self.administrator, self.idempotency, kind, id.into()).await?;
                 if let Some(earlier) = earlier {
-                    return Ok(Creation::Repeated(find(conn, &earlier.to_string()).await?));
+                    let view = find(conn, &earlier.to_string()).await?;
+                    return Ok(Creation::Repeated(whole(conn, view).await?));
                 }
                 // 2. What only the database knows to be wrong.
                 let (form, agent) = self.complete(conn).await?;
                 let made_of = self.allow(conn, form, agent.id).await?;
                 // 3. All of it, or nothing.
-                self.insert(conn, id, name, (form, made_of), &agent).await.map(Creation::New)
+                let view = self.insert(conn, id, name, (form, made_of), &agent).await?;
+                Ok::<_, Failure>(Creation::New(whole(conn, view).await?))
             })
             .await?;
-        Ok(match created {
-            Creation::New(view) => {
-                info!(workspace = %id, %name, agent = %view.workspace.agent_id, "workspace created");
-                Creation::New(show(view))
-            }
-            Creation::Repeated(view) => Creation::Repeated(show(view)),
-        })
+        if let Creation::New(workspace) = &created {
+            info!(workspace = %id, %name, agent = %workspace.agent_id, "workspace created");
+        }
+        Ok(created)
     }
 
     /// The form with its agent, or everything that is wrong with both.

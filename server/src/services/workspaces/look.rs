@@ -3,15 +3,13 @@
 use std::str::FromStr;
 
 use berth_db::{Cursor, OrganizationConn, PageRequest, WorkspaceFilter, WorkspaceView};
-use berth_planner::lifecycle::deadline;
 use berth_schema::api::{Paged, Workspace};
 use berth_schema::state::UnknownState;
 use berth_schema::{ActualState, AgentId, AgentName, DesiredState, FieldError};
 use futures::future::join;
 use serde::Deserialize;
 
-use super::extend::lifetime;
-use super::{find, rules_of, show};
+use super::{find, show, whole};
 use crate::http::identity::{Administrator, Claim};
 use crate::services::paging;
 use crate::{Context, Error};
@@ -24,16 +22,13 @@ pub async fn get(
     administrator: &Administrator,
     name_or_id: &str,
 ) -> Result<Workspace, Error> {
-    let (view, rules) = context
+    context
         .database
         .read(administrator.organization, "get_workspace", async |conn| {
             let view = find(conn, name_or_id).await?;
-            let rules = rules_of(conn, view.workspace.agent_id).await?;
-            Ok::<_, Error>((view, rules))
+            whole(conn, view).await
         })
-        .await?;
-    let lifecycle = deadline(&rules, &lifetime(&view.workspace));
-    Ok(Workspace { lifecycle, ..show(view) })
+        .await
 }
 
 /// The query of a list, as it came.

@@ -19,11 +19,13 @@ pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
 
 use berth_db::{Hold, OrganizationConn, WorkspaceView};
+use berth_planner::lifecycle::deadline;
 use berth_schema::api::Workspace;
 use berth_schema::configuration::LifecycleRules;
 use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
 
 use crate::Error;
+use extend::lifetime;
 
 /// The workspace of that id, or the living (else the last) one of that name.
 pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<WorkspaceView, Error> {
@@ -40,7 +42,14 @@ pub(crate) async fn rules_of(conn: &OrganizationConn<'_>, agent: AgentId) -> Res
     Ok(conn.agents().configuration(agent, Hold::Nothing).await?.document().lifecycle_rules())
 }
 
-/// A workspace as the API shows it.
+/// A workspace as the API shows it where it alone is meant: with what a lifecycle rule will do next.
+async fn whole(conn: &OrganizationConn<'_>, view: WorkspaceView) -> Result<Workspace, Error> {
+    let rules = rules_of(conn, view.workspace.agent_id).await?;
+    let lifecycle = deadline(&rules, &lifetime(&view.workspace));
+    Ok(Workspace { lifecycle, ..show(view) })
+}
+
+/// A workspace as a list shows it.
 pub(crate) fn show(view: WorkspaceView) -> Workspace {
     let row = view.workspace;
     Workspace {
