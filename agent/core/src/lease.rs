@@ -115,9 +115,12 @@ impl Candidate {
         Decision::Wait
     }
 
-    /// Whether the server has heard a later leader while the Lease went on saying that this process leads.
+    /// Whether the server has heard a later leader while the Lease went on saying that this process leads. A Lease that has
+    /// said something later in between was made anew since.
     fn is_deposed(&self, epoch: i64, now: Instant) -> bool {
-        self.deposed.is_some_and(|(deposed, since)| deposed == epoch && now.duration_since(since) < DEPOSED)
+        let went_on = self.highest == epoch;
+        let at = self.deposed.filter(|(deposed, _)| went_on && *deposed == epoch);
+        at.is_some_and(|(_, since)| now.duration_since(since) < DEPOSED)
     }
 
     /// When a Lease that somebody else holds will have run out, as far as is seen now.

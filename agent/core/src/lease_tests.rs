@@ -114,6 +114,18 @@ fn whoever_was_deposed_still_succeeds_the_holder_of_its_own_lease() {
     assert!(matches!(expired, Decision::Acquire { .. }), "{expired:?}");
 }
 
+/// Found by the simulation: a namesake of a moment, then a Lease that was deleted, and nobody led for ten minutes.
+#[test]
+fn a_lease_that_was_made_anew_since_deposes_nobody() {
+    let (mut a, start) = (candidate("a"), Instant::now());
+    a.won(1);
+    a.accepted();
+    a.stale(start);
+    assert_eq!(a.decide(Some(&lease("a", 2, 0)), start), Decision::Wait, "the namesake that deposed it");
+    let anew = a.decide(Some(&lease("a", 1, 5)), start + SECOND);
+    assert!(matches!(anew, Decision::Acquire { epoch } if epoch > 2), "{anew:?}");
+}
+
 #[test]
 fn renewing_keeps_when_it_was_acquired() {
     let first = lease("a", 3, 100);

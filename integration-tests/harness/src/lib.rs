@@ -19,7 +19,7 @@ pub mod process;
 mod server;
 
 pub use agent::{AgentOptions, AgentProcess};
-pub use cluster::shared::shared_cluster;
+pub use cluster::shared::{shared_cluster, shared_control_plane};
 pub use cluster::{Cluster, ClusterConfig};
 pub use daemon::{answers, get};
 pub use postgres::{Postgres, pg_dump};

@@ -11,7 +11,7 @@ use crate::faults::Faults;
 use crate::runtime::{Moment, Owner, Runtime};
 use crate::scenario::Shape;
 use crate::server::Mistakes;
-use crate::trace::Trace;
+use crate::trace::{Keep, Trace};
 
 pub type Env = Rc<Environment>;
 
@@ -32,6 +32,23 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// A world before anything is in it. Faults end at `quiet_from`.
+    pub fn new(seed: u64, shape: Shape, quiet_from: Moment, bug: Option<Bug>, keep: Keep) -> Self {
+        let dice = Dice::new(seed);
+        let runtime = Runtime::new(dice.clone());
+        Self {
+            trace: Trace::new(runtime.clone(), keep),
+            watchdog: Watchdog::new(runtime.clone()),
+            faults: Faults::default(),
+            mistakes: Mistakes::default(),
+            shape,
+            quiet_from,
+            runtime,
+            dice,
+            bug,
+        }
+    }
+
     pub fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
     }

@@ -74,6 +74,8 @@ pub enum Blow {
     /// An agent's process and the servers cannot reach each other for a while.
     Partition(usize),
     ServerRestarts(usize),
+    /// Postgres crashes and is up again at once: what was not committed is lost.
+    DatabaseRestarts,
     /// A server's wall clock is set, by up to minutes.
     ServerClockJumps(usize),
     AgentClockJumps(usize),
@@ -127,12 +129,13 @@ const TRAPS: [Trap; 27] = [
     Trap::ControllerSlow,
 ];
 
-const BLOWS: [fn(usize) -> Blow; 14] = [
+const BLOWS: [fn(usize) -> Blow; 15] = [
     Blow::AgentCrashes,
     Blow::AgentFreezes,
     Blow::AgentCloned,
     Blow::Partition,
     Blow::ServerRestarts,
+    |_| Blow::DatabaseRestarts,
     Blow::ServerClockJumps,
     Blow::AgentClockJumps,
     Blow::WatchesEnd,

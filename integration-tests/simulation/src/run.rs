@@ -1,19 +1,18 @@
 //! One run: a scenario from its beginning to the end of its faults, and until everything is as wanted.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::bugs::Bug;
-use crate::check::{Invariant, Picture, Violation, Watchdog, is_poisonous, unconverged};
+use crate::check::{Invariant, Picture, Violation, is_poisonous, unconverged};
 use crate::cluster::SimulatedCluster;
-use crate::dice::Dice;
 use crate::environment::{Env, Environment};
-use crate::faults::Faults;
-use crate::runtime::Runtime;
-use crate::scenario::Scenario;
+use crate::runtime::Owner;
+use crate::scenario::{Scenario, Shape};
 use crate::store::Row;
-use crate::trace::{Keep, Trace};
+use crate::trace::Keep;
 use crate::world::World;
 
 /// How long after the last fault everything may take to be as wanted, in virtual time.
@@ -35,21 +34,29 @@ pub struct Outcome {
     pub trace: Vec<String>,
 }
 
+/// Runs `story` in a world in which nothing else happens, to its end; `None` when it does not end within an hour of virtual
+/// time.
+pub fn alone<T: 'static, F: Future<Output = T> + 'static>(
+    seed: u64,
+    story: impl FnOnce(Env) -> F,
+) -> Option<T> {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let env: Env = Rc::new(Environment::new(seed, Shape::smallest(), HOUR, None, Keep::Nothing));
+    let told = Rc::new(Cell::new(None));
+    let (telling, teller) = (story(Rc::clone(&env)), Rc::clone(&told));
+    env.runtime.spawn(Owner::WORLD, async move { teller.set(Some(telling.await)) });
+    let mut result = None;
+    let _ = env.runtime.run_until(HOUR, || {
+        result = told.take();
+        if result.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    env.runtime.end();
+    result
+}
+
 /// Runs a scenario. Equal arguments give equal outcomes.
 pub fn run(scenario: &Scenario, bug: Option<Bug>, keep: Keep) -> Outcome {
-    let dice = Dice::new(scenario.seed);
-    let runtime = Runtime::new(dice.clone());
-    let env: Env = Rc::new(Environment {
-        trace: Trace::new(runtime.clone(), keep),
-        watchdog: Watchdog::new(runtime.clone()),
-        faults: Faults::default(),
-        shape: scenario.shape,
-        quiet_from: scenario.quiet_from,
-        mistakes: crate::server::Mistakes::default(),
-        runtime,
-        dice,
-        bug,
-    });
+    let env: Env = Rc::new(Environment::new(scenario.seed, scenario.shape, scenario.quiet_from, bug, keep));
     let world = World::start(&env, scenario);
     let converged_after = match play(&world, scenario) {
         ControlFlow::Continue(after) => after,
@@ -70,14 +77,18 @@ fn play(world: &Rc<World>, scenario: &Scenario) -> ControlFlow<(), Option<Durati
     advance(world, scenario.quiet_from)?;
     world.calm();
     let runtime = &world.env.runtime;
-    let mut reason = None;
+    let (mut reason, mut wanted_since) = (None, None);
     while runtime.now() < scenario.quiet_from + BOUND {
         advance(world, runtime.now() + LOOK)?;
         reason = unrest(world);
-        if reason.is_none() {
-            let after = runtime.now().saturating_sub(scenario.quiet_from);
+        if reason.is_some() {
+            wanted_since = None;
+            continue;
+        }
+        // Twice: what was seen last may still be on its way to the server.
+        if let Some(since) = wanted_since.replace(runtime.now()) {
             stay(world)?;
-            return ControlFlow::Continue(Some(after));
+            return ControlFlow::Continue(Some(Duration::saturating_sub(since, scenario.quiet_from)));
         }
     }
     let reason = reason.unwrap_or_default();

@@ -79,6 +79,13 @@ pub struct Shape {
     pub brake: Brake,
 }
 
+impl Shape {
+    /// One of each.
+    pub fn smallest() -> Self {
+        Self { agents: 1, replicas: 1, servers: 1, workspaces: 1, per_message: 500, brake: Brake::default() }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub seed: u64,

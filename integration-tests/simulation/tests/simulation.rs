@@ -174,9 +174,14 @@ fn a_cluster_that_was_emptied_while_nobody_looked_waits_for_a_person() {
     ];
     let mut scenario = story(deeds);
     scenario.shape.brake = Brake { count: 0, percent: 20 };
-    let outcome = run(&scenario, None, Keep::Lines);
-    assert_eq!(outcome.violation, None);
-    assert!(outcome.trace.iter().any(|line| line.contains("administrator")), "{:#?}", outcome.trace);
+    // Where the agent is back before the namespace is gone, it sees it go.
+    let waited = (0..30).filter(|seed| {
+        scenario.seed = *seed;
+        let outcome = run(&scenario, None, Keep::Lines);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        outcome.trace.iter().any(|line| line.contains("administrator"))
+    });
+    assert!(waited.count() > 0, "nobody waited for a person");
 }
 
 /// A new process that never saw the Lease begins at an epoch that was heard before.

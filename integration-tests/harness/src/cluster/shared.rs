@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 use super::{Cluster, ClusterConfig};
 
 static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
+static CONTROL_PLANE: OnceCell<Result<Shared, String>> = OnceCell::const_new();
 
 #[derive(Debug)]
 struct Shared {
@@ -18,19 +19,24 @@ struct Shared {
 ///
 /// Where a node is impossible (not root), the control plane alone runs: ask [`Cluster::has_node`].
 pub async fn shared_cluster() -> anyhow::Result<&'static Cluster> {
-    let started = SHARED.get_or_init(|| async { start().await.map_err(|cause| format!("{cause:#}")) }).await;
+    let start =
+        || async { start("shared", crate::process::is_root()).await.map_err(|cause| format!("{cause:#}")) };
+    given(SHARED.get_or_init(start).await)
+}
+
+/// The same without a node: an API server with its controllers, which needs no root.
+pub async fn shared_control_plane() -> anyhow::Result<&'static Cluster> {
+    let start = || async { start("control-plane", false).await.map_err(|cause| format!("{cause:#}")) };
+    given(CONTROL_PLANE.get_or_init(start).await)
+}
+
+fn given(started: &'static Result<Shared, String>) -> anyhow::Result<&'static Cluster> {
     started.as_ref().map(|shared| &shared.cluster).map_err(|cause| anyhow!(cause.clone()))
 }
 
 /// A static is never dropped, so the directory is one that the next run clears: see [`super::leftovers`].
-async fn start() -> anyhow::Result<Shared> {
-    let dir: PathBuf = super::leftovers::temporary_dir("shared")?;
-    let config = ClusterConfig {
-        name: "shared".to_owned(),
-        dir,
-        keep_data: false,
-        detached: false,
-        node: crate::process::is_root(),
-    };
+async fn start(name: &str, node: bool) -> anyhow::Result<Shared> {
+    let dir: PathBuf = super::leftovers::temporary_dir(name)?;
+    let config = ClusterConfig { name: name.to_owned(), dir, keep_data: false, detached: false, node };
     Ok(Shared { cluster: Cluster::start(config).await? })
 }

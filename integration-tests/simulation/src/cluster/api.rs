@@ -162,6 +162,8 @@ impl AgentAccess {
 }
 
 impl ClusterApi for AgentAccess {
+    type Watch = Watch;
+
     async fn metadata(
         &self,
         kind: Kind,
@@ -257,6 +259,6 @@ impl ClusterApi for AgentAccess {
         let env = &self.cluster.env;
         env.runtime.sleep(env.dice.micros(200..=6_000) + Duration::from_millis(1)).await;
         let (state, changed) = (Rc::clone(&self.cluster.state), self.cluster.changes.of(watched));
-        Ok(Watch::open(Rc::clone(env), state, changed, self.agent, watched, after))
+        Watch::open(Rc::clone(env), state, changed, self.agent, watched, after)
     }
 }

@@ -44,9 +44,20 @@ impl ApiError {
     }
 }
 
+/// An open watch of one kind of an agent's objects.
+#[allow(async_fn_in_trait, reason = "both implementations are used where they are named")]
+pub trait Following {
+    /// The next event that shows an object.
+    async fn next(&mut self) -> Result<Seen, WatchEnd>;
+    /// Everything up to this version was shown: by events, or by bookmarks, which show nothing else.
+    fn version(&self) -> u64;
+}
+
 /// One agent's access to its cluster.
 #[allow(async_fn_in_trait, reason = "both implementations are used where they are named")]
 pub trait ClusterApi {
+    type Watch: Following;
+
     async fn metadata(&self, kind: Kind, namespace: &str, name: &str)
     -> Result<Option<ObjectMeta>, ApiError>;
     async fn deployment(&self, namespace: &str, name: &str) -> Result<Option<Deployment>, ApiError>;
@@ -69,8 +80,8 @@ pub trait ClusterApi {
     async fn lease(&self) -> Result<Option<Lease>, ApiError>;
     /// Creates the Lease, or replaces the one of that resource version.
     async fn write_lease(&self, lease: Lease) -> Result<(), ApiError>;
-    /// A complete list of a kind of this agent's objects.
+    /// A complete list of a kind of this agent's objects. With `relist` it may be one that was true some time ago.
     async fn list(&self, watched: Watched, relist: bool) -> Result<Listing, ApiError>;
     /// Everything after a list's version.
-    async fn watch(&self, watched: Watched, after: u64) -> Result<Watch, WatchEnd>;
+    async fn watch(&self, watched: Watched, after: u64) -> Result<Self::Watch, WatchEnd>;
 }

@@ -12,7 +12,7 @@ pub(super) fn steps(state: &State, key: &Key, object: &Object, steps: &mut Vec<S
         return;
     }
     if !key.is_namespace() {
-        if is_free(state, key) {
+        if !object.is_held() && is_free(state, key) {
             steps.push(Step::Gone(key.clone()));
         }
         return;
@@ -21,7 +21,8 @@ pub(super) fn steps(state: &State, key: &Key, object: &Object, steps: &mut Vec<S
     for (inside, found) in state.within(&key.namespace) {
         empty = false;
         if !found.is_being_deleted() {
-            let held = matches!(inside.kind, Sort::Pod | Sort::Applied(Kind::PersistentVolumeClaim));
+            let held = matches!(inside.kind, Sort::Pod | Sort::Applied(Kind::PersistentVolumeClaim))
+                || found.is_held();
             steps.push(if held { Step::Delete(inside.clone()) } else { Step::Gone(inside.clone()) });
         }
     }

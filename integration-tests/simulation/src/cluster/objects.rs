@@ -1,6 +1,7 @@
 //! Objects in the cluster.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::rc::Rc;
 
 use berth_agent_core::{Kind, ObjectKey, Observed, Unusable, Watched};
 use berth_schema::kubernetes::{AGENT_ID, GENERATION, WORKSPACE_ID};
@@ -54,6 +55,8 @@ pub struct LiveDeployment {
     pub template: u64,
     /// The template whose rollout is complete.
     pub settled: Option<u64>,
+    /// What the agent applied last.
+    pub applied: Rc<ObjectMeta>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,8 +76,28 @@ pub enum Object {
     /// All that matters is that it is there and whether it changes.
     Plain {
         metadata: Box<ObjectMeta>,
+        /// What the agent applied last.
+        applied: Rc<ObjectMeta>,
         content: Value,
     },
+}
+
+impl From<Deployment> for Object {
+    /// As somebody sees it who knows nothing of what goes on behind.
+    fn from(object: Deployment) -> Self {
+        Self::Deployment(Box::new(LiveDeployment {
+            object,
+            template: 0,
+            settled: None,
+            applied: Rc::default(),
+        }))
+    }
+}
+
+impl From<ObjectMeta> for Object {
+    fn from(metadata: ObjectMeta) -> Self {
+        Self::Plain { metadata: Box::new(metadata), applied: Rc::default(), content: Value::Null }
+    }
 }
 
 impl Object {
@@ -96,6 +119,11 @@ impl Object {
 
     pub fn is_being_deleted(&self) -> bool {
         self.metadata().deletion_timestamp.is_some()
+    }
+
+    /// Whether a finalizer keeps it when it is deleted.
+    pub fn is_held(&self) -> bool {
+        self.metadata().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty())
     }
 
     pub fn mark_deleted(&mut self) {

@@ -2,18 +2,36 @@
 
 use berth_agent_core::Kind;
 use berth_schema::{AgentId, WorkspaceId};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::api::SimulatedCluster;
 use super::objects::{Key, Object, Sort};
 
 impl SimulatedCluster {
-    /// All watches end; with `expired`, they cannot be taken up again where they were.
+    /// All watches end; with `expired`, only one that has come as far as the cluster can be taken up again.
     pub fn end_watches(&self, expired: bool) {
         self.with(|state| {
             state.breaks += 1;
             if expired {
-                state.expired = state.breaks;
+                state.compacted = state.version;
             }
+        });
+    }
+
+    /// Somebody edits an object's metadata. What changes nothing is not written.
+    pub fn edit(&self, kind: Kind, namespace: &str, name: &str, edit: impl FnOnce(&mut ObjectMeta)) {
+        let key = Key::new(kind, namespace, name);
+        self.with(|state| {
+            let Some(before) = state.get(&key).map(|object| object.metadata().clone()) else { return };
+            let mut after = before.clone();
+            edit(&mut after);
+            if after == before {
+                return;
+            }
+            if kind == Kind::Deployment && after.annotations != before.annotations {
+                next_generation(&mut after);
+            }
+            state.change(&key, |object| *object.metadata_mut() = after);
         });
     }
 
@@ -50,8 +68,7 @@ impl SimulatedCluster {
                     if let Some(spec) = &mut live.object.spec {
                         spec.replicas = Some(1 - spec.replicas.unwrap_or(0).clamp(0, 1));
                     }
-                    live.object.metadata.generation =
-                        live.object.metadata.generation.map(|number| number + 1);
+                    next_generation(&mut live.object.metadata);
                 });
             });
         }
@@ -66,4 +83,8 @@ impl SimulatedCluster {
         });
         found.map(|(key, _)| key.clone()).collect()
     }
+}
+
+fn next_generation(metadata: &mut ObjectMeta) {
+    metadata.generation = metadata.generation.map(|number| number + 1);
 }

@@ -14,6 +14,8 @@ use super::objects::{Key, Object};
 pub(super) struct Change {
     pub version: u64,
     pub object: Rc<Object>,
+    /// As it was before, if it was.
+    pub before: Option<Rc<Object>>,
     pub gone: bool,
 }
 
@@ -29,9 +31,10 @@ pub(super) struct State {
     pub leases: BTreeMap<AgentId, Lease>,
     /// Volumes of namespaces that are gone: how many looks until they are gone too.
     pub volumes: BTreeMap<String, u32>,
-    /// How often all watches were ended; those up to `expired` cannot be taken up again.
+    /// How often all watches were ended.
     pub breaks: u64,
-    pub expired: u64,
+    /// Watches are not taken up behind this version: what was before is forgotten.
+    pub compacted: u64,
 }
 
 impl State {
@@ -45,7 +48,8 @@ impl State {
             metadata.uid = Some(format!("uid-{}", self.version));
         }
         let object = Rc::new(object);
-        self.record(&key, Rc::clone(&object), false);
+        let before = self.objects.get(&key).cloned();
+        self.record(&key, Rc::clone(&object), before, false);
         self.objects.insert(key, object);
     }
 
@@ -53,7 +57,7 @@ impl State {
         let Some(object) = self.objects.remove(key) else { return };
         self.version += 1;
         self.writes += 1;
-        self.record(key, object, true);
+        self.record(key, Rc::clone(&object), Some(object), true);
     }
 
     /// Changes an object that is there.
@@ -93,8 +97,8 @@ impl State {
         then.into_values().map(Rc::clone).collect()
     }
 
-    fn record(&mut self, key: &Key, object: Rc<Object>, gone: bool) {
-        let change = Change { version: self.version, object, gone };
+    fn record(&mut self, key: &Key, object: Rc<Object>, before: Option<Rc<Object>>, gone: bool) {
+        let change = Change { version: self.version, object, before, gone };
         self.touched.insert(key.watched());
         self.history.entry(key.watched()).or_default().push(change);
     }

@@ -8,6 +8,7 @@ use berth_agent_core::Watched;
 use berth_schema::AgentId;
 use tokio::sync::Notify;
 
+use super::Following;
 use super::objects::Object;
 use super::state::{Change, State};
 use crate::environment::Env;
@@ -40,6 +41,16 @@ pub enum WatchEnd {
     Gone,
 }
 
+impl Following for Watch {
+    async fn next(&mut self) -> Result<Seen, WatchEnd> {
+        Self::next(self).await
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
 /// One open watch.
 #[derive(Debug)]
 pub struct Watch {
@@ -65,15 +76,19 @@ impl Watch {
         agent: AgentId,
         watched: Watched,
         after: u64,
-    ) -> Self {
+    ) -> Result<Self, WatchEnd> {
         let (next, breaks) = {
             let state = state.borrow();
+            if after < state.compacted {
+                return Err(WatchEnd::Gone);
+            }
             let history = state.history.get(&watched).map_or(&[][..], Vec::as_slice);
             (history.partition_point(|change| change.version <= after), state.breaks)
         };
         let ends = env.runtime.now() + WATCH;
         let silent = env.faults.spring(Trap::WatchSilent, &env.trace);
-        Self { env, state, changed, agent, watched, version: after, next, breaks, ends, silent, again: None }
+        let version = after;
+        Ok(Self { env, state, changed, agent, watched, version, next, breaks, ends, silent, again: None })
     }
 
     /// The next event.
@@ -85,8 +100,8 @@ impl Watch {
             let changed = Rc::clone(&self.changed);
             let mut woken = std::pin::pin!(changed.notified());
             woken.as_mut().enable();
-            if let Some(end) = self.broken() {
-                return Err(end);
+            if self.breaks < self.state.borrow().breaks {
+                return Err(WatchEnd::Closed);
             }
             if !self.silent
                 && let Some(change) = self.advance()
@@ -97,27 +112,32 @@ impl Watch {
             tokio::select! {
                 biased;
                 () = woken => {}
-                () = ends => return Err(WatchEnd::Closed),
+                () = ends => return Err(self.end()),
             }
         }
     }
 
-    fn broken(&self) -> Option<WatchEnd> {
-        let state = self.state.borrow();
-        if self.breaks < state.expired {
-            return Some(WatchEnd::Gone);
+    /// Shortly before a watch is due to end the API server sends a bookmark.
+    fn end(&mut self) -> WatchEnd {
+        if !self.silent {
+            self.version = self.state.borrow().version;
         }
-        (self.breaks < state.breaks).then_some(WatchEnd::Closed)
+        WatchEnd::Closed
     }
 
+    /// The next change of an object that carries the agent's label, or has lost it.
     fn advance(&mut self) -> Option<Change> {
         let state = self.state.borrow();
         let history = state.history.get(&self.watched)?;
         while let Some(change) = history.get(self.next) {
             self.next += 1;
-            self.version = change.version;
-            if change.object.is_of_agent(self.agent) {
-                return Some(change.clone());
+            let before = change.before.as_ref().is_some_and(|object| object.is_of_agent(self.agent));
+            let after = !change.gone && change.object.is_of_agent(self.agent);
+            if before || after {
+                self.version = change.version;
+                // What has lost the label is shown as it was with it.
+                let object = change.before.as_ref().filter(|_| !after).unwrap_or(&change.object);
+                return Some(Change { gone: !after, object: Rc::clone(object), ..change.clone() });
             }
         }
         None

@@ -1,5 +1,8 @@
 //! What writes do: server-side apply by one manager, deletion with a precondition, replacement of a Lease.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use berth_agent_core::Kind;
 use berth_schema::AgentId;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -63,13 +66,19 @@ fn merge(
         return deployment(state, key, &object, refused, env);
     }
     let content = contents(object);
+    let applied = Rc::new(only_labels(&metadata));
     let merged = match state.get(&key) {
-        Some(Object::Plain { content: old, .. }) if *old == content => return Ok(()),
-        Some(old) => written_over(old.metadata(), metadata),
-        None => metadata,
+        Some(Object::Plain { metadata: live, applied: before, content: old }) => {
+            let merged = written_over(live, before, &metadata);
+            if merged == **live && *old == content {
+                return Ok(());
+            }
+            merged
+        }
+        _ => metadata,
     };
     env.trace.say("cluster", || format!("applied {}/{}", kind.as_str(), key.name));
-    let object = Object::Plain { metadata: Box::new(merged), content };
+    let object = Object::Plain { metadata: Box::new(merged), applied, content };
     env.watchdog.applied(&object);
     state.put(key, object);
     Ok(())
@@ -89,24 +98,22 @@ fn deployment(
     if refused || images.any(|image| image == Image::Poison.as_str()) {
         return Err(ApiError::new(403, "admission webhook \"simulated\" denied the request"));
     }
+    let applied = Rc::new(only_labels(&wanted.metadata));
     let mut live = if let Some(Object::Deployment(live)) = state.get(&key) {
         let old = &live.object;
-        let same_spec = old.spec == wanted.spec;
-        if same_spec
-            && old.metadata.labels == wanted.metadata.labels
-            && old.metadata.annotations == wanted.metadata.annotations
-        {
+        wanted.metadata = written_over(&old.metadata, &live.applied, &wanted.metadata);
+        let same = old.spec == wanted.spec && old.metadata.annotations == wanted.metadata.annotations;
+        if same && old.metadata.labels == wanted.metadata.labels {
             return Ok(());
         }
-        wanted.metadata = written_over(&old.metadata, wanted.metadata);
         let counter = old.metadata.generation.unwrap_or_default();
-        wanted.metadata.generation = Some(if same_spec { counter } else { counter + 1 });
+        wanted.metadata.generation = Some(if same { counter } else { counter + 1 });
         wanted.status.clone_from(&old.status);
-        LiveDeployment { object: wanted, template: live.template, settled: live.settled }
+        LiveDeployment { object: wanted, template: live.template, settled: live.settled, applied }
     } else {
         wanted.metadata.generation = Some(1);
         wanted.metadata.resource_version = None;
-        LiveDeployment { object: wanted, template: 0, settled: None }
+        LiveDeployment { object: wanted, template: 0, settled: None, applied }
     };
     live.template = fingerprint(&spec);
     env.trace.say("cluster", || {
@@ -122,15 +129,46 @@ fn deployment(
 /// With `uid` or `resourceVersion` given, only that object at that version is written over.
 fn precondition(found: Option<&Object>, wanted: &ObjectMeta) -> Result<(), ApiError> {
     let live = found.map(Object::metadata);
-    let uid = wanted.uid.is_none() || live.is_some_and(|live| live.uid == wanted.uid);
     let version = wanted.resource_version.is_none()
         || live.is_some_and(|live| live.resource_version == wanted.resource_version);
-    if uid && version { Ok(()) } else { Err(ApiError::new(409, "the object has been modified")) }
+    let uid = wanted.uid.is_none() || live.is_some_and(|live| live.uid == wanted.uid);
+    match (version, uid, live) {
+        (true, true, _) => Ok(()),
+        (true, false, Some(_)) => Err(ApiError::new(422, "metadata.uid is immutable")),
+        _ => Err(ApiError::new(409, "the object has been modified")),
+    }
 }
 
-/// What the API server keeps when an object is written over.
-fn written_over(old: &ObjectMeta, wanted: ObjectMeta) -> ObjectMeta {
-    ObjectMeta { labels: wanted.labels, annotations: wanted.annotations, ..old.clone() }
+/// What the API server makes of an object's metadata when it is applied again: what others set stays, what the agent applied
+/// before and does not any more goes.
+fn written_over(live: &ObjectMeta, before: &ObjectMeta, wanted: &ObjectMeta) -> ObjectMeta {
+    ObjectMeta {
+        labels: merged(live.labels.as_ref(), before.labels.as_ref(), wanted.labels.as_ref()),
+        annotations: merged(
+            live.annotations.as_ref(),
+            before.annotations.as_ref(),
+            wanted.annotations.as_ref(),
+        ),
+        ..live.clone()
+    }
+}
+
+type Names = BTreeMap<String, String>;
+
+fn merged(live: Option<&Names>, before: Option<&Names>, wanted: Option<&Names>) -> Option<Names> {
+    let mut merged = live.cloned().unwrap_or_default();
+    merged.retain(|name, _| before.is_none_or(|before| !before.contains_key(name)));
+    merged.extend(wanted.cloned().unwrap_or_default());
+    (!merged.is_empty()).then_some(merged)
+}
+
+/// The fields by which owners matter here.
+fn only_labels(metadata: &ObjectMeta) -> ObjectMeta {
+    ObjectMeta {
+        labels: metadata.labels.clone(),
+        annotations: metadata.annotations.clone(),
+        ..ObjectMeta::default()
+    }
 }
 
 /// Without what names a moment: applying the same again changes nothing.
@@ -156,8 +194,9 @@ pub(super) fn delete(state: &mut State, key: &Key, uid: Option<&String>, env: &E
         env.watchdog.deleted_by_agent(kind, object);
     }
     env.trace.say("cluster", || format!("deleting {key:?}"));
-    let waits =
-        key.is_namespace() || *key == Key::new(Kind::PersistentVolumeClaim, &key.namespace, &key.name);
+    let waits = key.is_namespace()
+        || *key == Key::new(Kind::PersistentVolumeClaim, &key.namespace, &key.name)
+        || object.is_held();
     if waits {
         state.change(key, Object::mark_deleted);
     } else {
@@ -168,9 +207,14 @@ pub(super) fn delete(state: &mut State, key: &Key, uid: Option<&String>, env: &E
 
 /// Creates, or replaces the Lease of that version: of two who try, one succeeds.
 pub(super) fn lease(state: &mut State, agent: AgentId, mut lease: Lease) -> Result<(), ApiError> {
-    let live = state.leases.get(&agent).and_then(|lease| lease.metadata.resource_version.clone());
-    if live != lease.metadata.resource_version {
+    let live = state.leases.get(&agent);
+    if live.and_then(|live| live.metadata.resource_version.as_ref())
+        != lease.metadata.resource_version.as_ref()
+    {
         return Err(ApiError::new(409, "the Lease has been modified"));
+    }
+    if live == Some(&lease) {
+        return Ok(());
     }
     state.version += 1;
     lease.metadata.resource_version = Some(state.version.to_string());

@@ -1,16 +1,16 @@
 //! A database in memory with the semantics that the server relies on: READ COMMITTED, row locks, all or nothing.
 
 use std::cell::{Ref, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use berth_planner::{LOSS_SUSPECTED, Workspace, WorkspaceUpdate};
 use berth_schema::api::{StateReason, SuspectedLoss};
-use berth_schema::{AgentId, DesiredState, Generation, WorkspaceId};
+use berth_schema::{AgentId, DesiredState, Generation, WorkspaceId, WorkspaceName};
 use jiff::Timestamp;
 
-use super::tables::{Lock, Position, Rows, Tables, is_newer, is_stored_in, write};
+use super::tables::{Lock, Position, Rows, Tables, change, is_newer, is_stored_in, refuse, write};
 use super::{Intent, Leader, Order, Report, Row, Store, StoreError, Transaction, UpdateOutcome};
 use crate::environment::Env;
 use crate::faults::Trap;
@@ -33,6 +33,13 @@ impl MemoryStore {
     /// The committed rows as they are now, for those who check them.
     pub fn rows(&self) -> Ref<'_, BTreeMap<WorkspaceId, Row>> {
         Ref::map(self.tables.borrow(), |tables| &tables.committed.workspaces)
+    }
+
+    /// The database crashes and is up again at once: what was not committed is gone, and so are its locks.
+    pub fn restart(&self) {
+        let mut tables = self.tables.borrow_mut();
+        tables.life += 1;
+        tables.locks.clear();
     }
 
     /// The loss that is suspected at an agent, as it is committed now.
@@ -60,12 +67,13 @@ impl Store for MemoryStore {
 
     async fn begin(&self) -> Result<MemoryTransaction, StoreError> {
         self.env.runtime.sleep(self.env.dice.micros(50..=1_000)).await;
-        let id = {
+        let (id, life) = {
             let mut tables = self.tables.borrow_mut();
             tables.transactions += 1;
-            tables.transactions
+            (tables.transactions, tables.life)
         };
-        Ok(MemoryTransaction { store: self.clone(), id, written: Rows::default(), notify: None })
+        let written = Rows::default();
+        Ok(MemoryTransaction { store: self.clone(), id, life, written, notify: None, failed: false })
     }
 }
 
@@ -74,29 +82,52 @@ impl Store for MemoryStore {
 pub struct MemoryTransaction {
     store: MemoryStore,
     id: u64,
+    /// Of the database: it has crashed since when that is another one by now.
+    life: u64,
     written: Rows,
     notify: Option<AgentId>,
+    /// A statement was refused: nothing of the transaction is kept.
+    failed: bool,
 }
 
 impl MemoryTransaction {
     /// A statement takes its time, and may be the one at which the connection breaks.
-    async fn statement(&self) -> Result<(), StoreError> {
-        let env = &self.store.env;
+    async fn statement(&mut self) -> Result<(), StoreError> {
+        let env = Env::clone(&self.store.env);
         env.runtime.sleep(env.dice.micros(100..=3_000)).await;
-        if env.faults.spring(Trap::StoreFails, &env.trace) {
-            return Err(StoreError::Unavailable);
+        if self.failed || self.is_cut() || env.faults.spring(Trap::StoreFails, &env.trace) {
+            return Err(self.fail(StoreError::Unavailable));
         }
         Ok(())
     }
 
-    async fn lock(&self, lock: Lock) {
-        while !self.try_lock(lock) {
+    /// What a refused statement's transaction wrote is undone, and its locks are free, at once.
+    fn fail(&mut self, error: StoreError) -> StoreError {
+        self.failed = true;
+        self.written = Rows::default();
+        self.release();
+        error
+    }
+
+    fn is_cut(&self) -> bool {
+        self.store.tables.borrow().life != self.life
+    }
+
+    /// Waits for whoever holds the lock.
+    async fn lock(&mut self, lock: Lock) -> Result<(), StoreError> {
+        loop {
+            if self.is_cut() {
+                return Err(self.fail(StoreError::Unavailable));
+            }
+            if self.try_lock(&lock) {
+                return Ok(());
+            }
             self.store.env.runtime.sleep(Duration::from_millis(1)).await;
         }
     }
 
-    fn try_lock(&self, lock: Lock) -> bool {
-        *self.store.tables.borrow_mut().locks.entry(lock).or_insert(self.id) == self.id
+    fn try_lock(&self, lock: &Lock) -> bool {
+        *self.store.tables.borrow_mut().locks.entry(lock.clone()).or_insert(self.id) == self.id
     }
 
     /// A row as this transaction sees it now.
@@ -111,9 +142,20 @@ impl MemoryTransaction {
         own.or_else(|| tables.committed.agents.get(&agent)).copied().unwrap_or_default()
     }
 
+    /// The living workspace that has a name.
+    fn named(&self, name: &WorkspaceName) -> Option<WorkspaceId> {
+        let rows = self.ids().into_iter().filter_map(|id| self.row(id));
+        let mut named = rows.filter(|row| row.workspace.name == *name && row.is_living());
+        named.next().map(|row| row.workspace.id)
+    }
+
+    /// Those that this transaction sees.
+    fn ids(&self) -> BTreeSet<WorkspaceId> {
+        self.store.rows().keys().chain(self.written.workspaces.keys()).copied().collect()
+    }
+
     fn select(&self, agent: AgentId, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
-        let ids: Vec<WorkspaceId> = self.store.rows().keys().copied().collect();
-        let rows = ids.into_iter().filter_map(|id| self.row(id));
+        let rows = self.ids().into_iter().filter_map(|id| self.row(id));
         rows.filter(|row| row.agent == agent && wanted(row)).collect()
     }
 
@@ -154,9 +196,17 @@ impl Transaction for MemoryTransaction {
     async fn insert(&mut self, row: Row) -> Result<(), StoreError> {
         self.statement().await?;
         let id = row.workspace.id;
-        self.lock(Lock::Workspace(id)).await;
+        self.lock(Lock::Workspace(id)).await?;
         if self.row(id).is_some() {
-            return Err(StoreError::Exists);
+            return Err(self.fail(StoreError::Exists));
+        }
+        self.lock(Lock::Name(row.workspace.name.to_string())).await?;
+        // Whether the name stays taken is not known before whoever changes that workspace has ended.
+        if let Some(other) = self.named(&row.workspace.name) {
+            self.lock(Lock::Workspace(other)).await?;
+        }
+        if self.named(&row.workspace.name).is_some() {
+            return Err(self.fail(StoreError::Exists));
         }
         self.written.workspaces.insert(id, row);
         Ok(())
@@ -175,33 +225,27 @@ impl Transaction for MemoryTransaction {
         now: Timestamp,
     ) -> Result<Row, StoreError> {
         self.statement().await?;
-        self.lock(Lock::Workspace(id)).await;
-        let mut row = self.row(id).ok_or(StoreError::NotFound)?;
-        let workspace = &mut row.workspace;
-        if workspace.desired_state == DesiredState::Terminated {
-            return Err(StoreError::Terminated);
-        }
-        if expected.is_some_and(|expected| expected != workspace.generation) {
-            return Err(StoreError::Generation { current: workspace.generation });
-        }
-        workspace.generation = workspace.generation.next();
-        match intent {
-            Intent::Desired(state) => workspace.desired_state = state,
-            Intent::Rebuild(spec) => workspace.spec = spec,
-        }
-        row.intent_changed_at = now;
+        // What the condition leaves out is not waited for.
+        refuse(self.row(id).as_ref(), expected)?;
+        self.lock(Lock::Workspace(id)).await?;
+        // Looked at again: somebody else may have held the lock.
+        let mut row = refuse(self.row(id).as_ref(), expected)?.clone();
+        change(&mut row, intent, now);
         self.written.workspaces.insert(id, row.clone());
         Ok(row)
     }
 
     async fn raise_epoch(&mut self, agent: AgentId, leader: Leader) -> Result<Order, StoreError> {
-        self.advance(agent, leader, 0).await
+        match self.advance(agent, leader, 0).await? {
+            Order::Newest | Order::Repeated => Ok(Order::Newest),
+            stale @ Order::Stale { .. } => Ok(stale),
+        }
     }
 
     async fn advance(&mut self, agent: AgentId, leader: Leader, sequence: i64) -> Result<Order, StoreError> {
         self.statement().await?;
         if self.position(agent).order(leader, sequence) == Order::Newest {
-            self.lock(Lock::Agent(agent)).await;
+            self.lock(Lock::Agent(agent)).await?;
         }
         // Looked at again: somebody else may have held the lock.
         let order = self.position(agent).order(leader, sequence);
@@ -233,7 +277,7 @@ impl Transaction for MemoryTransaction {
 
     async fn set_loss(&mut self, agent: AgentId, loss: Option<SuspectedLoss>) -> Result<(), StoreError> {
         self.statement().await?;
-        self.lock(Lock::Agent(agent)).await;
+        self.lock(Lock::Agent(agent)).await?;
         let position = Position { loss, ..self.position(agent) };
         self.written.agents.insert(agent, position);
         Ok(())
@@ -247,7 +291,7 @@ impl Transaction for MemoryTransaction {
         };
         for found in self.select(agent, suspected) {
             let id = found.workspace.id;
-            self.lock(Lock::Workspace(id)).await;
+            self.lock(Lock::Workspace(id)).await?;
             // Looked at again: somebody else may have held the lock.
             if let Some(mut row) = self.row(id).filter(suspected) {
                 row.workspace.applied_generation = Generation::default();
@@ -269,25 +313,34 @@ impl Transaction for MemoryTransaction {
         report: Report,
         updates: &[WorkspaceUpdate],
     ) -> Result<BTreeMap<WorkspaceId, UpdateOutcome>, StoreError> {
+        if updates.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         self.statement().await?;
-        let mut updates: Vec<&WorkspaceUpdate> = updates.iter().collect();
-        updates.sort_by_key(|update| update.workspace_id);
-        let mut outcomes = BTreeMap::new();
-        for update in updates {
-            let id = update.workspace_id;
-            if self.row(id).is_some_and(|row| is_newer(&row, report, update)) {
-                self.lock(Lock::Workspace(id)).await;
+        // The statement chooses among the rows as they were when it began, and waits for those alone.
+        let mut chosen: Vec<&WorkspaceUpdate> = updates.iter().collect();
+        chosen
+            .retain(|update| self.row(update.workspace_id).is_some_and(|row| is_newer(&row, report, update)));
+        chosen.sort_by_key(|update| update.workspace_id);
+        let mut locked = vec![];
+        for update in chosen {
+            self.lock(Lock::Workspace(update.workspace_id)).await?;
+            if let Some(row) = self.row(update.workspace_id).filter(|row| is_newer(row, report, update)) {
+                locked.push((row, update));
             }
-            let outcome = match self.row(id) {
-                Some(mut row) if is_newer(&row, report, update) => {
-                    write(&mut row, report, update);
-                    self.written.workspaces.insert(id, row);
-                    UpdateOutcome::Stored
-                }
-                Some(row) if is_stored_in(&row, update) => UpdateOutcome::Stored,
-                _ => UpdateOutcome::Outdated,
-            };
-            outcomes.insert(id, outcome);
+        }
+        let mut outcomes = BTreeMap::new();
+        for (mut row, update) in locked {
+            write(&mut row, report, update);
+            self.written.workspaces.insert(update.workspace_id, row);
+            outcomes.insert(update.workspace_id, UpdateOutcome::Stored);
+        }
+        // A second statement looks at those that were left alone.
+        for update in updates {
+            let own = self.row(update.workspace_id).filter(|row| row.agent == report.agent);
+            let same = own.is_some_and(|row| is_stored_in(&row, update));
+            let left = if same { UpdateOutcome::Stored } else { UpdateOutcome::Outdated };
+            outcomes.entry(update.workspace_id).or_insert(left);
         }
         Ok(outcomes)
     }
@@ -296,12 +349,22 @@ impl Transaction for MemoryTransaction {
         self.notify = Some(agent);
     }
 
+    async fn roll_back(self) {
+        self.store.env.runtime.sleep(self.store.env.dice.micros(50..=1_000)).await;
+    }
+
     async fn commit(mut self) -> Result<(), StoreError> {
         let env = Env::clone(&self.store.env);
         if env.faults.spring(Trap::CommitSlow, &env.trace) {
             env.runtime.sleep(env.long(500..=5_000)).await;
         }
         env.runtime.sleep(env.dice.micros(100..=5_000)).await;
+        if self.is_cut() {
+            return Err(StoreError::Unknown);
+        }
+        if self.failed {
+            return Err(StoreError::Unavailable);
+        }
         let unknown =
             !self.written.workspaces.is_empty() && env.faults.spring(Trap::CommitUnknown, &env.trace);
         if unknown && env.dice.chance(50) {

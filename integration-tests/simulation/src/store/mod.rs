@@ -140,5 +140,7 @@ pub trait Transaction {
     ) -> Result<BTreeMap<WorkspaceId, UpdateOutcome>, StoreError>;
     /// Tells those who wait for the agent, once it is committed.
     fn notify_agent(&mut self, agent: AgentId);
+    /// Undoes everything. Dropping does the same, without waiting until it is done.
+    async fn roll_back(self);
     async fn commit(self) -> Result<(), StoreError>;
 }

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use berth_planner::WorkspaceUpdate;
 use berth_schema::api::SuspectedLoss;
-use berth_schema::{AgentId, DesiredState, WorkspaceId};
+use berth_schema::{ActualState, AgentId, DesiredState, Generation, WorkspaceId};
+use jiff::Timestamp;
 
-use super::{Leader, Order, Report, Row};
+use super::{Intent, Leader, Order, Report, Row, StoreError};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lock {
     Agent(AgentId),
     Workspace(WorkspaceId),
+    /// The place of a name in the index of living workspaces' names.
+    Name(String),
 }
 
 /// How far an agent's reports have come.
@@ -34,6 +37,8 @@ pub(super) struct Tables {
     pub(super) committed: Rows,
     pub(super) locks: BTreeMap<Lock, u64>,
     pub(super) transactions: u64,
+    /// How often the database crashed.
+    pub(super) life: u64,
 }
 
 impl Position {
@@ -54,12 +59,12 @@ impl Position {
 pub(super) fn is_newer(row: &Row, report: Report, update: &WorkspaceUpdate) -> bool {
     let workspace = &row.workspace;
     let in_order = workspace.reported.is_none_or(|stored| stored < (report.epoch, report.sequence));
-    let unchanged =
-        workspace.generation == update.seen_generation && workspace.desired_state != DesiredState::Terminated;
+    let unchanged = workspace.generation == update.seen_generation;
+    let observes = update.intent.is_none() && update.actual_state != ActualState::Terminated;
     row.agent == report.agent
         && row.is_living()
         && in_order
-        && (update.intent.is_none() || unchanged)
+        && (unchanged || observes)
         && differs(row, update)
 }
 
@@ -71,6 +76,38 @@ fn differs(row: &Row, update: &WorkspaceUpdate) -> bool {
         || workspace.applied_generation != update.applied_generation
         || workspace.deployment_resource_version != update.deployment_resource_version
         || workspace.desired_state != desired
+}
+
+/// The row, unless a change of intent is not made to it.
+pub(super) fn refuse(row: Option<&Row>, expected: Option<Generation>) -> Result<&Row, StoreError> {
+    let row = row.ok_or(StoreError::NotFound)?;
+    let current = row.workspace.generation;
+    if row.workspace.desired_state == DesiredState::Terminated {
+        return Err(StoreError::Terminated);
+    }
+    if expected.is_none_or(|expected| expected == current) {
+        Ok(row)
+    } else {
+        Err(StoreError::Generation { current })
+    }
+}
+
+pub(super) fn change(row: &mut Row, intent: Intent, now: Timestamp) {
+    let workspace = &mut row.workspace;
+    workspace.generation = workspace.generation.next();
+    match intent {
+        Intent::Desired(state) => {
+            // What was gone before it was wanted gone may be on its way back: the agent has to prove it anew.
+            let unproven =
+                state == DesiredState::Terminated && workspace.actual_state == ActualState::Terminated;
+            if unproven {
+                workspace.actual_state = ActualState::Unknown;
+            }
+            workspace.desired_state = state;
+        }
+        Intent::Rebuild(spec) => workspace.spec = spec,
+    }
+    row.intent_changed_at = now;
 }
 
 /// Whether a row says what an update says already.

@@ -42,6 +42,7 @@ impl World {
                 let network = self.network.clone();
                 self.after(self.env.dice.millis(500..=45_000), move || network.mend(owner));
             }
+            Blow::DatabaseRestarts => self.store.restart(),
             Blow::ServerRestarts(number) => self.restart_server(number),
             Blow::ServerClockJumps(number) => {
                 let servers = self.network.servers();
