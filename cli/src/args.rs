@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zeroize::Zeroize as _;
 
-use crate::commands::{agents, completion, contexts, login, variables, workspaces};
+use crate::commands::{agents, completion, contexts, devfile, login, variables, workspaces};
 use crate::error::Error;
 use crate::names::{OrganizationRef, ServerUrl};
 use crate::terminal::Talk;
@@ -54,6 +54,13 @@ pub(crate) enum Command {
     Variables {
         #[command(subcommand)]
         command: variables::Command,
+    },
+    /// Check what a workspace is made of before it is sent
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Examples:\n  berth devfile lint devfile.yaml")]
+    Devfile {
+        #[command(subcommand)]
+        command: devfile::Command,
     },
     /// Log in to a server
     Login(login::Args),

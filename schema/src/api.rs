@@ -183,21 +183,27 @@ pub struct CreateWorkspace {
     /// An agent's name or id. Absent: the organisation's only agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// YAML. One of `devfile` and `image` is needed.
+    /// YAML. At most one of `devfile`, `devcontainer` and `image` is given; with none of them the workspace is made from the
+    /// default devfile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devfile: Option<String>,
+    /// A `devcontainer.json`, which is translated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devcontainer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<VariableInput>,
 }
 
-/// Replaces what the workspace is made of; its volume and its variables stay.
+/// Replaces what the workspace is made of; its volume and its variables stay. One of the three is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RebuildWorkspace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devfile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devcontainer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
 }

@@ -233,6 +233,7 @@ fn the_rest_bodies_keep_their_shape() {
             name: Some(workspace_name()),
             agent: Some("berlin".to_owned()),
             devfile: Some("schemaVersion: 2.2.0\n".to_owned()),
+            devcontainer: None,
             image: None,
             variables: vec![
                 input("GREETING", VariableKind::Environment, Some("hello"), None),

@@ -64,11 +64,22 @@ async fn standard_input_may_be_the_devfile_but_only_once() {
 }
 
 #[tokio::test]
+async fn a_devcontainer_is_sent_as_it_is_and_nothing_means_the_default() {
+    let server = server().await;
+    let berth = Berth::with(&server);
+    let text = "{ \"image\": \"node:22\", /* why */ }";
+    berth.run_with(&["create", "--devcontainer", "-"], text).ok();
+    berth.run(&["create"]).ok();
+    assert_eq!(bodies(&server).await, [json!({ "devcontainer": text }), json!({})]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_right_is_not_sent() {
     let server = server().await;
     let berth = Berth::with(&server);
     for (args, says) in [
-        (vec!["create"], "--image <IMAGE>|--devfile <FILE>"),
+        (vec!["rebuild", "reef"], "one of --image, --devfile and --devcontainer is needed"),
+        (vec!["create", "--devcontainer", "a", "--devfile", "b"], "cannot be used with"),
         (vec!["create", "--image", "a", "--devfile", "b"], "cannot be used with"),
         (vec!["create", "Upper", "--image", "a"], "must be lower-case letters"),
         (vec!["create", "--image", "a b"], "must be the name of an image"),

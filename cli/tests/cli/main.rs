@@ -6,6 +6,7 @@ mod changes;
 mod completion;
 mod configuration;
 mod creation;
+mod devfile;
 mod extension;
 mod help;
 mod lists;

@@ -32,6 +32,7 @@ async fn a_thousand_secrets_stand_in_no_dump_no_log_and_on_no_wire() -> anyhow::
             name: Some(WorkspaceName::new(unique(&format!("leak-{number}")))?),
             agent: None,
             devfile: None,
+            devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
             variables: variables(secrets),
         };

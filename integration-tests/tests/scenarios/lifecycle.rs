@@ -26,6 +26,7 @@ async fn a_workspace_lives_from_creation_to_termination() -> anyhow::Result<()> 
             name: Some(WorkspaceName::new("welcome")?),
             agent: None,
             devfile: Some(devfile()),
+            devcontainer: None,
             image: None,
             variables: vec![
                 variable(VariableKind::Environment, "GREETING", b"hello"),

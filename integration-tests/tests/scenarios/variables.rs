@@ -40,6 +40,7 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
             name: Some(WorkspaceName::new("secrets")?),
             agent: None,
             devfile: None,
+            devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
             variables: vec![
                 variable(VariableKind::Environment, "NASTY", NASTY.as_bytes()),
@@ -91,6 +92,7 @@ async fn a_workspace_that_was_stopped_before_it_ever_ran_gets_its_variables_when
             name: Some(WorkspaceName::new("later")?),
             agent: None,
             devfile: None,
+            devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
             variables: vec![variable(VariableKind::Environment, "NASTY", NASTY.as_bytes())],
         })

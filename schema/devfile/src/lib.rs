@@ -37,6 +37,9 @@ use crate::diagnostic::{Position, Report};
 /// The largest file that is looked at.
 pub const MAX_BYTES: usize = 3 * 1024 * 1024;
 
+/// The devfile of a project that has none, where an installation sets no other. [`parse`] accepts it.
+pub const DEFAULT: &str = include_str!("default.yaml");
+
 /// What an installation or an agent allows. The default sets no bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -88,4 +91,15 @@ fn within_bounds(text: &str, max: usize, report: &Report) -> Option<()> {
         format!("the file is {} bytes long, at most {max} are allowed", text.len()),
     );
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_devfile_is_accepted() {
+        let spec = parse(DEFAULT, &Options::default()).expect("it is right");
+        assert!(spec.containers.len() == 1 && spec.containers[0].main);
+    }
 }

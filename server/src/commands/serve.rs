@@ -1,6 +1,8 @@
 //! `berth-server serve`.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
@@ -15,6 +17,7 @@ use super::first_token;
 use crate::config::ServeOptions;
 use crate::crypto::{KeyRing, Keys};
 use crate::serve::{self, Running};
+use crate::services::workspaces::NewSpec;
 use crate::services::{organizations, rewrap};
 use crate::{Context, clock, lifecycle, logging};
 
@@ -62,6 +65,7 @@ async fn ended(postgres: Option<&EmbeddedPostgres>) {
 async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let url = options.database.url()?;
     let keys = keys(options)?;
+    let default_spec = default_spec(options.default_devfile.as_deref())?;
     berth_db::migrate(url).await.context("cannot migrate the database")?;
     let database =
         Database::connect(options.database.config()?).await.context("cannot reach the database")?;
@@ -69,12 +73,26 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     if let Some(token) = first {
         show(&token, options)?;
     }
-    let context = Context::new(database, keys, options.agents.configuration()?);
+    let context = Context {
+        default_spec: Arc::new(default_spec),
+        ..Context::new(database, keys, options.agents.configuration()?)
+    };
     let context = context.speaking((&options.protocol).into());
     let events = berth_db::listen(url)?;
     let mut running = serve::start(&context, &options.http, events, lifecycle::queue(url)?)?;
     running.own(rewrap::keep(context, url.to_owned()));
     Ok(running)
+}
+
+/// What a workspace is made of when nobody says it.
+fn default_spec(devfile: Option<&Path>) -> anyhow::Result<NewSpec> {
+    let Some(path) = devfile else { return Ok(NewSpec::built_in()) };
+    let named = || format!("--default-devfile {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(named)?;
+    NewSpec::of_devfile(text).map_err(|found| {
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}:\n{}", named(), lines.join("\n"))
+    })
 }
 
 fn keys(options: &ServeOptions) -> anyhow::Result<Keys> {

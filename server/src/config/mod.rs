@@ -86,6 +86,9 @@ pub struct ServeOptions {
     pub keys: KeyOptions,
     #[command(flatten)]
     pub agents: AgentDefaults,
+    /// Devfile of workspaces for which none is given; without it Berth's own, a Debian with Git and compilers.
+    #[arg(long, env = "BERTH_DEFAULT_DEVFILE", value_name = "PATH")]
+    pub default_devfile: Option<PathBuf>,
     #[command(flatten)]
     pub protocol: ProtocolOptions,
     #[command(flatten)]

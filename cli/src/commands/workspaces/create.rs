@@ -3,7 +3,7 @@
 use berth_schema::WorkspaceName;
 use berth_schema::api::CreateWorkspace;
 
-use super::Origin;
+use super::{Given, Origin};
 use crate::args::Global;
 use crate::error::Error;
 use crate::input::Stdin;
@@ -14,11 +14,13 @@ use crate::session::{Session, now};
 use crate::wait::WaitArgs;
 
 const HELP: &str = "\
-Prints the workspace's name. Variables are encrypted on the server and cannot be read back.
+Prints the workspace's name. With neither devfile nor image it is made from the default devfile.
+Variables are encrypted on the server and cannot be read back.
 
 Examples:
   berth create --image debian:13 --wait
   berth create calm-blue-reef --devfile devfile.yaml --agent berlin
+  berth create --devcontainer .devcontainer/devcontainer.json
   berth create --image debian:13 -e MODE=test -e API_KEY   # API_KEY as in your own environment
   berth create --image debian:13 --env-file .env --file id_ed25519=$HOME/.ssh/id_ed25519
   pass show api-key | berth create --image debian:13 --file api-key=-
@@ -50,12 +52,14 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let mut stdin = Stdin::default();
+    let Given { devfile, devcontainer, image } = args.origin.read(&mut stdin)?;
     let create = CreateWorkspace {
-        devfile: args.origin.read_devfile(&mut stdin)?,
+        devfile,
+        devcontainer,
+        image,
         variables: args.variables.read(&mut stdin)?,
         name: args.name,
         agent: args.agent.map(|agent| agent.to_string()),
-        image: args.origin.image,
     };
     let session = Session::open(global).await?;
     let created = session.organization.create_workspace(&create).await?;

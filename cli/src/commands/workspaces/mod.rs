@@ -22,7 +22,7 @@ use change::Verb;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a workspace from a devfile or an image
+    /// Create a workspace from a devfile, a devcontainer.json or an image
     Create(create::Args),
     /// List workspaces
     #[command(visible_alias = "ls")]
@@ -65,7 +65,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Stop(args) => change::run(global, Verb::Stop, &args).await,
         Command::Restart(args) => change::run(global, Verb::Restart, &args).await,
         Command::Extend(args) => extend::run(global, &args).await,
-        Command::Rebuild(args) => rebuild::run(global, &args).await,
+        Command::Rebuild(args) => Box::pin(rebuild::run(global, args)).await,
         Command::Resize(args) => resize::run(global, &args).await,
         Command::Delete(args) => delete::run(global, &args).await,
     }
@@ -76,7 +76,7 @@ const DEVFILE_LIMIT: usize = 1024 * 1024;
 
 /// What a workspace is made of.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct Origin {
     /// A container image
     #[arg(long, value_name = "IMAGE", value_parser = parse_image)]
@@ -85,20 +85,42 @@ struct Origin {
     /// A devfile ('-': standard input)
     #[arg(long, value_name = "FILE")]
     devfile: Option<Source>,
+
+    /// A devcontainer.json that names an image ('-': standard input)
+    #[arg(long, value_name = "FILE")]
+    devcontainer: Option<Source>,
+}
+
+/// The same, with the files read.
+struct Given {
+    image: Option<String>,
+    devfile: Option<String>,
+    devcontainer: Option<String>,
 }
 
 impl Origin {
-    /// The devfile's text, if it is a devfile.
-    fn read_devfile(&self, stdin: &mut Stdin) -> Result<Option<String>, Error> {
-        let Some(source) = &self.devfile else {
-            return Ok(None);
-        };
-        let text = source.read_text("--devfile", DEVFILE_LIMIT, stdin)?;
-        if text.trim().is_empty() {
-            return Err(Error::usage(format!("--devfile: {source} is empty")));
-        }
-        Ok(Some(text.to_string()))
+    fn read(self, stdin: &mut Stdin) -> Result<Given, Error> {
+        Ok(Given {
+            devfile: text(self.devfile.as_ref(), "--devfile", stdin)?,
+            devcontainer: text(self.devcontainer.as_ref(), "--devcontainer", stdin)?,
+            image: self.image,
+        })
     }
+
+    const fn is_given(&self) -> bool {
+        self.image.is_some() || self.devfile.is_some() || self.devcontainer.is_some()
+    }
+}
+
+fn text(source: Option<&Source>, flag: &str, stdin: &mut Stdin) -> Result<Option<String>, Error> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    let text = source.read_text(flag, DEVFILE_LIMIT, stdin)?;
+    if text.trim().is_empty() {
+        return Err(Error::usage(format!("{flag}: {source} is empty")));
+    }
+    Ok(Some(text.to_string()))
 }
 
 fn parse_image(text: &str) -> Result<String, &'static str> {

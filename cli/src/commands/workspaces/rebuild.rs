@@ -2,7 +2,7 @@
 
 use berth_schema::api::RebuildWorkspace;
 
-use super::{Expect, Origin};
+use super::{Expect, Given, Origin};
 use crate::args::Global;
 use crate::error::Error;
 use crate::input::Stdin;
@@ -36,9 +36,12 @@ pub(crate) struct Args {
     wait: WaitArgs,
 }
 
-pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
-    let devfile = args.origin.read_devfile(&mut Stdin::default())?;
-    let rebuild = RebuildWorkspace { devfile, image: args.origin.image.clone() };
+pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
+    if !args.origin.is_given() {
+        return Err(Error::usage("one of --image, --devfile and --devcontainer is needed"));
+    }
+    let Given { devfile, devcontainer, image } = args.origin.read(&mut Stdin::default())?;
+    let rebuild = RebuildWorkspace { devfile, devcontainer, image };
     let session = Session::open(global).await?;
     let expected = args.expect.if_generation;
     let changed = session.organization.rebuild_workspace(&args.workspace, &rebuild, expected).await?;

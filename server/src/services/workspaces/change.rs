@@ -10,7 +10,7 @@ use berth_schema::api::{RebuildWorkspace, ResizeWorkspace, Workspace};
 use berth_schema::{AgentConfiguration, DesiredState, Generation, WorkspaceSpec};
 use tracing::info;
 
-use super::{NewSpec, find, limits, spec_of, whole};
+use super::{Given, NewSpec, find, limits, spec_of, whole};
 use crate::http::identity::Administrator;
 use crate::{Context, Error, clock};
 
@@ -37,7 +37,8 @@ pub async fn rebuild(
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
     let mut errors = Vec::new();
-    let spec = spec_of(body.devfile, body.image, &Options::default(), &mut errors);
+    let given = Given { devfile: body.devfile, devcontainer: body.devcontainer, image: body.image };
+    let spec = spec_of(given, None, &Options::default(), &mut errors);
     let made_of = MadeOf::New(spec.ok_or(Error::Invalid(errors))?);
     decide(context, administrator, name_or_id, Wish::Rebuild, seen, Some(&made_of)).await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use berth_devfile::Options;
 use berth_schema::api::VariableInput;
 use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
 use berth_schema::{FieldError, WorkspaceName, WorkspaceSpec};
@@ -18,16 +19,54 @@ pub struct CreateForm {
     #[serde(default)]
     pub devfile: Option<String>,
     #[serde(default)]
+    pub devcontainer: Option<String>,
+    #[serde(default)]
     pub image: Option<String>,
     #[serde(default)]
     pub variables: Vec<VariableInput>,
 }
 
-/// What a workspace is made of, with the devfile as it was given.
+/// What a user gave to make a workspace of.
+#[derive(Debug, Default)]
+pub struct Given {
+    pub devfile: Option<String>,
+    pub devcontainer: Option<String>,
+    pub image: Option<String>,
+}
+
+/// What a workspace is made of, with the devfile (or devcontainer.json) as it was given.
 #[derive(Clone, Debug)]
 pub struct NewSpec {
     pub spec: WorkspaceSpec,
     pub devfile: Option<String>,
+    /// Whether that text is a devcontainer.json.
+    pub translated: bool,
+}
+
+impl NewSpec {
+    /// Of Berth's own default devfile.
+    pub fn built_in() -> Self {
+        Self::of_devfile(berth_devfile::DEFAULT.to_owned()).expect("berth-devfile's tests read it")
+    }
+
+    /// Of a devfile, or everything that is wrong with it.
+    pub fn of_devfile(text: String) -> Result<Self, Vec<berth_devfile::Diagnostic>> {
+        let spec = berth_devfile::parse(&text, &Options::default())?;
+        Ok(Self { spec, devfile: Some(text), translated: false })
+    }
+
+    /// What of it is beyond the bounds of `options`. A lone image is in every one.
+    pub fn beyond(&self, options: &Options) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let (devfile, devcontainer) = match &self.devfile {
+            Some(text) if self.translated => (None, Some(text.clone())),
+            Some(text) => (Some(text.clone()), None),
+            None => return errors,
+        };
+        let given = Given { devfile, devcontainer, image: None };
+        spec_of(given, None, options, &mut errors);
+        errors
+    }
 }
 
 /// A variable that may be stored.
@@ -50,13 +89,14 @@ pub struct Checked {
 
 impl CreateForm {
     /// Checks everything that needs no database. The agent's text comes back beside the errors, so that a wrong agent can be
-    /// told with them.
-    pub fn check(self) -> Result<Checked, (Option<String>, Vec<FieldError>)> {
+    /// told with them. `default` is for a project that has no devfile.
+    pub fn check(self, default: &NewSpec) -> Result<Checked, (Option<String>, Vec<FieldError>)> {
         let mut errors = Vec::new();
         let name = self.name.map(WorkspaceName::new).transpose();
         let name =
             name.map_err(|error| errors.push(FieldError::new("name", error.to_string()))).ok().flatten();
-        let spec = spec_of(self.devfile, self.image, &berth_devfile::Options::default(), &mut errors);
+        let given = Given { devfile: self.devfile, devcontainer: self.devcontainer, image: self.image };
+        let spec = spec_of(given, Some(default), &Options::default(), &mut errors);
         let variables = check_variables(&self.variables, &mut errors);
         match spec {
             Some(spec) if errors.is_empty() => Ok(Checked { name, agent: self.agent, spec, variables }),
@@ -65,30 +105,56 @@ impl CreateForm {
     }
 }
 
-/// The spec of a devfile or an image, one of which is needed; what is wrong goes to `errors`.
+/// The spec of the one thing that is given, or else of `default`; what is wrong goes to `errors`.
 pub fn spec_of(
-    devfile: Option<String>,
-    image: Option<String>,
-    options: &berth_devfile::Options,
+    given: Given,
+    default: Option<&NewSpec>,
+    options: &Options,
     errors: &mut Vec<FieldError>,
 ) -> Option<NewSpec> {
-    match (devfile, image) {
-        (Some(text), None) => match berth_devfile::parse(&text, options) {
-            Ok(spec) => {
-                return Some(NewSpec { spec, devfile: Some(text) });
+    let Given { devfile, devcontainer, image } = given;
+    match (devfile, devcontainer, image) {
+        (Some(text), None, None) => read(text, false, options, errors),
+        (None, Some(text), None) => read(text, true, options, errors),
+        (None, None, Some(image)) => match berth_devfile::image_spec(&image) {
+            Ok(spec) => Some(NewSpec { spec, devfile: None, translated: false }),
+            Err(diagnostic) => {
+                errors.push(FieldError::new("image", diagnostic.message));
+                None
             }
-            Err(found) => errors.extend(found.iter().map(|diagnostic| diagnostic.to_field_error("devfile"))),
         },
-        (None, Some(image)) => match berth_devfile::image_spec(&image) {
-            Ok(spec) => return Some(NewSpec { spec, devfile: None }),
-            Err(diagnostic) => errors.push(FieldError::new("image", diagnostic.message)),
-        },
-        (None, None) => errors.push(FieldError::new("devfile", "one of 'devfile' and 'image' is needed")),
-        (Some(_), Some(_)) => {
-            errors.push(FieldError::new("image", "cannot be given together with 'devfile'"));
+        (None, None, None) => {
+            if default.is_none() {
+                let message = "one of 'devfile', 'devcontainer' and 'image' is needed";
+                errors.push(FieldError::new("devfile", message));
+            }
+            default.cloned()
+        }
+        (devfile, _, image) => {
+            let (field, other) = match (devfile, image) {
+                (Some(_), Some(_)) => ("image", "devfile"),
+                (None, _) => ("image", "devcontainer"),
+                (Some(_), None) => ("devcontainer", "devfile"),
+            };
+            errors.push(FieldError::new(field, format!("cannot be given together with '{other}'")));
+            None
         }
     }
-    None
+}
+
+fn read(text: String, translated: bool, options: &Options, errors: &mut Vec<FieldError>) -> Option<NewSpec> {
+    let (field, spec) = if translated {
+        ("devcontainer", berth_devfile::devcontainer::translate(&text, options))
+    } else {
+        ("devfile", berth_devfile::parse(&text, options))
+    };
+    match spec {
+        Ok(spec) => Some(NewSpec { spec, devfile: Some(text), translated }),
+        Err(found) => {
+            errors.extend(found.iter().map(|diagnostic| diagnostic.to_field_error(field)));
+            None
+        }
+    }
 }
 
 fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Vec<Variable> {
@@ -137,8 +203,16 @@ mod tests {
         serde_json::from_value(body).expect("a form")
     }
 
+    fn default() -> NewSpec {
+        NewSpec {
+            spec: WorkspaceSpec::from_image("default:1"),
+            devfile: Some("as it is".to_owned()),
+            translated: false,
+        }
+    }
+
     fn wrong_fields(body: serde_json::Value) -> Vec<String> {
-        let (_, errors) = form(body).check().expect_err("wrong");
+        let (_, errors) = form(body).check(&default()).expect_err("wrong");
         errors.into_iter().map(|error| error.field).collect()
     }
 
@@ -146,6 +220,7 @@ mod tests {
     fn everything_that_is_wrong_is_told_at_once() {
         let body = json!({
             "name": "a".repeat(40),
+            "devfile": "",
             "variables": [
                 {"name": "1A", "value": "x"},
                 {"name": "LD_PRELOAD", "value": "x"},
@@ -172,7 +247,7 @@ mod tests {
         let body = json!({"image": "debian:13", "variables": [
             {"name": "TOKEN", "value": "x"}, {"name": "TOKEN", "kind": "file", "value_base64": "AP8="},
         ]});
-        let checked = form(body).check().expect("right");
+        let checked = form(body).check(&default()).expect("right");
         assert_eq!(checked.variables.len(), 2);
         assert_eq!(checked.variables[1].value.expose(), [0, 255]);
     }
@@ -186,14 +261,40 @@ mod tests {
     }
 
     #[test]
-    fn a_devfile_and_an_image_exclude_each_other() {
+    fn a_devfile_a_devcontainer_and_an_image_exclude_each_other() {
         assert_eq!(wrong_fields(json!({"image": "a", "devfile": "schemaVersion: 2.2.2"})), ["image"]);
+        assert_eq!(wrong_fields(json!({"image": "a", "devcontainer": "{}"})), ["image"]);
+        assert_eq!(wrong_fields(json!({"devfile": "", "devcontainer": "{}"})), ["devcontainer"]);
+        assert_eq!(wrong_fields(json!({"devfile": "", "devcontainer": "{}", "image": "a"})), ["image"]);
+    }
+
+    #[test]
+    fn without_any_of_them_the_default_is_taken_and_a_rebuild_needs_one() {
+        let checked = form(json!({})).check(&default()).expect("right");
+        assert_eq!((checked.spec.spec, checked.spec.devfile), (default().spec, default().devfile));
+        let mut errors = vec![];
+        assert!(spec_of(Given::default(), None, &Options::default(), &mut errors).is_none());
+        assert_eq!(errors[0].field, "devfile");
+    }
+
+    #[test]
+    fn a_devcontainer_is_translated_and_its_errors_say_where() {
+        let checked =
+            form(json!({"devcontainer": "{\"image\": \"node:22\"}"})).check(&default()).expect("right");
+        assert_eq!(checked.spec.spec.containers[0].image, "node:22");
+        assert_eq!(checked.spec.devfile.as_deref(), Some("{\"image\": \"node:22\"}"));
+        assert_eq!(checked.spec.beyond(&Options::default()), []);
+        let body = json!({"devcontainer": "{\n  \"image\": \"node:22\",\n  \"privileged\": true\n}"});
+        let (_, errors) = form(body).check(&default()).expect_err("privileged");
+        assert_eq!(errors[0].field, "devcontainer.privileged");
+        assert!(errors[0].message.contains("line 3"), "{errors:?}");
     }
 
     #[test]
     fn a_broken_devfile_says_where() {
-        let (_, errors) =
-            form(json!({"devfile": "schemaVersion: 2.2.2\ncomponents: 1\n"})).check().expect_err("broken");
+        let (_, errors) = form(json!({"devfile": "schemaVersion: 2.2.2\ncomponents: 1\n"}))
+            .check(&default())
+            .expect_err("broken");
         assert!(errors.iter().any(|error| error.field.starts_with("devfile.components")), "{errors:?}");
         assert!(errors.iter().any(|error| error.message.contains("line 2")), "{errors:?}");
     }
@@ -204,6 +305,7 @@ mod tests {
             name: Some(WorkspaceName::new("calm-blue-bay").expect("a name")),
             agent: Some("default".to_owned()),
             devfile: Some(String::new()),
+            devcontainer: Some(String::new()),
             image: Some(String::new()),
             variables: vec![VariableInput {
                 name: "A".to_owned(),

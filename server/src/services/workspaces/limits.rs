@@ -6,7 +6,7 @@ use berth_planner::quota::{self, Change, Usage};
 use berth_schema::configuration::Quotas;
 use berth_schema::{AgentConfiguration, AgentId, FieldError};
 
-use super::form::{NewSpec, spec_of};
+use super::form::NewSpec;
 use crate::Error;
 
 /// An agent's configuration, held as its quotas need it, over the server's options.
@@ -40,12 +40,8 @@ pub(super) fn size(new: &NewSpec, configuration: &AgentConfiguration) -> Vec<Fie
         default_cpu_millis: bound(default_cpu),
         default_memory_bytes: bound(default_memory),
     };
-    let mut errors = Vec::new();
     // A lone image gets the defaults, which were held against the maximum when that was set.
-    if let Some(devfile) = &new.devfile {
-        spec_of(Some(devfile.clone()), None, &options, &mut errors);
-    }
-    errors
+    new.beyond(&options)
 }
 
 /// Refuses a change that a quota has no room for. The agent's row is held by [`configuration`], so that nobody else counts

@@ -13,7 +13,7 @@ mod why;
 pub use change::{change, rebuild, resize};
 pub use create::create;
 pub use extend::extend;
-pub use form::{CreateForm, NewSpec, spec_of};
+pub use form::{CreateForm, Given, NewSpec, spec_of};
 pub use look::{ListQuery, get, list};
 pub use timeline::{TimelineQuery, timeline};
 pub use why::why;

@@ -1,0 +1,110 @@
+//! `berth devfile lint`
+
+use std::path::Path;
+
+use berth_devfile::{Diagnostic, Options, devcontainer};
+use berth_schema::WorkspaceSpec;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::input::{Source, Stdin};
+use crate::output;
+
+const HELP: &str = "\
+Needs no server and no login. Prints FILE:LINE:COLUMN: and what is wrong there, everything together,
+in the order of the text. Bounds that an agent sets itself are known to the server alone.
+
+Examples:
+  berth devfile lint devfile.yaml
+  berth devfile lint .devcontainer/devcontainer.json
+  berth devfile lint - < devfile.yaml
+  berth devfile lint devfile.yaml -o json";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The devfile ('-': standard input)
+    #[arg(value_name = "FILE")]
+    file: Source,
+
+    /// Read it as a devcontainer.json, as is done with a file of that name
+    #[arg(long)]
+    devcontainer: bool,
+
+    /// The form of the output: text, json or yaml
+    #[arg(long, short, value_name = "FORM", default_value = "text", hide_possible_values = true)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Yaml,
+}
+
+/// What `-o json` prints.
+#[derive(Debug, Serialize)]
+struct Verdict<'a> {
+    file: String,
+    accepted: bool,
+    errors: &'a [Diagnostic],
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let devcontainer = args.devcontainer || is_devcontainer(&args.file);
+    let limit = if devcontainer { devcontainer::MAX_BYTES } else { berth_devfile::MAX_BYTES };
+    let text = args.file.read_text("FILE", limit, &mut Stdin::default())?;
+    let read = if devcontainer { devcontainer::translate } else { berth_devfile::parse };
+    let result = read(&text, &Options::default());
+    let errors = result.as_ref().err().map_or(&[][..], Vec::as_slice);
+    let file = args.file.to_string();
+    let verdict = Verdict { file: file.clone(), accepted: errors.is_empty(), errors };
+    output::write(&match args.output {
+        Format::Text => lines(&verdict),
+        Format::Json => output::json(&verdict)?,
+        Format::Yaml => output::yaml(&verdict)?,
+    })?;
+    match result {
+        Ok(spec) => {
+            global.talk().say(&format!("{file} is accepted: {}.", summary(&spec)));
+            Ok(())
+        }
+        Err(errors) if errors.len() == 1 => Err(Error::Other(format!("{file} has an error"))),
+        Err(errors) => Err(Error::Other(format!("{file} has {} errors", errors.len()))),
+    }
+}
+
+/// By its name: both may be JSON.
+fn is_devcontainer(file: &Source) -> bool {
+    let Source::File(path) = file else { return false };
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let in_folder = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == ".devcontainer");
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    is_json && (in_folder || name.ends_with("devcontainer.json"))
+}
+
+/// One error a line, as compilers print them and editors follow them.
+fn lines(verdict: &Verdict<'_>) -> String {
+    let mut lines = String::new();
+    for error in verdict.errors {
+        let path = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path) };
+        let line = format!("{}:{}:{}: {path}{}", verdict.file, error.line, error.column, error.message);
+        lines.push_str(&output::escape(&line));
+        lines.push('\n');
+    }
+    lines
+}
+
+fn summary(spec: &WorkspaceSpec) -> String {
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    };
+    let containers = count(spec.containers.len(), "container");
+    match spec.volumes.len() {
+        0 => containers,
+        volumes => format!("{containers}, {}", count(volumes, "volume")),
+    }
+}
