@@ -161,10 +161,11 @@ pub(crate) async fn nothing_else(
             left.push(format!("PersistentVolume {} of {namespace}", volume.name_any()));
         }
     }
-    // By name too: what lost its labels is still there.
+    // By name too: what lost its labels is still there. The proxy's namespace comes with the agent and stays.
     for namespace in Api::<Namespace>::all(view.client()).list(&ListParams::default()).await?.items {
         let name = namespace.name_any();
-        if name.starts_with("berth-") && !belongs(&name) {
+        let of_the_proxy = namespace.labels().contains_key(kubernetes::PROXY_OF);
+        if name.starts_with("berth-") && !belongs(&name) && !of_the_proxy {
             left.push(format!("Namespace {name}"));
         }
     }
