@@ -31,8 +31,8 @@ impl Recorder {
                     let (from_client, to_client) = client.into_split();
                     let (from_server, to_server) = server.into_split();
                     // Each direction ends in its own time.
-                    let there = pass(from_client, to_server, &kept);
-                    let back = pass(from_server, to_client, &kept);
+                    let there = pass(from_client, to_server, &kept, uncompressed);
+                    let back = pass(from_server, to_client, &kept, <[u8]>::to_vec);
                     tokio::join!(there, back);
                 });
             }
@@ -56,11 +56,26 @@ impl Drop for Recorder {
     }
 }
 
-async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, kept: &Mutex<Vec<u8>>) {
+/// A request as if its client read no compressed answers: in those nothing could be found.
+fn uncompressed(said: &[u8]) -> Vec<u8> {
+    const ACCEPTED: &[u8] = b"accept-encoding: gzip\r\n";
+    match said.windows(ACCEPTED.len()).position(|header| header == ACCEPTED) {
+        Some(at) => [&said[..at], &said[at + ACCEPTED.len()..]].concat(),
+        None => said.to_vec(),
+    }
+}
+
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    kept: &Mutex<Vec<u8>>,
+    change: fn(&[u8]) -> Vec<u8>,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..length]);
-        if to.write_all(&buffer[..length]).await.is_err() {
+        let passed = change(&buffer[..length]);
+        kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&passed);
+        if to.write_all(&passed).await.is_err() {
             break;
         }
     }

@@ -35,7 +35,6 @@ async fn every_wrong_field_is_named_and_nothing_is_stored() {
             (json!({"image": "a", "name": "Upper"}), &["name"]),
             (json!({"image": "a", "name": "berth-x"}), &["name"]),
             (json!({"image": "a b"}), &["image"]),
-            (json!({}), &["devfile"]),
             (json!({"devfile": "schemaVersion: 2.2.2", "image": "a"}), &["image"]),
             (variable("1A"), &["variables[0].name"]),
             (variable("LD_PRELOAD"), &["variables[0].name"]),

@@ -40,6 +40,17 @@ async fn a_workspace_is_created_whole() {
 }
 
 #[tokio::test]
+async fn what_a_workspace_is_made_of_need_not_be_said() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        let created: Workspace = admin.create(&json!({})).await.expect(201);
+        assert_eq!(created.image, "docker.io/library/buildpack-deps:trixie");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_name_is_drawn_when_none_is_given_and_taken_when_one_is() {
     App::run(async |app| {
         let admin = app.organization("acme").await;

@@ -13,7 +13,7 @@ pub fn decide(rules: Rules, row: &Row, info: Option<Info>, request: &Request) ->
         rules.proof != Proof::Arrival && row.reported.is_some_and(|stored| stored > request.position());
     let missing = request.update_type == UpdateType::Full && info.is_none() && !outdated;
     let next = advance(rules, row, info.filter(|_| !outdated), missing);
-    let action = action(rules, &next, info, info.filter(|_| !outdated), request.update_type);
+    let action = action(rules, &next, info, info.filter(|_| !outdated));
     let directive = action.map(|action| Directive {
         action,
         desired_state: next.desired_state,
@@ -90,13 +90,7 @@ fn actual_state(info: Info) -> ActualState {
 }
 
 /// `info` is what the message holds, `taken` what is believed of it.
-fn action(
-    rules: Rules,
-    next: &Row,
-    info: Option<Info>,
-    taken: Option<Info>,
-    update_type: UpdateType,
-) -> Option<Action> {
+fn action(rules: Rules, next: &Row, info: Option<Info>, taken: Option<Info>) -> Option<Action> {
     let gone = taken.is_some_and(|info| info.progress == Some(TerminationProgress::Terminated));
     if next.is_finished() {
         return info.map(|_| if gone { Action::None } else { Action::Terminate });
@@ -111,7 +105,6 @@ fn action(
         (true, DesiredState::Terminated) => Some(Action::Terminate),
         (true, _) if next.applied_generation == 0 => Some(Action::Create),
         (true, _) => Some(Action::Update),
-        (false, _) if info.is_some() || update_type == UpdateType::Full => Some(Action::None),
-        (false, _) => None,
+        (false, _) => info.map(|_| Action::None),
     }
 }
