@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Protocol;
 use crate::crypto::Keys;
 use crate::metrics::Metrics;
+use crate::services::workspaces::ProjectRules;
 use crate::streams::Streams;
 use crate::{Contacts, Hub, clock};
 
@@ -22,6 +23,7 @@ pub struct Context {
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
     pub protocol: Protocol,
+    pub projects: ProjectRules,
     pub hub: Hub,
     pub contacts: Contacts,
     pub streams: Streams,
@@ -41,6 +43,7 @@ impl Context {
             keys: Arc::new(keys),
             agent_defaults: Arc::new(agent_defaults),
             protocol: Protocol::default(),
+            projects: ProjectRules::default(),
             hub: Hub::default(),
             contacts: Contacts::new(clock::now()),
             streams: Streams::new(),

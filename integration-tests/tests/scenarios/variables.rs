@@ -41,6 +41,7 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
             agent: None,
             devfile: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            project: None,
             variables: vec![
                 variable(VariableKind::Environment, "NASTY", NASTY.as_bytes()),
                 variable(VariableKind::Environment, "EMPTY", b""),
@@ -92,6 +93,7 @@ async fn a_workspace_that_was_stopped_before_it_ever_ran_gets_its_variables_when
             agent: None,
             devfile: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            project: None,
             variables: vec![variable(VariableKind::Environment, "NASTY", NASTY.as_bytes())],
         })
         .await?;

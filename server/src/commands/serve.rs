@@ -70,7 +70,8 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
         show(&token, options)?;
     }
     let context = Context::new(database, keys, options.agents.configuration()?);
-    let context = context.speaking((&options.protocol).into());
+    let mut context = context.speaking((&options.protocol).into());
+    context.projects = (&options.projects).into();
     let events = berth_db::listen(url)?;
     let mut running = serve::start(&context, &options.http, events, lifecycle::queue(url)?)?;
     running.own(rewrap::keep(context, url.to_owned()));
