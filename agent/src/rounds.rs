@@ -28,6 +28,9 @@ use crate::shared::Shared;
 
 /// Changes that come together are told together.
 const COALESCE: Duration = Duration::from_millis(20);
+/// For each directive in hand it takes longer: every answer repeats them all, with their objects.
+const COALESCE_IN_HAND: Duration = Duration::from_millis(2);
+const LONGEST_COALESCE: Duration = Duration::from_millis(500);
 /// How many workspaces are acted on at once.
 const CONCURRENCY: usize = 16;
 /// How soon a server that denied the token is asked again.
@@ -237,11 +240,17 @@ impl Term {
     async fn work(&mut self, held: Option<BTreeSet<(WorkspaceId, Generation)>>) {
         let shared = Arc::clone(&self.desk.shared);
         loop {
-            let due = shared.agent().next_due();
+            let (due, pause) = {
+                let agent = shared.agent();
+                (agent.next_due(), coalesce(agent.received().len()))
+            };
             tokio::select! {
-                () = shared.changed.notified() => tokio::time::sleep(COALESCE).await,
+                () = shared.changed.notified() => tokio::time::sleep(pause).await,
                 Some(ended) = self.actions.join_next() => self.end(ended),
                 () = sleep_until(due.unwrap_or(far_away()).into()) => {}
+            }
+            while let Some(ended) = self.actions.try_join_next() {
+                self.end(ended);
             }
             self.act_on_what_is_due();
             let Some(held) = &held else { continue };
@@ -354,6 +363,12 @@ impl Term {
 
 fn generations(received: &[Received]) -> BTreeSet<(WorkspaceId, Generation)> {
     received.iter().map(|held| (held.workspace_id, held.generation)).collect()
+}
+
+/// How long changes are waited for, with so many directives in hand.
+fn coalesce(in_hand: usize) -> Duration {
+    let in_hand = u32::try_from(in_hand).unwrap_or(u32::MAX);
+    (COALESCE + COALESCE_IN_HAND.saturating_mul(in_hand)).min(LONGEST_COALESCE)
 }
 
 fn far_away() -> Instant {
