@@ -1,7 +1,8 @@
 //! The agent's real binary, outside the cluster: with a kubeconfig instead of a service account.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::daemon::{Daemon, Recipe, free_address};
 use crate::paths;
-use crate::process::{ProcessId, write_atomically};
+use crate::process::write_atomically;
 
 /// How an agent is started.
 #[derive(Clone, Debug)]
@@ -58,53 +59,28 @@ impl AgentProcess {
             environment,
             log: options.dir.join("agent.log"),
             ready_url: format!("http://{health}/readyz"),
+            grace: Duration::from_secs(20),
         })?;
         Ok(Self { daemon, health })
-    }
-
-    pub async fn ready(&self) -> anyhow::Result<()> {
-        self.daemon.ready(Duration::from_secs(60)).await
     }
 
     /// Where `/readyz` and `/metrics` answer.
     pub fn health_url(&self) -> String {
         format!("http://{}", self.health)
     }
+}
 
-    pub fn process(&self) -> ProcessId {
-        self.daemon.process()
+/// Ended and started again as any daemon.
+impl Deref for AgentProcess {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
     }
+}
 
-    pub fn log(&self) -> &Path {
-        self.daemon.log()
-    }
-
-    pub fn kill9(&mut self) -> anyhow::Result<()> {
-        self.daemon.kill9()
-    }
-
-    pub async fn stop(&mut self) -> anyhow::Result<()> {
-        self.daemon.stop(Duration::from_secs(20)).await
-    }
-
-    /// Whether it runs.
-    pub fn is_alive(&self) -> bool {
-        self.daemon.process().is_alive()
-    }
-
-    /// Starts it again, after it ended in whatever way, ready or not.
-    pub fn spawn_again(&mut self) -> anyhow::Result<()> {
-        self.daemon.start_again()
-    }
-
-    /// Starts it again, after it ended in whatever way, and waits until it is ready.
-    pub async fn start_again(&mut self) -> anyhow::Result<()> {
-        self.daemon.start_again()?;
-        self.ready().await
-    }
-
-    pub async fn restart(&mut self) -> anyhow::Result<()> {
-        self.stop().await?;
-        self.start_again().await
+impl DerefMut for AgentProcess {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.daemon
     }
 }

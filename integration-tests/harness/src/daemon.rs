@@ -20,10 +20,16 @@ pub(crate) struct Recipe {
     pub(crate) log: PathBuf,
     /// Whose 200 says that it is ready.
     pub(crate) ready_url: String,
+    /// How long it may take to end by itself.
+    pub(crate) grace: Duration,
 }
 
+/// How long it may take to become ready.
+const READY: Duration = Duration::from_secs(60);
+
+/// A process that can be ended in every way and started again as it was started first; killed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Daemon {
+pub struct Daemon {
     recipe: Recipe,
     child: Child,
     process: ProcessId,
@@ -46,10 +52,10 @@ impl Daemon {
         Ok(Self { recipe, child, process })
     }
 
-    /// Waits for its 200.
-    pub(crate) async fn ready(&self, limit: Duration) -> anyhow::Result<()> {
+    /// Waits until it says that it is ready.
+    pub async fn ready(&self) -> anyhow::Result<()> {
         let name = self.recipe.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + READY;
         while !answers(&self.recipe.ready_url).await {
             if !self.process.is_alive() {
                 bail!("{name} ended; its last words:\n{}", self.last_words());
@@ -57,7 +63,7 @@ impl Daemon {
             if Instant::now() > deadline {
                 bail!(
                     "{name} was not ready within {} s; its last words:\n{}",
-                    limit.as_secs(),
+                    READY.as_secs(),
                     self.last_words()
                 );
             }
@@ -66,29 +72,46 @@ impl Daemon {
         Ok(())
     }
 
-    pub(crate) fn process(&self) -> ProcessId {
+    pub fn process(&self) -> ProcessId {
         self.process
     }
 
-    pub(crate) fn log(&self) -> &Path {
+    /// Whether it runs.
+    pub fn is_alive(&self) -> bool {
+        self.process.is_alive()
+    }
+
+    pub fn log(&self) -> &Path {
         &self.recipe.log
     }
 
-    pub(crate) fn kill9(&mut self) -> anyhow::Result<()> {
+    pub fn kill9(&mut self) -> anyhow::Result<()> {
         self.process.signal(Signal::KILL);
         self.child.wait().context("it cannot be waited for")?;
         Ok(())
     }
 
     /// SIGTERM, and time to finish what it does.
-    pub(crate) async fn stop(&mut self, grace: Duration) -> anyhow::Result<()> {
-        self.process.stop(grace).await;
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.process.stop(self.recipe.grace).await;
         self.child.wait().context("it cannot be waited for")?;
         Ok(())
     }
 
-    /// Starts it again as it was started first. It must have ended.
-    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
+    /// Starts it again, after it ended in whatever way, and waits until it is ready.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.spawn_again()?;
+        self.ready().await
+    }
+
+    /// [`Daemon::stop`] and [`Daemon::start_again`].
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.start_again().await
+    }
+
+    /// Starts it again, ready or not. It must have ended.
+    pub fn spawn_again(&mut self) -> anyhow::Result<()> {
         let old = std::mem::replace(self, Self::spawn(self.recipe.clone())?);
         anyhow::ensure!(!old.process.is_alive(), "it still ran");
         Ok(())

@@ -21,7 +21,7 @@ mod server;
 pub use agent::{AgentOptions, AgentProcess};
 pub use cluster::shared::shared_cluster;
 pub use cluster::{Cluster, ClusterConfig};
-pub use daemon::{answers, get};
+pub use daemon::{Daemon, answers, get};
 pub use postgres::{Postgres, pg_dump};
 pub use server::{Server, ServerOptions};
 

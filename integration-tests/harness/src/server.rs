@@ -1,6 +1,7 @@
 //! The server's real binary.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use secrecy::SecretString;
 
 use crate::daemon::{Daemon, Recipe, free_address};
 use crate::paths;
-use crate::process::{ProcessId, write_atomically};
+use crate::process::write_atomically;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -78,8 +79,9 @@ impl Server {
             environment,
             log: options.dir.join("server.log"),
             ready_url: format!("http://{address}/readyz"),
+            grace: Duration::from_secs(60),
         })?;
-        daemon.ready(Duration::from_secs(60)).await?;
+        daemon.ready().await?;
         Ok(Self { daemon, address, metrics, first_token, kek })
     }
 
@@ -112,44 +114,20 @@ impl Server {
     pub fn kek(&self) -> &Path {
         &self.kek
     }
+}
 
-    pub fn process(&self) -> ProcessId {
-        self.daemon.process()
+/// Ended and started again as any daemon.
+impl Deref for Server {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
     }
+}
 
-    pub fn log(&self) -> &Path {
-        self.daemon.log()
-    }
-
-    pub fn kill9(&mut self) -> anyhow::Result<()> {
-        self.daemon.kill9()
-    }
-
-    /// SIGTERM; it drains.
-    pub async fn stop(&mut self) -> anyhow::Result<()> {
-        self.daemon.stop(Duration::from_secs(60)).await
-    }
-
-    /// Whether it runs.
-    pub fn is_alive(&self) -> bool {
-        self.daemon.process().is_alive()
-    }
-
-    /// Starts it again on the same addresses, ready or not.
-    pub fn spawn_again(&mut self) -> anyhow::Result<()> {
-        self.daemon.start_again()
-    }
-
-    /// Starts it again on the same addresses and waits until it is ready.
-    pub async fn start_again(&mut self) -> anyhow::Result<()> {
-        self.daemon.start_again()?;
-        self.daemon.ready(Duration::from_secs(60)).await
-    }
-
-    /// [`Server::stop`] and [`Server::start_again`].
-    pub async fn restart(&mut self) -> anyhow::Result<()> {
-        self.stop().await?;
-        self.start_again().await
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.daemon
     }
 }
 
