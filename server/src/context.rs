@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::crypto::KeyRing;
 use crate::metrics::Metrics;
-use crate::{Contacts, Hub, clock};
+use crate::{Contacts, Hub, Turns, clock};
 
 /// Shared by all workers; the clones are one.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Context {
     pub keys: Arc<KeyRing>,
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
+    /// Agents at the database.
+    pub turns: Turns,
     /// What agents are told about their behaviour.
     pub settings: Settings,
     pub hub: Hub,
@@ -35,6 +37,7 @@ impl Context {
         let metrics = Metrics::default();
         let observed = metrics.clone();
         Self {
+            turns: Turns::of(database.pool_size()),
             database: database.on_operation(move |sample| observed.operation(sample)),
             keys: Arc::new(keys),
             agent_defaults: Arc::new(agent_defaults),

@@ -19,9 +19,11 @@ pub mod metrics;
 pub mod routes;
 pub mod serve;
 pub mod services;
+mod turns;
 mod wake;
 
 pub use contacts::Contacts;
 pub use context::Context;
 pub use error::Error;
+pub use turns::Turns;
 pub use wake::{Hub, Subscription};

@@ -188,6 +188,7 @@ async fn administrator(context: &Context, token: &AccessToken) -> Result<Adminis
 }
 
 async fn agent(context: &Context, token: &AgentToken) -> Result<AgentIdentity, Error> {
+    let _turn = context.turns.take().await?;
     let row = context
         .database
         .read(token.organization(), "authenticate_agent", async |conn| {

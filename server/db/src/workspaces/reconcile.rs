@@ -81,6 +81,9 @@ impl Workspaces<'_> {
         reported: &[WorkspaceId],
         page: &AgentPage,
     ) -> Result<Vec<WorkspaceRow>, DbError> {
+        if reported.is_empty() {
+            return self.pending(agent, page).await;
+        }
         let (reported, pending) = try_join(self.of_agent(agent, reported), self.pending(agent, page)).await?;
         let rows = reported.into_iter().chain(pending).map(|row| (row.id, row));
         Ok(rows.collect::<BTreeMap<_, _>>().into_values().collect())

@@ -41,11 +41,13 @@ impl<'a> Round<'a> {
 
     /// A plan that is stored already, and the variables that go with it.
     pub(super) async fn run(&self) -> Result<(Plan, Wanted), Error> {
+        let turn = self.context.turns.take().await?;
         let (plan, variables) = self
             .context
             .database
             .transaction(self.agent.organization, "reconcile", async |conn| self.transact(conn).await)
             .await?;
+        drop(turn);
         for explanation in &plan.report {
             self.context.metrics.directive(explanation.cause);
             debug!(workspace = %explanation.workspace_id, cause = explanation.cause.as_str(), "directive");
@@ -61,10 +63,14 @@ impl<'a> Round<'a> {
     }
 
     async fn transact(&self, conn: &OrganizationConn<'_>) -> Result<(Plan, Wanted), Error> {
-        // 1. Whether this agent is still heard, and where its message stands in the order of its messages.
-        let news = self.take_note(conn).await?;
-        // 2. What there is.
-        let snapshot = self.load(conn).await?;
+        // 1. Whether this agent is still heard, and where its message stands in the order of its messages. 2. What there is.
+        let (news, snapshot) = if self.reports() {
+            // Its reports are stored one after the other: the second looks when the first is done.
+            (self.take_note(conn).await?, self.load(conn).await?)
+        } else {
+            // Nothing is stored of a question, so that both share their round trips.
+            futures::try_join!(self.take_note(conn), self.load(conn))?
+        };
         // 3. What follows (pure).
         let now = clock::now();
         let mut plan = berth_planner::reconcile(&snapshot, self.request, now);
