@@ -1,6 +1,7 @@
 //! Applying one workspace's objects, in order, and pruning what no longer belongs to it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use berth_agent_core::{Action, Apply, Kind, Left, Manifest, Outcome, Prepared};
 use berth_schema::Generation;
@@ -16,7 +17,9 @@ use crate::cluster::Cluster;
 use crate::failure::{self, Failure, during};
 
 /// How often the Deployment's write is tried when somebody changes it at the same moment.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 8;
+/// Between the tries, longer each time: a Deployment that was made just now has its status written several times in a row.
+const PAUSE: Duration = Duration::from_millis(10);
 /// The version of no object: the store starts at 1 and gives every write the next. A server-side apply that carries it
 /// makes an object where none is, and is refused as a conflict where one is.
 const NO_VERSION: &str = "1";
@@ -166,7 +169,7 @@ impl Applying<'_> {
         manifest: &Manifest,
         mut live: Option<Live>,
     ) -> Result<Option<Generation>, Failure> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             if let Some(newer) = self.newer(live.as_ref()) {
                 return Ok(Some(newer));
             }
@@ -182,7 +185,10 @@ impl Applying<'_> {
             }
             match self.patch(Kind::Deployment, &manifest.name, &object).await {
                 Ok(_) => return Ok(None),
-                Err(error) if failure::code(&error) == Some(409) => live = self.live().await?,
+                Err(error) if failure::code(&error) == Some(409) => {
+                    tokio::time::sleep(PAUSE * attempt).await;
+                    live = self.live().await?;
+                }
                 Err(error) => return Err(during(format!("applying Deployment/{}", manifest.name))(error)),
             }
         }
