@@ -195,7 +195,7 @@ mod tests {
         let object = json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(),
             "spec": { "replicas": 1, "selector": {}, "template": { "spec": { "containers": [] } } },
-            "status": { "observedGeneration": 2, "replicas": 1, "availableReplicas": 1, "conditions": [
+            "status": { "observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "conditions": [
                 { "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "m" } ] },
         });
         let seen = Observed::deployment(&read::<Seen<Deployment>>(&object).0).expect("usable");

@@ -66,6 +66,7 @@ fn info() -> WorkspaceAgentInfo {
             status: Some(DeploymentStatus {
                 observed_generation: Some(2),
                 replicas: Some(1),
+                updated_replicas: Some(1),
                 available_replicas: Some(0),
                 unavailable_replicas: Some(1),
                 conditions: vec![DeploymentCondition {

@@ -152,6 +152,7 @@ fn status(live: &LiveStatus) -> DeploymentStatus {
     DeploymentStatus {
         observed_generation: live.observed_generation,
         replicas: live.replicas,
+        updated_replicas: live.updated_replicas,
         available_replicas: live.available_replicas,
         unavailable_replicas: live.unavailable_replicas,
         conditions: conditions

@@ -82,6 +82,7 @@ fn agent_info(info: Info) -> WorkspaceAgentInfo {
         status: Some(DeploymentStatus {
             observed_generation: Some(1),
             replicas: Some(object.pod.into()),
+            updated_replicas: Some(object.pod.into()),
             available_replicas: Some(object.pod.into()),
             unavailable_replicas: Some((object.scaled_up && !object.pod).into()),
             conditions: vec![

@@ -1,8 +1,6 @@
 //! An agent's configuration, from the REST API to the cluster's objects.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use berth_integration_tests::{Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE};
 use berth_schema::api::Workspace;
 use berth_schema::configuration::ConfigurationView;
@@ -29,31 +27,6 @@ fn limits(pod: &Pod) -> Option<Value> {
     serde_json::to_value(container.resources.as_ref()?.limits.as_ref()?).ok()
 }
 
-/// The workspace's pod, once it is ready and as wanted. For a moment a Deployment whose template has changed still counts the
-/// old pod as its own, and so does Berth.
-async fn pod_as(
-    berth: &Installation,
-    workspace: &Workspace,
-    wanted: impl Fn(&Pod) -> bool,
-) -> anyhow::Result<Pod> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Ok(pod) = berth.view.pod(workspace).await
-            && is_ready(&pod)
-            && wanted(&pod)
-        {
-            return Ok(pod);
-        }
-        ensure!(Instant::now() < deadline, "the pod of {} did not become as wanted", workspace.name);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
 #[tokio::test]
 async fn a_change_reaches_a_running_workspace() -> anyhow::Result<()> {
     let Some(berth) = Installation::start().await? else {
@@ -70,8 +43,7 @@ async fn a_change_reaches_a_running_workspace() -> anyhow::Result<()> {
     let changed = berth.admin.workspace("configured").await?;
     assert!(changed.generation > running.generation);
     let running = berth.admin.running(&changed).await?;
-    let is_red = |pod: &Pod| pod.metadata.labels.as_ref().is_some_and(|labels| labels.get("team").is_some());
-    let pod = pod_as(&berth, &running, is_red).await?;
+    let pod = berth.view.pod(&running).await?;
     assert_eq!(pod.metadata.labels.as_ref().and_then(|labels| labels.get("team")), Some(&"red".to_owned()));
     assert_eq!(limits(&pod).context("limits")?["memory"], "256Mi");
     assert_eq!(berth.view.exec(&running, "id -u; id -g").await?, b"6001\n0\n");
@@ -88,7 +60,7 @@ async fn a_resize_restarts_the_pod_and_a_refused_growth_is_told_and_taken_back()
     let resized = resize(&berth, "sized", &json!({"cpu": "300m", "memory": "200Mi"})).await?;
     let running = berth.admin.running(&resized).await?;
     let resized = json!({"cpu": "300m", "memory": "200Mi"});
-    pod_as(&berth, &running, |pod| limits(pod).as_ref() == Some(&resized)).await?;
+    assert_eq!(limits(&berth.view.pod(&running).await?), Some(resized));
     // The cluster's storage class allows no growth.
     let grown = resize(&berth, "sized", &json!({"disk": "2Gi"})).await?;
     let (failed, _) = berth.admin.reach(&grown, ActualState::Error, PATIENCE).await?;

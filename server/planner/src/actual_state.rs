@@ -90,6 +90,7 @@ fn deployment_state(info: &WorkspaceAgentInfo) -> ActualState {
 /// The newest ReplicaSet is complete: only the numbers decide.
 fn settled(info: &WorkspaceAgentInfo, observed: &Observed<'_>) -> ActualState {
     let available = observed.status.available_replicas.unwrap_or(0);
+    let updated = observed.status.updated_replicas.unwrap_or(0);
     let unavailable = observed.status.unavailable_replicas.unwrap_or(0);
     let Some(availability) = condition_reason(observed.status, "Available") else {
         return ActualState::Unknown;
@@ -99,7 +100,11 @@ fn settled(info: &WorkspaceAgentInfo, observed: &Observed<'_>) -> ActualState {
         (0, 0) if info.live_pods > 0 => ActualState::Stopping,
         (0, 0) if availability == "MinimumReplicasAvailable" => ActualState::Stopped,
         (0, 1) => ActualState::Stopping,
-        (1, 1) if unavailable == 0 && availability == "MinimumReplicasAvailable" => ActualState::Running,
+        // The template has changed, and the pod of the old one is still counted: the conditions lag behind.
+        (1, 1) if updated < 1 => starting(info),
+        (1, 1) if updated == 1 && unavailable == 0 && availability == "MinimumReplicasAvailable" => {
+            ActualState::Running
+        }
         (1, 0) => starting(info),
         _ => ActualState::Unknown,
     }

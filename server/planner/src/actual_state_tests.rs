@@ -50,6 +50,7 @@ fn deployment(
             status: Some(DeploymentStatus {
                 observed_generation: Some(3),
                 replicas: Some(replicas),
+                updated_replicas: Some(replicas),
                 available_replicas: Some(available),
                 unavailable_replicas: Some((replicas - available).max(0)),
                 conditions,
@@ -218,6 +219,15 @@ fn one_wanted_and_one_available_is_running() {
 }
 
 #[test]
+fn an_old_pod_that_is_still_available_after_a_change_of_the_template_is_not_running() {
+    let mut info = deployment(1, 1, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
+    for updated in [None, Some(0)] {
+        status(&mut info).updated_replicas = updated;
+        assert_eq!(state(&info), ActualState::Starting, "{updated:?} of the new template");
+    }
+}
+
+#[test]
 fn none_wanted_and_one_available_is_stopping() {
     let info = deployment(0, 1, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
     assert_eq!(state(&info), ActualState::Stopping);
@@ -277,7 +287,7 @@ proptest! {
     #[test]
     fn running_and_stopped_are_only_claimed_of_a_status_that_is_up_to_date(
         replicas in -1_i32..4, available in -1_i32..4, unavailable in -1_i32..4,
-        observed in proptest::option::of(0_i64..5), live_pods in 0_u32..3,
+        updated in -1_i32..4, observed in proptest::option::of(0_i64..5), live_pods in 0_u32..3,
         progressing in prop_oneof!["NewReplicaSetAvailable", "ReplicaSetUpdated", ".{0,5}"],
         availability in proptest::option::of(prop_oneof!["MinimumReplicasAvailable", ".{0,5}"]),
     ) {
@@ -285,9 +295,10 @@ proptest! {
         info.live_pods = live_pods;
         let current = status(&mut info);
         current.unavailable_replicas = Some(unavailable);
+        current.updated_replicas = Some(updated);
         current.observed_generation = observed;
         match state(&info) {
-            ActualState::Running => prop_assert!(observed >= Some(3) && replicas == 1 && available == 1 && unavailable == 0),
+            ActualState::Running => prop_assert!(observed >= Some(3) && replicas == 1 && available == 1 && updated == 1 && unavailable == 0),
             ActualState::Stopped => prop_assert!(observed >= Some(3) && replicas == 0 && available == 0 && live_pods == 0),
             ActualState::Terminated | ActualState::Terminating | ActualState::Error | ActualState::CreationRequested
             | ActualState::RestartRequested => prop_assert!(false, "not from a deployment alone"),

@@ -62,6 +62,7 @@ fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInf
             status: Some(DeploymentStatus {
                 observed_generation: Some(1),
                 replicas: Some(replicas),
+                updated_replicas: Some(replicas),
                 available_replicas: Some(replicas),
                 unavailable_replicas: Some(0),
                 conditions: vec![

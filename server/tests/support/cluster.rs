@@ -34,6 +34,7 @@ pub(crate) fn settled(directive: &WorkspaceDirective, resource_version: &str) ->
     let status = DeploymentStatus {
         observed_generation: Some(1),
         replicas: Some(replicas),
+        updated_replicas: Some(replicas),
         available_replicas: Some(replicas),
         unavailable_replicas: Some(0),
         conditions: vec![

@@ -135,10 +135,12 @@ fn status(state: &State, key: &Key, live: &LiveDeployment) -> (DeploymentStatus,
     let (total, available) = (count(active().count()), count(ready));
     let complete = count(current) == wanted && total == wanted && available == wanted;
     let settled = if complete { Some(live.template) } else { live.settled };
-    let progressing = match (settled == Some(live.template), total) {
-        (true, _) => "NewReplicaSetAvailable",
-        (false, 0) => "NewReplicaSetCreated",
-        (false, _) => "ReplicaSetUpdated",
+    // As long as only the old template's pod is there, the real controller leaves the condition as it was.
+    let progressing = match (settled, total) {
+        (Some(template), _) if template == live.template => "NewReplicaSetAvailable",
+        (Some(_), 1..) if current == 0 => "NewReplicaSetAvailable",
+        (_, 0) => "NewReplicaSetCreated",
+        _ => "ReplicaSetUpdated",
     };
     let (is_available, availability) = if available >= wanted {
         ("True", "MinimumReplicasAvailable")
@@ -149,6 +151,7 @@ fn status(state: &State, key: &Key, live: &LiveDeployment) -> (DeploymentStatus,
     let status = DeploymentStatus {
         observed_generation: live.object.metadata.generation,
         replicas: positive(total),
+        updated_replicas: positive(count(current)),
         available_replicas: positive(available),
         unavailable_replicas: positive(total.max(wanted) - available),
         conditions: Some(vec![

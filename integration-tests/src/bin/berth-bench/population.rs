@@ -92,6 +92,7 @@ fn running(workspace_id: WorkspaceId, name: WorkspaceName, namespace: NamespaceN
     let status = DeploymentStatus {
         observed_generation: Some(1),
         replicas: Some(1),
+        updated_replicas: Some(1),
         available_replicas: Some(1),
         unavailable_replicas: None,
         conditions: vec![

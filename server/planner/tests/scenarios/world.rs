@@ -315,6 +315,7 @@ fn deployment(replicas: i32, words: &Words<'_>) -> Result<DeploymentInfo, String
         status: Some(DeploymentStatus {
             observed_generation: Some(if words.has("stale") { 1 } else { 2 }),
             replicas: Some(replicas),
+            updated_replicas: Some(words.value("updated")?.unwrap_or(replicas)),
             available_replicas: Some(available),
             unavailable_replicas: Some((replicas - available).max(0)),
             conditions: vec![
