@@ -28,6 +28,8 @@ use crate::shared::Shared;
 
 /// Changes that come together are told together.
 const COALESCE: Duration = Duration::from_millis(20);
+/// One change of the cluster shows in several watches.
+const TOGETHER: Duration = Duration::from_millis(2);
 /// How many workspaces are acted on at once.
 const CONCURRENCY: usize = 16;
 /// How soon a server that denied the token is asked again.
@@ -87,6 +89,8 @@ pub struct Term {
     keys: KeyRing,
     keys_due: Instant,
     registered: Option<PublicKey>,
+    /// When changes of the cluster were last told.
+    told: Instant,
     backoff: Backoff,
     actions: JoinSet<Action<Applied>>,
     slots: Arc<Semaphore>,
@@ -119,6 +123,7 @@ impl Term {
             keys: KeyRing::default(),
             keys_due: Instant::now(),
             registered: None,
+            told: Instant::now(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
             actions: JoinSet::new(),
             slots: Arc::new(Semaphore::new(CONCURRENCY)),
@@ -184,6 +189,7 @@ impl Term {
             request.wait_seconds = self.hold_seconds();
             Some(generations(&request.received))
         } else {
+            self.told = Instant::now();
             None
         };
         let Some(response) = self.ask(&request, held).await.transpose()? else {
@@ -233,13 +239,18 @@ impl Term {
         }
     }
 
+    /// How long further changes are waited for: the first after a while is told at once, and what follows comes together.
+    fn pause(&self) -> Duration {
+        COALESCE.saturating_sub(self.told.elapsed()).max(TOGETHER)
+    }
+
     /// Ends actions and begins those that become due. Returns when a held request has become outdated; without one, never.
     async fn work(&mut self, held: Option<BTreeSet<(WorkspaceId, Generation)>>) {
         let shared = Arc::clone(&self.desk.shared);
         loop {
             let due = shared.agent().next_due();
             tokio::select! {
-                () = shared.changed.notified() => tokio::time::sleep(COALESCE).await,
+                () = shared.changed.notified() => tokio::time::sleep(self.pause()).await,
                 Some(ended) = self.actions.join_next() => self.end(ended),
                 () = sleep_until(due.unwrap_or(far_away()).into()) => {}
             }

@@ -13,12 +13,14 @@ use crate::crypto::Keys;
 use crate::metrics::Metrics;
 use crate::services::workspaces::NewSpec;
 use crate::streams::Streams;
-use crate::{Contacts, Hub, clock};
+use crate::{Contacts, Hub, Turns, clock};
 
 /// Shared by all workers; the clones are one.
 #[derive(Clone)]
 pub struct Context {
     pub database: Database,
+    /// Agents at the database.
+    pub turns: Turns,
     pub keys: Arc<Keys>,
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
@@ -40,6 +42,7 @@ impl Context {
         let metrics = Metrics::default();
         let observed = metrics.clone();
         Self {
+            turns: Turns::of(database.pool_size()),
             database: database.on_operation(move |sample| observed.operation(sample)),
             keys: Arc::new(keys),
             agent_defaults: Arc::new(agent_defaults),

@@ -21,9 +21,11 @@ pub mod routes;
 pub mod serve;
 pub mod services;
 pub mod streams;
+mod turns;
 mod wake;
 
 pub use contacts::Contacts;
 pub use context::Context;
 pub use error::Error;
+pub use turns::Turns;
 pub use wake::{Hub, Subscription};

@@ -157,6 +157,18 @@ impl Agents<'_> {
         Ok(counts.into_iter().map(|(id, count)| (id.into(), count)).collect())
     }
 
+    /// What is on record of an agent whose newest leader this is. `None`: another one is, or it was revoked.
+    pub async fn heard_from(&self, id: AgentId, leader: Leader) -> Result<Option<Standing>, DbError> {
+        let query = agents::table
+            .find((self.0.key(), *id.as_uuid()))
+            .filter(agents::epoch.eq(leader.epoch))
+            .filter(agents::term.is_not_distinct_from(leader.term.map(Uuid::from)))
+            .filter(agents::revoked_at.is_null())
+            .select(Heard::as_select());
+        let heard: Option<Heard> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(heard.map(Heard::standing))
+    }
+
     /// Takes note of a leader. Writes only when its epoch is newer than the one that is stored.
     pub async fn raise_epoch(&self, id: AgentId, leader: Leader) -> Result<Epoch, DbError> {
         Ok(match self.advance(id, leader, 0).await? {

@@ -104,10 +104,12 @@ pub(crate) async fn as_role(
 ) -> Result<AsyncPgConnection, DbError> {
     let mut connection = as_owner(config).await?;
     let milliseconds = statement_timeout.as_millis();
+    // Every statement goes by a key or an index, whatever its parameters are. Left to itself Postgres plans each one with a LIMIT
+    // that is a parameter anew, which takes longer than running it.
     connection
         .batch_execute(&format!(
             "SET ROLE {role}; SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; \
-             SET idle_in_transaction_session_timeout = {milliseconds}"
+             SET idle_in_transaction_session_timeout = {milliseconds}; SET plan_cache_mode = force_generic_plan"
         ))
         .await?;
     Ok(connection)

@@ -144,6 +144,11 @@ impl Database {
         Transaction::on(connection).ping().await
     }
 
+    /// The most connections that are opened.
+    pub fn pool_size(&self) -> usize {
+        self.pool.status().max_size
+    }
+
     /// Connections in use and in all, for metrics.
     pub fn pool_status(&self) -> PoolStatus {
         let status = self.pool.status();

@@ -46,18 +46,22 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
         let next = advance(workspace, &observation);
         plan.updates.extend(update(workspace, &next));
         missing += usize::from(observation.missing.is_some());
-        // 4. What the agent has to do about it.
+        // 4. What the agent has to do about it. What it has in hand it gives up by itself when nothing comes of it, and is told
+        // again then.
+        if !observation.reported && received.contains(&(next.id, next.generation)) {
+            continue;
+        }
         let directive = direct(snapshot, &next, &observation);
         let later = observation.missing.is_some() && missing > MAX_REMADE;
         let Some((cause, directive)) = directive.filter(|_| !later) else { continue };
         // 5. What is answered and explained.
-        plan.has_news |= observation.reported || !received.contains(&(next.id, next.generation));
         plan.report.push(Explanation { workspace_id: next.id, cause });
         plan.directives.push(directive);
     }
     // 6. What nobody asked for.
     (plan.orphans, plan.orphan_changes) = orphans::judge(snapshot, request, now);
-    plan.has_news |= !plan.orphans.is_empty() || request.update_type == UpdateType::Full;
+    plan.has_news |=
+        !plan.directives.is_empty() || !plan.orphans.is_empty() || request.update_type == UpdateType::Full;
     // An agent of the version before would not understand, and ask again at once.
     plan.has_news |= plan.full_reconcile_requested && snapshot.full_wanted && request.term.is_some();
     plan

@@ -153,13 +153,19 @@ fn lost_response_is_resent_next_round() {
 }
 
 #[test]
-fn a_held_directive_is_no_news_but_comes_again() {
+fn a_held_directive_is_not_repeated_until_the_agent_gives_it_up_or_reports() {
     let workspace = workspace(DesiredState::Running);
     let mut request = request(UpdateType::Partial, vec![]);
     request.received = vec![Received { workspace_id: workspace.id, generation: Generation(1) }];
     let held = plan(vec![workspace.clone()], &request);
     assert!(!held.has_news);
-    assert_eq!(held.directives[0].directive.action, Action::Create);
+    assert!(held.directives.is_empty());
+    let given_up = partial(&workspace, vec![]);
+    assert!(given_up.has_news);
+    assert_eq!(given_up.directives[0].directive.action, Action::Create);
+    let mut reports = request.clone();
+    reports.workspace_agent_infos = vec![info(&workspace, 0, 0)];
+    assert_eq!(plan(vec![workspace.clone()], &reports).directives.len(), 1, "a report is acknowledged");
     let newer = Workspace { generation: Generation(2), ..workspace };
     assert!(plan(vec![newer], &request).has_news);
 }

@@ -216,6 +216,7 @@ async fn authenticate(context: &Context, claim: &Claim) -> Result<Administrator,
 }
 
 async fn agent(context: &Context, token: &AgentToken) -> Result<AgentIdentity, Error> {
+    let _turn = context.turns.take().await?;
     let row = context
         .database
         .read(token.organization(), "authenticate_agent", async |conn| {

@@ -115,8 +115,9 @@ impl Plan {
         format!("10.89.{}.0/24", self.slot)
     }
 
+    /// Without a node nobody routes to it, and there is room for as many workspaces as a measurement makes.
     pub fn services(&self) -> String {
-        format!("10.90.{}.0/24", self.slot)
+        if self.node { format!("10.90.{}.0/24", self.slot) } else { "10.90.0.0/16".to_owned() }
     }
 
     /// The address of the Service `kubernetes`: Kubernetes takes the range's first.

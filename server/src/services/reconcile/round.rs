@@ -9,6 +9,7 @@ use berth_db::{
 use berth_planner::{AgentConfig, IntentChange, OrphanRecord, Plan, Snapshot, Workspace, WorkspaceUpdate};
 use berth_schema::reconcile::{MAX_WORKSPACES, Orphan, ReconcileRequest, UpdateType};
 use berth_schema::{AgentConfiguration, WorkspaceId};
+use futures::future::try_join;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
@@ -47,11 +48,18 @@ impl<'a> Round<'a> {
 
     /// A plan that is stored already, and the variables that go with it.
     pub(super) async fn run(&self) -> Result<(Plan, Wanted), Error> {
+        let turn = self.context.turns.take().await?;
+        if !self.reports()
+            && let Some(plan) = self.glance().await?
+        {
+            return Ok((plan, Wanted::default()));
+        }
         let (plan, variables) = self
             .context
             .database
             .transaction(self.agent.organization, "reconcile", async |conn| self.transact(conn).await)
             .await?;
+        drop(turn);
         for explanation in &plan.report {
             self.context.metrics.directive(explanation.cause);
             debug!(workspace = %explanation.workspace_id, cause = explanation.cause.as_str(), "directive");
@@ -63,6 +71,41 @@ impl<'a> Round<'a> {
             warn!(count = plan.orphan_changes.seen.len(), "the agent has workspaces that are not known here");
         }
         Ok((plan, variables))
+    }
+
+    /// What nearly every question comes to: its leader is the one that was heard last, and nothing is to do. One round trip
+    /// and no write; `None` when there is more to it.
+    async fn glance(&self) -> Result<Option<Plan>, Error> {
+        let (agent, leader, page) = (self.agent.agent, self.leader(), AgentPage::first(1));
+        let (heard, pending) = self
+            .context
+            .database
+            .read(self.agent.organization, "glance", async |conn| {
+                let (agents, workspaces) = (conn.agents(), conn.workspaces());
+                try_join(agents.heard_from(agent, leader), workspaces.pending(agent, &page))
+                    .await
+                    .map_err(Error::from)
+            })
+            .await?;
+        let Some(standing) = heard.filter(|_| pending.is_empty()) else { return Ok(None) };
+        let snapshot = self.snapshot(&standing, AgentConfig::default(), vec![]);
+        if berth_planner::concerns_orphans(&snapshot, self.request) {
+            return Ok(None);
+        }
+        Ok(Some(berth_planner::reconcile(&snapshot, self.request, clock::now())))
+    }
+
+    fn snapshot(&self, standing: &Standing, config: AgentConfig, workspaces: Vec<Workspace>) -> Snapshot {
+        Snapshot {
+            loss: standing.loss,
+            full_wanted: standing.full_wanted,
+            orphan_rule: self.context.protocol.orphans,
+            ..Snapshot::new(self.agent.organization, self.agent.agent, config, workspaces)
+        }
+    }
+
+    const fn leader(&self) -> Leader {
+        Leader { epoch: self.request.epoch, term: self.request.term }
     }
 
     async fn transact(&self, conn: &OrganizationConn<'_>) -> Result<(Plan, Wanted), Error> {
@@ -134,7 +177,7 @@ impl<'a> Round<'a> {
     /// Whether the message is newer than every one before. Only one that reports something is worth a write.
     async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<(bool, Standing), Error> {
         let (agent, epoch) = (self.agent.agent, self.request.epoch);
-        let leader = Leader { epoch, term: self.request.term };
+        let leader = self.leader();
         let stale = |current| Error::StaleEpoch { given: epoch, current };
         if self.again && conn.agents().find(agent).await?.is_none_or(|row| row.revoked_at.is_some()) {
             return Err(Error::Unauthenticated("the agent was revoked"));
@@ -183,13 +226,8 @@ impl<'a> Round<'a> {
             _ => conn.agents().configuration(agent, Hold::Nothing).await?.document(),
         };
         let config = AgentConfig::new(&written, &self.context.agent_defaults);
-        let mut snapshot = Snapshot {
-            census,
-            loss: standing.loss,
-            full_wanted: standing.full_wanted,
-            orphan_rule: self.context.protocol.orphans,
-            ..Snapshot::new(self.agent.organization, agent, config, rows.into_iter().map(planned).collect())
-        };
+        let planned = rows.into_iter().map(planned).collect();
+        let mut snapshot = Snapshot { census, ..self.snapshot(standing, config, planned) };
         if berth_planner::concerns_orphans(&snapshot, self.request) {
             let records = conn.orphans().of_agent(agent).await?;
             snapshot.orphans = records.iter().map(record).collect();
