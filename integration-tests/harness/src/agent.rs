@@ -50,6 +50,8 @@ impl AgentProcess {
             ("BERTH_AGENT_TOKEN_FILE".to_owned(), token.display().to_string()),
             ("KUBECONFIG".to_owned(), options.kubeconfig.display().to_string()),
             ("BERTH_HEALTH_LISTEN".to_owned(), health.to_string()),
+            // As in its image.
+            ("MIMALLOC_PURGE_DELAY".to_owned(), "0".to_owned()),
         ];
         environment.extend(options.environment);
         let daemon = Daemon::spawn(Recipe {
