@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use berth_agent_core::{Action, Apply, Kind, Left, Manifest, Outcome, Prepared};
+use berth_agent_core::{
+    Action, Apply, Kind, Left, Manifest, NO_VERSION, Outcome, Prepared, SecretManifest, SecretVersions,
+    SeenDeployment,
+};
 use berth_schema::Generation;
 use berth_schema::kubernetes::{FIELD_MANAGER, GENERATION};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,9 +23,6 @@ use crate::failure::{self, Failure, during};
 const ATTEMPTS: u32 = 8;
 /// Between the tries, longer each time: a Deployment that was made just now has its status written several times in a row.
 const PAUSE: Duration = Duration::from_millis(10);
-/// The version of no object: the store starts at 1 and gives every write the next. A server-side apply that carries it
-/// makes an object where none is, and is refused as a conflict where one is.
-const NO_VERSION: &str = "1";
 
 /// The Deployment as it is in the cluster.
 struct Live {
@@ -53,8 +53,8 @@ pub async fn run(
 impl Applying<'_> {
     async fn run(&mut self, apply: &Apply) -> Result<Outcome, Failure> {
         // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it (client).
-        if let (Some(version), [deployment]) = (&apply.seen, apply.then.as_slice())
-            && self.write_over(deployment, version).await?
+        if let (Some(seen), [deployment]) = (&apply.seen, apply.then.as_slice())
+            && self.write_over(deployment, seen).await?
         {
             return Ok(Outcome::Applied);
         }
@@ -68,11 +68,7 @@ impl Applying<'_> {
         for manifest in &apply.first {
             created |= self.apply(manifest, live.as_ref()).await?;
         }
-        for secret in apply.secrets.iter().flatten() {
-            let patched = self.patch(Kind::Secret, &secret.name, secret).await;
-            let what = format!("applying Secret/{}", secret.name);
-            patched.map_err(|source| Failure::Secret { what, source })?;
-        }
+        let secrets = self.secrets(apply).await?;
         let (deployment, rest) =
             apply.then.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
         for manifest in rest {
@@ -80,7 +76,7 @@ impl Applying<'_> {
         }
         // 5. The Deployment: the proof that all of it is applied (client).
         if let Some(deployment) = deployment
-            && let Some(newer) = self.deployment(deployment, live).await?
+            && let Some(newer) = self.deployment(deployment, live, secrets.as_ref()).await?
         {
             return Ok(Outcome::OlderThanLive { live: newer });
         }
@@ -151,10 +147,43 @@ impl Applying<'_> {
         Ok(created)
     }
 
-    /// Applies the Deployment on condition that it is at a version. Tells whether it was.
-    async fn write_over(&self, manifest: &Manifest, version: &str) -> Result<bool, Failure> {
+    /// Applies the Secrets of variables, if any came. Tells how they were left.
+    async fn secrets(&self, apply: &Apply) -> Result<Option<SecretVersions>, Failure> {
+        let mut written = vec![];
+        for secret in apply.secrets.iter().flatten() {
+            let patched = self.secret(secret).await;
+            let what = format!("applying Secret/{}", secret.name);
+            written.push(patched.map_err(|source| Failure::Secret { what, source })?);
+        }
+        Ok(SecretVersions::written(&written))
+    }
+
+    /// Writes a Secret so that it holds what came and nothing else, whatever somebody has made of it. Its values are never
+    /// read for that.
+    async fn secret(&self, secret: &SecretManifest) -> kube::Result<ObjectMeta> {
+        match self.patch(Kind::Secret, &secret.name, &secret.new_one()).await {
+            Err(error) if failure::code(&error) == Some(409) => {}
+            made => return made,
+        }
+        let api = self.cluster.api(Kind::Secret, self.namespace());
+        let parameters =
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        match api.patch_metadata(&secret.name, &parameters, &Patch::Strategic(secret.over())).await {
+            // It was made immutable, or is of another type.
+            Err(error) if failure::code(&error) == Some(422) => {}
+            patched => return patched.map(|answer| answer.metadata),
+        }
+        api.delete(&secret.name, &DeleteParams::default()).await?;
+        self.patch(Kind::Secret, &secret.name, &secret.new_one()).await
+    }
+
+    /// Applies the Deployment on condition that it is as it was seen. Tells whether it was.
+    async fn write_over(&self, manifest: &Manifest, seen: &SeenDeployment) -> Result<bool, Failure> {
         let mut object = manifest.object();
-        object["metadata"]["resourceVersion"] = Value::from(version);
+        object["metadata"]["resourceVersion"] = Value::from(seen.version.as_str());
+        if let Some(secrets) = &seen.secrets {
+            secrets.record(&mut object);
+        }
         match self.patch(Kind::Deployment, &manifest.name, &object).await {
             Ok(_) => Ok(true),
             Err(error) if failure::code(&error) == Some(409) => Ok(false),
@@ -163,17 +192,22 @@ impl Applying<'_> {
     }
 
     /// Applies the Deployment on condition that it still is what was looked at. Returns the live generation when that has
-    /// overtaken the action.
+    /// overtaken the action. `secrets`: how they were left; when they were not written, what is on record stays.
     async fn deployment(
         &self,
         manifest: &Manifest,
         mut live: Option<Live>,
+        secrets: Option<&SecretVersions>,
     ) -> Result<Option<Generation>, Failure> {
         for attempt in 1..=ATTEMPTS {
             if let Some(newer) = self.newer(live.as_ref()) {
                 return Ok(Some(newer));
             }
             let mut object = manifest.object();
+            let recorded = || live.as_ref().and_then(|live| SecretVersions::recorded(&live.metadata));
+            if let Some(secrets) = secrets.cloned().or_else(recorded) {
+                secrets.record(&mut object);
+            }
             // With these a server-side apply is refused when another object, or another version of it, is there.
             let metadata = &mut object["metadata"];
             match &live {

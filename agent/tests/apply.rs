@@ -28,6 +28,49 @@ async fn objects_are_written_in_order_and_the_deployment_last() {
     assert_eq!(world.writes(), [NAMESPACE, SECRET, &files, CLAIM, DEPLOYMENT]);
 }
 
+/// What the Deployment has on record of the Secrets.
+fn recorded(world: &World) -> Option<String> {
+    let mut recorded = None;
+    world.change(DEPLOYMENT, |object| {
+        recorded = object["metadata"]["annotations"]["berth.dev/secret-versions"].as_str().map(str::to_owned);
+    });
+    recorded
+}
+
+#[tokio::test]
+async fn the_deployment_has_on_record_how_the_secrets_were_left() {
+    let mut changes = 2;
+    let world = World::new(move |method, path, objects| {
+        // Somebody changes the Deployment at the same moment, and a Secret.
+        if *method == Method::PATCH && path == DEPLOYMENT && changes > 0 {
+            changes -= 1;
+            if let Some(deployment) = objects.get_mut(path) {
+                deployment["metadata"]["resourceVersion"] = json!(format!("7{changes}"));
+            }
+            objects.get_mut(SECRET)?["metadata"]["resourceVersion"] = json!("66");
+        }
+        None
+    });
+    run(&world, 1).await.expect("applied");
+    assert_eq!(recorded(&world).as_deref(), Some("2 2"), "as written, not as changed since");
+    run(&world, 2).await.expect("applied");
+    assert_eq!(recorded(&world).as_deref(), Some("67 3"));
+}
+
+#[tokio::test]
+async fn where_no_secrets_are_written_the_record_stays_as_it_is() {
+    let world = World::new(|_, _, _| None);
+    run(&world, 1).await.expect("applied");
+    let action = world.prepared(2);
+    let Prepared(Task::Apply(mut set)) = action.stage else { panic!("not an apply") };
+    set.secrets = None;
+    // Whoever has changed a Secret meanwhile is not covered up.
+    world.change(SECRET, |secret| secret["metadata"]["resourceVersion"] = json!("66"));
+    let action = world.prepared(2);
+    apply::run(&world.cluster(), &action, &set).await.expect("applied");
+    assert_eq!(recorded(&world).as_deref(), Some("2 2"));
+}
+
 #[tokio::test]
 async fn a_deployment_that_changes_meanwhile_is_read_and_written_again() {
     let mut changes = 2;

@@ -9,7 +9,7 @@ use berth_harness::binaries::Binaries;
 use berth_schema::api::Workspace;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt as _};
 
 pub struct ClusterView {
@@ -109,6 +109,19 @@ impl ClusterView {
     pub async fn delete_secret(&self, workspace: &Workspace, name: &str) -> anyhow::Result<()> {
         let secrets: Api<Secret> = Api::namespaced(self.client(), workspace.namespace.as_str());
         secrets.delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Changes a Secret as somebody else, who may say to be anybody.
+    pub async fn change_secret(
+        &self,
+        workspace: &Workspace,
+        name: &str,
+        somebody: &PatchParams,
+        change: &Patch<serde_json::Value>,
+    ) -> anyhow::Result<()> {
+        let secrets: Api<Secret> = Api::namespaced(self.client(), workspace.namespace.as_str());
+        secrets.patch(name, somebody, change).await?;
         Ok(())
     }
 

@@ -16,6 +16,9 @@ pub const PROXY_OF: &str = "berth.dev/proxy-of";
 /// Annotation on every object of a workspace: the generation it was last written for. On the Deployment, which is applied
 /// last, it is the proof of application and is never lowered.
 pub const GENERATION: &str = "berth.dev/generation";
+/// Annotation on the Deployment, by the agent: at which versions it left the two Secrets of the variables. At another one
+/// somebody has changed them.
+pub const SECRET_VERSIONS: &str = "berth.dev/secret-versions";
 /// Annotation on the Service: how a port becomes a host name, for the proxy.
 pub const HOST_TEMPLATE: &str = "berth.dev/host-template";
 /// The one field manager of server-side apply.

@@ -131,7 +131,7 @@ pub struct WorkspaceAgentInfo {
     /// pods never share its volume.
     #[serde(default)]
     pub live_pods: u32,
-    /// The cluster lacks the Secrets that the workspace's pods need.
+    /// The cluster lacks the Secrets that the workspace's pods need, or they are not as the agent left them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub variables_missing: bool,
 }

@@ -166,6 +166,7 @@ impl Agent {
                     namespace: orphan.namespace,
                     generation: Generation::default(),
                     goal: Goal::Gone,
+                    puts_back: false,
                 };
                 self.terminate(wanted, now, jitter, &mut plan);
             } else if self.index.view(orphan.workspace_id).is_empty() {
@@ -244,8 +245,10 @@ impl Agent {
         jitter: &mut dyn FnMut() -> f64,
         plan: &mut Plan,
     ) {
-        let wanted = plan::wanted(&directive, Goal::Applied);
+        let mut wanted = plan::wanted(&directive, Goal::Applied);
         let workspace = wanted.workspace;
+        let live = self.index.view(workspace).deployment().and_then(|fact| fact.applied_generation);
+        wanted.puts_back = variables.is_some() && live == Some(wanted.generation);
         let prepared = self
             .work
             .admit(&wanted, now)

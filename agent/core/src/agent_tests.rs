@@ -39,11 +39,13 @@ fn metadata(name: &str, generation: i64) -> Value {
     })
 }
 
-/// The watches show the Deployment at a generation, and both Secrets.
+/// The watches show the Deployment at a generation, and both Secrets as they were left.
 fn show(agent: &mut Agent, generation: i64) {
     let template = json!({ "metadata": { "labels": labels() } });
+    let mut metadata = metadata("w", generation);
+    metadata["annotations"]["berth.dev/secret-versions"] = json!(format!("v{generation} v{generation}"));
     let deployment: Deployment = serde_json::from_value(json!({
-        "metadata": metadata("w", generation),
+        "metadata": metadata,
         "spec": { "replicas": 1, "selector": {}, "template": template },
     }))
     .expect("a Deployment");
@@ -136,11 +138,18 @@ fn secrets_stand_between_the_configuration_and_the_volumes() {
     assert_eq!(kinds(&apply.then), [Kind::PersistentVolumeClaim, Kind::Deployment]);
     let [environment, files] = apply.secrets.as_ref().expect("variables were sent");
     assert!(!format!("{apply:?}").contains("Ygo="), "values are not printed");
-    let environment = serde_json::to_value(environment).expect("JSON");
+    let over = serde_json::to_value(environment.over()).expect("JSON");
+    assert_eq!(over["$patch"], "replace", "what others added goes");
+    assert_eq!(
+        (&over["data"], &over["metadata"]["resourceVersion"]),
+        (&json!({ "A": "Ygo=" }), &Value::Null)
+    );
+    let environment = serde_json::to_value(environment.new_one()).expect("JSON");
     assert_eq!(environment["data"], json!({ "A": "Ygo=" }));
+    assert_eq!(environment["metadata"]["resourceVersion"], "1", "only where none is");
     assert_eq!(environment["metadata"]["labels"]["berth.dev/workspace-id"], json!(W));
     assert_eq!(environment["metadata"]["annotations"]["berth.dev/generation"], "1");
-    let files = serde_json::to_value(files).expect("JSON");
+    let files = serde_json::to_value(files.new_one()).expect("JSON");
     assert_eq!((&files["metadata"]["name"], &files["data"]), (&json!("w-file"), &json!({})));
 }
 

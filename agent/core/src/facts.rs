@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::kinds::Kind;
 use crate::problems;
 use crate::report::bounded;
+use crate::secrets::SecretVersions;
 use crate::written::Stamp;
 
 /// The kinds of objects that are watched: whatever is applied, and pods.
@@ -79,12 +80,19 @@ pub enum Fact {
     Pod(PodFact),
     /// It is there, and whether somebody has changed it is all there is to know.
     Present(Stamp),
+    /// The same of a Secret, with its version: its values are never read.
+    Secret {
+        stamp: Stamp,
+        version: Box<str>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeploymentFact {
     /// The generation in the live annotation: the proof of application.
     pub applied_generation: Option<Generation>,
+    /// How the agent left the Secrets that the pods need.
+    pub secrets: Option<SecretVersions>,
     pub info: DeploymentInfo,
 }
 
@@ -107,13 +115,22 @@ pub enum Unusable {
 impl Observed {
     /// From an object of which only the metadata is watched.
     pub fn metadata(watched: Watched, metadata: &ObjectMeta) -> Result<Self, Unusable> {
-        Self::new(watched, metadata, Fact::Present(Stamp::of(metadata)))
+        let stamp = Stamp::of(metadata);
+        let fact = match watched {
+            Watched::Applied(Kind::Secret) => {
+                let version = metadata.resource_version.as_deref().unwrap_or_default().into();
+                Fact::Secret { stamp, version }
+            }
+            _ => Fact::Present(stamp),
+        };
+        Self::new(watched, metadata, fact)
     }
 
     pub fn deployment(deployment: &Deployment) -> Result<Self, Unusable> {
         let metadata = &deployment.metadata;
         let fact = DeploymentFact {
             applied_generation: generation(metadata),
+            secrets: SecretVersions::recorded(metadata),
             info: DeploymentInfo {
                 resource_version: metadata.resource_version.clone().unwrap_or_default(),
                 generation: metadata.generation,

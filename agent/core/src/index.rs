@@ -7,6 +7,7 @@ use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
 use crate::facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
 use crate::kinds::Kind;
+use crate::secrets::SecretVersions;
 use crate::written::Stamp;
 
 /// What became of the objects that a fresh list no longer holds.
@@ -154,7 +155,7 @@ impl<'a> View<'a> {
     pub(crate) fn deployment(&self) -> Option<&'a DeploymentFact> {
         self.0.iter().find_map(|observed| match &observed.fact {
             Fact::Deployment(fact) => Some(fact.as_ref()),
-            Fact::Pod(_) | Fact::Present(_) => None,
+            Fact::Pod(_) | Fact::Present(_) | Fact::Secret { .. } => None,
         })
     }
 
@@ -165,14 +166,14 @@ impl<'a> View<'a> {
                 let at_home = observed.key.namespace == namespace.as_str() && observed.key.name == name;
                 at_home.then_some(fact.as_ref())
             }
-            Fact::Pod(_) | Fact::Present(_) => None,
+            Fact::Pod(_) | Fact::Present(_) | Fact::Secret { .. } => None,
         })
     }
 
     pub(crate) fn pods(&self) -> impl Iterator<Item = &'a PodFact> {
         self.0.iter().filter_map(|observed| match &observed.fact {
             Fact::Pod(fact) => Some(fact),
-            Fact::Deployment(_) | Fact::Present(_) => None,
+            Fact::Deployment(_) | Fact::Present(_) | Fact::Secret { .. } => None,
         })
     }
 
@@ -180,7 +181,7 @@ impl<'a> View<'a> {
     pub(crate) fn stamp(&self, kind: Kind, namespace: &NamespaceName, name: &str) -> Option<Stamp> {
         let watched = Watched::Applied(kind);
         self.0.iter().find_map(|observed| match (&observed.key, &observed.fact) {
-            (key, Fact::Present(stamp))
+            (key, Fact::Present(stamp) | Fact::Secret { stamp, .. })
                 if key.watched == watched && key.name == name && key.namespace == namespace.as_str() =>
             {
                 Some(*stamp)
@@ -203,15 +204,23 @@ impl<'a> View<'a> {
         live.is_some_and(|live| live >= generation) && self.has_secrets(name)
     }
 
-    /// Whether both Secrets that the pods need are there.
+    /// Whether both Secrets that the pods need are there, and as they were left: the Deployment, which is written after
+    /// them, has it on record.
     pub(crate) fn has_secrets(&self, name: &WorkspaceName) -> bool {
-        let present = |secret: fn(String) -> String| {
-            self.0.iter().any(|Observed { key, workspace, .. }| {
-                let object_name = object_name(name, *workspace, &key.namespace);
-                key.watched == Watched::Applied(Kind::Secret) && key.name == secret(object_name)
+        let version = |secret: fn(String) -> String| {
+            self.0.iter().find_map(|Observed { key, workspace, fact, .. }| match fact {
+                Fact::Secret { version, .. } => {
+                    let object_name = object_name(name, *workspace, &key.namespace);
+                    (key.name == secret(object_name)).then_some(version)
+                }
+                _ => None,
             })
         };
-        present(environment_secret) && present(file_secret)
+        let Some((environment, files)) = version(environment_secret).zip(version(file_secret)) else {
+            return false;
+        };
+        let now = SecretVersions::new(environment, files);
+        self.deployment().is_none_or(|deployment| deployment.secrets.as_ref() == Some(&now))
     }
 }
 

@@ -18,7 +18,7 @@ fn secret(number: u8, suffix: &str) -> Observed {
         },
         workspace: workspace(number),
         workspace_name: WorkspaceName::new(name).ok(),
-        fact: Fact::Present(Stamp::default()),
+        fact: Fact::Secret { stamp: Stamp::default(), version: "7".into() },
     }
 }
 
@@ -64,6 +64,36 @@ fn both_secrets_make_the_variables_complete() {
     assert!(!index.view(workspace(1)).has_secrets(&name));
     index.apply(secret(1, "file"));
     assert!(index.view(workspace(1)).has_secrets(&name));
+}
+
+/// The Deployment of workspace 1, which has versions of the Secrets on record.
+fn deployment(recorded: Option<&str>) -> Observed {
+    let annotations = recorded.map(|recorded| serde_json::json!({ "berth.dev/secret-versions": recorded }));
+    let labels =
+        serde_json::json!({ "berth.dev/workspace-id": workspace(1), "app.kubernetes.io/name": "w1" });
+    let metadata = serde_json::json!({
+        "name": "w1", "namespace": "berth-w1", "labels": labels, "annotations": annotations,
+    });
+    let deployment = serde_json::from_value(serde_json::json!({ "metadata": metadata }));
+    Observed::deployment(&deployment.expect("a Deployment")).expect("usable")
+}
+
+#[test]
+fn a_secret_at_another_version_than_it_was_left_at_is_as_good_as_none() {
+    let mut index = index_of(1..2);
+    let name = WorkspaceName::new("w1").expect("a name");
+    index.apply(secret(1, "file"));
+    for (recorded, complete) in
+        [(Some("7 7"), true), (Some("7 8"), false), (Some("8 7"), false), (None, false)]
+    {
+        index.apply(deployment(recorded));
+        assert_eq!(index.view(workspace(1)).has_secrets(&name), complete, "{recorded:?}");
+    }
+    index.apply(deployment(Some("7 7")));
+    let mut changed = secret(1, "env");
+    changed.fact = Fact::Secret { stamp: Stamp::default(), version: "9".into() };
+    assert!(index.apply(changed), "that is news");
+    assert!(!index.view(workspace(1)).has_secrets(&name));
 }
 
 #[test]

@@ -36,12 +36,12 @@ pub use facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Unusable, Wa
 pub use index::{Index, ListVerdict};
 pub use keys::{KeyPair, KeyRing, NoKeyRing};
 pub use kinds::Kind;
-pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, Task};
+pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, SeenDeployment, Task};
 pub use policy::{Identity, Manifest, Refusal};
 pub use proxy::{PRUNED as PROXY_PRUNED, manifest_report};
 pub use report::{Pages, bounded};
 pub use sealing::Opened;
-pub use secrets::SecretManifest;
+pub use secrets::{NO_VERSION, SecretManifest, SecretVersions};
 pub use settings::sane;
 pub use work::Skip;
 pub use written::{Left, Stamp};

@@ -12,7 +12,7 @@ use crate::index::Index;
 use crate::kinds::Kind;
 use crate::policy::{Identity, Manifest, Refusal};
 use crate::report::bounded;
-use crate::secrets::SecretManifest;
+use crate::secrets::{SecretManifest, SecretVersions};
 use crate::work::{Goal, Skip, Wanted};
 use crate::written::Left;
 
@@ -57,8 +57,16 @@ pub struct Apply {
     pub(crate) kept: BTreeSet<(Kind, String)>,
     /// Whether there may be objects that no longer belong.
     pub prune: bool,
-    /// Only the Deployment has to be written: the version at which the watches show it. At another one it has to be read.
-    pub seen: Option<String>,
+    /// Only the Deployment has to be written, and so the watches show it. At another version it has to be read.
+    pub seen: Option<SeenDeployment>,
+}
+
+/// What has to be known of the Deployment that is written over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenDeployment {
+    pub version: String,
+    /// What it has on record stays there while the Secrets are not written.
+    pub secrets: Option<SecretVersions>,
 }
 
 impl Apply {
@@ -161,6 +169,7 @@ pub(crate) fn wanted(directive: &WorkspaceDirective, goal: Goal) -> Wanted {
         namespace: directive.namespace.clone(),
         generation: directive.generation,
         goal,
+        puts_back: false,
     }
 }
 

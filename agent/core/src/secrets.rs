@@ -5,17 +5,25 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_schema::kubernetes::{GENERATION, WORKSPACE_NAME, environment_secret, file_secret, object_name};
+use berth_schema::kubernetes::{
+    GENERATION, SECRET_VERSIONS, WORKSPACE_NAME, environment_secret, file_secret, object_name,
+};
 use berth_schema::reconcile::WorkspaceDirective;
 use berth_schema::variables::{SecretValue, VariableBundle};
 use berth_schema::{AgentId, Generation, NamespaceName, WorkspaceId, WorkspaceName};
-use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::policy::labels;
 
-/// A Secret on its way to the API server. It is only ever written out as JSON: it prints without its values and cannot be
-/// cloned.
+/// The version of no object: the store starts at 1 and gives every write the next. A server-side apply that carries it
+/// makes an object where none is, and is refused as a conflict where one is.
+pub const NO_VERSION: &str = "1";
+
+/// A Secret on its way to the API server. It is only ever written out as JSON, in one of two forms: it prints without its
+/// values and cannot be cloned.
 pub struct SecretManifest {
     pub name: String,
     agent: AgentId,
@@ -56,20 +64,53 @@ impl fmt::Debug for SecretManifest {
     }
 }
 
-impl Serialize for SecretManifest {
+/// How a Secret is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// An apply that makes it, and is refused where one is.
+    New,
+    /// A strategic merge that puts it in the place of what is there.
+    Over,
+}
+
+#[derive(Debug)]
+struct Written<'a> {
+    secret: &'a SecretManifest,
+    form: Form,
+}
+
+impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut secret = serializer.serialize_struct("Secret", 5)?;
-        secret.serialize_field("apiVersion", "v1")?;
-        secret.serialize_field("kind", "Secret")?;
-        secret.serialize_field("metadata", &self.metadata())?;
-        secret.serialize_field("type", "Opaque")?;
-        secret.serialize_field("data", &Data(&self.values))?;
+        let mut metadata = self.secret.metadata();
+        if self.form == Form::New {
+            metadata["resourceVersion"] = Value::from(NO_VERSION);
+        }
+        let mut secret = serializer.serialize_map(None)?;
+        if self.form == Form::Over {
+            secret.serialize_entry("$patch", "replace")?;
+        }
+        secret.serialize_entry("apiVersion", "v1")?;
+        secret.serialize_entry("kind", "Secret")?;
+        secret.serialize_entry("metadata", &metadata)?;
+        secret.serialize_entry("type", "Opaque")?;
+        secret.serialize_entry("data", &Data(&self.secret.values))?;
         secret.end()
     }
 }
 
 impl SecretManifest {
-    fn metadata(&self) -> serde_json::Value {
+    /// To be applied where no such Secret is; refused as a conflict where one is.
+    pub fn new_one(&self) -> impl Serialize + fmt::Debug {
+        Written { secret: self, form: Form::New }
+    }
+
+    /// To be put in the place of the Secret that is there, by a strategic merge patch: an apply would leave what others have
+    /// added.
+    pub fn over(&self) -> impl Serialize + fmt::Debug {
+        Written { secret: self, form: Form::Over }
+    }
+
+    fn metadata(&self) -> Value {
         let mut all: BTreeMap<&str, String> = labels(self.agent, self.workspace).into();
         all.insert(WORKSPACE_NAME, self.workspace_name.to_string());
         all.insert("app.kubernetes.io/managed-by", "berth".to_owned());
@@ -93,5 +134,33 @@ impl Serialize for Data<'_> {
             map.serialize_entry(name, encoded.as_str())?;
         }
         map.end()
+    }
+}
+
+/// The versions that the API server gave to the two Secrets when they were written. Whoever changes one gives it another,
+/// and cannot choose which; so it is known without a value being read that they are as they were left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretVersions(Box<str>);
+
+impl SecretVersions {
+    pub(crate) fn new(environment: &str, files: &str) -> Self {
+        Self(format!("{environment} {files}").into())
+    }
+
+    /// As the API server answered; in the order in which they are written. `None` when it did not say.
+    pub fn written(secrets: &[ObjectMeta]) -> Option<Self> {
+        let [environment, files] = secrets else { return None };
+        Some(Self::new(environment.resource_version.as_ref()?, files.resource_version.as_ref()?))
+    }
+
+    /// As a Deployment has them on record.
+    pub fn recorded(deployment: &ObjectMeta) -> Option<Self> {
+        let recorded = deployment.annotations.as_ref()?.get(SECRET_VERSIONS)?;
+        Some(Self(recorded.as_str().into()))
+    }
+
+    /// Puts them on record on a Deployment that is about to be written.
+    pub fn record(&self, deployment: &mut Value) {
+        deployment["metadata"]["annotations"][SECRET_VERSIONS] = Value::from(&*self.0);
     }
 }

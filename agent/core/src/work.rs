@@ -13,6 +13,8 @@ use crate::policy::Refusal;
 
 /// How long the watches have to show what was applied, before the server is asked for it again.
 const PROOF: Duration = Duration::from_secs(10);
+/// How long a workspace rests whose Secrets were put back: whoever keeps changing them does not keep everybody busy.
+const PUT_BACK: Duration = Duration::from_secs(2);
 /// How long a deletion may take before it is looked at again without an event.
 const DELETION: Duration = Duration::from_secs(10);
 /// How soon after a look the next one may follow, and how often volumes are looked for.
@@ -74,6 +76,8 @@ pub(crate) struct Entry {
     pub(crate) generation: Generation,
     pub(crate) goal: Goal,
     pub(crate) phase: Phase,
+    /// Nothing but Secrets was wrong, and they are written again.
+    puts_back: bool,
     /// A newer directive that came while an action was running; it is wanted again afterwards.
     deferred: Option<Generation>,
     /// The newest error, until a success.
@@ -111,6 +115,8 @@ pub(crate) struct Wanted {
     pub(crate) namespace: NamespaceName,
     pub(crate) generation: Generation,
     pub(crate) goal: Goal,
+    /// What the cluster has is of the same generation, but for its Secrets.
+    pub(crate) puts_back: bool,
 }
 
 #[derive(Debug, Default)]
@@ -183,6 +189,7 @@ impl Work {
             generation: wanted.generation,
             goal: wanted.goal,
             phase: Phase::Running,
+            puts_back: wanted.puts_back,
             deferred: None,
             trouble,
         };
@@ -221,9 +228,13 @@ impl Work {
     pub(crate) fn settle(&mut self, workspace: WorkspaceId, generation: Generation, index: &Index) {
         let live = index.view(workspace).deployment().and_then(|fact| fact.applied_generation);
         let done = self.entries.get(&workspace).is_some_and(|entry| {
-            matches!(entry.phase, Phase::Idle | Phase::Resting { .. })
-                && entry.goal == Goal::Applied
-                && live >= Some(generation)
+            let over = match entry.phase {
+                Phase::Idle => true,
+                // One that was put back rests in any case.
+                Phase::Resting { .. } => !entry.puts_back,
+                _ => false,
+            };
+            over && entry.goal == Goal::Applied && live >= Some(generation)
         });
         if done {
             self.forget(workspace);
@@ -238,7 +249,8 @@ impl Work {
             match entry.phase {
                 Phase::Unproven { .. } if is_proven(index, *workspace, entry, entry.generation) => {
                     touched.insert(*workspace);
-                    return false;
+                    entry.phase = Phase::Resting { until: now + PUT_BACK };
+                    return entry.puts_back;
                 }
                 Phase::Unproven { until } if until <= now => {
                     touched.insert(*workspace);

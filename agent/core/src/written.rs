@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::index::View;
 use crate::kinds::Kind;
-use crate::plan::Apply;
+use crate::plan::{Apply, SeenDeployment};
 use crate::policy::Manifest;
 use crate::work::Wanted;
 
@@ -90,7 +90,10 @@ impl Written {
         apply.kept = kept;
         let alone = apply.first.is_empty() && apply.secrets.is_none() && apply.then.len() == 1;
         let seen = view.deployment_at(&wanted.namespace, &object_name).filter(|_| alone && !apply.prune);
-        apply.seen = seen.map(|fact| fact.info.resource_version.clone());
+        apply.seen = seen.map(|fact| SeenDeployment {
+            version: fact.info.resource_version.clone(),
+            secrets: fact.secrets.clone(),
+        });
     }
 
     /// It ended well.

@@ -86,8 +86,10 @@ impl Case {
         let generation = action.generation.0;
         let mut left = vec![];
         for manifest in apply.manifests() {
-            let metadata = live(&manifest.name, generation, "berth-agent");
+            let mut metadata = live(&manifest.name, generation, "berth-agent");
             if manifest.kind == Kind::Deployment {
+                let annotations = metadata.annotations.get_or_insert_with(Default::default);
+                annotations.insert("berth.dev/secret-versions".to_owned(), "v1 v1".to_owned());
                 let deployment =
                     serde_json::from_value(json!({ "metadata": metadata })).expect("a Deployment");
                 self.agent.index_mut().apply(Observed::deployment(&deployment).expect("usable"));
@@ -132,7 +134,9 @@ fn written(action: &Action<Prepared>) -> Vec<&str> {
 fn where_nobody_touched_anything_the_deployment_alone_is_written_and_not_even_read() {
     let action = Case::new().second(|_| ());
     assert_eq!(written(&action), ["w"]);
-    assert_eq!(apply_of(&action).seen.as_deref(), Some("v1"));
+    let seen = apply_of(&action).seen.as_ref().expect("nothing else is to be written");
+    assert_eq!(seen.version, "v1");
+    assert_eq!(seen.secrets, Some(crate::SecretVersions::new("v1", "v1")), "what is on record stays");
     assert!(!apply_of(&action).prune);
     for name in ["w-scripts", "w-env"] {
         let kind = if name == "w-env" { Kind::Secret } else { Kind::ConfigMap };

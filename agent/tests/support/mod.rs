@@ -118,7 +118,7 @@ impl World {
                 if refused {
                     return status(409, "the object has been modified");
                 }
-                let version: u32 = live.and_then(|live| live.as_str()?.parse().ok()).unwrap_or(0);
+                let version: u32 = live.and_then(|live| live.as_str()?.parse().ok()).unwrap_or(1);
                 object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
                 objects.insert(path.to_owned(), object.clone());
                 self.writes.lock().expect("unbroken").push(path.to_owned());

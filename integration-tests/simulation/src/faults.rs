@@ -86,6 +86,8 @@ pub enum Blow {
     /// A person removes objects of a workspace.
     DeploymentDeleted(usize),
     SecretsDeleted(usize),
+    /// A person changes values in Secrets of a workspace.
+    SecretsEdited(usize),
     NamespaceDeleted(usize),
     /// A person removes the Lease: a new process cannot know which epochs were heard.
     LeaseDeleted(usize),
@@ -129,7 +131,7 @@ const TRAPS: [Trap; 27] = [
     Trap::ControllerSlow,
 ];
 
-const BLOWS: [fn(usize) -> Blow; 15] = [
+const BLOWS: [fn(usize) -> Blow; 16] = [
     Blow::AgentCrashes,
     Blow::AgentFreezes,
     Blow::AgentCloned,
@@ -142,6 +144,7 @@ const BLOWS: [fn(usize) -> Blow; 15] = [
     Blow::WatchesExpire,
     Blow::DeploymentDeleted,
     Blow::SecretsDeleted,
+    Blow::SecretsEdited,
     Blow::NamespaceDeleted,
     Blow::DeploymentScaled,
     Blow::LeaseDeleted,

@@ -175,6 +175,13 @@ fn a_deployment_that_somebody_scaled_by_hand_is_scaled_back() {
     assert_eq!(outcome.violation, None);
 }
 
+#[test]
+fn secrets_that_somebody_edited_are_put_back() {
+    let outcome =
+        run(&story(vec![(20, What::Fault(Fault::Blow(Blow::SecretsEdited(0))))]), None, Keep::Nothing);
+    assert_eq!(outcome.violation, None);
+}
+
 /// Found by the simulation: the new leader's first reports were taken for repetitions of the old one's.
 #[test]
 fn a_lease_that_somebody_deleted_does_not_bring_an_old_epoch_back() {

@@ -1,9 +1,15 @@
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
 use berth_integration_tests::{ClusterView, Installation, WORKSPACE_IMAGE, variable};
 use berth_schema::api::{CreateWorkspace, Workspace};
-use berth_schema::kubernetes::{environment_secret, file_secret};
+use berth_schema::kubernetes::{FIELD_MANAGER, environment_secret, file_secret};
 use berth_schema::variables::VariableKind;
 use berth_schema::{ActualState, WorkspaceName};
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
 
 use crate::PATIENCE;
 
@@ -67,15 +73,87 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
     // Removed by somebody: put back within a round, as they were.
     for name in [environment_secret(&running.name), file_secret(&running.name)] {
         berth.view.delete_secret(&running, &name).await?;
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         while berth.view.secret(&running, &name).await?.is_none() {
-            assert!(std::time::Instant::now() < deadline, "{name} was not put back");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            assert!(Instant::now() < deadline, "{name} was not put back");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
     let restart = berth.admin.wish("secrets", "restart").await?;
     let running = berth.admin.running(&restart).await?;
     check_inside(&berth.view, &running).await?;
+    Ok(())
+}
+
+/// Waits until a Secret holds these values and no others.
+async fn is_put_back(
+    berth: &Installation,
+    workspace: &Workspace,
+    name: &str,
+    as_it_was: &Secret,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = berth.view.secret(workspace, name).await?;
+        if now.is_some_and(|now| now.data == as_it_was.data && now.immutable.is_none()) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "{name} was not put back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn secrets_that_somebody_changes_are_put_back_whoever_it_says_to_be() -> anyhow::Result<()> {
+    let Some(mut berth) = Installation::start().await? else {
+        return Ok(());
+    };
+    let variables = vec![
+        variable(VariableKind::Environment, "GREETING", b"hello"),
+        variable(VariableKind::File, "greeting", b"hello"),
+    ];
+    let created = berth
+        .admin
+        .create(&CreateWorkspace {
+            name: Some(WorkspaceName::new("changed")?),
+            agent: None,
+            devfile: None,
+            devcontainer: None,
+            image: Some(WORKSPACE_IMAGE.to_owned()),
+            variables,
+        })
+        .await?;
+    let running = berth.admin.running(&created).await?;
+    let name = environment_secret(&running.name);
+    let as_it_was = berth.view.secret(&running, &name).await?.context("the Secret")?;
+
+    let person = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+    let impostor = PatchParams::apply(FIELD_MANAGER).force();
+    let of = |data: Value| json!({ "data": data });
+    let applied = |data: Value| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": "Opaque", "data": data });
+    let ways: [(&str, &PatchParams, Patch<Value>); 5] = [
+        ("a value", &person, Patch::Merge(of(json!({ "GREETING": "aGVsbA==" })))),
+        ("one more", &person, Patch::Merge(of(json!({ "LD_PRELOAD": "L3RtcC94" })))),
+        ("one less", &person, Patch::Merge(of(json!({ "GREETING": null })))),
+        ("by the agent's name", &impostor, Patch::Apply(applied(json!({ "GREETING": "aGVsbA==" })))),
+        ("for good", &person, Patch::Merge(json!({ "immutable": true, "data": { "GREETING": "aGVsbA==" } }))),
+    ];
+    for (what, somebody, change) in ways {
+        berth.view.change_secret(&running, &name, somebody, &change).await?;
+        is_put_back(&berth, &running, &name, &as_it_was).await.context(what)?;
+    }
+
+    // While nobody looks: what is in the cluster tells the next agent.
+    berth.agent.kill9()?;
+    let change = Patch::Merge(of(json!({ "GREETING": "aGVsbA==" })));
+    berth.view.change_secret(&running, &name, &person, &change).await?;
+    berth.agent.start_again().await?;
+    is_put_back(&berth, &running, &name, &as_it_was).await?;
+
+    let restart = berth.admin.wish("changed", "restart").await?;
+    let running = berth.admin.running(&restart).await?;
+    assert_eq!(berth.view.exec(&running, r#"printf %s "$GREETING-$LD_PRELOAD""#).await?, b"hello-");
+    assert_eq!(berth.view.exec(&running, "cat /.berth/variables/greeting").await?, b"hello");
     Ok(())
 }
 

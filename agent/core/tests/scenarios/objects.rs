@@ -1,7 +1,7 @@
 //! Objects as a watch shows them, and directives as a server sends them.
 
 use berth_agent_core::{Kind, ObjectKey, Observed, Watched};
-use berth_schema::kubernetes::{AGENT_ID, GENERATION, WORKSPACE_ID, WORKSPACE_NAME};
+use berth_schema::kubernetes::{AGENT_ID, GENERATION, SECRET_VERSIONS, WORKSPACE_ID, WORKSPACE_NAME};
 use berth_schema::reconcile::{Action, WorkspaceDirective};
 use berth_schema::sealing::SealedBundle;
 use berth_schema::{ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceName};
@@ -17,7 +17,8 @@ pub(crate) const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 
 pub(crate) fn observed(kind: &str, workspace: &str, words: &Words<'_>) -> Result<Vec<Observed>, String> {
     let generation: i64 = words.value("generation")?.unwrap_or(1);
     let present = |watched, name: &str| {
-        let metadata: ObjectMeta = parse(metadata(workspace, name, generation))?;
+        let mut metadata: ObjectMeta = parse(metadata(workspace, name, generation))?;
+        metadata.resource_version = Some(words.text("version").unwrap_or("s1").to_owned());
         Observed::metadata(watched, &metadata).map_err(|error| error.to_string())
     };
     match kind {
@@ -47,6 +48,8 @@ fn deployment(workspace: &str, generation: i64, words: &Words<'_>) -> Result<Obs
     let replicas: i32 = words.value("replicas")?.unwrap_or(1);
     let mut metadata = metadata(workspace, workspace, generation);
     metadata["resourceVersion"] = json!(words.text("version").unwrap_or("v1"));
+    let left = words.text("left").unwrap_or("s1");
+    metadata["annotations"][SECRET_VERSIONS] = json!(format!("{left} {left}"));
     let object: Deployment = parse(json!({
         "metadata": metadata,
         "spec": { "replicas": replicas, "selector": {}, "template": {} },

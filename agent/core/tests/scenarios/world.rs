@@ -1,6 +1,6 @@
 //! The commands: what the watches show, what the server answers, what became of actions, and time.
 //!
-//! `show KIND NAME… [generation=] [replicas=] [version=] [problem=]`, `hide KIND NAME…`: an event of a watch.
+//! `show KIND NAME… [generation=] [replicas=] [version=] [left=] [problem=]`, `hide KIND NAME…`: an event of a watch.
 //! `list KINDS [holding NAME…]`: a fresh list; after a doubted one it is the second look.
 //! `full`, `news`: the next message, and what it reports. `received`: the directives that are held.
 //! `directive NAME create|update|terminate|none [generation=] [desired=] [actual=] [echo=] [namespace=] [kind=]

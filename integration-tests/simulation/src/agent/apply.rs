@@ -1,6 +1,8 @@
 //! Applying one workspace's objects, in order, guarded by what the cluster has.
 
-use berth_agent_core::{Action, Apply, Kind, Left, Manifest, Outcome, Prepared};
+use berth_agent_core::{
+    Action, Apply, Kind, Left, Manifest, Outcome, Prepared, SecretVersions, SeenDeployment,
+};
 use berth_schema::Generation;
 use berth_schema::kubernetes::GENERATION;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -34,9 +36,9 @@ pub(super) async fn run(
 impl Applying<'_> {
     async fn run(&mut self, apply: &Apply) -> Result<Outcome, String> {
         // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it.
-        if let (Some(version), [deployment]) = (&apply.seen, apply.then.as_slice())
+        if let (Some(seen), [deployment]) = (&apply.seen, apply.then.as_slice())
             && !self.process.env.has(Bug::NoGuard)
-            && self.write_over(deployment, version).await?
+            && self.write_over(deployment, seen).await?
         {
             return Ok(Outcome::Applied);
         }
@@ -50,16 +52,18 @@ impl Applying<'_> {
         for manifest in &apply.first {
             created |= self.apply(manifest).await?;
         }
+        let mut written = vec![];
         for secret in apply.secrets.iter().flatten() {
-            let object = serde_json::to_value(secret).map_err(|error| error.to_string())?;
-            self.put(Kind::Secret, object).await.map_err(words)?;
+            let object = serde_json::to_value(secret.over()).map_err(|error| error.to_string())?;
+            written.push(self.put(Kind::Secret, object).await.map_err(words)?);
         }
+        let secrets = SecretVersions::written(&written);
         let (deployment, rest) = apply.then.split_last().ok_or("nothing to apply")?;
         for manifest in rest {
             self.apply(manifest).await?;
         }
         // 5. The Deployment: the proof that all of it is applied.
-        if let Some(live) = self.deployment(deployment, live).await? {
+        if let Some(live) = self.deployment(deployment, live, secrets.as_ref()).await? {
             return Ok(Outcome::OlderThanLive { live });
         }
         // 6. What no longer belongs.
@@ -97,10 +101,13 @@ impl Applying<'_> {
         Ok(created)
     }
 
-    /// Applies the Deployment on condition that it is at a version. Tells whether it was.
-    async fn write_over(&self, manifest: &Manifest, version: &str) -> Result<bool, String> {
+    /// Applies the Deployment on condition that it is as it was seen. Tells whether it was.
+    async fn write_over(&self, manifest: &Manifest, seen: &SeenDeployment) -> Result<bool, String> {
         let mut object = manifest.object();
-        object["metadata"]["resourceVersion"] = Value::from(version);
+        object["metadata"]["resourceVersion"] = Value::from(seen.version.as_str());
+        if let Some(secrets) = &seen.secrets {
+            secrets.record(&mut object);
+        }
         if self.process.env.faults.spring(Trap::StalledBeforeWrite, &self.process.env.trace) {
             self.process.stall().await;
         }
@@ -116,6 +123,7 @@ impl Applying<'_> {
         &self,
         manifest: &Manifest,
         mut live: Option<Deployment>,
+        secrets: Option<&SecretVersions>,
     ) -> Result<Option<Generation>, String> {
         for _ in 0..ATTEMPTS {
             if let Some(newer) = self.newer(live.as_ref()) {
@@ -124,7 +132,7 @@ impl Applying<'_> {
             if self.process.env.faults.spring(Trap::StalledBeforeWrite, &self.process.env.trace) {
                 self.process.stall().await;
             }
-            match self.write(manifest, live.as_ref()).await {
+            match self.write(manifest, live.as_ref(), secrets).await {
                 Ok(()) => return Ok(None),
                 Err(error) if error.code == Some(409) => live = self.live().await?,
                 Err(error) => return Err(words(error)),
@@ -134,8 +142,17 @@ impl Applying<'_> {
     }
 
     /// Writes over what was looked at, and over nothing else.
-    async fn write(&self, manifest: &Manifest, live: Option<&Deployment>) -> Result<(), ApiError> {
+    async fn write(
+        &self,
+        manifest: &Manifest,
+        live: Option<&Deployment>,
+        secrets: Option<&SecretVersions>,
+    ) -> Result<(), ApiError> {
         let mut object = manifest.object();
+        let recorded = || live.and_then(|live| SecretVersions::recorded(&live.metadata));
+        if let Some(secrets) = secrets.cloned().or_else(recorded) {
+            secrets.record(&mut object);
+        }
         let env = &self.process.env;
         match live {
             _ if env.has(Bug::NoGuard) => {}

@@ -19,6 +19,8 @@ pub struct Picture<'a> {
 struct Found {
     objects: usize,
     secret: bool,
+    /// Values that somebody has changed.
+    edited: bool,
     pods: usize,
     /// Generation in the annotation, replicas, resource version.
     deployment: Option<(Option<i64>, Option<i32>, Option<String>)>,
@@ -77,6 +79,7 @@ fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str, secre
                     found.deployment = Some((generation, replicas, metadata.resource_version.clone()));
                 }
                 Object::Deployment(_) | Object::Plain { .. } => {
+                    found.edited |= object.is_edited();
                     found.secret |= metadata.name.as_deref() == Some(secret);
                 }
             }
@@ -121,6 +124,7 @@ fn problem(row: &Row, found: &Found) -> Option<&'static str> {
         (is(state), "the actual state is another"),
         (found.pods == pods, "the pods are others"),
         (found.secret || pods == 0, "its Secrets are missing"),
+        (!found.edited || pods == 0, "its Secrets are not as they were left"),
     ];
     checks.into_iter().find(|(holds, _)| !holds).map(|(_, message)| message)
 }

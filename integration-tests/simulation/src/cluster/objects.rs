@@ -13,6 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::kubelet::{Fate, PodState};
+use super::people::EDITED;
 
 /// Where an object is. Of a Namespace, `namespace` is its own name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,6 +125,11 @@ impl Object {
     /// Whether a finalizer keeps it when it is deleted.
     pub fn is_held(&self) -> bool {
         self.metadata().finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty())
+    }
+
+    /// Whether somebody has changed what is in it.
+    pub fn is_edited(&self) -> bool {
+        matches!(self, Self::Plain { content, .. } if content == EDITED)
     }
 
     pub fn mark_deleted(&mut self) {

@@ -3,9 +3,13 @@
 use berth_agent_core::Kind;
 use berth_schema::{AgentId, WorkspaceId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
 
 use super::api::SimulatedCluster;
 use super::objects::{Key, Object, Sort};
+
+/// What is in a Secret that somebody has changed.
+pub(super) const EDITED: &str = "edited";
 
 impl SimulatedCluster {
     /// All watches end; with `expired`, only one that has come as far as the cluster can be taken up again.
@@ -69,6 +73,19 @@ impl SimulatedCluster {
                         spec.replicas = Some(1 - spec.replicas.unwrap_or(0).clamp(0, 1));
                     }
                     next_generation(&mut live.object.metadata);
+                });
+            });
+        }
+    }
+
+    /// Somebody changes what is in a workspace's Secrets, as `kubectl edit` does.
+    pub fn edit_secrets(&self, workspace: WorkspaceId) {
+        for key in self.keys(Kind::Secret, workspace) {
+            self.with(|state| {
+                state.change(&key, |object| {
+                    if let Object::Plain { content, .. } = object {
+                        *content = Value::from(EDITED);
+                    }
                 });
             });
         }

@@ -53,6 +53,10 @@ impl World {
             Blow::WatchesExpire(number) => self.cluster(number).end_watches(true),
             Blow::DeploymentDeleted(number) => self.remove(number, Kind::Deployment),
             Blow::SecretsDeleted(number) => self.remove(number, Kind::Secret),
+            Blow::SecretsEdited(number) => {
+                let place = self.workspace(number);
+                self.cluster(place.agent).edit_secrets(place.id);
+            }
             Blow::NamespaceDeleted(number) => self.remove(number, Kind::Namespace),
             Blow::LeaseDeleted(number) => {
                 let agent = number % self.agents.len();
