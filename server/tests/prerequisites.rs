@@ -2,10 +2,12 @@
 
 use berth_schema::TermId;
 use berth_schema::api;
-use berth_schema::prerequisites::{ManifestReport, Prerequisites};
+use berth_schema::api::Workspace;
+use berth_schema::prerequisites::{ManifestReport, Prerequisites, StorageClass};
 use berth_schema::reconcile::{MessageType, ReconcileRequest, ReconcileResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::cluster::settled;
 use crate::support::{App, Requests, message};
 
 fn prerequisites(has: Prerequisites) -> ReconcileRequest {
@@ -43,6 +45,45 @@ async fn what_the_cluster_has_is_shown_and_answered_with_manifests() {
         let before = app.count(versions).await;
         agent.send(&prerequisites(has)).await.expect::<ReconcileResponse>(200);
         assert_eq!(app.count(versions).await, before, "it was said before");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_volume_grows_only_where_its_storage_class_lets_it() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        admin.create_workspace("one").await;
+        let resize =
+            async |disk| admin.post(&admin.path("/workspaces/one/resize"), &json!({"disk": disk})).await;
+        let class = |expandable| StorageClass { name: "standard".to_owned(), default: true, expandable };
+        let told = |expandable| Prerequisites {
+            agent_version: "0.1.0".to_owned(),
+            storage_classes: vec![class(expandable)],
+            ..Prerequisites::default()
+        };
+        // Until the cluster has told anything, it decides itself.
+        resize("2Gi").await.expect::<Value>(200);
+        agent.send(&prerequisites(told(false))).await.expect::<ReconcileResponse>(200);
+        resize("3Gi").await.expect::<Value>(200);
+        let directive = agent.partial(2, vec![]).await.workspaces.remove(0);
+        agent.partial(3, vec![settled(&directive, "1")]).await;
+        // Now there is a volume.
+        let problem = resize("4Gi").await.problem(422, "invalid");
+        assert_eq!(problem.errors[0].field, "disk");
+        assert_eq!(
+            problem.errors[0].message,
+            "is more than 3Gi, and the storage class 'standard' lets no volume grow"
+        );
+        resize("3Gi").await.expect::<Value>(200);
+        let shown: Workspace = admin.workspace("one").await;
+        agent
+            .send(&ReconcileRequest { sequence: 4, ..prerequisites(told(true)) })
+            .await
+            .expect::<ReconcileResponse>(200);
+        let grown: Workspace = resize("4Gi").await.expect(200);
+        assert!(grown.generation > shown.generation);
     })
     .await;
 }

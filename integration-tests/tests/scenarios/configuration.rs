@@ -8,6 +8,7 @@ use berth_schema::kubernetes::WORKSPACE_ID;
 use berth_schema::{ActualState, kubernetes};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ async fn a_change_reaches_a_running_workspace() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_resize_restarts_the_pod_and_a_refused_growth_is_told_and_taken_back() -> anyhow::Result<()> {
+async fn a_resize_restarts_the_pod_and_a_volume_grows_where_its_class_lets_it() -> anyhow::Result<()> {
     let Some(berth) = Installation::start().await? else {
         return Ok(());
     };
@@ -61,14 +62,55 @@ async fn a_resize_restarts_the_pod_and_a_refused_growth_is_told_and_taken_back()
     let running = berth.admin.running(&resized).await?;
     let resized = json!({"cpu": "300m", "memory": "200Mi"});
     assert_eq!(limits(&berth.view.pod(&running).await?), Some(resized));
-    // The cluster's storage class allows no growth.
-    let grown = resize(&berth, "sized", &json!({"disk": "2Gi"})).await?;
+    // The cluster's storage class allows no growth, and the agent has told so.
+    let refused = berth.admin.post("workspaces/sized/resize", &json!({"disk": "2Gi"})).await?.problem()?;
+    assert_eq!(refused.errors[0].field, "disk");
+    assert!(refused.errors[0].message.contains("'standard' lets no volume grow"), "{:?}", refused.errors);
+
+    add_storage_class(&berth, "growing", true).await?;
+    configure(&berth, &json!({"storage_class": "growing"})).await?;
+    let created = berth.admin.create_from_image("growing", WORKSPACE_IMAGE).await?;
+    berth.admin.running(&created).await?;
+    let grown = resize(&berth, "growing", &json!({"disk": "2Gi"})).await?;
+    let running = berth.admin.running(&grown).await?;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(berth.view.client(), running.namespace.as_str());
+    let claims = claims.list(&ListParams::default()).await?;
+    let asks = claims.items[0].spec.as_ref().and_then(|spec| spec.resources.as_ref()?.requests.as_ref());
+    assert_eq!(asks.context("requests")?["storage"].0, "2Gi");
+    Ok(())
+}
+
+/// A class with the provisioner of the cluster's own.
+async fn add_storage_class(berth: &Installation, name: &str, grows: bool) -> anyhow::Result<()> {
+    let classes: Api<StorageClass> = Api::all(berth.view.client());
+    let standard = classes.get("standard").await?;
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name},
+        "provisioner": standard.provisioner, "volumeBindingMode": standard.volume_binding_mode,
+        "reclaimPolicy": standard.reclaim_policy, "allowVolumeExpansion": grows,
+    });
+    classes.patch(name, &PatchParams::apply("scenario").force(), &Patch::Apply(&class)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_growth_that_only_the_cluster_refuses_is_told_and_taken_back() -> anyhow::Result<()> {
+    let Some(berth) = Installation::start().await? else {
+        return Ok(());
+    };
+    // Of a class that came after the agent nothing is known.
+    let name = berth_integration_tests::unique("fixed");
+    add_storage_class(&berth, &name, false).await?;
+    configure(&berth, &json!({"storage_class": name})).await?;
+    let created = berth.admin.create_from_image("late", WORKSPACE_IMAGE).await?;
+    berth.admin.running(&created).await?;
+    let grown = resize(&berth, "late", &json!({"disk": "2Gi"})).await?;
     let (failed, _) = berth.admin.reach(&grown, ActualState::Error, PATIENCE).await?;
     let reason = failed.reason.context("a reason")?;
     assert!(reason.message.contains("resize"), "in the API server's words: {}", reason.message);
-    let refused = berth.admin.post("workspaces/sized/resize", &json!({"disk": "512Mi"})).await?;
+    let refused = berth.admin.post("workspaces/late/resize", &json!({"disk": "512Mi"})).await?;
     assert_eq!(refused.status, 422);
-    let back = resize(&berth, "sized", &json!({"disk": "1Gi"})).await?;
+    let back = resize(&berth, "late", &json!({"disk": "1Gi"})).await?;
     berth.admin.running(&back).await?;
     Ok(())
 }

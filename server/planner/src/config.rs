@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use berth_schema::configuration::{EgressRule, Toleration};
+use berth_schema::prerequisites::StorageClass;
 use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{Resources, StorageSpec, WorkspaceSpec};
 use berth_schema::{AgentConfiguration, FieldError};
+
+use crate::volumes;
 
 /// What holds, with nothing left open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,15 +101,19 @@ pub fn settle_storage(spec: &mut WorkspaceSpec, written: &AgentConfiguration, de
 }
 
 /// The same for what replaces a workspace that exists: its volumes stay as they are, new ones are settled. Tells which
-/// volumes would have to shrink, which Kubernetes refuses, by the field `devfile`.
+/// volumes would have to shrink, which Kubernetes refuses, or to grow where their class lets none (`classes`: those of the
+/// cluster that it is in already), by the field `devfile`.
 #[must_use]
 pub fn keep_storage(
     spec: &mut WorkspaceSpec,
     before: &WorkspaceSpec,
     written: &AgentConfiguration,
     defaults: &AgentConfiguration,
+    classes: &[StorageClass],
 ) -> Vec<FieldError> {
     let bytes = |size: &str| quantity::parse(size, Unit::Whole);
+    let kept = before.storage.clone().unwrap_or_else(|| storage(defaults));
+    let fixed = volumes::fixed_class(kept.class.as_deref(), classes);
     let mut errors = Vec::new();
     for (name, volume) in spec.volumes.iter_mut().filter(|(_, volume)| !volume.ephemeral) {
         let Some(known) = before.volumes.get(name).filter(|known| !known.ephemeral) else { continue };
@@ -119,7 +126,15 @@ pub fn keep_storage(
                 );
                 errors.push(FieldError::new("devfile", message));
             }
-            Some(_) => {}
+            Some(new) => {
+                if let Some(class) = fixed.filter(|_| bytes(new) > bytes(&size)) {
+                    let message = format!(
+                        "the volume '{name}' has {size}, and the storage class '{class}' lets none grow; give it another name to \
+                         begin anew"
+                    );
+                    errors.push(FieldError::new("devfile", message));
+                }
+            }
         }
     }
     fill_sizes(spec, &storage(&written.over(defaults)).size);

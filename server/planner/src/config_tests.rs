@@ -73,6 +73,7 @@ fn a_rebuild_keeps_what_there_is_and_settles_what_is_new() {
         &before,
         &configuration(&json!({"volume_size": "7Gi", "storage_class": "slow"})),
         &built_in,
+        &[],
     );
     assert_eq!(shrunk, []);
     assert_eq!(after.storage, before.storage);
@@ -85,7 +86,8 @@ fn what_was_never_settled_stays_with_the_servers_options() {
     let before = with_volumes(&[("cache", None)]);
     let mut after = with_volumes(&[("cache", None)]);
     let built_in = AgentConfiguration::built_in();
-    let shrunk = keep_storage(&mut after, &before, &configuration(&json!({"volume_size": "7Gi"})), &built_in);
+    let shrunk =
+        keep_storage(&mut after, &before, &configuration(&json!({"volume_size": "7Gi"})), &built_in, &[]);
     assert_eq!(shrunk, []);
     assert_eq!(after.storage, None);
     assert_eq!(after.volumes["cache"].size.as_deref(), Some("1Gi"));
@@ -98,12 +100,16 @@ fn what_was_never_settled_stays_with_the_servers_options() {
 fn a_volume_of_a_rebuild_may_grow_and_never_shrink() {
     let built_in = AgentConfiguration::built_in();
     let before = with_volumes(&[("cache", Some("5Gi")), ("old", None)]);
-    let told = |size| {
+    let among = |size, classes: &[StorageClass]| {
         let mut after = with_volumes(&[("cache", Some(size))]);
-        keep_storage(&mut after, &before, &built_in, &built_in)
+        keep_storage(&mut after, &before, &built_in, &built_in, classes)
     };
+    let told = |size| among(size, &[]);
     assert_eq!(told("6Gi"), []);
     assert_eq!(told("5Gi"), []);
+    let fixed = [StorageClass { name: "standard".to_owned(), default: true, expandable: false }];
+    assert_eq!(among("5Gi", &fixed), []);
+    assert!(among("6Gi", &fixed)[0].message.contains("'standard' lets none grow"));
     let errors = told("4Gi");
     assert_eq!(errors[0].field, "devfile");
     assert!(errors[0].message.contains("'cache' has 5Gi"), "{}", errors[0].message);

@@ -15,6 +15,7 @@ mod orphans;
 pub mod quota;
 mod reconcile;
 pub mod resize;
+pub mod volumes;
 pub mod why;
 
 pub use config::AgentConfig;

@@ -1,19 +1,22 @@
 //! Other resources for a workspace that exists.
 
 use berth_schema::api::ResizeWorkspace;
+use berth_schema::prerequisites::StorageClass;
 use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{Growth, StorageSpec, WorkspaceSpec};
 use berth_schema::{AgentConfiguration, FieldError, Generation};
 
-use crate::config;
 use crate::quota::Usage;
+use crate::{config, volumes};
 
 /// Where the workspace stands when its resize is decided.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing {
+pub struct Standing<'a> {
     pub generation: Generation,
     /// What the cluster proved last.
     pub applied_generation: Generation,
+    /// What the cluster has told of its storage classes.
+    pub classes: &'a [StorageClass],
 }
 
 /// The spec with the wished resources, or everything that is wrong with the wish. `configuration` is what holds for the
@@ -21,7 +24,7 @@ pub struct Standing {
 pub fn resize(
     spec: &WorkspaceSpec,
     wish: &ResizeWorkspace,
-    standing: Standing,
+    standing: Standing<'_>,
     configuration: &AgentConfiguration,
     defaults: &AgentConfiguration,
 ) -> Result<WorkspaceSpec, Vec<FieldError>> {
@@ -58,14 +61,19 @@ pub fn resize(
 }
 
 /// A volume only grows. A growth that was never proven may be taken back, as far as to where it began: the cluster may
-/// have refused it.
-fn grow(before: StorageSpec, size: String, standing: Standing) -> Result<StorageSpec, String> {
+/// have refused it. What was never in the cluster is made at any size.
+fn grow(before: StorageSpec, size: String, standing: Standing<'_>) -> Result<StorageSpec, String> {
     let bytes = |text: &str| quantity::parse(text, Unit::Whole);
     let (old, new) = (bytes(&before.size), bytes(&size));
     if new >= old {
         // Whatever is unproven began where the first of it began.
         let unproven = before.grown.filter(|growth| standing.applied_generation < growth.generation);
         let from = unproven.map_or(before.size, |growth| growth.from);
+        let fixed = volumes::fixed_class(before.class.as_deref(), standing.classes);
+        let is_there = standing.applied_generation > Generation::default();
+        if let Some(class) = fixed.filter(|_| is_there && new > bytes(&from)) {
+            return Err(format!("is more than {from}, and the storage class '{class}' lets no volume grow"));
+        }
         let generation = standing.generation.next();
         return Ok(StorageSpec { size, grown: Some(Growth { from, generation }), ..before });
     }
@@ -111,8 +119,8 @@ mod tests {
         AgentConfiguration::read(document, &built_in).expect("it is right").over(&built_in)
     }
 
-    fn standing(generation: i64, applied: i64) -> Standing {
-        Standing { generation: Generation(generation), applied_generation: Generation(applied) }
+    fn standing(generation: i64, applied: i64) -> Standing<'static> {
+        Standing { generation: Generation(generation), applied_generation: Generation(applied), classes: &[] }
     }
 
     fn wish(document: &Value) -> ResizeWorkspace {
@@ -132,14 +140,14 @@ mod tests {
     fn resized(
         spec: &WorkspaceSpec,
         document: &Value,
-        at: Standing,
+        at: Standing<'_>,
     ) -> Result<WorkspaceSpec, Vec<FieldError>> {
         let built_in = AgentConfiguration::built_in();
         let max = configuration(&json!({"max_resources": {"cpu": "4", "memory": "8Gi"}}));
         resize(spec, &wish(document), at, &max, &built_in)
     }
 
-    fn refused(spec: &WorkspaceSpec, document: &Value, at: Standing) -> Vec<String> {
+    fn refused(spec: &WorkspaceSpec, document: &Value, at: Standing<'_>) -> Vec<String> {
         let errors = resized(spec, document, at).expect_err("refused");
         errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect()
     }
@@ -193,6 +201,23 @@ mod tests {
             "never below where it began"
         );
         assert!(!refused(&grown, &json!({"disk": "2Gi"}), standing(2, 2)).is_empty(), "proven is proven");
+    }
+
+    #[test]
+    fn where_the_class_lets_no_volume_grow_that_is_said_and_nothing_is_tried() {
+        let classes = |expandable| [StorageClass { name: "standard".to_owned(), default: true, expandable }];
+        let (fixed, free) = (classes(false), classes(true));
+        let at = |standing, classes| Standing { classes, ..standing };
+        let grown = json!({"disk": "9Gi"});
+        let told = refused(&settled(), &grown, at(standing(1, 1), &fixed));
+        assert_eq!(told, ["disk: is more than 2Gi, and the storage class 'standard' lets no volume grow"]);
+        assert!(resized(&settled(), &grown, at(standing(1, 1), &free)).is_ok());
+        assert!(resized(&settled(), &grown, at(standing(1, 0), &fixed)).is_ok(), "there is no volume yet");
+        assert!(resized(&settled(), &json!({"disk": "2Gi"}), at(standing(1, 1), &fixed)).is_ok());
+        // Asked for before the cluster had said so: it may be taken back.
+        let unproven = resized(&settled(), &grown, standing(1, 1)).expect("allowed");
+        assert!(resized(&unproven, &json!({"disk": "2Gi"}), at(standing(2, 1), &fixed)).is_ok());
+        assert!(!refused(&unproven, &grown, at(standing(2, 1), &fixed)).is_empty());
     }
 
     #[test]

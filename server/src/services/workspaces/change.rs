@@ -7,6 +7,7 @@ use berth_planner::intent::{Transition, Wish, transition};
 use berth_planner::quota::{Change, Usage};
 use berth_planner::resize::{self, Standing};
 use berth_schema::api::{RebuildWorkspace, ResizeWorkspace, Workspace};
+use berth_schema::prerequisites::StorageClass;
 use berth_schema::{AgentConfiguration, DesiredState, Generation, WorkspaceSpec};
 use tracing::info;
 
@@ -159,16 +160,20 @@ async fn allowed(
                 return Err(Error::Invalid(errors));
             }
             let mut spec = new.spec.clone();
-            let shrunk = keep_storage(&mut spec, &row.spec, &configuration, asked.defaults);
-            if !shrunk.is_empty() {
-                return Err(Error::Invalid(shrunk));
+            let classes = classes(conn, row).await?;
+            let misfits = keep_storage(&mut spec, &row.spec, &configuration, asked.defaults, &classes);
+            if !misfits.is_empty() {
+                return Err(Error::Invalid(misfits));
             }
             let after = usage(desired, &spec);
             (Intent::Rebuild { spec, devfile: new.devfile.clone() }, after)
         }
         Some(MadeOf::Resized(wish)) => {
-            let standing =
-                Standing { generation: row.generation, applied_generation: row.applied_generation };
+            let standing = Standing {
+                generation: row.generation,
+                applied_generation: row.applied_generation,
+                classes: &classes(conn, row).await?,
+            };
             let spec = resize::resize(&row.spec, wish, standing, &configuration, asked.defaults)
                 .map_err(Error::Invalid)?;
             let after = usage(desired, &spec);
@@ -178,4 +183,13 @@ async fn allowed(
     let change = Change { before: usage(row.desired_state, &row.spec), after };
     limits::quotas(conn, row.agent_id, Owner::Of(row.id), &configuration, change).await?;
     Ok(intent)
+}
+
+/// The storage classes that the agent's cluster has told of, if the workspace's volumes are in it already.
+async fn classes(conn: &OrganizationConn<'_>, row: &WorkspaceRow) -> Result<Vec<StorageClass>, Error> {
+    if row.applied_generation == Generation::default() {
+        return Ok(Vec::new());
+    }
+    let said = conn.agent_prerequisites().find(row.agent_id).await?;
+    Ok(said.map(|said| said.storage_classes).unwrap_or_default())
 }
