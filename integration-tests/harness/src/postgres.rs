@@ -152,7 +152,7 @@ impl Postgres {
             backend.signal(Signal::KILL);
         }
         for process in backends.into_iter().chain([self.process]) {
-            ensure!(process.ended_within(Duration::from_secs(10)).await, "Postgres cannot be killed");
+            ensure!(process.ended_within(Duration::from_secs(60)).await, "Postgres cannot be killed");
         }
         Ok(())
     }
