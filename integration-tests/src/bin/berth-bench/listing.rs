@@ -27,9 +27,13 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let bare = client.prepare(BARE).await?;
 
     // In turns, so that both see the same machine.
-    let (mut through_http, mut by_query) = (Vec::new(), Vec::new());
+    let (mut through_http, mut by_query, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+    let (http, health) = (reqwest::Client::new(), format!("{}/healthz", server.url()));
     for _ in 0..ROUNDS {
         by_query.push(timed(async { anyhow::Ok(client.query(&bare, &[]).await?.len()) }).await?);
+        let started = Instant::now();
+        http.get(&health).send().await?.bytes().await?;
+        empty.push(started.elapsed());
         through_http.push(timed(async { Ok(items(&admin.get("workspaces?limit=25").await?.body)) }).await?);
     }
     for (share, name, limit) in [(0.5, "p50", Goal::TimesFloor(2.0)), (0.95, "p95", Goal::AtMost(5.0))] {
@@ -37,6 +41,14 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         let measured = percentile(&mut through_http, share);
         figures.add(format!("25 of 10,000 workspaces over HTTP, {name}"), "ms", measured, Some(floor), limit);
     }
+    // What HTTP takes between two processes of this machine, whatever is asked.
+    figures.add(
+        "of that, HTTP alone (GET /healthz), p50",
+        "ms",
+        percentile(&mut empty, 0.5),
+        None,
+        Goal::None,
+    );
     drop(client);
     connection.await.context("the connection's task")??;
     Ok(())
