@@ -125,13 +125,14 @@ INSERT INTO agents (organization_id, id, name, secret_hash, epoch, created_at)
 SELECT (SELECT id FROM organizations), id, 'a-' || id, secret_hash, 1, now()
 FROM unnest($1::uuid[], $2::bytea[]) AS agent(id, secret_hash)";
 
+/// Without rules a first look of the lifecycle scheduler leaves no time for another.
 const WORKSPACES: &str = "
 INSERT INTO workspaces (organization_id, agent_id, id, name, namespace, desired_state, actual_state, generation,
                         applied_generation, applied_epoch, applied_sequence, deployment_resource_version, spec,
-                        created_at, created_by, desired_state_changed_at, actual_state_changed_at)
+                        created_at, created_by, desired_state_changed_at, actual_state_changed_at, lifecycle_at)
 SELECT access_tokens.organization_id, agent.id, gen_random_uuid(),
        'w' || substr(md5(agent.id::text || number), 1, 20), 'berth-w' || substr(md5(agent.id::text || number), 1, 20),
        'Running', 'Running', 1, 1, 1, 0, '1',
        '{\"containers\": [{\"name\": \"main\", \"image\": \"registry.example/dev:1\", \"main\": true}]}',
-       now() - make_interval(secs => number), access_tokens.id, now(), now()
+       now() - make_interval(secs => number), access_tokens.id, now(), now(), NULL
 FROM unnest($1::uuid[]) AS agent(id), access_tokens, generate_series(1, $2) AS number";
