@@ -14,7 +14,7 @@ use crate::sealing::PublicKey;
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId,
-    OrganizationName, WorkspaceId, WorkspaceName,
+    OrganizationName, ProjectSpec, WorkspaceId, WorkspaceName,
 };
 
 /// A page of a list. `next` goes into the query parameter `after` of the next request.
@@ -192,8 +192,21 @@ pub struct CreateWorkspace {
     pub devcontainer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectInput>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<VariableInput>,
+}
+
+/// The Git repository that is cloned into a new workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectInput {
+    /// As [`crate::ProjectUrl`] allows it.
+    pub url: String,
+    /// A branch, a tag or a commit's full hash; absent: the default branch.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 /// Replaces what the workspace is made of; its volume and its variables stay. One of the three is given.
@@ -249,6 +262,8 @@ pub struct Workspace {
     pub applied_generation: Generation,
     /// The main container's image.
     pub image: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectSpec>,
     /// Names and kinds only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<VariableName>,

@@ -31,6 +31,7 @@ fn everything() -> Value {
         "max_resources": {"cpu": "8", "memory": "16Gi"},
         "quotas": {"agent": {"workspaces": 100, "running": 50, "cpu": "100", "memory": "200Gi"}, "user": {"workspaces": 5}},
         "runtime_class": "gvisor",
+        "tools_image": "registry.example:5000/berth/tools:1@sha256:00",
         "user_namespaces": true,
         "allow_privilege_escalation": true,
         "image_pull_secrets": ["registry"],
@@ -283,6 +284,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         "allowed_groups",
         "image_pull_secrets",
         "runtime_class",
+        "tools_image",
         "user_namespaces",
     ]);
     leaf.prop_recursive(4, 40, 6, move |inner| {

@@ -34,6 +34,11 @@ pub const VARIABLE_FILES_PATH: &str = "/.berth/variables";
 /// Where the data volume is mounted in the main container.
 pub const PROJECTS_PATH: &str = "/projects";
 
+/// Where the tools injector puts its tools; `current` in it is the version in use.
+pub const TOOLS_PATH: &str = "/projects/.berth/tools";
+/// Where the start-up scripts, the tools and the user's commands write their logs.
+pub const LOGS_PATH: &str = "/projects/workspace-logs";
+
 /// How the names of shared namespaces begin: `berth-shared` alone, or with `-` and more. Within `berth-…`, so that an agent
 /// that is confined to such namespaces may write there.
 pub const SHARED_NAMESPACE: &str = "berth-shared";

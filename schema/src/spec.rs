@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Generation;
 use crate::quantity::{self, Unit};
+use crate::{Generation, ProjectSpec};
 
 /// Everything the planner needs to know of a devfile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct WorkspaceSpec {
     /// Settled at creation. Absent before that, and in what was stored by versions that did not settle it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageSpec>,
+    /// Cloned into the data volume. Given beside the devfile, so a rebuild keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectSpec>,
 }
 
 impl WorkspaceSpec {
@@ -39,6 +42,7 @@ impl WorkspaceSpec {
             volumes: BTreeMap::new(),
             events: Events::default(),
             storage: None,
+            project: None,
         }
     }
 

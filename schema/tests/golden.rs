@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use berth_schema::api::{
-    self, Agent, AgentCreated, ConfirmLoss, CreateWorkspace, LossConfirmed, Paged, SealingKey, StateReason,
-    SuspectedLoss, VariableInput, VariableName, Workspace,
+    self, Agent, AgentCreated, ConfirmLoss, CreateWorkspace, LossConfirmed, Paged, ProjectInput, SealingKey,
+    StateReason, SuspectedLoss, VariableInput, VariableName, Workspace,
 };
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass};
@@ -21,8 +21,8 @@ use berth_schema::timeline::Transition;
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
-    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, NamespaceName, Problem, TermId,
-    TokenId, WorkspaceId, WorkspaceName,
+    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
+    Problem, ProjectSpec, ProjectUrl, TermId, TokenId, WorkspaceId, WorkspaceName,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -236,6 +236,10 @@ fn the_rest_bodies_keep_their_shape() {
             devfile: Some("schemaVersion: 2.2.0\n".to_owned()),
             devcontainer: None,
             image: None,
+            project: Some(ProjectInput {
+                url: "https://git.example/group/site.git".to_owned(),
+                reference: Some("main".to_owned()),
+            }),
             variables: vec![
                 input("GREETING", VariableKind::Environment, Some("hello"), None),
                 input("key.bin", VariableKind::File, None, Some("AP8=")),
@@ -254,6 +258,10 @@ fn the_rest_bodies_keep_their_shape() {
         generation: Generation(2),
         applied_generation: Generation(1),
         image: "registry.example/dev:1".to_owned(),
+        project: Some(ProjectSpec {
+            url: ProjectUrl::new("https://git.example/group/site.git").expect("a URL"),
+            reference: Some(GitReference::new("main").expect("a reference")),
+        }),
         variables: vec![VariableName { name: "GREETING".to_owned(), kind: VariableKind::Environment }],
         created_at: Timestamp::UNIX_EPOCH,
         desired_state_changed_at: Timestamp::UNIX_EPOCH,

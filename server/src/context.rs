@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Protocol;
 use crate::crypto::Keys;
 use crate::metrics::Metrics;
-use crate::services::workspaces::NewSpec;
+use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
 use crate::{Contacts, Hub, Turns, clock};
 
@@ -27,6 +27,7 @@ pub struct Context {
     pub protocol: Protocol,
     /// What a workspace is made of when nobody says it.
     pub default_spec: Arc<NewSpec>,
+    pub projects: ProjectRules,
     pub hub: Hub,
     pub contacts: Contacts,
     pub streams: Streams,
@@ -48,6 +49,7 @@ impl Context {
             agent_defaults: Arc::new(agent_defaults),
             protocol: Protocol::default(),
             default_spec: Arc::new(NewSpec::built_in()),
+            projects: ProjectRules::default(),
             hub: Hub::default(),
             contacts: Contacts::new(clock::now()),
             streams: Streams::new(),

@@ -155,6 +155,26 @@ async fn a_rebuild_replaces_the_spec_and_keeps_the_wish() {
 }
 
 #[tokio::test]
+async fn a_project_is_stored_with_its_workspace_and_kept_by_a_rebuild() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        let project = json!({"url": "https://git.example/group/site.git", "ref": "main"});
+        let body = json!({"name": "w", "image": "debian:13", "project": project});
+        let created: Workspace = admin.create(&body).await.expect(201);
+        assert_eq!(serde_json::to_value(&created.project).expect("JSON"), project);
+        let path = admin.path("/workspaces/w/rebuild");
+        let rebuilt: Workspace = admin.post(&path, &json!({"image": "debian:14"})).await.expect(200);
+        assert_eq!(rebuilt.project, created.project);
+        let wrong = json!({"image": "a", "project": {"url": "https://me:s3cret@git.example/a", "ref": "-x"}});
+        let reply = admin.create(&wrong).await;
+        assert!(!reply.text.contains("s3cret"));
+        assert_eq!(reply.wrong_fields(), ["project.url", "project.ref"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn another_organisations_workspace_does_not_exist() {
     App::run(async |app| {
         let (admin, other) = (app.organization("acme").await, app.organization("other").await);

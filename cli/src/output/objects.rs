@@ -61,9 +61,14 @@ impl Show for Workspace {
         let variables: Vec<_> =
             self.variables.iter().map(|variable| format!("{} ({})", variable.name, variable.kind)).collect();
         let variables = if variables.is_empty() { NONE.to_owned() } else { variables.join(", ") };
+        let image = ("Image", (&self.image).into());
+        details.extend([("Agent", Cell::from(&self.agent)), image]);
+        if let Some(project) = &self.project {
+            let reference = project.reference.as_ref();
+            let reference = reference.map(|reference| format!(" at {}", reference.as_str()));
+            details.push(("Project", format!("{}{}", project.url, reference.unwrap_or_default()).into()));
+        }
         details.extend([
-            ("Agent", Cell::from(&self.agent)),
-            ("Image", (&self.image).into()),
             ("Variables", variables.into()),
             ("Namespace", (&self.namespace).into()),
             ("Generation", generation(self).into()),

@@ -122,7 +122,7 @@ pub async fn get(url: &str) -> anyhow::Result<String> {
 }
 
 /// An address whose port was free a moment ago.
-pub(crate) fn free_address(ip: std::net::IpAddr) -> anyhow::Result<std::net::SocketAddr> {
+pub fn free_address(ip: std::net::IpAddr) -> anyhow::Result<std::net::SocketAddr> {
     let listener = std::net::TcpListener::bind((ip, 0)).with_context(|| format!("no free port on {ip}"))?;
     Ok(listener.local_addr()?)
 }

@@ -3,6 +3,7 @@
 //! No base image can be pulled where there is no registry: mmdebstrap makes one from Debian's packages, and the Containerfile
 //! gets its name as a build argument. An archive's name holds a hash of everything that went into it.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,12 @@ const DEVELOPMENT: Base = Base {
     packages: "busybox,ca-certificates,curl,git,less,openssh-client,openssh-server,procps,tini",
 };
 
+const TOOLS: Base = Base {
+    name: "base-tools",
+    variant: "essential",
+    packages: "busybox-static,ca-certificates,g++,git,libkrb5-dev,libnss-wrapper,make,openssh-client,openssh-server,patchelf,pkg-config,python3,python3-pip",
+};
+
 /// With `extract` nobody else puts the public certificates together.
 const CERTIFICATES: &str = r#"mkdir -p "$1/etc/ssl/certs" && cat "$1"/usr/share/ca-certificates/mozilla/*.crt > "$1/etc/ssl/certs/ca-certificates.crt""#;
 
@@ -45,6 +52,8 @@ pub struct Image {
     copied: &'static [&'static str],
     /// A program of this workspace that the Containerfile copies.
     program: Option<&'static str>,
+    /// Steps of the build fetch from package registries, and keep in `/var/cache/berth` what takes minutes to make.
+    fetches: bool,
 }
 
 /// The sandbox of every pod.
@@ -54,6 +63,7 @@ pub const PAUSE: Image = Image {
     base: None,
     copied: &["busybox", "tini-static"],
     program: None,
+    fetches: false,
 };
 
 /// Berth's agent, around the binary that is built now.
@@ -63,6 +73,7 @@ pub const AGENT: Image = Image {
     base: Some(&RUNTIME),
     copied: &[],
     program: Some("berth-agent"),
+    fetches: false,
 };
 
 /// A sample development image.
@@ -72,6 +83,27 @@ pub const WORKSPACE: Image = Image {
     base: Some(&DEVELOPMENT),
     copied: &[],
     program: None,
+    fetches: false,
+};
+
+/// The tools injector: editor, sshd and git for workspaces whose own images have none.
+pub const TOOLS_INJECTOR: Image = Image {
+    name: "tools",
+    reference: "localhost/berth/tools:dev",
+    base: Some(&TOOLS),
+    copied: &[],
+    program: None,
+    fetches: true,
+};
+
+/// The least that a workspace can be made of.
+pub const SHELL: Image = Image {
+    name: "shell",
+    reference: "localhost/berth/shell:dev",
+    base: None,
+    copied: &["busybox"],
+    program: None,
+    fetches: false,
 };
 
 impl Image {
@@ -87,7 +119,7 @@ pub async fn archive(image: &Image) -> anyhow::Result<PathBuf> {
     if archive.is_file() {
         return Ok(archive);
     }
-    ensure!(is_root(), "images are built as root here; build {} with docker or podman", inputs[0].display());
+    ensure!(is_root(), "images are built as root here; build {} with docker or podman", image.name);
     packages::check(packages::IMAGES)?;
     let _lock = Lock::wait(&store.join("images.lock"))?;
     if !archive.is_file() {
@@ -104,33 +136,52 @@ pub fn is_cached(image: &Image) -> anyhow::Result<bool> {
     Ok(plan(image)?.1.is_file())
 }
 
+/// A file of the build context: where it is, and its path there.
+type Input = (PathBuf, PathBuf);
+
 /// The image's inputs, and where its archive is or will be.
-fn plan(image: &Image) -> anyhow::Result<(Vec<PathBuf>, PathBuf)> {
-    let containerfile = paths::repository().join("images").join(image.name).join("Containerfile");
-    let inputs = inputs(image, &containerfile)?;
+fn plan(image: &Image) -> anyhow::Result<(Vec<Input>, PathBuf)> {
+    let inputs = inputs(image)?;
     let name = format!("{}-{}.tar", image.name, key(image, &inputs)?);
     Ok((inputs, paths::cache()?.join("images").join(name)))
 }
 
-/// The files of the build context, the Containerfile first.
-fn inputs(image: &Image, containerfile: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut inputs = vec![containerfile.to_owned()];
+/// The image's folder with all that is in it, and the programs that are copied.
+fn inputs(image: &Image) -> anyhow::Result<Vec<Input>> {
+    let folder = paths::repository().join("images").join(image.name);
+    let mut inputs = Vec::new();
+    files(&folder, Path::new(""), &mut inputs)
+        .with_context(|| format!("{} cannot be read", folder.display()))?;
+    inputs.sort();
     for program in image.copied {
         let found =
             ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.is_file());
-        inputs.push(found.with_context(|| format!("{program} is not installed"))?);
+        inputs.push((found.with_context(|| format!("{program} is not installed"))?, program.into()));
     }
     if let Some(program) = image.program {
-        inputs.push(paths::program(program)?);
+        inputs.push((paths::program(program)?, program.into()));
     }
     Ok(inputs)
 }
 
-fn key(image: &Image, inputs: &[PathBuf]) -> anyhow::Result<String> {
+fn files(folder: &Path, below: &Path, found: &mut Vec<Input>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder.join(below))? {
+        let entry = entry?;
+        let name = below.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            files(folder, &name, found)?;
+        } else {
+            found.push((entry.path(), name));
+        }
+    }
+    Ok(())
+}
+
+fn key(image: &Image, inputs: &[Input]) -> anyhow::Result<String> {
     let mut text = format!("{:?} {}", image.base, suite());
-    for input in inputs {
+    for (input, name) in inputs {
         let bytes = fs::read(input).with_context(|| format!("{} cannot be read", input.display()))?;
-        text.push_str(&hex(&bytes));
+        let _ = write!(text, " {} {}", name.display(), hex(&bytes));
     }
     Ok(hex(text.as_bytes())[..16].to_owned())
 }
@@ -156,13 +207,12 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    async fn run(&self, image: &Image, inputs: &[PathBuf], archive: &Path) -> anyhow::Result<()> {
+    async fn run(&self, image: &Image, inputs: &[Input], archive: &Path) -> anyhow::Result<()> {
         let context = self.scratch.path().join("context");
-        fs::create_dir(&context).context("no build context")?;
-        for input in inputs {
-            let name = input.file_name().context("a build input without a name")?;
-            fs::copy(input, context.join(name))
-                .with_context(|| format!("{} cannot be copied", input.display()))?;
+        for (input, name) in inputs {
+            let copy = context.join(name);
+            fs::create_dir_all(copy.parent().unwrap_or(&context)).context("no build context")?;
+            fs::copy(input, copy).with_context(|| format!("{} cannot be copied", input.display()))?;
         }
         if let (Some(program), true) = (image.program, is_installed("strip")) {
             // Debug information is four fifths of it.
@@ -173,12 +223,30 @@ impl Build<'_> {
         if let Some(base) = image.base {
             bud.arg("--build-arg").arg(format!("BASE={}", self.base(base).await?));
         }
+        if image.fetches {
+            for volume in self.volumes()? {
+                bud.arg("--volume").arg(volume);
+            }
+        }
         self.log(bud.arg(&context), image.name).await?;
         let partial = self.scratch.path().join("image.tar");
         let target = format!("oci-archive:{}:{}", partial.display(), image.reference);
         self.log(self.buildah().args(["push", image.reference, &target]), image.name).await?;
         self.log(self.buildah().args(["rmi", "--force", image.reference]), image.name).await?;
         fs::rename(&partial, archive).with_context(|| format!("{} cannot be made", archive.display()))
+    }
+
+    /// For builds that fetch: what they keep between two builds, and this machine's authorities, which may be more than the
+    /// public ones.
+    fn volumes(&self) -> anyhow::Result<Vec<String>> {
+        const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+        let kept = self.store.join("kept");
+        fs::create_dir_all(&kept).with_context(|| format!("{} cannot be made", kept.display()))?;
+        let mut volumes = vec![format!("{}:/var/cache/berth", kept.display())];
+        if Path::new(AUTHORITIES).is_file() {
+            volumes.push(format!("{AUTHORITIES}:{AUTHORITIES}:ro"));
+        }
+        Ok(volumes)
     }
 
     /// Makes the base where it is missing and gives its name.

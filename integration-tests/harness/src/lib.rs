@@ -21,7 +21,7 @@ mod server;
 pub use agent::{AgentOptions, AgentProcess};
 pub use cluster::shared::{shared_cluster, shared_control_plane};
 pub use cluster::{Cluster, ClusterConfig};
-pub use daemon::{answers, get};
+pub use daemon::{answers, free_address, get};
 pub use postgres::{Postgres, pg_dump};
 pub use server::{Server, ServerOptions};
 

@@ -32,7 +32,8 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
     let places: Vec<_> = components.containers.iter().map(|(at, _)| at.clone()).collect();
     let containers: Vec<ContainerSpec> =
         components.containers.into_iter().map(|(_, draft)| draft.spec).collect();
-    let spec = WorkspaceSpec { containers, volumes: components.volumes, events, storage: None };
+    let spec =
+        WorkspaceSpec { containers, volumes: components.volumes, events, storage: None, project: None };
     let places: Vec<_> =
         spec.containers.iter().map(|container| container.name.as_str()).zip(places).collect();
     bounds::check(&at, &places, &spec, options);

@@ -34,6 +34,16 @@ pub(super) fn subdomain(text: &str) -> Checked {
         .into())
 }
 
+/// The name of an image, as far as it is harmless: whether a registry has it shows when it is pulled.
+pub(super) fn image(text: &str) -> Checked {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"./:@_-".contains(&b);
+    let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    if first && text.len() <= 512 && text.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err("must be an image such as 'registry.example/tools:1', at most 512 characters".into())
+}
+
 /// A host name with room for `<port>-<workspace>.` before it.
 pub(super) fn dns_zone(text: &str) -> Checked {
     subdomain(text)?;

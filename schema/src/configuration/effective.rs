@@ -38,6 +38,7 @@ impl AgentConfiguration {
         all.dns_zone = first(self.dns_zone.as_ref(), defaults.dns_zone.as_ref());
         all.proxy_namespace = first(self.proxy_namespace.as_ref(), defaults.proxy_namespace.as_ref());
         all.runtime_class = first(self.runtime_class.as_ref(), defaults.runtime_class.as_ref());
+        all.tools_image = first(self.tools_image.as_ref(), defaults.tools_image.as_ref());
         all.user_namespaces = self.user_namespaces.or(defaults.user_namespaces);
         all.storage_class = first(self.storage_class.as_ref(), defaults.storage_class.as_ref());
         all.volume_size = first(self.volume_size.as_ref(), defaults.volume_size.as_ref());

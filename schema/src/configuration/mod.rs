@@ -47,6 +47,9 @@ pub struct AgentConfiguration {
     pub quotas: Quotas,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_class: Option<String>,
+    /// The image of the tools injector, which brings the editor and sshd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools_image: Option<String>,
     /// Run pods in a user namespace of their own (`hostUsers: false`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_namespaces: Option<bool>,

@@ -40,7 +40,8 @@ fn read(mut root: Fields<'_, '_>) -> AgentConfiguration {
     let mut text = |name, check: fn(&str) -> Result<(), String>| root.take(name)?.text(check);
     let (dns_zone, runtime_class) =
         (text("dns_zone", check::dns_zone), text("runtime_class", check::subdomain));
-    let storage_class = text("storage_class", check::subdomain);
+    let (storage_class, tools_image) =
+        (text("storage_class", check::subdomain), text("tools_image", check::image));
     let mut pairs = |name, key: fn(&str) -> Result<(), String>, value: fn(&str) -> Result<(), String>| {
         root.take(name).map(|node| node.pairs(key, value)).unwrap_or_default()
     };
@@ -55,6 +56,7 @@ fn read(mut root: Fields<'_, '_>) -> AgentConfiguration {
         max_resources: part(&mut root, "max_resources", amounts),
         quotas: part(&mut root, "quotas", quotas),
         runtime_class,
+        tools_image,
         user_namespaces: root.take("user_namespaces").and_then(|node| node.boolean()),
         allow_privilege_escalation: root.take("allow_privilege_escalation").and_then(|node| node.boolean()),
         image_pull_secrets: list(&mut root, "image_pull_secrets", |item| item.text(check::subdomain)),

@@ -29,6 +29,8 @@ pub struct AgentConfig {
     /// Run pods in a user namespace of their own (`hostUsers: false`).
     pub user_namespaces: bool,
     pub runtime_class: Option<String>,
+    /// The image of the tools injector; `None`: no editor and no sshd.
+    pub tools_image: Option<String>,
     pub allow_privilege_escalation: bool,
     pub image_pull_secrets: Vec<String>,
     pub labels: BTreeMap<String, String>,
@@ -52,6 +54,7 @@ impl AgentConfig {
             user: all.user.unwrap_or(NOBODY),
             user_namespaces: all.user_namespaces == Some(true),
             runtime_class: all.runtime_class,
+            tools_image: all.tools_image,
             // Checked when it was set; the server's options may have changed since.
             allow_privilege_escalation: contained && all.allow_privilege_escalation == Some(true),
             image_pull_secrets: all.image_pull_secrets,

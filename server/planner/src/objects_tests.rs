@@ -5,8 +5,8 @@ use berth_schema::spec::{
     WorkspaceSpec,
 };
 use berth_schema::{
-    ActualState, AgentConfiguration, AgentId, DesiredState, Generation, NamespaceName, OrganizationId,
-    WorkspaceId, WorkspaceName,
+    ActualState, AgentConfiguration, AgentId, DesiredState, Generation, GitReference, NamespaceName,
+    OrganizationId, ProjectSpec, ProjectUrl, WorkspaceId, WorkspaceName,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -87,6 +87,10 @@ fn everything() -> WorkspaceSpec {
             post_start: vec![command("serve", "make serve")],
         },
         storage: Some(StorageSpec { size: "2Gi".to_owned(), class: Some("fast".to_owned()), grown: None }),
+        project: Some(ProjectSpec {
+            url: ProjectUrl::new("https://git.example/group/site.git").expect("a URL"),
+            reference: Some(GitReference::new("it's").expect("a reference")),
+        }),
     }
 }
 
@@ -109,9 +113,42 @@ fn a_workspace_with_everything_matches_its_golden_file() {
     let config = AgentConfig {
         user_namespaces: true,
         runtime_class: Some("gvisor".to_owned()),
+        tools_image: Some("registry.example/tools:1".to_owned()),
         ..AgentConfig::default()
     };
     insta::assert_json_snapshot!("everything", rendered(everything(), config, DesiredState::Stopped));
+}
+
+#[test]
+fn the_tools_injector_runs_first_sees_only_the_volume_and_fits_the_quota() {
+    let config =
+        AgentConfig { tools_image: Some("registry.example/tools:1".to_owned()), ..AgentConfig::default() };
+    let mut spec = WorkspaceSpec::from_image("registry.example/dev:1");
+    spec.containers[0].resources.memory_limit = Some("32Mi".to_owned());
+    let objects = rendered(spec, config, DesiredState::Running);
+    let pod = &objects.last().expect("a Deployment")["spec"]["template"]["spec"];
+    let injector = &pod["initContainers"][0];
+    assert_eq!(injector["name"], "berth-tools");
+    assert_eq!(
+        injector["volumeMounts"],
+        serde_json::json!([{"name": "berth-data", "mountPath": "/projects"}])
+    );
+    assert_eq!(injector["securityContext"]["readOnlyRootFilesystem"], true);
+    assert!(injector.get("envFrom").is_none(), "it gets no variables");
+    assert_eq!(objects[2]["spec"]["hard"]["limits.memory"], (256_u64 << 20).to_string());
+    let main = &pod["containers"][0];
+    assert!(main["lifecycle"]["postStart"].is_object());
+    let address =
+        serde_json::json!({"name": "BERTH_POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}});
+    assert!(main["env"].as_array().expect("an environment").contains(&address));
+}
+
+#[test]
+fn a_projects_directory_is_where_the_user_starts() {
+    let objects = rendered(everything(), AgentConfig::default(), DesiredState::Running);
+    let main = &objects.last().expect("a Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let source = serde_json::json!({"name": "PROJECT_SOURCE", "value": "/projects/site"});
+    assert!(main["env"].as_array().expect("an environment").contains(&source));
 }
 
 #[test]

@@ -75,6 +75,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     }
     let context = Context {
         default_spec: Arc::new(default_spec),
+        projects: (&options.projects).into(),
         ..Context::new(database, keys, options.agents.configuration()?)
     };
     let context = context.speaking((&options.protocol).into());

@@ -40,6 +40,9 @@ pub struct AgentDefaults {
     /// Runtime class of pods.
     #[arg(long, env = "BERTH_RUNTIME_CLASS")]
     pub runtime_class: Option<String>,
+    /// Image of the tools injector, which brings the editor and sshd; without it a workspace has neither.
+    #[arg(long, env = "BERTH_TOOLS_IMAGE", value_name = "IMAGE")]
+    pub tools_image: Option<String>,
 }
 
 impl AgentDefaults {
@@ -62,6 +65,8 @@ impl AgentDefaults {
             "user": self.workspace_uid,
             "user_namespaces": self.user_namespaces,
             "runtime_class": self.runtime_class,
+            // An empty variable is how a deployment's template says nothing.
+            "tools_image": self.tools_image.as_ref().filter(|image| !image.is_empty()),
         });
         AgentConfiguration::read(&document, &AgentConfiguration::default()).map_err(|errors| {
             let errors: Vec<_> =

@@ -5,6 +5,7 @@ mod database;
 mod http;
 mod keys;
 mod logging;
+mod projects;
 mod protocol;
 
 pub use agents::AgentDefaults;
@@ -12,6 +13,7 @@ pub use database::DatabaseOptions;
 pub use http::{HttpOptions, Limits};
 pub use keys::KeyOptions;
 pub use logging::{LogFormat, LoggingOptions};
+pub use projects::ProjectOptions;
 pub use protocol::{Protocol, ProtocolOptions};
 
 use std::path::PathBuf;
@@ -91,6 +93,8 @@ pub struct ServeOptions {
     pub default_devfile: Option<PathBuf>,
     #[command(flatten)]
     pub protocol: ProtocolOptions,
+    #[command(flatten)]
+    pub projects: ProjectOptions,
     #[command(flatten)]
     pub logging: LoggingOptions,
     #[command(flatten)]

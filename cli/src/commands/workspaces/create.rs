@@ -1,7 +1,7 @@
 //! `berth workspaces create`
 
-use berth_schema::WorkspaceName;
-use berth_schema::api::CreateWorkspace;
+use berth_schema::api::{CreateWorkspace, ProjectInput};
+use berth_schema::{GitReference, ProjectUrl, WorkspaceName};
 
 use super::{Given, Origin};
 use crate::args::Global;
@@ -23,6 +23,7 @@ Examples:
   berth create --devcontainer .devcontainer/devcontainer.json
   berth create --image debian:13 -e MODE=test -e API_KEY   # API_KEY as in your own environment
   berth create --image debian:13 --env-file .env --file id_ed25519=$HOME/.ssh/id_ed25519
+  berth create --image debian:13 --project https://git.example/group/site.git --ref main
   pass show api-key | berth create --image debian:13 --file api-key=-
   name=$(berth create --devfile - < devfile.yaml)";
 
@@ -35,6 +36,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     origin: Origin,
+
+    /// A Git repository to clone into it; https:// or ssh://, without credentials
+    #[arg(long, value_name = "URL")]
+    project: Option<String>,
+
+    /// The project's branch, tag or commit [default: its default branch]
+    #[arg(long = "ref", value_name = "REF", requires = "project")]
+    reference: Option<GitReference>,
 
     /// The agent (name or id) that runs it [default: the organisation's only one]
     #[arg(long, value_name = "AGENT")]
@@ -50,6 +59,13 @@ pub(crate) struct Args {
     wait: WaitArgs,
 }
 
+/// Checked here and not by the parser of arguments, whose message would repeat a password that stands in a URL.
+fn project(url: Option<&str>, reference: Option<GitReference>) -> Result<Option<ProjectInput>, Error> {
+    let Some(url) = url else { return Ok(None) };
+    let url = ProjectUrl::new(url).map_err(|error| Error::usage(format!("the URL of --project {error}")))?;
+    Ok(Some(ProjectInput { url: url.to_string(), reference: reference.map(Into::into) }))
+}
+
 pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let mut stdin = Stdin::default();
     let Given { devfile, devcontainer, image } = args.origin.read(&mut stdin)?;
@@ -60,6 +76,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         variables: args.variables.read(&mut stdin)?,
         name: args.name,
         agent: args.agent.map(|agent| agent.to_string()),
+        project: project(args.project.as_deref(), args.reference)?,
     };
     let session = Session::open(global).await?;
     let created = session.organization.create_workspace(&create).await?;

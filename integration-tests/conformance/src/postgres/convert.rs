@@ -43,7 +43,7 @@ pub(super) fn new_workspace(row: &Row, token: TokenId) -> NewWorkspace {
 pub(super) fn intent(intent: Intent) -> berth_db::Intent {
     match intent {
         Intent::Desired(state) => berth_db::Intent::Desired(state),
-        Intent::Rebuild(spec) => berth_db::Intent::Rebuild { spec, devfile: None },
+        Intent::Rebuild(spec) => berth_db::Intent::Rebuild { spec: *spec, devfile: None },
     }
 }
 

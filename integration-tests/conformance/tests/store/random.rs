@@ -84,7 +84,7 @@ fn intent(rng: &mut Rng) -> Intent {
     match rng.u8(..8) {
         0 => Intent::Desired(DesiredState::Terminated),
         1 | 2 => Intent::Desired(DesiredState::RestartRequested),
-        3 => Intent::Rebuild(WorkspaceSpec::from_image("registry.example/image:2")),
+        3 => Intent::Rebuild(Box::new(WorkspaceSpec::from_image("registry.example/image:2"))),
         4 | 5 => Intent::Desired(DesiredState::Running),
         _ => Intent::Desired(DesiredState::Stopped),
     }

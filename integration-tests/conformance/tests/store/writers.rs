@@ -109,7 +109,8 @@ async fn a_rebuild_changes_what_it_is_made_of_and_nothing_else<G: Ground>(ground
     create(ground, 1).await;
     let spec = WorkspaceSpec::from_image("registry.example/image:2");
     let mut transaction = begin(ground).await;
-    let rebuilt = transaction.change_intent(id(1), None, Intent::Rebuild(spec.clone()), now()).await;
+    let rebuilt =
+        transaction.change_intent(id(1), None, Intent::Rebuild(Box::new(spec.clone())), now()).await;
     transaction.commit().await.expect("it is committed");
     let mut expected = row(1).workspace;
     (expected.generation, expected.spec) = (Generation(2), spec);

@@ -91,7 +91,7 @@ async fn once(
     }
     let intent = match transition(workspace.desired_state, workspace.actual_state, wish)? {
         Transition::AlreadySo => return Ok(row),
-        Transition::Change(_) if wish == Wish::Rebuild => Intent::Rebuild(spec.clone()),
+        Transition::Change(_) if wish == Wish::Rebuild => Intent::Rebuild(Box::new(spec.clone())),
         Transition::Change(desired) => Intent::Desired(desired),
     };
     let now = server.clock.wall();

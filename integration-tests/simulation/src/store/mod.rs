@@ -43,7 +43,7 @@ impl Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
     Desired(DesiredState),
-    Rebuild(WorkspaceSpec),
+    Rebuild(Box<WorkspaceSpec>),
 }
 
 /// A process that leads an agent.

@@ -105,7 +105,7 @@ pub(super) fn change(row: &mut Row, intent: Intent, now: Timestamp) {
             }
             workspace.desired_state = state;
         }
-        Intent::Rebuild(spec) => workspace.spec = spec,
+        Intent::Rebuild(spec) => workspace.spec = *spec,
     }
     row.intent_changed_at = now;
 }

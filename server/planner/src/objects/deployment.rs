@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::{Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, scripts, storage};
+use super::{Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, scripts, storage, tools};
 
 pub(super) fn deployment(context: &Context<'_>) -> Deployment {
     Deployment {
@@ -69,8 +69,12 @@ fn pod(context: &Context<'_>) -> PodSpec {
             seccomp_profile: Some(runtime_default()),
             ..PodSecurityContext::default()
         }),
+        // The tools first: the user's own commands may already use them.
         init_containers: none_if_empty(
-            spec.events.pre_start.iter().filter_map(|command| init_container(context, command)).collect(),
+            tools::injector(context)
+                .into_iter()
+                .chain(spec.events.pre_start.iter().filter_map(|command| init_container(context, command)))
+                .collect(),
         ),
         containers: staying(context).map(|container| main_container(context, container)).collect(),
         volumes: Some(volumes(context)),
@@ -117,7 +121,7 @@ fn toleration(given: &configuration::Toleration) -> Toleration {
     }
 }
 
-fn runtime_default() -> SeccompProfile {
+pub(super) fn runtime_default() -> SeccompProfile {
     SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }
 }
 
@@ -129,7 +133,10 @@ fn main_container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
         (none_if_empty(spec.command.clone()), none_if_empty(spec.args.clone()))
     };
     container.ports = none_if_empty(ports(spec));
-    container.lifecycle = scripts::has_post_start(context, spec).then(|| post_start(spec));
+    if spec.main {
+        container.env.get_or_insert_default().extend(tools::pod_address(context));
+    }
+    container.lifecycle = scripts::has_start(context, spec).then(|| start(spec));
     container
 }
 
@@ -188,8 +195,8 @@ fn overrides_command(spec: &ContainerSpec) -> bool {
     spec.override_command.unwrap_or(spec.main && spec.command.is_empty() && spec.args.is_empty())
 }
 
-fn post_start(spec: &ContainerSpec) -> Lifecycle {
-    let script = format!("{}/{}", scripts::PATH, scripts::post_start_file(spec));
+fn start(spec: &ContainerSpec) -> Lifecycle {
+    let script = format!("{}/{}", scripts::PATH, scripts::start_file(spec));
     // In the background: Kubernetes holds the container in Waiting for as long as the hook runs.
     let command = format!("/bin/sh {script} >/dev/null 2>&1 &");
     Lifecycle {
@@ -210,7 +217,7 @@ fn environment(context: &Context<'_>, spec: &ContainerSpec) -> Vec<EnvVar> {
         // An arbitrary UID has no home directory in the image; this one is kept between pods.
         ("HOME".to_owned(), PROJECTS_PATH.to_owned()),
         ("PROJECTS_ROOT".to_owned(), PROJECTS_PATH.to_owned()),
-        ("PROJECT_SOURCE".to_owned(), PROJECTS_PATH.to_owned()),
+        ("PROJECT_SOURCE".to_owned(), scripts::project_directory(context)),
     ]);
     let mut all = own;
     // `$` is doubled, so that a value arrives as it was written and never as another variable's value.
@@ -233,7 +240,7 @@ fn ports(spec: &ContainerSpec) -> Vec<ContainerPort> {
 
 const VARIABLES: &str = "berth-variables";
 const SCRIPTS: &str = "berth-scripts";
-const DATA: &str = "berth-data";
+pub(super) const DATA: &str = "berth-data";
 
 fn mounts(spec: &ContainerSpec) -> Vec<VolumeMount> {
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
@@ -359,6 +366,7 @@ pub(super) fn pod_totals(context: &Context<'_>) -> BTreeMap<&'static str, Quanti
             }
         }
     }
+    tools::raise(context, &mut totals);
     totals
         .into_iter()
         .map(|(resource, (total, unit))| (resource, Quantity(quantity::print(total, unit))))

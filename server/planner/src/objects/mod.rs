@@ -9,6 +9,7 @@ mod network;
 mod proxy;
 mod scripts;
 mod storage;
+mod tools;
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use berth_schema::kubernetes::PROJECTS_PATH;
+use berth_schema::ProjectSpec;
+use berth_schema::kubernetes::{LOGS_PATH, PROJECTS_PATH, TOOLS_PATH};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -14,17 +15,19 @@ pub(super) const SCRIPTS: &str = "scripts";
 pub(super) const PATH: &str = "/.berth/scripts";
 
 /// Keeps a container running whose own command is overridden, and ends at once when told to.
-const IDLE: &str = "#!/bin/sh\ntrap 'exit 0' TERM INT\nwhile :; do sleep 3600 & wait $!; done\n";
+const IDLE: &str = "trap 'exit 0' TERM INT\nwhile :; do sleep 3600 & wait $!; done\n";
+const CLONE_PROJECT: &str = "clone-project.sh";
 
 pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
     let spec = &context.workspace.spec;
-    let mut data = vec![("idle.sh".to_owned(), IDLE.to_owned())];
+    let mut data = vec![("idle.sh".to_owned(), begin(context) + IDLE)];
     for container in &spec.containers {
-        if has_post_start(context, container) {
-            let commands =
-                spec.events.post_start.iter().filter(|command| command.component == container.name);
-            data.push((post_start_file(container), post_start(commands)));
+        if has_start(context, container) {
+            data.push((start_file(container), start(context, container)));
         }
+    }
+    if let Some(project) = &spec.project {
+        data.push((CLONE_PROJECT.to_owned(), clone(project)));
     }
     ConfigMap {
         metadata: context.metadata(context.named(SCRIPTS)),
@@ -33,24 +36,87 @@ pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
     }
 }
 
-pub(super) fn has_post_start(context: &Context<'_>, container: &ContainerSpec) -> bool {
-    context.workspace.spec.events.post_start.iter().any(|command| command.component == container.name)
+/// Whether anything of ours runs in the container once it has started.
+pub(super) fn has_start(context: &Context<'_>, container: &ContainerSpec) -> bool {
+    let spec = &context.workspace.spec;
+    let for_main = context.config().tools_image.is_some() || spec.project.is_some();
+    (container.main && for_main) || post_start(context, container).next().is_some()
 }
 
-pub(super) fn post_start_file(container: &ContainerSpec) -> String {
-    format!("post-start-{}.sh", container.name)
+pub(super) fn start_file(container: &ContainerSpec) -> String {
+    format!("start-{}.sh", container.name)
 }
 
-/// Runs the commands one after another, each with a log of its own; one that fails does not keep the next from running.
-fn post_start<'a>(commands: impl Iterator<Item = &'a CommandSpec>) -> String {
-    let logs = format!("{PROJECTS_PATH}/workspace-logs");
-    let mut script = format!("#!/bin/sh\nmkdir -p {logs}\n");
-    for command in commands {
-        let log = format!("{logs}/post-start-{}.log", command.id);
+/// Where the project is, or would be.
+pub(super) fn project_directory(context: &Context<'_>) -> String {
+    match &context.workspace.spec.project {
+        Some(project) => format!("{PROJECTS_PATH}/{}", project.url.directory()),
+        None => PROJECTS_PATH.to_owned(),
+    }
+}
+
+fn post_start<'a>(
+    context: &Context<'a>,
+    container: &'a ContainerSpec,
+) -> impl Iterator<Item = &'a CommandSpec> {
+    let commands = &context.workspace.spec.events.post_start;
+    commands.iter().filter(|command| command.component == container.name)
+}
+
+/// How every script begins that runs in a container.
+fn begin(context: &Context<'_>) -> String {
+    let mut script = "#!/bin/sh\n".to_owned();
+    if context.config().tools_image.is_some() {
+        // Behind the image's own: they fill what it lacks.
+        let _ = writeln!(
+            script,
+            "export PATH=\"${{PATH:-/usr/bin:/bin}}:{TOOLS_PATH}/current/path:{TOOLS_PATH}/current/applets\""
+        );
+    }
+    script
+}
+
+/// The tools in the background, the project's files, then the user's commands one after another, each with a log of its own.
+/// Whatever fails does not keep the next from running.
+fn start(context: &Context<'_>, container: &ContainerSpec) -> String {
+    let mut script = begin(context);
+    let _ = writeln!(script, "mkdir -p {LOGS_PATH}");
+    if container.main && context.config().tools_image.is_some() {
+        let tools = format!("{TOOLS_PATH}/current/bin/start");
+        let _ = writeln!(script, "[ ! -x {tools} ] || {tools} >>{LOGS_PATH}/tools.log 2>&1 &");
+    }
+    if container.main && context.workspace.spec.project.is_some() {
+        let _ = writeln!(script, "/bin/sh {PATH}/{CLONE_PROJECT} >>{LOGS_PATH}/{CLONE_LOG} 2>&1");
+    }
+    for command in post_start(context, container) {
+        let log = format!("{LOGS_PATH}/post-start-{}.log", command.id);
         let _ = writeln!(script, "(\n{}\n) >{log} 2>&1", shell(command));
         let _ = writeln!(script, "echo \"ended with $?\" >>{log}");
     }
     script
+}
+
+const CLONE_LOG: &str = "project-clone.log";
+
+fn clone(project: &ProjectSpec) -> String {
+    let mut script = "#!/bin/sh\n".to_owned();
+    let name = |commit: bool| {
+        let reference = project.reference.as_ref().filter(|reference| reference.is_commit() == commit);
+        reference.map(|reference| reference.as_str().to_owned()).unwrap_or_default()
+    };
+    let directory = format!("{PROJECTS_PATH}/{}", project.url.directory());
+    let variables = [
+        ("url", project.url.to_string()),
+        ("branch", name(false)),
+        ("commit", name(true)),
+        ("directory", directory),
+        ("state", format!("{PROJECTS_PATH}/.berth/project")),
+        ("tools", format!("{TOOLS_PATH}/current")),
+    ];
+    for (name, value) in variables {
+        let _ = writeln!(script, "{name}={}", quoted(&value));
+    }
+    script + include_str!("clone-project.sh")
 }
 
 /// One devfile command as lines of shell.

@@ -34,7 +34,7 @@ pub async fn create(
     form: CreateForm,
     idempotency: Option<&Idempotency>,
 ) -> Result<Creation<Workspace>, Error> {
-    let form = form.check(&context.default_spec);
+    let form = form.check(&context.default_spec, context.projects);
     let given = form.as_ref().ok().and_then(|form| form.name.clone());
     let attempt = Attempt { context, administrator, form: &form, idempotency };
     for _ in 0..DRAWS {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use berth_devfile::Options;
-use berth_schema::api::VariableInput;
+use berth_schema::api::{ProjectInput, VariableInput};
 use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
-use berth_schema::{FieldError, WorkspaceName, WorkspaceSpec};
+use berth_schema::{FieldError, GitReference, ProjectSpec, ProjectUrl, WorkspaceName, WorkspaceSpec};
 use serde::Deserialize;
 
 /// `api::CreateWorkspace` with a name that is not checked yet, so that a wrong name is told together with all else.
@@ -22,6 +22,8 @@ pub struct CreateForm {
     pub devcontainer: Option<String>,
     #[serde(default)]
     pub image: Option<String>,
+    #[serde(default)]
+    pub project: Option<ProjectInput>,
     #[serde(default)]
     pub variables: Vec<VariableInput>,
 }
@@ -90,13 +92,21 @@ pub struct Checked {
 impl CreateForm {
     /// Checks everything that needs no database. The agent's text comes back beside the errors, so that a wrong agent can be
     /// told with them. `default` is for a project that has no devfile.
-    pub fn check(self, default: &NewSpec) -> Result<Checked, (Option<String>, Vec<FieldError>)> {
+    pub fn check(
+        self,
+        default: &NewSpec,
+        projects: ProjectRules,
+    ) -> Result<Checked, (Option<String>, Vec<FieldError>)> {
         let mut errors = Vec::new();
         let name = self.name.map(WorkspaceName::new).transpose();
         let name =
             name.map_err(|error| errors.push(FieldError::new("name", error.to_string()))).ok().flatten();
         let given = Given { devfile: self.devfile, devcontainer: self.devcontainer, image: self.image };
-        let spec = spec_of(given, Some(default), &Options::default(), &mut errors);
+        let mut spec = spec_of(given, Some(default), &Options::default(), &mut errors);
+        let project = self.project.and_then(|project| check_project(&project, projects, &mut errors));
+        if let Some(spec) = &mut spec {
+            spec.spec.project = project;
+        }
         let variables = check_variables(&self.variables, &mut errors);
         match spec {
             Some(spec) if errors.is_empty() => Ok(Checked { name, agent: self.agent, spec, variables }),
@@ -157,6 +167,38 @@ fn read(text: String, translated: bool, options: &Options, errors: &mut Vec<Fiel
     }
 }
 
+/// Which projects this server lets be cloned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProjectRules {
+    /// Over plain HTTP too, where everything on the way can read and change what is cloned.
+    pub allow_http: bool,
+}
+
+fn check_project(
+    input: &ProjectInput,
+    rules: ProjectRules,
+    errors: &mut Vec<FieldError>,
+) -> Option<ProjectSpec> {
+    let url = match ProjectUrl::new(&input.url) {
+        Ok(url) if url.is_plain_http() && !rules.allow_http => {
+            let message = "must begin with https:// or ssh://; plain HTTP is not allowed on this server";
+            errors.push(FieldError::new("project.url", message));
+            None
+        }
+        Ok(url) => Some(url),
+        Err(error) => {
+            errors.push(FieldError::new("project.url", error.to_string()));
+            None
+        }
+    };
+    let reference = input.reference.as_deref().map(GitReference::new).transpose();
+    let reference = reference
+        .map_err(|error| errors.push(FieldError::new("project.ref", error.to_string())))
+        .ok()
+        .flatten();
+    Some(ProjectSpec { url: url?, reference })
+}
+
 fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Vec<Variable> {
     if inputs.len() > MAX_COUNT {
         let message = format!("at most {MAX_COUNT} variables are allowed, these are {}", inputs.len());
@@ -212,7 +254,7 @@ mod tests {
     }
 
     fn wrong_fields(body: serde_json::Value) -> Vec<String> {
-        let (_, errors) = form(body).check(&default()).expect_err("wrong");
+        let (_, errors) = form(body).check(&default(), ProjectRules::default()).expect_err("wrong");
         errors.into_iter().map(|error| error.field).collect()
     }
 
@@ -247,7 +289,7 @@ mod tests {
         let body = json!({"image": "debian:13", "variables": [
             {"name": "TOKEN", "value": "x"}, {"name": "TOKEN", "kind": "file", "value_base64": "AP8="},
         ]});
-        let checked = form(body).check(&default()).expect("right");
+        let checked = form(body).check(&default(), ProjectRules::default()).expect("right");
         assert_eq!(checked.variables.len(), 2);
         assert_eq!(checked.variables[1].value.expose(), [0, 255]);
     }
@@ -261,6 +303,19 @@ mod tests {
     }
 
     #[test]
+    fn a_project_is_checked_and_plain_http_is_an_option_of_the_server() {
+        let body = |url: &str| json!({"image": "a", "project": {"url": url, "ref": "main"}});
+        let checked = form(body("https://git.example/a.git")).check(&default(), ProjectRules::default()).expect("right");
+        let project = checked.spec.spec.project.expect("a project");
+        assert_eq!(project.url.to_string(), "https://git.example/a.git");
+        assert_eq!(wrong_fields(body("http://git.example/a.git")), ["project.url"]);
+        let allowed = form(body("http://git.example/a.git")).check(&default(), ProjectRules { allow_http: true });
+        assert!(allowed.expect("right").spec.spec.project.is_some());
+        let both = json!({"image": "a", "project": {"url": "https://u:p@git.example/a", "ref": "-x"}});
+        assert_eq!(wrong_fields(both), ["project.url", "project.ref"]);
+    }
+
+    #[test]
     fn a_devfile_a_devcontainer_and_an_image_exclude_each_other() {
         assert_eq!(wrong_fields(json!({"image": "a", "devfile": "schemaVersion: 2.2.2"})), ["image"]);
         assert_eq!(wrong_fields(json!({"image": "a", "devcontainer": "{}"})), ["image"]);
@@ -270,7 +325,7 @@ mod tests {
 
     #[test]
     fn without_any_of_them_the_default_is_taken_and_a_rebuild_needs_one() {
-        let checked = form(json!({})).check(&default()).expect("right");
+        let checked = form(json!({})).check(&default(), ProjectRules::default()).expect("right");
         assert_eq!((checked.spec.spec, checked.spec.devfile), (default().spec, default().devfile));
         let mut errors = vec![];
         assert!(spec_of(Given::default(), None, &Options::default(), &mut errors).is_none());
@@ -280,12 +335,12 @@ mod tests {
     #[test]
     fn a_devcontainer_is_translated_and_its_errors_say_where() {
         let checked =
-            form(json!({"devcontainer": "{\"image\": \"node:22\"}"})).check(&default()).expect("right");
+            form(json!({"devcontainer": "{\"image\": \"node:22\"}"})).check(&default(), ProjectRules::default()).expect("right");
         assert_eq!(checked.spec.spec.containers[0].image, "node:22");
         assert_eq!(checked.spec.devfile.as_deref(), Some("{\"image\": \"node:22\"}"));
         assert_eq!(checked.spec.beyond(&Options::default()), []);
         let body = json!({"devcontainer": "{\n  \"image\": \"node:22\",\n  \"privileged\": true\n}"});
-        let (_, errors) = form(body).check(&default()).expect_err("privileged");
+        let (_, errors) = form(body).check(&default(), ProjectRules::default()).expect_err("privileged");
         assert_eq!(errors[0].field, "devcontainer.privileged");
         assert!(errors[0].message.contains("line 3"), "{errors:?}");
     }
@@ -293,7 +348,7 @@ mod tests {
     #[test]
     fn a_broken_devfile_says_where() {
         let (_, errors) = form(json!({"devfile": "schemaVersion: 2.2.2\ncomponents: 1\n"}))
-            .check(&default())
+            .check(&default(), ProjectRules::default())
             .expect_err("broken");
         assert!(errors.iter().any(|error| error.field.starts_with("devfile.components")), "{errors:?}");
         assert!(errors.iter().any(|error| error.message.contains("line 2")), "{errors:?}");
@@ -307,6 +362,7 @@ mod tests {
             devfile: Some(String::new()),
             devcontainer: Some(String::new()),
             image: Some(String::new()),
+            project: Some(ProjectInput { url: String::new(), reference: Some(String::new()) }),
             variables: vec![VariableInput {
                 name: "A".to_owned(),
                 kind: VariableKind::File,

@@ -13,7 +13,7 @@ mod why;
 pub use change::{change, rebuild, resize};
 pub use create::create;
 pub use extend::extend;
-pub use form::{CreateForm, Given, NewSpec, spec_of};
+pub use form::{CreateForm, Given, NewSpec, ProjectRules, spec_of};
 pub use look::{ListQuery, get, list};
 pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
@@ -64,6 +64,7 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         generation: row.generation,
         applied_generation: row.applied_generation,
         image: row.spec.main().map(|main| main.image.clone()).unwrap_or_default(),
+        project: row.spec.project,
         variables: view.variables,
         created_at: row.created_at,
         desired_state_changed_at: row.desired_state_changed_at,

@@ -1,0 +1,75 @@
+# Clones the project once: first what there is to see, shallow, then the rest while the user works already. The caller sets
+# url, branch, commit, directory, state and tools, and keeps the output as a log. A failure is told there and tried again at the next
+# start of the workspace; nothing else depends on it.
+say() {
+    printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*"
+}
+
+# A whole answer or an error: nobody is there to type a password. Redirects cannot lead to another kind of transport.
+export GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=https:http:ssh
+ssh=ssh
+# OpenSSH wants a name for the user, which the image may not have; that of the tools brings one.
+[ ! -x "$tools/path/ssh" ] || ssh=$tools/path/ssh
+export GIT_SSH_COMMAND="$ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
+
+# Fetches into a directory that nobody sees: an interrupted clone leaves nothing half done in the project.
+fetch() {
+    rm -rf "$state/clone"
+    git clone --no-checkout --depth 1 --progress ${branch:+--branch "$branch"} -- "$url" "$state/clone" || return 1
+    # A commit has no name that clone could take.
+    [ -z "$commit" ] || {
+        git -C "$state/clone" fetch --depth 1 --progress origin "$commit" &&
+            git -C "$state/clone" update-ref --no-deref HEAD FETCH_HEAD
+    }
+}
+
+files() {
+    if [ ! -e "$state/fetched" ] || [ ! -e "$directory/.git" ]; then
+        if [ -n "$(ls -A "$directory")" ]; then
+            say "$directory is not empty: it is left as it is"
+            : > "$state/files"
+            : > "$state/history"
+            exit 0
+        fi
+        for pause in 2 8 0; do
+            fetch && break
+            say "the clone failed"
+            [ "$pause" -gt 0 ] || return 1
+            sleep "$pause"
+        done
+        : > "$state/fetched"
+        mv "$state/clone/.git" "$directory/.git" || return 1
+        rm -rf "$state/clone"
+    fi
+    # Files that are there already stay as they are: they may be the user's.
+    git -C "$directory" reset --quiet --mixed && git -C "$directory" checkout-index --all &&
+        git -C "$directory" update-index -q --refresh || :
+}
+
+history() {
+    unshallow=--unshallow
+    [ -e "$directory/.git/shallow" ] || unshallow=
+    # The shallow clone knows one branch alone.
+    git -C "$directory" remote set-branches origin '*' &&
+        git -C "$directory" fetch $unshallow --tags --progress origin
+}
+
+mkdir -p "$state" "$directory"
+if ! command -v git > /dev/null; then
+    say "git was not found, neither in the image nor among the tools: the project is not cloned"
+    exit 1
+fi
+if [ ! -e "$state/files" ]; then
+    say "cloning $url${branch:+, branch or tag $branch,}${commit:+, commit $commit,} into $directory"
+    files || { say "the project could not be cloned; it is tried again at the next start"; exit 1; }
+    say "the project's files are in $directory"
+    : > "$state/files"
+fi
+[ -e "$state/history" ] || {
+    if history; then
+        say "the project's history is complete"
+        : > "$state/history"
+    else
+        say "the project's history could not be fetched; it is tried again at the next start"
+    fi
+} &
