@@ -1,6 +1,8 @@
 //! What a scenario sees of the cluster, past Berth: pods, commands in them, what they answer.
 
+use std::io::{Seek as _, Write as _};
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -53,10 +55,24 @@ impl ClusterView {
 
     /// What a shell command prints in the main container.
     pub async fn exec(&self, workspace: &Workspace, script: &str) -> anyhow::Result<Vec<u8>> {
+        self.exec_with(workspace, script, Stdio::null()).await
+    }
+
+    /// Writes a file in the main container, and the directories above it.
+    pub async fn write(&self, workspace: &Workspace, path: &str, content: &[u8]) -> anyhow::Result<()> {
+        let mut file = tempfile::tempfile().context("no file")?;
+        file.write_all(content)?;
+        file.rewind()?;
+        let script = format!("mkdir -p \"$(dirname '{path}')\" && cat > '{path}'");
+        self.exec_with(workspace, &script, file.into()).await.map(drop)
+    }
+
+    async fn exec_with(&self, workspace: &Workspace, script: &str, stdin: Stdio) -> anyhow::Result<Vec<u8>> {
         let pod = self.pod(workspace).await?.name_any();
         let mut kubectl = berth_harness::command::command(&self.kubectl);
-        kubectl.arg("--kubeconfig").arg(&self.kubeconfig);
-        kubectl.args(["--namespace", workspace.namespace.as_str(), "exec", &pod, "--", "sh", "-c", script]);
+        kubectl.stdin(stdin).arg("--kubeconfig").arg(&self.kubeconfig);
+        kubectl.args(["--namespace", workspace.namespace.as_str(), "exec", "--stdin", &pod]);
+        kubectl.args(["--", "sh", "-c", script]);
         let output = kubectl.output().await.context("kubectl cannot be started")?;
         if !output.status.success() {
             bail!("'{script}' failed: {}", String::from_utf8_lossy(&output.stderr));

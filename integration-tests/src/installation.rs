@@ -32,6 +32,15 @@ pub struct Installation {
     _node: Share,
 }
 
+/// What a scenario wants beyond the usual.
+#[derive(Debug, Default)]
+struct Setup<'a> {
+    /// Further images of the node.
+    images: &'a [&'a images::Image],
+    /// Options of the server.
+    environment: &'a [(&'a str, &'a str)],
+}
+
 /// A node has room for a few scenarios at once, or for one that fills it.
 static NODE: RwLock<()> = RwLock::const_new(());
 
@@ -44,12 +53,25 @@ enum Share {
 impl Installation {
     /// `None`, and a word about it, where a node cannot run; CI must not take that way out.
     pub async fn start() -> anyhow::Result<Option<Self>> {
-        Self::with(Share::Part(NODE.read().await)).await
+        Self::with(Share::Part(NODE.read().await), Setup::default()).await
+    }
+
+    /// [`Installation::start`] with the tools injector, and pods in user namespaces of their own.
+    pub async fn start_with_tools() -> anyhow::Result<Option<Self>> {
+        let environment = [
+            ("BERTH_TOOLS_IMAGE", images::TOOLS_INJECTOR.reference),
+            ("BERTH_USER_NAMESPACES", "true"),
+            ("BERTH_ALLOW_HTTP_PROJECTS", "true"),
+            // The editor and what it starts, beside the user's own.
+            ("BERTH_MEMORY_LIMIT", "1Gi"),
+        ];
+        let setup = Setup { images: &[&images::SHELL, &images::TOOLS_INJECTOR], environment: &environment };
+        Self::with(Share::Part(NODE.read().await), setup).await
     }
 
     /// [`Installation::start`] while no other scenario of this process runs.
     pub async fn start_alone() -> anyhow::Result<Option<Self>> {
-        Self::with(Share::Whole(NODE.write().await)).await
+        Self::with(Share::Whole(NODE.write().await), Setup::default()).await
     }
 
     /// [`Installation::start`] with logs at their loudest, and with everything recorded that agent and server say to each
@@ -75,13 +97,20 @@ impl Installation {
         Ok(Some((berth, recorder)))
     }
 
-    async fn with(node: Share) -> anyhow::Result<Option<Self>> {
+    async fn with(node: Share, setup: Setup<'_>) -> anyhow::Result<Option<Self>> {
         let Some(cluster) = cluster_with_node().await? else {
             return Ok(None);
         };
+        for image in setup.images {
+            cluster.ensure_image(image).await?;
+        }
         let dir = tempfile::Builder::new().prefix("berth-scenario-").tempdir().context("no directory")?;
         let database_url = database().await?;
-        let server = Server::start(ServerOptions::new(&database_url, dir.path().join("server"))).await?;
+        let mut options = ServerOptions::new(&database_url, dir.path().join("server"));
+        options
+            .environment
+            .extend(setup.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let server = Server::start(options).await?;
         let admin = Actor::new(server.url(), server.first_token()?).await?;
         let token = admin.create_agent("agent").await?.token.context("no token")?;
         let agent = AgentProcess::start(agent_options(&server, token.into(), cluster, dir.path())).await?;

@@ -2,6 +2,7 @@
 
 mod actor;
 mod balancer;
+pub mod browser;
 mod cluster_view;
 mod fleet;
 mod installation;
@@ -11,6 +12,7 @@ mod recorder;
 
 pub use actor::{Actor, Answer, variable};
 pub use balancer::Balancer;
+pub use browser::Browser;
 pub use cluster_view::ClusterView;
 pub use fleet::Fleet;
 pub use installation::{Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE, cluster_with_node, unique};

@@ -106,6 +106,9 @@ pub const SHELL: Image = Image {
     fetches: false,
 };
 
+/// All of them.
+pub const ALL: [&Image; 5] = [&PAUSE, &WORKSPACE, &SHELL, &TOOLS_INJECTOR, &AGENT];
+
 impl Image {
     pub fn name(&self) -> &'static str {
         self.name

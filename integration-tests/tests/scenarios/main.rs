@@ -4,6 +4,7 @@
 mod burst;
 mod configuration;
 mod creation;
+mod editor;
 mod faults;
 mod image;
 mod leaks;

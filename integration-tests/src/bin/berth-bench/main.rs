@@ -7,6 +7,7 @@
 mod agent;
 mod commit;
 mod crowd;
+mod editor;
 mod figure;
 mod latency;
 mod listing;
@@ -52,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In the order of the table.
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 13] = [
     "server",
     "listing",
     "partial",
@@ -65,6 +66,7 @@ const ROWS: [&str; 12] = [
     "agent",
     "crowd",
     "latency",
+    "editor",
 ];
 
 async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
@@ -78,6 +80,7 @@ async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
         "commit" => commit::measure(figures).await,
         "visible" => visible::measure(figures).await,
         "poison" => poison::measure(figures).await,
+        "editor" => editor::measure(figures).await,
         "agent" => agent::measure(figures).await,
         "crowd" => crowd::measure(figures).await,
         "latency" => latency::measure(figures).await,

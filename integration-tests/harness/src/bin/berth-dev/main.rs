@@ -76,6 +76,9 @@ struct Wishes {
     /// The image of the sample workspace.
     #[arg(long, env = "WORKSPACE_IMAGE", value_parser = some)]
     workspace_image: Option<Given>,
+    /// The image of the tools injector, or `none` for workspaces without an editor.
+    #[arg(long, env = "TOOLS_IMAGE", value_parser = some)]
+    tools_image: Option<Given>,
     /// Where that cluster's pods reach this machine's server.
     #[arg(long, env = "SERVER_URL", value_parser = some)]
     server_url: Option<Given>,
@@ -98,6 +101,7 @@ impl From<Wishes> for target::Wish {
             context: given(wishes.kube_context),
             agent_image: given(wishes.agent_image),
             workspace_image: given(wishes.workspace_image),
+            tools_image: given(wishes.tools_image),
             server_url: given(wishes.server_url),
         }
     }
@@ -151,7 +155,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             cluster.with_context(|| format!("no cluster {name} runs"))?.import_image(&archive).await
         }
         Command::Images => {
-            for image in [&images::PAUSE, &images::WORKSPACE, &images::AGENT] {
+            for image in images::ALL {
                 anstream::println!("{} {}", image.reference, images::archive(image).await?.display());
             }
             Ok(())
@@ -168,7 +172,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
 async fn prepare() -> anyhow::Result<()> {
     Binaries::ensure().await?;
     if is_root() {
-        for image in [&images::PAUSE, &images::WORKSPACE, &images::AGENT] {
+        for image in images::ALL {
             images::archive(image).await?;
         }
     }

@@ -14,7 +14,11 @@ const GRACE: Duration = Duration::from_secs(60);
 const NAME: &str = "server";
 
 /// Makes sure that it runs, listens on this machine and on `also`, and is the one that is built now.
-pub(crate) async fn ensure(site: &Site, also: Option<IpAddr>) -> anyhow::Result<(SocketAddr, Outcome)> {
+pub(crate) async fn ensure(
+    site: &Site,
+    also: Option<IpAddr>,
+    tools_image: Option<&str>,
+) -> anyhow::Result<(SocketAddr, Outcome)> {
     let program = std::fs::canonicalize(paths::program("berth-server")?)?;
     let kept = site.kept(NAME);
     let running = kept.filter(|kept| kept.process.is_alive());
@@ -39,6 +43,9 @@ pub(crate) async fn ensure(site: &Site, also: Option<IpAddr>) -> anyhow::Result<
     command.arg("--dev").arg("--state-dir").arg(site.server());
     command.arg("--listen").arg(listen.join(",")).arg("--metrics-listen").arg(metrics.to_string());
     command.arg("--first-token-file").arg(site.first_token());
+    if let Some(image) = tools_image {
+        command.arg("--tools-image").arg(image);
+    }
     std::fs::create_dir_all(site.server())?;
     let log = site.log(NAME);
     let process = detached::spawn(command, &log)?;

@@ -24,6 +24,8 @@ pub(crate) struct Wish {
     pub(crate) context: Option<String>,
     pub(crate) agent_image: Option<String>,
     pub(crate) workspace_image: Option<String>,
+    /// The tools injector's; `none`: no editor.
+    pub(crate) tools_image: Option<String>,
     /// Where pods of a cluster that is not local reach the server.
     pub(crate) server_url: Option<String>,
 }
@@ -38,7 +40,12 @@ pub(crate) struct Target {
     pub(crate) kubeconfig: Option<PathBuf>,
     kubectl: PathBuf,
     pub(crate) workspace_image: String,
+    /// Without one workspaces have no editor.
+    pub(crate) tools_image: Option<String>,
 }
+
+/// What `TOOLS_IMAGE` says when no editor is wanted.
+const NO_TOOLS: &str = "none";
 
 /// The name of what a tool makes for us.
 const NAME: &str = "berth";
@@ -46,20 +53,21 @@ const NAME: &str = "berth";
 impl Target {
     pub(crate) async fn ensure(site: &Site, wish: &Wish, stages: &Stages) -> anyhow::Result<Self> {
         match (&wish.tool, &wish.context) {
-            (None, None) => Self::ensure_local(site, stages).await,
+            (None, None) => Self::ensure_local(site, wish, stages).await,
             (Some(tool), None) => Self::ensure_by_tool(site, tool, wish, stages).await,
             (None, Some(context)) => {
                 let image = wish.workspace_image.clone();
                 let image = image.context(
                     "with KUBE_CONTEXT give WORKSPACE_IMAGE too: an image that this cluster can pull",
                 )?;
-                Self::foreign(context.clone(), image)
+                let tools = wish.tools_image.clone().filter(|image| image != NO_TOOLS);
+                Self::foreign(context.clone(), image, tools)
             }
             (Some(_), Some(_)) => bail!("CLUSTER and KUBE_CONTEXT exclude each other"),
         }
     }
 
-    async fn ensure_local(site: &Site, stages: &Stages) -> anyhow::Result<Self> {
+    async fn ensure_local(site: &Site, wish: &Wish, stages: &Stages) -> anyhow::Result<Self> {
         ensure!(
             is_root(),
             "the local cluster's node needs root: use `sudo make up`, or your own cluster with CLUSTER=kind or KUBE_CONTEXT=name"
@@ -67,14 +75,19 @@ impl Target {
         let needs = [packages::CLUSTER, packages::IMAGES].concat();
         stages.run("packages", install(&needs)).await?;
         let binaries = stages.run("Kubernetes programs", programs()).await?;
-        stages.run("images", build_images()).await?;
+        // Another image of the tools could only come from a registry, which this cluster has none of.
+        let tools = wish.tools_image.as_deref() != Some(NO_TOOLS);
+        let mut images = vec![&images::PAUSE, &images::WORKSPACE, &images::AGENT];
+        images.extend(tools.then_some(&images::TOOLS_INJECTOR));
+        stages.run("images", build_images(&images)).await?;
         let cluster = stages.run("Kubernetes", start(site)).await?;
-        stages.run("images in the node", import(&cluster)).await?;
+        stages.run("images in the node", import(&cluster, &images)).await?;
         Ok(Self {
             context: cluster.context(),
             kubeconfig: Some(cluster.kubeconfig().to_owned()),
             kubectl: binaries.kubectl(),
             workspace_image: images::WORKSPACE.reference.to_owned(),
+            tools_image: tools.then(|| images::TOOLS_INJECTOR.reference.to_owned()),
             local: Some(cluster),
         })
     }
@@ -92,22 +105,39 @@ impl Target {
                 Ok(((), "created".to_owned()))
             })
             .await?;
-        if let Some(image) = wish.workspace_image.clone() {
-            return Self::foreign(context, image);
-        }
-        stages
-            .run("workspace image", async {
-                let archive = images::archive(&images::WORKSPACE).await?;
-                logged(words(&load).arg(&archive), &log).await?;
-                Ok(((), "loaded".to_owned()))
+        let own = |image: &'static images::Image| {
+            let (load, log) = (&load, &log);
+            stages.run("image", async move {
+                let archive = images::archive(image).await?;
+                logged(words(load).arg(&archive), log).await?;
+                Ok((image.reference.to_owned(), format!("loaded {}", image.name())))
             })
-            .await?;
-        Self::foreign(context, images::WORKSPACE.reference.to_owned())
+        };
+        let workspace = match wish.workspace_image.clone() {
+            Some(image) => image,
+            None => own(&images::WORKSPACE).await?,
+        };
+        let tools = match wish.tools_image.clone() {
+            Some(image) => Some(image).filter(|image| image != NO_TOOLS),
+            None => Some(own(&images::TOOLS_INJECTOR).await?),
+        };
+        Self::foreign(context, workspace, tools)
     }
 
-    fn foreign(context: String, workspace_image: String) -> anyhow::Result<Self> {
+    fn foreign(
+        context: String,
+        workspace_image: String,
+        tools_image: Option<String>,
+    ) -> anyhow::Result<Self> {
         ensure!(is_installed("kubectl"), "kubectl is not installed");
-        Ok(Self { local: None, context, kubeconfig: None, kubectl: "kubectl".into(), workspace_image })
+        Ok(Self {
+            local: None,
+            context,
+            kubeconfig: None,
+            kubectl: "kubectl".into(),
+            workspace_image,
+            tools_image,
+        })
     }
 
     /// `kubectl` for this cluster and no other.
@@ -189,9 +219,9 @@ async fn programs() -> anyhow::Result<(Binaries, String)> {
     Ok((Binaries::ensure().await?, "built".to_owned()))
 }
 
-async fn build_images() -> anyhow::Result<((), String)> {
+async fn build_images(images: &[&images::Image]) -> anyhow::Result<((), String)> {
     let mut built = Vec::new();
-    for image in [&images::PAUSE, &images::WORKSPACE, &images::AGENT] {
+    for image in images {
         if !images::is_cached(image)? {
             built.push(image.name());
         }
@@ -230,9 +260,10 @@ async fn start(site: &Site) -> anyhow::Result<(Cluster, String)> {
     Ok((cluster, outcome))
 }
 
-async fn import(cluster: &Cluster) -> anyhow::Result<((), String)> {
+async fn import(cluster: &Cluster, images: &[&images::Image]) -> anyhow::Result<((), String)> {
     let mut imported = Vec::new();
-    for image in [&images::WORKSPACE, &images::AGENT] {
+    // The sandbox's image is imported when the node starts.
+    for image in images.iter().filter(|image| image.reference != images::PAUSE.reference) {
         if cluster.ensure_image(image).await? {
             imported.push(image.name());
         }

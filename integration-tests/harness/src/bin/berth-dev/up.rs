@@ -15,14 +15,20 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
     let _alone = Lock::wait(&site.root().join("lock"))?;
     let stages = Stages::new();
     let target = Target::ensure(&site, &wish, &stages).await?;
-    let server = stages.run("server", server::ensure(&site, target.host_address())).await?;
+    let server = stages
+        .run("server", server::ensure(&site, target.host_address(), target.tools_image.as_deref()))
+        .await?;
     let berth = stages.run("login", Berth::login(&site, server)).await?;
     stages.run("agent", agent::ensure(&site, &berth, &target, &wish, server)).await?;
     let welcome = stages.run("workspace", workspace::ensure(&site, &berth, &target)).await?;
     let link = stages.run("variables", workspace::show(&target, &welcome)).await?;
+    let editor = stages.run("editor", workspace::editor(&target, &welcome)).await?;
     say_what_next(&site, &berth, &target, &stages);
     if let Some(link) = link {
         anstream::println!("The workspace answers at {link}");
+    }
+    if let Some(link) = editor {
+        anstream::println!("Its editor answers at {link}");
     }
     Ok(())
 }

@@ -19,6 +19,10 @@ pub(crate) const NAME: &str = "welcome";
 const GREETING: &str = "Hello from an environment variable";
 const NOTE: &str = "and from a file\n";
 const PORT: u16 = 8080;
+/// As docs/workspace-in-the-cluster.md has it.
+const EDITOR_PORT: u16 = 60_001;
+/// How long an editor may take to start on a busy machine.
+const EDITOR_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Creates it, or starts it, and waits until it runs.
 pub(crate) async fn ensure(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<(Value, Outcome)> {
@@ -80,13 +84,45 @@ pub(crate) async fn show(target: &Target, workspace: &Value) -> anyhow::Result<(
     Ok((link, format!("the pod answers HTTP: \"{}\"", page.trim_end().replace('\n', " "))))
 }
 
+/// Waits until the editor serves. Gives its link, where it can be opened from here.
+pub(crate) async fn editor(target: &Target, workspace: &Value) -> anyhow::Result<(Option<String>, Outcome)> {
+    let namespace = workspace["namespace"].as_str().context("a workspace without a namespace")?;
+    if target.tools_image.is_none() {
+        return Ok((None, "none: TOOLS_IMAGE=none".to_owned()));
+    }
+    if target.local.is_none() {
+        return Ok((
+            None,
+            format!("pods are not reached from here; port {EDITOR_PORT} of the workspace's Service"),
+        ));
+    }
+    let link = format!("http://{}:{EDITOR_PORT}/", address(&pod(target, namespace).await?)?);
+    let deadline = Instant::now() + EDITOR_PATIENCE;
+    while !berth_harness::answers(&format!("{link}healthz")).await {
+        ensure!(
+            Instant::now() < deadline,
+            "the editor does not answer at {link}; was the workspace made without one? Its logs are in /projects/workspace-logs of the pod"
+        );
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok((Some(link.clone()), format!("VS Code answers at {link}")))
+}
+
+async fn pod(target: &Target, namespace: &str) -> anyhow::Result<Pod> {
+    let pods = Api::<Pod>::namespaced(target.client().await?, namespace);
+    pods.list(&ListParams::default()).await?.items.into_iter().next().context("no pod")
+}
+
+fn address(pod: &Pod) -> anyhow::Result<String> {
+    let address = pod.status.as_ref().and_then(|status| status.pod_ip.clone());
+    address.context("the pod has no address")
+}
+
 /// The page, and its link where the pod is reached from here.
 async fn page(target: &Target, namespace: &str) -> anyhow::Result<(String, Option<String>)> {
-    let pods = Api::<Pod>::namespaced(target.client().await?, namespace);
-    let pod = pods.list(&ListParams::default()).await?.items.into_iter().next().context("no pod")?;
+    let pod = pod(target, namespace).await?;
     if target.local.is_some() {
-        let address = pod.status.and_then(|status| status.pod_ip).context("the pod has no address")?;
-        let link = format!("http://{address}:{PORT}/");
+        let link = format!("http://{}:{PORT}/", address(&pod)?);
         return Ok((berth_harness::get(&link).await?, Some(link)));
     }
     // Pods of another cluster are not reached from here, but from within they are.

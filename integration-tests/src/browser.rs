@@ -1,0 +1,148 @@
+//! A real Chromium, driven by the W3C's WebDriver protocol through Debian's chromedriver.
+//!
+//! Of the clients that exist, thirtyfour switches on serde_json's `preserve_order` for the whole workspace, so that tests would
+//! not see the bytes that the released programs write, and fantoccini brings a second TLS library. The handful of requests
+//! that a test needs is a page of code.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use base64::Engine as _;
+use berth_harness::command::command;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long a page may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// The key under which WebDriver hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// Keys that are no characters, as WebDriver writes them.
+pub mod keys {
+    pub const ENTER: &str = "\u{E007}";
+    pub const F1: &str = "\u{E031}";
+}
+
+/// A browser with a profile of its own; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Browser {
+    http: reqwest::Client,
+    session: String,
+    _driver: tokio::process::Child,
+    profile: TempDir,
+}
+
+impl Browser {
+    /// Starts one. `origin` is treated as if it were HTTPS, as it is behind the proxy.
+    pub async fn start(origin: &str) -> anyhow::Result<Self> {
+        let profile = tempfile::tempdir().context("no directory for a profile")?;
+        let address = berth_harness::free_address(std::net::Ipv4Addr::LOCALHOST.into())?;
+        // In a PID namespace of its own: what the driver starts does not outlive it, however it ends.
+        let driver = command("unshare")
+            .args(["--pid", "--mount-proc", "--fork", "--kill-child", "chromedriver"])
+            .arg(format!("--port={}", address.port()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("chromedriver cannot be started; `make deps` installs it")?;
+        let http = reqwest::Client::builder().tls_certs_only([]).timeout(PATIENCE).build()?;
+        let mut browser = Self { http, session: format!("http://{address}"), _driver: driver, profile };
+        let begin = Instant::now();
+        while browser.call(Method::GET, "/status", None).await.is_err() {
+            ensure!(begin.elapsed() < PATIENCE, "chromedriver does not answer");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let options = json!({
+            "binary": "/usr/bin/chromium",
+            "args": [
+                "--headless=new",
+                // The sandbox needs what root in a container does not have.
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--window-size=1280,800",
+                format!("--user-data-dir={}", browser.profile.path().display()),
+                format!("--unsafely-treat-insecure-origin-as-secure={origin}"),
+            ],
+        });
+        let capabilities = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});
+        let created = browser.call(Method::POST, "/session", Some(capabilities)).await?;
+        let id = created["sessionId"].as_str().context("a session without an id")?;
+        browser.session = format!("http://{address}/session/{id}");
+        Ok(browser)
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let mut request = self.http.request(method, format!("{}{path}", self.session));
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        let mut answer: Value = response.json().await?;
+        ensure!(status.is_success(), "{path}: {}", answer["value"]["message"]);
+        Ok(answer["value"].take())
+    }
+
+    pub async fn open(&self, url: &str) -> anyhow::Result<()> {
+        self.call(Method::POST, "/url", Some(json!({"url": url}))).await.map(drop)
+    }
+
+    /// Waits for an element by its CSS selector and gives its id.
+    pub async fn find(&self, selector: &str) -> anyhow::Result<String> {
+        let query = json!({"using": "css selector", "value": selector});
+        let begin = Instant::now();
+        loop {
+            match self.call(Method::POST, "/element", Some(query.clone())).await {
+                Ok(found) => return Ok(found[ELEMENT].as_str().context("no element's id")?.to_owned()),
+                Err(cause) if begin.elapsed() > PATIENCE => return Err(cause.context(selector.to_owned())),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    /// Types at where the focus is.
+    pub async fn press(&self, text: &str) -> anyhow::Result<()> {
+        let strokes = text.chars().flat_map(|key| {
+            let key = key.to_string();
+            [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})]
+        });
+        let actions = json!({"actions": [
+            {"type": "key", "id": "keyboard", "actions": strokes.collect::<Vec<_>>()},
+        ]});
+        self.call(Method::POST, "/actions", Some(actions)).await.map(drop)
+    }
+
+    /// What a script, a function's body, returns.
+    pub async fn run(&self, script: &str) -> anyhow::Result<Value> {
+        self.call(Method::POST, "/execute/sync", Some(json!({"script": script, "args": []}))).await
+    }
+
+    /// Waits until a script returns true.
+    pub async fn wait_until(&self, script: &str) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        while self.run(script).await? != Value::Bool(true) {
+            if begin.elapsed() > PATIENCE {
+                bail!("it never became true: {script}");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
+    /// The page as PNG.
+    pub async fn screenshot(&self, file: &Path) -> anyhow::Result<()> {
+        let encoded = self.call(Method::GET, "/screenshot", None).await?;
+        let png =
+            base64::engine::general_purpose::STANDARD.decode(encoded.as_str().context("no picture")?)?;
+        std::fs::write(file, png).with_context(|| format!("{} cannot be written", file.display()))
+    }
+
+    /// Ends it in good order.
+    pub async fn quit(self) -> anyhow::Result<()> {
+        self.call(Method::DELETE, "", None).await.map(drop)
+    }
+}
