@@ -8,6 +8,7 @@ place=/projects/.berth/tools/current
 
 mkdir -p $out/lib $out/libexec/git-core $out/path $out/applets $out/licenses
 mv /build/node/bin/node $out/libexec/node
+strip --strip-unneeded $out/libexec/node
 mv /build/editor $out/editor
 cp /bin/busybox $out/bin/busybox
 ln -s busybox $out/bin/sh

@@ -35,14 +35,15 @@ mv package editor
 
 cd editor/lib/vscode
 # Assistants that come as binaries of a hundred megabytes.
-rm -rf extensions/copilot node_modules/@github/copilot* node_modules/@microsoft/mxc-sdk
+rm -rf extensions/copilot extensions/mermaid-markdown-features/chat-webview-out node_modules/@github/copilot* \
+    node_modules/@microsoft/mxc-sdk
 # What is for other platforms, and what only compiling needed.
 case $(uname -m) in x86_64) processor=x64 ;; aarch64) processor=arm64 ;; *) processor=$(uname -m) ;; esac
 find /build/editor -depth -type d \( -path '*/bin/*' -o -path '*/prebuilds/*' -o -path '*/node_modules/@*/*' \) \
     \( -name '*-arm' -o -name '*-arm64' -o -name '*-ia32' -o -name '*-ppc64' -o -name '*-riscv64' -o -name '*-s390x' -o -name '*-x64' \) \
     ! -name "*linux-$processor" -exec rm -rf {} +
-find /build/editor -depth -type d \( -name '*linux*musl' -o -name obj.target \) -exec rm -rf {} +
-find /build/editor -name '*.map' -type f -delete
+find /build/editor -depth -type d \( -name '*linux*musl' -o -path '*/build/Release/obj*' -o -path '*/sqlite3/deps' \) -exec rm -rf {} +
+find /build/editor \( -name '*.map' -o -name '*.a' \) -type f -delete
 rm -rf /build/node/include /build/node/lib /root/.npm /root/.cache
 
 if [ -n "${kept:-}" ]; then

@@ -8,7 +8,7 @@ use berth_harness::{
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
-use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
 use crate::{Actor, ClusterView, Recorder};
@@ -101,9 +101,7 @@ impl Installation {
         let Some(cluster) = cluster_with_node().await? else {
             return Ok(None);
         };
-        for image in setup.images {
-            cluster.ensure_image(image).await?;
-        }
+        import(cluster, setup.images).await?;
         let dir = tempfile::Builder::new().prefix("berth-scenario-").tempdir().context("no directory")?;
         let database_url = database().await?;
         let mut options = ServerOptions::new(&database_url, dir.path().join("server"));
@@ -158,6 +156,16 @@ pub async fn cluster_with_node() -> anyhow::Result<Option<&'static Cluster>> {
     }
     import_workspace_image(cluster).await?;
     Ok(Some(cluster))
+}
+
+/// One scenario after the other, so that no two import the same image.
+async fn import(cluster: &Cluster, images: &[&images::Image]) -> anyhow::Result<()> {
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    let _alone = ALONE.lock().await;
+    for image in images {
+        cluster.ensure_image(image).await?;
+    }
+    Ok(())
 }
 
 async fn import_workspace_image(cluster: &Cluster) -> anyhow::Result<()> {

@@ -8,10 +8,10 @@ use berth_harness::command::{command, output};
 use berth_harness::{images, paths};
 use berth_integration_tests::browser::keys::{ENTER, F1};
 use berth_integration_tests::{Browser, ClusterView, Installation, WORKSPACE_IMAGE, variable};
-use berth_schema::WorkspaceName;
 use berth_schema::api::{CreateWorkspace, ProjectInput, Workspace};
 use berth_schema::kubernetes::{EDITOR_PORT, SSH_PORT};
 use berth_schema::variables::VariableKind;
+use berth_schema::{ActualState, WorkspaceName};
 
 use crate::PATIENCE;
 
@@ -34,6 +34,11 @@ async fn eventually(view: &ClusterView, workspace: &Workspace, script: &str) -> 
 async fn address(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<String> {
     let status = view.pod(workspace).await?.status;
     status.and_then(|status| status.pod_ip).context("the pod has no address")
+}
+
+/// Waits until the workspace runs: the tools have to be copied first, which takes long on a busy machine.
+async fn started(berth: &Installation, workspace: &Workspace) -> anyhow::Result<Workspace> {
+    Ok(berth.admin.reach(workspace, ActualState::Running, 2 * PATIENCE).await?.0)
 }
 
 /// Waits until the editor serves.
@@ -121,6 +126,16 @@ async fn install_extension(berth: &Installation, workspace: &Workspace) -> anyho
     Ok(())
 }
 
+/// As a user does in the editor, whose settings are a file.
+async fn change_the_theme(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<()> {
+    const SETTINGS: &str = "/projects/.berth/editor/data/User/settings.json";
+    let settings = view.exec(workspace, &format!("cat {SETTINGS}")).await?;
+    let mut settings: serde_json::Value = serde_json::from_slice(&settings)?;
+    settings["workbench.colorTheme"] = "Default Light Modern".into();
+    settings["workbench.startupEditor"] = "readme".into();
+    view.write(workspace, SETTINGS, settings.to_string().as_bytes()).await
+}
+
 const EDITOR_COMMAND: &str = "/projects/.berth/tools/current/bin/code-server";
 
 async fn type_into_the_terminal(browser: &Browser, line: &str) -> anyhow::Result<()> {
@@ -141,32 +156,36 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
         return Ok(());
     };
     let (admin, view) = (&berth.admin, &berth.view);
-    let key = Key::generate(&berth).await?;
+    let (key, git) = (Key::generate(&berth).await?, GitServer::start(&berth).await?);
     let created = admin
         .create(&CreateWorkspace {
             name: Some(WorkspaceName::new("edited")?),
             agent: None,
             devfile: None,
+            devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
-            project: None,
+            project: Some(ProjectInput { url: git.url.clone(), reference: None }),
             variables: vec![
                 variable(VariableKind::Environment, "LINES_OF", b"one\ntwo $(x)"),
                 variable(VariableKind::File, "ssh_authorized_keys", &key.public),
             ],
         })
         .await?;
-    let running = admin.running(&created).await?;
+    let running = started(&berth, &created).await?;
     editor_answers(view, &running).await?;
     check_confinement(view, &running).await?;
     eventually(view, &running, "test -s /projects/.berth/ssh/host_ed25519_key.pub").await?;
     assert_eq!(key.ssh(view, &running, r#"id -u; echo "$LINES_OF""#).await?, "5001\none\ntwo $(x)\n");
     install_extension(&berth, &running).await?;
-    let settings = br#"{"workbench.colorTheme": "Default Light Modern", "workbench.startupEditor": "none"}"#;
-    view.write(&running, "/projects/.berth/editor/data/User/settings.json", settings).await?;
+    change_the_theme(view, &running).await?;
 
+    // What is on the disk is not copied again: what somebody put beside it stays.
+    eventually(view, &running, "test ! -e /projects/.berth/tools/.unsafe").await?;
+    view.exec(&running, ": > /projects/.berth/tools/current/stays").await?;
     let restart = admin.wish("edited", "restart").await?;
-    let running = admin.running(&restart).await?;
+    let running = started(&berth, &restart).await?;
     let origin = editor_answers(view, &running).await?;
+    view.exec(&running, "test -e /projects/.berth/tools/current/stays").await?;
     // The same host key, or this login would be refused.
     assert_eq!(key.ssh(view, &running, "echo again").await?, "again\n");
     let extensions = view.exec(&running, &format!("{EDITOR_COMMAND} --list-extensions")).await?;
@@ -183,7 +202,7 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
     browser.quit().await?;
 
     // It dies and is there again, and the container never noticed.
-    view.exec(&running, "pkill -9 -f out/node/entry.js").await?;
+    view.exec(&running, "pkill -9 -f '[o]ut/node/entry.js'").await?;
     eventually(view, &running, "grep -q 'next start in' /projects/workspace-logs/editor.log").await?;
     editor_answers(view, &running).await?;
     let containers = view.pod(&running).await?.status.and_then(|status| status.container_statuses);
@@ -268,12 +287,13 @@ events:
             name: Some(WorkspaceName::new("bare")?),
             agent: None,
             devfile: Some(devfile),
+            devcontainer: None,
             image: None,
             project: Some(ProjectInput { url: git.url.clone(), reference: Some("main".to_owned()) }),
             variables: vec![variable(VariableKind::File, "ssh_authorized_keys", &key.public)],
         })
         .await?;
-    let running = admin.running(&created).await?;
+    let running = started(&berth, &created).await?;
     editor_answers(view, &running).await?;
     // The shell's own words: the image has no other program.
     let log = "read -r line < /projects/workspace-logs/post-start-after.log && echo \"$line\"";
@@ -289,8 +309,11 @@ events:
     Ok(())
 }
 
+/// Makes the volume as another version of the tools would have left it, and prints the version that was there.
+const OTHER_VERSION: &str = "cd /projects/.berth/tools && version=$(readlink current) && mv $version other && ln -sfn other current && : > other/old && echo $version";
+
 #[tokio::test]
-async fn a_project_that_cannot_be_cloned_says_so_in_its_log_and_leaves_the_workspace_alone()
+async fn tools_of_another_version_are_replaced_and_a_project_that_cannot_be_cloned_leaves_the_workspace_alone()
 -> anyhow::Result<()> {
     let Some(berth) = Installation::start_with_tools().await? else {
         return Ok(());
@@ -302,15 +325,25 @@ async fn a_project_that_cannot_be_cloned_says_so_in_its_log_and_leaves_the_works
             name: Some(WorkspaceName::new("unreachable")?),
             agent: None,
             devfile: None,
+            devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
             project: Some(project),
             variables: vec![],
         })
         .await?;
-    let running = berth.admin.running(&created).await?;
+    let running = started(&berth, &created).await?;
     let failed = "grep 'could not be cloned' /projects/workspace-logs/project-clone.log";
     eventually(&berth.view, &running, failed).await?;
     berth.view.exec(&running, "test ! -e /projects/.berth/project/files").await?;
     editor_answers(&berth.view, &running).await?;
+
+    let version = String::from_utf8(berth.view.exec(&running, OTHER_VERSION).await?)?;
+    let restart = berth.admin.wish("unreachable", "restart").await?;
+    let running = started(&berth, &restart).await?;
+    editor_answers(&berth.view, &running).await?;
+    let tools =
+        "cd /projects/.berth/tools && readlink current && test ! -e current/old && set -- * && echo $#";
+    let tools = String::from_utf8(berth.view.exec(&running, tools).await?)?;
+    assert_eq!(tools, format!("{version}2\n"), "that version, `current`, and nothing else");
     Ok(())
 }

@@ -34,6 +34,7 @@ async fn a_thousand_secrets_stand_in_no_dump_no_log_and_on_no_wire() -> anyhow::
             devfile: None,
             devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            project: None,
             variables: variables(secrets),
         };
         created.push(berth.admin.create(&workspace).await?);

@@ -135,7 +135,7 @@ fn the_tools_injector_runs_first_sees_only_the_volume_and_fits_the_quota() {
     );
     assert_eq!(injector["securityContext"]["readOnlyRootFilesystem"], true);
     assert!(injector.get("envFrom").is_none(), "it gets no variables");
-    assert_eq!(objects[2]["spec"]["hard"]["limits.memory"], (256_u64 << 20).to_string());
+    assert_eq!(objects[2]["spec"]["hard"]["limits.memory"], (512_u64 << 20).to_string());
     let main = &pod["containers"][0];
     assert!(main["lifecycle"]["postStart"].is_object());
     let address =

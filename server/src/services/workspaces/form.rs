@@ -305,11 +305,14 @@ mod tests {
     #[test]
     fn a_project_is_checked_and_plain_http_is_an_option_of_the_server() {
         let body = |url: &str| json!({"image": "a", "project": {"url": url, "ref": "main"}});
-        let checked = form(body("https://git.example/a.git")).check(&default(), ProjectRules::default()).expect("right");
+        let checked = form(body("https://git.example/a.git"))
+            .check(&default(), ProjectRules::default())
+            .expect("right");
         let project = checked.spec.spec.project.expect("a project");
         assert_eq!(project.url.to_string(), "https://git.example/a.git");
         assert_eq!(wrong_fields(body("http://git.example/a.git")), ["project.url"]);
-        let allowed = form(body("http://git.example/a.git")).check(&default(), ProjectRules { allow_http: true });
+        let allowed =
+            form(body("http://git.example/a.git")).check(&default(), ProjectRules { allow_http: true });
         assert!(allowed.expect("right").spec.spec.project.is_some());
         let both = json!({"image": "a", "project": {"url": "https://u:p@git.example/a", "ref": "-x"}});
         assert_eq!(wrong_fields(both), ["project.url", "project.ref"]);
@@ -334,8 +337,9 @@ mod tests {
 
     #[test]
     fn a_devcontainer_is_translated_and_its_errors_say_where() {
-        let checked =
-            form(json!({"devcontainer": "{\"image\": \"node:22\"}"})).check(&default(), ProjectRules::default()).expect("right");
+        let checked = form(json!({"devcontainer": "{\"image\": \"node:22\"}"}))
+            .check(&default(), ProjectRules::default())
+            .expect("right");
         assert_eq!(checked.spec.spec.containers[0].image, "node:22");
         assert_eq!(checked.spec.devfile.as_deref(), Some("{\"image\": \"node:22\"}"));
         assert_eq!(checked.spec.beyond(&Options::default()), []);
