@@ -270,7 +270,7 @@ commands:
   - id: before
     exec:
       component: main
-      commandLine: echo before > /projects/before
+      commandLine: git --version; echo before > /projects/before
   - id: after
     exec:
       component: main
@@ -299,6 +299,11 @@ events:
     let log = "read -r line < /projects/workspace-logs/post-start-after.log && echo \"$line\"";
     assert_eq!(eventually(view, &running, log).await?, "three\n");
     eventually(view, &running, "test -e /projects/.berth/project/history").await?;
+    let log = "read -r line < /projects/workspace-logs/pre-start-before.log && echo \"$line\"";
+    assert!(
+        eventually(view, &running, log).await?.starts_with("git version "),
+        "the tools' git is there already"
+    );
     let log = "while read -r line; do echo \"$line\"; done < /projects/workspace-logs/project-clone.log";
     let log = String::from_utf8(view.exec(&running, log).await?)?;
     assert!(log.contains(&git.url) && log.contains("the project's files are in /projects/site"), "{log}");

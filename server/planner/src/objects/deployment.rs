@@ -148,8 +148,8 @@ fn init_container(context: &Context<'_>, command: &CommandSpec) -> Option<Contai
     // A reserved prefix, so that no component of the devfile can have the name.
     container.name = format!("berth-pre-start-{}", command.id);
     // `$` is doubled: Kubernetes would expand $(X) before the shell sees it.
-    container.command =
-        Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), scripts::shell(command).replace('$', "$$")]);
+    let script = scripts::before(context, command).replace('$', "$$");
+    container.command = Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), script]);
     Some(container)
 }
 

@@ -65,15 +65,28 @@ fn post_start<'a>(
 
 /// How every script begins that runs in a container.
 fn begin(context: &Context<'_>) -> String {
-    let mut script = "#!/bin/sh\n".to_owned();
-    if context.config().tools_image.is_some() {
-        // Behind the image's own: they fill what it lacks.
-        let _ = writeln!(
-            script,
-            "export PATH=\"${{PATH:-/usr/bin:/bin}}:{TOOLS_PATH}/current/path:{TOOLS_PATH}/current/applets\""
-        );
+    format!("#!/bin/sh\n{}", path(context))
+}
+
+/// The tools' programs, where there are tools. Behind the image's own: they fill what it lacks.
+fn path(context: &Context<'_>) -> String {
+    if context.config().tools_image.is_none() {
+        return String::new();
     }
-    script
+    format!(
+        "export PATH=\"${{PATH:-/usr/bin:/bin}}:{TOOLS_PATH}/current/path:{TOOLS_PATH}/current/applets\"\n"
+    )
+}
+
+/// A `preStart` command, which is all that its container runs. Its log is a file like the others, where one can be written: the
+/// container is gone when the user looks.
+pub(super) fn before(context: &Context<'_>, command: &CommandSpec) -> String {
+    let log = format!("{LOGS_PATH}/pre-start-{}.log", command.id);
+    format!(
+        "{}mkdir -p {LOGS_PATH}\n! (: >{log}) 2>/dev/null || exec >{log} 2>&1\n{}",
+        path(context),
+        shell(command)
+    )
 }
 
 /// The tools in the background, the project's files, then the user's commands one after another, each with a log of its own.
@@ -120,7 +133,7 @@ fn clone(project: &ProjectSpec) -> String {
 }
 
 /// One devfile command as lines of shell.
-pub(super) fn shell(command: &CommandSpec) -> String {
+fn shell(command: &CommandSpec) -> String {
     let mut lines = String::new();
     for (name, value) in &command.env {
         let _ = writeln!(lines, "export {name}={}", quoted(value));
