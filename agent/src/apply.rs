@@ -50,6 +50,15 @@ pub async fn run(
     Ok((outcome, applying.left))
 }
 
+/// Writes new Git credentials. Nothing is asked of the Deployment: its pod finds them in the volume that it has already.
+pub async fn deliver(
+    cluster: &Cluster,
+    action: &Action<Prepared>,
+    secret: &SecretManifest,
+) -> Result<Outcome, Failure> {
+    Applying { cluster, action, left: vec![] }.secret(secret).await.map(|_| Outcome::Delivered)
+}
+
 impl Applying<'_> {
     async fn run(&mut self, apply: &Apply) -> Result<Outcome, Failure> {
         // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it (client).
@@ -69,6 +78,9 @@ impl Applying<'_> {
             created |= self.apply(manifest, live.as_ref()).await?;
         }
         let secrets = self.secrets(apply).await?;
+        if let Some(credentials) = &apply.credentials {
+            self.secret(credentials).await?;
+        }
         let (deployment, rest) =
             apply.then.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
         for manifest in rest {
@@ -151,16 +163,19 @@ impl Applying<'_> {
     async fn secrets(&self, apply: &Apply) -> Result<Option<SecretVersions>, Failure> {
         let mut written = vec![];
         for secret in apply.secrets.iter().flatten() {
-            let patched = self.secret(secret).await;
-            let what = format!("applying Secret/{}", secret.name);
-            written.push(patched.map_err(|source| Failure::Secret { what, source })?);
+            written.push(self.secret(secret).await?);
         }
         Ok(SecretVersions::written(&written))
     }
 
+    async fn secret(&self, secret: &SecretManifest) -> Result<ObjectMeta, Failure> {
+        let what = || format!("applying Secret/{}", secret.name);
+        self.write_secret(secret).await.map_err(|source| Failure::Secret { what: what(), source })
+    }
+
     /// Writes a Secret so that it holds what came and nothing else, whatever somebody has made of it. Its values are never
     /// read for that.
-    async fn secret(&self, secret: &SecretManifest) -> kube::Result<ObjectMeta> {
+    async fn write_secret(&self, secret: &SecretManifest) -> kube::Result<ObjectMeta> {
         match self.patch(Kind::Secret, &secret.name, &secret.new_one()).await {
             Err(error) if failure::code(&error) == Some(409) => {}
             made => return made,

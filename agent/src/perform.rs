@@ -24,6 +24,10 @@ pub async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
             let work = apply::run(&desk.cluster, &action, set);
             ("apply", tokio::time::timeout(limit, work).await)
         }
+        Task::Deliver(secret) => {
+            let work = apply::deliver(&desk.cluster, &action, secret).map_ok(|outcome| (outcome, vec![]));
+            ("deliver", tokio::time::timeout(limit, work).await)
+        }
         Task::Terminate => {
             let work = remove::run(&desk.cluster, &action).map_ok(|outcome| (outcome, vec![]));
             ("terminate", tokio::time::timeout(limit, work).await)
@@ -53,6 +57,7 @@ pub async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
 fn count(desk: &Desk, task: &'static str, outcome: &Outcome, took: Duration) {
     let outcome = match outcome {
         Outcome::Applied => "applied",
+        Outcome::Delivered => "delivered",
         Outcome::OlderThanLive { .. } => "older_than_live",
         Outcome::Leaving => "leaving",
         Outcome::VolumesLeft => "volumes_left",

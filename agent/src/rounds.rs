@@ -38,6 +38,7 @@ const DENIED: Duration = Duration::from_mins(1);
 const REQUESTED: Duration = Duration::from_secs(2);
 /// How often it is looked whether another key is due.
 const KEYS_LOOKED_AT: Duration = Duration::from_mins(10);
+const FAR_AWAY: Duration = Duration::from_hours(1);
 /// Below the longest wait that the server allows, so that its own clock decides.
 const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
 
@@ -213,7 +214,9 @@ impl Term {
         page: Option<Page>,
     ) -> ReconcileRequest {
         self.sequence += 1;
+        let git = self.desk.shared.agent().ask_for_credentials(Timestamp::now());
         ReconcileRequest {
+            git: Some(git),
             update_type,
             epoch: self.epoch,
             term: Some(self.id),
@@ -248,7 +251,7 @@ impl Term {
     async fn work(&mut self, held: Option<BTreeSet<(WorkspaceId, Generation)>>) {
         let shared = Arc::clone(&self.desk.shared);
         loop {
-            let due = shared.agent().next_due();
+            let due = self.next_due(held.is_some());
             tokio::select! {
                 () = shared.changed.notified() => tokio::time::sleep(self.pause()).await,
                 Some(ended) = self.actions.join_next() => self.end(ended),
@@ -258,10 +261,23 @@ impl Term {
             let Some(held) = &held else { continue };
             let mut agent = shared.agent();
             let outdated = !held.is_subset(&generations(&agent.received()));
-            if outdated || agent.has_news() {
+            let renewal = agent.next_renewal().is_some_and(|at| at <= Timestamp::now());
+            if outdated || renewal || agent.has_news() {
                 return;
             }
         }
+    }
+
+    /// When something is to be done although nothing happens. Git credentials wait for the next request in any case, so only
+    /// a request that is `held` is worth waking for.
+    fn next_due(&self, held: bool) -> Option<Instant> {
+        let agent = self.desk.shared.agent();
+        let renewal = agent.next_renewal().filter(|_| held).map(|at| {
+            // In the past: at once.
+            let left = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+            Instant::now() + left.min(FAR_AWAY)
+        });
+        agent.next_due().into_iter().chain(renewal).min()
     }
 
     /// Follows an answer.
@@ -274,7 +290,8 @@ impl Term {
         let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds);
         self.full_due = self.full_due.min(Instant::now() + interval);
         let sent = &request.workspace_agent_infos;
-        let variables = Opened::of(&response, &self.keys, self.desk.cluster.agent, self.epoch);
+        let variables =
+            Opened::of(&response, &self.keys, self.desk.cluster.agent, self.epoch, Timestamp::now());
         let plan = {
             let mut jitter = fastrand::f64;
             self.desk.shared.agent().respond(sent, response, variables, Instant::now(), &mut jitter)
@@ -368,5 +385,5 @@ fn generations(received: &[Received]) -> BTreeSet<(WorkspaceId, Generation)> {
 }
 
 fn far_away() -> Instant {
-    Instant::now() + Duration::from_hours(1)
+    Instant::now() + FAR_AWAY
 }

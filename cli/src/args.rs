@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zeroize::Zeroize as _;
 
-use crate::commands::{agents, completion, contexts, devfile, login, variables, workspaces};
+use crate::commands::{agents, completion, contexts, devfile, git_credentials, login, variables, workspaces};
 use crate::error::Error;
 use crate::names::{OrganizationRef, ServerUrl};
 use crate::terminal::Talk;
@@ -54,6 +54,15 @@ pub(crate) enum Command {
     Variables {
         #[command(subcommand)]
         command: variables::Command,
+    },
+    /// How workspaces log in at Git hosts
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth git-credentials set git.example.com --token-file token.txt\n  berth git-credentials list"
+    )]
+    GitCredentials {
+        #[command(subcommand)]
+        command: git_credentials::Command,
     },
     /// Check what a workspace is made of before it is sent
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::git::GitUser;
 use crate::lifecycle::Deadline;
 use crate::prerequisites::Prerequisites;
 use crate::sealing::PublicKey;
@@ -192,6 +193,9 @@ pub struct CreateWorkspace {
     pub devcontainer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Who commits in it, for a user who tells git nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_user: Option<GitUser>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectInput>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -16,6 +16,10 @@ pub const PROXY_OF: &str = "berth.dev/proxy-of";
 /// Annotation on every object of a workspace: the generation it was last written for. On the Deployment, which is applied
 /// last, it is the proof of application and is never lowered.
 pub const GENERATION: &str = "berth.dev/generation";
+/// Annotation on the Secret of Git credentials: the version of the organisation's hosts that they were issued from.
+pub const GIT_VERSION: &str = "berth.dev/git-version";
+/// Annotation on the Secret of Git credentials: when they are to be renewed, by the agent's clock (RFC 3339).
+pub const GIT_RENEW_AT: &str = "berth.dev/git-renew-at";
 /// Annotation on the Deployment, by the agent: at which versions it left the two Secrets of the variables. At another one
 /// somebody has changed them.
 pub const SECRET_VERSIONS: &str = "berth.dev/secret-versions";
@@ -31,6 +35,8 @@ pub const SSH_PORT: u16 = 60_022;
 
 /// Where files among the variables are mounted in every container.
 pub const VARIABLE_FILES_PATH: &str = "/.berth/variables";
+/// Where git's configuration, the credential helper and the credentials are mounted in every container.
+pub const GIT_PATH: &str = "/.berth/git";
 /// Where the data volume is mounted in the main container.
 pub const PROJECTS_PATH: &str = "/projects";
 
@@ -78,6 +84,17 @@ pub fn environment_secret(object_name: impl Display) -> String {
 /// The Secret that holds a workspace's file variables, by the name of its objects.
 pub fn file_secret(object_name: impl Display) -> String {
     format!("{object_name}-file")
+}
+
+/// The Secret that holds a workspace's Git credentials, by the name of its objects. It is there where the organisation has, or
+/// had, Git hosts.
+pub fn git_secret(object_name: impl Display) -> String {
+    format!("{object_name}-git")
+}
+
+/// Every Secret of a workspace, by the name of its objects. The agent makes them, and nobody else.
+pub fn secrets(object_name: &str) -> [String; 3] {
+    [environment_secret(object_name), file_secret(object_name), git_secret(object_name)]
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod configuration;
+pub mod git;
 pub mod ids;
 pub mod kubernetes;
 pub mod lifecycle;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::git::GitAsk;
 use crate::prerequisites::Prerequisites;
 use crate::sealing::{Encapsulation, SealedBundle};
 use crate::{ActualState, DesiredState, Generation, NamespaceName, TermId, WorkspaceId, WorkspaceName};
@@ -92,6 +93,9 @@ pub struct ReconcileRequest {
     /// [`ReconcileResponse::full_reconcile_requested`]; what only the list held is in `present`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub relisted: bool,
+    /// Git credentials that are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitAsk>,
 }
 
 /// A directive that the agent holds without being able to prove it yet.
@@ -259,6 +263,9 @@ pub struct WorkspaceDirective {
     /// Never in the clear: `ReconcileResponse::sealing` says to which key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variables: Option<SealedBundle>,
+    /// Git credentials, sealed like variables: a [`crate::git::CredentialBundle`]. They are to be written whatever the action is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<SealedBundle>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -340,4 +347,13 @@ pub struct ReconcileResponse {
     /// List the cluster anew and report everything, now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full_reconcile_requested: bool,
+    /// The version of the organisation's Git hosts: another one than a workspace's credentials are of makes them outdated.
+    /// 0: there never was one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub git_version: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
 }

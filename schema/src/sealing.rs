@@ -127,6 +127,13 @@ impl Binding {
         bytes[40..].copy_from_slice(&self.generation.0.to_be_bytes());
         bytes
     }
+
+    /// The same for the workspace's Git credentials: one byte longer, so that neither bundle opens in the other's place.
+    pub fn associated_data_of_credentials(&self) -> [u8; 49] {
+        let mut bytes = [b'g'; 49];
+        bytes[..48].copy_from_slice(&self.associated_data());
+        bytes
+    }
 }
 
 #[cfg(test)]

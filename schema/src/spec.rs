@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::git::GitUser;
 use crate::quantity::{self, Unit};
 use crate::{Generation, ProjectSpec};
 
@@ -24,6 +25,9 @@ pub struct WorkspaceSpec {
     /// Settled at creation. Absent before that, and in what was stored by versions that did not settle it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageSpec>,
+    /// Who commits, for a user who has not told git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_user: Option<Box<GitUser>>,
     /// Cloned into the data volume. Given beside the devfile, so a rebuild keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectSpec>,
@@ -42,6 +46,7 @@ impl WorkspaceSpec {
             volumes: BTreeMap::new(),
             events: Events::default(),
             storage: None,
+            git_user: None,
             project: None,
         }
     }

@@ -183,7 +183,7 @@ pub struct VariableBundle {
     pub files: BTreeMap<String, SecretValue>,
 }
 
-fn serialize_values<S: Serializer>(
+pub(crate) fn serialize_values<S: Serializer>(
     values: &BTreeMap<String, SecretValue>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -192,7 +192,7 @@ fn serialize_values<S: Serializer>(
     )
 }
 
-fn deserialize_values<'de, D: Deserializer<'de>>(
+pub(crate) fn deserialize_values<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, SecretValue>, D::Error> {
     let encoded = BTreeMap::<String, Zeroizing<String>>::deserialize(deserializer)?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::api::StateReason;
+use crate::git::GitHost;
 use crate::{ActualState, AgentName, DesiredState, Generation, WorkspaceId, WorkspaceName};
 
 /// The answer to "why is it like that, and what happens next?".
@@ -31,6 +32,17 @@ pub struct Why {
     /// The generation that is proven to be in the cluster.
     pub applied_generation: Generation,
     pub agent: WhyAgent,
+    /// Git hosts whose credentials cannot be had at the moment. The workspace keeps those that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub git_problems: Vec<GitProblem>,
+}
+
+/// Why a Git host's credential cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitProblem {
+    pub host: GitHost,
+    /// Half a sentence, for a person.
+    pub cause: String,
 }
 
 /// Who acts next, and when.

@@ -8,6 +8,9 @@ use berth_schema::api::{
     self, Agent, AgentCreated, ConfirmLoss, CreateWorkspace, LossConfirmed, Paged, ProjectInput, SealingKey,
     StateReason, SuspectedLoss, VariableInput, VariableName, Workspace,
 };
+use berth_schema::git::{
+    CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, SetGitCredential,
+};
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass};
 use berth_schema::reconcile::{
@@ -15,11 +18,12 @@ use berth_schema::reconcile::{
     Orphan, OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
     TerminationProgress, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
+use berth_schema::scope::Secret;
 use berth_schema::sealing::{Encapsulation, PublicKey, RegisterKey, RegisteredKey, SealedBundle};
 use berth_schema::state::TransitionCause;
 use berth_schema::timeline::Transition;
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
-use berth_schema::why::{Actor, NextStep, Situation, Why, WhyAgent};
+use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
     Problem, ProjectSpec, ProjectUrl, TermId, TokenId, WorkspaceId, WorkspaceName,
@@ -129,6 +133,7 @@ fn the_reconcile_request_keeps_its_shape() {
             page: Some(Page { number: 0, last: true }),
             present: vec![workspace_id()],
             relisted: true,
+            git: Some(GitAsk { version: 3, wanted: vec![workspace_id()] }),
         },
     );
 }
@@ -149,6 +154,7 @@ fn the_reconcile_response_keeps_its_shape() {
                 generation: Generation(1),
                 config_to_apply: Some(vec![serde_json::json!({"kind": "Namespace"})]),
                 variables: Some(SealedBundle { position: 0, ciphertext: vec![0, 255] }),
+                credentials: Some(SealedBundle { position: 1, ciphertext: vec![255, 0] }),
             }],
             orphans: vec![Orphan {
                 workspace_id: workspace_id(),
@@ -163,6 +169,7 @@ fn the_reconcile_response_keeps_its_shape() {
             }),
             manifests: Some(vec![serde_json::json!({"kind": "Namespace"})]),
             full_reconcile_requested: true,
+            git_version: 3,
         },
     );
 }
@@ -236,6 +243,7 @@ fn the_rest_bodies_keep_their_shape() {
             devfile: Some("schemaVersion: 2.2.0\n".to_owned()),
             devcontainer: None,
             image: None,
+            git_user: Some(GitUser { name: "Ada".to_owned(), email: "ada@example.com".to_owned() }),
             project: Some(ProjectInput {
                 url: "https://git.example/group/site.git".to_owned(),
                 reference: Some("main".to_owned()),
@@ -326,8 +334,36 @@ fn why_keeps_its_shape() {
                 last_contact_at: Some(Timestamp::UNIX_EPOCH),
                 revoked_at: None,
             },
+            git_problems: vec![GitProblem { host: git_host(), cause: "there is no key".to_owned() }],
         },
     );
+}
+
+fn git_host() -> GitHost {
+    "git.example.com:8443".parse().expect("a host")
+}
+
+#[test]
+fn git_credentials_keep_their_shape() {
+    let set = SetGitCredential {
+        username: Some("oauth2".to_owned()),
+        token: Some(Secret("t0ken".to_owned().into())),
+        audience: None,
+        plain_http: true,
+    };
+    check("set-git-credential", &set);
+    let credential = GitCredential {
+        host: git_host(),
+        method: GitMethod::Jwt,
+        username: "berth".to_owned(),
+        audience: Some("git".to_owned()),
+        plain_http: true,
+        updated_at: Timestamp::UNIX_EPOCH,
+    };
+    check("git-credentials", &Paged { items: vec![credential], next: None });
+    let files =
+        BTreeMap::from([(git_host().file_name(false), SecretValue::new(b"password=t0ken\n".to_vec()))]);
+    check("credential-bundle", &CredentialBundle { version: 3, renew_after_seconds: Some(300), files });
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Protocol;
 use crate::crypto::Keys;
 use crate::metrics::Metrics;
+use crate::services::git::Signer;
 use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
 use crate::{Contacts, Hub, Turns, clock};
@@ -27,6 +28,8 @@ pub struct Context {
     pub protocol: Protocol,
     /// What a workspace is made of when nobody says it.
     pub default_spec: Arc<NewSpec>,
+    /// What signs tokens for Git hosts, where that is configured.
+    pub signer: Option<Arc<Signer>>,
     pub projects: ProjectRules,
     pub hub: Hub,
     pub contacts: Contacts,
@@ -49,6 +52,7 @@ impl Context {
             agent_defaults: Arc::new(agent_defaults),
             protocol: Protocol::default(),
             default_spec: Arc::new(NewSpec::built_in()),
+            signer: None,
             projects: ProjectRules::default(),
             hub: Hub::default(),
             contacts: Contacts::new(clock::now()),

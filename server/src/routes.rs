@@ -6,7 +6,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
-use crate::handlers::{agents, events, health, reconcile, variables, whoami, workspaces};
+use crate::handlers::{agents, events, git, health, reconcile, variables, whoami, workspaces};
 use crate::{Error, http};
 
 /// Who a route is for. The handler's extractor enforces it; `tests/authorisation.rs` tries each route as everybody.
@@ -52,6 +52,8 @@ pub const ROUTES: &[Route] = {
     &[
         route("GET", "/healthz", Everyone, || web::get().to(health::live)),
         route("GET", "/readyz", Everyone, || web::get().to(health::ready)),
+        route("GET", "/.well-known/jwks.json", Everyone, || web::get().to(git::keys)),
+        route("GET", "/.well-known/openid-configuration", Everyone, || web::get().to(git::discovery)),
         route("GET", "/api/v1/whoami", Administrator, || web::get().to(whoami::whoami)),
         route("POST", organization!("/agents"), Administrator, || web::post().to(agents::create)),
         route("GET", organization!("/agents"), Administrator, || web::get().to(agents::list)),
@@ -79,6 +81,11 @@ pub const ROUTES: &[Route] = {
         route("GET", organization!("/variables"), Administrator, || web::get().to(variables::list)),
         route("DELETE", organization!("/variables/{kind}/{name}"), Administrator, || {
             web::delete().to(variables::delete)
+        }),
+        route("GET", organization!("/git-credentials"), Administrator, || web::get().to(git::list)),
+        route("PUT", organization!("/git-credentials/{host}"), Administrator, || web::put().to(git::set)),
+        route("DELETE", organization!("/git-credentials/{host}"), Administrator, || {
+            web::delete().to(git::delete)
         }),
         route("GET", organization!("/workspaces/{workspace}/variables"), Administrator, || {
             web::get().to(variables::explain)

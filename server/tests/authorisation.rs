@@ -32,6 +32,8 @@ const AGENT: [u16; 8] = [401, 401, 401, 403, PASSES, 403, 401, 401];
 const TABLE: &[Row] = &[
     ("GET", "/healthz", OPEN),
     ("GET", "/readyz", OPEN),
+    ("GET", "/.well-known/jwks.json", OPEN),
+    ("GET", "/.well-known/openid-configuration", OPEN),
     ("GET", "/api/v1/whoami", OWN),
     ("POST", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
@@ -46,6 +48,9 @@ const TABLE: &[Row] = &[
     ("PUT", "/api/v1/organizations/{organization}/variables", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/variables", ORGANIZATION),
     ("DELETE", "/api/v1/organizations/{organization}/variables/{kind}/{name}", ORGANIZATION),
+    ("GET", "/api/v1/organizations/{organization}/git-credentials", ORGANIZATION),
+    ("PUT", "/api/v1/organizations/{organization}/git-credentials/{host}", ORGANIZATION),
+    ("DELETE", "/api/v1/organizations/{organization}/git-credentials/{host}", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/variables", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
@@ -83,13 +88,21 @@ async fn every_route_is_open_to_whom_the_table_says() {
                 let path = route.path.replace("{organization}", &organization);
                 let path = path.replace("{agent}", &victim.id.to_string()).replace("{workspace}", "w");
                 let path = path.replace("{orphan}", &orphan.to_string());
-                let path = path.replace("{kind}", "environment").replace("{name}", "A");
+                let path =
+                    path.replace("{kind}", "environment").replace("{name}", "A").replace("{host}", "git.a");
                 // What is deleted by those who may has to be there before.
                 let variable = json!({"name": "A", "value": "x"});
                 let set = Method::PUT;
                 send(admin.request(set, &admin.path("/variables")).json(&variable))
                     .await
                     .expect::<serde_json::Value>(200);
+                send(
+                    admin
+                        .request(Method::PUT, &admin.path("/git-credentials/git.a"))
+                        .json(&json!({"token": "t"})),
+                )
+                .await
+                .expect::<serde_json::Value>(200);
                 for ((asker, token), expected) in ASKERS.iter().zip(&tokens).zip(expected) {
                     let status = ask(&app.anyone(token.as_deref()), route.method, &path).await;
                     let passed = !matches!(status, 401 | 403 | 404 | 500..);

@@ -5,6 +5,7 @@ mod authorisation;
 mod bad_input;
 mod configuration;
 mod events;
+mod git;
 mod hostile;
 mod idempotency;
 mod inheritance;

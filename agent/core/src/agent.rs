@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use berth_schema::git::GitAsk;
+use berth_schema::kubernetes::object_name;
 use berth_schema::reconcile::{
     Action as Wish, MAX_PRESENT, MAX_WORKSPACES, OrphanVerdict, Received, ReconcileResponse,
     TerminationProgress, WorkspaceAgentInfo, WorkspaceDirective,
@@ -10,15 +12,22 @@ use berth_schema::reconcile::{
 use berth_schema::variables::VariableBundle;
 use berth_schema::{ActualState, Generation, WorkspaceId};
 
+use jiff::Timestamp;
+
 use crate::index::Index;
 use crate::memory::Memory;
 use crate::plan::{self, Action, Applied, Outcome, Plan, Prepared, Task};
 use crate::policy::Identity;
+use crate::renewals::Renewals;
 use crate::report::{self, Pages};
-use crate::sealing::Opened;
+use crate::sealing::{Credentials, Opened};
+use crate::secrets::SecretManifest;
 use crate::settings::sane;
 use crate::work::{Entry, Goal, Skip, Wanted, Work};
 use crate::written::Written;
+
+/// What was sealed for one workspace.
+type Sealed = (Option<VariableBundle>, Option<Credentials>);
 
 /// Everything the agent knows and decides by. It does nothing by itself.
 #[derive(Debug)]
@@ -32,6 +41,7 @@ pub struct Agent {
     written: Written,
     /// Whose report may be another one than the server has acknowledged; nobody else's is.
     unsure: BTreeSet<WorkspaceId>,
+    git: Renewals,
 }
 
 impl Agent {
@@ -43,6 +53,7 @@ impl Agent {
             memory: Memory::default(),
             written: Written::default(),
             unsure: BTreeSet::new(),
+            git: Renewals::default(),
             per_message: MAX_WORKSPACES,
         }
     }
@@ -70,6 +81,20 @@ impl Agent {
         self.memory.clear();
         self.written.clear();
         self.unsure = self.known().collect();
+        self.git = Renewals::default();
+    }
+
+    /// What is to be said of Git credentials in a request. What it asks for is not asked for again before half a minute is
+    /// over, so that a server which has none to give is left in peace.
+    pub fn ask_for_credentials(&mut self, now: Timestamp) -> GitAsk {
+        let due = self.git.due(&self.index, &self.work);
+        let wanted: Vec<_> = due.filter(|(at, _)| *at <= now).map(|(_, workspace)| workspace).collect();
+        self.git.asked(wanted, now)
+    }
+
+    /// When the next Git credentials are to be asked for.
+    pub fn next_renewal(&self) -> Option<Timestamp> {
+        self.git.due(&self.index, &self.work).map(|(at, _)| at).min()
     }
 
     /// The reports of everything, in messages' worth; the memory of acknowledgements begins anew.
@@ -150,6 +175,7 @@ impl Agent {
             full_requested: response.full_reconcile_requested,
             ..Plan::default()
         };
+        self.git.version = response.git_version;
         self.set_workspaces_per_message(sane(response.settings).workspaces_per_message);
         let mut gone = sent
             .iter()
@@ -179,8 +205,9 @@ impl Agent {
                 self.forget(directive.workspace_id);
                 continue;
             }
-            let variables = variables.take(directive.workspace_id);
-            self.follow(directive, variables, now, jitter, &mut plan);
+            let workspace = directive.workspace_id;
+            let sealed = (variables.variables(workspace), variables.credentials(workspace));
+            self.follow(directive, sealed, now, jitter, &mut plan);
         }
         plan
     }
@@ -225,22 +252,42 @@ impl Agent {
     fn follow(
         &mut self,
         directive: WorkspaceDirective,
-        variables: Option<VariableBundle>,
+        sealed: Sealed,
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
         plan: &mut Plan,
     ) {
         match directive.action {
-            Wish::None => self.work.settle(directive.workspace_id, directive.generation, &self.index),
+            Wish::None => {
+                self.work.settle(directive.workspace_id, directive.generation, &self.index);
+                if let (_, Some(credentials)) = sealed {
+                    self.deliver(&directive, credentials, plan);
+                }
+            }
             Wish::Terminate => self.terminate(plan::wanted(&directive, Goal::Gone), now, jitter, plan),
-            Wish::Create | Wish::Update => self.apply(directive, variables, now, jitter, plan),
+            Wish::Create | Wish::Update => self.apply(directive, sealed, now, jitter, plan),
+        }
+    }
+
+    /// New Git credentials for a workspace that is left as it is otherwise. While anything else is done about it they wait;
+    /// they are asked for again.
+    fn deliver(&mut self, directive: &WorkspaceDirective, credentials: Credentials, plan: &mut Plan) {
+        let wanted = plan::wanted(directive, Goal::Applied);
+        let name = object_name(&wanted.name, wanted.workspace, wanted.namespace.as_str());
+        let view = self.index.view(wanted.workspace);
+        let lives = view.deployment_at(&wanted.namespace, &name).is_some();
+        let allowed = self.identity.allows_namespace(wanted.workspace, &wanted.name, &wanted.namespace);
+        if lives && allowed.is_ok() && self.work.get(wanted.workspace).is_none() {
+            let secret = SecretManifest::credentials(self.identity.agent, directive, credentials);
+            plan.actions.push(Action::new(&wanted, Task::Deliver(Box::new(secret))));
+            self.work.begin(wanted);
         }
     }
 
     fn apply(
         &mut self,
         directive: WorkspaceDirective,
-        variables: Option<VariableBundle>,
+        (variables, credentials): Sealed,
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
         plan: &mut Plan,
@@ -252,7 +299,7 @@ impl Agent {
         let prepared = self
             .work
             .admit(&wanted, now)
-            .and_then(|()| plan::prepare(&self.identity, &self.index, directive, variables));
+            .and_then(|()| plan::prepare(&self.identity, &self.index, directive, variables, credentials));
         match prepared {
             Ok(mut apply) => {
                 self.written.begin(&wanted, &self.index.view(workspace), &mut apply);

@@ -86,6 +86,7 @@ fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
         config_to_apply: matches!(action, Wish::Create | Wish::Update)
             .then(|| vec![config, claim, deployment]),
         variables: None,
+        credentials: None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is kept of an object that a watch has shown: the few parts that decide anything.
 
-use berth_schema::kubernetes::{GENERATION, WORKSPACE_ID, WORKSPACE_NAME};
+use berth_schema::kubernetes::{GENERATION, GIT_RENEW_AT, GIT_VERSION, WORKSPACE_ID, WORKSPACE_NAME};
 use berth_schema::reconcile::{DeploymentCondition, DeploymentInfo, DeploymentStatus, PodProblem};
 use berth_schema::{Generation, WorkspaceId, WorkspaceName};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus as LiveStatus};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -84,7 +85,28 @@ pub enum Fact {
     Secret {
         stamp: Stamp,
         version: Box<str>,
+        /// Of a Secret of Git credentials.
+        delivered: Option<Delivered>,
     },
+}
+
+/// Which Git credentials a Secret holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The version of the organisation's hosts that they were issued from.
+    pub version: i64,
+    /// `None`: nothing of them expires.
+    pub renew_at: Option<Timestamp>,
+}
+
+impl Delivered {
+    /// From the annotations. What somebody has damaged is due at once.
+    fn of(metadata: &ObjectMeta) -> Option<Self> {
+        let annotation = |name| metadata.annotations.as_ref()?.get(name);
+        let version = annotation(GIT_VERSION)?.parse().ok()?;
+        let renew_at = annotation(GIT_RENEW_AT).map(|at| at.parse().unwrap_or(Timestamp::UNIX_EPOCH));
+        Some(Self { version, renew_at })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -119,7 +141,7 @@ impl Observed {
         let fact = match watched {
             Watched::Applied(Kind::Secret) => {
                 let version = metadata.resource_version.as_deref().unwrap_or_default().into();
-                Fact::Secret { stamp, version }
+                Fact::Secret { stamp, version, delivered: Delivered::of(metadata) }
             }
             _ => Fact::Present(stamp),
         };

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_schema::kubernetes::{environment_secret, file_secret, object_name};
+use berth_schema::kubernetes::{environment_secret, file_secret, git_secret, object_name};
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
-use crate::facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
+use crate::facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
 use crate::kinds::Kind;
 use crate::secrets::SecretVersions;
 use crate::written::Stamp;
@@ -185,6 +185,18 @@ impl<'a> View<'a> {
                 if key.watched == watched && key.name == name && key.namespace == namespace.as_str() =>
             {
                 Some(*stamp)
+            }
+            _ => None,
+        })
+    }
+
+    /// The Git credentials of the workspace, if they are where they belong.
+    pub(crate) fn credentials(&self) -> Option<Delivered> {
+        self.0.iter().find_map(|observed| match &observed.fact {
+            Fact::Secret { delivered: Some(delivered), .. } => {
+                let name = observed.workspace_name.as_ref()?;
+                let object_name = object_name(name, observed.workspace, &observed.key.namespace);
+                (observed.key.name == git_secret(object_name)).then_some(*delivered)
             }
             _ => None,
         })

@@ -18,7 +18,7 @@ fn secret(number: u8, suffix: &str) -> Observed {
         },
         workspace: workspace(number),
         workspace_name: WorkspaceName::new(name).ok(),
-        fact: Fact::Secret { stamp: Stamp::default(), version: "7".into() },
+        fact: Fact::Secret { stamp: Stamp::default(), version: "7".into(), delivered: None },
     }
 }
 
@@ -91,7 +91,7 @@ fn a_secret_at_another_version_than_it_was_left_at_is_as_good_as_none() {
     }
     index.apply(deployment(Some("7 7")));
     let mut changed = secret(1, "env");
-    changed.fact = Fact::Secret { stamp: Stamp::default(), version: "9".into() };
+    changed.fact = Fact::Secret { stamp: Stamp::default(), version: "9".into(), delivered: None };
     assert!(index.apply(changed), "that is news");
     assert!(!index.view(workspace(1)).has_secrets(&name));
 }

@@ -23,6 +23,7 @@ mod policy;
 pub mod prerequisites;
 mod problems;
 mod proxy;
+mod renewals;
 mod report;
 mod sealing;
 mod secrets;
@@ -32,7 +33,7 @@ mod written;
 
 pub use agent::Agent;
 pub use backoff::Backoff;
-pub use facts::{DeploymentFact, Fact, ObjectKey, Observed, PodFact, Unusable, Watched};
+pub use facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Unusable, Watched};
 pub use index::{Index, ListVerdict};
 pub use keys::{KeyPair, KeyRing, NoKeyRing};
 pub use kinds::Kind;

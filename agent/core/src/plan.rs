@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_schema::kubernetes::{environment_secret, file_secret, is_shared, object_name};
+use berth_schema::kubernetes::{is_shared, object_name, secrets};
 use berth_schema::reconcile::{ErrorDetails, ErrorType, WorkspaceDirective};
 use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
@@ -12,6 +12,7 @@ use crate::index::Index;
 use crate::kinds::Kind;
 use crate::policy::{Identity, Manifest, Refusal};
 use crate::report::bounded;
+use crate::sealing::Credentials;
 use crate::secrets::{SecretManifest, SecretVersions};
 use crate::work::{Goal, Skip, Wanted};
 use crate::written::Left;
@@ -40,6 +41,8 @@ pub struct Applied {
 #[derive(Debug)]
 pub enum Task {
     Apply(Box<Apply>),
+    /// Write new Git credentials and nothing else.
+    Deliver(Box<SecretManifest>),
     /// Delete what is left of the workspace, or find that nothing is.
     Terminate,
 }
@@ -51,6 +54,8 @@ pub struct Apply {
     pub first: Vec<Manifest>,
     /// Absent: those in the cluster stay as they are.
     pub secrets: Option<[SecretManifest; 2]>,
+    /// Git credentials; absent: those in the cluster stay as they are.
+    pub credentials: Option<SecretManifest>,
     /// Everything that comes after the Secrets; the Deployment is the last.
     pub then: Vec<Manifest>,
     /// Objects of the set that nobody has touched since they were applied.
@@ -74,12 +79,11 @@ impl Apply {
         self.first.iter().chain(&self.then)
     }
 
-    /// Whether an object belongs to the set: what does not is pruned. The Secrets of the variables always belong.
+    /// Whether an object belongs to the set: what does not is pruned. The Secrets of variables and Git credentials always belong.
     pub fn holds(&self, object_name: &str, kind: Kind, name: &str) -> bool {
-        let variables = kind == Kind::Secret
-            && (name == environment_secret(object_name) || name == file_secret(object_name));
+        let secret = kind == Kind::Secret && secrets(object_name).iter().any(|secret| name == secret);
         let mut written = self.manifests();
-        variables
+        secret
             || self.kept.contains(&(kind, name.to_owned()))
             || written.any(|manifest| manifest.kind == kind && manifest.name == name)
     }
@@ -89,6 +93,8 @@ impl Apply {
 pub enum Outcome {
     /// Every object is applied and what no longer belongs is pruned.
     Applied,
+    /// New Git credentials are written.
+    Delivered,
     /// The cluster has a newer generation; nothing was changed.
     OlderThanLive {
         live: Generation,
@@ -179,6 +185,7 @@ pub(crate) fn prepare(
     index: &Index,
     mut directive: WorkspaceDirective,
     variables: Option<VariableBundle>,
+    credentials: Option<Credentials>,
 ) -> Result<Apply, Skip> {
     let objects: Vec<Value> = directive.config_to_apply.take().unwrap_or_default();
     if objects.is_empty() {
@@ -204,7 +211,9 @@ pub(crate) fn prepare(
     let at = first.iter().position(|manifest| late.contains(&manifest.kind));
     let then = first.split_off(at.unwrap_or(first.len()));
     let secrets = variables.map(|variables| SecretManifest::both(identity.agent, &directive, variables));
-    Ok(Apply { first, secrets, then, kept: BTreeSet::new(), prune: true, seen: None })
+    let credentials =
+        credentials.map(|credentials| SecretManifest::credentials(identity.agent, &directive, credentials));
+    Ok(Apply { first, secrets, credentials, then, kept: BTreeSet::new(), prune: true, seen: None })
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> ErrorDetails {

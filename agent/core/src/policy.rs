@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use berth_schema::kubernetes::{self, AGENT_ID, GENERATION, WORKSPACE_ID, environment_secret, file_secret};
+use berth_schema::kubernetes::{self, AGENT_ID, GENERATION, WORKSPACE_ID, secrets};
 use berth_schema::reconcile::WorkspaceDirective;
 use berth_schema::{AgentId, NamespaceName, WorkspaceId, WorkspaceName};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -85,7 +85,7 @@ pub enum Refusal {
     Label { kind: &'static str, name: String, label: &'static str },
     #[error("{kind}/{name} is named twice")]
     Twice { kind: &'static str, name: String },
-    #[error("{0}: the Secrets of the variables are made by the agent alone")]
+    #[error("{0}: the Secrets of variables and Git credentials are made by the agent alone")]
     VariableSecret(String),
     #[error(
         "the workspace's variables do not open: they are not sealed to a key of this agent for this workspace and term"
@@ -183,9 +183,7 @@ impl Identity {
                 Err(Refusal::SharedNamespace(directive.namespace.clone()))
             }
             Kind::Namespace if !enforces_pod_security(&metadata["labels"]) => Err(Refusal::PodSecurity),
-            Kind::Secret
-                if name == environment_secret(named(directive)) || name == file_secret(named(directive)) =>
-            {
+            Kind::Secret if secrets(&named(directive)).iter().any(|secret| name == secret) => {
                 Err(Refusal::VariableSecret(name.to_owned()))
             }
             _ => Ok(()),

@@ -28,6 +28,7 @@ fn directive(namespace: &str) -> WorkspaceDirective {
         generation: Generation::FIRST,
         config_to_apply: None,
         variables: None,
+        credentials: None,
     }
 }
 

@@ -37,6 +37,7 @@ fn directive(workspace: u128) -> WorkspaceDirective {
         generation: Generation(1),
         config_to_apply: None,
         variables: None,
+        credentials: None,
     }
 }
 
@@ -78,13 +79,13 @@ impl World {
     }
 
     fn opened(&self, response: &ReconcileResponse) -> Vec<(u128, Vec<u8>)> {
-        opened(Opened::of(response, &self.keys, self.agent, EPOCH))
+        opened(Opened::of(response, &self.keys, self.agent, EPOCH, Timestamp::UNIX_EPOCH))
     }
 }
 
 fn opened(opened: Opened) -> Vec<(u128, Vec<u8>)> {
     let value = |bundle: VariableBundle| bundle.environment["A"].expose().to_vec();
-    opened.0.into_iter().map(|(id, bundle)| (id.as_uuid().as_u128(), value(bundle))).collect()
+    opened.variables.into_iter().map(|(id, bundle)| (id.as_uuid().as_u128(), value(bundle))).collect()
 }
 
 #[test]
@@ -102,13 +103,16 @@ fn every_bundle_opens_in_whatever_order_the_workspaces_stand() {
 fn another_agent_another_epoch_and_another_key_open_nothing() {
     let world = World::new();
     let response = world.answer(2);
-    assert_eq!(opened(Opened::of(&response, &world.keys, AgentId::random(), EPOCH)), []);
-    assert_eq!(opened(Opened::of(&response, &world.keys, world.agent, EPOCH + 1)), []);
-    assert_eq!(opened(Opened::of(&response, &keys(2), world.agent, EPOCH)), []);
+    assert_eq!(
+        opened(Opened::of(&response, &world.keys, AgentId::random(), EPOCH, Timestamp::UNIX_EPOCH)),
+        []
+    );
+    assert_eq!(opened(Opened::of(&response, &world.keys, world.agent, EPOCH + 1, Timestamp::UNIX_EPOCH)), []);
+    assert_eq!(opened(Opened::of(&response, &keys(2), world.agent, EPOCH, Timestamp::UNIX_EPOCH)), []);
     // Another agent's key under the name of ours.
     let mut claimed = world.answer(1);
     claimed.sealing.as_mut().expect("sealed").recipient = keys(2).newest().expect("a key");
-    assert_eq!(opened(Opened::of(&claimed, &keys(2), world.agent, EPOCH)), []);
+    assert_eq!(opened(Opened::of(&claimed, &keys(2), world.agent, EPOCH, Timestamp::UNIX_EPOCH)), []);
 }
 
 #[test]
@@ -131,6 +135,15 @@ fn a_bundle_that_was_moved_does_not_open() {
     let mut response = world.answer(1);
     response.workspaces[0].variables = world.answer(1).workspaces.remove(0).variables;
     assert_eq!(world.opened(&response), []);
+}
+
+#[test]
+fn credentials_do_not_open_as_variables_nor_variables_as_credentials() {
+    let world = World::new();
+    let mut response = world.answer(1);
+    response.workspaces[0].credentials = response.workspaces[0].variables.take();
+    let opened = Opened::of(&response, &world.keys, world.agent, EPOCH, Timestamp::UNIX_EPOCH);
+    assert!(opened.variables.is_empty() && opened.credentials.is_empty());
 }
 
 #[test]

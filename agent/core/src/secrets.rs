@@ -1,4 +1,4 @@
-//! The two Secrets of a workspace's variables.
+//! The Secrets of a workspace: two of variables, one of Git credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,17 +6,19 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_schema::kubernetes::{
-    GENERATION, SECRET_VERSIONS, WORKSPACE_NAME, environment_secret, file_secret, object_name,
+    GENERATION, GIT_RENEW_AT, GIT_VERSION, SECRET_VERSIONS, WORKSPACE_NAME, environment_secret, file_secret,
+    git_secret, object_name,
 };
 use berth_schema::reconcile::WorkspaceDirective;
 use berth_schema::variables::{SecretValue, VariableBundle};
-use berth_schema::{AgentId, Generation, NamespaceName, WorkspaceId, WorkspaceName};
+use berth_schema::{AgentId, NamespaceName, WorkspaceId, WorkspaceName};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::policy::labels;
+use crate::sealing::Credentials;
 
 /// The version of no object: the store starts at 1 and gives every write the next. A server-side apply that carries it
 /// makes an object where none is, and is refused as a conflict where one is.
@@ -30,7 +32,8 @@ pub struct SecretManifest {
     workspace: WorkspaceId,
     workspace_name: WorkspaceName,
     namespace: NamespaceName,
-    generation: Generation,
+    /// The generation of the directive among them.
+    annotations: BTreeMap<&'static str, String>,
     values: BTreeMap<String, SecretValue>,
 }
 
@@ -41,21 +44,46 @@ impl SecretManifest {
         directive: &WorkspaceDirective,
         variables: VariableBundle,
     ) -> [Self; 2] {
-        let named = object_name(&directive.name, directive.workspace_id, directive.namespace.as_str());
-        let secret = |name: String, values| Self {
+        let named = named(directive);
+        [
+            Self::new(agent, directive, environment_secret(&named), variables.environment),
+            Self::new(agent, directive, file_secret(&named), variables.files),
+        ]
+    }
+
+    /// Git credentials, with what has to be known to ask for the next ones in time.
+    pub(crate) fn credentials(
+        agent: AgentId,
+        directive: &WorkspaceDirective,
+        credentials: Credentials,
+    ) -> Self {
+        let Credentials { bundle, renew_at } = credentials;
+        let mut secret = Self::new(agent, directive, git_secret(named(directive)), bundle.files);
+        secret.annotations.insert(GIT_VERSION, bundle.version.to_string());
+        secret.annotations.extend(renew_at.map(|at| (GIT_RENEW_AT, at.to_string())));
+        secret
+    }
+
+    fn new(
+        agent: AgentId,
+        directive: &WorkspaceDirective,
+        name: String,
+        values: BTreeMap<String, SecretValue>,
+    ) -> Self {
+        Self {
             name,
             agent,
             workspace: directive.workspace_id,
             workspace_name: directive.name.clone(),
             namespace: directive.namespace.clone(),
-            generation: directive.generation,
+            annotations: BTreeMap::from([(GENERATION, directive.generation.to_string())]),
             values,
-        };
-        [
-            secret(environment_secret(&named), variables.environment),
-            secret(file_secret(&named), variables.files),
-        ]
+        }
     }
+}
+
+fn named(directive: &WorkspaceDirective) -> String {
+    object_name(&directive.name, directive.workspace_id, directive.namespace.as_str())
 }
 
 impl fmt::Debug for SecretManifest {
@@ -119,7 +147,7 @@ impl SecretManifest {
             "name": self.name,
             "namespace": self.namespace,
             "labels": all,
-            "annotations": { GENERATION: self.generation.to_string() },
+            "annotations": self.annotations,
         })
     }
 }

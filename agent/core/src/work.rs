@@ -203,9 +203,16 @@ impl Work {
             return;
         };
         self.touched.insert(workspace);
+        if outcome == Outcome::Delivered {
+            // Nothing else was asked for; the Secret itself tells what it holds.
+            self.entries.remove(&workspace);
+            return;
+        }
         entry.deferred = None;
         entry.phase = match outcome {
-            Outcome::Applied | Outcome::OlderThanLive { .. } => Phase::Unproven { until: now + PROOF },
+            Outcome::Applied | Outcome::Delivered | Outcome::OlderThanLive { .. } => {
+                Phase::Unproven { until: now + PROOF }
+            }
             Outcome::Leaving => Phase::Leaving { from: now + LOOK_AGAIN, until: now + DELETION },
             Outcome::VolumesLeft => Phase::Leaving { from: now + VOLUMES, until: now + VOLUMES },
             Outcome::Gone => Phase::Gone,

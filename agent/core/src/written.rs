@@ -88,7 +88,8 @@ impl Written {
         }
         set.objects.retain(|key, _| kept.contains(key));
         apply.kept = kept;
-        let alone = apply.first.is_empty() && apply.secrets.is_none() && apply.then.len() == 1;
+        let no_secret = apply.secrets.is_none() && apply.credentials.is_none();
+        let alone = apply.first.is_empty() && no_secret && apply.then.len() == 1;
         let seen = view.deployment_at(&wanted.namespace, &object_name).filter(|_| alone && !apply.prune);
         apply.seen = seen.map(|fact| SeenDeployment {
             version: fact.info.resource_version.clone(),

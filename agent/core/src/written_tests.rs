@@ -74,6 +74,7 @@ impl Case {
             generation: Generation(generation),
             config_to_apply: Some(objects),
             variables: None,
+            credentials: None,
         };
         let response = ReconcileResponse { workspaces: vec![directive], ..ReconcileResponse::default() };
         let mut plan = self.agent.respond(&[], response, Opened::default(), Instant::now(), &mut || 0.0);

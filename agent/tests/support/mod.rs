@@ -174,6 +174,7 @@ impl World {
                 deployment,
             ]),
             variables: Some(SealedBundle { position: 0, ciphertext: vec![] }),
+            credentials: None,
         }
     }
 }

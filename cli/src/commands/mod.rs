@@ -4,6 +4,7 @@ pub(crate) mod agents;
 pub(crate) mod completion;
 pub(crate) mod contexts;
 pub(crate) mod devfile;
+pub(crate) mod git_credentials;
 pub(crate) mod login;
 mod page;
 pub(crate) mod variables;
@@ -20,6 +21,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Daily(command) | Command::Workspaces { command } => workspaces::run(global, command).await,
         Command::Agents { command } => agents::run(global, command).await,
+        Command::GitCredentials { command } => git_credentials::run(global, command).await,
         Command::Variables { command } => variables::run(global, command).await,
         Command::Devfile { command } => devfile::run(global, &command),
         Command::Login(args) => login::run(global, args).await,

@@ -2,6 +2,7 @@
 
 mod age;
 mod escape;
+mod git;
 mod objects;
 mod table;
 mod timeline;

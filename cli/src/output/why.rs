@@ -44,6 +44,10 @@ impl Show for Why {
             details.push(("Next", format!("{}: {}", next.actor, next.action).into()));
             details.extend(by(next, now).map(|by| ("By", by.into())));
         }
+        details.extend(self.git_problems.iter().map(|problem| {
+            let told = format!("no credential can be had for {} ({})", problem.host, problem.cause);
+            ("Git", Cell::new(format!("{told}; the workspace keeps those that it has"), Tone::Bad))
+        }));
         details.extend([("Agent", agent(self, now).into()), ("Generation", generation(self).into())]);
         details
     }

@@ -8,6 +8,7 @@ mod configuration;
 mod creation;
 mod devfile;
 mod extension;
+mod git;
 mod help;
 mod lists;
 mod login;

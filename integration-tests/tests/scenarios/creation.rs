@@ -73,6 +73,7 @@ impl Bare {
             generation: Generation(generation),
             config_to_apply: Some(objects),
             variables: None,
+            credentials: None,
         };
         let response = ReconcileResponse { workspaces: vec![directive], ..ReconcileResponse::default() };
         let mut agent = Agent::new(Identity {

@@ -164,6 +164,7 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
             devfile: None,
             devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            git_user: None,
             project: Some(ProjectInput { url: git.url.clone(), reference: None }),
             variables: vec![
                 variable(VariableKind::Environment, "LINES_OF", b"one\ntwo $(x)"),
@@ -289,6 +290,7 @@ events:
             devfile: Some(devfile),
             devcontainer: None,
             image: None,
+            git_user: None,
             project: Some(ProjectInput { url: git.url.clone(), reference: Some("main".to_owned()) }),
             variables: vec![variable(VariableKind::File, "ssh_authorized_keys", &key.public)],
         })
@@ -332,6 +334,7 @@ async fn tools_of_another_version_are_replaced_and_a_project_that_cannot_be_clon
             devfile: None,
             devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            git_user: None,
             project: Some(project),
             variables: vec![],
         })

@@ -28,6 +28,7 @@ async fn a_workspace_lives_from_creation_to_termination() -> anyhow::Result<()> 
             devfile: Some(devfile()),
             devcontainer: None,
             image: None,
+            git_user: None,
             project: None,
             variables: vec![
                 variable(VariableKind::Environment, "GREETING", b"hello"),

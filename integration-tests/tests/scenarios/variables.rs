@@ -48,6 +48,7 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
             devfile: None,
             devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            git_user: None,
             project: None,
             variables: vec![
                 variable(VariableKind::Environment, "NASTY", NASTY.as_bytes()),
@@ -121,6 +122,7 @@ async fn secrets_that_somebody_changes_are_put_back_whoever_it_says_to_be() -> a
             devfile: None,
             devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            git_user: None,
             project: None,
             variables,
         })
@@ -174,6 +176,7 @@ async fn a_workspace_that_was_stopped_before_it_ever_ran_gets_its_variables_when
             devfile: None,
             devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
+            git_user: None,
             project: None,
             variables: vec![variable(VariableKind::Environment, "NASTY", NASTY.as_bytes())],
         })

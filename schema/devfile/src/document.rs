@@ -32,8 +32,14 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
     let places: Vec<_> = components.containers.iter().map(|(at, _)| at.clone()).collect();
     let containers: Vec<ContainerSpec> =
         components.containers.into_iter().map(|(_, draft)| draft.spec).collect();
-    let spec =
-        WorkspaceSpec { containers, volumes: components.volumes, events, storage: None, project: None };
+    let spec = WorkspaceSpec {
+        containers,
+        volumes: components.volumes,
+        events,
+        storage: None,
+        git_user: None,
+        project: None,
+    };
     let places: Vec<_> =
         spec.containers.iter().map(|container| container.name.as_str()).zip(places).collect();
     bounds::check(&at, &places, &spec, options);

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::columns::{Bytes, NullableJson, Parsed, SecretHash};
 use crate::error::DbError;
+use crate::git_credentials::GitVersion;
 use crate::page::{PageRequest, paged};
 use crate::schema::{agents, workspaces};
 use crate::scope::OrganizationConn;
@@ -59,6 +60,8 @@ pub struct Standing {
     pub loss: Option<SuspectedLoss>,
     /// Somebody wants a full report before its time.
     pub full_wanted: bool,
+    /// Of the organisation's Git hosts: [`crate::GitCredentials::version`].
+    pub git_version: i64,
 }
 
 /// What the leader of a message is to those that were heard before.
@@ -234,10 +237,13 @@ struct Heard {
     #[diesel(deserialize_as = NullableJson<SuspectedLoss>)]
     suspected_loss: Option<SuspectedLoss>,
     full_wanted: bool,
+    #[diesel(select_expression = GitVersion, select_expression_type = GitVersion)]
+    git_version: i64,
 }
 
 impl Heard {
     fn standing(self) -> Standing {
-        Standing { loss: self.suspected_loss, full_wanted: self.full_wanted }
+        let Self { suspected_loss: loss, full_wanted, git_version, .. } = self;
+        Standing { loss, full_wanted, git_version }
     }
 }

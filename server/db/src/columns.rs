@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
+use berth_schema::git::GitHost;
 use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
@@ -143,7 +144,7 @@ impl From<NullableJson<AgentConfiguration>> for Option<AgentConfiguration> {
 }
 
 into_fields! {
-    Parsed: ActualState, AgentName, DesiredState, NamespaceName, OrganizationName, Scope, TransitionCause, VariableKind,
+    Parsed: ActualState, AgentName, DesiredState, GitHost, NamespaceName, OrganizationName, Scope, TransitionCause, VariableKind,
         WorkspaceName;
     Json: WorkspaceSpec, Vec<VariableName>;
 }

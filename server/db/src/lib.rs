@@ -30,6 +30,7 @@
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load`, `origins` |
 //! | `scope_variables(scope)` | `data_key`, `insert_data_key`, `lock`, `list`, `put`, `delete` |
+//! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
 //! | `data_keys()` | `by_generation`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`] |
 //! | `idempotency_keys()` | `claim` |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
@@ -49,6 +50,7 @@ mod data_keys;
 pub mod embedded;
 mod error;
 mod gateway;
+mod git_credentials;
 mod idempotency;
 mod lifecycle;
 mod migrate;
@@ -75,6 +77,7 @@ pub use configuration::{ConfigurationRow, Hold};
 pub use data_keys::{DataKeys, KeyOwner, every_organization};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
+pub use git_credentials::{GitCredentialRow, GitCredentials};
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{migrate, revert_all, versions};

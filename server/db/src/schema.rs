@@ -12,6 +12,7 @@ diesel::table! {
         id -> Uuid,
         name -> Text,
         created_at -> Timestamptz,
+        git_version -> BigInt,
     }
 }
 
@@ -193,6 +194,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    git_credentials (organization_id, host) {
+        organization_id -> Uuid,
+        host -> Text,
+        plain_http -> Bool,
+        username -> Text,
+        audience -> Nullable<Text>,
+        data_key_id -> Nullable<Uuid>,
+        version -> BigInt,
+        nonce -> Nullable<Bytea>,
+        ciphertext -> Nullable<Bytea>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency_keys (organization_id, token_id, key) {
         organization_id -> Uuid,
         token_id -> Uuid,
@@ -209,6 +225,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     agent_prerequisites,
     agent_sealing_keys,
     agents,
+    git_credentials,
     idempotency_keys,
     organizations,
     orphans,

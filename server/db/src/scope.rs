@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    AgentPrerequisites, Agents, DataKeys, IdempotencyKeys, Notifications, Organizations, Orphans,
-    ScopeVariables, SealingKeys, Tokens, Transitions, Variables, Workspaces,
+    AgentPrerequisites, Agents, DataKeys, GitCredentials, IdempotencyKeys, Notifications, Organizations,
+    Orphans, ScopeVariables, SealingKeys, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
@@ -89,6 +89,10 @@ impl<'a> OrganizationConn<'a> {
     /// The variables of a scope that is the organisation itself.
     pub fn scope_variables(&self, scope: Scope) -> ScopeVariables<'_> {
         ScopeVariables::new(self, scope, self.key())
+    }
+
+    pub fn git_credentials(&self) -> GitCredentials<'_> {
+        GitCredentials(self)
     }
 
     pub fn data_keys(&self) -> DataKeys<'_> {

@@ -102,7 +102,7 @@ async fn what_is_on_record_comes_with_every_message() {
         needs_confirmation: false,
         fingerprint: uuid::Uuid::from_u128(4),
     };
-    let standing = Standing { loss: Some(loss), full_wanted: true };
+    let standing = Standing { loss: Some(loss), full_wanted: true, git_version: 0 };
     let (leader, agent) = (Leader { epoch: 1, term: None }, world.agent);
     let results = world.database.transaction(world.organization, "test", async |conn| {
         conn.agents().set_standing(agent, &standing).await?;

@@ -57,6 +57,8 @@ async fn fill(world: &World) {
                 decode(repeat('00', 32), 'hex'), decode(repeat('00', 48), 'hex'), decode(repeat('00', 32), 'hex'), now());
              INSERT INTO scope_variables VALUES ('{organization}', 'organization', '{organization}', 'file', 'name', '{token}',
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'), false, now());
+             INSERT INTO git_credentials VALUES ('{organization}', 'git.example.com', false, 'berth', 'git', NULL, 1, NULL, NULL,
+                now());
              INSERT INTO agent_sealing_keys VALUES ('{organization}', '{agent}', decode(repeat('00', 32), 'hex'), now());
              INSERT INTO idempotency_keys VALUES ('{organization}', '{token}', 'key', decode(repeat('00', 32), 'hex'),
                 'workspace', '{workspace}', now());"

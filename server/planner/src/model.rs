@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub loss: Option<SuspectedLoss>,
     /// An administrator wants a full report.
     pub full_wanted: bool,
+    /// Of the organisation's Git hosts.
+    pub git_version: i64,
     pub brake: Brake,
     /// What is on record of this agent's orphans, when the message concerns any.
     pub orphans: Vec<OrphanRecord>,
@@ -83,6 +85,7 @@ impl Snapshot {
             census: None,
             loss: None,
             full_wanted: false,
+            git_version: 0,
             brake: Brake::default(),
             orphans: vec![],
             orphan_rule: OrphanRule::default(),
@@ -130,6 +133,8 @@ pub struct Plan {
     pub loss: Option<SuspectedLoss>,
     /// The agent shall list its cluster anew and report everything.
     pub full_reconcile_requested: bool,
+    /// Of the organisation's Git hosts.
+    pub git_version: i64,
 }
 
 /// New values of one row. It is stored only if the row's generation is still `seen_generation` or the change leaves
@@ -155,9 +160,10 @@ pub struct IntentChange {
 
 #[derive(Debug)]
 pub struct PlannedDirective {
-    /// Without variables: the caller decrypts those that are wanted.
+    /// Without variables and credentials: the caller decrypts and issues those that are wanted.
     pub directive: WorkspaceDirective,
     pub variables_wanted: bool,
+    pub credentials_wanted: bool,
 }
 
 /// Why a workspace got its directive.
@@ -179,6 +185,8 @@ pub enum Cause {
     MissingInCluster,
     /// Its Secrets are gone.
     VariablesMissing,
+    /// Its agent asks for Git credentials.
+    CredentialsWanted,
     /// It is to be removed and not yet proven gone.
     NotYetGone,
     /// It was terminated long ago and is reported again.
@@ -193,6 +201,7 @@ impl Cause {
             Self::GenerationBehind => "generation_behind",
             Self::MissingInCluster => "missing_in_cluster",
             Self::VariablesMissing => "variables_missing",
+            Self::CredentialsWanted => "credentials_wanted",
             Self::NotYetGone => "not_yet_gone",
             Self::Resurrected => "resurrected",
         }

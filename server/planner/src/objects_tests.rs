@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use berth_schema::git::GitUser;
 use berth_schema::spec::{
     CommandSpec, ContainerSpec, EndpointSpec, Events, MountSpec, Resources, StorageSpec, VolumeSpec,
     WorkspaceSpec,
@@ -87,6 +88,10 @@ fn everything() -> WorkspaceSpec {
             post_start: vec![command("serve", "make serve")],
         },
         storage: Some(StorageSpec { size: "2Gi".to_owned(), class: Some("fast".to_owned()), grown: None }),
+        git_user: Some(Box::new(GitUser {
+            name: "Ada \"A.\" L".to_owned(),
+            email: "ada@example.com".to_owned(),
+        })),
         project: Some(ProjectSpec {
             url: ProjectUrl::new("https://git.example/group/site.git").expect("a URL"),
             reference: Some(GitReference::new("it's").expect("a reference")),

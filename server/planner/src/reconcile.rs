@@ -35,7 +35,11 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
         request.workspace_agent_infos.iter().map(|info| (info.workspace_id, info)).collect();
     let received: HashSet<(WorkspaceId, Generation)> =
         request.received.iter().map(|received| (received.workspace_id, received.generation)).collect();
-    let mut plan = Plan { loss: loss_after(snapshot, request, now), ..Plan::default() };
+    let mut plan = Plan {
+        loss: loss_after(snapshot, request, now),
+        git_version: snapshot.git_version,
+        ..Plan::default()
+    };
     plan.full_reconcile_requested = wants_full(snapshot, request, plan.loss.as_ref());
     let mut missing = 0;
 
@@ -64,6 +68,7 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
         !plan.directives.is_empty() || !plan.orphans.is_empty() || request.update_type == UpdateType::Full;
     // An agent of the version before would not understand, and ask again at once.
     plan.has_news |= plan.full_reconcile_requested && snapshot.full_wanted && request.term.is_some();
+    plan.has_news |= request.git.as_ref().is_some_and(|git| git.version != snapshot.git_version);
     plan
 }
 
@@ -93,6 +98,10 @@ struct Observation<'a> {
     reported: bool,
     /// A complete list of what the agent has does not hold it.
     missing: Option<Missing>,
+    /// The agent asks for its Git credentials.
+    asked: bool,
+    /// The agent can take Git credentials at all.
+    takes_credentials: bool,
 }
 
 enum Missing {
@@ -116,6 +125,8 @@ fn observe<'a>(
         info: info.filter(|_| !outdated),
         reported: info.is_some(),
         missing: (missing && info.is_none() && !outdated).then(judged),
+        asked: request.git.as_ref().is_some_and(|git| git.wanted.contains(&workspace.id)),
+        takes_credentials: request.git.is_some(),
     }
 }
 
@@ -211,6 +222,8 @@ fn direct(
         Cause::GenerationBehind
     } else if variables_missing && runs {
         Cause::VariablesMissing
+    } else if observation.asked {
+        Cause::CredentialsWanted
     } else if observation.reported {
         Cause::Acknowledged
     } else {
@@ -218,7 +231,7 @@ fn direct(
     };
 
     let action = match cause {
-        Cause::Acknowledged => Action::None,
+        Cause::Acknowledged | Cause::CredentialsWanted => Action::None,
         Cause::NotYetGone | Cause::Resurrected => Action::Terminate,
         Cause::NeverApplied | Cause::MissingInCluster => Action::Create,
         Cause::GenerationBehind | Cause::VariablesMissing => Action::Update,
@@ -235,10 +248,14 @@ fn direct(
         generation: next.generation,
         config_to_apply: applies.then(|| objects::render(snapshot, next)),
         variables: None,
+        credentials: None,
     };
     let first_configuration = matches!(cause, Cause::NeverApplied | Cause::MissingInCluster);
     let variables_wanted = applies && runs && (first_configuration || variables_missing);
-    Some((cause, PlannedDirective { directive, variables_wanted }))
+    // A pod that starts finds fresh ones: they are written before the Deployment.
+    let issued = observation.takes_credentials && snapshot.git_version > 0 && !terminate;
+    let credentials_wanted = issued && (applies && runs || observation.asked);
+    Some((cause, PlannedDirective { directive, variables_wanted, credentials_wanted }))
 }
 
 /// The new values of the row, when there are any.
@@ -262,3 +279,7 @@ fn update(before: &Workspace, next: &Workspace) -> Option<WorkspaceUpdate> {
 #[cfg(test)]
 #[path = "reconcile_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "git_tests.rs"]
+mod git_tests;

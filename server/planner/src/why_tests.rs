@@ -74,6 +74,7 @@ impl Case {
             actual_state_changed_at: at(10),
             agent: &self.agent,
             deadline: self.deadline,
+            git_problems: vec![],
         };
         why(&circumstances, self.now)
     }

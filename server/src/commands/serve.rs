@@ -9,14 +9,16 @@ use anyhow::{Context as _, bail};
 use berth_db::Database;
 use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
 use berth_schema::AccessToken;
+use jiff::SignedDuration;
 use ring::rand::SystemRandom;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
 use super::first_token;
-use crate::config::ServeOptions;
-use crate::crypto::{KeyRing, Keys};
+use crate::config::{GitOptions, ServeOptions};
+use crate::crypto::{KeyRing, Keys, SigningKeys};
 use crate::serve::{self, Running};
+use crate::services::git::Signer;
 use crate::services::workspaces::NewSpec;
 use crate::services::{organizations, rewrap};
 use crate::{Context, clock, lifecycle, logging};
@@ -66,6 +68,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let url = options.database.url()?;
     let keys = keys(options)?;
     let default_spec = default_spec(options.default_devfile.as_deref())?;
+    let signer = signer(&options.git)?.map(Arc::new);
     berth_db::migrate(url).await.context("cannot migrate the database")?;
     let database =
         Database::connect(options.database.config()?).await.context("cannot reach the database")?;
@@ -75,6 +78,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     }
     let context = Context {
         default_spec: Arc::new(default_spec),
+        signer,
         projects: (&options.projects).into(),
         ..Context::new(database, keys, options.agents.configuration()?)
     };
@@ -114,6 +118,16 @@ fn keys(options: &ServeOptions) -> anyhow::Result<Keys> {
     };
     info!(kek = ring.newest().id(), "key-encryption key");
     Ok(Keys::of_file(path, ring))
+}
+
+/// What signs tokens for Git hosts. Clap sees to it that a key has an issuer.
+fn signer(options: &GitOptions) -> anyhow::Result<Option<Signer>> {
+    let (Some(path), Some(issuer)) = (&options.signing_key_file, &options.issuer) else { return Ok(None) };
+    let keys = SigningKeys::read(path, &SystemRandom::new())
+        .with_context(|| format!("--signing-key-file {}", path.display()))?;
+    info!(?keys, issuer, "tokens for Git hosts are signed by the first of these keys");
+    let lifetime = SignedDuration::from_secs(options.git_token_seconds.into());
+    Ok(Some(Signer { keys, issuer: issuer.clone(), lifetime }))
 }
 
 fn show(token: &AccessToken, options: &ServeOptions) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod database;
+mod git;
 mod http;
 mod keys;
 mod logging;
@@ -10,6 +11,7 @@ mod protocol;
 
 pub use agents::AgentDefaults;
 pub use database::DatabaseOptions;
+pub use git::GitOptions;
 pub use http::{HttpOptions, Limits};
 pub use keys::KeyOptions;
 pub use logging::{LogFormat, LoggingOptions};
@@ -86,6 +88,8 @@ pub struct ServeOptions {
     pub database: DatabaseOptions,
     #[command(flatten)]
     pub keys: KeyOptions,
+    #[command(flatten)]
+    pub git: GitOptions,
     #[command(flatten)]
     pub agents: AgentDefaults,
     /// Devfile of workspaces for which none is given; without it Berth's own, a Debian with Git and compilers.

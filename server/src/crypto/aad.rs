@@ -1,7 +1,6 @@
 //! Associated data: what a ciphertext is bound to. A row that was moved elsewhere does not open.
 
 use berth_schema::scope::Scope;
-use berth_schema::variables::VariableKind;
 use berth_schema::{OrganizationId, WorkspaceId};
 use uuid::Uuid;
 
@@ -57,11 +56,15 @@ impl Owner {
     }
 }
 
+/// The kind of a token for a Git host, whose name is the host.
+pub const GIT_TOKEN: &str = "git-token";
+
 /// What one variable is, beside its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label<'a> {
     pub name: &'a str,
-    pub kind: VariableKind,
+    /// [`berth_schema::variables::VariableKind::as_str`], or [`GIT_TOKEN`].
+    pub kind: &'static str,
     /// The version of the value, from 1.
     pub version: i64,
 }
@@ -73,12 +76,7 @@ pub(super) fn of_data_key(owner: Owner, data_key: Uuid, kek: &str) -> Vec<u8> {
 pub(super) fn of_variable(owner: Owner, label: Label<'_>, data_key: Uuid) -> Vec<u8> {
     owner.join(
         b"berth-var/1",
-        &[
-            label.name.as_bytes(),
-            label.kind.as_str().as_bytes(),
-            &label.version.to_be_bytes(),
-            data_key.as_bytes(),
-        ],
+        &[label.name.as_bytes(), label.kind.as_bytes(), &label.version.to_be_bytes(), data_key.as_bytes()],
     )
 }
 

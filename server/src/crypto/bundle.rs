@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use berth_schema::sealing::{Binding, Encapsulation, INFO, PublicKey, SealedBundle};
-use berth_schema::variables::VariableBundle;
+use berth_schema::sealing::{Encapsulation, INFO, PublicKey, SealedBundle};
 use hpke::aead::{AeadCtxS, ChaCha20Poly1305};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable, Kem, OpModeS, Serializable as _, setup_sender};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::envelope::CryptoError;
@@ -37,11 +37,11 @@ impl Sealer {
         Ok(Self { context, encapsulation: Encapsulation { recipient, encapsulated_key }, next: 0 })
     }
 
-    /// Seals one workspace's variables. They open in the order of these calls.
-    pub fn seal(&mut self, binding: &Binding, bundle: &VariableBundle) -> Result<SealedBundle, CryptoError> {
+    /// Seals one workspace's variables, or its credentials, to the associated data of their binding. They open in the order of
+    /// these calls.
+    pub fn seal(&mut self, bundle: &impl Serialize, associated: &[u8]) -> Result<SealedBundle, CryptoError> {
         let plain = Zeroizing::new(serde_json::to_vec(bundle).map_err(|_| CryptoError::Cipher)?);
-        let ciphertext =
-            self.context.seal(&plain, &binding.associated_data()).map_err(|_| CryptoError::Cipher)?;
+        let ciphertext = self.context.seal(&plain, associated).map_err(|_| CryptoError::Cipher)?;
         let position = self.next;
         self.next += 1;
         Ok(SealedBundle { position, ciphertext })
@@ -55,7 +55,8 @@ impl Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use berth_schema::variables::SecretValue;
+    use berth_schema::sealing::Binding;
+    use berth_schema::variables::{SecretValue, VariableBundle};
     use berth_schema::{AgentId, Generation, WorkspaceId};
     use hpke::{OpModeR, setup_receiver};
 
@@ -75,8 +76,10 @@ mod tests {
         let mut bundle = VariableBundle::default();
         bundle.files.insert("f".to_owned(), SecretValue::new(vec![0, 255]));
         let bindings = [binding(), binding()];
-        let bundles: Vec<_> =
-            bindings.iter().map(|binding| sealer.seal(binding, &bundle).expect("sealed")).collect();
+        let bundles: Vec<_> = bindings
+            .iter()
+            .map(|binding| sealer.seal(&bundle, &binding.associated_data()).expect("sealed"))
+            .collect();
         assert_eq!([bundles[0].position, bundles[1].position], [0, 1]);
         let encapsulated = sealer.encapsulation().encapsulated_key;
         let encapsulated = Deserializable::from_bytes(encapsulated.as_bytes()).expect("a key");

@@ -29,6 +29,8 @@ pub enum CryptoError {
     Value,
     #[error("the agent's key is none that anything can be sealed to")]
     Recipient,
+    #[error("this server has no key to sign tokens with: it was started without --signing-key-file")]
+    NoSigningKey,
     #[error("no random numbers can be had from the system")]
     Random,
     #[error("the cipher refused to work")]

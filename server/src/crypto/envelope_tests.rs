@@ -7,7 +7,7 @@ use ring::rand::SystemRandom;
 
 use super::*;
 
-const LABEL: Label<'static> = Label { name: "API_KEY", kind: VariableKind::Environment, version: 1 };
+const LABEL: Label<'static> = Label { name: "API_KEY", kind: VariableKind::Environment.as_str(), version: 1 };
 
 fn keys(generations: &[(&str, u8)]) -> KeyRing {
     let lines: Vec<String> =
@@ -89,7 +89,7 @@ fn a_value_under_another_name_kind_or_version_does_not_open() {
     let key = DataKey::unwrap(&case.ring, case.owner, &case.wrapped).expect("opens");
     for label in [
         Label { name: "API_KEX", ..LABEL },
-        Label { kind: VariableKind::File, ..LABEL },
+        Label { kind: VariableKind::File.as_str(), ..LABEL },
         Label { version: 2, ..LABEL },
     ] {
         assert_eq!(key.open(label, &case.sealed).err(), Some(CryptoError::Value), "{label:?}");

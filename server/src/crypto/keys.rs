@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::envelope::CryptoError;
 use super::kek::{KeyRing, KeyRingError};
 
 /// The key ring, read again from its file when that changes.
@@ -25,6 +26,18 @@ impl Keys {
     /// The keys of this moment. What is begun with them is ended with them.
     pub fn current(&self) -> Arc<KeyRing> {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens something with the keys of this moment, and once more where another server has taken up a generation that this
+    /// one has not seen yet.
+    pub fn with_newest<T>(
+        &self,
+        open: impl Fn(&KeyRing) -> Result<T, CryptoError>,
+    ) -> Result<T, CryptoError> {
+        match open(&self.current()) {
+            Err(CryptoError::UnknownKek(_)) if self.reload().unwrap_or(false) => open(&self.current()),
+            opened => opened,
+        }
     }
 
     /// Looks at the file again and says whether there is anything new. A file that is broken changes nothing.

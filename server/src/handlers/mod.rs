@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod events;
+pub(crate) mod git;
 pub(crate) mod health;
 pub(crate) mod reconcile;
 pub(crate) mod variables;

@@ -56,6 +56,7 @@ pub struct Metrics {
     directives: Family<CauseLabel, Counter>,
     foreign_reports: Counter,
     unreadable_variables: Counter,
+    failed_git_credentials: Counter,
     operations: Histograms<OperationLabels>,
     held_polls: Gauge,
     open_streams: Gauge,
@@ -72,6 +73,7 @@ impl Default for Metrics {
         let rounds = Family::default();
         let directives = Family::default();
         let (foreign_reports, unreadable_variables) = (Counter::default(), Counter::default());
+        let failed_git_credentials = Counter::default();
         let (held_polls, pool_open, pool_idle, pool_waiting) =
             (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
         let open_streams = Gauge::default();
@@ -87,6 +89,11 @@ impl Default for Metrics {
             "unreadable_variables",
             "Workspaces whose variables did not open",
             unreadable_variables.clone(),
+        );
+        registry.register(
+            "failed_git_credentials",
+            "Git credentials that could not be had when a workspace wanted them",
+            failed_git_credentials.clone(),
         );
         registry.register_with_unit(
             "database_operation",
@@ -111,6 +118,7 @@ impl Default for Metrics {
             directives,
             foreign_reports,
             unreadable_variables,
+            failed_git_credentials,
             operations,
             held_polls,
             open_streams,
@@ -141,6 +149,10 @@ impl Metrics {
 
     pub fn unreadable_variables(&self) {
         self.unreadable_variables.inc();
+    }
+
+    pub fn failed_git_credential(&self) {
+        self.failed_git_credentials.inc();
     }
 
     pub fn operation(&self, sample: &berth_db::OperationSample) {

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod configuration;
+pub mod git;
 pub mod idempotency;
 pub mod organizations;
 pub mod orphans;

@@ -41,7 +41,7 @@ pub async fn set(
             }
             let version = before.map_or(1, |row| row.version + 1);
             // 3. Sealed to its place, stored.
-            let label = Label { name: &name, kind, version };
+            let label = Label { name: &name, kind: kind.as_str(), version };
             let sealed = key.seal(label, &value, context.random.as_ref()).map_err(Error::internal)?;
             let row = ScopeVariableRow {
                 kind,
@@ -79,7 +79,7 @@ fn check(input: &berth_schema::api::VariableInput) -> Result<SecretValue, Vec<Fi
     value.filter(|_| errors.is_empty()).ok_or(errors)
 }
 
-async fn data_key(
+pub(super) async fn data_key(
     context: &Context,
     organization: OrganizationId,
     scope: &ScopeVariables<'_>,
@@ -176,7 +176,7 @@ pub(super) async fn open(
     let key =
         DataKey::unwrap(keys, Owner::of_organization(organization), &wrapped).map_err(Error::internal)?;
     let opened = rows.into_iter().map(|row| {
-        let label = Label { name: &row.name, kind: row.kind, version: row.version };
+        let label = Label { name: &row.name, kind: row.kind.as_str(), version: row.version };
         let sealed = SealedValue { nonce: row.nonce, ciphertext: row.ciphertext.clone() };
         let value = key.open(label, &sealed).map_err(Error::internal)?;
         Ok(Opened { row, value })

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use berth_schema::api::{AgentCreated, Workspace};
+use berth_schema::git::CredentialBundle;
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, WorkspaceAgentInfo};
 use berth_schema::variables::VariableBundle;
 use berth_schema::{AccessToken, AgentId, OrganizationId};
@@ -169,6 +170,15 @@ impl Agent {
     /// The variables of a workspace in an answer to a message of the first epoch.
     pub(crate) fn variables(&self, response: &ReconcileResponse, workspace: &str) -> Option<VariableBundle> {
         self.key().open(self.id, 1, response, workspace)
+    }
+
+    /// The Git credentials of a workspace, as an answer to a message of the first epoch has them.
+    pub(crate) fn credentials(
+        &self,
+        response: &ReconcileResponse,
+        workspace: &str,
+    ) -> Option<CredentialBundle> {
+        self.key().open_credentials(self.id, 1, response, workspace)
     }
 
     pub(crate) async fn send(&self, request: &ReconcileRequest) -> Reply {

@@ -1,17 +1,22 @@
 //! The server of a test.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use berth_db::{Database, DatabaseConfig, NewToken};
 use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId};
 use berth_server::config::{Cli, HttpOptions, Protocol};
-use berth_server::crypto::Keys;
+use berth_server::crypto::{Keys, SigningKeys};
 use berth_server::serve::{self, Running};
+use berth_server::services::git::Signer;
 use berth_server::services::{organizations, tokens};
 use berth_server::{Context, clock, lifecycle};
 use clap::Parser as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 use super::actors::Admin;
 use super::{Anyone, postgres};
@@ -27,6 +32,19 @@ const KEY: &str = "test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 fn keys() -> Keys {
     Keys::fixed(KEY.parse().expect("a key"))
+}
+
+/// With a key of its own.
+fn signer() -> Signer {
+    let random = SystemRandom::new();
+    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
+    let der = STANDARD.encode(der);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n");
+    Signer {
+        keys: SigningKeys::from_pem(pem.as_bytes(), &random).expect("a key"),
+        issuer: "https://berth.example.com".to_owned(),
+        lifetime: SignedDuration::from_mins(10),
+    }
 }
 
 impl App {
@@ -74,7 +92,8 @@ impl App {
     async fn start_with(database_url: String, http: &HttpOptions, protocol: Protocol, keys: Keys) -> Self {
         let database =
             Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
-        let context = Context::new(database, keys, AgentConfiguration::built_in()).speaking(protocol);
+        let mut context = Context::new(database, keys, AgentConfiguration::built_in()).speaking(protocol);
+        context.signer = Some(Arc::new(signer()));
         let events = berth_db::listen(&database_url).expect("a URL");
         let running = serve::start(&context, http, events, lifecycle::queue(&database_url).expect("a URL"))
             .expect("the server starts");

@@ -1,6 +1,7 @@
 //! The agent's side of sealing, by hand.
 
 use berth_schema::AgentId;
+use berth_schema::git::CredentialBundle;
 use berth_schema::reconcile::ReconcileResponse;
 use berth_schema::sealing::{Binding, INFO, PublicKey};
 use berth_schema::variables::VariableBundle;
@@ -29,6 +30,30 @@ impl Key {
         response: &ReconcileResponse,
         workspace: &str,
     ) -> Option<VariableBundle> {
+        self.plain(agent, epoch, response, workspace, false)
+            .and_then(|plain| serde_json::from_slice(&plain).ok())
+    }
+
+    /// The Git credentials of a workspace. `None`: there are none, or they do not open.
+    pub(crate) fn open_credentials(
+        &self,
+        agent: AgentId,
+        epoch: i64,
+        response: &ReconcileResponse,
+        workspace: &str,
+    ) -> Option<CredentialBundle> {
+        self.plain(agent, epoch, response, workspace, true)
+            .and_then(|plain| serde_json::from_slice(&plain).ok())
+    }
+
+    fn plain(
+        &self,
+        agent: AgentId,
+        epoch: i64,
+        response: &ReconcileResponse,
+        workspace: &str,
+        credentials: bool,
+    ) -> Option<Vec<u8>> {
         let encapsulated = response.sealing?.encapsulated_key;
         let encapsulated =
             <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated.as_bytes()).ok()?;
@@ -39,16 +64,22 @@ impl Key {
             INFO,
         )
         .ok()?;
-        let mut sealed: Vec<_> =
-            response.workspaces.iter().filter(|directive| directive.variables.is_some()).collect();
-        sealed.sort_by_key(|directive| directive.variables.as_ref().map(|bundle| bundle.position));
-        for directive in sealed {
+        let all = response.workspaces.iter().flat_map(|directive| {
+            let bundles = [(false, directive.variables.as_ref()), (true, directive.credentials.as_ref())];
+            bundles.into_iter().filter_map(move |(kind, bundle)| Some((bundle?, kind, directive)))
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(bundle, ..)| bundle.position);
+        for (bundle, kind, directive) in all {
             let (workspace_id, generation) = (directive.workspace_id, directive.generation);
             let binding = Binding { agent, epoch, workspace: workspace_id, generation };
-            let ciphertext = &directive.variables.as_ref()?.ciphertext;
-            let plain = context.open(ciphertext, &binding.associated_data()).ok()?;
-            if directive.name.as_str() == workspace {
-                return serde_json::from_slice(&plain).ok();
+            let plain = if kind {
+                context.open(&bundle.ciphertext, &binding.associated_data_of_credentials()).ok()?
+            } else {
+                context.open(&bundle.ciphertext, &binding.associated_data()).ok()?
+            };
+            if directive.name.as_str() == workspace && kind == credentials {
+                return Some(plain);
             }
         }
         None

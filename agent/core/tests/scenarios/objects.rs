@@ -109,6 +109,7 @@ pub(crate) fn directive(
         generation,
         config_to_apply: configured.then(|| objects(workspace, &namespace, generation, words.text("kind"))),
         variables: words.has("variables").then(|| SealedBundle { position: 0, ciphertext: vec![] }),
+        credentials: None,
     })
 }
 

@@ -172,6 +172,7 @@ impl Cluster {
     fn start(&mut self, action: Action<Prepared>) -> String {
         let Prepared(task) = &action.stage;
         let what = match task {
+            Task::Deliver(_) => "deliver credentials of".to_owned(),
             Task::Terminate => "terminate".to_owned(),
             Task::Apply(apply) => {
                 let count = apply.first.len() + apply.then.len();

@@ -6,8 +6,8 @@ use berth_schema::{GitReference, ProjectUrl, WorkspaceName};
 use super::{Given, Origin};
 use crate::args::Global;
 use crate::error::Error;
-use crate::input::Stdin;
 use crate::input::variables::VariableArgs;
+use crate::input::{GitUserArgs, Stdin};
 use crate::names::AgentRef;
 use crate::output::ChangeOutput;
 use crate::session::{Session, now};
@@ -50,6 +50,9 @@ pub(crate) struct Args {
     agent: Option<AgentRef>,
 
     #[command(flatten)]
+    git_user: GitUserArgs,
+
+    #[command(flatten)]
     output: ChangeOutput,
 
     #[command(flatten)]
@@ -73,6 +76,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         devfile,
         devcontainer,
         image,
+        git_user: args.git_user.read()?,
         variables: args.variables.read(&mut stdin)?,
         name: args.name,
         agent: args.agent.map(|agent| agent.to_string()),

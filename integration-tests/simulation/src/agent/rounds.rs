@@ -352,6 +352,7 @@ async fn perform(process: Rc<AgentProcess>, action: Action<Prepared>) -> Action<
     let work = async {
         match &action.stage.0 {
             Task::Apply(set) => apply::run(&process, &action, set).await,
+            Task::Deliver(_) => Err("nobody sets a Git host in this world".to_owned()),
             Task::Terminate => remove::run(&process, &action).await.map(|outcome| (outcome, vec![])),
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_schema::configuration;
-use berth_schema::kubernetes::{self, EDITOR_PORT, PROJECTS_PATH, SSH_PORT, VARIABLE_FILES_PATH};
+use berth_schema::kubernetes::{self, EDITOR_PORT, GIT_PATH, PROJECTS_PATH, SSH_PORT, VARIABLE_FILES_PATH};
 use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::{Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, scripts, storage, tools};
+use super::{Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, git, scripts, storage, tools};
 
 pub(super) fn deployment(context: &Context<'_>) -> Deployment {
     Deployment {
@@ -218,6 +218,7 @@ fn environment(context: &Context<'_>, spec: &ContainerSpec) -> Vec<EnvVar> {
         ("HOME".to_owned(), PROJECTS_PATH.to_owned()),
         ("PROJECTS_ROOT".to_owned(), PROJECTS_PATH.to_owned()),
         ("PROJECT_SOURCE".to_owned(), scripts::project_directory(context)),
+        git::environment(),
     ]);
     let mut all = own;
     // `$` is doubled, so that a value arrives as it was written and never as another variable's value.
@@ -240,6 +241,7 @@ fn ports(spec: &ContainerSpec) -> Vec<ContainerPort> {
 
 const VARIABLES: &str = "berth-variables";
 const SCRIPTS: &str = "berth-scripts";
+const GIT: &str = "berth-git";
 pub(super) const DATA: &str = "berth-data";
 
 fn mounts(spec: &ContainerSpec) -> Vec<VolumeMount> {
@@ -253,6 +255,7 @@ fn mounts(spec: &ContainerSpec) -> Vec<VolumeMount> {
         mount(DATA, PROJECTS_PATH, false),
         mount(VARIABLES, VARIABLE_FILES_PATH, true),
         mount(SCRIPTS, scripts::PATH, true),
+        mount(GIT, GIT_PATH, true),
     ]
     .into_iter()
     .chain(spec.mounts.iter().map(|extra| mount(&extra.volume, &extra.path, false)))
@@ -279,10 +282,13 @@ fn volumes(context: &Context<'_>) -> Vec<Volume> {
             claim(name, name)
         }
     });
-    [claim(DATA, storage::DATA), variables_volume(context), scripts_volume(context)]
-        .into_iter()
-        .chain(further)
-        .collect()
+    let own = [
+        claim(DATA, storage::DATA),
+        variables_volume(context),
+        scripts_volume(context),
+        git::volume(context, GIT),
+    ];
+    own.into_iter().chain(further).collect()
 }
 
 fn variables_volume(context: &Context<'_>) -> Volume {

@@ -1,9 +1,10 @@
 //! The Kubernetes objects of a workspace, in the order of application: `docs/workspace-in-the-cluster.md`.
 //!
 //! Rendering cannot fail: everything was checked when it became a [`berth_schema::WorkspaceSpec`]. Equal input gives equal
-//! bytes. The two Secrets of the variables are not here: their content is sealed apart, and the agent makes them.
+//! bytes. The Secrets of variables and Git credentials are not here: their content is sealed apart, and the agent makes them.
 
 mod deployment;
+mod git;
 mod namespace;
 mod network;
 mod proxy;

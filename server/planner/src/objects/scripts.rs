@@ -7,7 +7,7 @@ use berth_schema::kubernetes::{LOGS_PATH, PROJECTS_PATH, TOOLS_PATH};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::Context;
+use super::{Context, git};
 
 /// The suffix of the ConfigMap.
 pub(super) const SCRIPTS: &str = "scripts";
@@ -20,7 +20,11 @@ const CLONE_PROJECT: &str = "clone-project.sh";
 
 pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
     let spec = &context.workspace.spec;
-    let mut data = vec![("idle.sh".to_owned(), begin(context) + IDLE)];
+    let mut data = vec![
+        ("idle.sh".to_owned(), begin(context) + IDLE),
+        (git::CONFIGURATION.to_owned(), git::configuration(spec.git_user.as_deref())),
+        (git::HELPER.to_owned(), git::HELPER_SCRIPT.to_owned()),
+    ];
     for container in &spec.containers {
         if has_start(context, container) {
             data.push((start_file(container), start(context, container)));

@@ -8,7 +8,7 @@ mod words;
 use berth_schema::api::StateReason;
 use berth_schema::lifecycle::Deadline;
 use berth_schema::reconcile::ReconcileRequest;
-use berth_schema::why::{Situation, Why, WhyAgent};
+use berth_schema::why::{GitProblem, Situation, Why, WhyAgent};
 use berth_schema::{ActualState, AgentName, DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,6 +29,8 @@ pub struct Circumstances<'a> {
     pub agent: &'a AgentContact,
     /// What a lifecycle rule will do next.
     pub deadline: Option<Deadline>,
+    /// Git hosts whose credentials cannot be had for it.
+    pub git_problems: Vec<GitProblem>,
 }
 
 /// What the server knows of an agent.
@@ -80,6 +82,7 @@ pub fn why(circumstances: &Circumstances<'_>, now: Timestamp) -> Why {
             last_contact_at: agent.last_contact_at,
             revoked_at: agent.revoked_at,
         },
+        git_problems: circumstances.git_problems.clone(),
     }
 }
 
@@ -120,7 +123,7 @@ fn refused(reason: Option<&StateReason>) -> Situation {
 /// What the agent has to do; `None` where it has done it.
 fn unfinished(workspace: &Workspace, cause: Cause) -> Option<Situation> {
     match cause {
-        Cause::Acknowledged => None,
+        Cause::Acknowledged | Cause::CredentialsWanted => None,
         Cause::NotYetGone | Cause::Resurrected => Some(match workspace.actual_state {
             ActualState::Terminating => Situation::Terminating,
             ActualState::CreationRequested

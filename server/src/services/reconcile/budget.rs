@@ -39,6 +39,7 @@ pub(super) fn within_a_message(
         settings,
         sealing,
         full_reconcile_requested: plan.full_reconcile_requested,
+        git_version: plan.git_version,
         manifests: None,
     })
 }
@@ -89,6 +90,7 @@ mod tests {
             generation: Generation::FIRST,
             config_to_apply: Some(vec![json!("x".repeat(bytes))]),
             variables: None,
+            credentials: None,
         }
     }
 

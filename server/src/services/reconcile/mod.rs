@@ -1,6 +1,7 @@
 //! An agent's round. Everything that is decided is decided by the planner; this loads, stores, decrypts, seals and waits.
 
 mod budget;
+mod credentials;
 mod prerequisites;
 mod round;
 mod variables;

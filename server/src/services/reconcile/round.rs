@@ -49,7 +49,9 @@ impl<'a> Round<'a> {
     /// A plan that is stored already, and the variables that go with it.
     pub(super) async fn run(&self) -> Result<(Plan, Wanted), Error> {
         let turn = self.context.turns.take().await?;
+        let asks = self.request.git.as_ref().is_some_and(|git| !git.wanted.is_empty());
         if !self.reports()
+            && !asks
             && let Some(plan) = self.glance().await?
         {
             return Ok((plan, Wanted::default()));
@@ -99,6 +101,7 @@ impl<'a> Round<'a> {
         Snapshot {
             loss: standing.loss,
             full_wanted: standing.full_wanted,
+            git_version: standing.git_version,
             orphan_rule: self.context.protocol.orphans,
             ..Snapshot::new(self.agent.organization, self.agent.agent, config, workspaces)
         }
@@ -117,7 +120,8 @@ impl<'a> Round<'a> {
         let now = clock::now();
         let mut plan = berth_planner::reconcile(&snapshot, self.request, now);
         // 4. The variables that go with it, each workspace's on its own.
-        let (variables, unreadable) = variables::open_wanted(self.context, self.agent, conn, &plan).await?;
+        let (variables, unreadable) =
+            variables::open_wanted(self.context, self.agent, conn, &plan, now).await?;
         if !unreadable.is_empty() {
             self.set_aside(&snapshot, &mut plan, &unreadable);
         }
@@ -146,7 +150,7 @@ impl<'a> Round<'a> {
         now: Timestamp,
     ) -> Result<(), Error> {
         let agent = self.agent.agent;
-        let found = Standing { loss: plan.loss, full_wanted: false };
+        let found = Standing { loss: plan.loss, full_wanted: false, git_version: standing.git_version };
         if snapshot.census.is_some() && found != *standing {
             self.tell(standing, &found);
             conn.agents().set_standing(agent, &found).await?;
@@ -202,6 +206,7 @@ impl<'a> Round<'a> {
     async fn load(&self, conn: &OrganizationConn<'_>, standing: &Standing) -> Result<Snapshot, Error> {
         let mut ids: Vec<WorkspaceId> =
             self.request.workspace_agent_infos.iter().map(|info| info.workspace_id).collect();
+        ids.extend(self.request.git.iter().flat_map(|git| &git.wanted));
         let (workspaces, agent) = (conn.workspaces(), self.agent.agent);
         let mut census = None;
         if berth_planner::is_complete(self.request) {

@@ -5,21 +5,25 @@ use std::collections::BTreeMap;
 use berth_db::{OrganizationConn, SealedVariables};
 use berth_planner::{Plan, Workspace, WorkspaceUpdate};
 use berth_schema::api::StateReason;
+use berth_schema::git::CredentialBundle;
 use berth_schema::reconcile::{Action, Received, WorkspaceDirective};
 use berth_schema::sealing::{Binding, Encapsulation, PublicKey};
 use berth_schema::variables::{VariableBundle, VariableKind};
 use berth_schema::{ActualState, Generation, WorkspaceId};
+use jiff::Timestamp;
 use tracing::error;
 
+use super::credentials;
 use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner, SealedValue, Sealer};
 use crate::http::identity::AgentIdentity;
 use crate::{Context, Error};
 
-/// The variables that directives want, in the clear for as long as it takes to seal them, and to whom they go.
+/// The variables and Git credentials that directives want, in the clear for as long as it takes to seal them, and to whom they go.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     recipient: Option<PublicKey>,
     bundles: BTreeMap<WorkspaceId, VariableBundle>,
+    credentials: BTreeMap<WorkspaceId, CredentialBundle>,
 }
 
 /// A workspace that cannot run, because what it needs cannot be given to its agent.
@@ -44,6 +48,7 @@ pub(super) async fn open_wanted(
     agent: &AgentIdentity,
     conn: &OrganizationConn<'_>,
     plan: &Plan,
+    now: Timestamp,
 ) -> Result<(Wanted, Vec<Unreadable>), Error> {
     let directives: Vec<&WorkspaceDirective> = plan
         .directives
@@ -51,7 +56,8 @@ pub(super) async fn open_wanted(
         .filter(|planned| planned.variables_wanted)
         .map(|planned| &planned.directive)
         .collect();
-    if directives.is_empty() {
+    let credentials = credentials::issue(context, agent, conn, plan, now).await?;
+    if directives.is_empty() && credentials.is_empty() {
         return Ok((Wanted::default(), Vec::new()));
     }
     let unreadable = |directive: &WorkspaceDirective, cause| Unreadable {
@@ -65,12 +71,13 @@ pub(super) async fn open_wanted(
     };
     let ids: Vec<WorkspaceId> = directives.iter().map(|directive| directive.workspace_id).collect();
     let sealed = conn.variables().load(agent.agent, &ids).await?;
-    let mut wanted = Wanted { recipient: Some(PublicKey::new(key.public_key)), bundles: BTreeMap::new() };
+    let recipient = Some(PublicKey::new(key.public_key));
+    let mut wanted = Wanted { recipient, bundles: BTreeMap::new(), credentials };
     let mut locked = Vec::new();
     for directive in directives {
         let owner = Owner::of_workspace(agent.organization, directive.workspace_id);
         let opened = match sealed.get(&directive.workspace_id) {
-            Some(sealed) => open_with_new_keys(context, owner, sealed),
+            Some(sealed) => context.keys.with_newest(|keys| open(keys, owner, sealed)),
             None => Ok(VariableBundle::default()),
         };
         match opened {
@@ -79,6 +86,7 @@ pub(super) async fn open_wanted(
             }
             Err(cause) => {
                 error!(workspace = %directive.workspace_id, %cause, "the variables of a workspace do not open");
+                wanted.credentials.remove(&directive.workspace_id);
                 locked.push(unreadable(directive, Cause::Locked(cause)));
             }
         }
@@ -97,14 +105,21 @@ impl Wanted {
         let Some(recipient) = self.recipient else { return Ok(None) };
         let mut sealer = Sealer::new(recipient)?;
         for directive in directives {
-            let Some(bundle) = self.bundles.remove(&directive.workspace_id) else { continue };
+            let variables = self.bundles.remove(&directive.workspace_id);
+            let credentials = self.credentials.remove(&directive.workspace_id);
             let binding = Binding {
                 agent: agent.agent,
                 epoch,
                 workspace: directive.workspace_id,
                 generation: directive.generation,
             };
-            directive.variables = Some(sealer.seal(&binding, &bundle)?);
+            if let Some(bundle) = variables {
+                directive.variables = Some(sealer.seal(&bundle, &binding.associated_data())?);
+            }
+            if let Some(bundle) = credentials {
+                let associated = binding.associated_data_of_credentials();
+                directive.credentials = Some(sealer.seal(&bundle, &associated)?);
+            }
         }
         Ok(Some(sealer.encapsulation()))
     }
@@ -127,20 +142,6 @@ impl Cause {
     }
 }
 
-/// Another server may have taken up a generation that this one has not seen yet.
-fn open_with_new_keys(
-    context: &Context,
-    owner: Owner,
-    sealed: &SealedVariables,
-) -> Result<VariableBundle, CryptoError> {
-    match open(&context.keys.current(), owner, sealed) {
-        Err(CryptoError::UnknownKek(_)) if context.keys.reload().unwrap_or(false) => {
-            open(&context.keys.current(), owner, sealed)
-        }
-        opened => opened,
-    }
-}
-
 fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<VariableBundle, CryptoError> {
     let opened = sealed.keys.iter().map(|wrapped| DataKey::unwrap(keys, owner, wrapped));
     let data_keys = opened.collect::<Result<Vec<_>, _>>()?;
@@ -148,7 +149,7 @@ fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<Variab
     for variable in &sealed.variables {
         let key =
             data_keys.iter().find(|key| key.id() == variable.data_key_id).ok_or(CryptoError::DataKey)?;
-        let label = Label { name: &variable.name, kind: variable.kind, version: variable.version };
+        let label = Label { name: &variable.name, kind: variable.kind.as_str(), version: variable.version };
         let sealed = SealedValue { nonce: variable.nonce, ciphertext: variable.ciphertext.clone() };
         let value = key.open(label, &sealed)?;
         let values = match variable.kind {

@@ -165,6 +165,7 @@ async fn allowed(
             if !misfits.is_empty() {
                 return Err(Error::Invalid(misfits));
             }
+            spec.git_user.clone_from(&row.spec.git_user);
             // The project is not part of the devfile, and the volume that it was cloned into stays.
             spec.project.clone_from(&row.spec.project);
             let after = usage(desired, &spec);

@@ -253,7 +253,7 @@ fn seal(
 ) -> Result<(berth_db::DataKey, Vec<(SealedVariable, Source)>), CryptoError> {
     let (key, wrapped) = DataKey::generate(keys, owner, random)?;
     let sealed = variables.iter().map(|variable| {
-        let label = Label { name: variable.name, kind: variable.kind, version: FIRST_VERSION };
+        let label = Label { name: variable.name, kind: variable.kind.as_str(), version: FIRST_VERSION };
         let sealed = key.seal(label, variable.value, random)?;
         let sealed = SealedVariable {
             kind: variable.kind,

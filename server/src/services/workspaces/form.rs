@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use berth_devfile::Options;
 use berth_schema::api::{ProjectInput, VariableInput};
+use berth_schema::git::GitUser;
 use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
 use berth_schema::{FieldError, GitReference, ProjectSpec, ProjectUrl, WorkspaceName, WorkspaceSpec};
 use serde::Deserialize;
@@ -22,6 +23,8 @@ pub struct CreateForm {
     pub devcontainer: Option<String>,
     #[serde(default)]
     pub image: Option<String>,
+    #[serde(default)]
+    pub git_user: Option<GitUser>,
     #[serde(default)]
     pub project: Option<ProjectInput>,
     #[serde(default)]
@@ -104,8 +107,10 @@ impl CreateForm {
         let given = Given { devfile: self.devfile, devcontainer: self.devcontainer, image: self.image };
         let mut spec = spec_of(given, Some(default), &Options::default(), &mut errors);
         let project = self.project.and_then(|project| check_project(&project, projects, &mut errors));
+        errors.extend(self.git_user.iter().flat_map(GitUser::wrong));
         if let Some(spec) = &mut spec {
             spec.spec.project = project;
+            spec.spec.git_user = self.git_user.map(Box::new);
         }
         let variables = check_variables(&self.variables, &mut errors);
         match spec {
@@ -350,6 +355,14 @@ mod tests {
     }
 
     #[test]
+    fn who_commits_is_checked_and_kept() {
+        let body = |name: &str| json!({"image": "a", "git_user": {"name": name, "email": "ada@example.com"}});
+        let checked = form(body("Ada")).check(&default(), ProjectRules::default()).expect("right");
+        assert_eq!(checked.spec.spec.git_user.expect("a user").name, "Ada");
+        assert_eq!(wrong_fields(body("Ada\n")), ["git_user.name"]);
+    }
+
+    #[test]
     fn a_broken_devfile_says_where() {
         let (_, errors) = form(json!({"devfile": "schemaVersion: 2.2.2\ncomponents: 1\n"}))
             .check(&default(), ProjectRules::default())
@@ -366,6 +379,7 @@ mod tests {
             devfile: Some(String::new()),
             devcontainer: Some(String::new()),
             image: Some(String::new()),
+            git_user: Some(GitUser { name: String::new(), email: String::new() }),
             project: Some(ProjectInput { url: String::new(), reference: Some(String::new()) }),
             variables: vec![VariableInput {
                 name: "A".to_owned(),

@@ -1,19 +1,24 @@
 //! Why a workspace is as it is. The planner decides; this loads what it needs.
 
-use berth_db::Hold;
+use berth_db::{Hold, OrganizationConn};
 use berth_planner::lifecycle::deadline;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
 use berth_planner::{AgentConfig, Snapshot};
-use berth_schema::why::Why;
+use berth_schema::why::{GitProblem, Why};
+use berth_schema::{DesiredState, WorkspaceId};
+use jiff::Timestamp;
 
 use super::extend::lifetime;
 use super::find;
+use crate::crypto::CryptoError;
 use crate::http::identity::Administrator;
+use crate::services::git::{Holder, Issuer};
 use crate::services::reconcile::planned;
 use crate::{Context, Error, clock};
 
 pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Why, Error> {
-    let (row, asked_at, agent, written) = context
+    let now = clock::now();
+    let (row, asked_at, agent, written, git_problems) = context
         .database
         .read(administrator.organization, "why_workspace", async |conn| {
             let row = find(conn, name_or_id).await?.workspace;
@@ -21,10 +26,13 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
             let asked_at =
                 conn.transitions().generation_asked_at(row.agent_id, row.id, row.generation).await?;
             let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
-            Ok::<_, Error>((row, asked_at, agent, written))
+            let git_problems = match row.desired_state {
+                DesiredState::Terminated => vec![],
+                _ => git_problems(context, conn, row.id, now).await?,
+            };
+            Ok::<_, Error>((row, asked_at, agent, written, git_problems))
         })
         .await?;
-    let now = clock::now();
     let contact = AgentContact {
         name: agent.name,
         revoked_at: agent.revoked_at,
@@ -45,6 +53,20 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
         actual_state_changed_at,
         agent: &contact,
         deadline,
+        git_problems,
     };
     Ok(berth_planner::why::why(&circumstances, now))
+}
+
+/// Tries what the workspace's agent would be given: nothing is remembered of the last time.
+async fn git_problems(
+    context: &Context,
+    conn: &OrganizationConn<'_>,
+    workspace: WorkspaceId,
+    now: Timestamp,
+) -> Result<Vec<GitProblem>, Error> {
+    let hosts = Issuer::load(context, conn).await?;
+    let given = hosts.issue(Holder { organization: conn.organization(), workspace }, now);
+    let problem = |(host, cause): (_, CryptoError)| GitProblem { host, cause: cause.to_string() };
+    Ok(given.failed.into_iter().map(problem).collect())
 }

@@ -1,0 +1,130 @@
+//! Credentials of Git hosts. Nothing here can decrypt.
+
+use berth_schema::AgentId;
+use berth_schema::git::GitHost;
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::columns::Parsed;
+use crate::error::DbError;
+use crate::schema::{agents, git_credentials, organizations};
+use crate::scope::OrganizationConn;
+
+/// A row of `git_credentials`: an audience, or an encrypted token.
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = git_credentials)]
+pub struct GitCredentialRow {
+    #[diesel(deserialize_as = Parsed<GitHost>)]
+    pub host: GitHost,
+    /// For `http://` instead of `https://`.
+    pub plain_http: bool,
+    pub username: String,
+    pub audience: Option<String>,
+    pub data_key_id: Option<Uuid>,
+    /// Bound into the ciphertext: what [`GitCredentials::change`] gave.
+    pub version: i64,
+    pub nonce: Option<Vec<u8>>,
+    /// Ciphertext and tag.
+    pub ciphertext: Option<Vec<u8>>,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub updated_at: Timestamp,
+}
+
+impl std::fmt::Debug for GitCredentialRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GitCredentialRow").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// [`GitCredentials::version`] as an expression beside a row of `agents`, so that an agent's round costs no statement more.
+#[derive(Clone, Copy, Debug, QueryId, ValidGrouping)]
+pub(crate) struct GitVersion;
+
+impl Expression for GitVersion {
+    type SqlType = BigInt;
+}
+
+impl<Source> SelectableExpression<Source> for GitVersion {}
+impl<Source> AppearsOnTable<Source> for GitVersion {}
+
+impl QueryFragment<Pg> for GitVersion {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("(SELECT o.git_version FROM organizations o WHERE o.id = agents.organization_id)");
+        Ok(())
+    }
+}
+
+/// The organisation's Git hosts.
+#[derive(Debug)]
+pub struct GitCredentials<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl GitCredentials<'_> {
+    /// All of them, by host.
+    pub async fn list(&self) -> Result<Vec<GitCredentialRow>, DbError> {
+        let query = git_credentials::table
+            .filter(git_credentials::organization_id.eq(self.0.key()))
+            .order(git_credentials::host)
+            .select(GitCredentialRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// The version of the list; 0: there never was a host.
+    pub async fn version(&self) -> Result<i64, DbError> {
+        let query = organizations::table.find(self.0.key()).select(organizations::git_version);
+        self.0.run(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// Begins a change: the list's next version. Others wait for the end of the transaction. Every agent of the
+    /// organisation is woken by it.
+    pub async fn change(&self) -> Result<i64, DbError> {
+        let statement = diesel::update(organizations::table.find(self.0.key()))
+            .set(organizations::git_version.eq(organizations::git_version + 1))
+            .returning(organizations::git_version);
+        let version = self.0.run(statement.get_result(&mut self.0.raw())).await?;
+        let query = agents::table
+            .filter(agents::organization_id.eq(self.0.key()))
+            .filter(agents::revoked_at.is_null())
+            .select(agents::id);
+        let agents: Vec<Uuid> = self.0.run(query.load(&mut self.0.raw())).await?;
+        for agent in agents {
+            self.0.notifications().notify_agent(AgentId::from(agent)).await?;
+        }
+        Ok(version)
+    }
+
+    /// Stores a credential in place of the host's one before.
+    pub async fn put(&self, row: &GitCredentialRow) -> Result<(), DbError> {
+        use git_credentials::dsl;
+        let values = (
+            dsl::plain_http.eq(row.plain_http),
+            dsl::username.eq(&row.username),
+            dsl::audience.eq(&row.audience),
+            dsl::data_key_id.eq(row.data_key_id),
+            dsl::version.eq(row.version),
+            dsl::nonce.eq(&row.nonce),
+            dsl::ciphertext.eq(&row.ciphertext),
+            dsl::updated_at.eq(jiff_diesel::Timestamp::from(row.updated_at)),
+        );
+        let key = (dsl::organization_id.eq(self.0.key()), dsl::host.eq(row.host.as_str()));
+        let statement = diesel::insert_into(dsl::git_credentials)
+            .values((key, values))
+            .on_conflict((dsl::organization_id, dsl::host))
+            .do_update()
+            .set(values);
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(())
+    }
+
+    /// The deleted row, if there was one.
+    pub async fn delete(&self, host: &GitHost) -> Result<Option<GitCredentialRow>, DbError> {
+        let statement = diesel::delete(git_credentials::table.find((self.0.key(), host.as_str())))
+            .returning(GitCredentialRow::as_returning());
+        self.0.run_optional(statement.get_result(&mut self.0.raw())).await
+    }
+}

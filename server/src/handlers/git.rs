@@ -1,0 +1,64 @@
+//! `/api/v1/organizations/{organization}/git-credentials`, and what Git hosts verify signed tokens with.
+
+use actix_web::HttpResponse;
+use actix_web::web;
+use berth_schema::api::Paged;
+use berth_schema::git::{GitCredential, SetGitCredential};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::crypto::Jwks;
+use crate::http::body::Json;
+use crate::http::identity::{Administrator, As};
+use crate::services::git;
+use crate::{Context, Error};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Path {
+    host: String,
+}
+
+pub(crate) async fn set(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: body }: As<Administrator, Json<SetGitCredential>>,
+) -> Result<web::Json<GitCredential>, Error> {
+    git::set(&context, &who, &path.host, body.value).await.map(web::Json)
+}
+
+pub(crate) async fn list(
+    context: web::Data<Context>,
+    who: Administrator,
+) -> Result<web::Json<Paged<GitCredential>>, Error> {
+    git::list(&context, &who).await.map(web::Json)
+}
+
+pub(crate) async fn delete(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<web::Json<GitCredential>, Error> {
+    git::delete(&context, &who, &path.host).await.map(web::Json)
+}
+
+/// For how long the keys may be kept by who verifies: a new key is published longer than that before it signs.
+const KEPT: (&str, &str) = ("cache-control", "public, max-age=300");
+
+/// An empty set where the server signs nothing.
+pub(crate) async fn keys(context: web::Data<Context>) -> HttpResponse {
+    let keys = context.signer.as_deref().map_or_else(Jwks::default, |signer| signer.keys.published());
+    HttpResponse::Ok().insert_header(KEPT).json(keys)
+}
+
+/// What verifiers look for first (OpenID Connect Discovery). There is nothing to log in to.
+pub(crate) async fn discovery(context: web::Data<Context>) -> Result<HttpResponse, Error> {
+    let signer = context.signer.as_deref().ok_or(Error::NotFound("issuer of tokens on this server"))?;
+    let document = json!({
+        "issuer": signer.issuer,
+        "jwks_uri": format!("{}/.well-known/jwks.json", signer.issuer),
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    });
+    Ok(HttpResponse::Ok().insert_header(KEPT).json(document))
+}

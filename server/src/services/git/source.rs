@@ -1,0 +1,114 @@
+//! Where a credential for a Git host comes from.
+
+use std::fmt;
+
+use berth_db::GitCredentialRow;
+use berth_schema::variables::SecretValue;
+use berth_schema::{OrganizationId, WorkspaceId};
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::SecureRandom;
+use serde::Serialize;
+use uuid::Builder;
+
+use crate::crypto::{CryptoError, DataKey, GIT_TOKEN, Label, SealedValue, SigningKeys};
+
+/// Who a credential is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder {
+    pub organization: OrganizationId,
+    pub workspace: WorkspaceId,
+}
+
+/// What git needs to log in.
+#[derive(Debug)]
+pub struct Credential {
+    pub username: String,
+    pub password: SecretValue,
+    /// From now on; `None`: it does not expire that we know of.
+    pub lifetime: Option<SignedDuration>,
+}
+
+/// Gives credentials for one Git host.
+pub trait GitCredentialSource {
+    fn issue(&self, holder: Holder, now: Timestamp) -> Result<Credential, CryptoError>;
+}
+
+/// A token that somebody stored.
+#[derive(Debug)]
+pub struct StoredToken<'a> {
+    pub row: &'a GitCredentialRow,
+    pub key: &'a Result<DataKey, CryptoError>,
+}
+
+impl GitCredentialSource for StoredToken<'_> {
+    fn issue(&self, _holder: Holder, _now: Timestamp) -> Result<Credential, CryptoError> {
+        let key = self.key.as_ref().map_err(Clone::clone)?;
+        if Some(key.id()) != self.row.data_key_id {
+            return Err(CryptoError::DataKey);
+        }
+        let label = Label { name: self.row.host.as_str(), kind: GIT_TOKEN, version: self.row.version };
+        let nonce = self.row.nonce.as_deref().and_then(|nonce| nonce.try_into().ok());
+        let (nonce, ciphertext) = nonce.zip(self.row.ciphertext.clone()).ok_or(CryptoError::Value)?;
+        let password = key.open(label, &SealedValue { nonce, ciphertext })?;
+        Ok(Credential { username: self.row.username.clone(), password, lifetime: None })
+    }
+}
+
+/// How signed tokens are made.
+#[derive(Debug)]
+pub struct Signer {
+    pub keys: SigningKeys,
+    /// Who signs, as Git hosts know it.
+    pub issuer: String,
+    /// How long a token lives.
+    pub lifetime: SignedDuration,
+}
+
+/// A token of minutes that the server signs itself, for a host that trusts its published keys.
+pub struct SignedToken<'a> {
+    pub username: &'a str,
+    pub audience: &'a str,
+    pub signer: Option<&'a Signer>,
+    pub random: &'a dyn SecureRandom,
+}
+
+impl fmt::Debug for SignedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedToken").field("audience", &self.audience).finish_non_exhaustive()
+    }
+}
+
+/// The host's clock may be behind the server's.
+const LEEWAY: i64 = 30;
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: String,
+    aud: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    jti: String,
+}
+
+impl GitCredentialSource for SignedToken<'_> {
+    fn issue(&self, holder: Holder, now: Timestamp) -> Result<Credential, CryptoError> {
+        let signer = self.signer.ok_or(CryptoError::NoSigningKey)?;
+        let mut id = [0; 16];
+        self.random.fill(&mut id).map_err(|_| CryptoError::Random)?;
+        let seconds = now.as_second();
+        let claims = Claims {
+            iss: &signer.issuer,
+            sub: format!("organization/{}/workspace/{}", holder.organization, holder.workspace),
+            aud: self.audience,
+            iat: seconds,
+            nbf: seconds.saturating_sub(LEEWAY),
+            exp: seconds.saturating_add(signer.lifetime.as_secs()),
+            jti: Builder::from_random_bytes(id).into_uuid().to_string(),
+        };
+        let token = signer.keys.sign(&claims, self.random)?;
+        let password = SecretValue::new(token.as_bytes().to_vec());
+        Ok(Credential { username: self.username.to_owned(), password, lifetime: Some(signer.lifetime) })
+    }
+}

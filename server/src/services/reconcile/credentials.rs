@@ -1,0 +1,45 @@
+//! The Git credentials that go with a plan: issued here, sealed to the agent's key.
+
+use std::collections::BTreeMap;
+
+use berth_db::OrganizationConn;
+use berth_planner::{Plan, PlannedDirective};
+use berth_schema::WorkspaceId;
+use berth_schema::git::CredentialBundle;
+use jiff::Timestamp;
+use tracing::error;
+
+use crate::http::identity::AgentIdentity;
+use crate::services::git::{Holder, Issuer};
+use crate::{Context, Error};
+
+/// Issues what directives want. Where one host's credential cannot be had, a workspace keeps all that it has until it can;
+/// a new one, which has none, gets the others.
+pub(super) async fn issue(
+    context: &Context,
+    agent: &AgentIdentity,
+    conn: &OrganizationConn<'_>,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<BTreeMap<WorkspaceId, CredentialBundle>, Error> {
+    let mut bundles = BTreeMap::new();
+    let wanted: Vec<&PlannedDirective> =
+        plan.directives.iter().filter(|planned| planned.credentials_wanted).collect();
+    if wanted.is_empty() {
+        return Ok(bundles);
+    }
+    let hosts = Issuer::load(context, conn).await?;
+    for planned in wanted {
+        let workspace = planned.directive.workspace_id;
+        let holder = Holder { organization: agent.organization, workspace };
+        let given = hosts.issue(holder, now);
+        for (host, cause) in &given.failed {
+            context.metrics.failed_git_credential();
+            error!(%workspace, %host, %cause, "no git credential can be had");
+        }
+        if given.failed.is_empty() || planned.variables_wanted {
+            bundles.insert(workspace, given.bundle);
+        }
+    }
+    Ok(bundles)
+}
