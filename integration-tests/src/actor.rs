@@ -99,6 +99,11 @@ impl Actor {
         self.send(Method::PUT, self.path(path), Some(body), None).await
     }
 
+    /// `path` is below the organisation.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(Method::DELETE, self.path(path), None, None).await
+    }
+
     fn path(&self, path: &str) -> String {
         format!("/api/v1/organizations/{}/{path}", self.organization)
     }

@@ -77,13 +77,20 @@ impl Installation {
     /// [`Installation::start`] with logs at their loudest, and with everything recorded that agent and server say to each
     /// other.
     pub async fn start_recorded() -> anyhow::Result<Option<(Self, Recorder)>> {
+        Self::start_recorded_with(&[]).await
+    }
+
+    /// [`Installation::start_recorded`] with more in the server's environment.
+    pub async fn start_recorded_with(
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Option<(Self, Recorder)>> {
         let Some(mut berth) = Self::start().await? else { return Ok(None) };
         let loud = || vec![("BERTH_LOG".to_owned(), "trace".to_owned())];
         berth.agent.stop().await?;
         berth.server.stop().await?;
         let directory = berth.dir.path().join("loud");
         let mut options = ServerOptions::new(&berth.database_url, directory.join("server"));
-        options.environment = loud();
+        options.environment = [loud().as_slice(), environment].concat();
         berth.server = Server::start(options).await?;
         let address = berth.server.url().trim_start_matches("http://").parse().context("an address")?;
         let recorder = Recorder::before(address).await?;

@@ -6,6 +6,7 @@ mod configuration;
 mod creation;
 mod editor;
 mod faults;
+mod git;
 mod image;
 mod leaks;
 mod lifecycle;
