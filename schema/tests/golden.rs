@@ -1,6 +1,9 @@
 //! The JSON shapes that processes of different versions must agree on. Each type is written, compared with its golden file,
 //! read back from it and written again. `BLESS=1 cargo test -p berth-schema` rewrites the files: look at the difference.
 
+#[path = "golden/rest.rs"]
+mod rest;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,0 +1,117 @@
+//! The bodies of the REST API that administrators' scripts write and read: variables and configurations.
+
+use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
+use berth_schema::configuration::ConfigurationView;
+use berth_schema::lifecycle::ExtendWorkspace;
+use berth_schema::scope::{Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
+use berth_schema::variables::VariableKind;
+use berth_schema::{AgentConfiguration, OrganizationId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::check;
+
+#[test]
+fn variables_of_a_scope_keep_their_shape() {
+    let set = |name: &str, kind, value: Option<&str>, encoded: Option<&str>, is_final| SetVariable {
+        name: name.to_owned(),
+        kind,
+        value: value.map(|text| Secret(text.to_owned().into())),
+        value_base64: encoded.map(|text| Secret(text.to_owned().into())),
+        is_final,
+    };
+    check("set-variable", &set("GREETING", VariableKind::Environment, Some("hello"), None, true));
+    check("set-variable-file", &set("key.bin", VariableKind::File, None, Some("AP8="), false));
+    let stored = ScopeVariable {
+        name: "GREETING".to_owned(),
+        kind: VariableKind::Environment,
+        version: 2,
+        is_final: true,
+        updated_at: Timestamp::UNIX_EPOCH,
+    };
+    check("variables", &Paged { items: vec![stored], next: None });
+    let origin = |scope, is_final, overrides| VariableOrigin {
+        name: "GREETING".to_owned(),
+        kind: VariableKind::Environment,
+        scope,
+        version: 2,
+        set_at: Timestamp::UNIX_EPOCH,
+        frozen_at: Timestamp::UNIX_EPOCH,
+        is_final,
+        overrides,
+    };
+    let origins =
+        [origin(Scope::Organization, true, None), origin(Scope::Workspace, false, Some(Scope::Organization))];
+    check("variable-origins", &Paged { items: origins.to_vec(), next: None });
+}
+
+/// Everything that a configuration may say.
+fn document() -> Value {
+    json!({
+        "dns_zone": "ws.example",
+        "proxy_namespace": "berth-proxy",
+        "network_policy": {"enabled": true, "egress": [
+            {"allow": "0.0.0.0/0", "except": ["192.0.2.0/24"]},
+            {"allow": "10.1.2.0/24", "ports": [{"port": 5432}, {"protocol": "UDP", "port": 6000, "end_port": 6100}]},
+        ]},
+        "default_resources": {"cpu_request": "100m", "cpu_limit": "1", "memory_request": "128Mi", "memory_limit": "1Gi"},
+        "max_resources": {"cpu": "8", "memory": "16Gi"},
+        "quotas": {
+            "agent": {"workspaces": 100, "running": 50, "cpu": "64", "memory": "128Gi"},
+            "user": {"workspaces": 5, "running": 2, "cpu": "8", "memory": "16Gi"},
+        },
+        "runtime_class": "gvisor",
+        "user_namespaces": true,
+        "allow_privilege_escalation": true,
+        "image_pull_secrets": ["registry"],
+        "labels": {"team": "red"},
+        "annotations": {"example.com/contact": "red@example.com"},
+        "shared_namespace": "berth-shared",
+        "lifecycle": {
+            "max_active_hours_before_stop": 12, "max_stopped_hours_before_termination": 100, "max_age_hours": 1000,
+        },
+        "storage_class": "fast",
+        "volume_size": "5Gi",
+        "node_selector": {"disk": "ssd"},
+        "tolerations": [{"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoExecute", "toleration_seconds": 60}],
+        "user": 6000,
+        "allowed_groups": ["developers"],
+    })
+}
+
+#[test]
+fn a_configuration_keeps_its_shape() {
+    let built_in = AgentConfiguration::built_in();
+    let configuration = AgentConfiguration::read(&document(), &built_in).expect("it is right");
+    let written = serde_json::to_value(&configuration).expect("JSON");
+    let fields = |value: &Value| value.as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(fields(&written), fields(&document()), "none is left out");
+    check("configuration", &configuration);
+    let effective = AgentConfiguration::default().over(&built_in);
+    let view = ConfigurationView {
+        version: 3,
+        changed_at: Some(Timestamp::UNIX_EPOCH),
+        rendered_again: Some(7),
+        configuration: AgentConfiguration::default(),
+        effective,
+    };
+    check("configuration-view", &view);
+}
+
+#[test]
+fn what_else_is_sent_keeps_its_shape() {
+    let text = |text: &str| Some(text.to_owned());
+    check("create-agent", &CreateAgent { name: "berlin".parse().expect("a name") });
+    check("resize-workspace", &ResizeWorkspace { cpu: text("2"), memory: text("4Gi"), disk: text("20Gi") });
+    let rebuild =
+        RebuildWorkspace { devfile: None, devcontainer: None, image: text("registry.example/dev:2") };
+    check("rebuild-workspace", &rebuild);
+    check("extend-workspace", &ExtendWorkspace { hours: 8 });
+    let who = WhoAmI {
+        organization_id: OrganizationId::from_uuid(Uuid::from_u128(3)),
+        organization: "acme".parse().expect("a name"),
+        token_name: "first administrator".to_owned(),
+    };
+    check("whoami", &who);
+}
