@@ -1,7 +1,9 @@
 //! Whether what is wanted is there (I6), and nothing else (I7).
 
-use berth_schema::kubernetes::environment_secret;
+use berth_agent_core::SecretVersions;
+use berth_schema::kubernetes::{environment_secret, file_secret};
 use berth_schema::{ActualState, DesiredState, WorkspaceId};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::cluster::{Object, SimulatedCluster, generation_of};
 use crate::scenario::Image;
@@ -18,9 +20,12 @@ pub struct Picture<'a> {
 #[derive(Debug, Default)]
 struct Found {
     objects: usize,
-    secret: bool,
+    /// Metadata of the Secrets of its environment and its files.
+    secrets: [Option<ObjectMeta>; 2],
     /// Values that somebody has changed.
     edited: bool,
+    /// How the agent left them, as the Deployment has it.
+    left: Option<SecretVersions>,
     pods: usize,
     /// Generation in the annotation, replicas, resource version.
     deployment: Option<(Option<i64>, Option<i32>, Option<String>)>,
@@ -45,12 +50,7 @@ pub fn unconverged(picture: &Picture<'_>) -> Option<String> {
         }
     }
     rows.values().find_map(|row| {
-        let found = find(
-            picture.clusters,
-            row.workspace.id,
-            row.workspace.name.as_str(),
-            &environment_secret(&row.workspace.name),
-        );
+        let found = find(picture.clusters, row.workspace.id, row.workspace.name.as_str());
         let problem = problem(row, &found)?;
         let workspace = &row.workspace;
         let (desired, actual) = (workspace.desired_state, workspace.actual_state);
@@ -62,7 +62,8 @@ pub fn unconverged(picture: &Picture<'_>) -> Option<String> {
     })
 }
 
-fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str, secret: &str) -> Found {
+fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str) -> Found {
+    let secrets = [environment_secret(name), file_secret(name)];
     let mut found = Found::default();
     for cluster in clusters {
         cluster.objects(|object| {
@@ -76,11 +77,15 @@ fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str, secre
                 Object::Deployment(live) if metadata.name.as_deref() == Some(name) => {
                     let replicas = live.object.spec.as_ref().and_then(|spec| spec.replicas);
                     let generation = generation_of(metadata).map(|generation| generation.0);
+                    found.left = SecretVersions::recorded(metadata);
                     found.deployment = Some((generation, replicas, metadata.resource_version.clone()));
                 }
                 Object::Deployment(_) | Object::Plain { .. } => {
                     found.edited |= object.is_edited();
-                    found.secret |= metadata.name.as_deref() == Some(secret);
+                    let which = secrets.iter().position(|secret| metadata.name.as_ref() == Some(secret));
+                    if let Some(which) = which {
+                        found.secrets[which] = Some(metadata.clone());
+                    }
                 }
             }
         });
@@ -123,8 +128,14 @@ fn problem(row: &Row, found: &Found) -> Option<&'static str> {
         (*version == workspace.deployment_resource_version, "the newest Deployment was not reported"),
         (is(state), "the actual state is another"),
         (found.pods == pods, "the pods are others"),
-        (found.secret || pods == 0, "its Secrets are missing"),
-        (!found.edited || pods == 0, "its Secrets are not as they were left"),
+        (found.secrets.iter().all(Option::is_some) || pods == 0, "its Secrets are missing"),
+        (!found.edited || pods == 0, "its Secrets hold what somebody else put there"),
+        (found.left == written(&found.secrets) || pods == 0, "its Secrets are not as they were left"),
     ];
     checks.into_iter().find(|(holds, _)| !holds).map(|(_, message)| message)
+}
+
+fn written(secrets: &[Option<ObjectMeta>; 2]) -> Option<SecretVersions> {
+    let there: Vec<ObjectMeta> = secrets.iter().flatten().cloned().collect();
+    SecretVersions::written(&there)
 }
