@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a command line")]
 
 mod agent;
+mod cipher;
 mod commit;
 mod crowd;
 mod editor;
@@ -17,6 +18,7 @@ mod poison;
 mod population;
 mod process;
 mod returning;
+mod sealing;
 mod server;
 mod site;
 mod visible;
@@ -53,13 +55,14 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In the order of the table.
-const ROWS: [&str; 13] = [
+const ROWS: [&str; 14] = [
     "server",
     "listing",
     "partial",
     "waiting",
     "returning",
     "million",
+    "sealing",
     "commit",
     "visible",
     "poison",
@@ -76,6 +79,7 @@ async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
         "partial" => partial::measure(figures).await,
         "waiting" => waiting::measure(figures).await,
         "returning" => returning::measure(figures).await,
+        "sealing" => sealing::measure(figures).await,
         "million" => million::measure(figures).await,
         "commit" => commit::measure(figures).await,
         "visible" => visible::measure(figures).await,
