@@ -86,7 +86,7 @@ pub enum Blow {
     /// A person removes objects of a workspace.
     DeploymentDeleted(usize),
     SecretsDeleted(usize),
-    /// A person changes values in Secrets of a workspace.
+    /// A person changes values in Secrets of a workspace. Stories have it, drawn worlds do not.
     SecretsEdited(usize),
     NamespaceDeleted(usize),
     /// A person removes the Lease: a new process cannot know which epochs were heard.
@@ -131,7 +131,7 @@ const TRAPS: [Trap; 27] = [
     Trap::ControllerSlow,
 ];
 
-const BLOWS: [fn(usize) -> Blow; 16] = [
+const BLOWS: [fn(usize) -> Blow; 15] = [
     Blow::AgentCrashes,
     Blow::AgentFreezes,
     Blow::AgentCloned,
@@ -144,7 +144,6 @@ const BLOWS: [fn(usize) -> Blow; 16] = [
     Blow::WatchesExpire,
     Blow::DeploymentDeleted,
     Blow::SecretsDeleted,
-    Blow::SecretsEdited,
     Blow::NamespaceDeleted,
     Blow::DeploymentScaled,
     Blow::LeaseDeleted,
