@@ -20,13 +20,16 @@ const ROUNDS: usize = 2_000;
 
 pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let postgres = Postgres::start(None).await?;
-    let mut few = Installation::start(&postgres, FEW).await?;
-    let mut many = Installation::start(&postgres, MANY).await?;
+    let few = Installation::start(&postgres, FEW).await?;
+    let many = Installation::start(&postgres, MANY).await?;
+    // The server does not wait for ever for a request of who has connected.
+    let mut few_wire = Wire::connect(few.server.address()).await?;
+    let mut many_wire = Wire::connect(many.server.address()).await?;
     // In turns, so that both see the same machine.
     let (mut with_few, mut with_many) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        with_few.push(few.ask().await?);
-        with_many.push(many.ask().await?);
+        with_few.push(few.ask(&mut few_wire).await?);
+        with_many.push(many.ask(&mut many_wire).await?);
     }
     for (share, name) in [(0.5, "p50"), (0.95, "p95")] {
         let floor = percentile(&mut with_few, share);
@@ -39,8 +42,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
 
 struct Installation {
     tokens: Vec<AgentToken>,
-    wire: Wire,
-    _server: Server,
+    server: Server,
     _dir: TempDir,
 }
 
@@ -55,16 +57,15 @@ impl Installation {
             tokens.extend(owner.populate(BATCH.min(agents - tokens.len()), WORKSPACES).await?);
         }
         owner.settle().await?;
-        let wire = Wire::connect(server.address()).await?;
-        Ok(Self { tokens, wire, _server: server, _dir: dir })
+        Ok(Self { tokens, server, _dir: dir })
     }
 
     /// Any of the agents.
-    async fn ask(&mut self) -> anyhow::Result<Duration> {
+    async fn ask(&self, wire: &mut Wire) -> anyhow::Result<Duration> {
         let token = &self.tokens[fastrand::usize(..self.tokens.len())];
         let request = reconcile(token, &nothing_new(0))?;
         let started = Instant::now();
-        let reply = self.wire.ask(&request).await?;
+        let reply = wire.ask(&request).await?;
         anyhow::ensure!(reply.status == 200, "status {}", reply.status);
         Ok(started.elapsed())
     }

@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// Everything of one measurement, in the order in which it ends.
 pub(crate) struct Site {
-    _agent: AgentProcess,
+    pub(crate) agent: AgentProcess,
     _server: Server,
     pub(crate) admin: Actor,
     pub(crate) client: Client,
@@ -58,7 +58,7 @@ impl Site {
         let client = cluster.client().await?;
         let sight = Sight::open(client.clone());
         Ok(Self {
-            _agent: agent,
+            agent,
             _server: server,
             admin,
             client,
