@@ -44,7 +44,7 @@ find /build/editor -depth -type d \( -path '*/bin/*' -o -path '*/prebuilds/*' -o
     ! -name "*linux-$processor" -exec rm -rf {} +
 find /build/editor -depth -type d \( -name '*linux*musl' -o -path '*/build/Release/obj*' -o -path '*/sqlite3/deps' \) -exec rm -rf {} +
 find /build/editor \( -name '*.map' -o -name '*.a' \) -type f -delete
-rm -rf /build/node/include /build/node/lib /root/.npm /root/.cache
+rm -rf /build/node/include /build/node/lib ~/.npm ~/.cache
 
 if [ -n "${kept:-}" ]; then
     rm -f /var/cache/berth/editor-*.tar
