@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 
-use berth_agent_core::bounded;
 use berth_schema::reconcile::{ErrorDetails, ErrorType};
 
 /// Why an action on one workspace failed.
@@ -64,7 +63,7 @@ impl Failure {
             | Self::Contended
             | Self::TimedOut { .. } => ErrorType::Applier,
         };
-        ErrorDetails { error_type, error_message: bounded(&self.to_string()) }
+        ErrorDetails { error_type, error_message: self.to_string().into() }
     }
 }
 

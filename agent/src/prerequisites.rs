@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use berth_agent_core::{Identity, Kind, Manifest, PROXY_PRUNED, manifest_report, prerequisites};
+use berth_schema::Word;
 use berth_schema::kubernetes::{FIELD_MANAGER, PROXY_OF};
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites};
 use k8s_openapi::api::core::v1::Node;
@@ -35,17 +36,25 @@ pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>) -> Prereq
         .each("storageclasses", |class: StorageClass| classes.push(prerequisites::storage_class(class)))
         .await;
     let mut runtime_classes = vec![];
-    gathering.each("runtimeclasses", |class: RuntimeClass| runtime_classes.extend(class.metadata.name)).await;
+    gathering
+        .each("runtimeclasses", |class: RuntimeClass| {
+            runtime_classes.extend(class.metadata.name.map(Into::into))
+        })
+        .await;
     let mut ingress_classes = vec![];
-    gathering.each("ingressclasses", |class: IngressClass| ingress_classes.extend(class.metadata.name)).await;
+    gathering
+        .each("ingressclasses", |class: IngressClass| {
+            ingress_classes.extend(class.metadata.name.map(Into::into))
+        })
+        .await;
     let mut nodes = Nodes::default();
     let read = gathering.each("nodes", |node: Node| nodes = prerequisites::with_node(nodes, &node)).await;
     let has = Prerequisites {
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent_version: env!("CARGO_PKG_VERSION").into(),
         user_namespaces: version
             .as_ref()
             .and_then(|version| prerequisites::takes_user_namespaces(&version.major, &version.minor)),
-        kubernetes_version: version.map(|version| version.git_version),
+        kubernetes_version: version.map(|version| version.git_version.into()),
         storage_classes: classes,
         runtime_classes,
         ingress_classes,
@@ -61,7 +70,7 @@ pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>) -> Prereq
 
 struct Gathering<'a> {
     cluster: &'a Cluster,
-    unreadable: Vec<String>,
+    unreadable: Vec<Word>,
 }
 
 impl Gathering<'_> {
@@ -72,7 +81,7 @@ impl Gathering<'_> {
             Err(_) => "the API server does not answer".to_owned(),
         };
         tracing::warn!(what, error, "cannot tell the server what the cluster has");
-        self.unreadable.push(what.to_owned());
+        self.unreadable.push(what.into());
         None
     }
 

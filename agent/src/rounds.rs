@@ -149,7 +149,7 @@ impl Term {
             let outcome = match result {
                 Ok(outcome) => outcome,
                 Err(TermError::Server(ServerError::StaleEpoch { detail })) => {
-                    tracing::warn!(epoch = self.epoch, detail, "deposed");
+                    tracing::warn!(epoch = self.epoch, %detail, "deposed");
                     return Deposed;
                 }
                 Err(error) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use berth_schema::reconcile::{MAX_MESSAGE_BYTES, ReconcileRequest, ReconcileResponse};
 use berth_schema::sealing::{PublicKey, RegisterKey, RegisteredKey};
-use berth_schema::{AgentToken, Problem};
+use berth_schema::{AgentToken, Problem, Text};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Certificate, Client, Response, StatusCode};
 use serde::Serialize;
@@ -23,7 +23,7 @@ const MAX_ANSWER_BYTES: usize = 16 * MAX_MESSAGE_BYTES;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     #[error("the server has seen a later epoch of this agent: {detail}")]
-    StaleEpoch { detail: String },
+    StaleEpoch { detail: Text<500> },
     #[error(
         "the server does not accept this agent's token (HTTP {status}): it was revoked, or belongs elsewhere"
     )]
@@ -31,7 +31,7 @@ pub enum ServerError {
     #[error("the server refuses (HTTP {status}): {detail}")]
     Refused {
         status: u16,
-        detail: String,
+        detail: Text<500>,
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },
@@ -155,10 +155,11 @@ async fn refusal(status: StatusCode, response: Response) -> ServerError {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let problem = bounded_body(response).await.ok();
     let problem = problem.and_then(|body| serde_json::from_slice::<Problem>(&body).ok());
-    let detail = problem.map_or_else(String::new, |problem| {
+    // Whoever answers may be anybody: what goes to the log is one line.
+    let detail: Text<500> = problem.map_or_else(Text::default, |problem| {
         let fields = problem.errors.iter().map(|error| format!("; {}: {}", error.field, error.message));
         let text = format!("{} {}{}", problem.title, problem.detail, fields.collect::<String>());
-        text.chars().take(500).collect()
+        text.into()
     });
     match status.as_u16() {
         409 => ServerError::StaleEpoch { detail },

@@ -81,7 +81,7 @@ async fn a_later_epoch_is_told_from_every_other_refusal() {
     let problem =
         r#"{"type":"urn:berth:problem:stale-epoch","title":"Stale","status":409,"detail":"epoch 4"}"#;
     let error = error_of(409, &[], problem).await;
-    assert!(matches!(&error, ServerError::StaleEpoch { detail } if detail == "Stale epoch 4"), "{error:?}");
+    assert!(matches!(&error, ServerError::StaleEpoch { detail } if *detail == "Stale epoch 4"), "{error:?}");
     assert!(matches!(error_of(401, &[], "").await, ServerError::Denied { status: 401 }));
     let busy = error_of(503, &[("retry-after", "7")], "<html>").await;
     let expected = Some(Duration::from_secs(7));

@@ -12,6 +12,7 @@ use crate::git::GitUser;
 use crate::lifecycle::Deadline;
 use crate::prerequisites::Prerequisites;
 use crate::sealing::PublicKey;
+use crate::text::{Message, Word};
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId,
@@ -244,9 +245,9 @@ pub struct ResizeWorkspace {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateReason {
     /// A CamelCase word: Kubernetes' own reason where there is one (`ImagePullBackOff`).
-    pub reason: String,
+    pub reason: Word,
     /// For a person; Kubernetes' own words where there are any.
-    pub message: String,
+    pub message: Message,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

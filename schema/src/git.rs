@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Secret;
+use crate::text::is_plain;
 use crate::variables::{SecretValue, deserialize_values, serialize_values};
 use crate::{FieldError, WorkspaceId};
 
@@ -152,12 +153,14 @@ impl GitUser {
     /// Everything that git's configuration or a commit could not hold, by field.
     pub fn wrong(&self) -> Vec<FieldError> {
         let fits = |text: &str| {
-            let plain =
-                text.chars().all(|character| !character.is_control() && !matches!(character, '<' | '>'));
+            let plain = text.chars().all(|character| is_plain(character) && !matches!(character, '<' | '>'));
             plain && !text.trim().is_empty() && text.chars().count() <= MAX_GIT_USER
         };
-        let message =
-            || format!("must be 1 to {MAX_GIT_USER} characters without control characters, '<' and '>'");
+        let message = || {
+            format!(
+                "must be 1 to {MAX_GIT_USER} characters without control or invisible characters, '<' and '>'"
+            )
+        };
         let fields = [("git_user.name", &self.name), ("git_user.email", &self.email)];
         fields
             .into_iter()
@@ -238,6 +241,7 @@ mod tests {
         };
         assert_eq!(wrong("Ada \"Countess\" Łovelace", "ada@example.com"), [""; 0]);
         assert_eq!(wrong("Ada\n[core]", " "), ["git_user.name", "git_user.email"]);
+        assert_eq!(wrong("Ada\u{202e}", "a\u{e0041}@b"), ["git_user.name", "git_user.email"]);
         assert_eq!(wrong(&"a".repeat(201), "<a@b>"), ["git_user.name", "git_user.email"]);
     }
 

@@ -2,27 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::{Message, Word};
+
 /// The most entries of each list.
 pub const MAX_ENTRIES: usize = 100;
-/// The longest name, version or error, in characters.
-pub const MAX_TEXT: usize = 500;
 
 /// The content of a message of type `prerequisites`. What could not be read is absent, and named in `unreadable`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prerequisites {
-    pub agent_version: String,
+    pub agent_version: Word,
     /// As the API server names itself, for example `v1.34.2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kubernetes_version: Option<String>,
+    pub kubernetes_version: Option<Word>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub storage_classes: Vec<StorageClass>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub runtime_classes: Vec<String>,
+    pub runtime_classes: Vec<Word>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ingress_classes: Vec<String>,
+    pub ingress_classes: Vec<Word>,
     /// Known engines whose API groups the cluster serves. An engine without an API of its own is not seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub network_policy_engines: Vec<String>,
+    pub network_policy_engines: Vec<Word>,
     /// Whether the API server takes pods with a user namespace of their own by default. The nodes' part cannot be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_namespaces: Option<bool>,
@@ -33,12 +33,12 @@ pub struct Prerequisites {
     pub manifests: Vec<ManifestReport>,
     /// Kinds of objects that the agent may not read or that did not answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<Word>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageClass {
-    pub name: String,
+    pub name: Word,
     /// It is used where none is named.
     #[serde(default)]
     pub default: bool,
@@ -60,15 +60,15 @@ pub struct Nodes {
 /// One object that the server wanted, or `*` for all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestReport {
-    pub kind: String,
-    pub name: String,
+    pub kind: Word,
+    pub name: Word,
     /// Why it is not there. Absent: it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Message>,
 }
 
 impl Prerequisites {
-    /// The same within the bounds of a message.
+    /// The same with no longer lists than a message holds.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.storage_classes.truncate(MAX_ENTRIES);
@@ -79,25 +79,8 @@ impl Prerequisites {
             &mut self.network_policy_engines,
             &mut self.unreadable,
         ];
-        for list in lists {
-            list.truncate(MAX_ENTRIES);
-            list.iter_mut().for_each(shorten);
-        }
-        self.storage_classes.iter_mut().for_each(|class| shorten(&mut class.name));
-        self.manifests.iter_mut().for_each(|report| {
-            shorten(&mut report.kind);
-            shorten(&mut report.name);
-            report.error.iter_mut().for_each(shorten);
-        });
-        shorten(&mut self.agent_version);
-        self.kubernetes_version.iter_mut().for_each(shorten);
+        lists.into_iter().for_each(|list| list.truncate(MAX_ENTRIES));
         self
-    }
-}
-
-fn shorten(text: &mut String) {
-    if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
-        text.truncate(at);
     }
 }
 
@@ -107,17 +90,16 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_cut() {
-        let long = "ä".repeat(MAX_TEXT + 1);
-        let report = ManifestReport { kind: long.clone(), name: long.clone(), error: Some(long.clone()) };
+        let report = ManifestReport { kind: "Service".into(), name: "s".into(), error: None };
         let prerequisites = Prerequisites {
-            agent_version: long.clone(),
-            runtime_classes: vec![long; 2 * MAX_ENTRIES],
+            agent_version: "ä".repeat(Word::MAX).into(),
+            runtime_classes: vec!["c".into(); 2 * MAX_ENTRIES],
             manifests: vec![report; 2 * MAX_ENTRIES],
             ..Prerequisites::default()
         };
         let bounded = prerequisites.bounded();
         assert_eq!((bounded.runtime_classes.len(), bounded.manifests.len()), (MAX_ENTRIES, MAX_ENTRIES));
-        assert_eq!(bounded.manifests[0].error.as_ref().map(|error| error.chars().count()), Some(MAX_TEXT));
+        assert_eq!(bounded.agent_version.len(), Word::MAX);
         assert_eq!(bounded.clone().bounded(), bounded);
     }
 }

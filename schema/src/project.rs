@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::text::is_plain;
+
 /// Which repository, and what of it is checked out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +55,7 @@ impl ProjectUrl {
             return Err(ProjectUrlError::TooLong);
         }
         // The parser would silently drop tabs and line ends, and trim spaces.
-        if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        if text.chars().any(|c| c.is_whitespace() || !is_plain(c) || c == '\\') {
             return Err(ProjectUrlError::Form);
         }
         let url = Url::parse(text).map_err(|_| ProjectUrlError::Form)?;
@@ -155,7 +157,7 @@ impl GitReference {
     /// By the rules of git-check-ref-format(1), with an allowance of one level.
     pub fn new(text: impl Into<String>) -> Result<Self, GitReferenceError> {
         let text = text.into();
-        let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
+        let forbidden = |c: char| !is_plain(c) || c.is_whitespace() || "~^:?*[\\".contains(c);
         let bad_part =
             |part: &str| part.is_empty() || part.starts_with('.') || part.strip_suffix(".lock").is_some();
         let bad = text.len() > Self::MAX

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::git::GitAsk;
 use crate::prerequisites::Prerequisites;
 use crate::sealing::{Encapsulation, SealedBundle};
+use crate::text::{Message, ResourceVersion, Word};
 use crate::{ActualState, DesiredState, Generation, NamespaceName, TermId, WorkspaceId, WorkspaceName};
 
 /// The largest request or response body, in bytes.
@@ -142,9 +143,10 @@ pub struct WorkspaceAgentInfo {
 
 /// The parts of a live Deployment that decide the actual state. Everything may be missing: the API server is believed,
 /// not assumed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentInfo {
-    pub resource_version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<ResourceVersion>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// `spec.replicas`; absent when the spec is missing.
@@ -175,13 +177,13 @@ pub struct DeploymentStatus {
 pub struct DeploymentCondition {
     /// `Progressing`, `Available`, `ReplicaFailure`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Word,
     /// `True`, `False`, `Unknown`.
-    pub status: String,
+    pub status: Word,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Word>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    pub message: Option<Message>,
 }
 
 /// Why a pod of the workspace is not ready, in Kubernetes' own words.
@@ -189,10 +191,10 @@ pub struct DeploymentCondition {
 pub struct PodProblem {
     /// Absent when it concerns the whole pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
+    pub container: Option<Word>,
     /// `ErrImagePull`, `ImagePullBackOff`, `CrashLoopBackOff`, `Unschedulable`, `CreateContainerConfigError`, …
-    pub reason: String,
-    pub message: String,
+    pub reason: Word,
+    pub message: Message,
     /// When it was first seen; for people only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -239,8 +241,9 @@ pub enum ErrorType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetails {
     pub error_type: ErrorType,
-    /// In the API server's words, at most 2,000 characters, without the value of any variable.
-    pub error_message: String,
+    /// In the API server's words, without the value of any variable.
+    #[serde(default)]
+    pub error_message: Message,
 }
 
 /// What the agent shall do with one workspace, and what the server now has on record of it.
@@ -255,7 +258,7 @@ pub struct WorkspaceDirective {
     pub actual_state: ActualState,
     /// As now persisted: the acknowledgement of what the request reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployment_resource_version: Option<String>,
+    pub deployment_resource_version: Option<ResourceVersion>,
     pub generation: Generation,
     /// Kubernetes objects in the order of application; the Deployment is the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -67,7 +67,7 @@ fn info() -> WorkspaceAgentInfo {
         namespace: namespace(),
         applied_generation: Some(Generation(3)),
         latest_k8s_deployment_info: Some(DeploymentInfo {
-            resource_version: "815".to_owned(),
+            resource_version: Some("815".into()),
             generation: Some(2),
             replicas: Some(1),
             status: Some(DeploymentStatus {
@@ -77,23 +77,23 @@ fn info() -> WorkspaceAgentInfo {
                 available_replicas: Some(0),
                 unavailable_replicas: Some(1),
                 conditions: vec![DeploymentCondition {
-                    kind: "Progressing".to_owned(),
-                    status: "True".to_owned(),
-                    reason: Some("ReplicaSetUpdated".to_owned()),
-                    message: Some("ReplicaSet is progressing".to_owned()),
+                    kind: "Progressing".into(),
+                    status: "True".into(),
+                    reason: Some("ReplicaSetUpdated".into()),
+                    message: Some("ReplicaSet is progressing".into()),
                 }],
             }),
         }),
         pod_problems: vec![PodProblem {
-            container: Some("main".to_owned()),
-            reason: "ImagePullBackOff".to_owned(),
-            message: "Back-off pulling image".to_owned(),
+            container: Some("main".into()),
+            reason: "ImagePullBackOff".into(),
+            message: "Back-off pulling image".into(),
             since: Some(Timestamp::UNIX_EPOCH),
         }],
         termination_progress: Some(TerminationProgress::Terminating),
         error_details: Some(ErrorDetails {
             error_type: ErrorType::Kubernetes,
-            error_message: "admission webhook denied the request".to_owned(),
+            error_message: "admission webhook denied the request".into(),
         }),
         live_pods: 1,
         variables_missing: true,
@@ -102,20 +102,20 @@ fn info() -> WorkspaceAgentInfo {
 
 fn prerequisites() -> Prerequisites {
     Prerequisites {
-        agent_version: "0.1.0".to_owned(),
-        kubernetes_version: Some("v1.34.2".to_owned()),
-        storage_classes: vec![StorageClass { name: "fast".to_owned(), default: true, expandable: true }],
-        runtime_classes: vec!["gvisor".to_owned()],
-        ingress_classes: vec!["nginx".to_owned()],
-        network_policy_engines: vec!["cilium".to_owned()],
+        agent_version: "0.1.0".into(),
+        kubernetes_version: Some("v1.34.2".into()),
+        storage_classes: vec![StorageClass { name: "fast".into(), default: true, expandable: true }],
+        runtime_classes: vec!["gvisor".into()],
+        ingress_classes: vec!["nginx".into()],
+        network_policy_engines: vec!["cilium".into()],
         user_namespaces: Some(true),
         nodes: Some(Nodes { count: 1, cpu_millis: 2_000, memory_bytes: 1 << 33, pods: 110 }),
         manifests: vec![ManifestReport {
-            kind: "Namespace".to_owned(),
-            name: "berth-proxy".to_owned(),
-            error: Some("it belongs to somebody else".to_owned()),
+            kind: "Namespace".into(),
+            name: "berth-proxy".into(),
+            error: Some("it belongs to somebody else".into()),
         }],
-        unreadable: vec!["nodes".to_owned()],
+        unreadable: vec!["nodes".into()],
     }
 }
 
@@ -153,7 +153,7 @@ fn the_reconcile_response_keeps_its_shape() {
                 action: Action::Create,
                 desired_state: DesiredState::Running,
                 actual_state: ActualState::CreationRequested,
-                deployment_resource_version: Some("815".to_owned()),
+                deployment_resource_version: Some("815".into()),
                 generation: Generation(1),
                 config_to_apply: Some(vec![serde_json::json!({"kind": "Namespace"})]),
                 variables: Some(SealedBundle { position: 0, ciphertext: vec![0, 255] }),
@@ -265,7 +265,7 @@ fn the_rest_bodies_keep_their_shape() {
         namespace: namespace(),
         desired_state: DesiredState::Running,
         actual_state: ActualState::Failed,
-        reason: Some(StateReason { reason: "ErrImagePull".to_owned(), message: "not found".to_owned() }),
+        reason: Some(StateReason { reason: "ErrImagePull".into(), message: "not found".into() }),
         generation: Generation(2),
         applied_generation: Generation(1),
         image: "registry.example/dev:1".to_owned(),
@@ -293,7 +293,7 @@ fn a_problem_keeps_its_shape() {
     check(
         "problem",
         &Problem {
-            kind: "urn:berth:problem:invalid".to_owned(),
+            kind: "urn:berth:problem:invalid".into(),
             title: "The request is not valid".to_owned(),
             status: 422,
             detail: "one field is wrong".to_owned(),
@@ -321,8 +321,8 @@ fn why_keeps_its_shape() {
             situation: Situation::ImageCannotBePulled,
             cause: "Its image cannot be pulled (ImagePullBackOff).".to_owned(),
             reason: Some(StateReason {
-                reason: "ImagePullBackOff".to_owned(),
-                message: "container main: Back-off pulling image".to_owned(),
+                reason: "ImagePullBackOff".into(),
+                message: "container main: Back-off pulling image".into(),
             }),
             since: Timestamp::UNIX_EPOCH,
             next: Some(NextStep {
@@ -380,8 +380,8 @@ fn a_timeline_keeps_its_shape() {
                 desired_state: DesiredState::Stopped,
                 actual_state: ActualState::Failed,
                 reason: Some(StateReason {
-                    reason: "CrashLoopBackOff".to_owned(),
-                    message: "container main: back-off".to_owned(),
+                    reason: "CrashLoopBackOff".into(),
+                    message: "container main: back-off".into(),
                 }),
                 generation: Generation(4),
                 applied_generation: Generation(3),

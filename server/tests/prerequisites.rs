@@ -25,13 +25,13 @@ async fn what_the_cluster_has_is_shown_and_answered_with_manifests() {
         let agent = admin.create_agent("cluster").await;
         admin.create_workspace("w").await;
         let refused = ManifestReport {
-            kind: "Namespace".to_owned(),
-            name: "berth-proxy".to_owned(),
-            error: Some("it belongs to somebody else".to_owned()),
+            kind: "Namespace".into(),
+            name: "berth-proxy".into(),
+            error: Some("it belongs to somebody else".into()),
         };
         let has = Prerequisites {
-            agent_version: "0.1.0".to_owned(),
-            kubernetes_version: Some("v1.34.2".to_owned()),
+            agent_version: "0.1.0".into(),
+            kubernetes_version: Some("v1.34.2".into()),
             manifests: vec![refused],
             ..Prerequisites::default()
         };
@@ -57,9 +57,9 @@ async fn a_volume_grows_only_where_its_storage_class_lets_it() {
         admin.create_workspace("one").await;
         let resize =
             async |disk| admin.post(&admin.path("/workspaces/one/resize"), &json!({"disk": disk})).await;
-        let class = |expandable| StorageClass { name: "standard".to_owned(), default: true, expandable };
+        let class = |expandable| StorageClass { name: "standard".into(), default: true, expandable };
         let told = |expandable| Prerequisites {
-            agent_version: "0.1.0".to_owned(),
+            agent_version: "0.1.0".into(),
             storage_classes: vec![class(expandable)],
             ..Prerequisites::default()
         };
@@ -95,7 +95,7 @@ async fn prerequisites_are_bounded_and_belong_to_the_leader() {
         let agent = admin.create_agent("cluster").await;
         let nothing = ReconcileRequest { prerequisites: None, ..prerequisites(Prerequisites::default()) };
         assert_eq!(agent.send(&nothing).await.wrong_fields(), ["prerequisites"]);
-        let much = Prerequisites { ingress_classes: vec!["x".to_owned(); 101], ..Prerequisites::default() };
+        let much = Prerequisites { ingress_classes: vec!["x".into(); 101], ..Prerequisites::default() };
         assert_eq!(agent.send(&prerequisites(much)).await.wrong_fields(), ["prerequisites"]);
         let newer = ReconcileRequest { epoch: 2, ..prerequisites(Prerequisites::default()) };
         agent.send(&newer).await.expect::<ReconcileResponse>(200);

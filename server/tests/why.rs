@@ -29,9 +29,9 @@ async fn why_follows_a_workspace_through_its_life() {
             info.latest_k8s_deployment_info.as_mut().and_then(|deployment| deployment.status.as_mut());
         status.expect("a status").available_replicas = Some(0);
         info.pod_problems.push(PodProblem {
-            container: Some("main".to_owned()),
-            reason: "ImagePullBackOff".to_owned(),
-            message: "Back-off pulling image".to_owned(),
+            container: Some("main".into()),
+            reason: "ImagePullBackOff".into(),
+            message: "Back-off pulling image".into(),
             since: None,
         });
         agent.partial(2, vec![info]).await;

@@ -32,7 +32,7 @@ fn only_what_is_echoed_by_the_answer_is_acknowledged() {
     assert!(agent.has_news(), "no echo");
 
     let mut outdated = directive(Wish::None, 1);
-    outdated.deployment_resource_version = Some("v0".to_owned());
+    outdated.deployment_resource_version = Some("v0".into());
     assert_eq!(
         agent.respond(&sent, answer(vec![outdated]), Opened::default(), now, &mut || 0.0).acknowledged,
         0
@@ -42,7 +42,7 @@ fn only_what_is_echoed_by_the_answer_is_acknowledged() {
     // It changes while the answer is on its way.
     show(&mut agent, 2);
     let mut echo = directive(Wish::None, 1);
-    echo.deployment_resource_version = Some("v1".to_owned());
+    echo.deployment_resource_version = Some("v1".into());
     assert_eq!(agent.respond(&sent, answer(vec![echo]), Opened::default(), now, &mut || 0.0).acknowledged, 1);
     assert!(agent.has_news(), "the newer state was not told yet");
     assert_eq!(round(&mut agent, directive(Wish::None, 2), now).acknowledged, 1);

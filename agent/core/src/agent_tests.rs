@@ -101,7 +101,7 @@ fn answer(directives: Vec<WorkspaceDirective>) -> ReconcileResponse {
 fn round(agent: &mut Agent, mut directive: WorkspaceDirective, now: Instant) -> Plan {
     let sent = agent.news();
     let versions = sent.iter().filter_map(|info| info.latest_k8s_deployment_info.as_ref());
-    directive.deployment_resource_version = versions.map(|info| info.resource_version.clone()).next();
+    directive.deployment_resource_version = versions.filter_map(|info| info.resource_version.clone()).next();
     let answer = answer(vec![directive]);
     let variables = opened(&answer);
     agent.respond(&sent, answer, variables, now, &mut || 0.0)
@@ -120,7 +120,7 @@ fn done(agent: &mut Agent, plan: &Plan, outcome: Outcome, now: Instant) {
 fn failed() -> Outcome {
     Outcome::Failed(ErrorDetails {
         error_type: ErrorType::Kubernetes,
-        error_message: "admission webhook denied it".to_owned(),
+        error_message: "admission webhook denied it".into(),
     })
 }
 

@@ -10,7 +10,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::kinds::Kind;
 use crate::problems;
-use crate::report::bounded;
 use crate::secrets::SecretVersions;
 use crate::written::Stamp;
 
@@ -154,7 +153,7 @@ impl Observed {
             applied_generation: generation(metadata),
             secrets: SecretVersions::recorded(metadata),
             info: DeploymentInfo {
-                resource_version: metadata.resource_version.clone().unwrap_or_default(),
+                resource_version: metadata.resource_version.as_deref().map(Into::into),
                 generation: metadata.generation,
                 replicas: deployment.spec.as_ref().and_then(|spec| spec.replicas),
                 status: deployment.status.as_ref().map(status),
@@ -196,10 +195,10 @@ fn status(live: &LiveStatus) -> DeploymentStatus {
         unavailable_replicas: live.unavailable_replicas,
         conditions: conditions
             .map(|condition| DeploymentCondition {
-                kind: condition.type_.clone(),
-                status: condition.status.clone(),
-                reason: condition.reason.clone(),
-                message: condition.message.as_deref().map(bounded),
+                kind: condition.type_.as_str().into(),
+                status: condition.status.as_str().into(),
+                reason: condition.reason.as_deref().map(Into::into),
+                message: condition.message.as_deref().map(Into::into),
             })
             .collect(),
     }
@@ -235,7 +234,7 @@ mod tests {
         assert_eq!(observed.workspace_name, Some(WorkspaceName::new("w").expect("a name")));
         let Fact::Deployment(fact) = observed.fact else { panic!("not a Deployment's fact") };
         assert_eq!(fact.applied_generation, Some(Generation(3)));
-        assert_eq!(fact.info.resource_version, "7");
+        assert_eq!(fact.info.resource_version.as_deref(), Some("7"));
         let status = fact.info.status.expect("a status");
         assert_eq!(status.conditions[0].reason.as_deref(), Some("MinimumReplicasAvailable"));
     }

@@ -40,7 +40,7 @@ pub use kinds::Kind;
 pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, SeenDeployment, Task};
 pub use policy::{Identity, Manifest, Refusal};
 pub use proxy::{PRUNED as PROXY_PRUNED, manifest_report};
-pub use report::{Pages, bounded};
+pub use report::Pages;
 pub use sealing::Opened;
 pub use secrets::{NO_VERSION, SecretManifest, SecretVersions};
 pub use settings::sane;

@@ -91,7 +91,8 @@ fn is_echo(info: &WorkspaceAgentInfo, directive: &WorkspaceDirective) -> bool {
     if info.termination_progress == Some(TerminationProgress::Terminated) {
         return directive.actual_state == ActualState::Terminated;
     }
-    let reported = info.latest_k8s_deployment_info.as_ref().map(|deployment| &deployment.resource_version);
+    let reported =
+        info.latest_k8s_deployment_info.as_ref().and_then(|deployment| deployment.resource_version.as_ref());
     // The row of a workspace that shall be gone follows its Deployment no longer.
     directive.desired_state == DesiredState::Terminated
         || reported.is_none()

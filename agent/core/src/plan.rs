@@ -11,7 +11,6 @@ use serde_json::Value;
 use crate::index::Index;
 use crate::kinds::Kind;
 use crate::policy::{Identity, Manifest, Refusal};
-use crate::report::bounded;
 use crate::sealing::Credentials;
 use crate::secrets::{SecretManifest, SecretVersions};
 use crate::work::{Goal, Skip, Wanted};
@@ -217,5 +216,5 @@ pub(crate) fn prepare(
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> ErrorDetails {
-    ErrorDetails { error_type: ErrorType::Applier, error_message: bounded(&refusal.to_string()) }
+    ErrorDetails { error_type: ErrorType::Applier, error_message: refusal.to_string().into() }
 }

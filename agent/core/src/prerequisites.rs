@@ -1,5 +1,6 @@
 //! What follows from what the API server tells of a cluster.
 
+use berth_schema::Word;
 use berth_schema::prerequisites::{Nodes, StorageClass};
 use berth_schema::quantity::{Unit, parse};
 use k8s_openapi::api::core::v1::Node;
@@ -18,10 +19,10 @@ const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 const USER_NAMESPACES: u32 = 33;
 
 /// Which known engines the served API groups tell of.
-pub fn network_policy_engines<'a>(groups: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub fn network_policy_engines<'a>(groups: impl IntoIterator<Item = &'a str>) -> Vec<Word> {
     let groups: Vec<&str> = groups.into_iter().collect();
     let seen = ENGINES.into_iter().filter(|(group, _)| groups.contains(group));
-    seen.map(|(_, engine)| engine.to_owned()).collect()
+    seen.map(|(_, engine)| engine.into()).collect()
 }
 
 /// Whether the API server takes user namespaces by default. `minor` as it tells it: some add a plus sign.
@@ -34,7 +35,7 @@ pub fn takes_user_namespaces(major: &str, minor: &str) -> Option<bool> {
 pub fn storage_class(live: LiveStorageClass) -> StorageClass {
     let annotations = live.metadata.annotations.unwrap_or_default();
     StorageClass {
-        name: live.metadata.name.unwrap_or_default(),
+        name: live.metadata.name.unwrap_or_default().into(),
         default: annotations.get(DEFAULT_CLASS).is_some_and(|value| value == "true"),
         expandable: live.allow_volume_expansion.unwrap_or(false),
     }
@@ -105,7 +106,7 @@ mod tests {
             }))
             .expect("a class")
         };
-        let fast = |default| StorageClass { name: "fast".to_owned(), default, expandable: true };
+        let fast = |default| StorageClass { name: "fast".into(), default, expandable: true };
         assert_eq!(storage_class(class("true")), fast(true));
         assert_eq!(storage_class(class("false")), fast(false));
     }

@@ -4,8 +4,6 @@ use berth_schema::reconcile::PodProblem;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::report::bounded;
-
 /// What every container says on its way up.
 const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
@@ -46,8 +44,8 @@ fn unscheduled(condition: &PodCondition) -> Option<PodProblem> {
         if volume { "VolumeNotFound" } else { condition.reason.as_deref().unwrap_or("Unschedulable") };
     Some(PodProblem {
         container: None,
-        reason: reason.to_owned(),
-        message: bounded(message),
+        reason: reason.into(),
+        message: message.into(),
         since: condition.last_transition_time.as_ref().map(|time| time.0),
     })
 }
@@ -62,9 +60,9 @@ fn waiting(container: &ContainerStatus, since: Option<Timestamp>) -> Option<PodP
         message = format!("{message} (last exit code {}: {why})", ended.exit_code);
     }
     Some(PodProblem {
-        container: Some(container.name.clone()),
-        reason: reason.to_owned(),
-        message: bounded(message.trim_start()),
+        container: Some(container.name.as_str().into()),
+        reason: reason.into(),
+        message: message.trim_start().into(),
         since,
     })
 }
@@ -72,9 +70,10 @@ fn waiting(container: &ContainerStatus, since: Option<Timestamp>) -> Option<PodP
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_schema::{Message, Word};
     use serde_json::{Value, json};
 
-    fn problems(status: &Value) -> Vec<(Option<String>, String, String)> {
+    fn problems(status: &Value) -> Vec<(Option<Word>, Word, Message)> {
         let pod = serde_json::from_value(json!({ "metadata": {}, "status": status })).expect("a Pod");
         of(&pod).into_iter().map(|problem| (problem.container, problem.reason, problem.message)).collect()
     }

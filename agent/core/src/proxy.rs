@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::kinds::Kind;
 use crate::policy::{Identity, Manifest, Refusal, enforces_pod_security, parse};
-use crate::report::bounded;
 
 /// What the proxy may be made of. Its Namespace is the only one of them that is not in it.
 const ALLOWED: [Kind; 6] = [
@@ -67,7 +66,7 @@ impl Identity {
 
 /// What is told of one object.
 pub fn manifest_report(kind: &str, name: &str, error: Option<String>) -> ManifestReport {
-    ManifestReport { kind: kind.to_owned(), name: name.to_owned(), error: error.map(|error| bounded(&error)) }
+    ManifestReport { kind: kind.into(), name: name.into(), error: error.map(Into::into) }
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn agent(replicas: i32) -> Agent {
 
 fn show(agent: &mut Agent, replicas: i32) {
     let info = DeploymentInfo {
-        resource_version: "1".to_owned(),
+        resource_version: Some("1".into()),
         generation: None,
         replicas: Some(replicas),
         status: None,
@@ -173,7 +173,7 @@ fn credentials_alone_are_written_into_their_secret_and_nothing_else_is_touched()
 fn a_secret_that_the_cluster_refuses_is_the_workspaces_error() {
     let mut agent = agent(1);
     let plan = answer(&mut agent, 1, Some(credentials(None)));
-    let error_message = "applying Secret/w-git: Forbidden".to_owned();
+    let error_message = "applying Secret/w-git: Forbidden".into();
     let details = ErrorDetails { error_type: ErrorType::Kubernetes, error_message };
     agent.finish(plan.actions[0].done(Outcome::Failed(details.clone())), Instant::now(), 0.0);
     assert_eq!(agent.news()[0].error_details, Some(details));

@@ -6,17 +6,10 @@ use berth_schema::{NamespaceName, WorkspaceId, WorkspaceName};
 use crate::index::View;
 use crate::work::{Entry, Phase};
 
-/// The longest message of a condition, a problem or an error, in characters.
-const MAX_TEXT: usize = 2_000;
 /// The most problems of one workspace that are worth telling.
 const MAX_PROBLEMS: usize = 20;
 /// What the infos of one message may take; the rest is for what else the message holds.
 const MAX_INFO_BYTES: usize = MAX_MESSAGE_BYTES / 4 * 3;
-
-/// The beginning of a text that came from elsewhere: at most 2,000 characters.
-pub fn bounded(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
-}
 
 /// The report of one workspace from what is seen of it and what is done about it. With nothing of either, it is the blank
 /// report of a workspace that is not in the cluster.
@@ -117,7 +110,7 @@ mod tests {
             termination_progress: None,
             error_details: Some(ErrorDetails {
                 error_type: berth_schema::reconcile::ErrorType::Applier,
-                error_message: "x".repeat(text),
+                error_message: "x".repeat(text).into(),
             }),
             live_pods: 0,
             variables_missing: false,

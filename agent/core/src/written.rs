@@ -92,7 +92,7 @@ impl Written {
         let alone = apply.first.is_empty() && no_secret && apply.then.len() == 1;
         let seen = view.deployment_at(&wanted.namespace, &object_name).filter(|_| alone && !apply.prune);
         apply.seen = seen.map(|fact| SeenDeployment {
-            version: fact.info.resource_version.clone(),
+            version: fact.info.resource_version.clone().unwrap_or_default().into(),
             secrets: fact.secrets.clone(),
         });
     }

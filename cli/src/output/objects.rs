@@ -3,7 +3,7 @@
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
 use berth_schema::prerequisites::Prerequisites;
-use berth_schema::{ActualState, DesiredState};
+use berth_schema::{ActualState, DesiredState, Word};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Show;
@@ -30,7 +30,7 @@ impl Show for Workspace {
             (&self.name).into(),
             self.desired_state.into(),
             state(self.actual_state),
-            self.reason.as_ref().map_or_else(|| NONE.to_owned(), |reason| reason.reason.clone()).into(),
+            self.reason.as_ref().map_or_else(|| NONE.to_owned(), |reason| reason.reason.to_string()).into(),
             (&self.agent).into(),
             age(self.created_at, now).into(),
         ];
@@ -166,19 +166,25 @@ fn removal(orphan: &Orphan, now: Timestamp) -> &'static str {
 
 /// What the agent's cluster has, and what is wrong with the proxy's objects in it.
 fn prerequisites(has: &Prerequisites) -> Vec<(&'static str, Cell)> {
-    let names = |all: &[String]| if all.is_empty() { NONE.to_owned() } else { all.join(", ") };
+    let names = |all: Vec<&str>| if all.is_empty() { NONE.to_owned() } else { all.join(", ") };
+    let words = |all: &[Word]| names(all.iter().map(Word::as_str).collect());
     let classes = has.storage_classes.iter().map(|class| {
         let marks = [(class.default, "default"), (class.expandable, "expandable")];
         let marks: Vec<_> = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| *mark).collect();
-        if marks.is_empty() { class.name.clone() } else { format!("{} ({})", class.name, marks.join(", ")) }
+        if marks.is_empty() {
+            class.name.to_string()
+        } else {
+            format!("{} ({})", class.name, marks.join(", "))
+        }
     });
+    let classes: Vec<String> = classes.collect();
     let mut details: Vec<(&'static str, Cell)> = vec![
-        ("Agent version", (&has.agent_version).into()),
+        ("Agent version", has.agent_version.to_string().into()),
         ("Kubernetes", has.kubernetes_version.as_deref().unwrap_or(NONE).to_owned().into()),
-        ("Storage classes", names(&classes.collect::<Vec<_>>()).into()),
-        ("Runtime classes", names(&has.runtime_classes).into()),
-        ("Ingress classes", names(&has.ingress_classes).into()),
-        ("Policy engines", names(&has.network_policy_engines).into()),
+        ("Storage classes", names(classes.iter().map(String::as_str).collect()).into()),
+        ("Runtime classes", words(&has.runtime_classes).into()),
+        ("Ingress classes", words(&has.ingress_classes).into()),
+        ("Policy engines", words(&has.network_policy_engines).into()),
     ];
     let namespaces = match has.user_namespaces {
         Some(true) => "taken by the API server",
@@ -192,7 +198,7 @@ fn prerequisites(has: &Prerequisites) -> Vec<(&'static str, Cell)> {
         details.push(("Nodes", text.into()));
     }
     if !has.unreadable.is_empty() {
-        details.push(("Not readable", Cell::new(names(&has.unreadable), Tone::Bad)));
+        details.push(("Not readable", Cell::new(words(&has.unreadable), Tone::Bad)));
     }
     let errors = has.manifests.iter().filter_map(|report| {
         let error = report.error.as_ref()?;

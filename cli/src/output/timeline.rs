@@ -92,7 +92,7 @@ fn what(transition: &Transition, before: Option<&Transition>, asked: Option<Time
     if transition.reason != before.reason
         && let Some(reason) = &transition.reason
     {
-        parts.push(reason.reason.clone());
+        parts.push(reason.reason.to_string());
     }
     if parts.is_empty() { "-".to_owned() } else { parts.join("; ") }
 }

@@ -62,7 +62,9 @@ fn workspace(row: &Row) -> Workspace {
         reason: None,
         generation: Generation(row.generation.into()),
         applied_generation: Generation(row.applied_generation.into()),
-        deployment_resource_version: row.deployment_resource_version.map(|version| version.to_string()),
+        deployment_resource_version: row
+            .deployment_resource_version
+            .map(|version| version.to_string().into()),
         reported: row.reported.map(|(epoch, sequence)| (epoch.into(), sequence.into())),
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),
     }
@@ -70,13 +72,13 @@ fn workspace(row: &Row) -> Workspace {
 
 fn agent_info(info: Info) -> WorkspaceAgentInfo {
     let condition = |kind: &str, reason: &str| DeploymentCondition {
-        kind: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Some(reason.to_owned()),
+        kind: kind.into(),
+        status: "True".into(),
+        reason: Some(reason.into()),
         message: None,
     };
     let deployment = info.object.map(|object| DeploymentInfo {
-        resource_version: object.version.to_string(),
+        resource_version: Some(object.version.to_string().into()),
         generation: Some(1),
         replicas: Some(object.scaled_up.into()),
         status: Some(DeploymentStatus {

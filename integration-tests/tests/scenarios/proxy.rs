@@ -34,7 +34,7 @@ fn wanted(identity: &Identity) -> Vec<serde_json::Value> {
 }
 
 fn errors(reports: &[ManifestReport]) -> Vec<String> {
-    reports.iter().filter_map(|report| report.error.clone()).collect()
+    reports.iter().filter_map(|report| Some(report.error.as_ref()?.to_string())).collect()
 }
 
 #[tokio::test]

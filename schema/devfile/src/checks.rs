@@ -1,6 +1,7 @@
 //! Rules for single texts: names, image references, paths. Each says what is wrong; its caller says where.
 
 use berth_schema::kubernetes::PROJECTS_PATH;
+use berth_schema::text::check_plain;
 
 use crate::diagnostic::shown;
 
@@ -167,7 +168,7 @@ fn is_within(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Absolute, bounded, without `.`, `..`, empty parts and control characters.
+/// Absolute, bounded, without `.`, `..`, empty parts, control and invisible characters.
 pub(crate) fn absolute_path(path: &str) -> Result<(), String> {
     const MAX: usize = 255;
     if !path.starts_with('/') {
@@ -176,8 +177,8 @@ pub(crate) fn absolute_path(path: &str) -> Result<(), String> {
     if path.len() > MAX {
         return Err(format!("is {} bytes long, at most {MAX} are allowed", path.len()));
     }
-    if path.chars().any(char::is_control) {
-        return Err("must not hold control characters".to_owned());
+    if check_plain(path).is_err() {
+        return Err("must not hold control or invisible characters".to_owned());
     }
     let mut parts = path[1..].split('/');
     if path != "/" && parts.any(|part| matches!(part, "" | "." | "..")) {

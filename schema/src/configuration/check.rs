@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use crate::NamespaceName;
 use crate::kubernetes;
 use crate::quantity::{self, Unit};
+use crate::text::{check_plain, is_plain};
 
 /// More would be a mistake of units: `2000` where `2000m` is meant.
 const MAX_CPU_MILLIS: u128 = 1_000_000_000;
@@ -150,14 +151,18 @@ pub(super) fn own_key(text: &str) -> Checked {
 }
 
 pub(super) fn annotation_value(text: &str) -> Checked {
-    if text.len() > 4_096 { Err("is longer than 4096 bytes".into()) } else { Ok(()) }
+    if text.len() > 4_096 {
+        return Err("is longer than 4096 bytes".into());
+    }
+    // Annotations may have several lines.
+    text.split(['\n', '\t']).try_for_each(check_plain).map_err(|error| error.to_string())
 }
 
 /// A name for people, such as a group's.
 pub(super) fn plain_name(text: &str) -> Checked {
     let length = text.chars().count();
-    if (1..=255).contains(&length) && !text.chars().any(char::is_control) && text.trim() == text {
+    if (1..=255).contains(&length) && text.chars().all(is_plain) && text.trim() == text {
         return Ok(());
     }
-    Err("must have 1 to 255 characters, none of them a control character, and no blanks at its ends".into())
+    Err("must have 1 to 255 characters, none of them a control or an invisible one, and no blanks at its ends".into())
 }

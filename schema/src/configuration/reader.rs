@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::read::MAX_ITEMS;
-use crate::FieldError;
+use crate::{FieldError, Text};
 
 /// More errors than a person reads at once are counted only.
 const MAX_ERRORS: usize = 50;
@@ -75,7 +75,7 @@ impl<'a> Node<'a> {
     }
 
     fn child(&self, key: &str, value: &'a Value) -> Self {
-        let key: String = key.chars().filter(|c| !c.is_control()).take(100).collect();
+        let key: String = Text::<100>::new(key).into();
         let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
         Self { path, value, errors: self.errors }
     }

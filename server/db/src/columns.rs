@@ -9,8 +9,8 @@ use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
 use berth_schema::{
-    ActualState, AgentConfiguration, AgentName, DesiredState, NamespaceName, OrganizationName, WorkspaceName,
-    WorkspaceSpec,
+    ActualState, AgentConfiguration, AgentName, DesiredState, NamespaceName, OrganizationName,
+    ResourceVersion, WorkspaceName, WorkspaceSpec,
 };
 use diesel::deserialize::{FromSql, FromSqlRow, Result};
 use diesel::pg::{Pg, PgValue};
@@ -89,6 +89,12 @@ where
 
 impl From<NullableParsed<Scope>> for Option<Scope> {
     fn from(column: NullableParsed<Scope>) -> Self {
+        column.0
+    }
+}
+
+impl From<NullableParsed<ResourceVersion>> for Option<ResourceVersion> {
+    fn from(column: NullableParsed<ResourceVersion>) -> Self {
         column.0
     }
 }

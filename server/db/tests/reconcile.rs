@@ -13,7 +13,7 @@ fn update(id: WorkspaceId, seen: i64, actual_state: ActualState) -> WorkspaceUpd
         actual_state,
         reason: None,
         applied_generation: Generation(seen),
-        deployment_resource_version: Some("rv".to_owned()),
+        deployment_resource_version: Some("rv".into()),
         intent: None,
     }
 }
@@ -58,7 +58,7 @@ async fn pending(world: &World) -> Vec<WorkspaceId> {
 async fn a_report_is_stored_with_its_place_and_its_time() {
     let world = World::new().await;
     let id = world.create_workspace("first").await;
-    let reason = StateReason { reason: "ImagePullBackOff".to_owned(), message: "back-off".to_owned() };
+    let reason = StateReason { reason: "ImagePullBackOff".into(), message: "back-off".into() };
     let failed = WorkspaceUpdate { reason: Some(reason.clone()), ..update(id, 1, ActualState::Failed) };
     assert_eq!(report(&world, 1, 1, &[failed]).await, [UpdateOutcome::Stored]);
     let row = world.workspace(id).await.workspace;
@@ -277,7 +277,7 @@ async fn a_confirmed_loss_makes_what_is_suspected_pending_and_nothing_else() {
         ids.push(world.create_workspace(&format!("w{number}")).await);
     }
     let [lost, doomed, other] = ids[..] else { panic!("three") };
-    let because_of = |word: &str| StateReason { reason: word.to_owned(), message: "many".to_owned() };
+    let because_of = |word: &str| StateReason { reason: word.into(), message: "many".into() };
     let because =
         |id, reason| WorkspaceUpdate { reason: Some(reason), ..update(id, 1, ActualState::Unknown) };
     let suspected = [because(lost, because_of("Suspected")), because(doomed, because_of("Suspected"))];
@@ -309,7 +309,7 @@ async fn batches_that_meet_in_any_order_do_not_deadlock() {
         let (world, ids) = (&world, if sequence % 2 == 0 { &ids } else { &backwards });
         async move {
             let state = if sequence % 2 == 0 { ActualState::Running } else { ActualState::Starting };
-            let number = Some(sequence.to_string());
+            let number = Some(sequence.to_string().into());
             let one = |id: &WorkspaceId| WorkspaceUpdate {
                 deployment_resource_version: number.clone(),
                 ..update(*id, 1, state)

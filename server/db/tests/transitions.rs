@@ -41,7 +41,7 @@ fn update(id: WorkspaceId, seen: i64, applied: i64, actual_state: ActualState) -
         actual_state,
         reason: None,
         applied_generation: Generation(applied),
-        deployment_resource_version: Some("rv".to_owned()),
+        deployment_resource_version: Some("rv".into()),
         intent: None,
     }
 }
@@ -126,14 +126,14 @@ async fn what_says_nothing_new_is_not_written_down() {
     let id = world.create_workspace("first").await;
     report(&world, 1, &[update(id, 1, 1, ActualState::Starting)]).await;
     let waits = |reason: &str| {
-        let reason = StateReason { reason: reason.to_owned(), message: String::new() };
+        let reason = StateReason { reason: reason.into(), message: "".into() };
         WorkspaceUpdate { reason: Some(reason), ..update(id, 1, 1, ActualState::Starting) }
     };
     report(&world, 2, &[waits("Unschedulable")]).await;
     assert_eq!(timeline(&world, id).await.len(), 3, "that there is a reason is worth a row");
     // Another reason, a new resource version and the same again are not.
     report(&world, 3, &[waits("Other")]).await;
-    let moved = WorkspaceUpdate { deployment_resource_version: Some("rv2".to_owned()), ..waits("Other") };
+    let moved = WorkspaceUpdate { deployment_resource_version: Some("rv2".into()), ..waits("Other") };
     report(&world, 4, std::slice::from_ref(&moved)).await;
     report(&world, 5, &[moved]).await;
     assert_eq!(timeline(&world, id).await.len(), 3);

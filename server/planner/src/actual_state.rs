@@ -6,9 +6,6 @@ use berth_schema::reconcile::{
     DeploymentInfo, DeploymentStatus, ErrorDetails, PodProblem, TerminationProgress, WorkspaceAgentInfo,
 };
 
-/// The longest message that is kept as a reason, in characters.
-const MAX_MESSAGE: usize = 2_000;
-
 /// The state and, where the cluster gives one, the cause in its own words.
 pub fn actual_state(info: &WorkspaceAgentInfo) -> (ActualState, Option<StateReason>) {
     if info.termination_progress == Some(TerminationProgress::Terminated) {
@@ -33,10 +30,7 @@ fn error_reason(error: &ErrorDetails) -> StateReason {
 }
 
 fn state_reason(reason: &str, message: &str) -> StateReason {
-    StateReason {
-        reason: reason.chars().take(128).collect(),
-        message: message.chars().take(MAX_MESSAGE).collect(),
-    }
+    StateReason { reason: reason.into(), message: message.into() }
 }
 
 /// The parts of a Deployment without which nothing can be said.
@@ -136,7 +130,7 @@ fn problem_reason(info: &WorkspaceAgentInfo) -> Option<StateReason> {
         info.pod_problems.iter().find(|p| p.needs_a_person()).or_else(|| info.pod_problems.first())?;
     let message = match &problem.container {
         Some(container) => format!("container {container}: {}", problem.message),
-        None => problem.message.clone(),
+        None => problem.message.to_string(),
     };
     Some(state_reason(&problem.reason, &message))
 }

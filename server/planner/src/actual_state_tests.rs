@@ -26,9 +26,9 @@ fn info() -> WorkspaceAgentInfo {
 
 fn condition(kind: &str, reason: &str) -> DeploymentCondition {
     DeploymentCondition {
-        kind: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Some(reason.to_owned()),
+        kind: kind.into(),
+        status: "True".into(),
+        reason: Some(reason.into()),
         message: None,
     }
 }
@@ -44,7 +44,7 @@ fn deployment(
     conditions.extend(availability.map(|reason| condition("Available", reason)));
     WorkspaceAgentInfo {
         latest_k8s_deployment_info: Some(DeploymentInfo {
-            resource_version: "1".to_owned(),
+            resource_version: Some("1".into()),
             generation: Some(3),
             replicas: Some(replicas),
             status: Some(DeploymentStatus {
@@ -66,15 +66,15 @@ fn status(info: &mut WorkspaceAgentInfo) -> &mut DeploymentStatus {
 
 fn problem(reason: &str) -> PodProblem {
     PodProblem {
-        container: Some("main".to_owned()),
-        reason: reason.to_owned(),
-        message: "Back-off pulling image \"nowhere/nothing\"".to_owned(),
+        container: Some("main".into()),
+        reason: reason.into(),
+        message: "Back-off pulling image \"nowhere/nothing\"".into(),
         since: None,
     }
 }
 
 fn error() -> ErrorDetails {
-    ErrorDetails { error_type: ErrorType::Kubernetes, error_message: "admission webhook denied".to_owned() }
+    ErrorDetails { error_type: ErrorType::Kubernetes, error_message: "admission webhook denied".into() }
 }
 
 fn state(info: &WorkspaceAgentInfo) -> ActualState {
@@ -260,10 +260,10 @@ fn an_image_that_cannot_be_pulled_fails_before_the_deadline() {
 fn a_refused_quota_is_told_in_the_words_of_the_condition() {
     let mut info = deployment(1, 0, "NewReplicaSetCreated", None);
     status(&mut info).conditions.push(DeploymentCondition {
-        kind: "ReplicaFailure".to_owned(),
-        status: "True".to_owned(),
-        reason: Some("FailedCreate".to_owned()),
-        message: Some("exceeded quota: dev".to_owned()),
+        kind: "ReplicaFailure".into(),
+        status: "True".into(),
+        reason: Some("FailedCreate".into()),
+        message: Some("exceeded quota: dev".into()),
     });
     let (state, reason) = actual_state(&info);
     assert_eq!(state, ActualState::Starting);

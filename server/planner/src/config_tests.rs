@@ -107,7 +107,7 @@ fn a_volume_of_a_rebuild_may_grow_and_never_shrink() {
     let told = |size| among(size, &[]);
     assert_eq!(told("6Gi"), []);
     assert_eq!(told("5Gi"), []);
-    let fixed = [StorageClass { name: "standard".to_owned(), default: true, expandable: false }];
+    let fixed = [StorageClass { name: "standard".into(), default: true, expandable: false }];
     assert_eq!(among("5Gi", &fixed), []);
     assert!(among("6Gi", &fixed)[0].message.contains("'standard' lets none grow"));
     let errors = told("4Gi");

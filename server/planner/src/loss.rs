@@ -76,8 +76,9 @@ pub(crate) fn reason(loss: &SuspectedLoss) -> StateReason {
         "nothing is done until a second report from a fresh list agrees"
     };
     StateReason {
-        reason: LOSS_SUSPECTED.to_owned(),
-        message: format!("the agent's full report lacks {missing} of {applied} workspaces at once: {end}"),
+        reason: LOSS_SUSPECTED.into(),
+        message: format!("the agent's full report lacks {missing} of {applied} workspaces at once: {end}")
+            .into(),
     }
 }
 

@@ -6,8 +6,8 @@ use crate::config::AgentConfig;
 use berth_schema::api::{StateReason, SuspectedLoss};
 use berth_schema::reconcile::{Orphan, WorkspaceDirective};
 use berth_schema::{
-    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
-    WorkspaceName, WorkspaceSpec,
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, ResourceVersion,
+    WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use jiff::Timestamp;
 
@@ -25,7 +25,7 @@ pub struct Workspace {
     pub generation: Generation,
     /// The generation that the cluster proved last; zero: none.
     pub applied_generation: Generation,
-    pub deployment_resource_version: Option<String>,
+    pub deployment_resource_version: Option<ResourceVersion>,
     /// Epoch and sequence of the report that the columns above come from.
     pub reported: Option<(i64, i64)>,
     pub spec: WorkspaceSpec,
@@ -146,7 +146,7 @@ pub struct WorkspaceUpdate {
     pub actual_state: ActualState,
     pub reason: Option<StateReason>,
     pub applied_generation: Generation,
-    pub deployment_resource_version: Option<String>,
+    pub deployment_resource_version: Option<ResourceVersion>,
     /// A change of intent that the server makes by itself.
     pub intent: Option<IntentChange>,
 }

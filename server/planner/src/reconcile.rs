@@ -24,7 +24,7 @@ const MAX_REMADE: usize = MAX_WORKSPACES;
 
 /// The reason of a workspace that is to be made again; `message` says who found that it is gone.
 pub fn remade(message: &str) -> StateReason {
-    StateReason { reason: "NotInCluster".to_owned(), message: message.to_owned() }
+    StateReason { reason: "NotInCluster".into(), message: message.into() }
 }
 
 /// Decides what to store and what to answer. `now` counts how long a loss is suspected and an
@@ -141,8 +141,10 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         (next.actual_state, next.reason) = actual_state(info);
         // What was reported last counts, not the highest: a lower one means that the cluster went back.
         next.applied_generation = proven(workspace, info);
-        next.deployment_resource_version =
-            info.latest_k8s_deployment_info.as_ref().map(|deployment| deployment.resource_version.clone());
+        next.deployment_resource_version = info
+            .latest_k8s_deployment_info
+            .as_ref()
+            .and_then(|deployment| deployment.resource_version.clone());
     } else if let Some(missing) = &observation.missing {
         next.actual_state = ActualState::Unknown;
         match missing {

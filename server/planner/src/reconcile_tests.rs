@@ -37,7 +37,7 @@ fn running(generation: i64) -> Workspace {
         actual_state: ActualState::Running,
         generation: Generation(generation),
         applied_generation: Generation(generation),
-        deployment_resource_version: Some("7".to_owned()),
+        deployment_resource_version: Some("7".into()),
         reported: Some((1, 1)),
         ..workspace(DesiredState::Running)
     }
@@ -45,9 +45,9 @@ fn running(generation: i64) -> Workspace {
 
 fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInfo {
     let condition = |kind: &str, reason: &str| DeploymentCondition {
-        kind: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Some(reason.to_owned()),
+        kind: kind.into(),
+        status: "True".into(),
+        reason: Some(reason.into()),
         message: None,
     };
     WorkspaceAgentInfo {
@@ -56,7 +56,7 @@ fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInf
         namespace: workspace.namespace.clone(),
         applied_generation: Some(Generation(applied)),
         latest_k8s_deployment_info: Some(DeploymentInfo {
-            resource_version: "8".to_owned(),
+            resource_version: Some("8".into()),
             generation: Some(1),
             replicas: Some(replicas),
             status: Some(DeploymentStatus {
@@ -349,7 +349,7 @@ fn an_error_is_the_workspaces_own_and_the_directive_goes_on() {
     let workspace = Workspace { generation: Generation(4), ..running(3) };
     let mut report = info(&workspace, 3, 1);
     report.error_details =
-        Some(ErrorDetails { error_type: ErrorType::Kubernetes, error_message: "quota".to_owned() });
+        Some(ErrorDetails { error_type: ErrorType::Kubernetes, error_message: "quota".into() });
     let plan = partial(&workspace, vec![report]);
     assert_eq!(plan.updates[0].actual_state, ActualState::Error);
     assert_eq!(plan.directives[0].directive.action, Action::Update);

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn where_the_class_lets_no_volume_grow_that_is_said_and_nothing_is_tried() {
-        let classes = |expandable| [StorageClass { name: "standard".to_owned(), default: true, expandable }];
+        let classes = |expandable| [StorageClass { name: "standard".into(), default: true, expandable }];
         let (fixed, free) = (classes(false), classes(true));
         let at = |standing, classes| Standing { classes, ..standing };
         let grown = json!({"disk": "9Gi"});

@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     fn class(name: &str, default: bool, expandable: bool) -> StorageClass {
-        StorageClass { name: name.to_owned(), default, expandable }
+        StorageClass { name: name.into(), default, expandable }
     }
 
     #[test]

@@ -54,8 +54,7 @@ fn case(desired: DesiredState, actual: ActualState, generation: i64, applied: i6
 
 impl Case {
     fn because(mut self, reason: &str) -> Self {
-        self.workspace.reason =
-            Some(StateReason { reason: reason.to_owned(), message: "its words".to_owned() });
+        self.workspace.reason = Some(StateReason { reason: reason.into(), message: "its words".into() });
         self
     }
 
@@ -344,8 +343,7 @@ fn a_problem_that_needs_a_person_is_never_just_a_failure() {
         "RunContainerError",
         "VolumeNotFound",
     ] {
-        let problem =
-            PodProblem { container: None, reason: reason.to_owned(), message: String::new(), since: None };
+        let problem = PodProblem { container: None, reason: reason.into(), message: "".into(), since: None };
         assert!(problem.needs_a_person());
         let situation = case(D::Running, A::Failed, 3, 3).because(reason).why().situation;
         assert_ne!(situation, Situation::Failed, "{reason}");

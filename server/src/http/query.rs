@@ -4,6 +4,8 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use berth_schema::Text;
+use berth_schema::text::check_plain;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
@@ -24,9 +26,35 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 }
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
+    // Whatever is asked for ends in a statement or in a log.
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if let Err(error) = check_plain(&name).and_then(|()| check_plain(&value)) {
+            return Err(Error::field(Text::<64>::new(&name), error.to_string()));
+        }
+    }
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let path = error.path().to_string();
         Error::Invalid(vec![field_error(&path, &error.into_inner().to_string())])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    struct Asked {
+        name: String,
+    }
+
+    #[test]
+    fn what_cannot_be_stored_or_shown_is_refused_by_the_name_of_its_parameter() {
+        assert_eq!(parse::<Asked>("name=a%20b").expect("plain").name, "a b");
+        for query in ["name=%00", "name=a%0Ab", "name=%E2%80%AE", "name=%F3%A0%81%81"] {
+            let Err(Error::Invalid(errors)) = parse::<Asked>(query) else { panic!("{query}") };
+            assert_eq!(errors[0].field, "name", "{query}");
+        }
+    }
 }

@@ -116,13 +116,16 @@ pub async fn delete(
     kind: VariableKind,
     name: &str,
 ) -> Result<ScopeVariable, Error> {
+    let unknown = || Error::NotFound("variable of the organization");
+    // What is no name names nothing.
+    check_name(kind, name).map_err(|_| unknown())?;
     let deleted = context
         .database
         .transaction(administrator.organization, "delete_variable", async |conn| {
             conn.scope_variables(Scope::Organization).delete(kind, name).await
         })
         .await?;
-    let row = deleted.ok_or(Error::NotFound("variable of the organization"))?;
+    let row = deleted.ok_or_else(unknown)?;
     info!(%kind, name, "variable of the organization deleted");
     Ok(show(row))
 }

@@ -26,9 +26,9 @@ pub(crate) fn seen(directive: &WorkspaceDirective) -> WorkspaceAgentInfo {
 pub(crate) fn settled(directive: &WorkspaceDirective, resource_version: &str) -> WorkspaceAgentInfo {
     let replicas = directive.desired_state.replicas().unwrap_or(0);
     let condition = |kind: &str, reason: &str| DeploymentCondition {
-        kind: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Some(reason.to_owned()),
+        kind: kind.into(),
+        status: "True".into(),
+        reason: Some(reason.into()),
         message: None,
     };
     let status = DeploymentStatus {
@@ -44,7 +44,7 @@ pub(crate) fn settled(directive: &WorkspaceDirective, resource_version: &str) ->
     };
     WorkspaceAgentInfo {
         latest_k8s_deployment_info: Some(DeploymentInfo {
-            resource_version: resource_version.to_owned(),
+            resource_version: Some(resource_version.into()),
             generation: Some(1),
             replicas: Some(replicas),
             status: Some(status),

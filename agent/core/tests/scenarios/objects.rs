@@ -105,7 +105,7 @@ pub(crate) fn directive(
         action,
         desired_state: words.value("desired")?.unwrap_or(usual),
         actual_state: words.value("actual")?.unwrap_or(ActualState::Unknown),
-        deployment_resource_version: words.text("echo").map(str::to_owned),
+        deployment_resource_version: words.text("echo").map(Into::into),
         generation,
         config_to_apply: configured.then(|| objects(workspace, &namespace, generation, words.text("kind"))),
         variables: words.has("variables").then(|| SealedBundle { position: 0, ciphertext: vec![] }),

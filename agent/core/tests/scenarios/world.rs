@@ -196,7 +196,7 @@ impl Cluster {
             "unanswered" => Outcome::Unanswered,
             "failed" => Outcome::Failed(ErrorDetails {
                 error_type: ErrorType::Kubernetes,
-                error_message: "admission webhook denied it".to_owned(),
+                error_message: "admission webhook denied it".into(),
             }),
             _ => return Err("no such outcome".to_owned()),
         };
@@ -253,7 +253,8 @@ fn info(info: &WorkspaceAgentInfo) -> String {
     if let Some(deployment) = &info.latest_k8s_deployment_info {
         let applied = info.applied_generation.map_or("none".to_owned(), |generation| generation.to_string());
         let replicas = deployment.replicas.unwrap_or_default();
-        parts.push(format!("applied {applied}, replicas {replicas}, {}", deployment.resource_version));
+        let version = deployment.resource_version.as_deref().unwrap_or_default();
+        parts.push(format!("applied {applied}, replicas {replicas}, {version}"));
     }
     parts.extend(info.pod_problems.iter().map(|problem| format!("{}: {}", problem.reason, problem.message)));
     if info.live_pods > 0 {

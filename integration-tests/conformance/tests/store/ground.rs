@@ -170,7 +170,7 @@ pub(crate) fn update(number: u128, seen: i64, actual_state: ActualState) -> Work
         actual_state,
         reason: None,
         applied_generation: Generation(seen),
-        deployment_resource_version: Some(format!("rv{seen}")),
+        deployment_resource_version: Some(format!("rv{seen}").into()),
         intent: None,
     }
 }

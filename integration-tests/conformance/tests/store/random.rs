@@ -100,7 +100,7 @@ fn update(number: u128, rng: &mut Rng) -> WorkspaceUpdate {
         actual_state: rng.choice(states).expect("one of them"),
         reason: None,
         applied_generation: Generation(rng.i64(0..=2)),
-        deployment_resource_version: rng.bool().then(|| "rv".to_owned()),
+        deployment_resource_version: rng.bool().then(|| "rv".into()),
         intent: (rng.u8(..4) == 0).then_some(intent),
     }
 }

@@ -88,7 +88,7 @@ async fn another_term_in_the_same_epoch_is_stale<G: Ground>(ground: &G) {
 async fn what_is_suspected_to_be_lost_is_kept_with_the_agent<G: Ground>(ground: &G) {
     create(ground, 1).await;
     create(ground, 2).await;
-    let suspected = StateReason { reason: LOSS_SUSPECTED.to_owned(), message: "many".to_owned() };
+    let suspected = StateReason { reason: LOSS_SUSPECTED.into(), message: "many".into() };
     let doubted = WorkspaceUpdate { reason: Some(suspected), ..update(1, 1, ActualState::Unknown) };
     tell(ground, report(1, 1), doubted).await;
     tell(ground, report(1, 2), update(2, 1, ActualState::Running)).await;
@@ -107,7 +107,7 @@ async fn what_is_suspected_to_be_lost_is_kept_with_the_agent<G: Ground>(ground: 
     assert_eq!(transaction.loss(AGENTS[0]).await, Ok(Some(loss)));
     assert_eq!(transaction.loss(AGENTS[1]).await, Ok(None));
     assert_eq!(transaction.applied(AGENTS[0]).await, Ok(vec![id(1), id(2)]));
-    let gone = StateReason { reason: "Lost".to_owned(), message: "said by a person".to_owned() };
+    let gone = StateReason { reason: "Lost".into(), message: "said by a person".into() };
     transaction.confirm_loss(AGENTS[0], gone.clone()).await.expect("works");
     assert_eq!(transaction.applied(AGENTS[0]).await, Ok(vec![id(2)]));
     transaction.commit().await.expect("it is committed");

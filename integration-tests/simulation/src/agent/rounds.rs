@@ -329,7 +329,7 @@ impl Term {
 fn tell(request: &ReconcileRequest) -> String {
     let infos = request.workspace_agent_infos.iter().map(|info| {
         let deployment = info.latest_k8s_deployment_info.as_ref();
-        let version = deployment.map(|deployment| deployment.resource_version.as_str());
+        let version = deployment.and_then(|deployment| deployment.resource_version.as_deref());
         format!(
             "applied {:?} version {version:?} {:?} pods {} error {:?}",
             info.applied_generation.map(|generation| generation.0),
@@ -362,7 +362,13 @@ async fn perform(process: Rc<AgentProcess>, action: Action<Prepared>) -> Action<
         () = process.clock.sleep(ACTION) => Err("the API server did not answer in time".to_owned()),
     };
     let (outcome, left) = result.unwrap_or_else(|error_message| {
-        (Outcome::Failed(ErrorDetails { error_type: ErrorType::Kubernetes, error_message }), vec![])
+        (
+            Outcome::Failed(ErrorDetails {
+                error_type: ErrorType::Kubernetes,
+                error_message: error_message.into(),
+            }),
+            vec![],
+        )
     });
     process.say(|| format!("{} at {}: {outcome:?}", action.workspace, action.generation));
     action.left(outcome, left)

@@ -125,7 +125,10 @@ fn problem(row: &Row, found: &Found) -> Option<&'static str> {
         (*generation == Some(workspace.generation.0), "the Deployment is of another generation"),
         (workspace.applied_generation == workspace.generation, "what is applied is not proven"),
         (*replicas == workspace.desired_state.replicas(), "the Deployment has other replicas"),
-        (*version == workspace.deployment_resource_version, "the newest Deployment was not reported"),
+        (
+            version.as_deref() == workspace.deployment_resource_version.as_deref(),
+            "the newest Deployment was not reported",
+        ),
         (is(state), "the actual state is another"),
         (found.pods == pods, "the pods are others"),
         (found.secrets.iter().all(Option::is_some) || pods == 0, "its Secrets are missing"),

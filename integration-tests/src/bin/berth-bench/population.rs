@@ -84,9 +84,9 @@ pub(crate) fn nothing_new(wait_seconds: u64) -> ReconcileRequest {
 
 fn running(workspace_id: WorkspaceId, name: WorkspaceName, namespace: NamespaceName) -> WorkspaceAgentInfo {
     let condition = |kind: &str, reason: &str| DeploymentCondition {
-        kind: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Some(reason.to_owned()),
+        kind: kind.into(),
+        status: "True".into(),
+        reason: Some(reason.into()),
         message: None,
     };
     let status = DeploymentStatus {
@@ -101,7 +101,7 @@ fn running(workspace_id: WorkspaceId, name: WorkspaceName, namespace: NamespaceN
         ],
     };
     let deployment = DeploymentInfo {
-        resource_version: "2".to_owned(),
+        resource_version: Some("2".into()),
         generation: Some(1),
         replicas: Some(1),
         status: Some(status),

@@ -10,14 +10,14 @@ mod variable_names;
 
 use berth_schema::api::{StateReason, VariableName};
 use berth_schema::{
-    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName,
-    WorkspaceSpec,
+    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, ResourceVersion, WorkspaceId,
+    WorkspaceName, WorkspaceSpec,
 };
 use diesel::prelude::*;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::{Json, NullableJson, Parsed};
+use crate::columns::{Json, NullableJson, NullableParsed, Parsed};
 use crate::schema::{agents, workspaces};
 use crate::scope::OrganizationConn;
 
@@ -56,7 +56,8 @@ pub struct WorkspaceRow {
     /// The place in the agent's reports of the one that the observed columns come from; both or none.
     pub applied_epoch: Option<i64>,
     pub applied_sequence: Option<i64>,
-    pub deployment_resource_version: Option<String>,
+    #[diesel(deserialize_as = NullableParsed<ResourceVersion>)]
+    pub deployment_resource_version: Option<ResourceVersion>,
     #[diesel(deserialize_as = Json<WorkspaceSpec>)]
     pub spec: WorkspaceSpec,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_schema::api::StateReason;
-use berth_schema::{ActualState, AgentId, DesiredState, Generation, WorkspaceId};
+use berth_schema::{ActualState, AgentId, DesiredState, Generation, ResourceVersion, WorkspaceId};
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub struct WorkspaceUpdate {
     pub reason: Option<StateReason>,
     /// As proven by the cluster: stored as reported, even where it is lower than what is stored.
     pub applied_generation: Generation,
-    pub deployment_resource_version: Option<String>,
+    pub deployment_resource_version: Option<ResourceVersion>,
     /// A change of intent that the server makes by itself: the end of a restart.
     pub intent: Option<IntentChange>,
 }

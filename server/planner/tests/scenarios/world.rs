@@ -283,7 +283,7 @@ fn info(name: &str, words: &Words<'_>) -> Result<WorkspaceAgentInfo, String> {
         termination_progress: progress,
         error_details: words.text("error").map(|text| ErrorDetails {
             error_type: ErrorType::Kubernetes,
-            error_message: text.replace('_', " "),
+            error_message: text.replace('_', " ").into(),
         }),
         live_pods: words.value("pods")?.unwrap_or(u32::try_from(replicas.unwrap_or(0)).unwrap_or(0)),
         variables_missing: words.has("missing-variables"),
@@ -292,9 +292,9 @@ fn info(name: &str, words: &Words<'_>) -> Result<WorkspaceAgentInfo, String> {
 
 fn problem(reason: &str) -> PodProblem {
     PodProblem {
-        container: Some("main".to_owned()),
-        reason: reason.to_owned(),
-        message: "in the kubelet's words".to_owned(),
+        container: Some("main".into()),
+        reason: reason.into(),
+        message: "in the kubelet's words".into(),
         since: None,
     }
 }
@@ -302,14 +302,14 @@ fn problem(reason: &str) -> PodProblem {
 fn deployment(replicas: i32, words: &Words<'_>) -> Result<DeploymentInfo, String> {
     let available = words.value("available")?.unwrap_or(replicas);
     let condition = |kind: &str, reason: &str| DeploymentCondition {
-        kind: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Some(reason.to_owned()),
+        kind: kind.into(),
+        status: "True".into(),
+        reason: Some(reason.into()),
         message: None,
     };
     let progressing = words.text("progressing").unwrap_or("NewReplicaSetAvailable");
     Ok(DeploymentInfo {
-        resource_version: words.text("version").unwrap_or("v1").to_owned(),
+        resource_version: Some(words.text("version").unwrap_or("v1").into()),
         generation: Some(2),
         replicas: Some(replicas),
         status: Some(DeploymentStatus {

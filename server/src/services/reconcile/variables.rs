@@ -129,14 +129,14 @@ impl Cause {
     fn reason(&self) -> StateReason {
         match self {
             Self::Locked(cause) => StateReason {
-                reason: "VariablesUnreadable".to_owned(),
-                message: format!("its variables cannot be decrypted, so it cannot run: {cause}"),
+                reason: "VariablesUnreadable".into(),
+                message: format!("its variables cannot be decrypted, so it cannot run: {cause}").into(),
             },
             Self::NoKey => StateReason {
-                reason: "AgentHasNoKey".to_owned(),
+                reason: "AgentHasNoKey".into(),
                 message: "its agent has registered no key to seal variables to, so it cannot run: look at the agent's log, \
                           and whether it is as new as the server"
-                    .to_owned(),
+                    .into(),
             },
         }
     }
