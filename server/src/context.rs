@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use berth_db::Database;
-use berth_schema::AgentConfiguration;
+use berth_schema::{AgentConfiguration, AgentId};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
@@ -14,14 +14,14 @@ use crate::metrics::Metrics;
 use crate::services::git::Signer;
 use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
-use crate::{Contacts, Hub, Turns, clock};
+use crate::{Contacts, Hub, Polls, Turns, clock};
 
 /// Shared by all workers; the clones are one.
 #[derive(Clone)]
 pub struct Context {
     pub database: Database,
-    /// Agents at the database.
-    pub turns: Turns,
+    /// Agents at the database: three quarters of its connections.
+    pub turns: Turns<AgentId>,
     pub keys: Arc<Keys>,
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
@@ -32,6 +32,7 @@ pub struct Context {
     pub signer: Option<Arc<Signer>>,
     pub projects: ProjectRules,
     pub hub: Hub,
+    pub polls: Polls,
     pub contacts: Contacts,
     pub streams: Streams,
     pub metrics: Metrics,
@@ -46,7 +47,7 @@ impl Context {
         let metrics = Metrics::default();
         let observed = metrics.clone();
         Self {
-            turns: Turns::of(database.pool_size()),
+            turns: Turns::new((database.pool_size() * 3 / 4).max(1)),
             database: database.on_operation(move |sample| observed.operation(sample)),
             keys: Arc::new(keys),
             agent_defaults: Arc::new(agent_defaults),
@@ -55,6 +56,7 @@ impl Context {
             signer: None,
             projects: ProjectRules::default(),
             hub: Hub::default(),
+            polls: Polls::default(),
             contacts: Contacts::new(clock::now()),
             streams: Streams::new(),
             metrics,

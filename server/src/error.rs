@@ -23,6 +23,15 @@ pub enum Error {
     /// The methods that the path knows, as in the header `Allow`.
     #[error("this path knows {allowed} only")]
     MethodNotAllowed { allowed: String },
+    #[error("the head did not arrive in time")]
+    SlowHead,
+    #[error("the head is larger than {limit} bytes, or has too many headers")]
+    HeadTooLarge { limit: usize },
+    /// For those who have proven nothing, when they may try again.
+    #[error("too many requests without a valid token came from this address; try again in {seconds} seconds")]
+    TooManyRequests { seconds: u64 },
+    #[error("this agent has {limit} questions waiting for an answer already, which is the most")]
+    TooManyPolls { limit: usize },
     #[error("the body did not arrive within {seconds} seconds")]
     SlowBody { seconds: u64 },
     #[error("there is already {what} named '{name}'; choose another name")]
@@ -70,6 +79,9 @@ impl Error {
     pub fn retryable(&self) -> bool {
         match self {
             Self::SlowBody { .. }
+            | Self::SlowHead
+            | Self::TooManyRequests { .. }
+            | Self::TooManyPolls { .. }
             | Self::TooManyStreams { .. }
             | Self::DeadlineExceeded { .. }
             | Self::Unavailable(_) => true,
@@ -85,6 +97,7 @@ impl Error {
             | Self::GenerationMismatch { .. }
             | Self::ConfigurationMismatch { .. }
             | Self::BodyTooLarge { .. }
+            | Self::HeadTooLarge { .. }
             | Self::UnsupportedMediaType(_)
             | Self::Invalid(_)
             | Self::QuotaExceeded(_)

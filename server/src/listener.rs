@@ -13,6 +13,7 @@ pub(crate) async fn run(events: impl Stream<Item = Event>, hub: Hub, streams: St
         match event {
             Event::Intent(agent) => hub.wake(agent),
             Event::Workspaces(organization) => streams.hint(organization),
+            Event::Revoked(organization, token) => streams.revoke(organization, token),
             Event::Reconnected => {
                 hub.wake_all();
                 streams.hint_all();

@@ -160,9 +160,14 @@ pub fn template(matched: Option<&str>) -> &'static str {
     known.map_or("none", |route| route.path)
 }
 
+/// Whether an orchestrator asks there how the server is.
+pub fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
 /// Whether a route is asked so often and says so little that it is not worth a line in the log.
 pub fn is_routine(template: &str) -> bool {
-    matches!(template, "/healthz" | "/readyz" | "/api/v1/agent/reconcile")
+    is_probe(template) || template == "/api/v1/agent/reconcile"
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::{App, HttpServer, web};
-use anyhow::Context as _;
+use actix_web::{App, web};
 use berth_db::{Event, LifecycleQueue};
 use futures::Stream;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -15,6 +14,7 @@ use tracing::{error, info, warn};
 use tracing_actix_web::TracingLogger;
 
 use crate::config::HttpOptions;
+use crate::edge::{self, Edge};
 use crate::http::observe;
 use crate::{Context, lifecycle, listener, metrics, routes};
 
@@ -71,11 +71,16 @@ pub fn start(
     due: LifecycleQueue,
 ) -> anyhow::Result<Running> {
     context.streams.configure(options.max_streams, Duration::from_secs(options.stream_recheck_seconds));
-    let listeners = options.listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()?;
-    let metrics_listener = bind(&options.metrics_listen)?;
+    let listeners = options.listen.iter().map(edge::bind).collect::<anyhow::Result<Vec<_>>>()?;
+    let metrics_listener = edge::bind(&options.metrics_listen)?;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     let metrics_address = metrics_listener.local_addr()?;
-    let metrics = metrics::serve(metrics_listener, context.metrics.clone(), context.database.clone())?;
+    let metrics = metrics::serve(
+        metrics_listener,
+        &Edge::new(options, 1),
+        context.metrics.clone(),
+        context.database.clone(),
+    )?;
     Ok(Running {
         context: context.clone(),
         addresses,
@@ -89,10 +94,6 @@ pub fn start(
     })
 }
 
-fn bind(address: &SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
-}
-
 fn application(
     context: &Context,
     options: &HttpOptions,
@@ -100,27 +101,29 @@ fn application(
 ) -> anyhow::Result<Server> {
     let limits = web::Data::new(options.limits());
     let metrics = web::Data::new(context.metrics.clone());
+    let edge = Edge::new(options, context.database.pool_size());
+    let in_front = web::Data::new(edge.clone());
     let context = web::Data::new(context.clone());
-    let mut server = HttpServer::new(move || {
-        App::new()
-            .app_data(web::Data::clone(&context))
-            .app_data(web::Data::clone(&limits))
-            .app_data(web::Data::clone(&metrics))
-            .configure(routes::configure)
-            .wrap(from_fn(observe::around))
-            .wrap(Compress::default())
-            .wrap(TracingLogger::<observe::RequestSpan>::new())
-    })
-    .workers(usize::from(options.workers))
-    .keep_alive(Duration::from_secs(options.keep_alive_seconds))
-    // An answer leaves in two pieces, head and body: without this the second waits 40 ms for the peer's delayed
-    // acknowledgement of the first.
-    .tcp_nodelay(true)
-    .client_request_timeout(Duration::from_secs(options.head_seconds))
-    .shutdown_timeout(options.drain_seconds)
-    .disable_signals();
+    let mut server = Server::build()
+        .workers(usize::from(options.workers))
+        .shutdown_timeout(options.drain_seconds)
+        .disable_signals();
     for listener in listeners {
-        server = server.listen(listener)?;
+        let (context, limits) = (web::Data::clone(&context), web::Data::clone(&limits));
+        let (metrics, in_front) = (web::Data::clone(&metrics), web::Data::clone(&in_front));
+        server = edge::listen(server, listener, &edge, move || {
+            App::new()
+                .app_data(web::Data::clone(&context))
+                .app_data(web::Data::clone(&limits))
+                .app_data(web::Data::clone(&metrics))
+                .app_data(web::Data::clone(&in_front))
+                .configure(routes::configure)
+                .wrap(from_fn(edge::admit))
+                .wrap(from_fn(observe::around))
+                .wrap(Compress::default())
+                .wrap(TracingLogger::<observe::RequestSpan>::new())
+                .wrap(from_fn(edge::answered))
+        })?;
     }
     Ok(server.run())
 }

@@ -1,13 +1,16 @@
-//! Whose turn it is at the database: agents stand in a queue of their own.
+//! Whose turn it is at the database: whoever may ask much stands in a queue of its own, and the queues take turns.
 //!
 //! A thousand agents that return at the same moment would all ask for one of a few connections, most would give up after
 //! the time that a person waits, and come back to do the same. In a queue each is served after the one before it, and people
-//! find a connection meanwhile.
+//! find a connection meanwhile. One agent that asks a thousand times at once waits behind itself and nobody behind it.
 
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::Error;
@@ -17,24 +20,114 @@ use crate::Error;
 const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Shared by all workers; the clones are one.
-#[derive(Clone, Debug)]
-pub struct Turns {
-    queue: Arc<Semaphore>,
+#[derive(Debug)]
+pub struct Turns<K: Key> {
+    queues: Arc<Mutex<Queues<K>>>,
     patience: Duration,
 }
 
-impl Turns {
-    /// Three quarters of so many connections.
-    pub fn of(connections: usize) -> Self {
-        Self { queue: Arc::new(Semaphore::new((connections * 3 / 4).max(1))), patience: PATIENCE }
+impl<K: Key> Clone for Turns<K> {
+    fn clone(&self) -> Self {
+        Self { queues: Arc::clone(&self.queues), patience: self.patience }
+    }
+}
+
+/// Who a queue is of.
+pub trait Key: Copy + Eq + Hash + Debug + Send {}
+
+impl<T: Copy + Eq + Hash + Debug + Send> Key for T {}
+
+#[derive(Debug)]
+struct Queues<K: Key> {
+    free: usize,
+    /// Who waits, in the order of coming; none is empty.
+    waiting: HashMap<K, VecDeque<oneshot::Sender<Turn<K>>>>,
+    /// The keys of `waiting`, in the order of their turns.
+    order: VecDeque<K>,
+}
+
+impl<K: Key> Queues<K> {
+    /// The first in the queue whose turn it is, which goes behind the others.
+    fn next(&mut self) -> Option<oneshot::Sender<Turn<K>>> {
+        let key = self.order.pop_front()?;
+        let queue = self.waiting.get_mut(&key)?;
+        let first = queue.pop_front();
+        if queue.is_empty() {
+            self.waiting.remove(&key);
+        } else {
+            self.order.push_back(key);
+        }
+        first
+    }
+}
+
+impl<K: Key> Turns<K> {
+    /// So many at a time.
+    pub fn new(places: usize) -> Self {
+        let queues = Queues { free: places, waiting: HashMap::new(), order: VecDeque::new() };
+        Self { queues: Arc::new(Mutex::new(queues)), patience: PATIENCE }
     }
 
-    /// Waits in the order of asking. An agent that is not served in time asks again later.
-    pub async fn take(&self) -> Result<SemaphorePermit<'_>, Error> {
-        match timeout(self.patience, self.queue.acquire()).await {
+    /// Waits for the turn of whoever it is. Somebody who is not served in time asks again later.
+    pub async fn take(&self, key: K) -> Result<Turn<K>, Error> {
+        let turn = {
+            let mut queues = self.lock();
+            if queues.free > 0 {
+                queues.free -= 1;
+                return Ok(Turn { turns: self.clone(), is_taken: true });
+            }
+            let (sender, turn) = oneshot::channel();
+            let queue = queues.waiting.entry(key).or_default();
+            // Whoever gave up leaves its place in the queue behind.
+            queue.retain(|waiting| !waiting.is_closed());
+            queue.push_back(sender);
+            if queue.len() == 1 && !queues.order.contains(&key) {
+                queues.order.push_back(key);
+            }
+            turn
+        };
+        match timeout(self.patience, turn).await {
             Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(closed)) => Err(Error::internal(closed)),
-            Err(_) => Err(Error::Unavailable("too many agents ask at the same time".into())),
+            Ok(Err(_)) => Err(Error::internal("a turn was lost")),
+            Err(_) => Err(Error::Unavailable("too many ask at the same time".into())),
+        }
+    }
+
+    /// Hands the place of a turn that has ended to whoever is next.
+    fn hand_on(&self) {
+        loop {
+            let next = {
+                let mut queues = self.lock();
+                let Some(next) = queues.next() else {
+                    queues.free += 1;
+                    return;
+                };
+                next
+            };
+            match next.send(Turn { turns: self.clone(), is_taken: true }) {
+                Ok(()) => return,
+                // It has given up. The turn that comes back is this one.
+                Err(mut turn) => turn.is_taken = false,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queues<K>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place at the database. Dropping it hands it on.
+#[derive(Debug)]
+pub struct Turn<K: Key> {
+    turns: Turns<K>,
+    is_taken: bool,
+}
+
+impl<K: Key> Drop for Turn<K> {
+    fn drop(&mut self) {
+        if self.is_taken {
+            self.turns.hand_on();
         }
     }
 }
@@ -42,17 +135,61 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::Pin;
+
+    type Waiting<'a> = Pin<Box<dyn Future<Output = Result<Turn<u8>, Error>> + 'a>>;
+
+    fn wait(turns: &Turns<u8>, key: u8) -> Waiting<'_> {
+        let mut waiting: Waiting<'_> = Box::pin(turns.take(key));
+        assert!(futures::FutureExt::now_or_never(&mut waiting).is_none());
+        waiting
+    }
+
+    fn is_ready(waiting: &mut Waiting<'_>) -> Option<Turn<u8>> {
+        futures::FutureExt::now_or_never(waiting).map(|turn| turn.expect("its turn"))
+    }
 
     #[tokio::test]
     async fn whoever_has_to_wait_is_served_in_its_turn_and_nobody_waits_for_ever() {
-        let turns = Turns { patience: Duration::from_millis(50), ..Turns::of(1) };
-        let first = turns.take().await.expect("nobody is before it");
-        let mut second = Box::pin(turns.take());
-        assert!(futures::poll!(second.as_mut()).is_pending());
+        let turns = Turns { patience: Duration::from_millis(50), ..Turns::new(1) };
+        let first = turns.take(1).await.expect("nobody is before it");
+        let mut second = wait(&turns, 1);
         drop(first);
-        let second = second.await.expect("its turn came");
-        assert!(matches!(turns.take().await, Err(Error::Unavailable(_))));
+        let second = is_ready(&mut second).expect("its turn came");
+        assert!(matches!(turns.take(1).await, Err(Error::Unavailable(_))));
         drop(second);
-        drop(turns.take().await.expect("it is free again"));
+        drop(turns.take(1).await.expect("it is free again"));
+    }
+
+    #[tokio::test]
+    async fn one_that_asks_a_thousand_times_waits_behind_itself_and_nobody_behind_it() {
+        let turns = Turns::new(1);
+        let mut turn = turns.take(1).await.expect("free");
+        let mut many: Vec<_> = (0..1_000).map(|_| wait(&turns, 1)).collect();
+        let mut other = wait(&turns, 2);
+        drop(turn);
+        turn = is_ready(&mut many[0]).expect("the first of the first");
+        assert!(is_ready(&mut other).is_none());
+        drop(turn);
+        assert!(is_ready(&mut many[1]).is_none());
+        turn = is_ready(&mut other).expect("then the other");
+        drop(turn);
+        assert!(is_ready(&mut many[1]).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_place_is_never_lost_to_somebody_who_gave_up() {
+        let turns = Turns::new(1);
+        let turn = turns.take(1).await.expect("free");
+        let given_up = wait(&turns, 1);
+        let granted = wait(&turns, 2);
+        let mut last = wait(&turns, 3);
+        drop(given_up);
+        drop(turn);
+        // It was granted the place and never looked.
+        drop(granted);
+        drop(is_ready(&mut last).expect("the place comes to it"));
+        let queues = turns.lock();
+        assert!(queues.free == 1 && queues.waiting.is_empty() && queues.order.is_empty());
     }
 }

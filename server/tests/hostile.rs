@@ -1,25 +1,10 @@
 //! Requests that no well-behaved client sends, byte by byte.
 
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
-use crate::support::{App, Requests, send};
+use crate::support::{App, Raw, Requests, send};
 
 /// The status and the whole answer to raw bytes.
 async fn raw(app: &App, bytes: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(app.address()).await.expect("it listens");
-    stream.write_all(bytes.as_bytes()).await.expect("sent");
-    answer(&mut stream).await
-}
-
-async fn answer(stream: &mut TcpStream) -> (u16, String) {
-    let mut text = String::new();
-    let read = stream.read_to_string(&mut text);
-    tokio::time::timeout(Duration::from_secs(10), read).await.expect("in time").expect("text");
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    (status, text)
+    Raw::ask(app.address(), bytes.as_bytes()).await
 }
 
 #[tokio::test]
@@ -64,15 +49,13 @@ async fn a_slow_body_is_given_up() {
         |http| http.body_seconds = 1,
         async |app| {
             let admin = app.organization("acme").await;
-            let mut stream = TcpStream::connect(app.address()).await.expect("it listens");
             let head = format!(
                 "POST {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
                  Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
                 admin.path("/agents"),
                 admin.token.expose()
             );
-            stream.write_all(head.as_bytes()).await.expect("sent");
-            let (status, text) = answer(&mut stream).await;
+            let (status, text) = raw(app, &head).await;
             assert_eq!(status, 408, "{text}");
             assert!(text.contains("urn:berth:problem:slow-body"), "{text}");
         },

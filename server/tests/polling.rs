@@ -164,3 +164,61 @@ async fn a_draining_server_answers_held_polls_at_once_and_is_not_ready() {
     let request = anyone.request(reqwest::Method::GET, "/healthz");
     request.send().await.expect_err("nobody listens any more");
 }
+
+#[tokio::test]
+async fn one_agent_holds_so_many_polls_and_another_is_answered_as_ever() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let (greedy, other) = (admin.create_agent("greedy").await, admin.create_agent("other").await);
+        let request = ReconcileRequest { wait_seconds: 30, ..message(1, vec![]) };
+        let polls: Vec<_> = (0..40)
+            .map(|_| {
+                let (agent, request) = (greedy.clone(), request.clone());
+                tokio::spawn(async move { agent.send(&request).await })
+            })
+            .collect();
+        held(app, 16).await;
+        other.partial(1, vec![]).await;
+        // A key wakes whoever waits for it.
+        greedy.register(greedy.key()).await.expect::<Value>(200);
+        app.context.hub.wake_all();
+        other.partial(2, vec![]).await;
+        held(app, 16).await;
+        app.context.draining.cancel();
+        let mut refused = 0;
+        for poll in polls {
+            let reply = poll.await.expect("answered");
+            if reply.status == 429 {
+                reply.problem(429, "too-many-polls");
+                assert_eq!(reply.header("retry-after"), "1");
+                refused += 1;
+            }
+        }
+        assert_eq!(refused, 24);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_held_for_a_client_that_has_closed_its_side() {
+    App::run(async |app| {
+        let agent = app.organization("acme").await.create_agent("cluster").await;
+        let request = ReconcileRequest { wait_seconds: 50, ..message(1, vec![]) };
+        let body = serde_json::to_string(&request).expect("JSON");
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            crate::support::RECONCILE,
+            agent.token,
+            body.len()
+        );
+        let mut raw = crate::support::Raw::connect(app.address()).await;
+        raw.write((head + &body).as_bytes()).await;
+        held(app, 1).await;
+        raw.close().await;
+        let (status, text) = raw.rest().await;
+        assert_eq!(status, 200, "{text}");
+        held(app, 0).await;
+    })
+    .await;
+}

@@ -8,7 +8,7 @@ use berth_schema::AccessToken;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::support::{Admin, Requests, message, postgres};
+use crate::support::{Admin, Raw, Requests, message, postgres};
 
 const KEY: &str = "test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
 /// Where a server's log goes.
@@ -53,15 +53,19 @@ async fn start(database_url: &str, directory: &Path) -> Program {
         .spawn()
         .expect("it starts");
     let program = Program { child, port };
-    let started = Instant::now();
-    while !program.is_ready(directory).await {
-        assert!(started.elapsed() < Duration::from_secs(20), "it never became ready");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    program.ready(directory).await;
     program
 }
 
 impl Program {
+    async fn ready(&self, directory: &Path) {
+        let started = Instant::now();
+        while !self.is_ready(directory).await {
+            assert!(started.elapsed() < Duration::from_secs(20), "it never became ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn is_ready(&self, directory: &Path) -> bool {
         let address = format!("127.0.0.1:{}", self.port);
         let status = command(directory).args(["healthcheck", "--address", &address]).status().await;
@@ -133,11 +137,22 @@ async fn the_log_at_its_loudest_holds_no_secret() {
     assert_eq!(response.workspaces.len(), 1);
     admin.get(&format!("/nowhere/{}", "x".repeat(300))).await;
     agent.send(&message(2, vec![])).await;
+    let address = ([127, 0, 0, 1], program.port).into();
+    for malformed in ["GET / HTTP/1.1\n\n", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "\u{16}\u{3}\u{1}\n"] {
+        assert_eq!(Raw::ask(address, malformed.as_bytes()).await.0, 400);
+    }
 
     let output = program.terminate().await;
     assert!(output.status.success());
     let log = std::fs::read_to_string(directory.path().join(LOG)).expect("text");
     assert!(log.contains("TRACE") && log.contains("workspace created"), "the log is not at its loudest");
+    let list = log
+        .lines()
+        .find(|line| line.contains("request served") && line.contains("path=/api/v1/organizations"));
+    let list = list.expect("a request is logged");
+    assert!(list.contains("organization=") && list.contains("token="), "the span says who it was: {list}");
+    let alarm = log.lines().find(|line| line.contains("ERROR"));
+    assert!(alarm.is_none(), "what strangers send is no alarm: {alarm:?}");
     let key = KEY.split(' ').nth(1).expect("a key").trim();
     let random = |text: &str| text[text.len() - 43..].to_owned();
     let tokens = [random(token.expose()), random(&agent.token)];
@@ -156,4 +171,42 @@ async fn a_server_says_what_it_lacks() {
     let url = postgres::migrated_database().await;
     let output = command(directory.path()).env("DATABASE_URL", url).output().await.expect("it runs");
     assert!(String::from_utf8_lossy(&output.stderr).contains("--kek-file"));
+}
+
+#[tokio::test]
+async fn a_server_that_runs_short_of_files_goes_on_serving() {
+    let url = postgres::migrated_database().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("kek"), KEY).expect("written");
+    let output = command(directory.path())
+        .env("DATABASE_URL", &url)
+        .args(["organization", "create", "acme"])
+        .output()
+        .await
+        .expect("it runs");
+    let token = tokens(&output).remove(0);
+    let (port, metrics) = (free_port(), free_port());
+    let log = std::fs::File::create(directory.path().join(LOG)).expect("a file");
+    let mut limited = Command::new("sh");
+    limited.env_clear().current_dir(directory.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let child = limited
+        .kill_on_drop(true)
+        .env("DATABASE_URL", &url)
+        .args(["-c", "ulimit -S -n 100; ulimit -H -n 400; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_berth-server"))
+        .args(["--kek-file", "kek", "--listen", &format!("127.0.0.1:{port}")])
+        .args(["--metrics-listen", &format!("127.0.0.1:{metrics}")])
+        .spawn()
+        .expect("it starts");
+    let program = Program { child, port };
+    program.ready(directory.path()).await;
+    let mut silent = Vec::new();
+    for _ in 0..600 {
+        silent.push(Raw::connect(([127, 0, 0, 1], port).into()).await);
+    }
+    let admin = program.admin(token);
+    for _ in 0..5 {
+        assert_eq!(admin.get("/api/v1/whoami").await.status, 200);
+    }
+    assert!(program.terminate().await.status.success());
 }

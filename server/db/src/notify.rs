@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_schema::{AgentId, OrganizationId};
+use berth_schema::{AgentId, OrganizationId, TokenId};
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use futures::{Stream, StreamExt};
@@ -17,6 +17,8 @@ use crate::scope::OrganizationConn;
 use crate::transitions::CHANNEL as WORKSPACES;
 
 const INTENT: &str = "berth_intent";
+/// A trigger of `access_tokens` tells it.
+const REVOKED: &str = "berth_revoked";
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,8 @@ pub enum Event {
     Intent(AgentId),
     /// A workspace of this organisation changed in any way that is worth a transition, and that is committed.
     Workspaces(OrganizationId),
+    /// This token of that organisation was revoked, and that is committed.
+    Revoked(OrganizationId, TokenId),
     /// The connection is new: whatever happened before may have been missed, so everyone who waits must look. It is also
     /// the first event.
     Reconnected,
@@ -115,7 +119,11 @@ impl Connected {
                 client
             }
         };
-        client.batch_execute(&format!("SET ROLE berth_app; LISTEN {INTENT}; LISTEN {WORKSPACES}")).await?;
+        client
+            .batch_execute(&format!(
+                "SET ROLE berth_app; LISTEN {INTENT}; LISTEN {WORKSPACES}; LISTEN {REVOKED}"
+            ))
+            .await?;
         Ok(Self { notifications, _client: client, _driver: driver })
     }
 }
@@ -147,6 +155,10 @@ async fn drive(
 fn event(notification: &Notification) -> Option<Event> {
     match notification.channel() {
         INTENT => notification.payload().parse().ok().map(Event::Intent),
+        REVOKED => {
+            let (organization, token) = notification.payload().split_once(' ')?;
+            Some(Event::Revoked(organization.parse().ok()?, token.parse().ok()?))
+        }
         WORKSPACES => notification.payload().parse().ok().map(Event::Workspaces),
         _ => None,
     }

@@ -17,6 +17,7 @@ use tracing::{error, info};
 use super::first_token;
 use crate::config::{GitOptions, ServeOptions};
 use crate::crypto::{KeyRing, Keys, SigningKeys};
+use crate::edge;
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
 use crate::services::workspaces::NewSpec;
@@ -83,8 +84,10 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
         ..Context::new(database, keys, options.agents.configuration()?)
     };
     let context = context.speaking((&options.protocol).into());
+    let mut http = options.http.clone();
+    http.edge.max_connections = http.edge.max_connections.min(edge::raise_descriptors());
     let events = berth_db::listen(url)?;
-    let mut running = serve::start(&context, &options.http, events, lifecycle::queue(url)?)?;
+    let mut running = serve::start(&context, &http, events, lifecycle::queue(url)?)?;
     running.own(rewrap::keep(context, url.to_owned()));
     Ok(running)
 }

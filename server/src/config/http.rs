@@ -6,6 +6,9 @@ use std::time::Duration;
 use berth_schema::reconcile::MAX_MESSAGE_BYTES;
 use clap::Args;
 
+use super::EdgeOptions;
+use crate::edge::Times;
+
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "HTTP")]
 pub struct HttpOptions {
@@ -39,12 +42,30 @@ pub struct HttpOptions {
     /// Seconds after which it is looked again whether a stream's token is still valid.
     #[arg(long, env = "BERTH_STREAM_RECHECK_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub stream_recheck_seconds: u64,
+    /// Seconds that a client may leave an answer unread, beside one for each 16 KiB of it.
+    #[arg(long, env = "BERTH_WRITE_SECONDS", default_value_t = 30)]
+    pub write_seconds: u64,
+    #[command(flatten)]
+    pub edge: EdgeOptions,
     /// Seconds that requests in flight get to end when the server is stopped.
     #[arg(long, env = "BERTH_DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u64,
 }
 
 impl HttpOptions {
+    /// The time for each phase of a connection.
+    pub fn times(&self) -> Times {
+        let seconds = Duration::from_secs;
+        Times {
+            head: seconds(self.head_seconds),
+            body: seconds(self.body_seconds),
+            write: seconds(self.write_seconds),
+            idle: seconds(self.keep_alive_seconds),
+            // Chunks and what is between them.
+            body_bytes: 2 * self.max_body_bytes as u64 + 64 * 1024,
+        }
+    }
+
     pub fn limits(&self) -> Limits {
         Limits {
             body_bytes: self.max_body_bytes,

@@ -2,6 +2,7 @@
 
 mod agents;
 mod database;
+mod edge;
 mod git;
 mod http;
 mod keys;
@@ -11,6 +12,7 @@ mod protocol;
 
 pub use agents::AgentDefaults;
 pub use database::DatabaseOptions;
+pub use edge::EdgeOptions;
 pub use git::GitOptions;
 pub use http::{HttpOptions, Limits};
 pub use keys::KeyOptions;

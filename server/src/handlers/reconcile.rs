@@ -1,9 +1,12 @@
 //! `/api/v1/agent/…`.
 
-use actix_web::web;
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web};
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse};
 use berth_schema::sealing::{RegisterKey, RegisteredKey};
 
+use crate::edge::Connection;
 use crate::http::body::Json;
 use crate::http::identity::{AgentIdentity, As};
 use crate::services::{agents, reconcile};
@@ -12,9 +15,17 @@ use crate::{Context, Error};
 /// Holds no decision: see `services::reconcile` and the planner.
 pub(crate) async fn reconcile(
     context: web::Data<Context>,
+    http: HttpRequest,
     As { who, rest: request }: As<AgentIdentity, Json<ReconcileRequest>>,
 ) -> Result<web::Json<ReconcileResponse>, Error> {
-    reconcile::reconcile(&context, &who, &request.value).await.map(web::Json)
+    let connection = http.conn_data::<Arc<Connection>>().cloned();
+    let gone = async {
+        match connection {
+            Some(connection) => connection.gone().await,
+            None => std::future::pending().await,
+        }
+    };
+    reconcile::reconcile(&context, &who, &request.value, gone).await.map(web::Json)
 }
 
 pub(crate) async fn register_key(

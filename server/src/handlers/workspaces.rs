@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::idempotency;
 use crate::http::body::Json;
 use crate::http::headers::{IdempotencyKey, IfMatch, etag};
-use crate::http::identity::{Administrator, As, Claim};
+use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
 use crate::services::idempotency::Creation;
 use crate::services::workspaces::{self, CreateForm, ListQuery, TimelineQuery};
@@ -47,10 +47,9 @@ pub(crate) async fn create(
 
 pub(crate) async fn list(
     context: web::Data<Context>,
-    claim: Claim,
-    query: Result<Query<ListQuery>, Error>,
+    As { who, rest: query }: As<Administrator, Query<ListQuery>>,
 ) -> Result<web::Json<Paged<Workspace>>, Error> {
-    workspaces::list(&context, &claim, query.map(|query| query.0)).await.map(web::Json)
+    workspaces::list(&context, &who, &query.0).await.map(web::Json)
 }
 
 pub(crate) async fn get(

@@ -10,12 +10,12 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
-use berth_db::OrganizationConn;
 use berth_schema::{AccessToken, AgentId, AgentName, AgentToken, OrganizationId, OrganizationName, TokenId};
 use ring::hmac;
 use tracing::Span;
 use tracing::field::display;
 
+use crate::edge::Admission;
 use crate::services::tokens::matches;
 use crate::{Context, Error, clock};
 
@@ -94,63 +94,22 @@ impl FromRequest for Administrator {
     type Error = Error;
     type Future = Extraction<Self>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, claim) = (request.clone(), Claim::from_request(request, payload));
-        Box::pin(async move { authenticate(context(&request)?, &claim.await?).await })
-    }
-}
-
-/// Somebody who says that they may manage one organisation and has proven nothing yet: for a request whose proof shares a
-/// transaction with what is asked for. Nothing may be answered before it is proven.
-#[derive(Debug)]
-pub struct Claim {
-    token: AccessToken,
-    /// The organisation in the path, by name or id.
-    asked: Option<String>,
-}
-
-impl Claim {
-    /// The one that the token is said to be of. Until it is proven, rows of it may be read and must not be shown.
-    pub fn organization(&self) -> OrganizationId {
-        self.token.organization()
-    }
-
-    pub async fn prove(&self, conn: &OrganizationConn<'_>) -> Result<Administrator, Error> {
-        let found = conn.tokens().find_with_organization(self.token.token_id()).await?;
-        let (text, now) = (self.token.expose(), clock::now());
-        let found = found.filter(|(row, _)| matches(text, &row.secret_hash) && row.is_valid(now));
-        let (row, organization) = found.ok_or(UNKNOWN)?;
-        let administrator = Administrator {
-            organization: organization.id,
-            organization_name: organization.name,
-            token: row.id,
-            token_name: row.name,
-            fingerprints: hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()),
-        };
-        Span::current().record("organization", display(administrator.organization));
-        Span::current().record("token", display(administrator.token));
-        // Another organisation looks like one that does not exist.
-        match &self.asked {
-            Some(asked) if !is_named(&administrator, asked) => Err(Error::NotFound("organization")),
-            _ => Ok(administrator),
-        }
-    }
-}
-
-impl FromRequest for Claim {
-    type Error = Error;
-    type Future = Extraction<Self>;
-
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
             match bearer(&request)? {
                 Bearer::Access(token) => {
-                    let asked = request.match_info().get("organization").map(str::to_owned);
-                    Ok(Self { token, asked })
+                    let administrator = authenticate(&request, &token).await?;
+                    // Another organisation looks like one that does not exist.
+                    match request.match_info().get("organization") {
+                        Some(asked) if !is_named(&administrator, asked) => {
+                            Err(Error::NotFound("organization"))
+                        }
+                        _ => Ok(administrator),
+                    }
                 }
                 Bearer::Agent(token) => {
-                    agent(context(&request)?, &token).await?;
+                    agent(&request, &token).await?;
                     Err(Error::Forbidden("an agent's token opens the reconcile endpoint and nothing else"))
                 }
             }
@@ -166,14 +125,9 @@ impl FromRequest for AgentIdentity {
         let request = request.clone();
         Box::pin(async move {
             match bearer(&request)? {
-                Bearer::Agent(token) => {
-                    let identity = agent(context(&request)?, &token).await?;
-                    Span::current().record("organization", display(identity.organization));
-                    Span::current().record("agent", display(identity.agent));
-                    Ok(identity)
-                }
+                Bearer::Agent(token) => agent(&request, &token).await,
                 Bearer::Access(token) => {
-                    authenticate(context(&request)?, &Claim { token, asked: None }).await?;
+                    authenticate(&request, &token).await?;
                     Err(Error::Forbidden("only an agent may do that"))
                 }
             }
@@ -208,25 +162,68 @@ fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
     token.parse().map(Bearer::Agent).or_else(|_| access()).map_err(|_| UNKNOWN)
 }
 
-async fn authenticate(context: &Context, claim: &Claim) -> Result<Administrator, Error> {
-    context
+/// Proves an access token, in a transaction that looks at nothing else.
+async fn authenticate(request: &HttpRequest, token: &AccessToken) -> Result<Administrator, Error> {
+    let (context, admission) = (context(request)?, admission(request)?);
+    let turn = admission.turn().await?;
+    let found = context
         .database
-        .read(claim.organization(), "authenticate_administrator", async |conn| claim.prove(conn).await)
-        .await
+        .read(token.organization(), "authenticate_administrator", async |conn| {
+            conn.tokens().find_with_organization(token.token_id()).await.map_err(Error::from)
+        })
+        .await?;
+    drop(turn);
+    let stored = found.as_ref().map(|(row, _)| &row.secret_hash);
+    let is_right = is_secret_of(token.expose(), stored);
+    let proven = found.filter(|(row, _)| is_right && row.is_valid(clock::now()));
+    let Some((row, organization)) = proven else { return Err(refused(&admission)) };
+    admission.proven();
+    Span::current().record("organization", display(organization.id));
+    Span::current().record("token", display(row.id));
+    Ok(Administrator {
+        organization: organization.id,
+        organization_name: organization.name,
+        token: row.id,
+        token_name: row.name,
+        fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
+    })
 }
 
-async fn agent(context: &Context, token: &AgentToken) -> Result<AgentIdentity, Error> {
-    let _turn = context.turns.take().await?;
-    let row = context
+/// The same for an agent's token.
+async fn agent(request: &HttpRequest, token: &AgentToken) -> Result<AgentIdentity, Error> {
+    let (context, admission) = (context(request)?, admission(request)?);
+    let stranger = admission.turn().await?;
+    // An agent that was proven lately stands in its own queue.
+    let known = match &stranger {
+        Some(_) => None,
+        None => Some(context.turns.take(token.agent()).await?),
+    };
+    let found = context
         .database
         .read(token.organization(), "authenticate_agent", async |conn| {
             conn.agents().find(token.agent()).await.map_err(Error::from)
         })
         .await?;
-    match row {
-        Some(row) if matches(token.expose(), &row.secret_hash) && row.revoked_at.is_none() => {
-            Ok(AgentIdentity { organization: token.organization(), agent: row.id, name: row.name })
-        }
-        _ => Err(UNKNOWN),
-    }
+    drop((stranger, known));
+    let is_right = is_secret_of(token.expose(), found.as_ref().map(|row| &row.secret_hash));
+    let proven = found.filter(|row| is_right && row.revoked_at.is_none());
+    let Some(row) = proven else { return Err(refused(&admission)) };
+    admission.proven();
+    Span::current().record("organization", display(token.organization()));
+    Span::current().record("agent", display(row.id));
+    Ok(AgentIdentity { organization: token.organization(), agent: row.id, name: row.name })
+}
+
+fn admission(request: &HttpRequest) -> Result<Admission, Error> {
+    Admission::of(request).ok_or_else(|| Error::internal("the request passed no gate"))
+}
+
+fn refused(admission: &Admission) -> Error {
+    admission.refused();
+    UNKNOWN
+}
+
+/// The same work whether there is anything to compare with or not.
+fn is_secret_of(text: &str, stored: Option<&[u8; 32]>) -> bool {
+    matches(text, stored.unwrap_or(&[0; 32])) & stored.is_some()
 }

@@ -7,5 +7,4 @@ pub mod identity;
 pub mod observe;
 pub mod problem;
 pub mod query;
-pub mod target;
 mod wording;

@@ -1,4 +1,4 @@
-//! Around every request: a span with its id, the target's check, problems made whole, and what is counted and logged.
+//! Around every request: a span with its id, problems made whole, and what is counted and logged.
 
 use std::time::Instant;
 
@@ -13,7 +13,6 @@ use tracing::{Span, debug, error, info, info_span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use super::problem::{self, CONTENT_TYPE_PROBLEM};
-use super::target;
 use crate::Error;
 use crate::metrics::Metrics;
 use crate::routes;
@@ -60,10 +59,7 @@ pub async fn around<B: MessageBody + 'static>(
     let method = known_method(request.method());
     let metrics = request.app_data::<web::Data<Metrics>>().map(|metrics| Metrics::clone(metrics));
 
-    let response = match target::check(request.request()) {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
-        Err(error) => request.error_response(error),
-    };
+    let response = next.call(request).await?.map_into_boxed_body();
     let route = routes::template(response.request().match_pattern().as_deref());
     log(&response, route, started);
     if let Some(metrics) = metrics {

@@ -34,6 +34,7 @@ kinds! {
     QUOTA_EXCEEDED = "quota-exceeded", FORBIDDEN, "A quota has no room for that";
     NOT_FOUND = "not-found", NOT_FOUND, "Not found";
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not know this method";
+    SLOW_HEAD = "slow-head", REQUEST_TIMEOUT, "The head came too slowly";
     SLOW_BODY = "slow-body", REQUEST_TIMEOUT, "The body came too slowly";
     NAME_TAKEN = "name-taken", CONFLICT, "The name is taken";
     WRONG_STATE = "wrong-state", CONFLICT, "The workspace's state does not allow that";
@@ -44,6 +45,9 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's type is not supported";
     INVALID = "invalid", UNPROCESSABLE_ENTITY, "The request is not valid";
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
+    HEAD_TOO_LARGE = "head-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large";
+    TOO_MANY_REQUESTS = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests without a valid token";
+    TOO_MANY_POLLS = "too-many-polls", TOO_MANY_REQUESTS, "Too many questions wait for an answer";
     TOO_MANY_STREAMS = "too-many-streams", TOO_MANY_REQUESTS, "Too many streams are open";
     DEADLINE_EXCEEDED = "deadline-exceeded", SERVICE_UNAVAILABLE, "The request took too long";
     UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "Not available at the moment";
@@ -67,6 +71,10 @@ impl Error {
             Self::NotFound(_) => NOT_FOUND,
             Self::MethodNotAllowed { .. } => METHOD_NOT_ALLOWED,
             Self::SlowBody { .. } => SLOW_BODY,
+            Self::SlowHead => SLOW_HEAD,
+            Self::HeadTooLarge { .. } => HEAD_TOO_LARGE,
+            Self::TooManyRequests { .. } => TOO_MANY_REQUESTS,
+            Self::TooManyPolls { .. } => TOO_MANY_POLLS,
             Self::NameTaken { .. } => NAME_TAKEN,
             Self::WrongState(_) => WRONG_STATE,
             Self::StaleEpoch { .. } => STALE_EPOCH,
@@ -121,6 +129,9 @@ impl ResponseError for Error {
                 if let Ok(allowed) = HeaderValue::from_str(allowed) {
                     headers.insert(ALLOW, allowed);
                 }
+            }
+            Self::TooManyRequests { seconds } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ if self.retryable() => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

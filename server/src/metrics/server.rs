@@ -3,23 +3,33 @@
 use std::net::TcpListener;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpResponse, web};
 use berth_db::Database;
 
 use super::Metrics;
 use crate::Error;
+use crate::edge::{self, Edge};
 
-/// Serves `/metrics` on a listener. The caller awaits the server, which ends when it is stopped.
-pub fn serve(listener: TcpListener, metrics: Metrics, database: Database) -> std::io::Result<Server> {
+/// Serves `/metrics` on a listener, behind an edge of its own. The caller awaits the server, which ends when it is stopped.
+pub fn serve(
+    listener: TcpListener,
+    edge: &Edge,
+    metrics: Metrics,
+    database: Database,
+) -> std::io::Result<Server> {
     let (metrics, database) = (web::Data::new(metrics), web::Data::new(database));
-    let server = HttpServer::new(move || {
+    let builder = Server::build().workers(1).disable_signals();
+    let server = edge::listen(builder, listener, edge, move || {
         App::new()
             .app_data(web::Data::clone(&metrics))
             .app_data(web::Data::clone(&database))
             .route("/metrics", web::get().to(scrape))
             .default_service(web::to(async || Err::<HttpResponse, _>(Error::NotFound("path; try /metrics"))))
-    });
-    Ok(server.workers(1).disable_signals().listen(listener)?.run())
+            .wrap(from_fn(edge::refused))
+            .wrap(from_fn(edge::answered))
+    })?;
+    Ok(server.run())
 }
 
 async fn scrape(metrics: web::Data<Metrics>, database: web::Data<Database>) -> Result<HttpResponse, Error> {

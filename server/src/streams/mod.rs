@@ -168,7 +168,7 @@ impl Streams {
     }
 
     /// Ends the streams of a token that is not valid any more.
-    fn revoke(&self, organization: OrganizationId, token: TokenId) {
+    pub fn revoke(&self, organization: OrganizationId, token: TokenId) {
         if let Some(watcher) = self.lock().feeds.get(&organization).and_then(|feed| feed.watchers.get(&token))
         {
             watcher.revoked.cancel();

@@ -78,6 +78,12 @@ struct Watch {
 impl Watch {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            // What was on its way is not for a token that is not valid any more.
+            if self.seat.revoked.is_cancelled() && !self.has_ended {
+                self.queue.clear();
+                self.has_ended = true;
+                self.send("revoked", None, &Nothing {});
+            }
             if let Some(chunk) = self.queue.pop_front() {
                 return Some(chunk);
             }
@@ -90,10 +96,7 @@ impl Watch {
                     self.has_ended = true;
                     return Some(Bytes::from_static(b": the server stops\n\n"));
                 }
-                () = self.seat.revoked.cancelled() => {
-                    self.has_ended = true;
-                    self.send("revoked", None, &Nothing {});
-                }
+                () = self.seat.revoked.cancelled() => {}
                 news = self.seat.news.recv() => self.take(news).await,
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
             }

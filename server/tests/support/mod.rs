@@ -3,10 +3,12 @@
 mod actors;
 mod app;
 pub(crate) mod cluster;
+mod raw;
 mod reply;
 pub(crate) mod sealing;
 
-pub(crate) use actors::{Admin, Agent, Anyone, Requests, message, send};
+pub(crate) use actors::{Admin, Agent, Anyone, RECONCILE, Requests, message, send};
 pub(crate) use app::App;
 pub(crate) use berth_db::testing as postgres;
+pub(crate) use raw::Raw;
 pub(crate) use reply::Reply;

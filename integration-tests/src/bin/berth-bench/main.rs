@@ -21,6 +21,8 @@ mod returning;
 mod sealing;
 mod server;
 mod site;
+mod strangers;
+mod timing;
 mod visible;
 mod waiting;
 mod wire;
@@ -55,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In the order of the table.
-const ROWS: [&str; 14] = [
+const ROWS: [&str; 16] = [
     "server",
     "listing",
     "partial",
@@ -70,6 +72,8 @@ const ROWS: [&str; 14] = [
     "crowd",
     "latency",
     "editor",
+    "strangers",
+    "timing",
 ];
 
 async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
@@ -84,6 +88,8 @@ async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
         "commit" => commit::measure(figures).await,
         "visible" => visible::measure(figures).await,
         "poison" => poison::measure(figures).await,
+        "strangers" => strangers::measure(figures).await,
+        "timing" => timing::measure(figures).await,
         "editor" => editor::measure(figures).await,
         "agent" => agent::measure(figures).await,
         "crowd" => crowd::measure(figures).await,

@@ -55,6 +55,11 @@ impl Owner {
         Ok(())
     }
 
+    /// The name of some workspace.
+    pub(crate) async fn a_name(&self) -> anyhow::Result<String> {
+        Ok(self.client.query_one("SELECT name FROM workspaces LIMIT 1", &[]).await?.get(0))
+    }
+
     /// The first full report of an agent that finds everything running, in another version than the server knows.
     pub(crate) async fn full_report(&self, agent: AgentId) -> anyhow::Result<ReconcileRequest> {
         let query = "SELECT id, name, namespace FROM workspaces WHERE agent_id = $1";

@@ -6,12 +6,15 @@ mod prerequisites;
 mod round;
 mod variables;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use berth_schema::FieldError;
 use berth_schema::reconcile::{
     MAX_PRESENT, MAX_WAIT_SECONDS, MAX_WORKSPACES, MessageType, ReconcileRequest, ReconcileResponse,
 };
+use futures::FutureExt as _;
+use futures::future::FusedFuture as _;
 use tokio::time::Instant;
 
 use crate::http::identity::AgentIdentity;
@@ -19,12 +22,15 @@ use crate::{Context, Error, clock};
 use round::Round;
 pub(super) use round::planned;
 
-/// Answers an agent. With nothing to tell, the answer is held until there is, or until the agent's patience ends.
+/// Answers an agent. With nothing to tell, the answer is held until there is, or until the agent's patience ends, or `gone`:
+/// nobody may be there any more.
 pub async fn reconcile(
     context: &Context,
     agent: &AgentIdentity,
     request: &ReconcileRequest,
+    gone: impl Future<Output = ()>,
 ) -> Result<ReconcileResponse, Error> {
+    let mut gone = pin!(gone.fuse());
     // 1. Bounds (pure).
     check(request)?;
     context.contacts.heard(agent.agent, clock::now());
@@ -40,13 +46,15 @@ pub async fn reconcile(
         // 3. Look, decide, store (one transaction).
         let (plan, variables) = round.run().await?;
         // 4. Answer, or wait for a reason to look again. Waiting costs the database nothing.
-        if plan.has_news || Instant::now() >= deadline || context.draining.is_cancelled() {
+        let is_over = Instant::now() >= deadline || context.draining.is_cancelled() || gone.is_terminated();
+        if plan.has_news || is_over {
             return budget::within_a_message(plan, variables, agent, request, context.protocol.settings);
         }
-        let _held = context.metrics.hold();
+        let _held = (context.polls.hold(agent.agent)?, context.metrics.hold());
         tokio::select! {
             () = subscription.woken() => {}
             () = tokio::time::sleep_until(deadline) => {}
+            () = &mut gone => {}
             () = context.draining.cancelled() => {}
         }
         context.contacts.heard(agent.agent, clock::now());

@@ -48,7 +48,7 @@ impl<'a> Round<'a> {
 
     /// A plan that is stored already, and the variables that go with it.
     pub(super) async fn run(&self) -> Result<(Plan, Wanted), Error> {
-        let turn = self.context.turns.take().await?;
+        let turn = self.context.turns.take(self.agent.agent).await?;
         let asks = self.request.git.as_ref().is_some_and(|git| !git.wanted.is_empty());
         if !self.reports()
             && !asks

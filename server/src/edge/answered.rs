@@ -1,0 +1,57 @@
+//! Around everything else: tells a connection when the answer to its request is on its way.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use bytes::Bytes;
+
+use super::connection::{Connection, Unanswered};
+use super::gate;
+
+/// A body that carries its request's claim: the framework drops it when it has taken the last of it.
+struct Claimed {
+    body: BoxBody,
+    _unanswered: Unanswered,
+}
+
+impl MessageBody for Claimed {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(cx)
+    }
+}
+
+/// The outermost middleware.
+pub(crate) async fn around<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let unanswered = request.conn_data::<Arc<Connection>>().cloned().map(Unanswered);
+    let response = next.call(request).await?.map_into_boxed_body();
+    Ok(match unanswered {
+        Some(unanswered) => {
+            response.map_body(|_, body| BoxBody::new(Claimed { body, _unanswered: unanswered }))
+        }
+        None => response,
+    })
+}
+
+/// Answers requests that stand in for refused ones, where no gate does.
+pub(crate) async fn refused(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    match gate::refusal(&request) {
+        Some(error) => Ok(request.error_response(error)),
+        None => next.call(request).await,
+    }
+}
