@@ -5,14 +5,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
 
 use crate::binaries::hex;
 use crate::command::{command, is_installed, logged};
 use crate::lock::Lock;
-use crate::process::is_root;
+use crate::process::{is_root, write_atomically};
 use crate::{packages, paths};
 
 /// A root filesystem of Debian packages.
@@ -119,6 +121,8 @@ impl Image {
 pub async fn archive(image: &Image) -> anyhow::Result<PathBuf> {
     let (inputs, archive) = plan(image)?;
     let store = paths::cache()?.join("images");
+    // Before looking: from now on no other tree removes it.
+    note_use(&store, image.name, &archive)?;
     if archive.is_file() {
         return Ok(archive);
     }
@@ -129,7 +133,7 @@ pub async fn archive(image: &Image) -> anyhow::Result<PathBuf> {
         let build =
             Build { store: &store, scratch: tempfile::tempdir_in(&store).context("no room for an image")? };
         build.run(image, &inputs, &archive).await?;
-        remove_older(&store, image.name, &archive);
+        remove_unused(&store, image.name);
     }
     Ok(archive)
 }
@@ -291,15 +295,86 @@ impl Build<'_> {
     }
 }
 
-/// An agent's archive is superseded by every change of its code.
-fn remove_older(store: &Path, name: &str, newest: &Path) {
-    let prefix = format!("{name}-");
+/// Which archive a source tree uses. Several trees share the cache.
+#[derive(Debug, Serialize, Deserialize)]
+struct Use {
+    tree: PathBuf,
+    archive: PathBuf,
+}
+
+/// Notes that this source tree uses the archive now, and no other of this image.
+fn note_use(store: &Path, name: &str, archive: &Path) -> anyhow::Result<()> {
+    let tree = paths::repository();
+    let file = uses(store).join(format!("{}-{name}.json", &hex(tree.as_os_str().as_bytes())[..16]));
+    let noted = serde_json::to_vec(&Use { tree: tree.to_owned(), archive: archive.to_owned() })?;
+    if fs::read(&file).is_ok_and(|before| before == noted) {
+        return Ok(());
+    }
+    fs::create_dir_all(uses(store)).context("no room for the memory of images")?;
+    write_atomically(&file, noted)
+}
+
+fn uses(store: &Path) -> PathBuf {
+    store.join("uses")
+}
+
+/// An agent's archive is superseded by every change of its code. It goes when no source tree uses it, for one that does may be
+/// about to import it.
+fn remove_unused(store: &Path, name: &str) {
+    let mut used = Vec::new();
+    for entry in fs::read_dir(uses(store)).into_iter().flatten().flatten() {
+        match fs::read(entry.path()).ok().and_then(|text| serde_json::from_slice::<Use>(&text).ok()) {
+            Some(one) if one.tree.exists() => used.push(one.archive),
+            // The tree was removed.
+            Some(_) => drop(fs::remove_file(entry.path())),
+            None => {}
+        }
+    }
     for entry in fs::read_dir(store).into_iter().flatten().flatten() {
         let path = entry.path();
-        let same = entry.file_name().to_string_lossy().starts_with(&prefix);
-        if same && path != newest && path.extension().is_some_and(|extension| extension == "tar") {
+        if is_archive_of(name, &entry.file_name().to_string_lossy()) && !used.contains(&path) {
             // Another run may have removed it.
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// `<name>-<16 hexadecimal digits>.tar`.
+fn is_archive_of(name: &str, file: &str) -> bool {
+    let key = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".tar"));
+    key.is_some_and(|key| key.len() == 16 && key.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_another_source_tree_uses_stays() {
+        let store = tempfile::tempdir().expect("a directory");
+        let archive = |name: &str| {
+            let path = store.path().join(name);
+            fs::write(&path, "").expect("written");
+            path
+        };
+        let others = archive("agent-0123456789abcdef.tar");
+        let superseded = archive("agent-1123456789abcdef.tar");
+        let ours = archive("agent-2123456789abcdef.tar");
+        let foreign = [archive("agent-notes.tar"), archive("agent-of-mine-3123456789abcdef.tar")];
+        fs::create_dir(uses(store.path())).expect("made");
+        let other = Use { tree: store.path().to_owned(), archive: others.clone() };
+        let text = serde_json::to_vec(&other).expect("JSON");
+        fs::write(uses(store.path()).join("other-agent.json"), text).expect("written");
+        note_use(store.path(), "agent", &superseded).expect("noted");
+        note_use(store.path(), "agent", &ours).expect("noted");
+        remove_unused(store.path(), "agent");
+        assert!(others.exists() && ours.exists() && !superseded.exists());
+        assert!(foreign.iter().all(|path| path.exists()));
+
+        let gone = Use { tree: store.path().join("removed"), archive: others.clone() };
+        let text = serde_json::to_vec(&gone).expect("JSON");
+        fs::write(uses(store.path()).join("other-agent.json"), text).expect("written");
+        remove_unused(store.path(), "agent");
+        assert!(!others.exists() && ours.exists());
     }
 }

@@ -17,6 +17,7 @@ pub mod paths;
 mod postgres;
 pub mod process;
 mod server;
+pub mod tree;
 
 pub use agent::{AgentOptions, AgentProcess};
 pub use cluster::shared::{shared_cluster, shared_control_plane};

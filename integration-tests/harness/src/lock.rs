@@ -17,6 +17,13 @@ impl Lock {
         Ok(Self(file))
     }
 
+    /// A share of the lock, for those who use something together. Waits while another process holds it alone.
+    pub fn share(path: &Path) -> anyhow::Result<Self> {
+        let file = open(path)?;
+        file.lock_shared().with_context(|| format!("{} cannot be locked", path.display()))?;
+        Ok(Self(file))
+    }
+
     /// The lock, or `None` when another process holds it.
     pub fn attempt(path: &Path) -> anyhow::Result<Option<Self>> {
         let file = open(path)?;

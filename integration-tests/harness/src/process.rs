@@ -2,39 +2,46 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-/// A process of this machine. The start time tells it from a later one that got the same pid.
+/// A process of this machine. The start time tells it from a later one that got the same pid, and the boot from one that did so
+/// after the machine was started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     pub pid: u32,
     /// In clock ticks since the machine started: field 22 of `/proc/<pid>/stat`.
     pub started: u64,
+    /// Records of before it was noted are of this boot.
+    #[serde(default = "this_boot")]
+    boot: u64,
 }
 
 impl ProcessId {
     /// The process that has this pid now.
     pub fn of(pid: u32) -> Option<Self> {
-        Some(Self { pid, started: start_time(pid)? })
+        Some(Self { pid, started: start_time(pid)?, boot: this_boot() })
     }
 
     /// Whether it still runs. A zombie does not.
     pub fn is_alive(self) -> bool {
-        start_time(self.pid) == Some(self.started)
+        self.boot == this_boot() && start_time(self.pid) == Some(self.started)
     }
 
     /// Sends a signal, unless the process has ended.
     pub fn signal(self, signal: Signal) {
+        // The handle first: whoever gets the number after it ended is not behind the handle.
         if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
+            && let Ok(handle) = pidfd_open(pid, PidfdFlags::empty())
             && self.is_alive()
         {
             // It may end between the check and the signal, which is as good.
-            let _ = kill_process(pid, signal);
+            let _ = pidfd_send_signal(&handle, signal);
         }
     }
 
@@ -87,6 +94,16 @@ impl ProcessId {
 #[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread meanwhile")]
 pub(crate) fn pause_blocking(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// Which start of the machine this is: the first half of what the kernel draws at each.
+fn this_boot() -> u64 {
+    static BOOT: LazyLock<u64> = LazyLock::new(|| {
+        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+        u64::from_str_radix(&digits, 16).unwrap_or_default()
+    });
+    *BOOT
 }
 
 /// The start time of a process of which a thread still runs.
@@ -143,6 +160,15 @@ mod tests {
         real.signal(Signal::KILL);
         child.wait().expect("it ends");
         assert!(!real.is_alive());
+    }
+
+    #[test]
+    fn a_record_of_before_the_machine_was_started_again_is_nobodys() {
+        let now = ProcessId::of(std::process::id()).expect("it runs");
+        let earlier = ProcessId { boot: now.boot ^ 1, ..now };
+        assert!(now.is_alive() && !earlier.is_alive());
+        let text = format!(r#"{{"pid":{},"started":{}}}"#, now.pid, now.started);
+        assert_eq!(serde_json::from_str::<ProcessId>(&text).expect("without a boot"), now);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The cgroup of a cluster's pods: the only thing that outlives a cluster's processes, so it is removed by name.
+//! The cgroup of a cluster's pods: the only thing that outlives a cluster's processes.
+//!
+//! Its name holds the drawn id of the cluster's reservation, so that none of the same name can be anybody else's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::network::slot_is_taken;
-use super::plan::{SLOTS, slot_name};
+use super::plan::Place;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -19,32 +20,26 @@ fn hierarchies() -> Vec<PathBuf> {
 }
 
 /// Makes the group that the kubelet is told to stay in.
-pub(super) fn create(slot: u8) {
+pub(super) fn create(place: &Place) {
+    let name = place.cgroup();
     for top in hierarchies() {
         // Version 2 hands a controller down only where the parent says so; version 1 has no such file. A hierarchy
         // that refuses is one that the kubelet does without, or names in its own error.
         if let Ok(controllers) = fs::read_to_string(top.join("cgroup.controllers")) {
             let wanted: Vec<_> = controllers.split_whitespace().map(|name| format!("+{name}")).collect();
             let _ = fs::write(top.join("cgroup.subtree_control"), wanted.join(" "));
-            let _ = fs::create_dir(top.join(slot_name(slot)));
-            let _ = fs::write(top.join(slot_name(slot)).join("cgroup.subtree_control"), wanted.join(" "));
+            let _ = fs::create_dir(top.join(&name));
+            let _ = fs::write(top.join(&name).join("cgroup.subtree_control"), wanted.join(" "));
         } else {
-            let _ = fs::create_dir(top.join(slot_name(slot)));
+            let _ = fs::create_dir(top.join(&name));
         }
     }
 }
 
 /// Removes the group of a cluster whose processes have ended.
-pub(super) fn remove(slot: u8) {
+pub(super) fn remove(place: &Place) {
     for top in hierarchies() {
-        remove_tree(&top.join(slot_name(slot)));
-    }
-}
-
-/// Removes the groups of clusters that were killed.
-pub(super) fn remove_leftovers() {
-    for slot in (0..SLOTS).filter(|slot| !slot_is_taken(*slot)) {
-        remove(slot);
+        remove_tree(&top.join(place.cgroup()));
     }
 }
 

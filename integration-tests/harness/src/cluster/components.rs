@@ -28,12 +28,12 @@ pub(super) const KUBELET: &str = "kubelet";
 /// In the order of starting. [`STOP_ORDER`] is not simply the reverse.
 pub(super) fn components(plan: &Plan) -> Vec<(Phase, Component)> {
     let mut all = vec![(Phase::First, etcd(plan)), (Phase::First, api_server(plan))];
-    if plan.node {
+    if plan.has_node() {
         all.push((Phase::First, containerd(plan)));
     }
     all.push((Phase::WithApi, controller_manager(plan)));
     all.push((Phase::WithApi, scheduler(plan)));
-    if plan.node {
+    if plan.has_node() {
         all.push((Phase::WithApi, kubelet(plan)));
         all.push((Phase::WithApi, kube_proxy(plan)));
         all.push((Phase::WithApi, volume_provisioner(plan)));
@@ -84,8 +84,8 @@ fn etcd(plan: &Plan) -> Component {
 
 fn api_server(plan: &Plan) -> Component {
     // Without a node there is no address that pods could reach, and loopback is refused as an endpoint.
-    let reconciler = if plan.node { "lease" } else { "none" };
-    let bind = if plan.node { "0.0.0.0" } else { "127.0.0.1" };
+    let reconciler = if plan.has_node() { "lease" } else { "none" };
+    let bind = if plan.has_node() { "0.0.0.0" } else { "127.0.0.1" };
     component(
         API_SERVER,
         plan.control_plane_programs.join(API_SERVER),

@@ -7,20 +7,21 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::plan::Plan;
+use super::plan::{Place, Plan};
 
 /// The image of a pod's sandbox, which containerd takes by name. It is imported before the first pod.
 pub const SANDBOX_IMAGE: &str = "localhost/berth/pause:dev";
 
-/// Writes the files below `etc/`. JSON is YAML.
+/// Writes the files below `etc/`, which only a node's programs read. JSON is YAML.
 pub(super) fn write(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
+    let Some(place) = &plan.place else { return Ok(()) };
     let etc = dir.join("etc");
     fs::create_dir_all(etc.join("cni")).with_context(|| format!("{} cannot be made", etc.display()))?;
     let files = [
-        ("kubelet.yaml", format!("{:#}", kubelet(plan))),
-        ("kube-proxy.yaml", format!("{:#}", kube_proxy(plan))),
+        ("kubelet.yaml", format!("{:#}", kubelet(plan, place))),
+        ("kube-proxy.yaml", format!("{:#}", kube_proxy(plan, place))),
         ("containerd.toml", containerd(plan)),
-        ("cni/10-bridge.conflist", format!("{:#}", bridge(plan))),
+        ("cni/10-bridge.conflist", format!("{:#}", bridge(place))),
         // The cluster has no name server, and the host's may be on an address that pods do not reach.
         ("resolv.conf", String::new()),
     ];
@@ -30,7 +31,7 @@ pub(super) fn write(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn kubelet(plan: &Plan) -> Value {
+fn kubelet(plan: &Plan, place: &Place) -> Value {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -47,7 +48,7 @@ fn kubelet(plan: &Plan) -> Value {
         "podLogsDir": plan.path("pod-logs"),
         "volumePluginDir": plan.path("volume-plugins"),
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": format!("/{}", plan.slot_name()),
+        "cgroupRoot": format!("/{}", place.cgroup()),
         // Machines with version 1 of cgroups still build this.
         "failCgroupV1": false,
         "failSwapOn": false,
@@ -64,12 +65,12 @@ fn kubelet(plan: &Plan) -> Value {
     })
 }
 
-fn kube_proxy(plan: &Plan) -> Value {
+fn kube_proxy(plan: &Plan, place: &Place) -> Value {
     json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
-        "clusterCIDR": plan.pods(),
+        "clusterCIDR": place.pods(),
         "hostnameOverride": plan.node_name(),
         "clientConnection": { "kubeconfig": plan.path("kube-proxy.kubeconfig") },
         "healthzBindAddress": "127.0.0.1:10256",
@@ -85,7 +86,7 @@ fn kube_proxy(plan: &Plan) -> Value {
 }
 
 /// No masquerading: the host has a route to the pods, so each sees the other's own address.
-fn bridge(plan: &Plan) -> Value {
+fn bridge(place: &Place) -> Value {
     json!({
         "cniVersion": "1.0.0",
         "name": "pods",
@@ -96,7 +97,7 @@ fn bridge(plan: &Plan) -> Value {
             "hairpinMode": true,
             "ipam": {
                 "type": "host-local",
-                "ranges": [[{ "subnet": plan.pods() }]],
+                "ranges": [[{ "subnet": place.pods() }]],
                 "routes": [{ "dst": "0.0.0.0/0" }],
                 // Leases end with the pods, that is with the cluster.
                 "dataDir": "/run/cni",

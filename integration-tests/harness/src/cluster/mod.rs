@@ -11,11 +11,13 @@ mod credentials;
 mod dispose;
 mod events;
 mod files;
+mod inside;
 mod leftovers;
 mod network;
 mod node;
 mod plan;
 mod provisioner;
+mod reservation;
 pub(crate) mod shared;
 mod start;
 mod supervisor;
@@ -34,9 +36,10 @@ pub use plan::{ClusterConfig, Plan};
 pub use provisioner::Provisioner;
 pub use supervisor::supervise;
 
-use crate::images;
 use crate::process::ProcessId;
+use crate::{images, tree};
 use control::Request;
+use reservation::{Registry, Reservation};
 
 /// Holds the [`ProcessId`] of `unshare`, by which a cluster is found again.
 const PROCESS_FILE: &str = "process.json";
@@ -49,6 +52,9 @@ pub struct Cluster {
     kubeconfig: PathBuf,
     /// `unshare`, or without a node the supervisor itself.
     process: ProcessId,
+    /// Its place stays its own as long as this is held, or its supervisor runs. `None` without a node, or when another
+    /// process started it.
+    _reservation: Option<Reservation>,
     /// Its standard input is what a supervisor that is not detached watches.
     child: Option<Child>,
 }
@@ -70,6 +76,7 @@ impl Cluster {
             dir: dir.to_owned(),
             kubeconfig: dir.join("admin.kubeconfig"),
             process,
+            _reservation: None,
             child: None,
         })
     }
@@ -105,7 +112,7 @@ impl Cluster {
 
     /// Whether it runs pods.
     pub fn has_node(&self) -> bool {
-        self.plan.node
+        self.plan.has_node()
     }
 
     /// Where everything of it is kept; `log/` has a file for each component.
@@ -116,7 +123,7 @@ impl Cluster {
     /// The pid, as the host counts, of a component such as `kube-apiserver`.
     pub async fn component_pid(&self, component: &str) -> anyhow::Result<u32> {
         let inner = control::ask(&self.dir, Request::Pid(component.to_owned())).await?;
-        if !self.plan.node {
+        if !self.plan.has_node() {
             return Ok(inner.parse()?);
         }
         let init = self.init().context("the cluster has ended")?;
@@ -179,6 +186,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// Forgets what stopped clusters whose data is in `directory` or below it have of the machine: it is going to be removed.
+    pub fn forget_below(directory: &Path) -> anyhow::Result<()> {
+        if crate::process::is_root() { Registry::of_machine().release_below(directory) } else { Ok(()) }
+    }
+
     /// The init process of the namespaces.
     fn init(&self) -> Option<ProcessId> {
         self.process.children().into_iter().next()
@@ -190,9 +202,9 @@ impl Cluster {
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
         }
-        if self.plan.node {
-            network::disconnect(self.plan.slot);
-            cgroups::remove(self.plan.slot);
+        if let Some(place) = &self.plan.place {
+            network::disconnect(place);
+            cgroups::remove(place);
         }
     }
 
@@ -204,14 +216,17 @@ impl Cluster {
     }
 
     fn clean_up(&self) {
-        if self.plan.node {
-            network::disconnect(self.plan.slot);
-            cgroups::remove(self.plan.slot);
+        if let Some(place) = &self.plan.place {
+            network::disconnect(place);
+            cgroups::remove(place);
         }
         let _ = std::fs::remove_file(self.dir.join(PROCESS_FILE));
         if !self.plan.keep_data {
             // It is in the way of nobody; the next start tries again.
-            let _ = std::fs::remove_dir_all(&self.dir);
+            let _ = tree::remove(&self.dir);
+            if let Some(place) = &self.plan.place {
+                let _ = Registry::of_machine().release(place);
+            }
         }
     }
 }

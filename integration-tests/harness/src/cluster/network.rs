@@ -4,13 +4,15 @@
 //! remove.
 
 use std::fs;
-use std::path::Path;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::time::sleep;
 
-use super::plan::{Plan, SLOTS, slot_name};
+use super::inside::Inside;
+use super::plan::{Place, Plan};
 use crate::command::{command, output};
 
 async fn ip(arguments: &str) -> anyhow::Result<String> {
@@ -21,63 +23,107 @@ async fn ip(arguments: &str) -> anyhow::Result<String> {
 /// Programs of administrators are not in everyone's PATH.
 pub(super) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Whether a living cluster of this machine has the slot.
-pub(super) fn slot_is_taken(slot: u8) -> bool {
-    Path::new("/sys/class/net").join(slot_name(slot)).exists()
+fn interface_exists(name: &str) -> bool {
+    Path::new("/sys/class/net").join(name).exists()
 }
 
-/// Connects the namespace of process `pid` and gives the slot. Making the interface is what takes a slot: the kernel lets
-/// only one process do it.
-///
-/// `wanted` is the slot of kept data, whose addresses are written in it.
-pub(super) async fn connect(pid: u32, wanted: Option<u8>) -> anyhow::Result<u8> {
-    if let Some(slot) = wanted {
-        // The kernel takes a moment to remove the interface of a cluster that was killed.
-        for _ in 0..100 {
-            if !slot_is_taken(slot) {
-                break;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-        cable(pid, slot).await.with_context(|| {
-            format!("the kept data needs the addresses 10.88.{slot}.0/30, which are taken: stop that cluster, or purge this one")
-        })?;
-        return Ok(slot);
-    }
+/// Gives for a slot the first of the address ranges that nothing else of this machine is at, if there is one.
+pub(super) async fn free_base() -> anyhow::Result<impl Fn(u8) -> Option<u8>> {
     let routes = ip("-4 route show table all").await?;
-    for slot in 0..SLOTS {
-        let conflict = [88, 89, 90].iter().any(|net| routes.contains(&format!("10.{net}.{slot}.")));
-        if !conflict && !slot_is_taken(slot) && cable(pid, slot).await.is_ok() {
-            return Ok(slot);
-        }
-    }
-    bail!("none of the {SLOTS} address ranges 10.88.0.0/30 to 10.88.{}.0/30 is free", SLOTS - 1)
+    let routes: Vec<Prefix> = routes.lines().filter_map(Prefix::of_route).collect();
+    Ok(move |slot: u8| {
+        let free = |base: &u8| !routes.iter().any(|route| route.takes(*base, slot));
+        let base = Place::BASES.into_iter().find(free);
+        base.filter(|_| !interface_exists(&format!("berth{slot}")))
+    })
 }
 
-async fn cable(pid: u32, slot: u8) -> anyhow::Result<()> {
-    let name = slot_name(slot);
+/// A range of addresses: the first, and how many bits of it count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Prefix {
+    first: Ipv4Addr,
+    bits: u8,
+}
+
+impl Prefix {
+    /// Routes that are wider than this are ways to everything, such as a company's network, and not a network beside this one.
+    const WIDE: u8 = 11;
+
+    /// The destination of a line of `ip route`; `None` for the default route, and for what is no route to a place.
+    fn of_route(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let mut destination = words.next()?;
+        if ["local", "broadcast", "multicast", "unreachable", "blackhole", "prohibit", "throw", "nat"]
+            .contains(&destination)
+        {
+            destination = words.next()?;
+        }
+        let (first, bits) = destination.split_once('/').unwrap_or((destination, "32"));
+        Some(Self { first: first.parse().ok()?, bits: bits.parse().ok().filter(|bits| *bits <= 32)? })
+    }
+
+    /// Whether it holds an address that a cluster of this place would take.
+    fn takes(self, base: u8, slot: u8) -> bool {
+        let ours = (0..3).map(|net| Self { first: Ipv4Addr::new(10, base + net, slot, 0), bits: 24 });
+        self.bits > Self::WIDE && ours.into_iter().any(|one| one.overlaps(self))
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        let shift = 32 - u32::from(self.bits.min(other.bits));
+        let top = |prefix: Self| u32::from(prefix.first).checked_shr(shift).unwrap_or_default();
+        top(self) == top(other)
+    }
+}
+
+/// Lays the cable into the namespace of process `pid`.
+pub(super) async fn connect(pid: u32, place: &Place) -> anyhow::Result<()> {
+    let name = place.interface();
+    // The kernel takes a moment to remove the interface of a cluster that was killed.
+    for _ in 0..100 {
+        if !interface_exists(&name) {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    let laid = cable(pid, place).await;
+    if laid.is_err() {
+        disconnect(place);
+    }
+    laid.with_context(|| format!("the addresses {}/30 cannot be had", place.host_address()))
+}
+
+async fn cable(pid: u32, place: &Place) -> anyhow::Result<()> {
+    let (name, host, node) = (place.interface(), place.host_address(), place.node_address());
     ip(&format!("link add {name} type veth peer name eth0 netns {pid}")).await?;
-    ip(&format!("address add 10.88.{slot}.1/30 dev {name}")).await?;
+    // By this mark the interface is known as this cluster's, whatever took its name since.
+    fs::write(mark_file(&name), place.mark()).context("the interface cannot be marked")?;
+    ip(&format!("address add {host}/30 dev {name}")).await?;
     ip(&format!("link set {name} up")).await?;
-    for net in [89, 90] {
+    for net in [place.pods(), place.services()] {
         // Until the cluster's end is up the gateway cannot be seen to be on the link.
-        ip(&format!("route add 10.{net}.{slot}.0/24 via 10.88.{slot}.2 dev {name} onlink")).await?;
+        ip(&format!("route add {net} via {node} dev {name} onlink")).await?;
     }
     Ok(())
 }
 
-/// Removes the cable at once. The kernel would do it too, a while after the last process.
-pub(super) fn disconnect(slot: u8) {
+fn mark_file(interface: &str) -> PathBuf {
+    Path::new("/sys/class/net").join(interface).join("ifalias")
+}
+
+/// Removes the cable at once, if it is still this cluster's. The kernel would do it too, a while after the last process.
+pub(super) fn disconnect(place: &Place) {
+    let name = place.interface();
+    if !fs::read_to_string(mark_file(&name)).is_ok_and(|mark| mark.trim_end() == place.mark()) {
+        return;
+    }
     let mut ip = std::process::Command::new("ip");
-    ip.args(["link", "delete", &slot_name(slot)])
-        .env("PATH", SYSTEM_PATH)
-        .stderr(std::process::Stdio::null());
+    ip.args(["link", "delete", &name]).env("PATH", SYSTEM_PATH).stderr(std::process::Stdio::null());
     // Refused when the kernel was quicker.
     let _ = ip.status();
 }
 
 /// The cluster's end, set up from inside its namespace.
-pub(super) async fn configure_inside(plan: &Plan) -> anyhow::Result<()> {
+pub(super) async fn configure_inside(plan: &Plan, _: Inside) -> anyhow::Result<()> {
     for _ in 0..200 {
         if Path::new("/proc/self/net/dev").exists()
             && fs::read_to_string("/proc/self/net/dev")?.contains("eth0:")
@@ -91,4 +137,36 @@ pub(super) async fn configure_inside(plan: &Plan) -> anyhow::Result<()> {
     ip("link set eth0 up").await?;
     ip(&format!("route add default via {}", plan.host_address())).await?;
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("the cluster's namespace cannot forward")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes(route: &str, base: u8, slot: u8) -> bool {
+        Prefix::of_route(route).is_some_and(|route| route.takes(base, slot))
+    }
+
+    #[test]
+    fn a_network_of_the_machine_is_never_shadowed() {
+        let podman = "10.88.0.0/16 dev podman0 proto kernel scope link src 10.88.0.1";
+        assert!(
+            takes(podman, 88, 0) && takes(podman, 88, 63),
+            "every slot of the first ranges is in podman's"
+        );
+        assert!(!takes(podman, 213, 0));
+        assert!(takes("10.90.7.0/24 via 10.1.0.1 dev eth0", 88, 7), "the Services' range");
+        assert!(!takes("10.90.7.0/24 via 10.1.0.1 dev eth0", 88, 6));
+        assert!(takes("local 10.89.3.9 dev lo table local", 88, 3), "a single address");
+        assert!(!takes("110.88.1.0/24 dev eth0", 88, 1), "another network that looks like it");
+    }
+
+    #[test]
+    fn a_way_to_everything_is_no_network_of_the_machine() {
+        for route in
+            ["default via 10.0.2.2 dev eth0", "10.0.0.0/8 via 10.0.2.2 dev tun0", "fe80::/64 dev eth0", ""]
+        {
+            assert!(!takes(route, 88, 0), "{route}");
+        }
+    }
 }

@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
+use super::inside::Namespaces;
 use crate::binaries::Binaries;
 
 /// What the caller wants.
@@ -27,15 +29,75 @@ pub struct ClusterConfig {
 /// How many clusters there may be on one machine at once.
 pub(super) const SLOTS: u8 = 64;
 
+/// What a cluster has of the machine that no other has: addresses, an interface and a cgroup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub slot: u8,
+    /// The second number of the cable's addresses; the pods' and the Services' follow it.
+    base: u8,
+    /// Drawn: tells what is this cluster's from what an earlier one of the slot had.
+    id: String,
+}
+
+impl Place {
+    /// 10.88, 10.89 and 10.90.
+    pub(super) const FIRST_BASE: u8 = 88;
+    /// Where something else of the machine is at the first: podman's own network is 10.88.0.0/16.
+    pub(super) const BASES: [u8; 2] = [Self::FIRST_BASE, 213];
+
+    pub(super) fn new(slot: u8, base: u8) -> anyhow::Result<Self> {
+        let mut bytes = [0; 8];
+        SystemRandom::new().fill(&mut bytes).ok().context("the machine has no randomness")?;
+        Ok(Self { slot, base, id: format!("{:016x}", u64::from_be_bytes(bytes)) })
+    }
+
+    /// The host's interface. The kernel allows 15 characters.
+    pub(super) fn interface(&self) -> String {
+        format!("berth{}", self.slot)
+    }
+
+    /// What the host's interface is marked with.
+    pub(super) fn mark(&self) -> String {
+        format!("berth cluster {}", self.id)
+    }
+
+    /// The cgroup of the pods, below the top of each hierarchy.
+    pub(super) fn cgroup(&self) -> String {
+        format!("berth{}-{}", self.slot, self.id)
+    }
+
+    pub(super) fn host_address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, self.base, self.slot, 1)
+    }
+
+    pub(super) fn node_address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, self.base, self.slot, 2)
+    }
+
+    pub(super) fn pods(&self) -> String {
+        format!("10.{}.{}.0/24", self.base + 1, self.slot)
+    }
+
+    pub(super) fn services(&self) -> String {
+        format!("10.{}.{}.0/24", self.base + 2, self.slot)
+    }
+
+    /// The address of the Service `kubernetes`: Kubernetes takes the range's first.
+    pub(super) fn first_service(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, self.base + 2, self.slot, 1)
+    }
+}
+
 /// What the supervisor needs to know. Paths are those inside the cluster's namespaces.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     pub name: String,
-    pub node: bool,
     pub keep_data: bool,
     pub detached: bool,
-    /// Which of the address ranges, interface names and cgroups is this cluster's. 0 without a node.
-    pub slot: u8,
+    /// What the cluster has of the machine; a control plane without a node has nothing.
+    pub place: Option<Place>,
+    /// The namespaces that were made for it; none without a node.
+    pub namespaces: Option<Namespaces>,
     pub ports: Ports,
     pub control_plane_programs: PathBuf,
     pub node_programs: PathBuf,
@@ -68,14 +130,19 @@ impl Ports {
 }
 
 impl Plan {
-    pub(super) fn new(config: &ClusterConfig, slot: u8, binaries: &Binaries) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        config: &ClusterConfig,
+        node: Option<(Place, Namespaces)>,
+        binaries: &Binaries,
+    ) -> anyhow::Result<Self> {
+        let (place, namespaces) = node.unzip();
         Ok(Self {
             name: config.name.clone(),
-            node: config.node,
             keep_data: config.keep_data,
             detached: config.detached,
-            slot,
-            ports: if config.node { Ports::ALONE } else { Ports::free()? },
+            ports: if place.is_some() { Ports::ALONE } else { Ports::free()? },
+            place,
+            namespaces,
             control_plane_programs: binaries.control_plane.clone(),
             node_programs: binaries.node.clone(),
             own_program: crate::paths::program("berth-dev")?,
@@ -83,9 +150,14 @@ impl Plan {
         })
     }
 
+    /// Whether it runs pods.
+    pub fn has_node(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// The cluster's directory as its own processes see it. Short, because the paths of sockets must be.
     pub fn root(&self) -> &Path {
-        if self.node { Path::new("/run/berth") } else { &self.host_dir }
+        if self.has_node() { Path::new("/run/berth") } else { &self.host_dir }
     }
 
     pub fn path(&self, below: &str) -> String {
@@ -103,38 +175,25 @@ impl Plan {
 
     /// The host's end of the cable between host and cluster: where pods find what runs on the host.
     pub fn host_address(&self) -> IpAddr {
-        if self.node { Ipv4Addr::new(10, 88, self.slot, 1).into() } else { Ipv4Addr::LOCALHOST.into() }
+        self.place.as_ref().map_or(Ipv4Addr::LOCALHOST, Place::host_address).into()
     }
 
     /// The cluster's end: the node, with the API server on it.
     pub fn node_address(&self) -> IpAddr {
-        if self.node { Ipv4Addr::new(10, 88, self.slot, 2).into() } else { Ipv4Addr::LOCALHOST.into() }
-    }
-
-    pub fn pods(&self) -> String {
-        format!("10.89.{}.0/24", self.slot)
+        self.place.as_ref().map_or(Ipv4Addr::LOCALHOST, Place::node_address).into()
     }
 
     /// Without a node nobody routes to it, and there is room for as many workspaces as a measurement makes.
     pub fn services(&self) -> String {
-        if self.node { format!("10.90.{}.0/24", self.slot) } else { "10.90.0.0/16".to_owned() }
+        self.place.as_ref().map_or_else(|| "10.90.0.0/16".to_owned(), Place::services)
     }
 
-    /// The address of the Service `kubernetes`: Kubernetes takes the range's first.
+    /// The address of the Service `kubernetes`.
     pub fn first_service_address(&self) -> IpAddr {
-        Ipv4Addr::new(10, 90, self.slot, 1).into()
+        self.place.as_ref().map_or(Ipv4Addr::new(10, 90, 0, 1), Place::first_service).into()
     }
 
     pub fn api_url(&self) -> String {
         format!("https://{}:{}", self.node_address(), self.ports.api)
     }
-
-    /// The host's interface, and the cgroup of the cluster's pods.
-    pub fn slot_name(&self) -> String {
-        slot_name(self.slot)
-    }
-}
-
-pub(super) fn slot_name(slot: u8) -> String {
-    format!("berth{slot}")
 }

@@ -1,11 +1,10 @@
 //! One cluster for all tests of a test binary.
 
-use std::path::PathBuf;
-
 use anyhow::anyhow;
 use tokio::sync::OnceCell;
 
 use super::{Cluster, ClusterConfig};
+use crate::lock::Lock;
 
 static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
 static CONTROL_PLANE: OnceCell<Result<Shared, String>> = OnceCell::const_new();
@@ -13,6 +12,8 @@ static CONTROL_PLANE: OnceCell<Result<Shared, String>> = OnceCell::const_new();
 #[derive(Debug)]
 struct Shared {
     cluster: Cluster,
+    /// Marks its directory as in use.
+    _directory: Lock,
 }
 
 /// The test process's cluster, started by the first test that asks. It ends when the process does.
@@ -36,7 +37,7 @@ fn given(started: &'static Result<Shared, String>) -> anyhow::Result<&'static Cl
 
 /// A static is never dropped, so the directory is one that the next run clears: see [`super::leftovers`].
 async fn start(name: &str, node: bool) -> anyhow::Result<Shared> {
-    let dir: PathBuf = super::leftovers::temporary_dir(name)?;
+    let (dir, directory) = super::leftovers::temporary_dir(name)?;
     let config = ClusterConfig { name: name.to_owned(), dir, keep_data: false, detached: false, node };
-    Ok(Shared { cluster: Cluster::start(config).await? })
+    Ok(Shared { cluster: Cluster::start(config).await?, _directory: directory })
 }

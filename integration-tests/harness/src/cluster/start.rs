@@ -10,11 +10,14 @@ use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::events::{self, Event};
-use super::plan::{ClusterConfig, Plan};
+use super::inside::Namespaces;
+use super::plan::{ClusterConfig, Place, Plan};
+use super::reservation::{Registry, Reservation};
 use super::{Cluster, PROCESS_FILE, cgroups, credentials, leftovers, network, provisioner};
 use crate::binaries::Binaries;
 use crate::process::{ProcessId, is_root, log_file, write_atomically};
@@ -57,31 +60,42 @@ async fn prepare(cluster: &Cluster, since: Timestamp) -> anyhow::Result<()> {
     settle(cluster, since).await
 }
 
+/// What is read of a plan that an earlier version kept.
+#[derive(Deserialize)]
+struct Earlier {
+    #[serde(default)]
+    node: bool,
+    slot: u8,
+}
+
 /// Starts the supervisor and gives it its plan.
 async fn launch(config: &ClusterConfig, binaries: &Binaries) -> anyhow::Result<Cluster> {
     let dir = &config.dir;
     fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     events::clear(dir);
-    let kept = fs::read(dir.join("plan.json")).ok();
-    let kept: Option<Plan> = kept.and_then(|text| serde_json::from_slice(&text).ok());
+    let reservation = if config.node { Some(reserve(config).await?) } else { None };
     let _ = fs::remove_file(dir.join("plan.json"));
 
     let mut child = spawn(config)?;
     let process = ProcessId::of(child.id()).context("the cluster's process ended at once")?;
     write_atomically(&dir.join(PROCESS_FILE), serde_json::to_vec(&process)?)?;
-    let slot = match connect(config, process, kept.map(|plan| plan.slot)).await {
-        Ok(slot) => slot,
-        Err(cause) => {
-            child.kill().context("the cluster's process cannot be ended")?;
-            return Err(cause);
-        }
+    let node = match &reservation {
+        Some(reservation) => match connect(config, process, &reservation.place).await {
+            Ok(namespaces) => Some((reservation.place.clone(), namespaces)),
+            Err(cause) => {
+                child.kill().context("the cluster's process cannot be ended")?;
+                child.wait().context("the cluster's process cannot be waited for")?;
+                return Err(cause);
+            }
+        },
+        None => None,
     };
-    let plan = Plan::new(config, slot, binaries)?;
     let cluster = Cluster {
-        plan,
+        plan: Plan::new(config, node, binaries)?,
         dir: dir.clone(),
         kubeconfig: dir.join("admin.kubeconfig"),
         process,
+        _reservation: reservation,
         child: Some(child),
     };
     credentials::write(&cluster.plan, dir)?;
@@ -89,24 +103,33 @@ async fn launch(config: &ClusterConfig, binaries: &Binaries) -> anyhow::Result<C
     Ok(cluster)
 }
 
-async fn connect(config: &ClusterConfig, process: ProcessId, kept: Option<u8>) -> anyhow::Result<u8> {
-    if !config.node {
-        return Ok(0);
-    }
-    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-    let ours = namespace("self");
-    while namespace(&process.pid.to_string()) == ours {
+async fn reserve(config: &ClusterConfig) -> anyhow::Result<Reservation> {
+    let earlier = fs::read(config.dir.join("plan.json")).ok();
+    let earlier = earlier.and_then(|text| serde_json::from_slice::<Earlier>(&text).ok());
+    let earlier = earlier.filter(|plan| plan.node).map(|plan| plan.slot);
+    let base = network::free_base().await?;
+    Registry::of_machine().reserve(&config.dir, config.keep_data, earlier, base)
+}
+
+/// Gives the node its cable and its cgroup, once its namespaces are there.
+async fn connect(config: &ClusterConfig, process: ProcessId, place: &Place) -> anyhow::Result<Namespaces> {
+    // The first child is what the kernel made the PID namespace for; by then the others are there too.
+    let init = loop {
+        if let Some(init) = process.children().into_iter().next() {
+            break init;
+        }
         ensure!(
             process.is_alive(),
             "no namespaces could be made; see {}/log/supervisor.log",
             config.dir.display()
         );
         sleep(Duration::from_millis(5)).await;
-    }
-    let slot = network::connect(process.pid, kept.filter(|_| config.keep_data)).await?;
-    cgroups::remove(slot);
-    cgroups::create(slot);
-    Ok(slot)
+    };
+    let namespaces = Namespaces::of_cluster(init)?;
+    network::connect(init.pid, place).await?;
+    cgroups::remove(place);
+    cgroups::create(place);
+    Ok(namespaces)
 }
 
 fn spawn(config: &ClusterConfig) -> anyhow::Result<Child> {

@@ -15,8 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::components::{API_SERVER, Component, ETCD, Phase, STOP_ORDER, components};
 use super::events::{Event, Events};
+use super::inside::Inside;
 use super::plan::Plan;
-use super::{control, dispose, files, network};
+use super::reservation::Registry;
+use super::{control, dispose, files, leftovers, network};
 use crate::process::{ProcessId, log_file};
 
 /// How long an API server may take on a busy machine.
@@ -47,6 +49,8 @@ async fn wait_for_plan(dir: &Path) -> anyhow::Result<Plan> {
 
 struct Supervisor {
     plan: Plan,
+    /// Absent without a node: then the cluster has no namespaces, and what is to be seen is the machine's.
+    inside: Option<Inside>,
     events: Events,
     components: Vec<(Phase, Component)>,
     running: BTreeMap<&'static str, ProcessId>,
@@ -56,15 +60,19 @@ struct Supervisor {
 
 impl Supervisor {
     async fn run(plan: Plan, dir: &Path, events: Events) -> anyhow::Result<()> {
-        if plan.node {
-            prepare_mounts(&plan, dir)?;
-            network::configure_inside(&plan).await?;
+        let inside = plan.namespaces.map(Inside::prove).transpose()?;
+        // As long as this process runs, nobody takes for left what is the cluster's.
+        let _directory = leftovers::hold(dir)?;
+        let _place = plan.place.as_ref().map(|place| Registry::of_machine().hold(place)).transpose()?;
+        if let Some(inside) = inside {
+            prepare_mounts(&plan, dir, inside)?;
+            network::configure_inside(&plan, inside).await?;
         }
         files::write(&plan, plan.root())?;
         let (ended, mut ends) = mpsc::unbounded_channel();
         let mut requests = control::listen(plan.root())?;
         let components = components(&plan);
-        let mut supervisor = Self { plan, events, components, running: BTreeMap::new(), ended };
+        let mut supervisor = Self { plan, inside, events, components, running: BTreeMap::new(), ended };
         let mut stop = Box::pin(told_to_stop(supervisor.plan.detached));
 
         supervisor.start_phase(Phase::First)?;
@@ -89,7 +97,7 @@ impl Supervisor {
         }
         supervisor.stop_all().await;
         if !supervisor.plan.keep_data {
-            dispose::everything(&supervisor.plan);
+            dispose::everything(&supervisor.plan, inside);
         }
         Ok(())
     }
@@ -109,7 +117,7 @@ impl Supervisor {
             bail!("{name} runs already");
         }
         let log = log_file(&self.plan.root().join("log").join(format!("{name}.log")))?;
-        let mut child = launch(component, !self.plan.node)
+        let mut child = launch(component, !self.plan.has_node())
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("a log's handle cannot be duplicated")?)
             .stderr(log)
@@ -191,8 +199,8 @@ impl Supervisor {
             if let Some(process) = self.running.remove(name) {
                 process.stop(Duration::from_secs(if name == ETCD { 10 } else { 2 })).await;
             }
-            if name == super::components::KUBELET {
-                stop_containers().await;
+            if let (super::components::KUBELET, Some(inside)) = (name, self.inside) {
+                stop_containers(inside).await;
             }
         }
         self.events.write(&Event::Stopped);
@@ -214,7 +222,7 @@ fn launch(component: &Component, with_parent: bool) -> Command {
 
 /// Mounts are private to the cluster, but shared within it, as the kubelet needs. The cluster's directory gets a short path,
 /// `/run` is empty, and what the kubelet writes to `/var/log` stays below the directory.
-fn prepare_mounts(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
+fn prepare_mounts(plan: &Plan, dir: &Path, _: Inside) -> anyhow::Result<()> {
     mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC)
         .context("mounts cannot be shared")?;
     let directory: PathBuf = fs::canonicalize(dir)?;
@@ -232,15 +240,9 @@ fn prepare_mounts(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Asks the programs in the pods to end, and waits shortly: what they have open is saved, as at a node's shutdown.
-async fn stop_containers() {
-    let inits: Vec<ProcessId> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| is_init_of_a_container(*pid))
-        .filter_map(ProcessId::of)
-        .collect();
+async fn stop_containers(inside: Inside) {
+    let mut inits = inside.processes();
+    inits.retain(|process| is_init_of_a_container(process.pid));
     for init in &inits {
         init.signal(rustix::process::Signal::TERM);
     }

@@ -2,6 +2,7 @@
 
 mod end;
 mod faults;
+mod innocent;
 mod pods;
 mod up;
 
@@ -22,11 +23,15 @@ fn config(name: &str, dir: PathBuf) -> ClusterConfig {
 /// `None`, and a word about it, where a node cannot run; CI must not take that way out.
 async fn cluster(name: &str, dir: &Path) -> Option<Cluster> {
     if !is_root() {
-        assert!(std::env::var_os("CI").is_none(), "a node needs root, and CI skips no test");
-        say("skipped: it needs a Kubernetes node, which needs root; run `sudo make test`");
+        no_node();
         return None;
     }
     Some(Cluster::start(config(name, dir.join("cluster"))).await.expect("the cluster starts"))
+}
+
+fn no_node() {
+    assert!(std::env::var_os("CI").is_none(), "a node needs root, and CI skips no test");
+    say("skipped: it needs a Kubernetes node, which needs root; run `sudo make test`");
 }
 
 /// What a cluster may leave: processes, mounts, its interface and cgroups. Empty when it left nothing.
@@ -42,11 +47,15 @@ fn traces(dir: &Path, interface: &str) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
     found.extend(mounts.lines().filter(|line| line.contains(&dir)).map(|line| format!("mount {line}")));
     let interfaces = Path::new("/sys/class/net").join(interface);
-    let groups = std::fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten();
-    let groups = groups.map(|entry| entry.path().join(interface));
-    let root_group = Path::new("/sys/fs/cgroup").join(interface);
-    let places = [interfaces, root_group].into_iter().chain(groups);
-    found.extend(places.filter(|path| path.exists()).map(|path| path.display().to_string()));
+    found.extend(interfaces.exists().then(|| interfaces.display().to_string()));
+    // In each hierarchy of version 1, and at the top with version 2; a group's name ends with a drawn id.
+    let tops = std::fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten().map(|entry| entry.path());
+    for top in tops.chain(["/sys/fs/cgroup".into()]).filter(|top| top.is_dir()) {
+        let groups = std::fs::read_dir(&top).into_iter().flatten().flatten();
+        let prefix = format!("{interface}-");
+        let ours = groups.filter(|group| group.file_name().to_string_lossy().starts_with(&prefix));
+        found.extend(ours.map(|group| group.path().display().to_string()));
+    }
     found
 }
 

@@ -30,7 +30,7 @@ pub(crate) async fn down(purge: bool) -> anyhow::Result<()> {
     if purge {
         stop_named(&site, &stages).await?;
         drop(alone);
-        fs::remove_dir_all(site.root()).context("the data cannot be removed")?;
+        site.remove()?;
         anstream::println!("All data is removed.");
     } else {
         anstream::println!("The data is kept in {}; `make down PURGE=1` removes it.", site.root().display());

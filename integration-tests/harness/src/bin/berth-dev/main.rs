@@ -138,7 +138,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Down { purge } => down::down(purge).await,
         Command::Prepare => prepare().await,
         Command::Cluster(ClusterCommand::Start { name }) => {
-            let dir = paths::state().join("clusters").join(&name);
+            let dir = site::Site::open()?.clusters().join(&name);
             let config = ClusterConfig { name, dir, keep_data: true, detached: true, node: is_root() };
             let cluster = Cluster::start(config).await?;
             anstream::println!("export KUBECONFIG={}", cluster.kubeconfig().display());
