@@ -7,7 +7,7 @@ use std::time::Duration;
 use berth_agent_core::{Identity, Kind, Manifest, PROXY_PRUNED, manifest_report, prerequisites};
 use berth_schema::Word;
 use berth_schema::kubernetes::{FIELD_MANAGER, PROXY_OF};
-use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites};
+use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, Stray};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::api::node::v1::RuntimeClass;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAGE: u32 = 20;
 
 /// Looks at the cluster. What cannot be read is named and left out.
-pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>) -> Prerequisites {
+pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>, strays: Vec<Stray>) -> Prerequisites {
     let mut gathering = Gathering { cluster, unreadable: vec![] };
     let version = gathering.ask("version", cluster.client.apiserver_version()).await;
     let groups = gathering.ask("API groups", cluster.client.list_api_groups()).await;
@@ -63,6 +63,7 @@ pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>) -> Prereq
         ),
         nodes: read.then_some(nodes),
         manifests,
+        strays,
         unreadable: gathering.unreadable,
     };
     has.bounded()

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use berth_agent_core::Kind;
+use berth_agent_core::{Identity, Kind, lives_there};
 use berth_schema::WorkspaceId;
-use berth_schema::kubernetes::{AGENT_ID, WORKSPACE_ID};
+use berth_schema::kubernetes::AGENT_ID;
 use kube::api::ListParams;
 
 use crate::cluster::Cluster;
@@ -18,13 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
-/// Every workspace of which something is in the cluster now, whatever the watches have shown.
-pub async fn workspaces(cluster: &Cluster) -> Result<BTreeSet<WorkspaceId>, Failure> {
+/// Every workspace of which something is in the cluster now, where it may live, whatever the watches have shown.
+pub async fn workspaces(cluster: &Cluster, identity: &Identity) -> Result<BTreeSet<WorkspaceId>, Failure> {
     let seconds = PATIENCE.as_secs();
-    tokio::time::timeout(PATIENCE, list(cluster)).await.unwrap_or(Err(Failure::TimedOut { seconds }))
+    tokio::time::timeout(PATIENCE, list(cluster, identity))
+        .await
+        .unwrap_or(Err(Failure::TimedOut { seconds }))
 }
 
-async fn list(cluster: &Cluster) -> Result<BTreeSet<WorkspaceId>, Failure> {
+async fn list(cluster: &Cluster, identity: &Identity) -> Result<BTreeSet<WorkspaceId>, Failure> {
     let mut found = BTreeSet::new();
     for kind in KINDS {
         let api = cluster.everywhere(kind);
@@ -33,9 +35,8 @@ async fn list(cluster: &Cluster) -> Result<BTreeSet<WorkspaceId>, Failure> {
         loop {
             let page = api.list_metadata(&parameters).await;
             let page = page.map_err(during(format!("listing all {}", kind.plural())))?;
-            let ids =
-                page.items.iter().filter_map(|object| object.metadata.labels.as_ref()?.get(WORKSPACE_ID));
-            found.extend(ids.filter_map(|id| id.parse::<WorkspaceId>().ok()));
+            let objects = page.items.iter();
+            found.extend(objects.filter_map(|object| lives_there(identity, kind, &object.metadata)));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters = parameters.continue_token(&token),
                 None => break,

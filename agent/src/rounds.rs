@@ -38,6 +38,8 @@ const DENIED: Duration = Duration::from_mins(1);
 const REQUESTED: Duration = Duration::from_secs(2);
 /// How often it is looked whether another key is due.
 const KEYS_LOOKED_AT: Duration = Duration::from_mins(10);
+/// How often others of the objects in foreign places lead to a full report.
+const STRAYS: Duration = Duration::from_mins(1);
 const FAR_AWAY: Duration = Duration::from_hours(1);
 /// Below the longest wait that the server allows, so that its own clock decides.
 const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
@@ -85,6 +87,8 @@ pub struct Term {
     relist: bool,
     /// A server that never has enough, or a list that always fails, does not make it rush.
     relist_from: Instant,
+    /// When what lies in foreign places may be told of again, out of turn.
+    strays_from: Instant,
     /// What became of the proxy's objects; told with the next prerequisites.
     manifests: Vec<ManifestReport>,
     keys: KeyRing,
@@ -120,6 +124,7 @@ impl Term {
             full_due: Instant::now(),
             relist: false,
             relist_from: Instant::now(),
+            strays_from: Instant::now(),
             manifests: vec![],
             keys: KeyRing::default(),
             keys_due: Instant::now(),
@@ -262,7 +267,8 @@ impl Term {
             let mut agent = shared.agent();
             let outdated = !held.is_subset(&generations(&agent.received()));
             let renewal = agent.next_renewal().is_some_and(|at| at <= Timestamp::now());
-            if outdated || renewal || agent.has_news() {
+            let full = self.full_due <= Instant::now();
+            if outdated || renewal || full || agent.has_news() {
                 return;
             }
         }
@@ -354,7 +360,12 @@ impl Term {
             let mut agent = self.desk.shared.agent();
             let count = i64::try_from(agent.index().workspaces().count()).unwrap_or(i64::MAX);
             self.desk.shared.metrics.workspaces.set(count);
-            agent.tick(Instant::now())
+            let now = Instant::now();
+            if self.strays_from <= now && agent.has_new_strays() {
+                self.strays_from = now + STRAYS;
+                self.full_due = now;
+            }
+            agent.tick(now)
         };
         for action in due {
             self.begin(action);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::WorkspaceId;
 use crate::text::{Message, Word};
 
 /// The most entries of each list.
@@ -31,6 +32,9 @@ pub struct Prerequisites {
     /// What became of the manifests of the last answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<ManifestReport>,
+    /// Objects with a workspace's labels in a place where it does not live. Nothing is done about them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<Stray>,
     /// Kinds of objects that the agent may not read or that did not answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<Word>,
@@ -45,6 +49,17 @@ pub struct StorageClass {
     /// Its volumes can grow.
     #[serde(default)]
     pub expandable: bool,
+}
+
+/// An object that carries the labels of the agent and a workspace, outside of that workspace's namespace: a copy of its own, or
+/// of a backup that was restored under another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stray {
+    /// As the label says.
+    pub workspace_id: WorkspaceId,
+    pub namespace: Word,
+    pub kind: Word,
+    pub name: Word,
 }
 
 /// All nodes together: what pods may use of them.
@@ -73,6 +88,7 @@ impl Prerequisites {
     pub fn bounded(mut self) -> Self {
         self.storage_classes.truncate(MAX_ENTRIES);
         self.manifests.truncate(MAX_ENTRIES);
+        self.strays.truncate(MAX_ENTRIES);
         let lists = [
             &mut self.runtime_classes,
             &mut self.ingress_classes,

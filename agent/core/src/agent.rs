@@ -1,30 +1,34 @@
 //! The agent's mind: facts, work and memory together.
 
-use std::collections::BTreeSet;
+mod places;
+mod telling;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use berth_schema::git::GitAsk;
-use berth_schema::kubernetes::object_name;
 use berth_schema::reconcile::{
-    Action as Wish, MAX_PRESENT, MAX_WORKSPACES, OrphanVerdict, Received, ReconcileResponse,
-    TerminationProgress, WorkspaceAgentInfo, WorkspaceDirective,
+    Action as Wish, MAX_WORKSPACES, OrphanVerdict, Received, ReconcileResponse, TerminationProgress,
+    WorkspaceAgentInfo, WorkspaceDirective,
 };
 use berth_schema::variables::VariableBundle;
 use berth_schema::{ActualState, Generation, WorkspaceId};
 
 use jiff::Timestamp;
 
+use crate::home::Home;
 use crate::index::Index;
 use crate::memory::Memory;
 use crate::plan::{self, Action, Applied, Outcome, Plan, Prepared, Task};
 use crate::policy::Identity;
 use crate::renewals::Renewals;
-use crate::report::{self, Pages};
 use crate::sealing::{Credentials, Opened};
 use crate::secrets::SecretManifest;
 use crate::settings::sane;
-use crate::work::{Entry, Goal, Skip, Wanted, Work};
+use crate::work::{Goal, Skip, Wanted, Work};
 use crate::written::Written;
+
+use places::Strays;
 
 /// What was sealed for one workspace.
 type Sealed = (Option<VariableBundle>, Option<Credentials>);
@@ -42,6 +46,9 @@ pub struct Agent {
     /// Whose report may be another one than the server has acknowledged; nobody else's is.
     unsure: BTreeSet<WorkspaceId>,
     git: Renewals,
+    /// Where the server says that each workspace lives.
+    homes: BTreeMap<WorkspaceId, Home>,
+    strays: Strays,
 }
 
 impl Agent {
@@ -54,6 +61,8 @@ impl Agent {
             written: Written::default(),
             unsure: BTreeSet::new(),
             git: Renewals::default(),
+            homes: BTreeMap::new(),
+            strays: Strays::default(),
             per_message: MAX_WORKSPACES,
         }
     }
@@ -80,79 +89,24 @@ impl Agent {
         self.work.clear();
         self.memory.clear();
         self.written.clear();
+        self.homes.clear();
+        self.strays = Strays::default();
         self.unsure = self.known().collect();
+        self.look_for_strays(&self.unsure.clone());
         self.git = Renewals::default();
     }
 
     /// What is to be said of Git credentials in a request. What it asks for is not asked for again before half a minute is
     /// over, so that a server which has none to give is left in peace.
     pub fn ask_for_credentials(&mut self, now: Timestamp) -> GitAsk {
-        let due = self.git.due(&self.index, &self.work);
+        let due = self.git.due(&self.index, &self.work, |workspace| self.home(workspace));
         let wanted: Vec<_> = due.filter(|(at, _)| *at <= now).map(|(_, workspace)| workspace).collect();
         self.git.asked(wanted, now)
     }
 
     /// When the next Git credentials are to be asked for.
     pub fn next_renewal(&self) -> Option<Timestamp> {
-        self.git.due(&self.index, &self.work).map(|(at, _)| at).min()
-    }
-
-    /// The reports of everything, in messages' worth; the memory of acknowledgements begins anew.
-    pub fn full(&mut self) -> Pages {
-        self.memory.clear();
-        let infos: Vec<_> = self.infos().collect();
-        self.memory.tell(&infos);
-        self.unsure = infos.iter().map(|info| info.workspace_id).collect();
-        Pages::new(infos, self.per_message)
-    }
-
-    /// Everything that is there, for the last message of a full report: what the agent reports on, and what a list of the
-    /// cluster has just held. Nothing when that is more than a message holds: then the server misses nothing.
-    pub fn present(&self, listed: &BTreeSet<WorkspaceId>) -> Vec<WorkspaceId> {
-        let mut present: BTreeSet<WorkspaceId> = self.infos().map(|info| info.workspace_id).collect();
-        present.extend(listed);
-        if present.len() > MAX_PRESENT { vec![] } else { present.into_iter().collect() }
-    }
-
-    /// Whether a list of the cluster held a workspace that the watches have not shown: it was claimed without being reported,
-    /// so another full report has to follow.
-    pub fn has_not_seen(&self, listed: &BTreeSet<WorkspaceId>) -> bool {
-        let known: BTreeSet<WorkspaceId> = self.infos().map(|info| info.workspace_id).collect();
-        !listed.is_subset(&known)
-    }
-
-    /// The reports that the server has not acknowledged, at most one message's worth.
-    pub fn news(&mut self) -> Vec<WorkspaceAgentInfo> {
-        self.look_at_what_changed();
-        let unsure = std::mem::take(&mut self.unsure).into_iter();
-        let news: Vec<_> = unsure.filter_map(|workspace| self.report(workspace)).collect();
-        // They stay so until they are acknowledged.
-        self.unsure = news.iter().map(|info| info.workspace_id).collect();
-        let news = Pages::new(news, self.per_message).first();
-        self.memory.tell(&news);
-        news
-    }
-
-    pub fn has_news(&mut self) -> bool {
-        self.look_at_what_changed();
-        while let Some(workspace) = self.unsure.first().copied() {
-            if self.report(workspace).is_some() {
-                return true;
-            }
-            self.unsure.remove(&workspace);
-        }
-        debug_assert!(!self.known().any(|workspace| self.report(workspace).is_some()), "news was overlooked");
-        false
-    }
-
-    fn look_at_what_changed(&mut self) {
-        self.unsure.append(&mut self.index.take_touched());
-        self.unsure.append(&mut self.work.take_touched());
-    }
-
-    /// The report of a workspace, if it is news.
-    fn report(&self, workspace: WorkspaceId) -> Option<WorkspaceAgentInfo> {
-        self.info(workspace).filter(|info| self.memory.is_news(info))
+        self.git.due(&self.index, &self.work, |workspace| self.home(workspace)).map(|(at, _)| at).min()
     }
 
     /// The directives that are held and not proven yet.
@@ -184,7 +138,7 @@ impl Agent {
             .collect::<BTreeSet<_>>();
         for orphan in response.orphans {
             if gone.remove(&orphan.workspace_id) {
-                self.forget(orphan.workspace_id);
+                self.leave(orphan.workspace_id, now);
             } else if orphan.verdict == OrphanVerdict::Remove {
                 let wanted = Wanted {
                     workspace: orphan.workspace_id,
@@ -195,17 +149,18 @@ impl Agent {
                     puts_back: false,
                 };
                 self.terminate(wanted, now, jitter, &mut plan);
-            } else if self.index.view(orphan.workspace_id).is_empty() {
+            } else if self.shows_nothing_of(orphan.workspace_id) {
                 self.forget(orphan.workspace_id);
             }
         }
         for directive in response.workspaces {
             // Forgotten only after the echo: until then `Terminated` is told again and again.
             if gone.contains(&directive.workspace_id) && directive.actual_state == ActualState::Terminated {
-                self.forget(directive.workspace_id);
+                self.leave(directive.workspace_id, now);
                 continue;
             }
             let workspace = directive.workspace_id;
+            self.learn_home(workspace, &directive);
             let sealed = (variables.variables(workspace), variables.credentials(workspace));
             self.follow(directive, sealed, now, jitter, &mut plan);
         }
@@ -218,6 +173,9 @@ impl Agent {
         let due = self.work.tick(&self.index, now);
         for workspace in due.repeat {
             self.repeat(workspace);
+        }
+        for workspace in due.over {
+            self.forget(workspace);
         }
         let mut actions = vec![];
         for workspace in due.leaving {
@@ -273,9 +231,8 @@ impl Agent {
     /// they are asked for again.
     fn deliver(&mut self, directive: &WorkspaceDirective, credentials: Credentials, plan: &mut Plan) {
         let wanted = plan::wanted(directive, Goal::Applied);
-        let name = object_name(&wanted.name, wanted.workspace, wanted.namespace.as_str());
-        let view = self.index.view(wanted.workspace);
-        let lives = view.deployment_at(&wanted.namespace, &name).is_some();
+        let home = wanted.home();
+        let lives = self.index.view(wanted.workspace, Some(&home)).deployment().is_some();
         let allowed = self.identity.allows_namespace(wanted.workspace, &wanted.name, &wanted.namespace);
         if lives && allowed.is_ok() && self.work.get(wanted.workspace).is_none() {
             let secret = SecretManifest::credentials(self.identity.agent, directive, credentials);
@@ -294,7 +251,9 @@ impl Agent {
     ) {
         let mut wanted = plan::wanted(&directive, Goal::Applied);
         let workspace = wanted.workspace;
-        let live = self.index.view(workspace).deployment().and_then(|fact| fact.applied_generation);
+        let home = wanted.home();
+        let deployment = self.index.view(workspace, Some(&home)).deployment();
+        let live = deployment.and_then(|fact| fact.applied_generation);
         wanted.puts_back = variables.is_some() && live == Some(wanted.generation);
         let prepared = self
             .work
@@ -302,7 +261,7 @@ impl Agent {
             .and_then(|()| plan::prepare(&self.identity, &self.index, directive, variables, credentials));
         match prepared {
             Ok(mut apply) => {
-                self.written.begin(&wanted, &self.index.view(workspace), &mut apply);
+                self.written.begin(&wanted, &self.index.view(workspace, Some(&home)), &mut apply);
                 plan.actions.push(Action::new(&wanted, Task::Apply(Box::new(apply))));
                 self.work.begin(wanted);
             }
@@ -358,34 +317,17 @@ impl Agent {
         self.work.forget(workspace);
         self.memory.forget(workspace);
         self.written.forget(workspace);
-    }
-
-    /// A report of every workspace that is seen, worked on, or was told of before.
-    fn infos(&self) -> impl Iterator<Item = WorkspaceAgentInfo> + '_ {
-        self.known().filter_map(|workspace| self.info(workspace))
-    }
-
-    fn known(&self) -> impl Iterator<Item = WorkspaceId> + use<> {
-        let mut all: BTreeSet<WorkspaceId> = self.index.workspaces().collect();
-        all.extend(self.work.workspaces());
-        all.extend(self.memory.workspaces());
-        all.into_iter()
-    }
-
-    fn info(&self, workspace: WorkspaceId) -> Option<WorkspaceAgentInfo> {
-        let view = self.index.view(workspace);
-        let entry = self.work.get(workspace);
-        let last = self.memory.known(workspace);
-        // The first apply of a workspace is told when it is complete, or has failed: half of it says nothing.
-        let begins = |entry: &Entry| entry.is_on_its_way() && !entry.terminates() && entry.trouble.is_none();
-        if last.is_none() && view.deployment().is_none() && entry.is_some_and(begins) {
-            return None;
+        // Where it lived stays known for as long as anything carries its labels: that is a stray, and no workspace.
+        if self.index.everywhere(workspace).next().is_none() {
+            self.homes.remove(&workspace);
         }
-        let names = entry
-            .map(|entry| (entry.name.clone(), entry.namespace.clone()))
-            .or_else(|| view.names())
-            .or_else(|| last.map(|info| (info.name.clone(), info.namespace.clone())))?;
-        Some(report::info(workspace, names, &view, entry))
+    }
+
+    /// The server knows that nothing is left of a workspace.
+    fn leave(&mut self, workspace: WorkspaceId, now: Instant) {
+        if self.work.leave(workspace, &self.index, now) {
+            self.forget(workspace);
+        }
     }
 }
 

@@ -18,7 +18,10 @@ const W: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 const SECOND: Duration = Duration::from_secs(1);
 const DEPLOYMENTS: Watched = Watched::Applied(Kind::Deployment);
 #[path = "agent_telling_tests.rs"]
-mod telling;
+mod telling_tests;
+
+#[path = "agent_places_tests.rs"]
+mod places_tests;
 
 const SECRETS: Watched = Watched::Applied(Kind::Secret);
 

@@ -41,6 +41,14 @@ impl Watched {
             Self::Applied(kind) => kind.plural(),
         }
     }
+
+    /// As an object of it names its kind.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Pod => "Pod",
+            Self::Applied(kind) => kind.as_str(),
+        }
+    }
 }
 
 /// Which object.

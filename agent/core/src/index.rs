@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_schema::kubernetes::{environment_secret, file_secret, git_secret, object_name};
-use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
+use berth_schema::kubernetes::{environment_secret, file_secret, git_secret};
+use berth_schema::{Generation, WorkspaceId};
 
 use crate::facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
+use crate::home::Home;
 use crate::kinds::Kind;
 use crate::secrets::SecretVersions;
 use crate::written::Stamp;
@@ -110,9 +111,18 @@ impl Index {
         std::mem::take(&mut self.touched)
     }
 
-    pub(crate) fn view(&self, workspace: WorkspaceId) -> View<'_> {
+    /// The objects of a workspace that are where it lives; none without a home.
+    pub(crate) fn view<'a>(&'a self, workspace: WorkspaceId, home: Option<&'a Home>) -> View<'a> {
+        let objects = home.into_iter().flat_map(|home| {
+            self.everywhere(workspace).filter(|one| one.key.namespace == home.namespace.as_str())
+        });
+        View { home, objects: objects.collect() }
+    }
+
+    /// Whatever carries a workspace's labels, wherever it is: the Deployments first.
+    pub(crate) fn everywhere(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Observed> + Clone {
         let keys = self.workspaces.get(&workspace);
-        View(keys.into_iter().flatten().filter_map(|key| self.objects.get(key)).collect())
+        keys.into_iter().flatten().filter_map(|key| self.objects.get(key))
     }
 
     fn keys(&self, watched: Watched) -> impl Iterator<Item = &ObjectKey> {
@@ -136,53 +146,38 @@ impl Index {
     }
 }
 
-/// The objects of one workspace.
-pub(crate) struct View<'a>(Vec<&'a Observed>);
+/// The objects of one workspace in the place where it lives. What carries its labels elsewhere is in no view.
+pub(crate) struct View<'a> {
+    home: Option<&'a Home>,
+    objects: Vec<&'a Observed>,
+}
 
 impl<'a> View<'a> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What its labels and places say that it is called. The Deployment is asked first: it is applied last.
-    pub(crate) fn names(&self) -> Option<(WorkspaceName, NamespaceName)> {
-        self.0.iter().find_map(|observed| {
-            let namespace = NamespaceName::new(observed.key.namespace.as_str()).ok()?;
-            Some((observed.workspace_name.clone()?, namespace))
-        })
+        self.objects.is_empty()
     }
 
     pub(crate) fn deployment(&self) -> Option<&'a DeploymentFact> {
-        self.0.iter().find_map(|observed| match &observed.fact {
-            Fact::Deployment(fact) => Some(fact.as_ref()),
-            Fact::Pod(_) | Fact::Present(_) | Fact::Secret { .. } => None,
-        })
-    }
-
-    /// The Deployment, if it is where it belongs.
-    pub(crate) fn deployment_at(&self, namespace: &NamespaceName, name: &str) -> Option<&'a DeploymentFact> {
-        self.0.iter().find_map(|observed| match &observed.fact {
-            Fact::Deployment(fact) => {
-                let at_home = observed.key.namespace == namespace.as_str() && observed.key.name == name;
-                at_home.then_some(fact.as_ref())
-            }
+        let home = self.home?;
+        self.objects.iter().find_map(|observed| match &observed.fact {
+            Fact::Deployment(fact) => (observed.key.name == home.object_name).then_some(fact.as_ref()),
             Fact::Pod(_) | Fact::Present(_) | Fact::Secret { .. } => None,
         })
     }
 
     pub(crate) fn pods(&self) -> impl Iterator<Item = &'a PodFact> {
-        self.0.iter().filter_map(|observed| match &observed.fact {
+        self.objects.iter().filter_map(|observed| match &observed.fact {
             Fact::Pod(fact) => Some(fact),
             Fact::Deployment(_) | Fact::Present(_) | Fact::Secret { .. } => None,
         })
     }
 
     /// How an object is, of which only the metadata is watched.
-    pub(crate) fn stamp(&self, kind: Kind, namespace: &NamespaceName, name: &str) -> Option<Stamp> {
+    pub(crate) fn stamp(&self, kind: Kind, name: &str) -> Option<Stamp> {
         let watched = Watched::Applied(kind);
-        self.0.iter().find_map(|observed| match (&observed.key, &observed.fact) {
+        self.objects.iter().find_map(|observed| match (&observed.key, &observed.fact) {
             (key, Fact::Present(stamp) | Fact::Secret { stamp, .. })
-                if key.watched == watched && key.name == name && key.namespace == namespace.as_str() =>
+                if key.watched == watched && key.name == name =>
             {
                 Some(*stamp)
             }
@@ -190,13 +185,12 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The Git credentials of the workspace, if they are where they belong.
+    /// The Git credentials of the workspace.
     pub(crate) fn credentials(&self) -> Option<Delivered> {
-        self.0.iter().find_map(|observed| match &observed.fact {
+        let secret = git_secret(&self.home?.object_name);
+        self.objects.iter().find_map(|observed| match &observed.fact {
             Fact::Secret { delivered: Some(delivered), .. } => {
-                let name = observed.workspace_name.as_ref()?;
-                let object_name = object_name(name, observed.workspace, &observed.key.namespace);
-                (observed.key.name == git_secret(object_name)).then_some(*delivered)
+                (observed.key.name == secret).then_some(*delivered)
             }
             _ => None,
         })
@@ -204,31 +198,31 @@ impl<'a> View<'a> {
 
     /// Whether anything is there of the kinds that are pruned for which `belongs` does not hold.
     pub(crate) fn has_strays(&self, belongs: impl Fn(Kind, &str) -> bool) -> bool {
-        self.0.iter().any(|observed| match observed.key.watched {
+        self.objects.iter().any(|observed| match observed.key.watched {
             Watched::Applied(kind) => Kind::PRUNED.contains(&kind) && !belongs(kind, &observed.key.name),
             Watched::Pod => false,
         })
     }
 
     /// Whether the cluster shows all of a generation, or of a later one.
-    pub(crate) fn proves(&self, generation: Generation, name: &WorkspaceName) -> bool {
+    pub(crate) fn proves(&self, generation: Generation) -> bool {
         let live = self.deployment().and_then(|fact| fact.applied_generation);
-        live.is_some_and(|live| live >= generation) && self.has_secrets(name)
+        live.is_some_and(|live| live >= generation) && self.has_secrets()
     }
 
     /// Whether both Secrets that the pods need are there, and as they were left: the Deployment, which is written after
     /// them, has it on record.
-    pub(crate) fn has_secrets(&self, name: &WorkspaceName) -> bool {
-        let version = |secret: fn(String) -> String| {
-            self.0.iter().find_map(|Observed { key, workspace, fact, .. }| match fact {
-                Fact::Secret { version, .. } => {
-                    let object_name = object_name(name, *workspace, &key.namespace);
-                    (key.name == secret(object_name)).then_some(version)
-                }
+    pub(crate) fn has_secrets(&self) -> bool {
+        let Some(home) = self.home else { return false };
+        let version = |secret: String| {
+            self.objects.iter().find_map(|Observed { key, fact, .. }| match fact {
+                Fact::Secret { version, .. } => (key.name == secret).then_some(version),
                 _ => None,
             })
         };
-        let Some((environment, files)) = version(environment_secret).zip(version(file_secret)) else {
+        let both =
+            version(environment_secret(&home.object_name)).zip(version(file_secret(&home.object_name)));
+        let Some((environment, files)) = both else {
             return false;
         };
         let now = SecretVersions::new(environment, files);

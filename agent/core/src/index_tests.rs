@@ -1,3 +1,4 @@
+use berth_schema::{NamespaceName, WorkspaceName};
 use proptest::prelude::*;
 
 use super::*;
@@ -20,6 +21,11 @@ fn secret(number: u8, suffix: &str) -> Observed {
         workspace_name: WorkspaceName::new(name).ok(),
         fact: Fact::Secret { stamp: Stamp::default(), version: "7".into(), delivered: None },
     }
+}
+
+fn home() -> Home {
+    let name = WorkspaceName::new("w1").expect("a name");
+    Home::new(workspace(1), &name, &NamespaceName::new("berth-w1").expect("a name"))
 }
 
 fn index_of(numbers: std::ops::Range<u8>) -> Index {
@@ -60,10 +66,10 @@ fn an_object_that_changes_hands_leaves_the_first_workspace() {
 #[test]
 fn both_secrets_make_the_variables_complete() {
     let mut index = index_of(1..2);
-    let name = WorkspaceName::new("w1").expect("a name");
-    assert!(!index.view(workspace(1)).has_secrets(&name));
+    let home = home();
+    assert!(!index.view(workspace(1), Some(&home)).has_secrets());
     index.apply(secret(1, "file"));
-    assert!(index.view(workspace(1)).has_secrets(&name));
+    assert!(index.view(workspace(1), Some(&home)).has_secrets());
 }
 
 /// The Deployment of workspace 1, which has versions of the Secrets on record.
@@ -81,19 +87,19 @@ fn deployment(recorded: Option<&str>) -> Observed {
 #[test]
 fn a_secret_at_another_version_than_it_was_left_at_is_as_good_as_none() {
     let mut index = index_of(1..2);
-    let name = WorkspaceName::new("w1").expect("a name");
+    let home = home();
     index.apply(secret(1, "file"));
     for (recorded, complete) in
         [(Some("7 7"), true), (Some("7 8"), false), (Some("8 7"), false), (None, false)]
     {
         index.apply(deployment(recorded));
-        assert_eq!(index.view(workspace(1)).has_secrets(&name), complete, "{recorded:?}");
+        assert_eq!(index.view(workspace(1), Some(&home)).has_secrets(), complete, "{recorded:?}");
     }
     index.apply(deployment(Some("7 7")));
     let mut changed = secret(1, "env");
     changed.fact = Fact::Secret { stamp: Stamp::default(), version: "9".into(), delivered: None };
     assert!(index.apply(changed), "that is news");
-    assert!(!index.view(workspace(1)).has_secrets(&name));
+    assert!(!index.view(workspace(1), Some(&home)).has_secrets());
 }
 
 #[test]

@@ -13,6 +13,7 @@
 mod agent;
 mod backoff;
 mod facts;
+mod home;
 mod index;
 mod keys;
 mod kinds;
@@ -34,6 +35,7 @@ mod written;
 pub use agent::Agent;
 pub use backoff::Backoff;
 pub use facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Unusable, Watched};
+pub use home::lives_there;
 pub use index::{Index, ListVerdict};
 pub use keys::{KeyPair, KeyRing, NoKeyRing};
 pub use kinds::Kind;

@@ -8,6 +8,7 @@ use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 use serde_json::Value;
 
+use crate::home::Home;
 use crate::index::Index;
 use crate::kinds::Kind;
 use crate::policy::{Identity, Manifest, Refusal};
@@ -190,7 +191,8 @@ pub(crate) fn prepare(
     if objects.is_empty() {
         return Err(Skip::Refused(Refusal::Nothing));
     }
-    let view = index.view(directive.workspace_id);
+    let home = Home::new(directive.workspace_id, &directive.name, &directive.namespace);
+    let view = index.view(directive.workspace_id, Some(&home));
     let live = view.deployment().and_then(|fact| fact.applied_generation);
     if let Some(live) = live.filter(|live| *live > directive.generation) {
         return Err(Skip::OlderThanLive { live });
@@ -198,7 +200,7 @@ pub(crate) fn prepare(
     // Somebody may have scaled it by hand since it was proven.
     let replicas = view.deployment().map(|fact| fact.info.replicas);
     let as_wanted = replicas == Some(directive.desired_state.replicas());
-    if as_wanted && view.proves(directive.generation, &directive.name) {
+    if as_wanted && view.proves(directive.generation) {
         return Err(Skip::AlreadyProven);
     }
     if directive.variables.is_some() && variables.is_none() {

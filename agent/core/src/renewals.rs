@@ -7,6 +7,7 @@ use berth_schema::git::GitAsk;
 use berth_schema::reconcile::MAX_WORKSPACES;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::home::Home;
 use crate::index::Index;
 use crate::work::Work;
 
@@ -28,12 +29,14 @@ impl Renewals {
         &'a self,
         index: &'a Index,
         work: &'a Work,
+        home: impl Fn(WorkspaceId) -> Option<Home> + 'a,
     ) -> impl Iterator<Item = (Timestamp, WorkspaceId)> + 'a {
         let any = (self.version > 0).then(|| index.workspaces());
         // What is being worked on is looked at afterwards.
         let idle = any.into_iter().flatten().filter(|workspace| work.get(*workspace).is_none());
-        idle.filter_map(|workspace| {
-            let view = index.view(workspace);
+        idle.filter_map(move |workspace| {
+            let home = home(workspace);
+            let view = index.view(workspace, home.as_ref());
             let runs = view.deployment()?.info.replicas.is_some_and(|replicas| replicas > 0);
             let at = match view.credentials() {
                 Some(delivered) if delivered.version != self.version => Some(Timestamp::MIN),

@@ -1,8 +1,9 @@
 //! What is told of a workspace, and how much of it fits into one message.
 
+use berth_schema::WorkspaceId;
 use berth_schema::reconcile::{MAX_MESSAGE_BYTES, Page, PodProblem, TerminationProgress, WorkspaceAgentInfo};
-use berth_schema::{NamespaceName, WorkspaceId, WorkspaceName};
 
+use crate::home::Home;
 use crate::index::View;
 use crate::work::{Entry, Phase};
 
@@ -15,11 +16,10 @@ const MAX_INFO_BYTES: usize = MAX_MESSAGE_BYTES / 4 * 3;
 /// report of a workspace that is not in the cluster.
 pub(crate) fn info(
     workspace: WorkspaceId,
-    names: (WorkspaceName, NamespaceName),
+    home: &Home,
     view: &View<'_>,
     entry: Option<&Entry>,
 ) -> WorkspaceAgentInfo {
-    let (name, namespace) = names;
     let deployment = view.deployment();
     let mut pod_problems: Vec<PodProblem> =
         view.pods().flat_map(|pod| pod.problems.iter().cloned()).collect();
@@ -36,15 +36,15 @@ pub(crate) fn info(
         termination_progress: entry.and_then(progress),
         error_details: entry.and_then(|entry| Some(entry.trouble.as_ref()?.details.clone())),
         live_pods: u32::try_from(live_pods).unwrap_or(u32::MAX),
-        variables_missing: wanted && settled && !view.has_secrets(&name),
-        name,
-        namespace,
+        variables_missing: wanted && settled && !view.has_secrets(),
+        name: home.name.clone(),
+        namespace: home.namespace.clone(),
     }
 }
 
 fn progress(entry: &Entry) -> Option<TerminationProgress> {
     entry.terminates().then_some(match entry.phase {
-        Phase::Gone => TerminationProgress::Terminated,
+        Phase::Gone | Phase::Doubtful { .. } => TerminationProgress::Terminated,
         _ => TerminationProgress::Terminating,
     })
 }
@@ -98,6 +98,7 @@ impl Iterator for Pages {
 mod tests {
     use super::*;
     use berth_schema::reconcile::{ErrorDetails, MAX_WORKSPACES};
+    use berth_schema::{NamespaceName, WorkspaceName};
 
     fn infos(count: usize, text: usize) -> Vec<WorkspaceAgentInfo> {
         let info = || WorkspaceAgentInfo {

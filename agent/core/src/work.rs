@@ -7,6 +7,7 @@ use berth_schema::reconcile::{ErrorDetails, Received};
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
 use crate::backoff::Backoff;
+use crate::home::Home;
 use crate::index::Index;
 use crate::plan::Outcome;
 use crate::policy::Refusal;
@@ -17,6 +18,8 @@ const PROOF: Duration = Duration::from_secs(10);
 const PUT_BACK: Duration = Duration::from_secs(2);
 /// How long a deletion may take before it is looked at again without an event.
 const DELETION: Duration = Duration::from_secs(10);
+/// How long what was found to be gone, and is shown all the same, is left alone.
+const DOUBTFUL: Duration = Duration::from_mins(1);
 /// How soon after a look the next one may follow, and how often volumes are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const VOLUMES: Duration = Duration::from_secs(2);
@@ -60,6 +63,9 @@ pub(crate) enum Phase {
     Leaving { from: Instant, until: Instant },
     /// Nothing is left.
     Gone,
+    /// The server knows that nothing is left, and the watches show something all the same: it is looked at again `until` then,
+    /// and told of no more.
+    Doubtful { until: Instant },
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +91,10 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    pub(crate) fn home(&self, workspace: WorkspaceId) -> Home {
+        Home::new(workspace, &self.name, &self.namespace)
+    }
+
     pub(crate) fn terminates(&self) -> bool {
         self.goal == Goal::Gone
     }
@@ -119,6 +129,12 @@ pub(crate) struct Wanted {
     pub(crate) puts_back: bool,
 }
 
+impl Wanted {
+    pub(crate) fn home(&self) -> Home {
+        Home::new(self.workspace, &self.name, &self.namespace)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     entries: BTreeMap<WorkspaceId, Entry>,
@@ -131,6 +147,8 @@ pub(crate) struct Work {
 pub(crate) struct Due {
     /// Deletions to look at again.
     pub(crate) leaving: Vec<WorkspaceId>,
+    /// Gone for the watches, too: to be forgotten.
+    pub(crate) over: Vec<WorkspaceId>,
     /// To be reported again, so that the server repeats its directive.
     pub(crate) repeat: Vec<WorkspaceId>,
 }
@@ -171,7 +189,9 @@ impl Work {
                 entry.deferred = Some(wanted.generation).filter(|_| !same);
                 Err(Skip::InFlight)
             }
-            Phase::Unproven { .. } | Phase::Leaving { .. } | Phase::Gone if same => Err(Skip::AwaitingProof),
+            Phase::Unproven { .. } | Phase::Leaving { .. } | Phase::Gone | Phase::Doubtful { .. } if same => {
+                Err(Skip::AwaitingProof)
+            }
             // Another generation is another attempt: whoever changed something may have cured it.
             Phase::Resting { until } if same && until > now => {
                 Err(Skip::BackingOff { remaining: until - now })
@@ -222,6 +242,17 @@ impl Work {
         entry.trouble = None;
     }
 
+    /// The server has taken note that nothing is left of a workspace. Tells whether it may be forgotten: while the watches
+    /// show something of it, it rests, or all of it would be news again, for ever.
+    pub(crate) fn leave(&mut self, workspace: WorkspaceId, index: &Index, now: Instant) -> bool {
+        let entry = self.entries.get_mut(&workspace);
+        let Some(entry) = entry.filter(|entry| !is_empty(index, workspace, entry)) else { return true };
+        if entry.phase == Phase::Gone {
+            entry.phase = Phase::Doubtful { until: now + DOUBTFUL };
+        }
+        false
+    }
+
     /// A second action for a deletion that goes on.
     pub(crate) fn resume(&mut self, workspace: WorkspaceId) -> Option<&Entry> {
         let entry = self.entries.get_mut(&workspace)?;
@@ -233,8 +264,10 @@ impl Work {
     /// The server sees nothing left to do: whatever went wrong has been overtaken, if the cluster shows the same. Secrets
     /// do not count: a workspace that is stopped gets none.
     pub(crate) fn settle(&mut self, workspace: WorkspaceId, generation: Generation, index: &Index) {
-        let live = index.view(workspace).deployment().and_then(|fact| fact.applied_generation);
         let done = self.entries.get(&workspace).is_some_and(|entry| {
+            let home = entry.home(workspace);
+            let deployment = index.view(workspace, Some(&home)).deployment();
+            let live = deployment.and_then(|fact| fact.applied_generation);
             let over = match entry.phase {
                 Phase::Idle => true,
                 // One that was put back rests in any case.
@@ -272,6 +305,8 @@ impl Work {
                 Phase::Leaving { .. } if look_at(index, *workspace, entry).is_some_and(|at| at <= now) => {
                     due.leaving.push(*workspace);
                 }
+                Phase::Doubtful { .. } if is_empty(index, *workspace, entry) => due.over.push(*workspace),
+                Phase::Doubtful { until } if until <= now => due.leaving.push(*workspace),
                 _ => {}
             }
             true
@@ -284,7 +319,9 @@ impl Work {
         let entries = self.entries.iter();
         entries
             .filter_map(|(workspace, entry)| match entry.phase {
-                Phase::Unproven { until } | Phase::Resting { until } => Some(until),
+                Phase::Unproven { until } | Phase::Resting { until } | Phase::Doubtful { until } => {
+                    Some(until)
+                }
                 Phase::Leaving { .. } => look_at(index, *workspace, entry),
                 Phase::Running | Phase::Idle | Phase::Gone => None,
             })
@@ -306,12 +343,16 @@ impl Work {
 /// When a deletion is to be looked at again.
 fn look_at(index: &Index, workspace: WorkspaceId, entry: &Entry) -> Option<Instant> {
     match entry.phase {
-        Phase::Leaving { from, .. } if index.view(workspace).is_empty() => Some(from),
+        Phase::Leaving { from, .. } if is_empty(index, workspace, entry) => Some(from),
         Phase::Leaving { until, .. } => Some(until),
         _ => None,
     }
 }
 
+fn is_empty(index: &Index, workspace: WorkspaceId, entry: &Entry) -> bool {
+    index.view(workspace, Some(&entry.home(workspace))).is_empty()
+}
+
 fn is_proven(index: &Index, workspace: WorkspaceId, entry: &Entry, generation: Generation) -> bool {
-    index.view(workspace).proves(generation, &entry.name)
+    index.view(workspace, Some(&entry.home(workspace))).proves(generation)
 }

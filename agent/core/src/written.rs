@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use berth_schema::WorkspaceId;
-use berth_schema::kubernetes::object_name;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::index::View;
@@ -67,14 +66,14 @@ impl Written {
         let set = self.0.entry(wanted.workspace).or_default();
         let names: BTreeSet<(Kind, String)> = apply.manifests().map(Manifest::key).collect();
         let same = set.objects.keys().eq(names.iter().filter(|(kind, _)| *kind != Kind::Deployment));
-        let object_name = object_name(&wanted.name, wanted.workspace, wanted.namespace.as_str());
+        let object_name = wanted.home().object_name;
         let belongs = |kind, name: &str| apply.holds(&object_name, kind, name);
         apply.prune = !(same && set.pruned) || view.has_strays(belongs);
         set.pruned = !apply.prune;
         let as_left = |manifest: &Manifest| {
             let left = set.objects.get(&manifest.key());
             left.is_some_and(|(content, stamp)| {
-                let seen = view.stamp(manifest.kind, &wanted.namespace, &manifest.name);
+                let seen = view.stamp(manifest.kind, &manifest.name);
                 *content == manifest.content() && seen == Some(*stamp)
             })
         };
@@ -90,7 +89,7 @@ impl Written {
         apply.kept = kept;
         let no_secret = apply.secrets.is_none() && apply.credentials.is_none();
         let alone = apply.first.is_empty() && no_secret && apply.then.len() == 1;
-        let seen = view.deployment_at(&wanted.namespace, &object_name).filter(|_| alone && !apply.prune);
+        let seen = view.deployment().filter(|_| alone && !apply.prune);
         apply.seen = seen.map(|fact| SeenDeployment {
             version: fact.info.resource_version.clone().unwrap_or_default().into(),
             secrets: fact.secrets.clone(),

@@ -36,7 +36,8 @@ impl Term {
         let cluster = self.desk.cluster.clone();
         let identity = self.desk.shared.agent().identity().clone();
         for _ in 0..2 {
-            let has = prerequisites::gather(&cluster, self.manifests.clone()).await;
+            let strays = self.desk.shared.agent().strays();
+            let has = prerequisites::gather(&cluster, self.manifests.clone(), strays).await;
             let mut request = self.request(UpdateType::Partial, vec![], None);
             request.message_type = MessageType::Prerequisites;
             request.prerequisites = Some(has);
@@ -92,8 +93,9 @@ impl Term {
     /// A fresh list of the cluster; without one the report goes out all the same, and is asked for again.
     async fn relist(&mut self) -> Option<BTreeSet<WorkspaceId>> {
         let cluster = self.desk.cluster.clone();
+        let identity = self.desk.shared.agent().identity().clone();
         let listed = tokio::select! {
-            listed = relist::workspaces(&cluster) => listed,
+            listed = relist::workspaces(&cluster, &identity) => listed,
             () = self.work(None) => return None,
         };
         match listed {

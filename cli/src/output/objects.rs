@@ -2,7 +2,7 @@
 
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
-use berth_schema::prerequisites::Prerequisites;
+use berth_schema::prerequisites::{Prerequisites, Stray};
 use berth_schema::{ActualState, DesiredState, Word};
 use jiff::{SignedDuration, Timestamp};
 
@@ -205,6 +205,13 @@ fn prerequisites(has: &Prerequisites) -> Vec<(&'static str, Cell)> {
         Some(("Proxy", Cell::new(format!("{}/{}: {error}", report.kind, report.name), Tone::Bad)))
     });
     details.extend(errors);
+    let strays = has.strays.iter().map(|stray| {
+        let Stray { workspace_id, namespace, kind, name } = stray;
+        let text =
+            format!("{kind}/{name} in {namespace} carries the labels of {workspace_id}, and is left alone");
+        ("Stray", Cell::new(text, Tone::Bad))
+    });
+    details.extend(strays);
     details
 }
 

@@ -86,7 +86,7 @@ async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() 
 #[tokio::test]
 async fn what_the_cluster_has_is_read_from_the_api_server() -> anyhow::Result<()> {
     let client = shared_cluster().await?.client().await?;
-    let has = gather(&hands(&client, &identity("berth-proxy")), vec![]).await;
+    let has = gather(&hands(&client, &identity("berth-proxy")), vec![], vec![]).await;
     assert!(has.unreadable.is_empty(), "{has:?}");
     assert!(has.kubernetes_version.as_deref().is_some_and(|version| version.starts_with("v1.")), "{has:?}");
     assert!(has.user_namespaces.is_some() && has.nodes.is_some(), "{has:?}");
