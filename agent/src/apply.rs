@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use berth_agent_core::{
     Action, Apply, Kind, Left, Manifest, NO_VERSION, Outcome, Prepared, SecretManifest, SecretVersions,
-    SeenDeployment,
+    SeenDeployment, Template, put_gate_on,
 };
 use berth_schema::Generation;
 use berth_schema::kubernetes::{FIELD_MANAGER, GENERATION};
@@ -30,6 +30,7 @@ struct Live {
     generation: Option<Generation>,
     /// The volume claims that its pods use.
     claims: BTreeSet<String>,
+    template: Option<Template>,
 }
 
 struct Applying<'a> {
@@ -113,6 +114,7 @@ impl Applying<'_> {
             return Err(Failure::Foreign { kind, name });
         }
         let annotations = deployment.metadata.annotations.as_ref();
+        let template = Template::of(deployment.spec.as_ref());
         let pod = deployment.spec.and_then(|spec| spec.template.spec);
         let volumes = pod.and_then(|pod| pod.volumes).unwrap_or_default();
         Ok(Some(Live {
@@ -121,6 +123,7 @@ impl Applying<'_> {
                 .into_iter()
                 .filter_map(|volume| Some(volume.persistent_volume_claim?.claim_name))
                 .collect(),
+            template,
             metadata: deployment.metadata,
         }))
     }
@@ -199,6 +202,7 @@ impl Applying<'_> {
         if let Some(secrets) = &seen.secrets {
             secrets.record(&mut object);
         }
+        put_gate_on(&mut object, Some(seen.template));
         match self.patch(Kind::Deployment, &manifest.name, &object).await {
             Ok(_) => Ok(true),
             Err(error) if failure::code(&error) == Some(409) => Ok(false),
@@ -223,6 +227,7 @@ impl Applying<'_> {
             if let Some(secrets) = secrets.cloned().or_else(recorded) {
                 secrets.record(&mut object);
             }
+            put_gate_on(&mut object, live.as_ref().and_then(|live| live.template));
             // With these a server-side apply is refused when another object, or another version of it, is there.
             let metadata = &mut object["metadata"];
             match &live {

@@ -16,6 +16,7 @@ pub mod health;
 pub mod keys;
 pub mod leader;
 pub mod metrics;
+mod nodes;
 pub mod perform;
 pub mod prerequisites;
 pub mod relist;

@@ -1,12 +1,13 @@
 //! The agent's rounds while it leads: report, ask, act.
 
+mod acting;
 mod full;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_agent_core::{Action, Applied, Backoff, KeyRing, Opened, Prepared, sane};
+use berth_agent_core::{Action, Applied, Backoff, KeyRing, Opened, sane};
 use berth_schema::prerequisites::ManifestReport;
 use berth_schema::reconcile::{
     MAX_WAIT_SECONDS, Page, Received, ReconcileRequest, ReconcileResponse, Settings, UpdateType,
@@ -22,7 +23,6 @@ use tokio::time::sleep_until;
 use crate::cluster::Cluster;
 use crate::keys::{KeyError, KeyStore};
 use crate::metrics::Round;
-use crate::perform;
 use crate::server::{Server, ServerError};
 use crate::shared::Shared;
 
@@ -38,8 +38,6 @@ const DENIED: Duration = Duration::from_mins(1);
 const REQUESTED: Duration = Duration::from_secs(2);
 /// How often it is looked whether another key is due.
 const KEYS_LOOKED_AT: Duration = Duration::from_mins(10);
-/// How often others of the objects in foreign places lead to a full report.
-const STRAYS: Duration = Duration::from_mins(1);
 const FAR_AWAY: Duration = Duration::from_hours(1);
 /// Below the longest wait that the server allows, so that its own clock decides.
 const HOLD_SECONDS: u64 = MAX_WAIT_SECONDS - 5;
@@ -98,6 +96,8 @@ pub struct Term {
     told: Instant,
     backoff: Backoff,
     actions: JoinSet<Action<Applied>>,
+    /// Pods being let go to their nodes.
+    admissions: JoinSet<()>,
     slots: Arc<Semaphore>,
     accepted: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -132,6 +132,7 @@ impl Term {
             told: Instant::now(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
             actions: JoinSet::new(),
+            admissions: JoinSet::new(),
             slots: Arc::new(Semaphore::new(CONCURRENCY)),
             accepted: Some(Box::new(accepted)),
         }
@@ -353,41 +354,6 @@ impl Term {
     async fn work_for(&mut self, pause: Duration) {
         // Running out of time is the purpose.
         let _ = tokio::time::timeout(pause, self.work(None)).await;
-    }
-
-    fn act_on_what_is_due(&mut self) {
-        let due = {
-            let mut agent = self.desk.shared.agent();
-            let count = i64::try_from(agent.index().workspaces().count()).unwrap_or(i64::MAX);
-            self.desk.shared.metrics.workspaces.set(count);
-            let now = Instant::now();
-            if self.strays_from <= now && agent.has_new_strays() {
-                self.strays_from = now + STRAYS;
-                self.full_due = now;
-            }
-            agent.tick(now)
-        };
-        for action in due {
-            self.begin(action);
-        }
-    }
-
-    fn begin(&mut self, action: Action<Prepared>) {
-        let desk = self.desk.clone();
-        let slots = Arc::clone(&self.slots);
-        self.actions.spawn(async move {
-            // The semaphore is never closed; without a slot nothing would be lost but the limit.
-            let _slot = slots.acquire().await;
-            perform::perform(&desk, action).await
-        });
-    }
-
-    fn end(&mut self, ended: Result<Action<Applied>, tokio::task::JoinError>) {
-        match ended {
-            Ok(action) => self.desk.shared.agent().finish(action, Instant::now(), fastrand::f64()),
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => {}
-        }
     }
 }
 

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{
+    ContainerStatus, Node, NodeCondition, NodeStatus, Pod, PodCondition, PodSchedulingGate, PodSpec,
+    PodStatus, PodTemplateSpec,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, Time};
 use kube::Resource;
 use kube::core::PartialObjectMeta;
@@ -75,6 +78,7 @@ struct MetadataPart<M: Default> {
     annotations: Option<BTreeMap<String, String>>,
     resource_version: Option<String>,
     generation: Option<i64>,
+    creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     uid: Option<String>,
     managed_fields: M,
@@ -91,6 +95,7 @@ impl<M: Default> From<MetadataPart<M>> for ObjectMeta {
             annotations: part.annotations,
             resource_version: part.resource_version,
             generation: part.generation,
+            creation_timestamp: part.creation_timestamp,
             deletion_timestamp: part.deletion_timestamp,
             ..Self::default()
         }
@@ -125,14 +130,39 @@ pub(crate) struct DeploymentPart {
 #[derive(Debug, Deserialize)]
 struct ReplicasPart {
     replicas: Option<i32>,
+    #[serde(default)]
+    template: TemplatePart,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TemplatePart {
+    spec: Option<GatesPart>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GatesPart {
+    scheduling_gates: Option<Vec<PodSchedulingGate>>,
+    node_name: Option<String>,
+}
+
+impl From<GatesPart> for PodSpec {
+    fn from(part: GatesPart) -> Self {
+        let GatesPart { scheduling_gates, node_name } = part;
+        Self { scheduling_gates, node_name, ..Self::default() }
+    }
 }
 
 impl Sparse for Deployment {
     type Part = DeploymentPart;
 
     fn from_part(part: DeploymentPart) -> Self {
-        let spec =
-            part.spec.map(|spec| DeploymentSpec { replicas: spec.replicas, ..DeploymentSpec::default() });
+        let spec = part.spec.map(|spec| DeploymentSpec {
+            replicas: spec.replicas,
+            template: PodTemplateSpec { spec: spec.template.spec.map(PodSpec::from), metadata: None },
+            ..DeploymentSpec::default()
+        });
         Self { metadata: part.metadata.into(), spec, status: part.status }
     }
 }
@@ -141,6 +171,7 @@ impl Sparse for Deployment {
 pub(crate) struct PodPart {
     #[serde(default)]
     metadata: MetadataPart<IgnoredAny>,
+    spec: Option<GatesPart>,
     status: Option<PodStatusPart>,
 }
 
@@ -164,7 +195,29 @@ impl Sparse for Pod {
             container_statuses: status.container_statuses,
             ..PodStatus::default()
         });
-        Self { metadata: part.metadata.into(), status, ..Self::default() }
+        Self { metadata: part.metadata.into(), spec: part.spec.map(PodSpec::from), status }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct NodePart {
+    #[serde(default)]
+    metadata: MetadataPart<IgnoredAny>,
+    #[serde(default)]
+    status: NodeStatusPart,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct NodeStatusPart {
+    conditions: Option<Vec<NodeCondition>>,
+}
+
+impl Sparse for Node {
+    type Part = NodePart;
+
+    fn from_part(part: NodePart) -> Self {
+        let status = NodeStatus { conditions: part.status.conditions, ..NodeStatus::default() };
+        Self { metadata: part.metadata.into(), status: Some(status), spec: None }
     }
 }
 
@@ -172,7 +225,7 @@ impl Sparse for Pod {
 mod tests {
     use super::*;
     use berth_agent_core::{Kind, Observed, Watched};
-    use berth_schema::kubernetes::{GENERATION, WORKSPACE_ID, WORKSPACE_NAME};
+    use berth_schema::kubernetes::{GENERATION, POD_GATE, WORKSPACE_ID, WORKSPACE_NAME};
     use k8s_openapi::api::core::v1::Secret;
     use serde_json::{Value, json};
 
@@ -194,7 +247,8 @@ mod tests {
     fn a_part_of_a_deployment_says_the_same_as_the_whole() {
         let object = json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(),
-            "spec": { "replicas": 1, "selector": {}, "template": { "spec": { "containers": [] } } },
+            "spec": { "replicas": 1, "selector": {},
+                      "template": { "spec": { "containers": [], "schedulingGates": [{ "name": POD_GATE }] } } },
             "status": { "observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "conditions": [
                 { "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "m" } ] },
         });
@@ -212,7 +266,8 @@ mod tests {
                                 "state": waiting });
         let mut object = json!({
             "metadata": metadata(),
-            "spec": { "containers": [{ "name": "main", "image": "i" }] },
+            "spec": { "containers": [{ "name": "main", "image": "i" }], "nodeName": "n",
+                      "schedulingGates": [{ "name": POD_GATE }] },
             "status": {
                 "phase": "Pending", "hostIP": "10.0.0.1",
                 "conditions": [{ "type": "ContainersReady", "status": "False",

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use crate::cluster::Cluster;
 use crate::failure::words;
 use crate::metrics::Kind as Label;
+use crate::nodes;
 use crate::seen::Seen;
 use crate::shared::Shared;
 
@@ -51,6 +52,7 @@ pub fn start(cluster: &Cluster, shared: &Arc<Shared>, tasks: &mut JoinSet<anyhow
     tasks.spawn(of(Kind::Secret).run_metadata::<Secret>(client()));
     tasks.spawn(of(Kind::PersistentVolumeClaim).run_metadata::<PersistentVolumeClaim>(client()));
     tasks.spawn(of(Kind::Service).run_metadata::<Service>(client()));
+    tasks.spawn(nodes::watch(cluster.clone(), Arc::clone(shared)));
 }
 
 /// One kind being watched.

@@ -23,6 +23,11 @@ pub const GIT_RENEW_AT: &str = "berth.dev/git-renew-at";
 /// Annotation on the Deployment, by the agent: at which versions it left the two Secrets of the variables. At another one
 /// somebody has changed them.
 pub const SECRET_VERSIONS: &str = "berth.dev/secret-versions";
+/// Annotation on the Deployment, by the agent: how it left the Deployment itself and the objects beside it. What is different
+/// now, somebody has changed.
+pub const LEFT: &str = "berth.dev/left";
+/// Scheduling gate of every pod of a workspace: the agent takes it away when no other pod of the workspace is left.
+pub const POD_GATE: &str = "berth.dev/one-pod";
 /// Annotation on the Service: how a port becomes a host name, for the proxy.
 pub const HOST_TEMPLATE: &str = "berth.dev/host-template";
 /// The one field manager of server-side apply.

@@ -201,6 +201,11 @@ pub struct PodProblem {
 }
 
 impl PodProblem {
+    /// The reason where a pod is on a node that does not answer: somebody has to act in the cluster.
+    pub const NODE_LOST: &str = "NodeLost";
+    /// The reason where a pod waits until another one of the workspace is gone.
+    pub const ANOTHER_POD: &str = "AnotherPodIsLeft";
+
     /// Whether only a person can cure it (a bad image name, a crash loop), so that waiting is of no use.
     pub fn needs_a_person(&self) -> bool {
         matches!(

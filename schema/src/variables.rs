@@ -94,41 +94,22 @@ pub enum VariableError {
     EnvironmentValue,
 }
 
-/// Environment variables that change how programs are loaded or start, before the program has a say.
+/// Environment variables that change how programs are loaded or start, before the program has a say. What only Berth's own tools
+/// would stumble over (`PORT`, `NODE_OPTIONS`, `PATH`) is kept from those, and is the user's to set.
 const RESERVED: &[&str] = &[
     "BASH_ENV",
     "BASH_FUNC",
     "ENV",
     "GCONV_PATH",
-    "GIT_EXEC_PATH",
-    "GIT_SSH",
-    "GIT_SSH_COMMAND",
     "GLIBC_TUNABLES",
-    "HOSTALIASES",
     "IFS",
-    "LOCALDOMAIN",
     "LOCPATH",
     "MALLOC_TRACE",
     "NIS_PATH",
     "NLSPATH",
-    "NODE_OPTIONS",
-    "PATH",
-    "PERL5DB",
-    "PERL5LIB",
-    "PERL5OPT",
-    "PERLLIB",
-    "PROMPT_COMMAND",
     "PS4",
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
     "RESOLV_HOST_CONF",
-    "RES_OPTIONS",
-    "RUBYLIB",
-    "RUBYOPT",
     "SHELLOPTS",
-    "TMPDIR",
-    "TZDIR",
 ];
 const RESERVED_PREFIXES: &[&str] = &["LD_", "DYLD_", "BERTH_", "KUBERNETES_", "BASH_FUNC_"];
 
@@ -211,7 +192,7 @@ mod tests {
 
     #[test]
     fn environment_names_that_would_change_a_program_are_refused() {
-        for name in ["LD_PRELOAD", "ld_preload", "BASH_ENV", "BERTH_TOKEN", "PATH", "BASH_FUNC_x"] {
+        for name in ["LD_PRELOAD", "ld_preload", "BASH_ENV", "BERTH_TOKEN", "SHELLOPTS", "BASH_FUNC_x"] {
             assert_eq!(
                 check_name(VariableKind::Environment, name),
                 Err(VariableError::ReservedName),
@@ -226,6 +207,15 @@ mod tests {
             );
         }
         assert_eq!(check_name(VariableKind::Environment, "_A1"), Ok(()));
+    }
+
+    #[test]
+    fn names_that_only_programs_of_berth_would_stumble_over_are_the_users() {
+        let names = "PATH NODE_OPTIONS PYTHONPATH PYTHONSTARTUP PERL5LIB RUBYOPT TMPDIR TZDIR PORT HOME GIT_SSH_COMMAND \
+                     GIT_EXEC_PATH CODE_SERVER_HOST VSCODE_IPC_HOOK_CLI PROMPT_COMMAND";
+        for name in names.split_whitespace() {
+            assert_eq!(check_name(VariableKind::Environment, name), Ok(()), "{name}");
+        }
     }
 
     #[test]

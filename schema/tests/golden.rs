@@ -15,7 +15,7 @@ use berth_schema::git::{
     CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, SetGitCredential,
 };
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
-use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass};
+use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass, Stray};
 use berth_schema::reconcile::{
     Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, MessageType,
     Orphan, OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
@@ -114,6 +114,12 @@ fn prerequisites() -> Prerequisites {
             kind: "Namespace".into(),
             name: "berth-proxy".into(),
             error: Some("it belongs to somebody else".into()),
+        }],
+        strays: vec![Stray {
+            workspace_id: workspace_id(),
+            namespace: "restored".into(),
+            kind: "ConfigMap".into(),
+            name: "w-scripts".into(),
         }],
         unreadable: vec!["nodes".into()],
     }

@@ -16,6 +16,7 @@ use berth_schema::{ActualState, Generation, WorkspaceId};
 
 use jiff::Timestamp;
 
+use crate::gate::{self, Admission, Gates};
 use crate::home::Home;
 use crate::index::Index;
 use crate::memory::Memory;
@@ -49,6 +50,7 @@ pub struct Agent {
     /// Where the server says that each workspace lives.
     homes: BTreeMap<WorkspaceId, Home>,
     strays: Strays,
+    gates: Gates,
 }
 
 impl Agent {
@@ -63,6 +65,7 @@ impl Agent {
             git: Renewals::default(),
             homes: BTreeMap::new(),
             strays: Strays::default(),
+            gates: Gates::default(),
             per_message: MAX_WORKSPACES,
         }
     }
@@ -190,9 +193,28 @@ impl Agent {
         actions
     }
 
-    /// When [`Agent::tick`] has something to do even if nothing happens.
+    /// Pods that may go to a node now, at most one of a workspace. To be called like [`Agent::tick`].
+    pub fn admissions(&mut self, now: Instant) -> Vec<Admission> {
+        for workspace in self.gates.pass(self.index.take_torn(), now) {
+            self.unsure.insert(workspace);
+        }
+        let mut admissions = vec![];
+        for workspace in self.index.waiting_pods() {
+            let Some(home) = self.home(workspace) else { continue };
+            let view = self.index.view(workspace, Some(&home));
+            let Some((key, pod)) = gate::admissible(&view) else { continue };
+            if !self.gates.waits_for_forced(workspace) && self.gates.let_go(workspace, &pod.uid, now) {
+                let (pod, uid) = (key.name.clone(), pod.uid.clone());
+                admissions.push(Admission { workspace, namespace: home.namespace.clone(), pod, uid });
+            }
+        }
+        self.gates.expire(now);
+        admissions
+    }
+
+    /// When [`Agent::tick`] or [`Agent::admissions`] has something to do even if nothing happens.
     pub fn next_due(&self) -> Option<Instant> {
-        self.work.next_due(&self.index)
+        self.work.next_due(&self.index).into_iter().chain(self.gates.next_due()).min()
     }
 
     /// An action ended. `jitter` is a random number from 0 up to 1.

@@ -1,6 +1,8 @@
 //! What is kept of an object that a watch has shown: the few parts that decide anything.
 
-use berth_schema::kubernetes::{GENERATION, GIT_RENEW_AT, GIT_VERSION, WORKSPACE_ID, WORKSPACE_NAME};
+use berth_schema::kubernetes::{
+    GENERATION, GIT_RENEW_AT, GIT_VERSION, POD_GATE, WORKSPACE_ID, WORKSPACE_NAME,
+};
 use berth_schema::reconcile::{DeploymentCondition, DeploymentInfo, DeploymentStatus, PodProblem};
 use berth_schema::{Generation, WorkspaceId, WorkspaceName};
 use jiff::Timestamp;
@@ -8,6 +10,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus as LiveStatus};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::gate::Template;
 use crate::kinds::Kind;
 use crate::problems;
 use crate::secrets::SecretVersions;
@@ -122,6 +125,8 @@ pub struct DeploymentFact {
     pub applied_generation: Option<Generation>,
     /// How the agent left the Secrets that the pods need.
     pub secrets: Option<SecretVersions>,
+    /// Its pods wait for the agent to let them go.
+    pub gated: bool,
     pub info: DeploymentInfo,
 }
 
@@ -130,6 +135,27 @@ pub struct PodFact {
     /// It runs, will run, or is being deleted; it may hold the workspace's volume.
     pub live: bool,
     pub problems: Vec<PodProblem>,
+    pub uid: String,
+    pub created: Option<Timestamp>,
+    /// Where it is, once it is somewhere.
+    pub node: Option<String>,
+    /// The agent has not let it go to a node.
+    pub gated: bool,
+    pub deleting: bool,
+    /// A container of it runs, as far as its kubelet has said.
+    pub running: bool,
+}
+
+impl PodFact {
+    /// It waits for the agent to let it go.
+    pub(crate) const fn waits(&self) -> bool {
+        self.live && self.gated && self.node.is_none() && !self.deleting
+    }
+
+    /// It may have, or get, the workspace's volume without anybody being asked again.
+    pub(crate) const fn holds(&self) -> bool {
+        self.live && !(self.gated && self.node.is_none())
+    }
 }
 
 /// Why an object that carries the agent's label is not taken for a workspace's.
@@ -160,6 +186,7 @@ impl Observed {
         let fact = DeploymentFact {
             applied_generation: generation(metadata),
             secrets: SecretVersions::recorded(metadata),
+            gated: Template::of(deployment.spec.as_ref()).is_some_and(|template| template.gated),
             info: DeploymentInfo {
                 resource_version: metadata.resource_version.as_deref().map(Into::into),
                 generation: metadata.generation,
@@ -171,7 +198,19 @@ impl Observed {
     }
 
     pub fn pod(pod: &Pod) -> Result<Self, Unusable> {
-        let fact = PodFact { live: problems::is_live(pod), problems: problems::of(pod) };
+        let metadata = &pod.metadata;
+        let spec = pod.spec.as_ref();
+        let gates = spec.and_then(|spec| spec.scheduling_gates.as_deref()).unwrap_or_default();
+        let fact = PodFact {
+            live: problems::is_live(pod),
+            problems: problems::of(pod),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+            node: spec.and_then(|spec| spec.node_name.clone()),
+            gated: gates.iter().any(|gate| gate.name == POD_GATE),
+            deleting: metadata.deletion_timestamp.is_some(),
+            running: problems::is_running(pod),
+        };
         Self::new(Watched::Pod, &pod.metadata, Fact::Pod(fact))
     }
 

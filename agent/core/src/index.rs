@@ -8,6 +8,7 @@ use berth_schema::{Generation, WorkspaceId};
 use crate::facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
 use crate::home::Home;
 use crate::kinds::Kind;
+use crate::nodes::Nodes;
 use crate::secrets::SecretVersions;
 use crate::written::Stamp;
 
@@ -32,6 +33,11 @@ pub struct Index {
     synced: BTreeSet<Watched>,
     /// Workspaces of which something has changed since somebody took this.
     touched: BTreeSet<WorkspaceId>,
+    /// Workspaces whose pod has vanished while its containers ran, since somebody took this.
+    torn: BTreeSet<WorkspaceId>,
+    nodes: Nodes,
+    /// Workspaces of which a pod may wait to be let go.
+    gated: BTreeSet<WorkspaceId>,
 }
 
 impl Index {
@@ -44,8 +50,11 @@ impl Index {
         if self.objects.get(&observed.key) == Some(&observed) {
             return false;
         }
-        self.remove(&observed.key);
+        self.forget(&observed.key);
         self.touched.insert(observed.workspace);
+        if matches!(&observed.fact, Fact::Pod(pod) if pod.waits()) {
+            self.gated.insert(observed.workspace);
+        }
         let keys = self.workspaces.entry(observed.workspace).or_default();
         keys.insert(observed.key.clone());
         self.objects.insert(observed.key.clone(), observed);
@@ -107,6 +116,42 @@ impl Index {
         self.workspaces.keys().copied()
     }
 
+    pub const fn nodes_mut(&mut self) -> &mut Nodes {
+        &mut self.nodes
+    }
+
+    /// Whether a node does not answer, or is no longer there. One of which nothing is known yet is not lost.
+    pub(crate) fn is_lost(&self, node: &str) -> bool {
+        self.nodes.is_lost(node)
+    }
+
+    /// Whoever has a pod on one of the nodes that have been lost or found is news.
+    pub(crate) fn look_at_nodes(&mut self) {
+        let changed = self.nodes.take_changed();
+        let pods = self.objects.values().filter(|observed| match &observed.fact {
+            Fact::Pod(pod) => pod.node.as_ref().is_some_and(|node| changed.contains(node)),
+            Fact::Deployment(_) | Fact::Present(_) | Fact::Secret { .. } => false,
+        });
+        let touched: Vec<_> =
+            pods.filter(|_| !changed.is_empty()).map(|observed| observed.workspace).collect();
+        self.touched.extend(touched);
+    }
+
+    /// Workspaces of which a pod waits to be let go to a node, wherever it is.
+    pub(crate) fn waiting_pods(&mut self) -> Vec<WorkspaceId> {
+        let mut gated = std::mem::take(&mut self.gated);
+        gated.retain(|workspace| {
+            self.everywhere(*workspace)
+                .any(|observed| matches!(&observed.fact, Fact::Pod(pod) if pod.waits()))
+        });
+        self.gated.clone_from(&gated);
+        gated.into_iter().collect()
+    }
+
+    pub(crate) fn take_torn(&mut self) -> BTreeSet<WorkspaceId> {
+        std::mem::take(&mut self.torn)
+    }
+
     pub(crate) fn take_touched(&mut self) -> BTreeSet<WorkspaceId> {
         std::mem::take(&mut self.touched)
     }
@@ -132,9 +177,17 @@ impl Index {
     }
 
     fn remove(&mut self, key: &ObjectKey) -> bool {
-        let Some(old) = self.objects.remove(key) else {
+        let Some(old) = self.forget(key) else {
             return false;
         };
+        if matches!(&old.fact, Fact::Pod(pod) if pod.running && pod.live) {
+            self.torn.insert(old.workspace);
+        }
+        true
+    }
+
+    fn forget(&mut self, key: &ObjectKey) -> Option<Observed> {
+        let old = self.objects.remove(key)?;
         self.touched.insert(old.workspace);
         if let Some(keys) = self.workspaces.get_mut(&old.workspace) {
             keys.remove(key);
@@ -142,7 +195,7 @@ impl Index {
                 self.workspaces.remove(&old.workspace);
             }
         }
-        true
+        Some(old)
     }
 }
 
@@ -165,9 +218,9 @@ impl<'a> View<'a> {
         })
     }
 
-    pub(crate) fn pods(&self) -> impl Iterator<Item = &'a PodFact> {
+    pub(crate) fn pods(&self) -> impl Iterator<Item = (&'a ObjectKey, &'a PodFact)> {
         self.objects.iter().filter_map(|observed| match &observed.fact {
-            Fact::Pod(fact) => Some(fact),
+            Fact::Pod(fact) => Some((&observed.key, fact)),
             Fact::Deployment(_) | Fact::Present(_) | Fact::Secret { .. } => None,
         })
     }

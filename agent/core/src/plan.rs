@@ -8,6 +8,7 @@ use berth_schema::variables::VariableBundle;
 use berth_schema::{Generation, NamespaceName, WorkspaceId, WorkspaceName};
 use serde_json::Value;
 
+use crate::gate::Template;
 use crate::home::Home;
 use crate::index::Index;
 use crate::kinds::Kind;
@@ -72,6 +73,7 @@ pub struct SeenDeployment {
     pub version: String,
     /// What it has on record stays there while the Secrets are not written.
     pub secrets: Option<SecretVersions>,
+    pub template: Template,
 }
 
 impl Apply {

@@ -6,12 +6,23 @@ use k8s_openapi::jiff::Timestamp;
 
 /// What every container says on its way up.
 const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+/// What the scheduler says of a pod that the agent has not let go: why not, the agent itself tells.
+const GATED: &str = "SchedulingGated";
 
 /// Whether the pod may still hold the workspace's volume. One that is being deleted does until it is gone, although its
 /// containers have ended; one that ended by itself (evicted, for example) stays listed for long, and holds nothing.
 pub(crate) fn is_live(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     pod.metadata.deletion_timestamp.is_some() || !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// Whether a container of the pod runs, as far as is known.
+pub(crate) fn is_running(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_ref());
+    let containers = status.and_then(|status| status.container_statuses.as_ref());
+    let mut all = init.into_iter().chain(containers).flatten();
+    all.any(|container| container.state.as_ref().is_some_and(|state| state.running.is_some()))
 }
 
 /// The problems of a pod. One that is being deleted, or has ended, has none: another will take its place.
@@ -34,7 +45,8 @@ pub(crate) fn of(pod: &Pod) -> Vec<PodProblem> {
 }
 
 fn unscheduled(condition: &PodCondition) -> Option<PodProblem> {
-    if condition.type_ != "PodScheduled" || condition.status != "False" {
+    let gated = condition.reason.as_deref() == Some(GATED);
+    if condition.type_ != "PodScheduled" || condition.status != "False" || gated {
         return None;
     }
     let message = condition.message.as_deref().unwrap_or_default();

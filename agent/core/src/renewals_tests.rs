@@ -57,7 +57,7 @@ fn show(agent: &mut Agent, replicas: i32) {
         replicas: Some(replicas),
         status: None,
     };
-    let fact = DeploymentFact { applied_generation: Some(Generation(1)), info, secrets: None };
+    let fact = DeploymentFact { applied_generation: Some(Generation(1)), info, secrets: None, gated: false };
     let watched = Watched::Applied(Kind::Deployment);
     let key = ObjectKey { watched, namespace: namespace().to_string(), name: "w".to_owned() };
     let fact = Fact::Deployment(Box::new(fact));

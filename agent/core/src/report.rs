@@ -13,18 +13,19 @@ const MAX_PROBLEMS: usize = 20;
 const MAX_INFO_BYTES: usize = MAX_MESSAGE_BYTES / 4 * 3;
 
 /// The report of one workspace from what is seen of it and what is done about it. With nothing of either, it is the blank
-/// report of a workspace that is not in the cluster.
+/// report of a workspace that is not in the cluster. `waits`: what keeps its next pod from a node.
 pub(crate) fn info(
     workspace: WorkspaceId,
     home: &Home,
     view: &View<'_>,
     entry: Option<&Entry>,
+    waits: Vec<PodProblem>,
 ) -> WorkspaceAgentInfo {
     let deployment = view.deployment();
     let mut pod_problems: Vec<PodProblem> =
-        view.pods().flat_map(|pod| pod.problems.iter().cloned()).collect();
+        waits.into_iter().chain(view.pods().flat_map(|(_, pod)| pod.problems.iter().cloned())).collect();
     pod_problems.truncate(MAX_PROBLEMS);
-    let live_pods = view.pods().filter(|pod| pod.live).count();
+    let live_pods = view.pods().filter(|(_, pod)| pod.live).count();
     let wanted = deployment.is_some() || entry.is_some_and(|entry| entry.trouble.is_some());
     // While an apply is on its way through the watches, Secrets and Deployment show up in any order.
     let settled = entry.is_none_or(|entry| !entry.is_on_its_way() && !entry.terminates());

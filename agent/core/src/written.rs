@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use berth_schema::WorkspaceId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::gate::Template;
 use crate::index::View;
 use crate::kinds::Kind;
 use crate::plan::{Apply, SeenDeployment};
@@ -93,6 +94,7 @@ impl Written {
         apply.seen = seen.map(|fact| SeenDeployment {
             version: fact.info.resource_version.clone().unwrap_or_default().into(),
             secrets: fact.secrets.clone(),
+            template: Template { gated: fact.gated, replicas: fact.info.replicas.unwrap_or(1) },
         });
     }
 

@@ -1,5 +1,7 @@
 //! The tools injector: an editor, sshd and the project's clone in images that have none of them.
 
+mod environment;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ use berth_schema::WorkspaceId;
 use berth_schema::reconcile::{MAX_PRESENT, WorkspaceAgentInfo};
 
 use super::Agent;
+use crate::gate;
 use crate::report::{self, Pages};
 use crate::work::Entry;
 
@@ -59,6 +60,7 @@ impl Agent {
     }
 
     pub(super) fn look_at_what_changed(&mut self) {
+        self.index.look_at_nodes();
         let mut touched = self.index.take_touched();
         self.look_for_strays(&touched);
         self.unsure.append(&mut touched);
@@ -96,6 +98,7 @@ impl Agent {
         if last.is_none() && view.deployment().is_none() && entry.is_some_and(begins) {
             return None;
         }
-        Some(report::info(workspace, &home, &view, entry))
+        let waits = gate::problems(&view, &self.index, self.gates.waits_for_forced(workspace));
+        Some(report::info(workspace, &home, &view, entry, waits))
     }
 }

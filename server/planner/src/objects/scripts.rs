@@ -97,11 +97,13 @@ pub(super) fn before(context: &Context<'_>, command: &CommandSpec) -> String {
 /// Whatever fails does not keep the next from running.
 fn start(context: &Context<'_>, container: &ContainerSpec) -> String {
     let mut script = begin(context);
-    let _ = writeln!(script, "mkdir -p {LOGS_PATH}");
     if container.main && context.config().tools_image.is_some() {
-        let tools = format!("{TOOLS_PATH}/current/bin/start");
-        let _ = writeln!(script, "[ ! -x {tools} ] || {tools} >>{LOGS_PATH}/tools.log 2>&1 &");
+        // With programs of their own alone: whatever the image or the user's PATH has in the place of the others.
+        let tools = format!("{TOOLS_PATH}/current/bin");
+        let _ = writeln!(script, "[ ! -x {tools}/start ] || {tools}/busybox mkdir -p {LOGS_PATH}");
+        let _ = writeln!(script, "[ ! -x {tools}/start ] || {tools}/start >>{LOGS_PATH}/tools.log 2>&1 &");
     }
+    let _ = writeln!(script, "mkdir -p {LOGS_PATH}");
     if container.main && context.workspace.spec.project.is_some() {
         let _ = writeln!(script, "/bin/sh {PATH}/{CLONE_PROJECT} >>{LOGS_PATH}/{CLONE_LOG} 2>&1");
     }
