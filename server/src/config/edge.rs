@@ -12,7 +12,7 @@ pub struct EdgeOptions {
     #[arg(long, env = "BERTH_MAX_CONNECTIONS", default_value_t = 8_192)]
     pub max_connections: usize,
     /// The most connections of one address on which no token was proven. A new one replaces the oldest.
-    #[arg(long, env = "BERTH_MAX_UNPROVEN_CONNECTIONS", default_value_t = 512)]
+    #[arg(long, env = "BERTH_MAX_UNPROVEN_CONNECTIONS", default_value_t = 2_048)]
     pub max_unproven_connections: usize,
     /// Requests a second of one address that prove no token; those that do are not counted.
     #[arg(long, env = "BERTH_UNPROVEN_PER_SECOND", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
