@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use berth_schema::kubernetes::{SHARED_NAMESPACE, may_be_shared};
-use berth_schema::{AgentToken, NameError, NamespaceName};
+use berth_schema::server_url::InTheClear;
+use berth_schema::{AgentToken, NameError, NamespaceName, ServerUrl, TokenUrl};
 use clap::{Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
-use url::{Host, Url};
 
 /// Berth's agent: runs the workspaces of one cluster as its server asks.
 #[derive(Debug, Parser)]
@@ -16,7 +16,7 @@ use url::{Host, Url};
 pub struct Args {
     /// Where the server answers, for example https://berth.example.com
     #[arg(long, env = "BERTH_SERVER_URL")]
-    pub server_url: Url,
+    pub server_url: ServerUrl,
 
     /// File that holds the agent's token; else the token itself is read from the environment variable BERTH_AGENT_TOKEN
     #[arg(long, env = "BERTH_AGENT_TOKEN_FILE")]
@@ -107,24 +107,9 @@ impl Args {
         text.trim().parse().with_context(|| format!("the token in {place}"))
     }
 
-    /// Refuses a server URL over which the token would travel in the clear.
-    pub fn check_server_url(&self) -> anyhow::Result<()> {
-        let url = &self.server_url;
-        let loopback = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => bail!("the server URL {url} names no host"),
-        };
-        match url.scheme() {
-            "https" => Ok(()),
-            "http" if loopback || self.allow_http => Ok(()),
-            "http" => bail!(
-                "the server URL {url} is not encrypted: use https, or set BERTH_ALLOW_HTTP=true if the network in \
-                 between is trusted"
-            ),
-            other => bail!("the server URL {url} must begin with https://, not {other}://"),
-        }
+    /// The server, unless the token would travel to it in the clear.
+    pub fn server(&self) -> anyhow::Result<TokenUrl> {
+        self.server_url.for_token(self.allow_http).context(InTheClear::HINT)
     }
 
     /// The name in the Lease.
@@ -156,12 +141,15 @@ mod tests {
         for url in
             ["https://berth.example.com", "http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"]
         {
-            args(url, &[]).check_server_url().expect(url);
+            args(url, &[]).server().expect(url);
         }
-        let error = args("http://10.0.0.1:8080", &[]).check_server_url().expect_err("http");
-        assert!(error.to_string().contains("BERTH_ALLOW_HTTP"));
-        args("http://10.0.0.1:8080", &["--allow-http"]).check_server_url().expect("allowed");
-        args("ftp://10.0.0.1", &["--allow-http"]).check_server_url().expect_err("ftp");
+        for url in ["http://10.0.0.1:8080", "http://localhost.evil.example"] {
+            let error = format!("{:#}", args(url, &[]).server().expect_err("http"));
+            assert!(error.contains("BERTH_ALLOW_HTTP") && error.contains(url), "{error}");
+            args(url, &["--allow-http"]).server().expect("allowed");
+        }
+        Args::try_parse_from(["berth-agent", "--server-url", "ftp://10.0.0.1", "--allow-http"])
+            .expect_err("ftp");
     }
 
     #[test]

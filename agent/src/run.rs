@@ -21,14 +21,14 @@ use crate::{health, watch as watches};
 
 /// Runs until a signal or a fault. Whatever ends by itself ends the process: a half-dead agent would look alive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    args.check_server_url()?;
+    let url = args.server()?;
     let token = args.token()?;
     let agent = token.agent();
     let authorities = match &args.ca_file {
         Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
         None => None,
     };
-    let server = Server::new(&args.server_url, token, authorities.as_deref())?;
+    let server = Server::new(&url, token, authorities.as_deref())?;
     let client = cluster::connect(args.context.as_deref()).await?;
     let identity = Identity {
         agent,
@@ -38,7 +38,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let shared = Arc::new(Shared::new(identity));
     let listener = health::listen(args.health_listen).await?;
-    tracing::info!(%agent, server = args.server_url.as_str(), health = %args.health_listen, "starting");
+    tracing::info!(%agent, server = %url, health = %args.health_listen, "starting");
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use berth_schema::reconcile::{MAX_MESSAGE_BYTES, ReconcileRequest, ReconcileResponse};
 use berth_schema::sealing::{PublicKey, RegisterKey, RegisteredKey};
-use berth_schema::{AgentToken, Problem, Text};
+use berth_schema::{AgentToken, Problem, Text, TokenUrl};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Certificate, Client, Response, StatusCode};
 use serde::Serialize;
@@ -75,24 +75,25 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// `authorities`: the PEM of the only certificate authorities to trust; by default the system's.
-    pub fn new(url: &Url, token: AgentToken, authorities: Option<&[u8]>) -> anyhow::Result<Self> {
-        let mut base = url.clone();
-        // Joining replaces what follows the last slash.
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
-        let endpoint = base.join("api/v1/agent/reconcile").context("the server URL cannot be extended")?;
-        let key_endpoint = base.join("api/v1/agent/key").context("the server URL cannot be extended")?;
+    pub fn new(url: &TokenUrl, token: AgentToken, authorities: Option<&[u8]>) -> anyhow::Result<Self> {
+        let endpoint = url.join(["api", "v1", "agent", "reconcile"]);
+        let key_endpoint = url.join(["api", "v1", "agent", "key"]);
         let builder = Client::builder()
             .user_agent(concat!("berth-agent/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .redirect(reqwest::redirect::Policy::none());
+        // A name of this machine is not left to a resolver, and what is not encrypted to no proxy of the environment.
+        let builder = match url.own_machine() {
+            Some((name, addresses)) => builder.resolve_to_addrs(name, &addresses),
+            None => builder,
+        };
+        let builder = if url.is_https() { builder } else { builder.no_proxy() };
         let builder = match authorities {
             Some(pem) => {
                 builder.tls_certs_only(Certificate::from_pem_bundle(pem).context("no PEM certificates")?)
             }
             // Plain HTTP needs no authority, and there may be none in the image.
-            None if url.scheme() == "http" => builder.tls_certs_only([]),
+            None if !url.is_https() => builder.tls_certs_only([]),
             None => builder,
         };
         let client = builder.build().context("cannot make an HTTP client")?;

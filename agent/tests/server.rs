@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use berth_agent::server::{Server, ServerError};
 use berth_schema::reconcile::{ReconcileRequest, UpdateType};
-use berth_schema::{AgentId, AgentToken, OrganizationId};
+use berth_schema::{AgentId, AgentToken, OrganizationId, ServerUrl};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -55,7 +55,8 @@ async fn serving(
         }
     });
     let token = token();
-    let server = Server::new(&url.parse().expect("a URL"), token.clone(), None).expect("a client");
+    let url = url.parse::<ServerUrl>().expect("a URL").for_token(false).expect("this machine");
+    let server = Server::new(&url, token.clone(), None).expect("a client");
     (server, token, seen)
 }
 
@@ -118,7 +119,11 @@ async fn an_endless_answer_is_given_up() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_told_without_the_url() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = "http://user:hunter2@127.0.0.1:1/".parse().expect("a URL");
+    let url = "http://127.0.0.1:1/hunter2"
+        .parse::<ServerUrl>()
+        .expect("a URL")
+        .for_token(false)
+        .expect("this machine");
     let server = Server::new(&url, token(), None).expect("a client");
     let error = server.reconcile(&request()).await.expect_err("nobody listens");
     assert!(matches!(error, ServerError::Unreachable(_)));

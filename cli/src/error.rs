@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use berth_schema::server_url::InTheClear;
 use berth_schema::{ActualState, Problem};
 
 use crate::exit::Exit;
@@ -18,6 +19,9 @@ pub(crate) enum Error {
 
     #[error("{0}")]
     LoginNeeded(String),
+
+    #[error(transparent)]
+    InTheClear(#[from] InTheClear),
 
     /// Something of this machine (a context) that does not exist.
     #[error("{message}")]
@@ -108,7 +112,7 @@ impl Error {
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::InTheClear(_) => Exit::Usage,
             Self::LoginNeeded(_) => Exit::LoginNeeded,
             Self::NotFound { .. } => Exit::NotFound,
             Self::Refused { problem, .. } => match problem.status {
@@ -165,6 +169,7 @@ impl Error {
         let text = match self {
             Self::Usage { hint, .. } => return hint.clone(),
             Self::NotFound { hint, .. } | Self::Failed { hint, .. } | Self::Lost { hint, .. } => hint,
+            Self::InTheClear(_) => InTheClear::HINT,
             Self::LoginNeeded(_) => "log in with `berth login URL`",
             Self::Refused { problem, .. } => match problem.status {
                 401 => "the token is unknown, revoked or expired; log in again with `berth login`",
@@ -172,7 +177,7 @@ impl Error {
                     "delete or stop something, or ask an administrator for a larger quota"
                 }
                 403 => "ask an administrator of the organisation for this right",
-                404 => "`berth list` shows the workspaces, `berth agents list` the agents",
+                404 => missing(&problem.detail),
                 412 => "somebody changed it meanwhile; look again with `get`, then try again",
                 429 | 503 => "the server is busy; try again in a moment",
                 500..=599 => "the server's log says more under the request id",
@@ -198,6 +203,26 @@ impl Error {
             | Self::OutputClosed => return None,
         };
         Some(text.to_owned())
+    }
+}
+
+/// Where to look for what is not there, by what the server says that it was.
+fn missing(detail: &str) -> &'static str {
+    let of = |word: &str| detail.contains(word);
+    if of("variable") {
+        "`berth variables list` shows those there are; one that is a file is meant with --kind file"
+    } else if of("git credential") {
+        "`berth git-credentials list` shows those there are"
+    } else if of("orphan") {
+        "`berth agents orphans AGENT` shows those there are"
+    } else if of("agent") {
+        "`berth agents list` shows those there are"
+    } else if of("organization") {
+        "`berth whoami` shows whose token is used; see --organization and BERTH_ORGANIZATION"
+    } else if of("path") {
+        "is this a Berth server of the same version, and its URL right? See `berth contexts list`"
+    } else {
+        "`berth list` shows the workspaces, `berth agents list` the agents"
     }
 }
 

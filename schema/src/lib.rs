@@ -17,6 +17,7 @@ pub mod quantity;
 pub mod reconcile;
 pub mod scope;
 pub mod sealing;
+pub mod server_url;
 pub mod spec;
 pub mod state;
 pub mod text;
@@ -30,6 +31,7 @@ pub use ids::{AgentId, Generation, OrganizationId, TermId, TokenId, WorkspaceId}
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};
+pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};
 pub use text::{Message, ResourceVersion, Text, Word};

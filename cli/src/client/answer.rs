@@ -1,12 +1,11 @@
 //! Reads an answer: JSON where it went well, a problem where it did not, and words of our own for anything else.
 
-use berth_schema::Problem;
+use berth_schema::{Problem, TokenUrl};
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::names::ServerUrl;
 
 /// The largest body that is read, decompressed.
 const LIMIT_MIB: usize = 10;
@@ -14,7 +13,7 @@ const LIMIT_MIB: usize = 10;
 pub(super) async fn read<T: DeserializeOwned>(
     response: Response,
     doing: &str,
-    server: &ServerUrl,
+    server: &TokenUrl,
     unreachable: impl Fn(reqwest::Error) -> Error,
 ) -> Result<T, Error> {
     let status = response.status();

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use berth_schema::TokenUrl;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Method};
@@ -19,7 +20,6 @@ pub(crate) use api::{Listing, Organization, WorkspaceFilter};
 pub(crate) use events::Events;
 
 use crate::error::Error;
-use crate::names::ServerUrl;
 use crate::terminal::Talk;
 use crate::token::Token;
 
@@ -34,7 +34,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    server: ServerUrl,
+    server: TokenUrl,
     talk: Talk,
 }
 
@@ -61,7 +61,7 @@ struct Call {
 
 impl Client {
     pub(crate) fn new(
-        server: ServerUrl,
+        server: TokenUrl,
         token: &Token,
         ca_file: Option<&Path>,
         talk: Talk,
@@ -75,6 +75,12 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT);
+        // A name of this machine is not left to a resolver, and what is not encrypted to no proxy of the environment.
+        let builder = match server.own_machine() {
+            Some((name, addresses)) => builder.resolve_to_addrs(name, &addresses),
+            None => builder,
+        };
+        let builder = if server.is_https() { builder } else { builder.no_proxy() };
         let builder = match (server.is_https(), ca_file) {
             (true, Some(path)) => builder.tls_certs_only(certificates(path)?),
             (true, None) => builder,

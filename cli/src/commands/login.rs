@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use berth_schema::ServerUrl;
 use berth_schema::api::WhoAmI;
 use zeroize::Zeroizing;
 
@@ -10,7 +11,6 @@ use crate::client::Client;
 use crate::config::{Config, Context};
 use crate::error::Error;
 use crate::input::{Source, Stdin};
-use crate::names::ServerUrl;
 use crate::terminal::{self, Talk};
 use crate::token::Token;
 
@@ -44,13 +44,18 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let talk = global.talk();
     let mut config = Config::load(global.config.as_deref())?;
     let (name, url, ca_file) = place(global, &args, &config)?;
-    if url.is_clear_text_beyond_this_machine() {
+    let known = config.contents.contexts.get(&name).filter(|context| context.url == url);
+    // Before the token is asked for.
+    let reached = url.for_token(global.allow_http || known.is_some_and(|context| context.allow_http))?;
+    let in_the_clear = url.for_token(false).is_err();
+    if in_the_clear {
         talk.warn(&format!("{url} is not https: anybody on the way can read the token and use it"));
     }
     let token = read_token(global, &args, &url)?;
-    let whoami = Client::new(url.clone(), &token, ca_file.as_deref(), talk)?.whoami().await?;
+    let whoami = Client::new(reached, &token, ca_file.as_deref(), talk)?.whoami().await?;
     let organization = whoami.organization.to_string();
-    config.contents.contexts.insert(name.clone(), Context { url: url.clone(), organization, ca_file, token });
+    let context = Context { url: url.clone(), organization, allow_http: in_the_clear, ca_file, token };
+    config.contents.contexts.insert(name.clone(), context);
     config.contents.current = Some(name.clone());
     config.save()?;
     tell(talk, &url, &whoami, &name, &config);

@@ -7,12 +7,12 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use berth_schema::ServerUrl;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use target::Target;
 
 use crate::error::Error;
-use crate::names::ServerUrl;
 use crate::token::Token;
 
 /// One server, as somebody logged in there.
@@ -22,6 +22,9 @@ pub(crate) struct Context {
     pub(crate) url: ServerUrl,
     /// The organisation's name, as `whoami` said at login.
     pub(crate) organization: String,
+    /// Somebody said at login that the network to the server is trusted with the token in the clear.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) allow_http: bool,
     /// PEM file whose certificates alone are trusted; an absolute path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -145,6 +148,7 @@ mod tests {
             let context = Context {
                 url: "https://example.com".parse().expect("a URL"),
                 organization: "main".to_owned(),
+                allow_http: false,
                 ca_file: None,
                 token: Token::from_input(token.to_owned()).expect("a token"),
             };

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use berth_schema::TokenUrl;
+
 use super::{Config, Context};
 use crate::args::Global;
 use crate::error::Error;
-use crate::names::{OrganizationRef, ServerUrl};
+use crate::names::OrganizationRef;
 use crate::token::Token;
 
 /// Everything needed to reach a server.
@@ -13,7 +15,7 @@ use crate::token::Token;
 pub(crate) struct Target {
     /// The context it comes from, if from one.
     pub(crate) context: Option<String>,
-    pub(crate) url: ServerUrl,
+    pub(crate) url: TokenUrl,
     pub(crate) token: Token,
     /// `None`: ask the server whose token this is.
     pub(crate) organization: Option<OrganizationRef>,
@@ -27,6 +29,8 @@ impl Target {
         let url = global.url.clone().or_else(|| stored.map(|(_, context)| context.url.clone())).ok_or_else(
             || Error::LoginNeeded("not logged in to any server, and BERTH_URL is not set".to_owned()),
         )?;
+        let url =
+            url.for_token(global.allow_http || stored.is_some_and(|(_, context)| context.allow_http))?;
         let from_environment = global.environment_token()?;
         let organization = match (&global.organization, &from_environment, stored) {
             (Some(organization), _, _) => Some(organization.clone()),
@@ -97,8 +101,10 @@ mod tests {
     const TWO: &str = "
 current: one
 contexts:
-  one: { url: 'http://one.test', organization: main, token: token-one }
-  two: { url: 'http://two.test', organization: other, token: token-two }
+  one: { url: 'https://one.test', organization: main, token: token-one }
+  two: { url: 'https://two.test', organization: other, token: token-two }
+  clear: { url: 'http://clear.test', organization: main, token: token-three }
+  trusted: { url: 'http://trusted.test', organization: main, allow_http: true, token: token-four }
 ";
 
     fn resolve(global: &Global, text: &str) -> Result<(String, String), Error> {
@@ -108,7 +114,7 @@ contexts:
 
     #[test]
     fn the_current_context_is_used_unless_another_is_named() {
-        let ours = ("http://one.test".to_owned(), "token-one".to_owned());
+        let ours = ("https://one.test".to_owned(), "token-one".to_owned());
         assert_eq!(resolve(&Global::default(), TWO).expect("current"), ours);
         let global = Global { context: Some("two".to_owned()), ..Global::default() };
         assert_eq!(resolve(&global, TWO).expect("named").1, "token-two");
@@ -116,10 +122,26 @@ contexts:
 
     #[test]
     fn a_contexts_token_is_never_sent_to_another_url() {
-        let global = Global { url: "http://evil.test".parse().ok(), ..Global::default() };
+        let global = Global { url: "https://evil.test".parse().ok(), ..Global::default() };
         assert!(matches!(resolve(&global, TWO), Err(Error::LoginNeeded(_))));
-        let global = Global { url: "http://two.test".parse().ok(), ..Global::default() };
+        let global = Global { url: "https://two.test".parse().ok(), ..Global::default() };
         assert_eq!(resolve(&global, TWO).expect("a context has this URL").1, "token-two");
+    }
+
+    #[test]
+    fn no_address_wherever_it_came_from_gets_a_token_in_the_clear_unless_somebody_said_so() {
+        let refused = |global: &Global| matches!(resolve(global, TWO), Err(Error::InTheClear(_)));
+        let context = |name: &str| Global { context: Some(name.to_owned()), ..Global::default() };
+        let url =
+            |url: &str| Global { url: url.parse().ok(), token: Some("mine".to_owned()), ..Global::default() };
+        assert!(refused(&context("clear")));
+        assert!(refused(&url("http://clear.test")));
+        assert!(refused(&url("http://10.0.0.7:8080")));
+        assert!(!refused(&Global { allow_http: true, ..url("http://10.0.0.7:8080") }));
+        assert!(!refused(&Global { allow_http: true, ..context("clear") }));
+        assert!(!refused(&context("trusted")), "it was said at login");
+        assert!(!refused(&url("http://trusted.test")));
+        assert!(!refused(&url("http://127.0.0.1:8080")));
     }
 
     #[test]

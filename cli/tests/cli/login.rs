@@ -94,10 +94,37 @@ fn without_a_terminal_the_token_must_come_from_somewhere() {
 }
 
 #[test]
-fn clear_text_over_a_network_is_warned_about() {
-    // Port 9 of a documentation address: nothing is there, and nothing waits for it.
-    let berth = Berth::new().env("http_proxy", "http://127.0.0.1:1");
-    login(&berth, &["http://192.0.2.1:9"]).exits(1).says("warning: http://192.0.2.1:9 is not https");
+fn a_token_goes_in_the_clear_over_no_network_unless_that_is_said() {
+    // Documentation addresses: nothing is there.
+    for url in ["http://192.0.2.1:9", "http://[::ffff:192.0.2.1]:9", "http://localhost.example:9"] {
+        login(&Berth::new(), &[url]).exits(2).says("is not encrypted").says("hint: ").says("--allow-http");
+        Berth::at(url).run(&["whoami"]).exits(2).says("is not encrypted").says("--allow-http");
+        Berth::new().env("BERTH_TOKEN", TOKEN).run(&["list", "--url", url]).exits(2).says("is not encrypted");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_encrypted_goes_to_no_proxy_of_the_environment_and_localhost_is_this_machine() {
+    let (server, proxy) = (server().await, MockServer::start().await);
+    let port = server.address().port();
+    for url in [server.uri(), format!("http://localhost:{port}"), format!("http://[::ffff:127.0.0.1]:{port}")]
+    {
+        let mut berth = Berth::at(&url);
+        for name in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+            berth = berth.env(name, &proxy.uri());
+        }
+        berth.run(&["whoami"]).ok();
+    }
+    assert_eq!(proxy.received_requests().await.unwrap().len(), 0);
+}
+
+#[test]
+fn a_login_that_says_so_is_remembered_and_warned_about() {
+    // Nothing answers there, which is told after the warning.
+    let berth = Berth::new().env("BERTH_ALLOW_HTTP", "true");
+    login(&berth, &["http://255.255.255.255:9"])
+        .exits(1)
+        .says("warning: http://255.255.255.255:9 is not https");
 }
 
 #[test]
