@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
+use berth_schema::ServerUrl;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zeroize::Zeroize as _;
 
 use crate::commands::{agents, completion, contexts, devfile, git_credentials, login, variables, workspaces};
 use crate::error::Error;
-use crate::names::{OrganizationRef, ServerUrl};
+use crate::names::OrganizationRef;
+use crate::output::escape;
 use crate::terminal::Talk;
 use crate::token::Token;
 
 /// Cloud development environments on your own Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "berth", version, after_help = crate::exit::HELP, max_term_width = 110)]
-#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -115,6 +117,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME", env = "BERTH_ORGANIZATION", hide_env_values = true)]
     pub(crate) organization: Option<OrganizationRef>,
 
+    /// Send the token over plain http:// beyond this machine too: everybody on the way can read and use it
+    #[arg(long, global = true, env = "BERTH_ALLOW_HTTP", hide_env_values = true)]
+    pub(crate) allow_http: bool,
+
     /// Trust the certificates of this PEM file alone
     #[arg(long, global = true, value_name = "FILE", env = "BERTH_CA_FILE", hide_env_values = true)]
     pub(crate) ca_file: Option<PathBuf>,
@@ -140,7 +146,7 @@ pub(crate) struct Global {
 impl Cli {
     /// Reads arguments and environment; ends the process with usage or help where that is what was asked for.
     pub(crate) fn from_process() -> Result<Self, Error> {
-        let matches = Self::command().get_matches();
+        let matches = Self::command().try_get_matches().unwrap_or_else(|error| exit(error));
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.global.token = match std::env::var("BERTH_TOKEN") {
             Ok(token) => Some(token).filter(|token| !token.is_empty()),
@@ -152,6 +158,22 @@ impl Cli {
             cli.global.set_environment_aside(&matches);
         }
         Ok(cli)
+    }
+}
+
+/// Ends with what clap says. It repeats arguments, which a script may have from anywhere: where one of them holds what a terminal
+/// obeys or nobody sees, the words are made from arguments in which that is escaped.
+fn exit(error: clap::Error) -> ! {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let escaped: Vec<_> = arguments.iter().map(|argument| escape(&argument.to_string_lossy())).collect();
+    if escaped.iter().zip(&arguments).all(|(escaped, given)| given.to_str() == Some(escaped.as_str())) {
+        error.exit();
+    }
+    match Cli::command().try_get_matches_from(escaped) {
+        Err(error) => error.exit(),
+        Ok(_) => {
+            clap::Error::raw(error.kind(), "an argument holds characters that are not allowed there\n").exit()
+        }
     }
 }
 

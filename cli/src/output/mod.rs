@@ -16,7 +16,7 @@ use berth_schema::timeline::Transition;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) use escape::escape;
+pub(crate) use escape::{escape, keep_lines};
 pub(crate) use objects::done;
 
 use crate::args::{Color, Global};
@@ -203,11 +203,17 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, Error> {
     Ok(escape::json(&text) + "\n")
 }
 
-/// YAML. What it would leave bare although a terminal obeys it is escaped.
+/// YAML. What it would leave bare although a terminal obeys it, or nobody sees it, needs a form with escapes: JSON, which is YAML
+/// too.
 pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Error> {
     let text = serde_saphyr::to_string(value)
         .map_err(|error| Error::Other(format!("cannot write YAML: {error}")))?;
-    Ok(escape::keep_lines(&text))
+    if escape::is_plain(&text) {
+        return Ok(text);
+    }
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::Other(format!("cannot write YAML: {error}")))?;
+    Ok(escape::flow_yaml(&text) + "\n")
 }
 
 /// Writes data. A reader that has gone is no error of ours.
