@@ -3,21 +3,21 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn read(document: &Value) -> Result<AgentConfiguration, Vec<crate::FieldError>> {
+pub(super) fn read(document: &Value) -> Result<AgentConfiguration, Vec<crate::FieldError>> {
     AgentConfiguration::read(document, &AgentConfiguration::built_in())
 }
 
 /// Each error as one line.
-fn errors(document: &Value) -> Vec<String> {
+pub(super) fn errors(document: &Value) -> Vec<String> {
     let errors = read(document).expect_err("it is wrong");
     errors.into_iter().map(|error| format!("{}: {}", error.field, error.message)).collect()
 }
 
-fn fields(document: &Value) -> Vec<String> {
+pub(super) fn fields(document: &Value) -> Vec<String> {
     read(document).expect_err("it is wrong").into_iter().map(|error| error.field).collect()
 }
 
-fn everything() -> Value {
+pub(super) fn everything() -> Value {
     json!({
         "dns_zone": "workspaces.example.com",
         "proxy_namespace": "proxy",
@@ -34,6 +34,7 @@ fn everything() -> Value {
         "tools_image": "registry.example:5000/berth/tools:1@sha256:00",
         "user_namespaces": true,
         "allow_privilege_escalation": true,
+        "image_pull_policy": "Always",
         "image_pull_secrets": ["registry"],
         "labels": {"team": "red", "example.com/cost-centre": "4711"},
         "annotations": {"example.com/contact": "somebody@example.com"},
@@ -44,7 +45,7 @@ fn everything() -> Value {
         "node_selector": {"disk": "ssd"},
         "tolerations": [
             {"key": "workspaces", "value": "only", "effect": "NoSchedule"},
-            {"operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
+            {"key": "maintenance", "operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
         ],
         "user": 5002,
         "allowed_groups": ["Developers"],
@@ -69,11 +70,6 @@ fn an_empty_document_is_a_configuration_that_says_nothing() {
     let configuration = read(&json!({})).expect("it is right");
     assert_eq!(configuration, AgentConfiguration::default());
     assert_eq!(serde_json::to_value(&configuration).expect("JSON"), json!({}));
-    assert_eq!(
-        read(&json!({"labels": null, "user": null})),
-        Ok(configuration),
-        "nothing written is nothing said"
-    );
 }
 
 #[test]
@@ -148,6 +144,14 @@ fn a_message_says_what_would_be_right() {
             json!({"network_policy": {"egress": [{"allow": "10.0.0.0/8", "except": ["11.0.0.0/8"]}]}}),
             "network_policy.egress[0].except[0]: must lie within 'allow' and be smaller than it",
         ),
+        (
+            json!({"network_policy": {"egress": [{"allow": "010.0.0.0/8"}]}}),
+            "network_policy.egress[0].allow: is not a range of addresses",
+        ),
+        (
+            json!({"network_policy": {"egress": [{"allow": "10.0.0.0/08"}]}}),
+            "network_policy.egress[0].allow: is not a range of addresses",
+        ),
         (json!([]), "body: must be an object, not a list"),
         (json!({"volume_size": 10}), "volume_size: is less than 1Mi; write a unit, as in '512Mi'"),
     ] {
@@ -161,7 +165,6 @@ fn what_cannot_be_together_is_refused() {
     for (document, field) in [
         (json!({"allow_privilege_escalation": true}), "allow_privilege_escalation"),
         (json!({"user_namespaces": true, "user": 70_000}), "user"),
-        (json!({"network_policy": {"enabled": false, "egress": []}}), "network_policy.egress"),
         (json!({"shared_namespace": "berth-shared", "proxy_namespace": "berth-shared"}), "shared_namespace"),
         // The built-in default is a limit of 512Mi and of one CPU.
         (json!({"max_resources": {"memory": "256Mi"}}), "max_resources.memory"),
@@ -171,11 +174,13 @@ fn what_cannot_be_together_is_refused() {
     ] {
         assert_eq!(fields(&document), [field], "{document}");
     }
+    let off = json!({"network_policy": {"enabled": false, "egress": []}});
+    assert_eq!(fields(&off), ["network_policy.egress", "network_policy.enabled"]);
     for right in [
         json!({"allow_privilege_escalation": true, "runtime_class": "kata"}),
         json!({"allow_privilege_escalation": true, "user_namespaces": true}),
         json!({"max_resources": {"memory": "256Mi"}, "default_resources": {"memory_limit": "128Mi"}}),
-        json!({"network_policy": {"enabled": false}}),
+        json!({"network_policy": {"enabled": true}}),
     ] {
         assert!(read(&right).is_ok(), "{right}: {:?}", read(&right));
     }
@@ -207,9 +212,12 @@ fn closed_ranges_stay_closed_unless_a_rule_names_a_part_of_them() {
         let rule = EgressRule::to(allow.parse().expect("a range"));
         rule.exceptions().iter().map(ToString::to_string).collect()
     };
-    assert_eq!(exceptions("0.0.0.0/0").len(), 8);
+    assert_eq!(exceptions("0.0.0.0/0").len(), 12);
     assert!(exceptions("0.0.0.0/0").contains(&"169.254.0.0/16".to_owned()));
-    assert_eq!(exceptions("::/0"), ["64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8"]);
+    assert_eq!(
+        exceptions("::/0"),
+        ["::1/128", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8"]
+    );
     assert_eq!(exceptions("10.0.0.0/7"), ["10.0.0.0/8"], "a range around a closed one does not open it");
     assert!(exceptions("10.0.0.0/8").is_empty(), "named itself");
     assert!(exceptions("10.20.0.0/16").is_empty(), "a part of it is named");
@@ -219,7 +227,11 @@ fn closed_ranges_stay_closed_unless_a_rule_names_a_part_of_them() {
         ..EgressRule::to("0.0.0.0/1".parse().expect("a range"))
     };
     let all: Vec<_> = rule.exceptions().iter().map(ToString::to_string).collect();
-    assert_eq!(all, ["8.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8"], "none lies within another");
+    assert_eq!(
+        all,
+        ["0.0.0.0/8", "8.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8"],
+        "none lies within another"
+    );
 }
 
 #[test]

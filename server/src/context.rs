@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use berth_db::Database;
+use berth_schema::configuration::Guardrails;
 use berth_schema::{AgentConfiguration, AgentId};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,8 @@ pub struct Context {
     pub keys: Arc<Keys>,
     /// What holds where an agent's own configuration says nothing.
     pub agent_defaults: Arc<AgentConfiguration>,
+    /// What no organisation's administrator may set.
+    pub guardrails: Arc<Guardrails>,
     pub protocol: Protocol,
     /// What a workspace is made of when nobody says it.
     pub default_spec: Arc<NewSpec>,
@@ -51,6 +54,7 @@ impl Context {
             database: database.on_operation(move |sample| observed.operation(sample)),
             keys: Arc::new(keys),
             agent_defaults: Arc::new(agent_defaults),
+            guardrails: Arc::default(),
             protocol: Protocol::default(),
             default_spec: Arc::new(NewSpec::built_in()),
             signer: None,

@@ -87,9 +87,12 @@ async fn a_file_that_is_no_document_is_refused_here() {
     for (text, says) in [
         ("", "is empty"),
         ("- a", "must hold an object"),
-        ("a: [", "is not YAML or JSON"),
-        ("a: 1\na: 2", "is not YAML or JSON"),
-        ("{\"a\": 1, \"a\": 2}", "is not YAML or JSON"),
+        ("a: [", "line 1, column"),
+        ("a: 1\na: 2", "line 2, column 1: stands here a second time"),
+        ("{\"a\": 1, \"a\": 2}", "stands here a second time"),
+        ("labels: {1: x}", "write \"1\" in quotes"),
+        ("user: 0777", "octal"),
+        ("user: !!python/object:os.system x", "tags are not allowed"),
     ] {
         let ran = berth.run_with(&["agents", "config", "set", "berlin", "-f", "-"], text).exits(2).says(says);
         assert!(ran.stderr.lines().count() <= 2, "{}", ran.stderr);

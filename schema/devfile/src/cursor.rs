@@ -243,7 +243,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(crate) fn join(path: &str, name: &str) -> String {
     let separator = if path.is_empty() { "" } else { "." };
     format!("{path}{separator}{}", shown(name))
 }

@@ -172,6 +172,11 @@ impl<'a> Builder<'a> {
         }
         if self.expects_key() {
             self.remember(anchor, || Node::new(at, Value::Text(text.to_owned())));
+            let plain = style == ScalarStyle::Plain && !tagged;
+            if plain && !matches!(scalar::resolve(text), Value::Text(_)) {
+                let message = format!("a key must be text: write \"{}\" in quotes", shown(text));
+                self.report.add(at, self.path(), message);
+            }
             self.key(at, text);
             return Ok(());
         }

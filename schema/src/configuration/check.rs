@@ -1,5 +1,7 @@
 //! What single values must be like. Each answers with what is wrong, as the rest of a sentence about the field.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::NamespaceName;
@@ -91,8 +93,17 @@ pub fn bytes(text: &str) -> Result<(), String> {
 
 /// A range in the way that it is written once only: no bits beyond the prefix, no IPv4 in IPv6.
 pub(super) fn cidr(text: &str) -> Result<IpNet, String> {
-    let range: IpNet = text.parse().map_err(|_| {
-        "is not a range of addresses (CIDR) such as '10.20.0.0/16' or '2001:db8::/32'".to_owned()
+    // `ipnet`'s own reader takes `010.0.0.0/8` for 10.0.0.0/8, which others read as octal; the standard library's does not.
+    let parts = text.split_once('/').filter(|(_, prefix)| {
+        let digits = prefix.bytes().all(|byte| byte.is_ascii_digit());
+        digits && (*prefix == "0" || !prefix.starts_with('0'))
+    });
+    let range = parts.and_then(|(address, prefix)| {
+        let address: IpAddr = address.parse().ok()?;
+        IpNet::new(address, prefix.parse().ok()?).ok()
+    });
+    let range = range.ok_or_else(|| {
+        "is not a range of addresses (CIDR) such as '10.20.0.0/16' or '2001:db8::/32'; numbers have no leading zeros".to_owned()
     })?;
     if range.trunc() != range {
         return Err(format!("has bits beyond its prefix; write '{}'", range.trunc()));
@@ -130,15 +141,27 @@ pub(super) fn label_value(text: &str) -> Checked {
     Err("must be at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends".into())
 }
 
-/// Keys that belong to Berth or by which Kubernetes decides about security and ownership.
+/// Keys within these domains are Berth's own, or Kubernetes' controllers act by them.
+const RESERVED_DOMAINS: [&str; 4] = ["berth.dev", "kubernetes.io", "k8s.io", "x-k8s.io"];
+/// What Kubernetes' controllers set and select by without a prefix.
+const RESERVED_KEYS: [&str; 6] = [
+    "controller-revision-hash",
+    "controller-uid",
+    "job-name",
+    "pod-template-generation",
+    "pod-template-hash",
+    "statefulset-name",
+];
+/// Within the reserved domains, and nothing but words for people that Berth does not set itself.
+const HARMLESS_KEYS: [&str; 3] =
+    ["app.kubernetes.io/component", "app.kubernetes.io/instance", "app.kubernetes.io/version"];
+
 fn is_reserved(key: &str) -> bool {
     let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
     let within =
         |domain: &str| prefix == domain || prefix.strip_suffix(domain).is_some_and(|p| p.ends_with('.'));
-    within("berth.dev")
-        || matches!(prefix, "app.kubernetes.io" | "pod-security.kubernetes.io" | "deployment.kubernetes.io")
-        || matches!(prefix, "kubectl.kubernetes.io" | "batch.kubernetes.io")
-        || matches!(key, "kubernetes.io/metadata.name" | "pod-template-hash")
+    let reserved = RESERVED_DOMAINS.into_iter().any(within) || RESERVED_KEYS.contains(&key);
+    reserved && !HARMLESS_KEYS.contains(&key)
 }
 
 pub(super) fn own_key(text: &str) -> Checked {

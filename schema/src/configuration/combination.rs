@@ -1,7 +1,7 @@
 //! What cannot be together, each part being right by itself.
 
 use super::reader::Errors;
-use super::{AgentConfiguration, Amounts, Quota};
+use super::{AgentConfiguration, Amounts, ImagePullPolicy, Quota};
 use crate::quantity::{self, Unit};
 use crate::spec::Resources;
 
@@ -27,6 +27,12 @@ pub(super) fn check(written: &AgentConfiguration, defaults: &AgentConfiguration,
     if all.shared_namespace.is_some() && all.shared_namespace == all.proxy_namespace {
         let message = "must not be the proxy's namespace: its pods reach the ports of every workspace";
         errors.add("shared_namespace", message);
+    }
+    if written.image_pull_policy == Some(ImagePullPolicy::IfNotPresent)
+        && defaults.image_pull_policy == Some(ImagePullPolicy::Always)
+    {
+        let message = "must be 'Always': this installation allows nothing else to any organization";
+        errors.add("image_pull_policy", message);
     }
     unique("image_pull_secrets", &written.image_pull_secrets, errors);
     unique("allowed_groups", &written.allowed_groups, errors);

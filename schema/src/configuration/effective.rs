@@ -1,6 +1,6 @@
 //! What holds: the document over the server's own options.
 
-use super::{AgentConfiguration, LifecycleRules};
+use super::{AgentConfiguration, ImagePullPolicy, LifecycleRules};
 use crate::NamespaceName;
 use crate::spec::Resources;
 
@@ -17,6 +17,7 @@ impl AgentConfiguration {
                 memory_limit: Some("512Mi".to_owned()),
             },
             user_namespaces: Some(false),
+            image_pull_policy: Some(ImagePullPolicy::IfNotPresent),
             volume_size: Some("1Gi".to_owned()),
             user: Some(5_001),
             ..Self::default()
@@ -40,6 +41,11 @@ impl AgentConfiguration {
         all.runtime_class = first(self.runtime_class.as_ref(), defaults.runtime_class.as_ref());
         all.tools_image = first(self.tools_image.as_ref(), defaults.tools_image.as_ref());
         all.user_namespaces = self.user_namespaces.or(defaults.user_namespaces);
+        // The installation's `Always` holds whatever an organisation says.
+        all.image_pull_policy = match defaults.image_pull_policy {
+            Some(ImagePullPolicy::Always) => Some(ImagePullPolicy::Always),
+            other => self.image_pull_policy.or(other),
+        };
         all.storage_class = first(self.storage_class.as_ref(), defaults.storage_class.as_ref());
         all.volume_size = first(self.volume_size.as_ref(), defaults.volume_size.as_ref());
         all.user = self.user.or(defaults.user);

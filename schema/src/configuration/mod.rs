@@ -7,6 +7,7 @@
 mod check;
 mod combination;
 mod effective;
+mod guardrails;
 mod network;
 mod read;
 mod reader;
@@ -21,6 +22,7 @@ use crate::NamespaceName;
 use crate::spec::Resources;
 
 pub use check::{bytes as check_bytes, cpu as check_cpu};
+pub use guardrails::Guardrails;
 pub use network::{CLOSED, EgressRule, NetworkRules, PortRange, Protocol};
 pub use read::{MAX_BYTES, MAX_ITEMS};
 pub use unique::UniqueKeys;
@@ -56,6 +58,9 @@ pub struct AgentConfiguration {
     /// Let processes gain rights (`sudo`). Only with a runtime class or user namespaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_privilege_escalation: Option<bool>,
+    /// When images are pulled. `Always` has the registry look at every pod's credentials, also for what its node has already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
     /// Names of Secrets with registry credentials in the workspaces' namespaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<String>,
@@ -214,6 +219,10 @@ words!(
         Equal = "Equal",
     }
 );
+words!(ImagePullPolicy {
+    Always = "Always",
+    IfNotPresent = "IfNotPresent",
+});
 words!(TaintEffect {
     NoSchedule = "NoSchedule",
     PreferNoSchedule = "PreferNoSchedule",
@@ -240,6 +249,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+#[cfg(test)]
+#[path = "../configuration_refusal_tests.rs"]
+mod refusal_tests;
 #[cfg(test)]
 #[path = "../configuration_tests.rs"]
 mod tests;

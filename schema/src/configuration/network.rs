@@ -3,21 +3,27 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::words;
+use super::{guardrails, words};
 
-/// Closed to workspaces unless a rule's own `allow` lies within one of them: private ranges, carrier-grade NAT, loopback,
-/// link-local (cloud metadata), multicast and reserved IPv4; unique local, link-local and multicast IPv6, and NAT64, which
-/// reaches all of IPv4. IPv4-mapped addresses are IPv4 on the wire, and Kubernetes refuses them here.
-pub const CLOSED: [&str; 12] = [
+/// Closed to workspaces unless a rule's own `allow` lies within one of them, beside the addresses of clouds and nodes
+/// ([`super::Guardrails`]): "this network", private ranges, carrier-grade NAT, loopback, link-local (cloud metadata), protocol
+/// assignments, benchmarks, multicast and reserved IPv4; unique local, link-local and multicast IPv6, and what reaches all of
+/// IPv4: NAT64, its local form, 6to4. IPv4-mapped addresses are IPv4 on the wire, and Kubernetes refuses them here.
+pub const CLOSED: [&str; 17] = [
+    "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
     "169.254.0.0/16",
     "172.16.0.0/12",
+    "192.0.0.0/24",
     "192.168.0.0/16",
+    "198.18.0.0/15",
     "224.0.0.0/4",
     "240.0.0.0/4",
     "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "2002::/16",
     "fc00::/7",
     "fe80::/10",
     "ff00::/8",
@@ -53,11 +59,13 @@ impl EgressRule {
         Self { allow, except: Vec::new(), ports: Vec::new() }
     }
 
-    /// What stays closed: the rule's own exceptions, and each closed range that lies within `allow` and is not all of it.
+    /// What stays closed: the rule's own exceptions, and each closed range, and each address of clouds and nodes, that lies within
+    /// `allow` and is not all of it.
     /// An `allow` that is a closed range, or a part of one, opens it on purpose. Sorted, each range once, and none that
     /// lies within another.
     pub fn exceptions(&self) -> Vec<IpNet> {
-        let closed = CLOSED.iter().filter_map(|range| range.parse::<IpNet>().ok());
+        let closed =
+            CLOSED.iter().filter_map(|range| range.parse::<IpNet>().ok()).chain(guardrails::platform());
         let closed = closed.filter(|range| self.allow.contains(range) && self.allow != *range);
         let mut all: Vec<IpNet> = self.except.iter().copied().chain(closed).collect();
         all.sort_unstable();

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::reader::{Errors, Fields, Node};
 use super::{
-    AgentConfiguration, Amounts, EgressRule, Lifecycle, NetworkRules, PortRange, Protocol, Quota, Quotas,
-    TaintEffect, Toleration, TolerationOperator, check, combination,
+    AgentConfiguration, Amounts, EgressRule, Guardrails, ImagePullPolicy, Lifecycle, NetworkRules, PortRange,
+    Protocol, Quota, Quotas, TaintEffect, Toleration, TolerationOperator, check, combination,
 };
 use crate::FieldError;
 use crate::spec::Resources;
@@ -22,6 +22,18 @@ impl AgentConfiguration {
     /// # Errors
     /// Everything that is wrong, each with the path of its field as in `network_policy.egress[1].allow`.
     pub fn read(document: &Value, defaults: &Self) -> Result<Self, Vec<FieldError>> {
+        Self::read_under(document, defaults, &Guardrails::default())
+    }
+
+    /// The same in an installation that lifts some of its guardrails.
+    ///
+    /// # Errors
+    /// As [`AgentConfiguration::read`].
+    pub fn read_under(
+        document: &Value,
+        defaults: &Self,
+        guardrails: &Guardrails,
+    ) -> Result<Self, Vec<FieldError>> {
         let errors = Errors::default();
         let root = Node::root(document, &errors);
         if document.to_string().len() > MAX_BYTES {
@@ -31,6 +43,7 @@ impl AgentConfiguration {
         // What could not be read looks as if it were left out, which may be wrong in its own way.
         if errors.is_empty() {
             combination::check(&configuration, defaults, &errors);
+            guardrails.check(&configuration, &errors);
         }
         if errors.is_empty() { Ok(configuration) } else { Err(errors.into_inner()) }
     }
@@ -59,6 +72,9 @@ fn read(mut root: Fields<'_, '_>) -> AgentConfiguration {
         tools_image,
         user_namespaces: root.take("user_namespaces").and_then(|node| node.boolean()),
         allow_privilege_escalation: root.take("allow_privilege_escalation").and_then(|node| node.boolean()),
+        image_pull_policy: root
+            .take("image_pull_policy")
+            .and_then(|node| word(&node, ImagePullPolicy::ALL, ImagePullPolicy::as_str)),
         image_pull_secrets: list(&mut root, "image_pull_secrets", |item| item.text(check::subdomain)),
         labels,
         annotations,
@@ -212,7 +228,7 @@ fn toleration(node: &Node<'_>) -> Option<Toleration> {
         }
         node.integer(0, i64::from(i32::MAX))
     });
-    let has_key = fields.take("key").is_some();
+    let has_key = fields.has("key");
     fields.finish();
     if !has_key && operator == TolerationOperator::Equal {
         node.error("needs a 'key', or the operator 'Exists' to tolerate every taint");

@@ -184,20 +184,29 @@ pub(super) struct Fields<'n, 'a> {
 }
 
 impl<'a> Fields<'_, 'a> {
-    /// The field, unless it is absent or null.
+    /// The field, unless it is absent. A key with nothing behind it (`null`) is wrong: taken for an absent one it would open what
+    /// it looks as if it closed, as `except:` does.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Node<'a>> {
         self.known.push(name);
-        let value = self.object.get(name).filter(|value| !value.is_null())?;
-        Some(self.node.child(name, value))
+        let node = self.node.child(name, self.object.get(name)?);
+        if node.value.is_null() {
+            node.error("has nothing behind it; give it a value or leave it out");
+            return None;
+        }
+        Some(node)
+    }
+
+    /// Whether the field stands there, with whatever value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
     }
 
     /// Notes a field that is needed and not there.
     pub(super) fn need(&mut self, name: &'static str) -> Option<Node<'a>> {
-        let node = self.take(name);
-        if node.is_none() {
+        if !self.has(name) {
             self.node.child(name, &Value::Null).error("is missing");
         }
-        node
+        self.take(name)
     }
 
     /// Notes every key that nobody took.

@@ -81,6 +81,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
         default_spec: Arc::new(default_spec),
         signer,
         projects: (&options.projects).into(),
+        guardrails: Arc::new((&options.guardrails).into()),
         ..Context::new(database, keys, options.agents.configuration()?)
     };
     let context = context.speaking((&options.protocol).into());

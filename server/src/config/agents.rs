@@ -1,6 +1,7 @@
 //! How workspaces are rendered when their agent has no configuration of its own.
 
 use berth_schema::AgentConfiguration;
+use berth_schema::configuration::Guardrails;
 use clap::Args;
 use serde_json::json;
 
@@ -40,6 +41,9 @@ pub struct AgentDefaults {
     /// Runtime class of pods.
     #[arg(long, env = "BERTH_RUNTIME_CLASS")]
     pub runtime_class: Option<String>,
+    /// When pods pull their images: IfNotPresent, or Always, which no agent's configuration changes then.
+    #[arg(long, env = "BERTH_IMAGE_PULL_POLICY", value_name = "POLICY", default_value = "IfNotPresent")]
+    pub image_pull_policy: String,
     /// Image of the tools injector, which brings the editor and sshd; without it a workspace has neither.
     #[arg(long, env = "BERTH_TOOLS_IMAGE", value_name = "IMAGE")]
     pub tools_image: Option<String>,
@@ -51,7 +55,7 @@ impl AgentDefaults {
     /// # Errors
     /// Every option that is wrong, by the name of its field.
     pub fn configuration(&self) -> anyhow::Result<AgentConfiguration> {
-        let document = json!({
+        let mut document = json!({
             "dns_zone": self.dns_zone,
             "proxy_namespace": self.proxy_namespace,
             "default_resources": {
@@ -65,10 +69,16 @@ impl AgentDefaults {
             "user": self.workspace_uid,
             "user_namespaces": self.user_namespaces,
             "runtime_class": self.runtime_class,
+            "image_pull_policy": self.image_pull_policy,
             // An empty variable is how a deployment's template says nothing.
             "tools_image": self.tools_image.as_ref().filter(|image| !image.is_empty()),
         });
-        AgentConfiguration::read(&document, &AgentConfiguration::default()).map_err(|errors| {
+        // What is not set is left out, as in an administrator's document.
+        if let Some(fields) = document.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        let nothing = AgentConfiguration::default();
+        AgentConfiguration::read_under(&document, &nothing, &Guardrails::lifted()).map_err(|errors| {
             let errors: Vec<_> =
                 errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
             anyhow::anyhow!("the options for workspaces are not valid: {}", errors.join("; "))

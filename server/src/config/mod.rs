@@ -4,6 +4,7 @@ mod agents;
 mod database;
 mod edge;
 mod git;
+mod guardrails;
 mod http;
 mod keys;
 mod logging;
@@ -14,6 +15,7 @@ pub use agents::AgentDefaults;
 pub use database::DatabaseOptions;
 pub use edge::EdgeOptions;
 pub use git::GitOptions;
+pub use guardrails::GuardrailOptions;
 pub use http::{HttpOptions, Limits};
 pub use keys::KeyOptions;
 pub use logging::{LogFormat, LoggingOptions};
@@ -94,6 +96,8 @@ pub struct ServeOptions {
     pub git: GitOptions,
     #[command(flatten)]
     pub agents: AgentDefaults,
+    #[command(flatten)]
+    pub guardrails: GuardrailOptions,
     /// Devfile of workspaces for which none is given; without it Berth's own, a Debian with Git and compilers.
     #[arg(long, env = "BERTH_DEFAULT_DEVFILE", value_name = "PATH")]
     pub default_devfile: Option<PathBuf>,

@@ -4,8 +4,6 @@ mod diff;
 mod get;
 mod set;
 
-use std::fmt;
-
 use berth_schema::configuration::{MAX_BYTES, UniqueKeys};
 use clap::Subcommand;
 use serde::Serialize;
@@ -66,17 +64,23 @@ impl Document {
                 format!("--file: {} is empty; the configuration that says nothing is {{}}", self.file);
             return Err(Error::usage(message));
         }
-        let document: UniqueKeys = serde_saphyr::from_str(&text).map_err(|error| {
-            Error::usage(format!("--file: {} is not YAML or JSON: {}", self.file, one_line(&error)))
-        })?;
-        if document.0.is_object() {
-            return Ok(document.0);
+        let document = self.parse(&text)?;
+        if document.is_object() {
+            return Ok(document);
         }
         Err(Error::usage(format!("--file: {} must hold an object, as in 'user: 5001'", self.file)))
     }
-}
 
-/// The parser's message without the excerpt that follows it.
-fn one_line(error: &impl fmt::Display) -> String {
-    output::escape(error.to_string().lines().next().unwrap_or_default())
+    /// JSON writes some texts in ways that YAML does not have, so it is tried first.
+    fn parse(&self, text: &str) -> Result<Value, Error> {
+        if let Ok(UniqueKeys(value)) = serde_json::from_str(text) {
+            return Ok(value);
+        }
+        berth_devfile::plain::to_json(text).map_err(|errors| {
+            let more = errors.len().saturating_sub(1);
+            let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+            let first = errors.first().map(ToString::to_string).unwrap_or_default();
+            Error::usage(format!("--file: {}, {first}{more}", self.file))
+        })
+    }
 }
