@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 pub const MAX_TOTAL_BYTES: usize = 1024 * 1024;
 /// How many variables a workspace may have.
 pub const MAX_COUNT: usize = 256;
+/// The longest `NAME=value` of an environment, with the NUL behind it: Linux starts no program with a longer one
+/// (`MAX_ARG_STRLEN`, 32 pages).
+pub const MAX_ENTRY: usize = 32 * 4096;
 /// The longest name.
 pub const MAX_NAME: usize = 128;
 
@@ -92,6 +95,10 @@ pub enum VariableError {
     FileName,
     #[error("must be UTF-8 text without NUL bytes; use kind 'file' for other bytes")]
     EnvironmentValue,
+    #[error(
+        "takes {bytes} bytes with its name, and no program starts with more than {MAX_ENTRY} in one variable; use kind 'file'"
+    )]
+    TooLong { bytes: usize },
 }
 
 /// Environment variables that change how programs are loaded or start, before the program has a say. What only Berth's own tools
@@ -146,11 +153,14 @@ pub fn check_name(kind: VariableKind, name: &str) -> Result<(), VariableError> {
 }
 
 /// Checks a variable's value for its kind.
-pub fn check_value(kind: VariableKind, value: &[u8]) -> Result<(), VariableError> {
+pub fn check_value(kind: VariableKind, name: &str, value: &[u8]) -> Result<(), VariableError> {
+    // The equals sign and the NUL.
+    let bytes = name.len().saturating_add(value.len()).saturating_add(2);
     match kind {
         VariableKind::Environment if value.contains(&0) || std::str::from_utf8(value).is_err() => {
             Err(VariableError::EnvironmentValue)
         }
+        VariableKind::Environment if bytes > MAX_ENTRY => Err(VariableError::TooLong { bytes }),
         VariableKind::Environment | VariableKind::File => Ok(()),
     }
 }
@@ -216,6 +226,18 @@ mod tests {
         for name in names.split_whitespace() {
             assert_eq!(check_name(VariableKind::Environment, name), Ok(()), "{name}");
         }
+    }
+
+    #[test]
+    fn what_no_program_can_be_started_with_is_refused_and_a_byte_less_is_not() {
+        let value = vec![b'x'; MAX_ENTRY - "BIG".len() - 2];
+        assert_eq!(check_value(VariableKind::Environment, "BIG", &value), Ok(()));
+        let longer = [value.as_slice(), b"x"].concat();
+        assert_eq!(
+            check_value(VariableKind::Environment, "BIG", &longer),
+            Err(VariableError::TooLong { bytes: MAX_ENTRY + 1 })
+        );
+        assert_eq!(check_value(VariableKind::File, "BIG", &longer), Ok(()));
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl VariableArgs {
 }
 
 fn input(kind: VariableKind, name: String, value: &[u8]) -> Result<VariableInput, Error> {
-    check_value(kind, value).map_err(|error| Error::usage(format!("-e {name}: the value {error}")))?;
+    check_value(kind, &name, value).map_err(|error| Error::usage(format!("-e {name}: the value {error}")))?;
     let (text, encoded) = match (kind, std::str::from_utf8(value)) {
         (VariableKind::Environment, Ok(text)) => (Some(Zeroizing::new(text.to_owned())), None),
         _ => (None, Some(Zeroizing::new(STANDARD.encode(value)))),
@@ -186,6 +186,10 @@ mod tests {
             (read(&["NO_SUCH_VARIABLE_HERE"], &[], &[]), "not set in your environment"),
             (read(&["A=se\0cret"], &[], &[]), "-e A: the value must be UTF-8 text without NUL"),
             (read(&[&format!("A=secret{long}")], &[], &[]), "KiB together"),
+            (
+                read(&[&format!("A=secret{}", "x".repeat(131_072))], &[], &[]),
+                "-e A: the value takes 131081 bytes",
+            ),
             (read(&[], &[], &[("a/b", Source::Stdin)]), "--file a/b: the name must be a file name"),
         ] {
             let error = result.expect_err(says).to_string();

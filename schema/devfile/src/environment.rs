@@ -41,7 +41,8 @@ pub(crate) fn checked_name(name: &str) -> Result<(), String> {
 
 /// Whether a literal environment variable may have this value.
 pub(crate) fn checked_value(value: &str) -> Result<(), String> {
-    check_value(VariableKind::Environment, value.as_bytes()).map_err(|error| error.to_string())
+    // Its length is bounded as that of every text, far below what its name could change.
+    check_value(VariableKind::Environment, "", value.as_bytes()).map_err(|error| error.to_string())
 }
 
 fn read_value(cursor: &Cursor<'_>, variables: &Variables) -> Option<String> {

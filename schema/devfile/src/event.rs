@@ -9,6 +9,8 @@ use crate::component::Components;
 use crate::cursor::Cursor;
 
 const MAX_COMMANDS: usize = 64;
+/// A preStart command is one argument of a shell, with its environment in front. Linux takes 128 KiB; the rest is Berth's.
+const MAX_SCRIPT: usize = 120 * 1024;
 /// A preStart command's id becomes part of a container's name, together with a prefix.
 const MAX_PRE_START_ID: usize = 45;
 
@@ -18,8 +20,9 @@ pub(crate) fn read(
     commands: &Commands<'_>,
     components: &mut Components<'_>,
 ) -> Events {
-    let Some(mut fields) =
-        cursor.filter(|cursor| !cursor.is_empty()).and_then(|cursor| cursor.fields("the events"))
+    let Some(mut fields) = cursor
+        .filter(|cursor| cursor.is_list() || !cursor.is_empty())
+        .and_then(|cursor| cursor.fields("the events"))
     else {
         return Events::default();
     };
@@ -74,10 +77,25 @@ fn pre_start(
         ));
     }
     match command {
-        Command::Exec(spec) => Some(spec.clone()),
+        Command::Exec(spec) => {
+            let bytes = script_bytes(spec);
+            if bytes > MAX_SCRIPT {
+                at.error(format!(
+                    "takes {bytes} bytes with its environment, at most {MAX_SCRIPT} fit into what a shell is started with"
+                ));
+            }
+            Some(spec.clone())
+        }
         Command::Apply { at, component } => applied(at, id, component, components),
         Command::Broken => None,
     }
+}
+
+/// What a command takes as a script, its values in single quotes.
+fn script_bytes(command: &CommandSpec) -> usize {
+    let quoted = |text: &str| text.len() + 3 * text.matches('\'').count() + 2;
+    let exports = command.env.iter().map(|(name, value)| "export =\n".len() + name.len() + quoted(value));
+    exports.sum::<usize>() + command.command_line.len()
 }
 
 /// A component that runs to its end before the others: its own command as a shell's.
@@ -130,5 +148,28 @@ fn post_start(at: &Cursor<'_>, command: &Command<'_>, components: &Components<'_
             None
         }
         Command::Broken => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Options, parse};
+
+    fn devfile(variables: usize) -> String {
+        let value = "x".repeat(30_000);
+        let env: Vec<_> = (0..variables).map(|at| format!("{{name: V{at}, value: {value}}}")).collect();
+        format!(
+            "schemaVersion: 2.3.0\ncomponents: [{{name: main, container: {{image: 'debian:13'}}}}]\n\
+             commands: [{{id: a, exec: {{component: main, commandLine: make, env: [{}]}}}}]\nevents: {{preStart: [a]}}\n",
+            env.join(", ")
+        )
+    }
+
+    #[test]
+    fn a_pre_start_command_that_no_shell_could_be_started_with_is_refused_at_its_event() {
+        assert!(parse(&devfile(4), &Options::default()).is_ok());
+        let errors = parse(&devfile(5), &Options::default()).expect_err("more than Linux takes");
+        assert_eq!(errors[0].path, "events.preStart[0]");
+        assert!(errors[0].message.contains("bytes with its environment"), "{errors:?}");
     }
 }

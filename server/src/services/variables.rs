@@ -68,7 +68,7 @@ fn check(input: &berth_schema::api::VariableInput) -> Result<SecretValue, Vec<Fi
     }
     let value = input.decode().map_err(|message| errors.push(FieldError::new("value", message))).ok();
     if let Some(value) = &value {
-        if let Err(error) = check_value(input.kind, value.expose()) {
+        if let Err(error) = check_value(input.kind, &input.name, value.expose()) {
             errors.push(FieldError::new("value", error.to_string()));
         }
         if input.name.len() + value.expose().len() > MAX_TOTAL_BYTES {

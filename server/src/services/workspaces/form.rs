@@ -225,7 +225,7 @@ fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Ve
         match input.decode() {
             Ok(value) => {
                 total += input.name.len() + value.expose().len();
-                match variables::check_value(input.kind, value.expose()) {
+                match variables::check_value(input.kind, &input.name, value.expose()) {
                     Ok(()) => checked.push(Variable { name: input.name.clone(), kind: input.kind, value }),
                     Err(error) => wrong("value", error.to_string()),
                 }

@@ -4,7 +4,7 @@ use berth_db::Source;
 use berth_planner::inheritance::{Given, inherit};
 use berth_schema::FieldError;
 use berth_schema::scope::Scope;
-use berth_schema::variables::{MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
+use berth_schema::variables::{MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_value};
 use jiff::Timestamp;
 
 use super::form::Variable;
@@ -58,8 +58,19 @@ pub(super) fn freeze<'a>(
         Frozen { name: value.name, kind, value: value.secret, source }
     });
     let frozen: Vec<_> = frozen.collect();
+    check_values(&frozen)?;
     check_size(&frozen)?;
     Ok(frozen)
+}
+
+/// What an outer scope has kept from before a value like it was refused would keep every program of the workspace from starting.
+fn check_values(frozen: &[Frozen<'_>]) -> Result<(), Vec<FieldError>> {
+    let wrong = frozen.iter().filter_map(|Frozen { name, kind, value, source }| {
+        let error = check_value(*kind, name, value.expose()).err()?;
+        Some(FieldError::new("variables", format!("'{name}' of the {} {error}", source.scope)))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
 /// What each scope may hold alone may be too much together.
