@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use berth_db::{DueWorkspace, LifecycleQueue, LifecycleRow, OrganizationConn};
-use berth_planner::lifecycle::{Decision, Lifetime, decide};
+use berth_planner::lifecycle::{Decision, Lifetime, deadline, decide};
 use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::{DesiredState, OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
@@ -129,21 +129,30 @@ async fn look(
             let rows = conn.workspaces().lock_for_lifecycle(ids, now).await?;
             let mut done = Pass { looked: rows.len(), ..Pass::default() };
             let mut rules = BTreeMap::new();
-            let mut due: BTreeMap<DesiredState, Vec<&LifecycleRow>> = BTreeMap::new();
+            // By what is to be done, and when to look at them next.
+            let mut due: BTreeMap<(DesiredState, Option<Timestamp>), Vec<&LifecycleRow>> = BTreeMap::new();
             for row in &rows {
                 if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
                     unknown.insert(rules_of(conn, row.agent_id).await?);
                 }
-                match decide(&rules[&row.agent_id], &lifetime(row), now) {
+                let (rules, lifetime) = (&rules[&row.agent_id], lifetime(row));
+                match decide(rules, &lifetime, now) {
                     Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
                     Decision::Never => conn.workspaces().look_again(row.id, None).await?,
-                    Decision::Act(deadline) => due.entry(desired(deadline.action)).or_default().push(row),
+                    Decision::Act(end) => {
+                        let desired = desired(end.action);
+                        let then = lifetime.after_change(desired, now);
+                        let next = deadline(rules, &then).map(|deadline| deadline.at);
+                        due.entry((desired, next)).or_default().push(row);
+                    }
                 }
             }
-            for (desired, rows) in &due {
-                act(conn, rows, *desired, now).await?;
+            for ((desired, next), rows) in &due {
+                act(conn, rows, (*desired, *next), now).await?;
             }
-            let count = |desired| due.get(&desired).map_or(0, Vec::len);
+            let count = |wanted| -> usize {
+                due.iter().filter(|((desired, _), _)| *desired == wanted).map(|(_, rows)| rows.len()).sum()
+            };
             done.stopped = count(DesiredState::Stopped);
             done.terminated = count(DesiredState::Terminated);
             Ok::<_, Error>(done)
@@ -171,11 +180,11 @@ const fn desired(action: LifecycleAction) -> DesiredState {
 async fn act(
     conn: &OrganizationConn<'_>,
     rows: &[&LifecycleRow],
-    desired: DesiredState,
+    (desired, next): (DesiredState, Option<Timestamp>),
     now: Timestamp,
 ) -> Result<(), Error> {
     let ids: Vec<WorkspaceId> = rows.iter().map(|row| row.id).collect();
-    conn.workspaces().end_periods(&ids, desired, now).await?;
+    conn.workspaces().end_periods(&ids, (desired, next), now).await?;
     let agents: BTreeSet<_> = rows.iter().map(|row| row.agent_id).collect();
     for agent in agents {
         conn.notifications().notify_agent(agent).await?;

@@ -82,6 +82,39 @@ async fn a_workspace_beyond_its_age_is_terminated_while_it_runs() {
 }
 
 #[tokio::test]
+async fn a_workspace_past_two_limits_is_terminated_by_the_first_look() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        let created = admin.create_workspace("w").await;
+        let owner = postgres::client(&app.database_url).await;
+        let older = "UPDATE workspaces SET created_at = created_at - interval '8761 hours',
+                     desired_state_changed_at = desired_state_changed_at - interval '40 hours'";
+        owner.batch_execute(older).await.expect("old");
+        let done = pass(app, created.created_at + hours(1)).await;
+        assert_eq!((done.stopped, done.terminated), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_rule_stops_is_looked_at_again_when_it_reaches_its_age() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        let created = admin.create_workspace("w").await;
+        let begin = created.created_at;
+        let owner = postgres::client(&app.database_url).await;
+        let older = "UPDATE workspaces SET created_at = created_at - interval '8723 hours 30 minutes'";
+        owner.batch_execute(older).await.expect("old");
+        assert_eq!(pass(app, begin + hours(36)).await.stopped, 1);
+        let age = begin + hours(36) + SignedDuration::from_mins(30);
+        assert_eq!(pass(app, age).await.terminated, 1, "before an hour is over");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_extension_is_granted_up_to_the_rules_own_hours() {
     App::run(async |app| {
         let admin = app.organization("acme").await;

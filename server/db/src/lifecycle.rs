@@ -18,7 +18,8 @@ use crate::schema::{workspace_transitions, workspaces};
 use crate::transitions::ChangedBy;
 use crate::workspaces::{NOT_TERMINATED, Workspaces};
 
-/// No rule has less than an hour: after a change of what is wanted none can be due before.
+/// No period has less than an hour: after a change of what is wanted none can end before. The limit of age can, so that a look
+/// which is due earlier stays.
 pub(crate) const SHORTEST_RULE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A place in the queue: behind it, in the order of due times.
@@ -159,17 +160,16 @@ impl Workspaces<'_> {
     }
 
     /// Ends the current period of workspaces that [`Self::lock_for_lifecycle`] has locked in this transaction: all of them
-    /// in one statement, whose transitions are written by another.
+    /// in one statement, whose transitions are written by another. `look`: when to look at them next.
     pub async fn end_periods(
         &self,
         ids: &[WorkspaceId],
-        desired: DesiredState,
+        (desired, look): (DesiredState, Option<Timestamp>),
         now: Timestamp,
     ) -> Result<(), DbError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
         let is_end = desired == DesiredState::Terminated;
-        let first_look = now.checked_add(SHORTEST_RULE).unwrap_or(Timestamp::MAX);
-        let look = (!is_end).then_some(first_look).map(jiff_diesel::Timestamp::from);
+        let look = look.filter(|_| !is_end).map(jiff_diesel::Timestamp::from);
         // What was gone before it was wanted gone may be on its way back: the agent has to prove it anew.
         let unproven = is_end.then(|| workspaces::actual_state.eq(sql::<Text>(NOT_TERMINATED)));
         let statement = diesel::update(workspaces::table)

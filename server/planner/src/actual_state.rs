@@ -71,12 +71,18 @@ fn deployment_state(info: &WorkspaceAgentInfo) -> ActualState {
     }
     match observed.progressing {
         "ProgressDeadlineExceeded" => ActualState::Failed,
-        "NewReplicaSetCreated" | "FoundNewReplicaSet" | "ReplicaSetUpdated" => match observed.replicas {
+        // `ReplicaSetCreateError`: a quota or an admission rule refuses it, and Kubernetes tries again.
+        "NewReplicaSetCreated"
+        | "FoundNewReplicaSet"
+        | "ReplicaSetUpdated"
+        | "ReplicaSetCreateError"
+        | "DeploymentResumed" => match observed.replicas {
             0 => ActualState::Stopping,
             1 => starting(info),
             _ => ActualState::Unknown,
         },
-        "NewReplicaSetAvailable" => settled(info, &observed),
+        // What is paused is scaled all the same, and its newest template is not rolled out.
+        "NewReplicaSetAvailable" | "DeploymentPaused" => settled(info, &observed),
         _ => ActualState::Unknown,
     }
 }
@@ -90,8 +96,8 @@ fn settled(info: &WorkspaceAgentInfo, observed: &Observed<'_>) -> ActualState {
         return ActualState::Unknown;
     };
     match (observed.replicas, available) {
-        // A pod that is still being deleted holds the volume: the workspace has not stopped yet.
-        (0, 0) if info.live_pods > 0 => ActualState::Stopping,
+        // A pod that is still there, or being deleted, holds the volume: the workspace has not stopped yet.
+        (0, 0) if info.live_pods > 0 || observed.status.replicas.unwrap_or(0) > 0 => ActualState::Stopping,
         (0, 0) if availability == "MinimumReplicasAvailable" => ActualState::Stopped,
         (0, 1) => ActualState::Stopping,
         // The template has changed, and the pod of the old one is still counted: the conditions lag behind.
@@ -154,7 +160,14 @@ pub fn proves_scaled_down(info: &WorkspaceAgentInfo) -> bool {
     };
     let observed =
         matches!((deployment.generation, status.observed_generation), (Some(g), Some(o)) if o >= g);
-    observed && deployment.replicas == Some(0) && status.replicas.unwrap_or(0) == 0 && info.live_pods == 0
+    let none = |replicas: Option<i32>| replicas.unwrap_or(0) == 0;
+    observed
+        && deployment.replicas == Some(0)
+        && none(status.replicas)
+        && none(status.available_replicas)
+        && none(status.updated_replicas)
+        && none(status.unavailable_replicas)
+        && info.live_pods == 0
 }
 
 #[cfg(test)]

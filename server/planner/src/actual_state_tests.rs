@@ -213,6 +213,75 @@ fn a_pod_that_is_still_being_deleted_keeps_it_from_being_stopped() {
 }
 
 #[test]
+fn a_replica_that_is_counted_anywhere_keeps_a_restart_from_going_on() {
+    let stopped = || {
+        let mut info = deployment(0, 0, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
+        // As an API server leaves it out.
+        status(&mut info).replicas = None;
+        info
+    };
+    assert!(proves_scaled_down(&stopped()));
+    let counted: [fn(&mut DeploymentStatus); 4] = [
+        |status| status.replicas = Some(1),
+        |status| status.available_replicas = Some(1),
+        |status| status.updated_replicas = Some(1),
+        |status| status.unavailable_replicas = Some(1),
+    ];
+    for count in counted {
+        let mut info = stopped();
+        count(status(&mut info));
+        assert!(!proves_scaled_down(&info), "{info:?}");
+    }
+    let mut info = stopped();
+    status(&mut info).replicas = Some(1);
+    assert_eq!(state(&info), ActualState::Stopping);
+}
+
+#[test]
+fn a_replica_set_that_is_refused_is_starting_and_tells_why() {
+    let mut info = deployment(1, 0, "ReplicaSetCreateError", Some("MinimumReplicasUnavailable"));
+    let progressing = &mut status(&mut info).conditions[0];
+    progressing.status = "False".to_owned();
+    progressing.message = Some("exceeded quota: count/replicasets.apps".to_owned());
+    let (state, reason) = actual_state(&info);
+    assert_eq!(state, ActualState::Starting);
+    let reason = reason.expect("a reason");
+    assert_eq!(reason.reason, "ReplicaSetCreateError");
+    assert_eq!(reason.message, "exceeded quota: count/replicasets.apps");
+}
+
+#[test]
+fn what_somebody_pauses_is_judged_by_its_numbers() {
+    let paused = |replicas, available| {
+        deployment(replicas, available, "DeploymentPaused", Some("MinimumReplicasAvailable"))
+    };
+    assert_eq!(state(&paused(1, 1)), ActualState::Running);
+    assert_eq!(state(&paused(0, 0)), ActualState::Stopped);
+    assert_eq!(state(&paused(1, 0)), ActualState::Starting);
+    let mut old = paused(1, 1);
+    status(&mut old).updated_replicas = None;
+    assert_eq!(state(&old), ActualState::Starting, "the newest template waits");
+}
+
+/// `pkg/controller/deployment/util/deployment_util.go` of Kubernetes 1.36.
+#[test]
+fn every_reason_that_kubernetes_gives_for_progress_says_something() {
+    for reason in [
+        "ReplicaSetUpdated",
+        "ReplicaSetCreateError",
+        "NewReplicaSetCreated",
+        "FoundNewReplicaSet",
+        "NewReplicaSetAvailable",
+        "ProgressDeadlineExceeded",
+        "DeploymentPaused",
+        "DeploymentResumed",
+    ] {
+        let info = deployment(1, 0, reason, Some("MinimumReplicasUnavailable"));
+        assert_ne!(state(&info), ActualState::Unknown, "{reason}");
+    }
+}
+
+#[test]
 fn one_wanted_and_one_available_is_running() {
     let info = deployment(1, 1, "NewReplicaSetAvailable", Some("MinimumReplicasAvailable"));
     assert_eq!(actual_state(&info), (ActualState::Running, None));

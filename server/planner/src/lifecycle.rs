@@ -18,6 +18,14 @@ pub struct Lifetime {
     pub extended_hours: u32,
 }
 
+impl Lifetime {
+    /// After a change of what is wanted, with which a new period begins.
+    #[must_use]
+    pub const fn after_change(self, desired_state: DesiredState, now: Timestamp) -> Self {
+        Self { desired_state, desired_state_changed_at: now, extended_hours: 0, ..self }
+    }
+}
+
 /// What is to be done about a workspace now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -49,7 +57,7 @@ pub fn deadline(rules: &LifecycleRules, lifetime: &Lifetime) -> Option<Deadline>
         extended_hours,
         extendable_hours: hours - extended_hours,
     };
-    let end = after(lifetime.created_at, rules.max_age_hours);
+    let end = lifetime_end(rules, lifetime);
     if end <= period.at {
         // More hours would change nothing.
         let (action, rule) = (LifecycleAction::Terminate, LifecycleRule::MaxAgeHours);
@@ -58,9 +66,20 @@ pub fn deadline(rules: &LifecycleRules, lifetime: &Lifetime) -> Option<Deadline>
     Some(period)
 }
 
+/// When the limit of age is reached.
+fn lifetime_end(rules: &LifecycleRules, lifetime: &Lifetime) -> Timestamp {
+    after(lifetime.created_at, rules.max_age_hours)
+}
+
 /// Whether a rule has to act now.
 pub fn decide(rules: &LifecycleRules, lifetime: &Lifetime, now: Timestamp) -> Decision {
+    let age = lifetime_end(rules, lifetime);
     match deadline(rules, lifetime) {
+        // The limit of age goes before all others, also where another one has passed as well, and earlier.
+        Some(deadline) if age <= now => {
+            let (action, rule) = (LifecycleAction::Terminate, LifecycleRule::MaxAgeHours);
+            Decision::Act(Deadline { action, rule, at: age, extendable_hours: 0, ..deadline })
+        }
         Some(deadline) if deadline.at <= now => Decision::Act(deadline),
         Some(deadline) => Decision::Wait(deadline.at),
         None => Decision::Never,
@@ -160,6 +179,14 @@ mod tests {
             let old = lifetime(desired, 8_759);
             assert_eq!(decide(&RULES, &old, second_before(hour(8_760))), Decision::Wait(hour(8_760)));
             assert_eq!(acts(&old, hour(8_760)), terminate);
+        }
+    }
+
+    #[test]
+    fn what_is_past_both_limits_is_terminated_at_once_and_not_stopped_first() {
+        let terminate = Some((LifecycleAction::Terminate, LifecycleRule::MaxAgeHours));
+        for (desired, changed) in [(DesiredState::Running, 8_721), (DesiredState::Stopped, 8_000)] {
+            assert_eq!(acts(&lifetime(desired, changed), hour(8_761)), terminate, "{desired}");
         }
     }
 

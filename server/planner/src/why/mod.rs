@@ -190,7 +190,7 @@ fn starting(reason: Option<&StateReason>) -> Situation {
     match reason.map(|reason| reason.reason.as_str()) {
         None => Situation::Starting,
         Some("Unschedulable" | "SchedulerError") => Situation::Unschedulable,
-        Some("FailedCreate") => Situation::PodRefused,
+        Some("FailedCreate" | "ReplicaSetCreateError") => Situation::PodRefused,
         Some(_) => Situation::PodWaits,
     }
 }
