@@ -25,6 +25,10 @@ pub struct WorkspaceSpec {
     /// Settled at creation. Absent before that, and in what was stored by versions that did not settle it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageSpec>,
+    /// The UID that its containers run as, to which the files of its volumes belong. Settled at creation; absent in what was
+    /// stored by versions that did not settle it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<i64>,
     /// Who commits, for a user who has not told git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_user: Option<Box<GitUser>>,
@@ -46,8 +50,16 @@ impl WorkspaceSpec {
             volumes: BTreeMap::new(),
             events: Events::default(),
             storage: None,
+            user: None,
             git_user: None,
             project: None,
+        }
+    }
+
+    /// Settles the limits of containers that say only what they request, under the agent's defaults.
+    pub fn settle_limits(&mut self, defaults: &Resources) {
+        for container in &mut self.containers {
+            container.resources.settle(defaults);
         }
     }
 
@@ -135,6 +147,50 @@ impl Resources {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The figures that a container gets: its own, else the agent's default. What somebody asks for is never cut: a default limit
+    /// follows a request above it. A default request ends at the container's own limit.
+    #[must_use]
+    pub fn over(&self, defaults: &Self) -> Self {
+        let own = |request: &Option<String>, limit: &Option<String>| (request.clone(), limit.clone());
+        let (cpu_request, cpu_limit) = figures(
+            own(&self.cpu_request, &self.cpu_limit),
+            own(&defaults.cpu_request, &defaults.cpu_limit),
+            Unit::Milli,
+        );
+        let (memory_request, memory_limit) = figures(
+            own(&self.memory_request, &self.memory_limit),
+            own(&defaults.memory_request, &defaults.memory_limit),
+            Unit::Whole,
+        );
+        Self { cpu_request, cpu_limit, memory_request, memory_limit }
+    }
+
+    /// Writes down the limit of whatever has a request and no limit, so that a quota counts what the container gets.
+    fn settle(&mut self, defaults: &Self) {
+        let all = self.over(defaults);
+        if self.cpu_request.is_some() {
+            self.cpu_limit = all.cpu_limit;
+        }
+        if self.memory_request.is_some() {
+            self.memory_limit = all.memory_limit;
+        }
+    }
+}
+
+type Figures = (Option<String>, Option<String>);
+
+/// Request and limit of one resource, from a container's own and the defaults.
+fn figures(own: Figures, defaults: Figures, unit: Unit) -> Figures {
+    let above = |one: &str, other: &str| quantity::parse(one, unit) > quantity::parse(other, unit);
+    let request = own.0.or(defaults.0);
+    match (request, own.1, defaults.1) {
+        (Some(request), Some(limit), _) if above(&request, &limit) => (Some(limit.clone()), Some(limit)),
+        (Some(request), None, Some(limit)) if above(&request, &limit) => {
+            (Some(request.clone()), Some(request))
+        }
+        (request, own, default) => (request, own.or(default)),
+    }
 }
 
 /// A port that the workspace serves.
@@ -208,4 +264,52 @@ pub struct CommandSpec {
     pub working_dir: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn resources(document: Value) -> Resources {
+        serde_json::from_value(document).expect("resources")
+    }
+
+    #[test]
+    fn what_is_requested_is_never_cut_by_a_default() {
+        let defaults = resources(json!({
+            "cpu_request": "50m", "cpu_limit": "1", "memory_request": "64Mi", "memory_limit": "512Mi",
+        }));
+        for (own, all) in [
+            (json!({}), json!(["50m", "1", "64Mi", "512Mi"])),
+            (json!({"cpu_request": "4", "memory_request": "8Gi"}), json!(["4", "4", "8Gi", "8Gi"])),
+            (
+                json!({"cpu_request": "1000m", "memory_request": "0.5Gi"}),
+                json!(["1000m", "1", "0.5Gi", "512Mi"]),
+            ),
+            (json!({"cpu_request": "200m"}), json!(["200m", "1", "64Mi", "512Mi"])),
+            (json!({"cpu_limit": "20m", "memory_limit": "32Mi"}), json!(["20m", "20m", "32Mi", "32Mi"])),
+            (json!({"memory_request": "1Gi", "memory_limit": "2Gi"}), json!(["50m", "1", "1Gi", "2Gi"])),
+        ] {
+            let got = resources(own.clone()).over(&defaults);
+            let got = json!([got.cpu_request, got.cpu_limit, got.memory_request, got.memory_limit]);
+            assert_eq!(got, all, "{own}");
+        }
+        let unlimited = resources(json!({"memory_request": "8Gi"})).over(&Resources::default());
+        assert_eq!(unlimited.memory_limit, None, "without any limit none is made up");
+    }
+
+    #[test]
+    fn what_is_settled_counts_as_it_is_rendered_and_no_later_default_reaches_it() {
+        let defaults = resources(json!({"cpu_limit": "1", "memory_limit": "512Mi"}));
+        let mut spec = WorkspaceSpec::from_image("a");
+        spec.containers[0].resources = resources(json!({"memory_request": "2Gi"}));
+        spec.settle_limits(&defaults);
+        let demand = spec.demand();
+        assert_eq!((demand.memory_bytes, demand.memory_defaults), (2 << 30, 0));
+        assert_eq!((demand.cpu_millis, demand.cpu_defaults), (0, 1), "nothing was said of it");
+        let settled = spec.clone();
+        spec.settle_limits(&resources(json!({"cpu_limit": "8", "memory_limit": "64Gi"})));
+        assert_eq!(spec, settled);
+    }
 }

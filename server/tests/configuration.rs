@@ -64,7 +64,7 @@ async fn one_bad_key_refuses_the_change_and_leaves_the_old_one_in_force() {
         let admin = app.organization("acme").await;
         admin.create_agent("cluster").await;
         admin.create_workspace("one").await;
-        let before = set(&admin, &json!({"user": 6000})).await;
+        let before = set(&admin, &json!({"dns_zone": "a.example"})).await;
         let bad = json!({"user": 7000, "usr": 1, "volume_size": "big", "network_policy": {"egress": [{"allow": "x"}]}});
         let reply = admin.put(&admin.path(PATH), &bad).await;
         assert_eq!(reply.wrong_fields(), ["network_policy.egress[0].allow", "volume_size", "usr"]);
@@ -162,7 +162,8 @@ async fn a_dry_run_tells_and_changes_nothing() {
         admin.create_agent("cluster").await;
         admin.create_workspace("one").await;
         let path = admin.path(&format!("{PATH}?dry_run=true"));
-        let view: ConfigurationView = admin.put(&path, &json!({"user": 6000})).await.expect(200);
+        let view: ConfigurationView =
+            admin.put(&path, &json!({"user": 6000, "labels": {"a": "b"}})).await.expect(200);
         assert_eq!((view.version, view.configuration.user, view.rendered_again), (0, Some(6_000), Some(1)));
         assert_eq!(admin.put(&path, &json!({"user": 0})).await.wrong_fields(), ["user"]);
         assert_eq!(get(&admin).await.version, 0);
@@ -188,6 +189,97 @@ async fn storage_is_that_of_the_creation_for_good() {
         assert_eq!(claim["spec"]["storageClassName"], "fast");
         assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "3Gi");
         assert_eq!(claim["metadata"]["labels"]["a"], "b");
+    })
+    .await;
+}
+
+/// What an agent is told to run the workspaces as, and their generations.
+async fn users(agent: &crate::support::Agent, sequence: i64) -> Vec<(i64, i64)> {
+    let response = agent.partial(sequence, vec![]).await;
+    let told = response.workspaces.iter().filter_map(|directive| {
+        let deployment = directive.config_to_apply.as_ref()?.last()?;
+        let user = &deployment["spec"]["template"]["spec"]["securityContext"]["runAsUser"];
+        Some((user.as_i64()?, directive.generation.0))
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn the_user_is_that_of_the_creation_for_good() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        admin.create_workspace("one").await;
+        assert_eq!(set(&admin, &json!({"user": 6001})).await.rendered_again, Some(0));
+        assert_eq!(users(&agent, 1).await, [(5_001, 1)]);
+        let image = json!({"image": "debian:12"});
+        admin.post(&admin.path("/workspaces/one/rebuild"), &image).await.expect::<Value>(200);
+        assert_eq!(users(&agent, 2).await, [(5_001, 2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_workspace_from_before_is_settled_to_the_user_that_it_had() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        set(&admin, &json!({"user": 6001})).await;
+        admin.create_workspace("one").await;
+        let owner = crate::support::postgres::client(&app.database_url).await;
+        owner
+            .batch_execute("UPDATE workspaces SET spec = spec - 'user'")
+            .await
+            .expect("as it was stored before");
+        assert_eq!(users(&agent, 1).await, [(6_001, 1)]);
+        // A round may be rendering it from the new configuration at this moment: it gets a new generation.
+        let path = admin.path(&format!("{PATH}?dry_run=true"));
+        let tried: ConfigurationView = admin.put(&path, &json!({"user": 7001})).await.expect(200);
+        assert_eq!(tried.rendered_again, Some(1));
+        assert_eq!(set(&admin, &json!({"user": 7001})).await.rendered_again, Some(1));
+        assert_eq!(users(&agent, 2).await, [(6_001, 2)]);
+        assert_eq!(set(&admin, &json!({"user": 8001})).await.rendered_again, Some(0), "it is settled");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_concerns_the_whole_installation_is_for_no_administrator_of_an_organisation() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        for (document, field) in [
+            (json!({"network_policy": {"enabled": false}}), "network_policy.enabled"),
+            (
+                json!({"network_policy": {"egress": [{"allow": "169.254.169.254/32"}]}}),
+                "network_policy.egress[0].allow",
+            ),
+            (json!({"tolerations": [{"operator": "Exists"}]}), "tolerations[0]"),
+            (json!({"proxy_namespace": "kube-system"}), "proxy_namespace"),
+        ] {
+            assert_eq!(admin.put(&admin.path(PATH), &document).await.wrong_fields(), [field], "{document}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_requested_is_given_and_counted() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        set(&admin, &json!({"quotas": {"agent": {"memory": "12Gi"}}, "max_resources": {"cpu": "6"}})).await;
+        let asking = |cpus: u32| json!({"devcontainer": json!({"image": "node:22", "hostRequirements": {"cpus": cpus, "memory": "8gb"}}).to_string()});
+        let create = async |body: &Value| admin.post(&admin.path("/workspaces"), body).await;
+        assert_eq!(create(&asking(7)).await.wrong_fields().len(), 1, "more than one workspace may have");
+        create(&asking(4)).await.expect::<Value>(201);
+        let response = agent.partial(1, vec![]).await;
+        let objects = response.workspaces[0].config_to_apply.as_ref().expect("objects");
+        let container = &objects.last().expect("a Deployment")["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["resources"]["limits"], json!({"cpu": "4", "memory": "8Gi"}));
+        assert_eq!(container["resources"]["requests"], json!({"cpu": "4", "memory": "8Gi"}));
+        let problem = create(&asking(4)).await.problem(403, "quota-exceeded");
+        assert_eq!(problem.errors[0].field, "quotas.agent.memory");
     })
     .await;
 }

@@ -47,7 +47,11 @@ async fn a_change_reaches_a_running_workspace() -> anyhow::Result<()> {
     let pod = berth.view.pod(&running).await?;
     assert_eq!(pod.metadata.labels.as_ref().and_then(|labels| labels.get("team")), Some(&"red".to_owned()));
     assert_eq!(limits(&pod).context("limits")?["memory"], "256Mi");
-    assert_eq!(berth.view.exec(&running, "id -u; id -g").await?, b"6001\n0\n");
+    // Its files belong to the UID that it began with; the new one is for new workspaces.
+    assert_eq!(berth.view.exec(&running, "id -u; id -g").await?, b"5001\n0\n");
+    let created = berth.admin.create_from_image("younger", WORKSPACE_IMAGE).await?;
+    let younger = berth.admin.running(&created).await?;
+    assert_eq!(berth.view.exec(&younger, "id -u; id -g").await?, b"6001\n0\n");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use berth_devfile::generate;
 use berth_harness::shared_cluster;
 use berth_integration_tests::unique;
-use berth_planner::config::settle_storage;
+use berth_planner::config::settle;
 use berth_planner::{AgentConfig, Snapshot, Workspace, objects};
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
@@ -47,12 +47,13 @@ impl Place {
     /// Without anything in the cluster.
     fn somewhere(client: &Client, document: &Value, shared: Option<&str>) -> anyhow::Result<Self> {
         let built_in = AgentConfiguration::built_in();
-        let written = AgentConfiguration::read(document, &built_in)
+        let lifted = berth_schema::configuration::Guardrails::lifted();
+        let written = AgentConfiguration::read_under(document, &built_in, &lifted)
             .map_err(|errors| anyhow::anyhow!("{document}: {errors:?}"))?;
         let (id, name) = (WorkspaceId::random(), WorkspaceName::new(unique("rendered"))?);
         let namespace = NamespaceName::new(shared.map_or_else(|| own_namespace(&name, id), str::to_owned))?;
         let mut spec = WorkspaceSpec::from_image("registry.example/dev:1");
-        settle_storage(&mut spec, &written, &built_in);
+        settle(&mut spec, &written, &built_in);
         Ok(Self {
             client: client.clone(),
             workspace: Workspace {

@@ -108,8 +108,9 @@ impl Bounded {
 
     fn amount(&self, resources: &Resources) -> u128 {
         let read = |text: Option<&String>| text.and_then(|text| self.of.amount(text).ok());
-        let default = self.default.map(u128::from);
-        read((self.limit)(resources)).or(default).or(read((self.request)(resources))).unwrap_or(0)
+        // A default limit follows a request above it; `None` is below every amount.
+        let without = self.default.map(u128::from).max(read((self.request)(resources)));
+        read((self.limit)(resources)).or(without).unwrap_or(0)
     }
 
     /// The field of that container that says how much, or the container, or where all of them stand.

@@ -31,6 +31,14 @@ pub(crate) fn name(text: &str, max: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// What a command says of itself. Nothing of it is used; what begins like Berth's own is refused, so that it never will be.
+pub(crate) fn label(text: &str) -> Result<(), String> {
+    if text.starts_with(RESERVED_PREFIX) {
+        return Err(format!("must not begin with '{RESERVED_PREFIX}': that is reserved"));
+    }
+    Ok(())
+}
+
 /// Further rules for the name of an endpoint, which becomes the name of a port.
 pub(crate) fn port_name(text: &str) -> Result<(), String> {
     /// What the Service calls the ports of the editor and of sshd.

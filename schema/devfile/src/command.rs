@@ -122,7 +122,7 @@ fn read_apply<'a>(cursor: &Cursor<'a>, components: &Components<'_>) -> Option<Co
 
 fn describe_and_finish(mut fields: Fields<'_>) {
     if let Some(label) = fields.optional("label") {
-        label.text();
+        label.checked_text(checks::label);
     }
     fields.refuse("group", "is not supported: Berth runs commands by events alone; take the field out");
     fields.finish();

@@ -109,7 +109,7 @@ fn refuse_marks(attributes: &attributes::Attributes<'_>) {
 }
 
 fn read_volume(cursor: &Cursor<'_>, variables: &Variables) -> Option<VolumeSpec> {
-    if cursor.is_empty() {
+    if cursor.is_empty() && !cursor.is_list() {
         return Some(VolumeSpec::default());
     }
     let mut fields = cursor.fields("a volume")?;

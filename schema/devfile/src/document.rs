@@ -37,6 +37,7 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
         volumes: components.volumes,
         events,
         storage: None,
+        user: None,
         git_user: None,
         project: None,
     };

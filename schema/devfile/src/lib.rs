@@ -23,6 +23,7 @@ mod event;
 pub mod generate;
 mod main_container;
 mod node;
+pub mod plain;
 mod resources;
 mod scalar;
 mod variables;
@@ -43,8 +44,8 @@ pub const DEFAULT: &str = include_str!("default.yaml");
 /// What an installation or an agent allows. The default sets no bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The most CPU that the containers may ask for together, in thousandths. A limit counts, without one the default,
-    /// without that the request.
+    /// The most CPU that the containers may ask for together, in thousandths. A limit counts, without one the default or
+    /// the request, whichever is more.
     pub max_cpu_millis: Option<u64>,
     /// The most memory that the containers may ask for together, in bytes; counted alike.
     pub max_memory_bytes: Option<u64>,

@@ -1,8 +1,10 @@
 //! What administrators set of their agents.
 
 use berth_schema::{AgentConfiguration, AgentId};
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
+use diesel::sql_types::{BigInt, Bool, Jsonb};
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -87,6 +89,30 @@ impl Agents<'_> {
             .filter(workspaces::desired_state.ne("Terminated"))
             .count();
         self.0.run(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// How many living workspaces of the agent were stored before their UID was settled at creation.
+    pub async fn count_without_user(&self, id: AgentId) -> Result<i64, DbError> {
+        let query = workspaces::table
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::agent_id.eq(id.as_uuid()))
+            .filter(workspaces::living)
+            .filter(sql::<Bool>("NOT spec ? 'user'"))
+            .count();
+        self.0.run(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// Settles the UID of those that [`Agents::count_without_user`] counts. Raise the generations in the same transaction: a round may
+    /// have rendered one of them from the configuration meanwhile.
+    pub async fn settle_user(&self, id: AgentId, user: i64) -> Result<usize, DbError> {
+        let spec = sql::<Jsonb>("jsonb_set(spec, '{user}', to_jsonb(").bind::<BigInt, _>(user).sql("))");
+        let statement = diesel::update(workspaces::table)
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::agent_id.eq(id.as_uuid()))
+            .filter(workspaces::living)
+            .filter(sql::<Bool>("NOT spec ? 'user'"))
+            .set(workspaces::spec.eq(spec));
+        self.0.run(statement.execute(&mut self.0.raw())).await
     }
 
     /// Raises the generation of every living workspace of the agent that is not to be terminated, so that it is rendered and

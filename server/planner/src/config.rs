@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_schema::configuration::{EgressRule, Toleration};
+use berth_schema::configuration::{EgressRule, ImagePullPolicy, Toleration};
 use berth_schema::prerequisites::StorageClass;
 use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{Resources, StorageSpec, WorkspaceSpec};
@@ -24,14 +24,15 @@ pub struct AgentConfig {
     /// Of workspaces that were stored before their storage was settled at creation. Never the agent's own setting: what
     /// is in a cluster already cannot be changed to it.
     pub unsettled_storage: StorageSpec,
-    /// The UID that containers run as; the group is always 0.
-    pub user: i64,
+    /// The UID of workspaces that were stored before theirs was settled at creation.
+    pub unsettled_user: i64,
     /// Run pods in a user namespace of their own (`hostUsers: false`).
     pub user_namespaces: bool,
     pub runtime_class: Option<String>,
     /// The image of the tools injector; `None`: no editor and no sshd.
     pub tools_image: Option<String>,
     pub allow_privilege_escalation: bool,
+    pub image_pull_policy: ImagePullPolicy,
     pub image_pull_secrets: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
@@ -43,6 +44,7 @@ impl AgentConfig {
     /// What a configuration means for rendering, over the server's own options.
     pub fn new(written: &AgentConfiguration, defaults: &AgentConfiguration) -> Self {
         let all = written.over(defaults).over(&AgentConfiguration::built_in());
+        let unsettled_user = user(&all);
         let contained = all.runtime_class.is_some() || all.user_namespaces == Some(true);
         Self {
             dns_zone: all.dns_zone.unwrap_or_default(),
@@ -51,12 +53,13 @@ impl AgentConfig {
                 .then(|| all.network_policy.egress.unwrap_or_else(the_internet)),
             default_resources: all.default_resources,
             unsettled_storage: storage(defaults),
-            user: all.user.unwrap_or(NOBODY),
+            unsettled_user,
             user_namespaces: all.user_namespaces == Some(true),
             runtime_class: all.runtime_class,
             tools_image: all.tools_image,
             // Checked when it was set; the server's options may have changed since.
             allow_privilege_escalation: contained && all.allow_privilege_escalation == Some(true),
+            image_pull_policy: all.image_pull_policy.unwrap_or(ImagePullPolicy::IfNotPresent),
             image_pull_secrets: all.image_pull_secrets,
             labels: all.labels,
             annotations: all.annotations,
@@ -86,7 +89,15 @@ pub fn renders_differently(
     other: &AgentConfiguration,
     defaults: &AgentConfiguration,
 ) -> bool {
-    AgentConfig::new(one, defaults) != AgentConfig::new(other, defaults)
+    let one = AgentConfig::new(one, defaults);
+    // Settled at the latest when it changes: see `user`.
+    let other = AgentConfig { unsettled_user: one.unsettled_user, ..AgentConfig::new(other, defaults) };
+    one != other
+}
+
+/// The UID that holds under a configuration.
+pub fn user(configuration: &AgentConfiguration) -> i64 {
+    configuration.user.or(AgentConfiguration::built_in().user).unwrap_or(NOBODY)
 }
 
 /// Where data lives under a configuration that holds.
@@ -95,19 +106,23 @@ pub(crate) fn storage(configuration: &AgentConfiguration) -> StorageSpec {
     StorageSpec { size: all.volume_size.unwrap_or_default(), class: all.storage_class, grown: None }
 }
 
-/// Settles where a new workspace's data lives and how much of it there is: Kubernetes never lets a claim change its class
-/// or shrink, so a later configuration must not reach it.
-pub fn settle_storage(spec: &mut WorkspaceSpec, written: &AgentConfiguration, defaults: &AgentConfiguration) {
-    let storage = storage(&written.over(defaults));
+/// Settles what a later configuration must not reach in a new workspace: where its data lives and how much of it there is, as
+/// Kubernetes never lets a claim change its class or shrink; the UID to which the data belongs; and limits, so that a quota counts
+/// what a container gets.
+pub fn settle(spec: &mut WorkspaceSpec, written: &AgentConfiguration, defaults: &AgentConfiguration) {
+    let configuration = written.over(defaults);
+    let storage = storage(&configuration);
     fill_sizes(spec, &storage.size);
     spec.storage = Some(storage);
+    spec.user = Some(user(&configuration));
+    spec.settle_limits(&configuration.default_resources);
 }
 
-/// The same for what replaces a workspace that exists: its volumes stay as they are, new ones are settled. Tells which
+/// The same for what replaces a workspace that exists: its volumes and its UID stay as they are, new volumes are settled. Tells which
 /// volumes would have to shrink, which Kubernetes refuses, or to grow where their class lets none (`classes`: those of the
 /// cluster that it is in already), by the field `devfile`.
 #[must_use]
-pub fn keep_storage(
+pub fn keep(
     spec: &mut WorkspaceSpec,
     before: &WorkspaceSpec,
     written: &AgentConfiguration,
@@ -140,8 +155,11 @@ pub fn keep_storage(
             }
         }
     }
-    fill_sizes(spec, &storage(&written.over(defaults)).size);
+    let configuration = written.over(defaults);
+    fill_sizes(spec, &storage(&configuration).size);
+    spec.settle_limits(&configuration.default_resources);
     spec.storage.clone_from(&before.storage);
+    spec.user = before.user;
     errors
 }
 

@@ -81,13 +81,14 @@ fn everything() -> WorkspaceSpec {
         ],
         volumes: BTreeMap::from([
             ("cache".to_owned(), VolumeSpec { size: Some("3Gi".to_owned()), ephemeral: false }),
-            ("scratch".to_owned(), VolumeSpec { size: None, ephemeral: true }),
+            ("scratch".to_owned(), VolumeSpec { size: Some("5Gi".to_owned()), ephemeral: true }),
         ]),
         events: Events {
             pre_start: vec![command("prepare", "echo $MODE")],
             post_start: vec![command("serve", "make serve")],
         },
         storage: Some(StorageSpec { size: "2Gi".to_owned(), class: Some("fast".to_owned()), grown: None }),
+        user: Some(7_001),
         git_user: Some(Box::new(GitUser {
             name: "Ada \"A.\" L".to_owned(),
             email: "ada@example.com".to_owned(),
@@ -234,7 +235,12 @@ fn replicas_follow_the_desired_state() {
 /// What a document means, over what is built in.
 fn configured(document: &Value) -> AgentConfig {
     let built_in = AgentConfiguration::built_in();
-    let written = AgentConfiguration::read(document, &built_in).expect("it is right");
+    let written = AgentConfiguration::read_under(
+        document,
+        &built_in,
+        &berth_schema::configuration::Guardrails::lifted(),
+    )
+    .expect("it is right");
     AgentConfig::new(&written, &built_in)
 }
 

@@ -44,9 +44,13 @@ pub fn resize(
     let memory = checked("memory", &wish.memory, berth_schema::configuration::check_bytes);
     let disk = checked("disk", &wish.disk, berth_schema::configuration::check_bytes);
     if let Some(main) = resized.containers.iter_mut().find(|container| container.main) {
-        main.resources.cpu_limit = cpu.or(main.resources.cpu_limit.take());
-        main.resources.memory_limit = memory.or(main.resources.memory_limit.take());
+        let own = &mut main.resources;
+        errors.extend(below_request("cpu", cpu.as_ref(), own.cpu_request.as_ref(), Unit::Milli));
+        errors.extend(below_request("memory", memory.as_ref(), own.memory_request.as_ref(), Unit::Whole));
+        own.cpu_limit = cpu.or(own.cpu_limit.take());
+        own.memory_limit = memory.or(own.memory_limit.take());
     }
+    resized.settle_limits(&configuration.default_resources);
     if let Some(disk) = disk {
         let before = spec.storage.clone().unwrap_or_else(|| config::storage(defaults));
         match grow(before, disk, standing) {
@@ -58,6 +62,19 @@ pub fn resize(
         errors.extend(too_large(spec, &resized, configuration));
     }
     if errors.is_empty() { Ok(resized) } else { Err(errors) }
+}
+
+/// A limit below what the devfile requests: neither of them is cut in silence.
+fn below_request(
+    field: &str,
+    limit: Option<&String>,
+    request: Option<&String>,
+    unit: Unit,
+) -> Option<FieldError> {
+    let (limit, request) = (limit?, request?);
+    let message =
+        format!("is less than the {request} that the devfile requests; rebuild with a smaller request");
+    (quantity::parse(limit, unit) < quantity::parse(request, unit)).then(|| FieldError::new(field, message))
 }
 
 /// A volume only grows. A growth that was never proven may be taken back, as far as to where it began: the cluster may
@@ -92,7 +109,9 @@ fn too_large(
     configuration: &AgentConfiguration,
 ) -> Vec<FieldError> {
     let amounts = |spec: &WorkspaceSpec| Usage::amounts(&spec.demand(), &configuration.default_resources);
-    let (before, after) = (amounts(before), amounts(after));
+    let mut settled = before.clone();
+    settled.settle_limits(&configuration.default_resources);
+    let (before, after) = (amounts(&settled), amounts(after));
     let (max_cpu, max_memory) = configuration.max_resources.amounts();
     let of = |field: &str, name: &str, before: u128, after: u128, max: Option<u128>, unit| {
         let max = max.filter(|max| after > *max && after > before)?;
@@ -129,7 +148,7 @@ mod tests {
 
     fn settled() -> WorkspaceSpec {
         let mut spec = WorkspaceSpec::from_image("a");
-        config::settle_storage(
+        config::settle(
             &mut spec,
             &configuration(&json!({"volume_size": "2Gi"})),
             &AgentConfiguration::built_in(),
@@ -187,6 +206,24 @@ mod tests {
         let mut large = settled();
         large.containers[0].resources.cpu_limit = Some("16".to_owned());
         assert!(resized(&large, &json!({"cpu": "8"}), standing(1, 1)).is_ok(), "less than before");
+    }
+
+    #[test]
+    fn a_limit_below_what_is_requested_is_refused_and_not_cut() {
+        let mut spec = settled();
+        spec.containers[0].resources.cpu_request = Some("2".to_owned());
+        spec.containers[0].resources.memory_request = Some("4Gi".to_owned());
+        assert_eq!(
+            refused(&spec, &json!({"cpu": "1999m", "memory": "4095Mi"}), standing(1, 1)),
+            [
+                "cpu: is less than the 2 that the devfile requests; rebuild with a smaller request",
+                "memory: is less than the 4Gi that the devfile requests; rebuild with a smaller request",
+            ]
+        );
+        let spec = resized(&spec, &json!({"cpu": "2"}), standing(1, 1)).expect("allowed");
+        let own = &spec.main().expect("a main container").resources;
+        assert_eq!(own.cpu_limit.as_deref(), Some("2"));
+        assert_eq!(own.memory_limit.as_deref(), Some("4Gi"), "the limit follows the request");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! An agent's configuration: looked at, tried, set.
 
 use berth_db::{ChangedBy, ConfigurationRow, Hold, OrganizationConn};
-use berth_planner::config::renders_differently;
+use berth_planner::config;
 use berth_schema::AgentConfiguration;
 use berth_schema::configuration::ConfigurationView;
 use serde_json::Value;
@@ -45,7 +45,8 @@ pub async fn set(
     change: Change,
 ) -> Result<ConfigurationView, Error> {
     let defaults = context.agent_defaults.as_ref();
-    let wanted = AgentConfiguration::read(document, defaults).map_err(Error::Invalid)?;
+    let wanted =
+        AgentConfiguration::read_under(document, defaults, &context.guardrails).map_err(Error::Invalid)?;
     let (row, rendered) = context
         .database
         .transaction(administrator.organization, "set_configuration", async |conn| {
@@ -68,7 +69,11 @@ async fn store(
         return Err(Error::ConfigurationMismatch { current: before.version });
     }
     let document = before.clone().document();
-    let renders = renders_differently(&document, wanted, defaults);
+    // What exists keeps its UID: its files belong to it.
+    let user = config::user(&document.over(defaults));
+    let unsettled =
+        user != config::user(&wanted.over(defaults)) && conn.agents().count_without_user(agent.id).await? > 0;
+    let renders = unsettled || config::renders_differently(&document, wanted, defaults);
     if change.dry_run {
         let rendered = if renders { conn.agents().count_rendered(agent.id).await? } else { 0 };
         return Ok((ConfigurationRow { configuration: Some(wanted.clone()), ..before }, rendered));
@@ -77,6 +82,9 @@ async fn store(
         return Ok((before, 0));
     }
     let now = clock::now();
+    if unsettled {
+        conn.agents().settle_user(agent.id, user).await?;
+    }
     let stored = conn.agents().set_configuration(agent.id, wanted, now).await?;
     if wanted.lifecycle_rules() != document.lifecycle_rules() {
         conn.workspaces().look_again_at_all_of(agent.id, now).await?;

@@ -112,6 +112,7 @@ fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
         volumes: std::collections::BTreeMap::new(),
         events,
         storage: None,
+        user: None,
         git_user: None,
         project: None,
     };

@@ -62,7 +62,7 @@ fn pod(context: &Context<'_>) -> PodSpec {
         tolerations: none_if_empty(config.tolerations.iter().map(toleration).collect()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
-            run_as_user: Some(config.user),
+            run_as_user: Some(spec.user.unwrap_or(config.unsettled_user)),
             run_as_group: Some(0),
             fs_group: Some(0),
             fs_group_change_policy: Some("OnRootMismatch".to_owned()),
@@ -158,8 +158,8 @@ fn container(context: &Context<'_>, spec: &ContainerSpec) -> Container {
     Container {
         name: spec.name.clone(),
         image: Some(spec.image.clone()),
-        // A restart must not depend on the registry.
-        image_pull_policy: Some("IfNotPresent".to_owned()),
+        // By default a restart does not depend on the registry.
+        image_pull_policy: Some(context.config().image_pull_policy.as_str().to_owned()),
         env: Some(environment(context, spec)),
         // From a Secret the values arrive byte for byte; only literal values are expanded by Kubernetes.
         env_from: Some(vec![EnvFromSource {
@@ -275,7 +275,10 @@ fn volumes(context: &Context<'_>) -> Vec<Volume> {
         if volume.ephemeral {
             Volume {
                 name: name.clone(),
-                empty_dir: Some(EmptyDirVolumeSource::default()),
+                empty_dir: Some(EmptyDirVolumeSource {
+                    size_limit: volume.size.clone().map(Quantity),
+                    ..EmptyDirVolumeSource::default()
+                }),
                 ..Volume::default()
             }
         } else {
@@ -321,27 +324,14 @@ fn scripts_volume(context: &Context<'_>) -> Volume {
     }
 }
 
-/// The four figures of a container: what the devfile says, else the agent's default. A request is never above its limit.
+/// The four figures of a container: what the devfile says, else the agent's default.
 fn figures(context: &Context<'_>, spec: &ContainerSpec) -> [(&'static str, Option<String>); 4] {
-    let defaults = &context.config().default_resources;
-    let own = &spec.resources;
-    let pick = |own: &Option<String>, default: &Option<String>| own.clone().or_else(|| default.clone());
-    let cpu_limit = pick(&own.cpu_limit, &defaults.cpu_limit);
-    let memory_limit = pick(&own.memory_limit, &defaults.memory_limit);
-    let at_most = |request: Option<String>, limit: &Option<String>, unit| match (request, limit) {
-        (Some(request), Some(limit)) if quantity::parse(&request, unit) > quantity::parse(limit, unit) => {
-            Some(limit.clone())
-        }
-        (request, _) => request,
-    };
-    let cpu_request = at_most(pick(&own.cpu_request, &defaults.cpu_request), &cpu_limit, Unit::Milli);
-    let memory_request =
-        at_most(pick(&own.memory_request, &defaults.memory_request), &memory_limit, Unit::Whole);
+    let all = spec.resources.over(&context.config().default_resources);
     [
-        ("limits.cpu", cpu_limit),
-        ("limits.memory", memory_limit),
-        ("requests.cpu", cpu_request),
-        ("requests.memory", memory_request),
+        ("limits.cpu", all.cpu_limit),
+        ("limits.memory", all.memory_limit),
+        ("requests.cpu", all.cpu_request),
+        ("requests.memory", all.memory_request),
     ]
 }
 

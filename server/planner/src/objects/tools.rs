@@ -33,7 +33,8 @@ pub(super) fn injector(context: &Context<'_>) -> Option<Container> {
         // A reserved prefix, so that no component of the devfile can have the name.
         name: "berth-tools".to_owned(),
         image: Some(image),
-        image_pull_policy: Some("IfNotPresent".to_owned()),
+        // Not only of the workspace's own images: an administrator could name somebody else's here.
+        image_pull_policy: Some(context.config().image_pull_policy.as_str().to_owned()),
         env: Some(vec![EnvVar {
             name: "BERTH_TOOLS".to_owned(),
             value: Some(TOOLS_PATH.to_owned()),

@@ -2,7 +2,7 @@
 
 use berth_db::{ChangedBy, Intent, OrganizationConn, Owner, WorkspaceRow, WorkspaceView};
 use berth_devfile::Options;
-use berth_planner::config::keep_storage;
+use berth_planner::config;
 use berth_planner::intent::{Transition, Wish, transition};
 use berth_planner::quota::{Change, Usage};
 use berth_planner::resize::{self, Standing};
@@ -161,7 +161,7 @@ async fn allowed(
             }
             let mut spec = new.spec.clone();
             let classes = classes(conn, row).await?;
-            let misfits = keep_storage(&mut spec, &row.spec, &configuration, asked.defaults, &classes);
+            let misfits = config::keep(&mut spec, &row.spec, &configuration, asked.defaults, &classes);
             if !misfits.is_empty() {
                 return Err(Error::Invalid(misfits));
             }

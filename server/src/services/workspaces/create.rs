@@ -4,7 +4,7 @@ use berth_db::{
     AgentRow, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, Source, WorkspaceView,
     constraints,
 };
-use berth_planner::config::settle_storage;
+use berth_planner::config::settle;
 use berth_planner::quota::{Change, Usage};
 use berth_schema::api::Workspace;
 use berth_schema::kubernetes::own_namespace;
@@ -147,7 +147,7 @@ impl Attempt<'_> {
             return Err(Error::Invalid(errors));
         }
         let mut spec = form.spec.spec.clone();
-        settle_storage(&mut spec, &configuration, defaults);
+        settle(&mut spec, &configuration, defaults);
         let after = Usage::of(DesiredState::Running, &spec.demand(), &configuration.default_resources);
         let change = Change { before: Usage::default(), after };
         let owner = berth_db::Owner::Creator(self.administrator.token);
