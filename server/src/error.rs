@@ -11,6 +11,8 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub enum Error {
     #[error("{0}")]
     MalformedRequest(String),
+    #[error("{name}: {message}")]
+    MalformedHeader { name: &'static str, message: String },
     #[error("the body is not JSON: {0}")]
     MalformedJson(String),
     #[error("{0}")]
@@ -71,6 +73,11 @@ impl Error {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
+    /// A header that cannot be read.
+    pub fn header(name: &'static str, message: impl Into<String>) -> Self {
+        Self::MalformedHeader { name, message: message.into() }
+    }
+
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::Internal(source.into())
     }
@@ -86,6 +93,7 @@ impl Error {
             | Self::DeadlineExceeded { .. }
             | Self::Unavailable(_) => true,
             Self::MalformedRequest(_)
+            | Self::MalformedHeader { .. }
             | Self::MalformedJson(_)
             | Self::Unauthenticated(_)
             | Self::Forbidden(_)

@@ -185,10 +185,11 @@ async fn queries_and_headers_are_checked_too() {
         }
         let agents = admin.path("/agents");
         let request = admin.request(Method::POST, &agents).header("idempotency-key", "a b");
-        assert_eq!(send(request.json(&json!({"name": "a"}))).await.wrong_fields(), ["Idempotency-Key"]);
+        let problem = send(request.json(&json!({"name": "a"}))).await.problem(400, "malformed-request");
+        assert_eq!(problem.errors[0].field, "Idempotency-Key");
         let stop = admin.path("/workspaces/w/stop");
         let reply = send(admin.request(Method::POST, &stop).header("if-match", "7")).await;
-        assert_eq!(reply.wrong_fields(), ["If-Match"]);
+        assert_eq!(reply.problem(400, "malformed-request").errors[0].field, "If-Match");
     })
     .await;
 }

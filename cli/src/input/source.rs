@@ -49,6 +49,20 @@ impl Source {
         limit: usize,
         stdin: &mut Stdin,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let bytes = self.read_beyond(flag, limit, stdin)?;
+        if bytes.len() > limit {
+            return Err(Error::usage(format!("{flag}: {self} is larger than {} KiB", limit / 1024)));
+        }
+        Ok(bytes)
+    }
+
+    /// The same, where the caller tells what is larger: that has one byte more than the limit.
+    pub(crate) fn read_beyond(
+        &self,
+        flag: &str,
+        limit: usize,
+        stdin: &mut Stdin,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let bytes = match self {
             Self::Stdin => {
                 if let Some(reader) = &stdin.reader {
@@ -59,11 +73,7 @@ impl Source {
             }
             Self::File(path) => File::open(path).and_then(|file| read_bounded(file, limit)),
         };
-        let bytes = bytes.map_err(|error| Error::file("read", self.to_string(), error))?;
-        if bytes.len() > limit {
-            return Err(Error::usage(format!("{flag}: {self} is larger than {} KiB", limit / 1024)));
-        }
-        Ok(bytes)
+        bytes.map_err(|error| Error::file("read", self.to_string(), error))
     }
 
     /// The same for text.

@@ -35,7 +35,7 @@ pub(crate) struct WaitArgs {
     no_wait: bool,
 
     /// How long to wait at most: 90s, 5m, 1h30m
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_timeout)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_timeout, requires = "wait")]
     timeout: Duration,
 }
 

@@ -55,6 +55,27 @@ fn the_errors_are_those_that_the_server_sends() {
 }
 
 #[test]
+fn what_is_no_text_or_too_much_of_it_is_json_where_json_is_asked_for() {
+    let berth = Berth::new();
+    let file = berth.home.path().join("devfile.yaml");
+    for (bytes, line, column, message) in [
+        (
+            "#".repeat(3 * 1024 * 1024 + 1).into_bytes(),
+            1,
+            1,
+            "the file is larger than 3072 KiB, the most that is read",
+        ),
+        (b"schemaVersion: 2.3.0\n# \xc3\xa9 \xff".to_vec(), 2, 5, "is not UTF-8 text"),
+    ] {
+        fs::write(&file, bytes).unwrap();
+        let path = file.display().to_string();
+        let ran = berth.run(&["devfile", "lint", &path, "-o", "json"]).exits(1);
+        let error = json!({ "line": line, "column": column, "path": "", "message": message });
+        assert_eq!(ran.json(), json!({ "file": path, "accepted": false, "errors": [error] }));
+    }
+}
+
+#[test]
 fn a_devcontainer_is_known_by_its_name_or_by_the_flag() {
     let berth = Berth::new();
     let file = berth.home.path().join(".devcontainer.json");
@@ -72,10 +93,7 @@ fn what_cannot_be_read_is_told() {
     let berth = Berth::new();
     berth.run(&["devfile", "lint", "/no/such/file"]).exits(1).says("cannot read /no/such/file");
     berth.run(&["devfile", "lint"]).exits(2).says("<FILE>");
-    berth
-        .run_with(&["devfile", "lint", "-"], &"#".repeat(3 * 1024 * 1024 + 1))
-        .exits(2)
-        .says("is larger than");
+    berth.run_with(&["devfile", "lint", "-"], &"#".repeat(3 * 1024 * 1024 + 1)).exits(1).says("has an error");
     // A control character in the file does not reach the terminal.
     let ran = berth.run_with(&["devfile", "lint", "-"], "schemaVersion: \"\\e[31m\"\n").exits(1);
     assert!(!ran.stdout.contains('\u{1b}'), "{:?}", ran.stdout);

@@ -21,7 +21,7 @@ fn single<'a>(request: &'a HttpRequest, name: &'static str) -> Result<Option<&'a
     let visible = first.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
     match (visible, values.next()) {
         (Some(text), None) => Ok(Some(text)),
-        _ => Err(Error::field(name, "must be given once, in visible ASCII characters")),
+        _ => Err(Error::header(name, "must be given once, in visible ASCII characters")),
     }
 }
 
@@ -37,9 +37,9 @@ impl FromRequest for IfMatch {
         ready(single(request, IF_MATCH.as_str()).and_then(|text| {
             match text {
                 None | Some("*") => Ok(Self(None)),
-                Some(text) => generation(text)
-                    .map(|generation| Self(Some(generation)))
-                    .ok_or_else(|| Error::field("If-Match", "must be one generation in quotes, as in \"3\"")),
+                Some(text) => generation(text).map(|generation| Self(Some(generation))).ok_or_else(|| {
+                    Error::header("If-Match", "must be one generation in quotes, as in \"3\"")
+                }),
             }
         }))
     }
@@ -69,7 +69,7 @@ impl FromRequest for LastEventId {
             None | Some("") => Ok(Self(None)),
             Some(text) => match text.parse::<i64>() {
                 Ok(id) if id >= 0 => Ok(Self(Some(id))),
-                _ => Err(Error::field(NAME, "must be the id of an event of this stream")),
+                _ => Err(Error::header(NAME, "must be the id of an event of this stream")),
             },
         }))
     }
@@ -87,7 +87,7 @@ impl FromRequest for IdempotencyKey {
         const NAME: &str = "Idempotency-Key";
         ready(single(request, NAME).and_then(|key| match key {
             Some(key) if key.is_empty() || key.len() > MAX_KEY => {
-                Err(Error::field(NAME, format!("must have 1 to {MAX_KEY} characters")))
+                Err(Error::header(NAME, format!("must have 1 to {MAX_KEY} characters")))
             }
             key => Ok(Self(key.map(str::to_owned))),
         }))

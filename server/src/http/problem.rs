@@ -63,7 +63,7 @@ impl Kind {
 impl Error {
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::MalformedRequest(_) => MALFORMED_REQUEST,
+            Self::MalformedRequest(_) | Self::MalformedHeader { .. } => MALFORMED_REQUEST,
             Self::MalformedJson(_) => MALFORMED_JSON,
             Self::Unauthenticated(_) => UNAUTHENTICATED,
             Self::Forbidden(_) => FORBIDDEN,
@@ -96,6 +96,9 @@ impl Error {
         let kind = self.kind();
         let errors = match self {
             Self::Invalid(errors) | Self::QuotaExceeded(errors) => errors.clone(),
+            Self::MalformedHeader { name, message } => {
+                vec![berth_schema::FieldError::new(*name, message.as_str())]
+            }
             Self::NameTaken { .. } => vec![berth_schema::FieldError::new("name", self.to_string())],
             Self::GenerationMismatch { .. } | Self::ConfigurationMismatch { .. } => {
                 vec![berth_schema::FieldError::new("If-Match", self.to_string())]

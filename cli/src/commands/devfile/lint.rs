@@ -55,9 +55,12 @@ struct Verdict<'a> {
 pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let devcontainer = args.devcontainer || is_devcontainer(&args.file);
     let limit = if devcontainer { devcontainer::MAX_BYTES } else { berth_devfile::MAX_BYTES };
-    let text = args.file.read_text("FILE", limit, &mut Stdin::default())?;
+    let bytes = args.file.read_beyond("FILE", limit, &mut Stdin::default())?;
     let read = if devcontainer { devcontainer::translate } else { berth_devfile::parse };
-    let result = read(&text, &Options::default());
+    let result = match text(&bytes, limit) {
+        Ok(text) => read(text, &Options::default()),
+        Err(diagnostic) => Err(vec![diagnostic]),
+    };
     let errors = result.as_ref().err().map_or(&[][..], Vec::as_slice);
     let file = args.file.to_string();
     let verdict = Verdict { file: file.clone(), accepted: errors.is_empty(), errors };
@@ -74,6 +77,20 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
         Err(errors) if errors.len() == 1 => Err(Error::Other(format!("{file} has an error"))),
         Err(errors) => Err(Error::Other(format!("{file} has {} errors", errors.len()))),
     }
+}
+
+/// The file as text, or why it is none that can be read, told like everything else that is wrong with it.
+fn text(bytes: &[u8], limit: usize) -> Result<&str, Diagnostic> {
+    let at = |line, column, message| Diagnostic { line, column, path: String::new(), message };
+    if bytes.len() > limit {
+        return Err(at(1, 1, format!("the file is larger than {} KiB, the most that is read", limit / 1024)));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let (before, _) = bytes.split_at(error.valid_up_to());
+        let lines = String::from_utf8_lossy(before);
+        let column = lines.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        at(lines.matches('\n').count() + 1, column, "is not UTF-8 text".to_owned())
+    })
 }
 
 /// By its name: both may be JSON.
