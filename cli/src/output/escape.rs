@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
-use icu_properties::{CodePointMapData, CodePointSetData};
+use berth_schema::text;
+use icu_properties::CodePointMapData;
+use icu_properties::props::GeneralCategory;
 use unicode_width::UnicodeWidthChar as _;
 
 /// Marks on one character. Scripts need up to four; more of them paint over the lines around.
@@ -76,25 +77,16 @@ fn rewritten(text: &str, is_kept: impl Fn(char) -> bool, show: impl Fn(&mut Stri
     out
 }
 
-/// What a terminal obeys, and what nobody sees: controls, formats (directions, joiners, tags), separators other than the space,
-/// variation selectors and fillers, and what has no meaning or none that two machines agree on.
+/// What a terminal obeys, what nobody sees, and what looks like the space between words or means what two machines do not agree on.
 fn is_hidden(c: char) -> bool {
-    let category = CodePointMapData::<GeneralCategory>::new().get(c);
-    let by_category = match category {
-        GeneralCategory::SpaceSeparator => c != ' ',
-        GeneralCategory::Control
-        | GeneralCategory::Format
-        | GeneralCategory::LineSeparator
-        | GeneralCategory::ParagraphSeparator
-        | GeneralCategory::PrivateUse
-        | GeneralCategory::Surrogate
-        | GeneralCategory::Unassigned => true,
-        _ => false,
+    let is_unclear = || {
+        matches!(
+            CodePointMapData::<GeneralCategory>::new().get(c),
+            GeneralCategory::SpaceSeparator | GeneralCategory::PrivateUse | GeneralCategory::Unassigned
+        )
     };
     // An empty braille cell and the place of an object are symbols by their category.
-    by_category
-        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        || matches!(c, '\u{2800}' | '\u{fffc}')
+    !text::is_plain(c) || matches!(c, '\u{2800}' | '\u{fffc}') || (c != ' ' && is_unclear())
 }
 
 /// `\n` for what has a short form, `\u{…}` for all else.
