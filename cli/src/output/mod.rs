@@ -16,7 +16,7 @@ use berth_schema::timeline::Transition;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) use escape::{escape, keep_lines};
+pub(crate) use escape::escape;
 pub(crate) use objects::done;
 
 use crate::args::{Color, Global};

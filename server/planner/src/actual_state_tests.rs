@@ -241,8 +241,8 @@ fn a_replica_that_is_counted_anywhere_keeps_a_restart_from_going_on() {
 fn a_replica_set_that_is_refused_is_starting_and_tells_why() {
     let mut info = deployment(1, 0, "ReplicaSetCreateError", Some("MinimumReplicasUnavailable"));
     let progressing = &mut status(&mut info).conditions[0];
-    progressing.status = "False".to_owned();
-    progressing.message = Some("exceeded quota: count/replicasets.apps".to_owned());
+    progressing.status = "False".into();
+    progressing.message = Some("exceeded quota: count/replicasets.apps".into());
     let (state, reason) = actual_state(&info);
     assert_eq!(state, ActualState::Starting);
     let reason = reason.expect("a reason");

@@ -103,7 +103,7 @@ fn show(context: &Context, row: ConfigurationRow, rendered: Option<i64>) -> Conf
     let mut effective = configuration.over(&context.agent_defaults);
     let egress = &mut effective.network_policy.egress;
     if effective.network_policy.enabled != Some(false) {
-        egress.get_or_insert_with(berth_planner::config::the_internet);
+        egress.get_or_insert_with(config::the_internet);
     }
     effective.lifecycle = effective.lifecycle_rules().into();
     ConfigurationView { version, changed_at, rendered_again: rendered, configuration, effective }
