@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use berth_agent::args::{Args, LogFormat};
+use berth_logging::Format;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
@@ -13,8 +14,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    log(&args);
-    match start(args) {
+    let format = match args.log_format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
+    };
+    let started = berth_logging::start(EnvFilter::new(&args.log), format);
+    match started.context("the log cannot be started").and_then(|()| start(args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped");
@@ -30,13 +35,4 @@ fn start(args: Args) -> anyhow::Result<()> {
     // One thread is enough for what is nearly all waiting, and keeps the process small.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(berth_agent::run::run(args))
-}
-
-fn log(args: &Args) {
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&args.log)).with_writer(std::io::stderr);
-    match args.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.init(),
-    }
 }
