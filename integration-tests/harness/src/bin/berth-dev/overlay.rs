@@ -59,7 +59,6 @@ fn overlay(settings: &Settings<'_>) -> Value {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": ["manifests/base"],
-        "components": ["manifests/components/confine"],
         "images": [{ "name": "localhost/berth/agent", "newName": name, "newTag": tag }],
         "configMapGenerator": [{
             "name": NAME, "namespace": NAMESPACE, "behavior": "replace",
