@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use berth_agent_core::{
-    Action, Apply, Kind, Left, Manifest, NO_VERSION, Outcome, Prepared, SecretManifest, SecretVersions,
-    SeenDeployment, Template, put_gate_on,
+    Action, Apply, Kind, Left, Manifest, NO_VERSION, Outcome, Owner, Place, Prepared, SecretManifest,
+    SecretVersions, SeenDeployment, Template, put_gate_on,
 };
 use berth_schema::Generation;
-use berth_schema::kubernetes::{FIELD_MANAGER, GENERATION};
+use berth_schema::kubernetes::GENERATION;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::failure::{self, Failure, during};
+use crate::ground::Ground;
 
 /// How often the Deployment's write is tried when somebody changes it at the same moment.
 const ATTEMPTS: u32 = 8;
@@ -36,6 +35,8 @@ struct Live {
 struct Applying<'a> {
     cluster: &'a Cluster,
     action: &'a Action<Prepared>,
+    /// The workspace's namespace, after a look at it.
+    ground: Ground<'a>,
     /// What was written so far, but for the Deployment and the Secrets of variables.
     left: Vec<Left>,
 }
@@ -46,9 +47,20 @@ pub async fn run(
     action: &Action<Prepared>,
     apply: &Apply,
 ) -> Result<(Outcome, Vec<Left>), Failure> {
-    let mut applying = Applying { cluster, action, left: vec![] };
+    let made = apply.first.first().is_some_and(|manifest| manifest.kind == Kind::Namespace);
+    let ground = ground(cluster, action, made).await?;
+    let mut applying = Applying { cluster, action, ground, left: vec![] };
     let outcome = applying.run(apply).await?;
     Ok((outcome, applying.left))
+}
+
+async fn ground<'a>(
+    cluster: &'a Cluster,
+    action: &'a Action<Prepared>,
+    made: bool,
+) -> Result<Ground<'a>, Failure> {
+    let place = if action.is_in_shared_namespace() { Place::Shared } else { Place::Own };
+    Ground::enter(cluster, action.namespace.as_str(), Owner::Workspace(action.workspace), place, made).await
 }
 
 /// Writes new Git credentials. Nothing is asked of the Deployment: its pod finds them in the volume that it has already.
@@ -57,11 +69,15 @@ pub async fn deliver(
     action: &Action<Prepared>,
     secret: &SecretManifest,
 ) -> Result<Outcome, Failure> {
-    Applying { cluster, action, left: vec![] }.secret(secret).await.map(|_| Outcome::Delivered)
+    ground(cluster, action, false).await?.write_secret(secret).await.map(|_| Outcome::Delivered)
 }
 
 impl Applying<'_> {
     async fn run(&mut self, apply: &Apply) -> Result<Outcome, Failure> {
+        // 0. Whose the Secrets are that the pod will read (client).
+        for secret in &apply.unseen {
+            self.ground.is_not_foreign(secret).await?;
+        }
         // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it (client).
         if let (Some(seen), [deployment]) = (&apply.seen, apply.then.as_slice())
             && self.write_over(deployment, seen).await?
@@ -74,13 +90,12 @@ impl Applying<'_> {
             return Ok(Outcome::OlderThanLive { live: newer });
         }
         // 4. Everything but the Deployment, in order (client).
-        let mut created = false;
         for manifest in &apply.first {
-            created |= self.apply(manifest, live.as_ref()).await?;
+            self.apply(manifest, live.as_ref()).await?;
         }
         let secrets = self.secrets(apply).await?;
         if let Some(credentials) = &apply.credentials {
-            self.secret(credentials).await?;
+            self.ground.write_secret(credentials).await?;
         }
         let (deployment, rest) =
             apply.then.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
@@ -94,7 +109,7 @@ impl Applying<'_> {
             return Ok(Outcome::OlderThanLive { live: newer });
         }
         // 6. What no longer belongs (client). In a namespace made just now there is nothing of that kind.
-        if apply.prune && !created {
+        if apply.prune && !self.ground.is_new() {
             self.prune(apply).await?;
         }
         Ok(Outcome::Applied)
@@ -134,65 +149,28 @@ impl Applying<'_> {
         (generation > self.action.generation).then_some(generation)
     }
 
-    /// Applies any object but a Deployment. Tells whether that made the workspace's namespace.
-    async fn apply(&mut self, manifest: &Manifest, live: Option<&Live>) -> Result<bool, Failure> {
+    /// Applies any object but a Deployment.
+    async fn apply(&mut self, manifest: &Manifest, live: Option<&Live>) -> Result<(), Failure> {
         let Manifest { kind, name, .. } = manifest;
-        let mut created = false;
-        match kind {
-            Kind::Namespace => {
-                let found = self.cluster.metadata(*kind, name, name).await?;
-                created = found.is_none();
-                if found.is_some_and(|metadata| !self.cluster.owns(&metadata, self.action.workspace)) {
-                    let (kind, name) = (kind.as_str(), name.clone());
-                    return Err(Failure::Foreign { kind, name });
-                }
+        // A volume that the running Deployment used is not made anew: the user's files would seem to be gone.
+        if *kind == Kind::PersistentVolumeClaim && live.is_some_and(|live| live.claims.contains(name)) {
+            let found = self.cluster.metadata(*kind, self.namespace(), name).await?;
+            if found.is_none() {
+                return Err(Failure::VolumeLost { name: name.clone() });
             }
-            // A volume that the running Deployment used is not made anew: the user's files would seem to be gone.
-            Kind::PersistentVolumeClaim if live.is_some_and(|live| live.claims.contains(name)) => {
-                let found = self.cluster.metadata(*kind, self.namespace(), name).await?;
-                if found.is_none() {
-                    return Err(Failure::VolumeLost { name: name.clone() });
-                }
-            }
-            _ => {}
         }
-        let patched = self.patch(*kind, name, &manifest.object()).await;
-        let metadata = patched.map_err(during(format!("applying {}/{name}", kind.as_str())))?;
+        let metadata = self.ground.apply(*kind, name, manifest.object()).await?;
         self.left.push(manifest.left(&metadata));
-        Ok(created)
+        Ok(())
     }
 
     /// Applies the Secrets of variables, if any came. Tells how they were left.
     async fn secrets(&self, apply: &Apply) -> Result<Option<SecretVersions>, Failure> {
         let mut written = vec![];
         for secret in apply.secrets.iter().flatten() {
-            written.push(self.secret(secret).await?);
+            written.push(self.ground.write_secret(secret).await?);
         }
         Ok(SecretVersions::written(&written))
-    }
-
-    async fn secret(&self, secret: &SecretManifest) -> Result<ObjectMeta, Failure> {
-        let what = || format!("applying Secret/{}", secret.name);
-        self.write_secret(secret).await.map_err(|source| Failure::Secret { what: what(), source })
-    }
-
-    /// Writes a Secret so that it holds what came and nothing else, whatever somebody has made of it. Its values are never
-    /// read for that.
-    async fn write_secret(&self, secret: &SecretManifest) -> kube::Result<ObjectMeta> {
-        match self.patch(Kind::Secret, &secret.name, &secret.new_one()).await {
-            Err(error) if failure::code(&error) == Some(409) => {}
-            made => return made,
-        }
-        let api = self.cluster.api(Kind::Secret, self.namespace());
-        let parameters =
-            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        match api.patch_metadata(&secret.name, &parameters, &Patch::Strategic(secret.over())).await {
-            // It was made immutable, or is of another type.
-            Err(error) if failure::code(&error) == Some(422) => {}
-            patched => return patched.map(|answer| answer.metadata),
-        }
-        api.delete(&secret.name, &DeleteParams::default()).await?;
-        self.patch(Kind::Secret, &secret.name, &secret.new_one()).await
     }
 
     /// Applies the Deployment on condition that it is as it was seen. Tells whether it was.
@@ -203,7 +181,7 @@ impl Applying<'_> {
             secrets.record(&mut object);
         }
         put_gate_on(&mut object, Some(seen.template));
-        match self.patch(Kind::Deployment, &manifest.name, &object).await {
+        match self.ground.patch(Kind::Deployment, &manifest.name, &object).await {
             Ok(_) => Ok(true),
             Err(error) if failure::code(&error) == Some(409) => Ok(false),
             Err(error) => Err(during(format!("applying Deployment/{}", manifest.name))(error)),
@@ -237,7 +215,7 @@ impl Applying<'_> {
                 }
                 None => metadata["resourceVersion"] = Value::from(NO_VERSION),
             }
-            match self.patch(Kind::Deployment, &manifest.name, &object).await {
+            match self.ground.patch(Kind::Deployment, &manifest.name, &object).await {
                 Ok(_) => return Ok(None),
                 Err(error) if failure::code(&error) == Some(409) => {
                     tokio::time::sleep(PAUSE * attempt).await;
@@ -247,19 +225,6 @@ impl Applying<'_> {
             }
         }
         Err(Failure::Contended)
-    }
-
-    async fn patch(
-        &self,
-        kind: Kind,
-        name: &str,
-        object: &(impl Serialize + std::fmt::Debug),
-    ) -> kube::Result<ObjectMeta> {
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let api = self.cluster.api(kind, self.namespace());
-        // Only metadata comes back: an answer with the whole object would hold a Secret's values.
-        let answer = api.patch_metadata(name, &parameters, &Patch::Apply(object)).await?;
-        Ok(answer.metadata)
     }
 
     async fn prune(&self, apply: &Apply) -> Result<(), Failure> {

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use berth_agent_core::{Allowances, NAMESPACE, PROXY_NAMESPACE};
 use berth_schema::kubernetes::{SHARED_NAMESPACE, may_be_shared};
 use berth_schema::server_url::InTheClear;
 use berth_schema::{AgentToken, NameError, NamespaceName, ServerUrl, TokenUrl};
 use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 /// Berth's agent: runs the workspaces of one cluster as its server asks.
@@ -23,11 +25,11 @@ pub struct Args {
     pub token_file: Option<PathBuf>,
 
     /// The agent's own namespace: where its Lease is, and where no workspace may be
-    #[arg(long, env = "BERTH_AGENT_NAMESPACE", default_value = "berth-agent")]
+    #[arg(long, env = "BERTH_AGENT_NAMESPACE", default_value = NAMESPACE)]
     pub namespace: String,
 
     /// The namespace where the agent may install what the proxy needs, and nothing else
-    #[arg(long, env = "BERTH_PROXY_NAMESPACE", default_value = "berth-proxy")]
+    #[arg(long, env = "BERTH_PROXY_NAMESPACE", default_value = PROXY_NAMESPACE)]
     pub proxy_namespace: String,
 
     /// File for the agent's own keys, made if it is missing (mode 0600); without it they are in a Secret of that namespace
@@ -37,6 +39,9 @@ pub struct Args {
     /// `berth-shared-` and more. It is yours to make; it must enforce Pod Security
     #[arg(long, env = "BERTH_SHARED_NAMESPACE", value_parser = shared_namespace)]
     pub shared_namespace: Option<NamespaceName>,
+
+    #[command(flatten)]
+    pub allowances: AllowanceArgs,
 
     /// PEM file with the certificate authorities of the server; only these are trusted then
     #[arg(long, env = "BERTH_CA_FILE")]
@@ -64,6 +69,39 @@ pub struct Args {
     /// What is logged, for example info or berth_agent=debug,kube=info
     #[arg(long, env = "BERTH_LOG", default_value = "info", value_parser = filter)]
     pub log: String,
+}
+
+/// What only the cluster's administrator can let a server ask for. Without these the agent refuses it, whatever the
+/// configuration on the server says.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AllowanceArgs {
+    /// Allow pods with a runtime class or a user namespace of their own to gain rights (sudo), and Pod Security 'baseline'
+    #[arg(long, env = "BERTH_ALLOW_PRIVILEGE_ESCALATION")]
+    pub allow_privilege_escalation: bool,
+
+    /// Allow pods to tolerate every taint, and those of the nodes that the cluster itself runs on
+    #[arg(long, env = "BERTH_ALLOW_CONTROL_PLANE")]
+    pub allow_control_plane: bool,
+
+    /// Allow workspaces without a NetworkPolicy
+    #[arg(long, env = "BERTH_ALLOW_OPEN_NETWORK")]
+    pub allow_open_network: bool,
+
+    /// Allow workspaces to reach these ranges of the addresses of clouds and nodes, separated by commas, for example
+    /// 169.254.20.10/32 for a DNS cache on each node
+    #[arg(long, env = "BERTH_ALLOW_EGRESS", value_delimiter = ',')]
+    pub allow_egress: Vec<IpNet>,
+}
+
+impl From<AllowanceArgs> for Allowances {
+    fn from(args: AllowanceArgs) -> Self {
+        Self {
+            privilege_escalation: args.allow_privilege_escalation,
+            control_plane: args.allow_control_plane,
+            open_network: args.allow_open_network,
+            egress: args.allow_egress,
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\

@@ -1,9 +1,10 @@
 //! The cluster that the agent works in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use berth_agent_core::Kind;
+use berth_agent_core::{Identity, Kind, Owner};
 use berth_schema::kubernetes::{AGENT_ID, WORKSPACE_ID};
 use berth_schema::{AgentId, WorkspaceId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -38,7 +39,9 @@ pub async fn connect(context: Option<&str>) -> anyhow::Result<Client> {
 #[derive(Clone)]
 pub struct Cluster {
     pub client: Client,
+    /// The identity's own.
     pub agent: AgentId,
+    identity: Arc<Identity>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -48,6 +51,15 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
+    pub fn new(client: Client, identity: Identity) -> Self {
+        Self { client, agent: identity.agent, identity: Arc::new(identity) }
+    }
+
+    /// Whose hands these are, and what they may touch.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// The objects of a kind: those of a namespace, or all Namespaces.
     pub fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
         if kind.is_namespaced() {
@@ -101,9 +113,7 @@ impl Cluster {
 
     /// Whether an object carries the labels of this agent and a workspace.
     pub fn owns(&self, metadata: &ObjectMeta, workspace: WorkspaceId) -> bool {
-        let label = |name| metadata.labels.as_ref().and_then(|labels| labels.get(name));
-        let owned = |name, id: String| label(name).is_some_and(|value| *value == id);
-        owned(AGENT_ID, self.agent.to_string()) && owned(WORKSPACE_ID, workspace.to_string())
+        self.identity.owns(metadata, Owner::Workspace(workspace))
     }
 }
 

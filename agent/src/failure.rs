@@ -23,6 +23,13 @@ pub enum Failure {
     },
     #[error("{kind}/{name} exists and belongs to another workspace, agent or person")]
     Foreign { kind: &'static str, name: String },
+    #[error("the namespace {name} is not there, and the server's set does not bring it")]
+    NoNamespace { name: String },
+    #[error(
+        "the namespace {name} does not enforce Pod Security: its administrator has to label it \
+         pod-security.kubernetes.io/enforce=restricted"
+    )]
+    UnsafeNamespace { name: String },
     #[error("the volume {name} of this workspace is gone; it is not replaced by an empty one")]
     VolumeLost { name: String },
     #[error("volume {name} could not be deleted: {message}")]
@@ -42,6 +49,8 @@ impl Failure {
                     || matches!(code(source), Some(429 | 503))
             }
             Self::Foreign { .. }
+            | Self::NoNamespace { .. }
+            | Self::UnsafeNamespace { .. }
             | Self::VolumeLost { .. }
             | Self::VolumeStuck { .. }
             | Self::Contended
@@ -59,6 +68,8 @@ impl Failure {
             Self::Kubernetes { .. }
             | Self::Secret { .. }
             | Self::Foreign { .. }
+            | Self::NoNamespace { .. }
+            | Self::UnsafeNamespace { .. }
             | Self::VolumeLost { .. }
             | Self::Contended
             | Self::TimedOut { .. } => ErrorType::Applier,

@@ -12,6 +12,7 @@ pub mod apply;
 pub mod args;
 pub mod cluster;
 pub mod failure;
+pub mod ground;
 pub mod health;
 pub mod keys;
 pub mod leader;

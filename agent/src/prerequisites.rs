@@ -1,24 +1,26 @@
 //! What the cluster has, and the proxy's objects in it.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use berth_agent_core::{Identity, Kind, Manifest, PROXY_PRUNED, manifest_report, prerequisites};
+use berth_agent_core::{
+    Identity, Kind, Manifest, Owner, PROXY_PRUNED, Place, manifest_report, prerequisites,
+};
 use berth_schema::Word;
-use berth_schema::kubernetes::{FIELD_MANAGER, PROXY_OF};
+use berth_schema::kubernetes::PROXY_OF;
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, Stray};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::api::node::v1::RuntimeClass;
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::failure::{Failure, during, words};
+use crate::ground::Ground;
 
 /// How long one question to the API server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -113,12 +115,21 @@ pub async fn install(cluster: &Cluster, identity: &Identity, objects: Vec<Value>
             return vec![manifest_report("*", "*", Some(refusal.to_string()))];
         }
     };
+    let namespace = identity.proxy_namespace.as_str();
+    let made = !manifests.is_empty();
+    let ground = match in_time(Ground::enter(cluster, namespace, Owner::Proxy, Place::Own, made)).await {
+        Ok(ground) => ground,
+        // Without the namespace there is nothing to remove either.
+        Err(Failure::NoNamespace { .. }) if !made => return vec![],
+        // In somebody else's nothing shall be.
+        Err(failure) => return vec![report(Kind::Namespace.as_str(), namespace, Err(failure))],
+    };
     let mut reports = vec![];
     for manifest in &manifests {
-        let applied = in_time(apply(cluster, identity, manifest)).await;
+        let applied = in_time(ground.apply(manifest.kind, &manifest.name, manifest.object())).await;
         let failed = applied.is_err();
-        reports.push(report(manifest.kind.as_str(), &manifest.name, applied));
-        // Without the namespace nothing else can be there, and in somebody else's nothing shall be.
+        reports.push(report(manifest.kind.as_str(), &manifest.name, applied.map(drop)));
+        // Without the namespace nothing else can be there.
         if failed && manifest.kind == Kind::Namespace {
             return reports;
         }
@@ -131,7 +142,7 @@ pub async fn install(cluster: &Cluster, identity: &Identity, objects: Vec<Value>
     reports
 }
 
-async fn in_time(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let seconds = PATIENCE.as_secs();
     tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(Failure::TimedOut { seconds }))
 }
@@ -142,27 +153,6 @@ fn report(kind: &str, name: &str, result: Result<(), Failure>) -> ManifestReport
         tracing::warn!(kind, name, error, "an object of the proxy is not as the server wants it");
     }
     manifest_report(kind, name, error)
-}
-
-async fn apply(cluster: &Cluster, identity: &Identity, manifest: &Manifest) -> Result<(), Failure> {
-    let (kind, name) = (&manifest.kind, &manifest.name);
-    let namespace = identity.proxy_namespace.as_str();
-    // What is in a namespace of this agent is this agent's.
-    if *kind == Kind::Namespace {
-        let found = cluster.metadata(*kind, name, name).await?;
-        let mine = identity.agent.to_string();
-        let owner =
-            |labels: Option<_>| labels.and_then(|labels: BTreeMap<_, _>| labels.get(PROXY_OF).cloned());
-        if found.is_some_and(|metadata| owner(metadata.labels) != Some(mine)) {
-            return Err(Failure::Foreign { kind: kind.as_str(), name: name.clone() });
-        }
-    }
-    let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let patched = cluster
-        .api(*kind, namespace)
-        .patch_metadata(name, &parameters, &Patch::Apply(manifest.object()))
-        .await;
-    patched.map(drop).map_err(during(format!("applying {}/{name}", kind.as_str())))
 }
 
 async fn prune(

@@ -35,14 +35,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         namespace: args.namespace.clone(),
         proxy_namespace: args.proxy_namespace.clone(),
         shared_namespace: args.shared_namespace.clone(),
+        allowances: args.allowances.clone().into(),
     };
+    let cluster = Cluster::new(client, identity.clone());
     let shared = Arc::new(Shared::new(identity));
     let listener = health::listen(args.health_listen).await?;
     tracing::info!(%agent, server = %url, health = %args.health_listen, "starting");
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let cluster = Cluster { client, agent };
     watches::start(&cluster, &shared, &mut tasks);
     tasks.spawn(health::serve(listener, Arc::clone(&shared)));
     let (elector, leads, verdicts) =

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use berth_agent_core::weighs_at_most;
 use berth_schema::reconcile::{MAX_MESSAGE_BYTES, ReconcileRequest, ReconcileResponse};
 use berth_schema::sealing::{PublicKey, RegisterKey, RegisteredKey};
 use berth_schema::{AgentToken, Problem, Text, TokenUrl};
@@ -16,8 +17,13 @@ use url::Url;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take beyond the time that it may be held.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The largest answer that is read. Uncompressed; the variables of many workspaces are the largest part.
-const MAX_ANSWER_BYTES: usize = 16 * MAX_MESSAGE_BYTES;
+/// The largest answer that is read, uncompressed. A server keeps to [`MAX_MESSAGE_BYTES`], but for one workspace that is larger by
+/// itself: its objects fit into the cluster's store, and its variables into Secrets.
+const MAX_ANSWER_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
+/// What an answer may take in memory when it is read.
+const MAX_ANSWER_WEIGHT: usize = 64 * 1024 * 1024;
+/// The largest explanation of a refusal that is read.
+const MAX_PROBLEM_BYTES: usize = 64 * 1024;
 
 /// Why the server did not answer as it should.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,8 @@ pub enum ServerError {
     Unreachable(#[source] reqwest::Error),
     #[error("the server's answer is larger than {MAX_ANSWER_BYTES} bytes")]
     TooLarge,
+    #[error("the server's answer would take more than {MAX_ANSWER_WEIGHT} bytes of memory")]
+    TooHeavy,
     /// Without the parser's own words: they could repeat a value.
     #[error("the server's answer cannot be understood (line {line}, column {column})")]
     Malformed { line: usize, column: usize },
@@ -52,7 +60,7 @@ impl ServerError {
             Self::Denied { .. } => "denied",
             Self::Refused { .. } => "refused",
             Self::Unreachable(_) => "unreachable",
-            Self::TooLarge => "too_large",
+            Self::TooLarge | Self::TooHeavy => "too_large",
             Self::Malformed { .. } => "malformed",
         }
     }
@@ -130,7 +138,10 @@ impl Server {
         if !status.is_success() {
             return Err(refusal(status, response).await);
         }
-        let body = bounded_body(response).await?;
+        let body = bounded_body(response, MAX_ANSWER_BYTES).await?;
+        if !weighs_at_most(&body, MAX_ANSWER_WEIGHT) {
+            return Err(ServerError::TooHeavy);
+        }
         serde_json::from_slice(&body)
             .map_err(|error| ServerError::Malformed { line: error.line(), column: error.column() })
     }
@@ -141,10 +152,10 @@ fn unreachable(error: reqwest::Error) -> ServerError {
     ServerError::Unreachable(error.without_url())
 }
 
-async fn bounded_body(mut response: Response) -> Result<Vec<u8>, ServerError> {
+async fn bounded_body(mut response: Response, most: usize) -> Result<Vec<u8>, ServerError> {
     let mut body = vec![];
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+        if body.len() + chunk.len() > most {
             return Err(ServerError::TooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -154,7 +165,7 @@ async fn bounded_body(mut response: Response) -> Result<Vec<u8>, ServerError> {
 
 async fn refusal(status: StatusCode, response: Response) -> ServerError {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let problem = bounded_body(response).await.ok();
+    let problem = bounded_body(response, MAX_PROBLEM_BYTES).await.ok();
     let problem = problem.and_then(|body| serde_json::from_slice::<Problem>(&body).ok());
     // Whoever answers may be anybody: what goes to the log is one line.
     let detail: Text<500> = problem.map_or_else(Text::default, |problem| {

@@ -82,12 +82,7 @@ mod tests {
 
     #[test]
     fn readiness_tells_what_it_waits_for() {
-        let shared = Shared::new(Identity {
-            agent: AgentId::random(),
-            namespace: "berth-agent".to_owned(),
-            proxy_namespace: "berth-proxy".to_owned(),
-            shared_namespace: None,
-        });
+        let shared = Shared::new(Identity::of(AgentId::random()));
         let now = Instant::now();
         let unready = |at| shared.unready(at).unwrap_or_default();
         assert!(unready(now).contains("watches"));

@@ -12,7 +12,7 @@ use berth_schema::Generation;
 use berth_schema::reconcile::ErrorType;
 use http::Method;
 use serde_json::json;
-use support::{CLAIM, DEPLOYMENT, NAMESPACE, SECRET, World};
+use support::{ACCOUNT, CLAIM, DEPLOYMENT, NAMESPACE, POLICY, QUOTA, SECRET, World};
 
 async fn run(world: &Arc<World>, generation: i64) -> Result<Outcome, Failure> {
     let action = world.prepared(generation);
@@ -25,7 +25,8 @@ async fn objects_are_written_in_order_and_the_deployment_last() {
     let world = World::new(|_, _, _| None);
     assert!(matches!(run(&world, 1).await, Ok(Outcome::Applied)));
     let files = SECRET.replace("-env", "-file");
-    assert_eq!(world.writes(), [NAMESPACE, SECRET, &files, CLAIM, DEPLOYMENT]);
+    let before = [NAMESPACE, ACCOUNT, QUOTA, POLICY];
+    assert_eq!(world.writes(), [&before[..], &[SECRET, &files, CLAIM, DEPLOYMENT]].concat());
 }
 
 /// What the Deployment has on record of the Secrets.
@@ -145,18 +146,67 @@ async fn a_deployment_that_appears_during_the_first_apply_is_looked_at_before_it
 
 #[tokio::test]
 async fn what_belongs_to_somebody_else_is_not_taken_over() {
-    for path in [NAMESPACE, DEPLOYMENT] {
+    for path in [NAMESPACE, DEPLOYMENT, ACCOUNT, QUOTA, POLICY, SECRET, CLAIM] {
         let world = World::new(|_, _, _| None);
+        world.put(NAMESPACE, 1);
         world.put(path, 1);
         world.change(path, |object| object["metadata"]["labels"] = json!({ "team": "payroll" }));
-        assert!(matches!(run(&world, 2).await, Err(Failure::Foreign { .. })), "{path}");
+        let refused = run(&world, 2).await;
+        assert!(matches!(refused, Err(Failure::Foreign { .. })), "{path}: {refused:?}");
+        assert!(!world.writes().contains(&path.to_owned()), "{path}");
+        assert!(!world.writes().contains(&DEPLOYMENT.to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_makes_at_the_same_moment_is_not_taken_over() {
+    for path in [ACCOUNT, SECRET, CLAIM] {
+        let world = World::new(move |method, asked, objects| {
+            if *method == Method::PATCH && asked == path && !objects.contains_key(path) {
+                let theirs = json!({ "metadata": { "name": "x", "uid": "theirs", "resourceVersion": "9" } });
+                let name = path.rsplit('/').next()?;
+                objects.insert(path.to_owned(), theirs);
+                objects.get_mut(path)?["metadata"]["name"] = json!(name);
+            }
+            None
+        });
+        let refused = run(&world, 1).await;
+        assert!(matches!(refused, Err(Failure::Foreign { .. })), "{path}: {refused:?}");
+        assert!(!world.writes().contains(&path.to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_secret_that_has_the_name_of_the_workspaces_is_not_read() {
+    for path in [SECRET.to_owned(), SECRET.replace("-env", "-git")] {
+        let world = World::new(|_, _, _| None);
+        for there in [NAMESPACE, &path] {
+            world.put(there, 1);
+        }
+        world.change(&path, |object| object["metadata"]["labels"] = json!({ "team": "payroll" }));
+        let refused = world.without_variables(1).await;
+        assert!(matches!(refused, Err(Failure::Foreign { .. })), "{path}: {refused:?}");
         assert_eq!(world.writes(), [""; 0]);
     }
 }
 
 #[tokio::test]
+async fn credentials_are_delivered_into_the_workspaces_own_namespace_alone() {
+    let world = World::new(|_, _, _| None);
+    let refused = world.deliver().await;
+    assert!(matches!(refused, Err(Failure::NoNamespace { .. })), "{refused:?}");
+    world.put(NAMESPACE, 1);
+    let refused = world.deliver().await;
+    assert!(matches!(refused, Err(Failure::UnsafeNamespace { .. })), "{refused:?}");
+    world.change(NAMESPACE, |object| object["metadata"]["labels"] = json!({ "team": "payroll" }));
+    assert!(matches!(world.deliver().await, Err(Failure::Foreign { .. })));
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_volume_that_was_in_use_is_not_replaced_by_an_empty_one() {
     let world = World::new(|_, _, _| None);
+    world.put(NAMESPACE, 1);
     world.put(DEPLOYMENT, 1);
     let claim = json!([{ "name": "data", "persistentVolumeClaim": { "claimName": "w-data" } }]);
     let pod = json!({ "containers": [], "volumes": claim });

@@ -117,6 +117,14 @@ async fn an_endless_answer_is_given_up() {
 }
 
 #[tokio::test]
+async fn an_answer_that_would_fill_the_memory_is_not_read() {
+    let many = "{\"a\":0},".repeat(100_000);
+    let body = format!("{{\"workspaces\":[],\"manifests\":[{many}{{}}]}}");
+    let (server, _, _) = serving(200, &[], body).await;
+    assert!(matches!(server.reconcile(&request()).await, Err(ServerError::TooHeavy)));
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_told_without_the_url() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = "http://127.0.0.1:1/hunter2"

@@ -100,13 +100,9 @@ fn start(world: &Arc<World>) -> (Arc<Shared>, JoinSet<anyhow::Result<()>>) {
         }
     });
     let agent = AgentId::random();
-    let cluster = Cluster { client: Client::new(service, "default"), agent };
-    let shared = Arc::new(Shared::new(Identity {
-        agent,
-        namespace: "berth-agent".to_owned(),
-        proxy_namespace: "berth-proxy".to_owned(),
-        shared_namespace: None,
-    }));
+    let identity = Identity::of(agent);
+    let cluster = Cluster::new(Client::new(service, "default"), identity.clone());
+    let shared = Arc::new(Shared::new(identity));
     let mut tasks = JoinSet::new();
     watch::start(&cluster, &shared, &mut tasks);
     (shared, tasks)

@@ -13,6 +13,11 @@ pub const WORKSPACE_NAME: &str = "app.kubernetes.io/name";
 /// Label on every object of the proxy: the agent that installed it. Another one than that of workspaces, whose objects are
 /// watched.
 pub const PROXY_OF: &str = "berth.dev/proxy-of";
+/// Label on every namespace that an agent makes: the namespace that the agent itself is installed in. By it the API server
+/// knows which agent may write there (`manifests/components/confine`).
+pub const AGENT_NAMESPACE: &str = "berth.dev/agent-namespace";
+/// Label on a namespace: what Kubernetes lets its pods be.
+pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 /// Annotation on every object of a workspace: the generation it was last written for. On the Deployment, which is applied
 /// last, it is the proof of application and is never lowered.
 pub const GENERATION: &str = "berth.dev/generation";

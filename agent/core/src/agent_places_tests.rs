@@ -27,7 +27,7 @@ fn a_copy_of_the_deployment_in_a_namespace_that_sorts_first_is_not_the_workspace
     assert_eq!(agent.news(), [], "nothing of the workspace has changed");
     agent.begin_term();
     let told = agent.news();
-    assert_eq!((told.len(), told[0].namespace.as_str()), (1, "berth-w"), "nor for who knows nothing else");
+    assert_eq!((told.len(), told[0].namespace.as_str()), (1, "berth-w-02020202"), "nor for who knows nothing else");
     assert_eq!(told[0].latest_k8s_deployment_info.as_ref().and_then(|info| info.replicas), Some(1));
     assert!(!told[0].variables_missing);
 }
@@ -36,7 +36,7 @@ fn a_copy_of_the_deployment_in_a_namespace_that_sorts_first_is_not_the_workspace
 fn a_deployment_of_another_name_beside_the_workspaces_own_is_not_its_state() {
     let mut agent = agent();
     show(&mut agent, 1);
-    agent.index_mut().apply(copy(DEPLOYMENTS, "a-copy", "berth-w"));
+    agent.index_mut().apply(copy(DEPLOYMENTS, "a-copy", "berth-w-02020202"));
     let replicas = agent.news()[0].latest_k8s_deployment_info.as_ref().and_then(|info| info.replicas);
     assert_eq!(replicas, Some(1));
 }
@@ -88,7 +88,7 @@ fn a_copy_alone_is_no_workspace_for_an_agent_that_knows_nothing() {
 fn the_servers_word_on_where_a_workspace_lives_is_believed_over_the_objects() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);
-    assert_eq!(agent.news()[0].namespace.as_str(), "berth-w");
+    assert_eq!(agent.news()[0].namespace.as_str(), "berth-w-02020202");
     let mut elsewhere = directive(Wish::None, 1);
     elsewhere.namespace = NamespaceName::new("berth-w-02020202").expect("a name");
     agent.respond(&[], answer(vec![elsewhere]), Opened::default(), now, &mut || 0.0);

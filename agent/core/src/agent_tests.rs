@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::facts::{Observed, Watched};
+use crate::fixtures::Set;
 use crate::kinds::Kind;
 
 const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
@@ -26,12 +27,7 @@ mod places_tests;
 const SECRETS: Watched = Watched::Applied(Kind::Secret);
 
 fn agent() -> Agent {
-    Agent::new(Identity {
-        agent: AGENT,
-        namespace: "berth-agent".to_owned(),
-        proxy_namespace: "berth-proxy".to_owned(),
-        shared_namespace: None,
-    })
+    Agent::new(Identity::of(AGENT))
 }
 
 fn labels() -> Value {
@@ -40,7 +36,7 @@ fn labels() -> Value {
 
 fn metadata(name: &str, generation: i64) -> Value {
     json!({
-        "name": name, "namespace": "berth-w", "labels": labels(), "resourceVersion": format!("v{generation}"),
+        "name": name, "namespace": "berth-w-02020202", "labels": labels(), "resourceVersion": format!("v{generation}"),
         "annotations": { "berth.dev/generation": generation.to_string() },
     })
 }
@@ -74,23 +70,20 @@ fn hide(agent: &mut Agent, watched: Watched, name: &str) {
 
 fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
     let terminate = action == Wish::Terminate;
-    let mut deployment =
-        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("w", generation) });
-    deployment["spec"] = json!({ "template": { "metadata": { "labels": labels() } } });
-    let config =
-        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("w-scripts", generation) });
-    let claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata("w-data", generation) });
+    let (agent, workspace) = (AGENT.to_string(), W.to_string());
+    let set =
+        Set { agent: &agent, workspace: &workspace, name: "w", namespace: "berth-w-02020202", generation };
     WorkspaceDirective {
         workspace_id: W,
         name: WorkspaceName::new("w").expect("a name"),
-        namespace: NamespaceName::new("berth-w").expect("a name"),
+        namespace: NamespaceName::new("berth-w-02020202").expect("a name"),
         action,
         desired_state: if terminate { DesiredState::Terminated } else { DesiredState::Running },
         actual_state: ActualState::Unknown,
         deployment_resource_version: None,
         generation: Generation(generation),
         config_to_apply: matches!(action, Wish::Create | Wish::Update)
-            .then(|| vec![config, claim, deployment]),
+            .then(|| set.objects()),
         variables: None,
         credentials: None,
     }
@@ -141,11 +134,11 @@ fn secrets_stand_between_the_configuration_and_the_volumes() {
     let Prepared(Task::Apply(apply)) = &plan.actions[0].stage else { panic!("not an apply") };
     let kinds =
         |manifests: &[crate::Manifest]| manifests.iter().map(|manifest| manifest.kind).collect::<Vec<_>>();
-    assert_eq!(kinds(&apply.first), [Kind::ConfigMap]);
-    assert_eq!(kinds(&apply.then), [Kind::PersistentVolumeClaim, Kind::Deployment]);
+    assert_eq!(kinds(&apply.first), Kind::ALL[..5]);
+    assert_eq!(kinds(&apply.then), [Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment]);
     let [environment, files] = apply.secrets.as_ref().expect("variables were sent");
     assert!(!format!("{apply:?}").contains("Ygo="), "values are not printed");
-    let over = serde_json::to_value(environment.over()).expect("JSON");
+    let over = serde_json::to_value(environment.over(None)).expect("JSON");
     assert_eq!(over["$patch"], "replace", "what others added goes");
     assert_eq!(
         (&over["data"], &over["metadata"]["resourceVersion"]),
@@ -341,7 +334,7 @@ fn an_orphan_is_left_alone_until_the_server_knows_that_it_was_terminated() {
     let (mut agent, now) = (agent(), Instant::now());
     show(&mut agent, 1);
     let orphan = |verdict| {
-        let (name, namespace) = (WorkspaceName::new("w"), NamespaceName::new("berth-w"));
+        let (name, namespace) = (WorkspaceName::new("w"), NamespaceName::new("berth-w-02020202"));
         let mut response = answer(vec![]);
         response.orphans.push(Orphan {
             workspace_id: W,

@@ -11,12 +11,7 @@ const W: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 const SECOND: Duration = Duration::from_secs(1);
 
 fn agent() -> Agent {
-    let mut agent = Agent::new(Identity {
-        agent: berth_schema::AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16])),
-        namespace: "berth-agent".to_owned(),
-        proxy_namespace: "berth-proxy".to_owned(),
-        shared_namespace: None,
-    });
+    let mut agent = Agent::new(Identity::of(berth_schema::AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]))));
     let nodes = agent.index_mut().nodes_mut();
     nodes.begin_list();
     for name in ["one", "two"] {
@@ -35,7 +30,7 @@ fn pod(name: &str, change: impl FnOnce(&mut Value)) -> Observed {
     let gate = json!([{ "name": POD_GATE }]);
     let mut pod = json!({
         "metadata": {
-            "name": name, "namespace": "berth-w", "uid": format!("uid-{name}"), "creationTimestamp": "2026-01-01T00:00:00Z",
+            "name": name, "namespace": "berth-w-02020202", "uid": format!("uid-{name}"), "creationTimestamp": "2026-01-01T00:00:00Z",
             "labels": { WORKSPACE_ID: W, "app.kubernetes.io/name": "w" },
         },
         "spec": { "containers": [], "schedulingGates": gate },

@@ -13,6 +13,9 @@
 mod agent;
 mod backoff;
 mod facts;
+#[cfg(test)]
+#[path = "../tests/fixtures/mod.rs"]
+mod fixtures;
 mod gate;
 mod home;
 mod index;
@@ -25,12 +28,12 @@ mod plan;
 mod policy;
 pub mod prerequisites;
 mod problems;
-mod proxy;
 mod renewals;
 mod report;
 mod sealing;
 mod secrets;
 mod settings;
+mod weight;
 mod work;
 mod written;
 
@@ -44,11 +47,14 @@ pub use keys::{KeyPair, KeyRing, NoKeyRing};
 pub use kinds::Kind;
 pub use nodes::Nodes;
 pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, SeenDeployment, Task};
-pub use policy::{Identity, Manifest, Refusal};
-pub use proxy::{PRUNED as PROXY_PRUNED, manifest_report};
+pub use policy::{
+    Allowances, Identity, Manifest, NAMESPACE, Owner, PROXY_NAMESPACE, PROXY_PRUNED, Place, Refusal, Trespass,
+    manifest_report,
+};
 pub use report::Pages;
 pub use sealing::Opened;
 pub use secrets::{NO_VERSION, SecretManifest, SecretVersions};
 pub use settings::sane;
+pub use weight::weighs_at_most;
 pub use work::Skip;
 pub use written::{Left, Stamp};

@@ -59,6 +59,9 @@ pub struct Apply {
     pub credentials: Option<SecretManifest>,
     /// Everything that comes after the Secrets; the Deployment is the last.
     pub then: Vec<Manifest>,
+    /// Secrets of the workspace that are not written, and that the watches do not show as its own: one of such a name may be
+    /// somebody else's, and then no pod shall read it.
+    pub unseen: Vec<String>,
     /// Objects of the set that nobody has touched since they were applied.
     pub(crate) kept: BTreeSet<(Kind, String)>,
     /// Whether there may be objects that no longer belong.
@@ -213,10 +216,16 @@ pub(crate) fn prepare(
     let late = [Kind::PersistentVolumeClaim, Kind::Service, Kind::Deployment];
     let at = first.iter().position(|manifest| late.contains(&manifest.kind));
     let then = first.split_off(at.unwrap_or(first.len()));
+    let [environment, files, git] = secrets(&home.object_name);
+    let mut unseen = vec![];
+    if variables.is_none() && !view.has_secrets() {
+        unseen.extend([environment, files]);
+    }
+    unseen.extend((credentials.is_none() && view.credentials().is_none()).then_some(git));
     let secrets = variables.map(|variables| SecretManifest::both(identity.agent, &directive, variables));
     let credentials =
         credentials.map(|credentials| SecretManifest::credentials(identity.agent, &directive, credentials));
-    Ok(Apply { first, secrets, credentials, then, kept: BTreeSet::new(), prune: true, seen: None })
+    Ok(Apply { first, secrets, credentials, then, unseen, kept: BTreeSet::new(), prune: true, seen: None })
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> ErrorDetails {

@@ -26,12 +26,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn identity() -> Identity {
-    Identity {
-        agent: AgentId::from_uuid(uuid::Uuid::from_u128(2)),
-        namespace: "berth-agent".to_owned(),
-        proxy_namespace: "berth-proxy".to_owned(),
-        shared_namespace: None,
-    }
+    Identity::of(AgentId::from_uuid(uuid::Uuid::from_u128(2)))
 }
 
 fn name() -> WorkspaceName {

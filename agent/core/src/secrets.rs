@@ -94,27 +94,29 @@ impl fmt::Debug for SecretManifest {
 
 /// How a Secret is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum Form<'a> {
     /// An apply that makes it, and is refused where one is.
     New,
-    /// A strategic merge that puts it in the place of what is there.
-    Over,
+    /// A strategic merge that puts it in the place of what is there: of the Secret with this uid, where one is named.
+    Over(Option<&'a str>),
 }
 
 #[derive(Debug)]
 struct Written<'a> {
     secret: &'a SecretManifest,
-    form: Form,
+    form: Form<'a>,
 }
 
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut metadata = self.secret.metadata();
-        if self.form == Form::New {
-            metadata["resourceVersion"] = Value::from(NO_VERSION);
+        match self.form {
+            Form::New => metadata["resourceVersion"] = Value::from(NO_VERSION),
+            Form::Over(Some(uid)) => metadata["uid"] = Value::from(uid),
+            Form::Over(None) => {}
         }
         let mut secret = serializer.serialize_map(None)?;
-        if self.form == Form::Over {
+        if matches!(self.form, Form::Over(_)) {
             secret.serialize_entry("$patch", "replace")?;
         }
         secret.serialize_entry("apiVersion", "v1")?;
@@ -133,9 +135,9 @@ impl SecretManifest {
     }
 
     /// To be put in the place of the Secret that is there, by a strategic merge patch: an apply would leave what others have
-    /// added.
-    pub fn over(&self) -> impl Serialize + fmt::Debug {
-        Written { secret: self, form: Form::Over }
+    /// added. `uid`: of the Secret that was looked at; another one in its place refuses it.
+    pub fn over<'a>(&'a self, uid: Option<&'a str>) -> impl Serialize + fmt::Debug + 'a {
+        Written { secret: self, form: Form::Over(uid) }
     }
 
     fn metadata(&self) -> Value {

@@ -6,22 +6,20 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::facts::{Observed, Watched};
+use crate::fixtures::Set;
 use crate::plan::{Action, Outcome, Prepared, Task};
 use crate::{Agent, Identity, Opened};
 
 const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
+const NAMESPACE: &str = "berth-w-02020202";
 const W: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 
 fn metadata(name: &str, generation: i64) -> Value {
     json!({
-        "name": name, "namespace": "berth-w",
+        "name": name, "namespace": NAMESPACE,
         "labels": { "berth.dev/agent-id": AGENT, "berth.dev/workspace-id": W },
         "annotations": { "berth.dev/generation": generation.to_string() },
     })
-}
-
-fn object(api_version: &str, kind: &str, name: &str, generation: i64) -> Value {
-    json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata(name, generation) })
 }
 
 /// What the API server holds of an object that `manager` wrote last.
@@ -37,6 +35,9 @@ fn live(name: &str, generation: i64, manager: &str) -> ObjectMeta {
     serde_json::from_value(metadata).expect("metadata")
 }
 
+/// The names of the set, in the order of application.
+const EVERYTHING: [&str; 8] = [NAMESPACE, "w", "w", "w", "w-scripts", "w-data", "w", "w"];
+
 struct Case {
     agent: Agent,
     /// The names of ConfigMaps in the set, beside a claim and the Deployment.
@@ -46,27 +47,27 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let agent = Agent::new(Identity {
-            agent: AGENT,
-            namespace: "berth-agent".to_owned(),
-            proxy_namespace: "berth-proxy".to_owned(),
-            shared_namespace: None,
-        });
+        let agent = Agent::new(Identity::of(AGENT));
         Self { agent, config_maps: vec!["w-scripts"], data: "a" }
     }
 
     fn told(&mut self, generation: i64) -> Action<Prepared> {
-        let mut objects: Vec<Value> =
-            self.config_maps.iter().map(|name| object("v1", "ConfigMap", name, generation)).collect();
-        objects[0]["data"] = json!({ "a": self.data });
-        objects.push(object("v1", "PersistentVolumeClaim", "w-data", generation));
-        let mut deployment = object("apps/v1", "Deployment", "w", generation);
-        deployment["spec"]["template"]["metadata"]["labels"] = deployment["metadata"]["labels"].clone();
-        objects.push(deployment);
+        let (agent, workspace) = (AGENT.to_string(), W.to_string());
+        let set =
+            Set { agent: &agent, workspace: &workspace, name: "w", namespace: NAMESPACE, generation };
+        let mut objects = set.objects();
+        let scripts = objects.iter().position(|object| object["kind"] == "ConfigMap").expect("there");
+        let config_map = objects.remove(scripts);
+        for (at, name) in self.config_maps.iter().enumerate() {
+            let mut map = config_map.clone();
+            map["metadata"]["name"] = json!(name);
+            map["data"] = json!({ "a": if at == 0 { self.data } else { "" } });
+            objects.insert(scripts + at, map);
+        }
         let directive = WorkspaceDirective {
             workspace_id: W,
             name: WorkspaceName::new("w").expect("a name"),
-            namespace: NamespaceName::new("berth-w").expect("a name"),
+            namespace: NamespaceName::new(NAMESPACE).expect("a name"),
             action: Wish::Update,
             desired_state: DesiredState::Running,
             actual_state: ActualState::Unknown,
@@ -114,7 +115,7 @@ impl Case {
     /// Generation 1 is applied, and what generation 2 then writes.
     fn second(&mut self, meanwhile: impl FnOnce(&mut Self)) -> Action<Prepared> {
         let first = self.told(1);
-        assert_eq!(written(&first), ["w-scripts", "w-data", "w"]);
+        assert_eq!(written(&first), EVERYTHING);
         assert!(apply_of(&first).prune);
         self.applied(&first);
         meanwhile(self);
@@ -218,6 +219,6 @@ fn what_was_not_written_to_its_end_is_written_again() {
 #[test]
 fn another_term_of_leadership_knows_nothing_of_what_was_written() {
     let action = Case::new().second(|case| case.agent.begin_term());
-    assert_eq!(written(&action), ["w-scripts", "w-data", "w"]);
+    assert_eq!(written(&action), EVERYTHING);
     assert!(apply_of(&action).prune);
 }

@@ -1,5 +1,7 @@
 //! Scenarios of the agent: text files in `scenarios/`, with what is reported and done.
 
+#[path = "fixtures/mod.rs"]
+mod fixtures;
 #[path = "scenarios/world.rs"]
 mod world;
 

@@ -4,25 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use berth_agent::apply;
 use berth_agent::cluster::Cluster;
-use berth_agent_core::{Action, Agent, Identity, Prepared};
+use berth_agent::failure::Failure;
+use berth_agent_core::{Action, Agent, Identity, Outcome, Prepared, Task};
 use berth_schema::reconcile::{Action as Wish, ReconcileResponse, WorkspaceDirective};
 use berth_schema::sealing::SealedBundle;
 use berth_schema::variables::{SecretValue, VariableBundle};
 use berth_schema::{
     ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName,
 };
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
 
-pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/berth-w/deployments/w";
-pub(crate) const NAMESPACE: &str = "/api/v1/namespaces/berth-w";
-pub(crate) const CLAIM: &str = "/api/v1/namespaces/berth-w/persistentvolumeclaims/w-data";
-pub(crate) const SECRET: &str = "/api/v1/namespaces/berth-w/secrets/w-env";
+#[path = "../../core/tests/fixtures/mod.rs"]
+mod fixtures;
+
+/// Its first digits are in the paths below.
+const WORKSPACE: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
+pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/berth-w-02020202/deployments/w";
+pub(crate) const NAMESPACE: &str = "/api/v1/namespaces/berth-w-02020202";
+pub(crate) const ACCOUNT: &str = "/api/v1/namespaces/berth-w-02020202/serviceaccounts/w";
+pub(crate) const QUOTA: &str = "/api/v1/namespaces/berth-w-02020202/resourcequotas/w";
+pub(crate) const POLICY: &str = "/apis/networking.k8s.io/v1/namespaces/berth-w-02020202/networkpolicies/w";
+pub(crate) const CLAIM: &str = "/api/v1/namespaces/berth-w-02020202/persistentvolumeclaims/w-data";
+pub(crate) const SECRET: &str = "/api/v1/namespaces/berth-w-02020202/secrets/w-env";
 
 type Hook = Box<dyn FnMut(&Method, &str, &mut BTreeMap<String, Value>) -> Option<(u16, &'static str)> + Send>;
 
@@ -44,7 +54,7 @@ impl World {
     ) -> Arc<Self> {
         Arc::new(Self {
             agent: AgentId::random(),
-            workspace: WorkspaceId::random(),
+            workspace: WORKSPACE,
             objects: Mutex::default(),
             writes: Mutex::default(),
             hook: Mutex::new(Box::new(hook)),
@@ -58,12 +68,12 @@ impl World {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.expect("a body").to_bytes();
-                let (status, answer) = world.answer(&parts.method, parts.uri.path(), &body);
+                let (status, answer) = world.answer(&parts.method, &parts.uri, &body);
                 let answer = Body::from(answer.to_string().into_bytes());
                 Ok::<_, tower::BoxError>(Response::builder().status(status).body(answer).expect("a response"))
             }
         });
-        Cluster { client: Client::new(service, "default"), agent: self.agent }
+        Cluster::new(Client::new(service, "default"), Identity::of(self.agent))
     }
 
     /// Puts an object there, labelled as this workspace's.
@@ -97,29 +107,41 @@ impl World {
         json!({ "name": name, "labels": self.labels(), "annotations": annotations, "uid": format!("uid-{name}") })
     }
 
-    fn answer(&self, method: &Method, path: &str, body: &[u8]) -> (u16, Value) {
+    fn answer(&self, method: &Method, uri: &Uri, body: &[u8]) -> (u16, Value) {
+        let (path, query) = (uri.path(), uri.query());
         let mut objects = self.objects.lock().expect("unbroken");
         if let Some((code, message)) = (self.hook.lock().expect("unbroken"))(method, path, &mut objects) {
             return status(code, message);
         }
         let held = objects.get(path).cloned();
         match *method {
-            Method::GET if path.ends_with('s') => (200, json!({ "metadata": {}, "items": [] })),
+            // A list: of one object, by its name, or of nothing.
+            Method::GET if path.ends_with('s') => {
+                let named = query.and_then(|query| query.split_once("metadata.name%3D")).map(|(_, rest)| rest);
+                let name = named.map(|rest| rest.split('&').next().unwrap_or_default());
+                let found = name.and_then(|name| objects.get(&format!("{path}/{name}")).cloned());
+                (200, json!({ "metadata": {}, "items": found.into_iter().collect::<Vec<_>>() }))
+            }
             Method::GET => held.map_or_else(|| status(404, "not found"), |object| (200, object)),
             Method::PATCH => {
                 let mut object: Value = serde_json::from_slice(body).expect("JSON");
                 let (given, live) = (&object["metadata"]["resourceVersion"], held.as_ref());
-                let live = live.map(|held| held["metadata"]["resourceVersion"].clone());
+                let uid = &object["metadata"]["uid"];
                 // As a real one does: where nothing is, a version is not looked at, but a uid is.
-                let refused = match &live {
-                    Some(live) => !given.is_null() && live != given,
-                    None => !object["metadata"]["uid"].is_null(),
+                let refused = match live.map(|held| &held["metadata"]) {
+                    Some(live) => {
+                        let other = !uid.is_null() && live["uid"] != *uid;
+                        other || (!given.is_null() && live["resourceVersion"] != *given)
+                    }
+                    None => !uid.is_null(),
                 };
+                let live = live.map(|held| held["metadata"]["resourceVersion"].clone());
                 if refused {
                     return status(409, "the object has been modified");
                 }
                 let version: u32 = live.and_then(|live| live.as_str()?.parse().ok()).unwrap_or(1);
                 object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+                object["metadata"]["uid"] = json!(format!("uid-{}", path.rsplit('/').next().unwrap_or_default()));
                 objects.insert(path.to_owned(), object.clone());
                 self.writes.lock().expect("unbroken").push(path.to_owned());
                 (200, object)
@@ -130,49 +152,59 @@ impl World {
 
     /// What the agent prepares for a directive of this generation.
     pub(crate) fn prepared(&self, generation: i64) -> Action<Prepared> {
-        let mut agent = Agent::new(Identity {
-            agent: self.agent,
-            namespace: "berth-agent".to_owned(),
-            proxy_namespace: "berth-proxy".to_owned(),
-            shared_namespace: None,
-        });
-        let response = ReconcileResponse {
-            workspaces: vec![self.directive(generation)],
-            ..ReconcileResponse::default()
-        };
+        self.prepared_for(self.directive(generation))
+    }
+
+    /// An apply that leaves the Secrets as they are.
+    pub(crate) async fn without_variables(self: &Arc<Self>, generation: i64) -> Result<Outcome, Failure> {
+        let action = self.prepared_for(WorkspaceDirective { variables: None, ..self.directive(generation) });
+        let Prepared(Task::Apply(set)) = &action.stage else { panic!("not an apply") };
+        apply::run(&self.cluster(), &action, set).await.map(|(outcome, _)| outcome)
+    }
+
+    fn prepared_for(&self, directive: WorkspaceDirective) -> Action<Prepared> {
+        let mut agent = Agent::new(Identity::of(self.agent));
+        let sealed = directive.variables.is_some();
+        let response = ReconcileResponse { workspaces: vec![directive], ..ReconcileResponse::default() };
         let environment = BTreeMap::from([("A".to_owned(), SecretValue::new(b"hunter2".to_vec()))]);
         let bundle = VariableBundle { environment, files: BTreeMap::new() };
-        let variables = [(self.workspace, bundle)].into_iter().collect();
+        let variables = sealed.then_some((self.workspace, bundle)).into_iter().collect();
         let mut plan = agent.respond(&[], response, variables, Instant::now(), &mut || 0.0);
         plan.actions.pop().unwrap_or_else(|| panic!("no action: {:?}", plan.skipped))
     }
 
+    /// New credentials, and nothing else.
+    pub(crate) async fn deliver(self: &Arc<Self>) -> Result<Outcome, Failure> {
+        let action = self.prepared(1);
+        let Prepared(Task::Apply(mut set)) = action.stage else { panic!("not an apply") };
+        let [secret, _] = set.secrets.take().expect("variables were sent");
+        apply::deliver(&self.cluster(), &self.prepared(1), &secret).await
+    }
+
     fn directive(&self, generation: i64) -> WorkspaceDirective {
-        let object = |api_version: &str, kind: &str, name: &str| {
-            let mut metadata = self.metadata(name, generation);
-            metadata["namespace"] = json!("berth-w");
-            metadata.as_object_mut().expect("an object").remove("uid");
-            json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata })
+        let (agent, workspace) = (self.agent.to_string(), self.workspace.to_string());
+        let set = fixtures::Set {
+            agent: &agent,
+            workspace: &workspace,
+            name: "w",
+            namespace: "berth-w-02020202",
+            generation,
         };
-        let mut namespace = object("v1", "Namespace", "berth-w");
-        namespace["metadata"].as_object_mut().expect("an object").remove("namespace");
-        namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("restricted");
-        let mut deployment = object("apps/v1", "Deployment", "w");
-        deployment["spec"]["template"]["metadata"]["labels"] = self.labels();
+        let mut objects = set.objects();
+        // What each kind has in common is tried with a few of them.
+        objects.retain(|object| !matches!(object["kind"].as_str(), Some("Service" | "ConfigMap")));
+        let pod = &mut objects.last_mut().expect("a Deployment")["spec"]["template"]["spec"];
+        pod["volumes"].as_array_mut().expect("volumes").retain(|volume| volume.get("configMap").is_none());
         WorkspaceDirective {
             workspace_id: self.workspace,
             name: WorkspaceName::new("w").expect("a name"),
-            namespace: NamespaceName::new("berth-w").expect("a name"),
+            namespace: NamespaceName::new("berth-w-02020202").expect("a name"),
             action: Wish::Create,
             desired_state: DesiredState::Running,
             actual_state: ActualState::Unknown,
             deployment_resource_version: None,
             generation: Generation(generation),
-            config_to_apply: Some(vec![
-                namespace,
-                object("v1", "PersistentVolumeClaim", "w-data"),
-                deployment,
-            ]),
+            config_to_apply: Some(objects),
             variables: Some(SealedBundle { position: 0, ciphertext: vec![] }),
             credentials: None,
         }

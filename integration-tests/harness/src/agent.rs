@@ -53,6 +53,11 @@ impl AgentProcess {
             // As in its image.
             ("MIMALLOC_PURGE_DELAY".to_owned(), "0".to_owned()),
         ];
+        // An administrator who allows what a server's configuration may ask for; a test of the agent's refusals takes it back.
+        environment.extend(
+            ["PRIVILEGE_ESCALATION", "CONTROL_PLANE", "OPEN_NETWORK"]
+                .map(|allowed| (format!("BERTH_ALLOW_{allowed}"), "true".to_owned())),
+        );
         environment.extend(options.environment);
         let daemon = Daemon::spawn(Recipe {
             program: paths::program("berth-agent")?,

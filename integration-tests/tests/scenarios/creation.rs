@@ -34,13 +34,13 @@ struct Bare {
 
 impl Bare {
     async fn new() -> anyhow::Result<Self> {
-        let name = unique("apply");
+        let (id, name) = (WorkspaceId::random(), WorkspaceName::new(unique("apply"))?);
         Ok(Self {
             client: berth_harness::shared_cluster().await?.client().await?,
             agent: AgentId::random(),
-            id: WorkspaceId::random(),
-            name: WorkspaceName::new(name.clone())?,
-            namespace: NamespaceName::new(format!("berth-{name}"))?,
+            id,
+            namespace: NamespaceName::new(kubernetes::own_namespace(&name, id))?,
+            name,
         })
     }
 
@@ -76,19 +76,14 @@ impl Bare {
             credentials: None,
         };
         let response = ReconcileResponse { workspaces: vec![directive], ..ReconcileResponse::default() };
-        let mut agent = Agent::new(Identity {
-            agent: self.agent,
-            namespace: "berth-agent".to_owned(),
-            proxy_namespace: "berth-proxy".to_owned(),
-            shared_namespace: None,
-        });
+        let mut agent = Agent::new(Identity::of(self.agent));
         let mut plan = agent.respond(&[], response, Opened::default(), Instant::now(), &mut || 0.0);
         plan.actions.pop().unwrap_or_else(|| panic!("no action: {:?}", plan.skipped))
     }
 
     async fn apply_with(&self, client: Client, action: Action<Prepared>) -> anyhow::Result<Outcome> {
         let Prepared(Task::Apply(set)) = &action.stage else { panic!("not an apply") };
-        Ok(apply::run(&Cluster { client, agent: self.agent }, &action, set).await?.0)
+        Ok(apply::run(&Cluster::new(client, Identity::of(self.agent)), &action, set).await?.0)
     }
 
     async fn apply(&self, generation: i64) -> anyhow::Result<Outcome> {

@@ -16,16 +16,11 @@ use kube::{Api, Client};
 use serde_json::json;
 
 fn identity(namespace: &str) -> Identity {
-    Identity {
-        agent: AgentId::random(),
-        namespace: "berth-agent".to_owned(),
-        proxy_namespace: namespace.to_owned(),
-        shared_namespace: None,
-    }
+    Identity { proxy_namespace: namespace.to_owned(), ..Identity::of(AgentId::random()) }
 }
 
 fn hands(client: &Client, identity: &Identity) -> Cluster {
-    Cluster { client: client.clone(), agent: identity.agent }
+    Cluster::new(client.clone(), identity.clone())
 }
 
 fn wanted(identity: &Identity) -> Vec<serde_json::Value> {

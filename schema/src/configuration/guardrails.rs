@@ -30,7 +30,7 @@ const NAT64_LENGTH: u8 = 96;
 const NODE_ROLES: &str = "node-role.kubernetes.io/";
 
 /// The platform's addresses, each IPv4 range also as NAT64 reaches it.
-pub(super) fn platform() -> impl Iterator<Item = IpNet> {
+pub fn platform() -> impl Iterator<Item = IpNet> {
     let ranges = PLATFORM.iter().filter_map(|range| range.parse::<IpNet>().ok());
     ranges.flat_map(|range| [Some(range), translated(range)]).flatten()
 }

@@ -22,7 +22,7 @@ use crate::NamespaceName;
 use crate::spec::Resources;
 
 pub use check::{bytes as check_bytes, cpu as check_cpu};
-pub use guardrails::Guardrails;
+pub use guardrails::{Guardrails, platform};
 pub use network::{CLOSED, EgressRule, NetworkRules, PortRange, Protocol};
 pub use read::{MAX_BYTES, MAX_ITEMS};
 pub use unique::UniqueKeys;

@@ -1,7 +1,9 @@
 //! Objects as a watch shows them, and directives as a server sends them.
 
 use berth_agent_core::{Kind, ObjectKey, Observed, Watched};
-use berth_schema::kubernetes::{AGENT_ID, GENERATION, SECRET_VERSIONS, WORKSPACE_ID, WORKSPACE_NAME};
+use berth_schema::kubernetes::{
+    AGENT_ID, GENERATION, SECRET_VERSIONS, WORKSPACE_ID, WORKSPACE_NAME, own_namespace,
+};
 use berth_schema::reconcile::{Action, WorkspaceDirective};
 use berth_schema::sealing::SealedBundle;
 use berth_schema::{ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceName};
@@ -10,6 +12,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
+
+use crate::fixtures::Set;
 
 pub(crate) const AGENT: AgentId = AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
 
@@ -28,7 +32,7 @@ pub(crate) fn observed(kind: &str, workspace: &str, words: &Words<'_>) -> Result
             .iter()
             .map(|suffix| present(Watched::Applied(Kind::Secret), &format!("{workspace}-{suffix}")))
             .collect(),
-        "namespace" => Ok(vec![present(Watched::Applied(Kind::Namespace), &format!("ws-{workspace}"))?]),
+        "namespace" => Ok(vec![present(Watched::Applied(Kind::Namespace), &namespace(workspace))?]),
         "claim" => {
             Ok(vec![present(Watched::Applied(Kind::PersistentVolumeClaim), &format!("{workspace}-data"))?])
         }
@@ -80,7 +84,7 @@ fn labels(workspace: &str) -> Value {
 fn metadata(workspace: &str, name: &str, generation: i64) -> Value {
     json!({
         "name": name,
-        "namespace": format!("ws-{workspace}"),
+        "namespace": namespace(workspace),
         "labels": labels(workspace),
         "annotations": { GENERATION: generation.to_string() },
     })
@@ -96,7 +100,7 @@ pub(crate) fn directive(
         serde_json::from_value(json!(action)).map_err(|_| format!("'{action}' is no action"))?;
     let usual = if action == Action::Terminate { DesiredState::Terminated } else { DesiredState::Running };
     let generation = words.value("generation")?.unwrap_or(Generation::FIRST);
-    let namespace = words.text("namespace").map_or(format!("ws-{workspace}"), str::to_owned);
+    let namespace = words.text("namespace").map_or(namespace(workspace), str::to_owned);
     let configured = matches!(action, Action::Create | Action::Update);
     Ok(WorkspaceDirective {
         workspace_id: workspace_id(workspace),
@@ -113,16 +117,22 @@ pub(crate) fn directive(
     })
 }
 
+/// Where a workspace belongs.
+pub(crate) fn namespace(workspace: &str) -> String {
+    let name = WorkspaceName::new(workspace).expect("a scenario's names are names");
+    own_namespace(&name, workspace_id(workspace))
+}
+
 fn objects(workspace: &str, namespace: &str, generation: Generation, foreign: Option<&str>) -> Vec<Value> {
-    let object = |api_version: &str, kind: &str, name: &str| {
-        let mut metadata = metadata(workspace, name, generation.0);
+    let (agent, id) = (AGENT.to_string(), workspace_id(workspace).to_string());
+    let set = Set { agent: &agent, workspace: &id, name: workspace, namespace, generation: generation.0 };
+    let mut objects = set.objects();
+    if let Some(kind) = foreign {
+        let mut metadata = metadata(workspace, "everything", generation.0);
         metadata["namespace"] = json!(namespace);
-        json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata })
-    };
-    let mut deployment = object("apps/v1", "Deployment", workspace);
-    deployment["spec"] = json!({ "template": { "metadata": { "labels": labels(workspace) } } });
-    let mut objects = vec![object("v1", "ConfigMap", &format!("{workspace}-scripts"))];
-    objects.extend(foreign.map(|kind| object("rbac.authorization.k8s.io/v1", kind, "everything")));
-    objects.extend([object("v1", "PersistentVolumeClaim", &format!("{workspace}-data")), deployment]);
+        let foreign =
+            json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata });
+        objects.insert(1, foreign);
+    }
     objects
 }

@@ -78,12 +78,7 @@ impl World for Cluster {
 
 impl Cluster {
     pub(crate) fn new() -> Self {
-        let identity = Identity {
-            agent: objects::AGENT,
-            namespace: "berth-agent".to_owned(),
-            proxy_namespace: "berth-proxy".to_owned(),
-            shared_namespace: None,
-        };
+        let identity = Identity::of(objects::AGENT);
         Self {
             agent: Agent::new(identity),
             now: Instant::now(),
@@ -143,7 +138,7 @@ impl Cluster {
         self.orphans.push(Orphan {
             workspace_id: workspace_id(name),
             name: WorkspaceName::new(name).map_err(|error| error.to_string())?,
-            namespace: NamespaceName::new(format!("ws-{name}")).map_err(|error| error.to_string())?,
+            namespace: NamespaceName::new(objects::namespace(name)).map_err(|error| error.to_string())?,
             verdict: if words.has("remove") { OrphanVerdict::Remove } else { OrphanVerdict::Keep },
         });
         Ok(String::new())

@@ -54,7 +54,7 @@ impl Applying<'_> {
         }
         let mut written = vec![];
         for secret in apply.secrets.iter().flatten() {
-            let object = serde_json::to_value(secret.over()).map_err(|error| error.to_string())?;
+            let object = serde_json::to_value(secret.over(None)).map_err(|error| error.to_string())?;
             written.push(self.put(Kind::Secret, object).await.map_err(words)?);
         }
         let secrets = SecretVersions::written(&written);

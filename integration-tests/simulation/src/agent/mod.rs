@@ -59,12 +59,7 @@ impl AgentProcess {
     /// Starts a process with an empty memory.
     pub fn start(env: &Env, start: Start) -> Rc<Self> {
         let Start { id, name, clock, cluster, network } = start;
-        let identity = Identity {
-            agent: id,
-            namespace: "berth-agent".to_owned(),
-            proxy_namespace: "berth-proxy".to_owned(),
-            shared_namespace: None,
-        };
+        let identity = Identity::of(id);
         let mut mind = Agent::new(identity);
         mind.set_workspaces_per_message(env.shape.per_message);
         let process = Rc::new(Self {

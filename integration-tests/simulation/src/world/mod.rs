@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
+use berth_schema::kubernetes::own_namespace;
 use berth_schema::{AgentId, Generation, NamespaceName, WorkspaceId, WorkspaceName};
 
 use crate::agent::{AgentProcess, Start};
@@ -118,9 +119,10 @@ impl World {
 
     fn place(&self, number: usize) -> Option<Place> {
         let name = WorkspaceName::new(format!("w{number}")).ok()?;
+        let id = WorkspaceId::from_uuid(self.env.dice.uuid());
         Some(Place {
-            id: WorkspaceId::from_uuid(self.env.dice.uuid()),
-            namespace: NamespaceName::new(format!("berth-{name}")).ok()?,
+            id,
+            namespace: NamespaceName::new(own_namespace(&name, id)).ok()?,
             name,
             agent: number % self.agents.len(),
             seen: Cell::new(None),

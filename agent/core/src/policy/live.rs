@@ -1,0 +1,153 @@
+//! Whose the live objects are: asked before each write, by what the API server holds and not by what a server says.
+
+use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE, ENFORCE, PROXY_OF, WORKSPACE_ID};
+use berth_schema::WorkspaceId;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{BASELINE, Identity, RESTRICTED};
+
+/// For whom objects are written: the labels that say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    Workspace(WorkspaceId),
+    Proxy,
+}
+
+/// Where objects are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A namespace that the agent makes, and that goes with its owner.
+    Own,
+    /// A namespace of the cluster's administrator.
+    Shared,
+}
+
+/// Why nothing is written in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trespass {
+    /// It is somebody else's: a person's, another workspace's, another agent's.
+    Foreign,
+    /// It has to be there, and is not.
+    Missing,
+    /// It does not enforce Pod Security.
+    Unsafe,
+}
+
+fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    metadata.labels.as_ref()?.get(name).map(String::as_str)
+}
+
+impl Identity {
+    /// Whether an object carries the labels of this agent and an owner.
+    pub fn owns(&self, metadata: &ObjectMeta, owner: Owner) -> bool {
+        let mine = self.agent.to_string();
+        match owner {
+            Owner::Workspace(workspace) => {
+                label(metadata, AGENT_ID) == Some(&mine)
+                    && label(metadata, WORKSPACE_ID) == Some(&workspace.to_string())
+            }
+            Owner::Proxy => label(metadata, PROXY_OF) == Some(&mine),
+        }
+    }
+
+    /// Whether anything may be written for an owner in a namespace that is as the API server holds it (`live`, `None` where
+    /// there is none). `made`: the first thing that is written is the Namespace itself.
+    pub fn may_enter(
+        &self,
+        owner: Owner,
+        place: Place,
+        live: Option<&ObjectMeta>,
+        made: bool,
+    ) -> Result<(), Trespass> {
+        let Some(live) = live else {
+            return if made && place == Place::Own { Ok(()) } else { Err(Trespass::Missing) };
+        };
+        // Another agent's, by the mark of where that one is installed.
+        let installed = label(live, AGENT_NAMESPACE);
+        if installed.is_some_and(|namespace| namespace != self.namespace) {
+            return Err(Trespass::Foreign);
+        }
+        let level = label(live, ENFORCE);
+        let safe = match place {
+            Place::Own => made || self.enforces(level),
+            // The pods in it are held to the same whatever it says; it keeps out what others would put there.
+            Place::Shared => level == Some(RESTRICTED) || level == Some(BASELINE),
+        };
+        let foreign = match place {
+            Place::Own => !self.owns(live, owner),
+            Place::Shared => [AGENT_ID, WORKSPACE_ID, PROXY_OF].iter().any(|name| label(live, name).is_some()),
+        };
+        if foreign {
+            return Err(Trespass::Foreign);
+        }
+        if safe { Ok(()) } else { Err(Trespass::Unsafe) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use berth_schema::AgentId;
+
+    use super::*;
+
+    fn metadata(labels: &[(&str, &str)]) -> ObjectMeta {
+        let labels: BTreeMap<String, String> =
+            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn an_own_namespace_is_ours_by_both_labels_and_enforces_pod_security() {
+        let (identity, workspace) = (Identity::of(AgentId::random()), WorkspaceId::random());
+        let (agent, id) = (identity.agent.to_string(), workspace.to_string());
+        let owner = Owner::Workspace(workspace);
+        let ours = [(AGENT_ID, agent.as_str()), (WORKSPACE_ID, id.as_str())];
+        let enter = |labels: &[(&str, &str)], made| {
+            identity.may_enter(owner, Place::Own, Some(&metadata(labels)), made)
+        };
+        let with = |more: &[(&'static str, &'static str)]| [&ours[..], more].concat();
+        assert_eq!(enter(&with(&[(ENFORCE, "restricted")]), false), Ok(()));
+        assert_eq!(enter(&with(&[(ENFORCE, "restricted"), (AGENT_NAMESPACE, "berth-agent")]), false), Ok(()));
+        assert_eq!(enter(&with(&[(ENFORCE, "baseline")]), false), Err(Trespass::Unsafe));
+        assert_eq!(enter(&ours, false), Err(Trespass::Unsafe));
+        assert_eq!(enter(&ours, true), Ok(()), "the Namespace is written first, and brings it back");
+        let other = with(&[(ENFORCE, "restricted"), (AGENT_NAMESPACE, "berth-agent-two")]);
+        assert_eq!(enter(&other, true), Err(Trespass::Foreign), "another agent's");
+        for foreign in [&ours[..1], &ours[1..], &[], &[(PROXY_OF, agent.as_str())]] {
+            assert_eq!(enter(foreign, true), Err(Trespass::Foreign));
+        }
+        assert_eq!(identity.may_enter(owner, Place::Own, None, true), Ok(()));
+        assert_eq!(identity.may_enter(owner, Place::Own, None, false), Err(Trespass::Missing));
+    }
+
+    #[test]
+    fn a_shared_namespace_is_there_and_enforces_pod_security_and_is_no_ones_own() {
+        let identity = Identity::of(AgentId::random());
+        let owner = Owner::Workspace(WorkspaceId::random());
+        let enter = |labels: &[(&str, &str)]| {
+            identity.may_enter(owner, Place::Shared, Some(&metadata(labels)), false)
+        };
+        assert_eq!(enter(&[(ENFORCE, "restricted")]), Ok(()));
+        assert_eq!(enter(&[(ENFORCE, "baseline"), (AGENT_NAMESPACE, "berth-agent")]), Ok(()));
+        for level in ["privileged", ""] {
+            assert_eq!(enter(&[(ENFORCE, level)]), Err(Trespass::Unsafe));
+        }
+        assert_eq!(enter(&[]), Err(Trespass::Unsafe));
+        assert_eq!(enter(&[(ENFORCE, "restricted"), (AGENT_ID, "somebody")]), Err(Trespass::Foreign));
+        assert_eq!(enter(&[(ENFORCE, "restricted"), (AGENT_NAMESPACE, "other")]), Err(Trespass::Foreign));
+        assert_eq!(identity.may_enter(owner, Place::Shared, None, true), Err(Trespass::Missing));
+    }
+
+    #[test]
+    fn what_is_the_proxys_is_no_workspaces() {
+        let identity = Identity::of(AgentId::random());
+        let mine = identity.agent.to_string();
+        let proxys = metadata(&[(PROXY_OF, &mine)]);
+        assert!(identity.owns(&proxys, Owner::Proxy));
+        assert!(!identity.owns(&proxys, Owner::Workspace(WorkspaceId::random())));
+        assert!(!identity.owns(&metadata(&[(PROXY_OF, "other")]), Owner::Proxy));
+        assert!(!identity.owns(&ObjectMeta::default(), Owner::Proxy));
+    }
+}
