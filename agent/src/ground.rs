@@ -76,7 +76,11 @@ impl<'a> Ground<'a> {
         let one = ListParams::default().fields(&format!("metadata.name={name}"));
         let list = self.cluster.api(kind, self.namespace).list_metadata(&one).await;
         let list = list.map_err(during(format!("looking at {}/{name}", kind.as_str())))?;
-        Ok(list.items.into_iter().map(|object| object.metadata).find(|found| found.name.as_deref() == Some(name)))
+        Ok(list
+            .items
+            .into_iter()
+            .map(|object| object.metadata)
+            .find(|found| found.name.as_deref() == Some(name)))
     }
 
     /// Applies an object on condition that it is this owner's, or that nothing is there.
@@ -114,7 +118,8 @@ impl<'a> Ground<'a> {
         let api = self.cluster.api(Kind::Secret, self.namespace);
         let parameters =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        match api.patch_metadata(&secret.name, &parameters, &Patch::Strategic(secret.over(Some(&uid)))).await {
+        match api.patch_metadata(&secret.name, &parameters, &Patch::Strategic(secret.over(Some(&uid)))).await
+        {
             // It was made immutable, or is of another type.
             Err(error) if failure::code(&error) == Some(422) => {}
             patched => return patched.map(|answer| answer.metadata).map_err(told),

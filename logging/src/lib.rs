@@ -23,7 +23,11 @@ pub fn start(filter: EnvFilter, format: Format) -> Result<(), TryInitError> {
 }
 
 /// The same, written to wherever `writer` says.
-pub fn subscriber<W>(filter: EnvFilter, format: Format, writer: W) -> Box<dyn tracing::Subscriber + Send + Sync>
+pub fn subscriber<W>(
+    filter: EnvFilter,
+    format: Format,
+    writer: W,
+) -> Box<dyn tracing::Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

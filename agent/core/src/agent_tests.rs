@@ -82,8 +82,7 @@ fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
         actual_state: ActualState::Unknown,
         deployment_resource_version: None,
         generation: Generation(generation),
-        config_to_apply: matches!(action, Wish::Create | Wish::Update)
-            .then(|| set.objects()),
+        config_to_apply: matches!(action, Wish::Create | Wish::Update).then(|| set.objects()),
         variables: None,
         credentials: None,
     }

@@ -48,8 +48,8 @@ pub use kinds::Kind;
 pub use nodes::Nodes;
 pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, SeenDeployment, Task};
 pub use policy::{
-    Allowances, Identity, Manifest, NAMESPACE, Owner, PROXY_NAMESPACE, PROXY_PRUNED, Place, Refusal, Trespass,
-    manifest_report,
+    Allowances, Identity, Manifest, NAMESPACE, Owner, PROXY_NAMESPACE, PROXY_PRUNED, Place, Refusal,
+    Trespass, manifest_report,
 };
 pub use report::Pages;
 pub use sealing::Opened;

@@ -53,8 +53,7 @@ impl Case {
 
     fn told(&mut self, generation: i64) -> Action<Prepared> {
         let (agent, workspace) = (AGENT.to_string(), W.to_string());
-        let set =
-            Set { agent: &agent, workspace: &workspace, name: "w", namespace: NAMESPACE, generation };
+        let set = Set { agent: &agent, workspace: &workspace, name: "w", namespace: NAMESPACE, generation };
         let mut objects = set.objects();
         let scripts = objects.iter().position(|object| object["kind"] == "ConfigMap").expect("there");
         let config_map = objects.remove(scripts);

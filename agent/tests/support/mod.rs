@@ -117,7 +117,8 @@ impl World {
         match *method {
             // A list: of one object, by its name, or of nothing.
             Method::GET if path.ends_with('s') => {
-                let named = query.and_then(|query| query.split_once("metadata.name%3D")).map(|(_, rest)| rest);
+                let named =
+                    query.and_then(|query| query.split_once("metadata.name%3D")).map(|(_, rest)| rest);
                 let name = named.map(|rest| rest.split('&').next().unwrap_or_default());
                 let found = name.and_then(|name| objects.get(&format!("{path}/{name}")).cloned());
                 (200, json!({ "metadata": {}, "items": found.into_iter().collect::<Vec<_>>() }))
@@ -141,7 +142,8 @@ impl World {
                 }
                 let version: u32 = live.and_then(|live| live.as_str()?.parse().ok()).unwrap_or(1);
                 object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
-                object["metadata"]["uid"] = json!(format!("uid-{}", path.rsplit('/').next().unwrap_or_default()));
+                object["metadata"]["uid"] =
+                    json!(format!("uid-{}", path.rsplit('/').next().unwrap_or_default()));
                 objects.insert(path.to_owned(), object.clone());
                 self.writes.lock().expect("unbroken").push(path.to_owned());
                 (200, object)

@@ -1,7 +1,7 @@
 //! Whose the live objects are: asked before each write, by what the API server holds and not by what a server says.
 
-use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE, ENFORCE, PROXY_OF, WORKSPACE_ID};
 use berth_schema::WorkspaceId;
+use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE, ENFORCE, PROXY_OF, WORKSPACE_ID};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{BASELINE, Identity, RESTRICTED};
@@ -75,7 +75,9 @@ impl Identity {
         };
         let foreign = match place {
             Place::Own => !self.owns(live, owner),
-            Place::Shared => [AGENT_ID, WORKSPACE_ID, PROXY_OF].iter().any(|name| label(live, name).is_some()),
+            Place::Shared => {
+                [AGENT_ID, WORKSPACE_ID, PROXY_OF].iter().any(|name| label(live, name).is_some())
+            }
         };
         if foreign {
             return Err(Trespass::Foreign);

@@ -95,7 +95,8 @@ impl Identity {
 fn closed(object: &Value) -> Checked {
     let policy: Closed = read(object)?;
     policy.metadata.check(false)?;
-    let both = ["Ingress", "Egress"].iter().all(|way| policy.spec.policy_types.iter().any(|given| given == way));
+    let both =
+        ["Ingress", "Egress"].iter().all(|way| policy.spec.policy_types.iter().any(|given| given == way));
     must(both, "spec.policyTypes", "must be both Ingress and Egress: what is left out is open")
 }
 
@@ -185,7 +186,9 @@ mod tests {
             token,
             policy(json!({ "podSelector": {}, "policyTypes": ["Ingress"] })),
             policy(json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}] })),
-            policy(json!({ "podSelector": { "matchLabels": { "a": "b" } }, "policyTypes": ["Ingress", "Egress"] })),
+            policy(
+                json!({ "podSelector": { "matchLabels": { "a": "b" } }, "policyTypes": ["Ingress", "Egress"] }),
+            ),
         ] {
             let mut set = objects(&identity);
             set.push(hostile.clone());

@@ -40,7 +40,9 @@ pub enum Refusal {
     Field { kind: &'static str, name: String, path: String, why: String },
     #[error("the set has no {kind}/{name}, without which the agent's policy lets no workspace be")]
     Missing { kind: &'static str, name: String },
-    #[error("the set has no NetworkPolicy/{0}; the agent's option --allow-open-network would let it be without")]
+    #[error(
+        "the set has no NetworkPolicy/{0}; the agent's option --allow-open-network would let it be without"
+    )]
     OpenNetwork(String),
     #[error("the set has more than {0} objects")]
     TooMany(usize),

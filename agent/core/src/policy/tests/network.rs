@@ -18,7 +18,8 @@ fn egress(rules: Value) -> Vec<Value> {
 fn a_policy_lets_in_the_proxy_alone_and_to_named_ports() {
     let port = json!([{ "port": 60_001, "protocol": "TCP" }]);
     let ingress = |rules: Value| with_value("NetworkPolicy", "/spec/ingress", rules);
-    checked(&identity(), ingress(json!([{ "from": [peer("berth-proxy")], "ports": port }]))).expect("allowed");
+    checked(&identity(), ingress(json!([{ "from": [peer("berth-proxy")], "ports": port }])))
+        .expect("allowed");
     for open in [
         json!([{}]),
         json!([{ "from": [], "ports": port }]),

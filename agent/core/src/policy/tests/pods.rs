@@ -123,8 +123,7 @@ fn a_container_has_no_port_of_the_host_no_device_and_no_foreign_value() {
         let main = &mut object["spec"]["template"]["spec"]["containers"][0];
         main["readinessProbe"] = json!({ "httpGet": { "path": "/", "port": "web" }, "periodSeconds": 2 });
         main["lifecycle"] = json!({ "postStart": { "exec": { "command": ["true"] } } });
-        main["env"] =
-            json!([{ "name": "IP", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }]);
+        main["env"] = json!([{ "name": "IP", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }]);
     });
     checked(&identity(), asks_itself).expect("it asks nobody but itself");
 }
@@ -216,7 +215,8 @@ fn what_only_the_clusters_administrator_allows_is_allowed_by_the_agents_options_
     checked(&identity, every.clone()).expect_err("not allowed here");
     identity.allowances.control_plane = true;
     checked(&identity, every).expect("allowed");
-    let one = json!([{ "key": "example.com/dev", "operator": "Equal", "value": "yes", "effect": "NoSchedule" }]);
+    let one =
+        json!([{ "key": "example.com/dev", "operator": "Equal", "value": "yes", "effect": "NoSchedule" }]);
     checked(&self::identity(), with_value("Deployment", &format!("{POD}/tolerations"), one)).expect("usual");
 }
 
