@@ -209,7 +209,10 @@ async fn what_reaches_beyond_a_workspace_is_refused_in_its_own_namespace_too() -
         spoiled(&workspace, "Deployment", move |object| {
             let (parent, key) = path.rsplit_once('/').unwrap_or_default();
             let pod = &mut object["spec"]["template"]["spec"];
-            pod.pointer_mut(parent).expect("the parent is there")[key] = value;
+            match pod.pointer_mut(parent).expect("the parent is there") {
+                Value::Array(items) => items.push(value),
+                parent => parent[key] = value,
+            }
         })
     };
     let spec = |kind: &str, key: &'static str, value: Value| {
@@ -226,15 +229,15 @@ async fn what_reaches_beyond_a_workspace_is_refused_in_its_own_namespace_too() -
         (pod("/automountServiceAccountToken", json!(true)), host),
         (pod("/securityContext/runAsUser", json!(0)), restricted),
         (pod("/securityContext/runAsNonRoot", json!(false)), restricted),
-        (pod("/containers/0/securityContext/privileged", json!(true)), restricted),
+        (pod("/containers/0/securityContext", json!({ "privileged": true })), restricted),
         (pod("/containers/0/securityContext/allowPrivilegeEscalation", json!(true)), restricted),
         (pod("/containers/0/ports", json!([{ "containerPort": 80, "hostPort": 80 }])), restricted),
-        (pod("/volumes", json!([{ "name": "h", "hostPath": { "path": "/" } }])), volumes),
-        (pod("/volumes", json!([{ "name": "s", "secret": { "secretName": "registry" } }])), volumes),
+        (pod("/volumes/-", json!({ "name": "h", "hostPath": { "path": "/" } })), volumes),
+        (pod("/volumes/-", json!({ "name": "s", "secret": { "secretName": "registry" } })), volumes),
         (
             pod(
-                "/volumes",
-                json!([{ "name": "t", "projected": { "sources": [{ "serviceAccountToken": { "path": "t" } }] } }]),
+                "/volumes/-",
+                json!({ "name": "t", "projected": { "sources": [{ "serviceAccountToken": { "path": "t" } }] } }),
             ),
             volumes,
         ),
