@@ -130,7 +130,7 @@ async fn a_proxys_namespace_that_is_somebody_elses_stays_theirs() -> anyhow::Res
     // It was made by the agent at its start; an administrator has taken it since.
     attack.server.until_installed(PATIENCE).await?;
     let errors: Vec<_> = attack.server.installed().into_iter().filter_map(|report| report.error).collect();
-    assert_eq!(errors, Vec::<String>::new());
+    assert!(errors.is_empty(), "{errors:?}");
     namespace(&attack.client, &attack.proxy, &json!({ PROXY_OF: AgentId::random() })).await?;
     attack.keep(&attack.proxy, PRECIOUS, &json!({ PROXY_OF: attack.id })).await?;
     let before = outside::look(&attack.client, attack.id, &[]).await?;

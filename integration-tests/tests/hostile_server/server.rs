@@ -99,7 +99,7 @@ impl HostileServer {
     /// The error that the agent tells of a workspace.
     pub(crate) fn error(&self, workspace: WorkspaceId) -> String {
         let details = self.heard(workspace).and_then(|info| info.error_details);
-        details.map(|details| details.error_message).unwrap_or_default()
+        details.map(|details| details.error_message.to_string()).unwrap_or_default()
     }
 
     /// Until the agent has told of each workspace that it was directed about.
