@@ -27,7 +27,11 @@ fn a_copy_of_the_deployment_in_a_namespace_that_sorts_first_is_not_the_workspace
     assert_eq!(agent.news(), [], "nothing of the workspace has changed");
     agent.begin_term();
     let told = agent.news();
-    assert_eq!((told.len(), told[0].namespace.as_str()), (1, "berth-w-02020202"), "nor for who knows nothing else");
+    assert_eq!(
+        (told.len(), told[0].namespace.as_str()),
+        (1, "berth-w-02020202"),
+        "nor for who knows nothing else"
+    );
     assert_eq!(told[0].latest_k8s_deployment_info.as_ref().and_then(|info| info.replicas), Some(1));
     assert!(!told[0].variables_missing);
 }

@@ -11,7 +11,8 @@ const W: WorkspaceId = WorkspaceId::from_uuid(uuid::Uuid::from_bytes([2; 16]));
 const SECOND: Duration = Duration::from_secs(1);
 
 fn agent() -> Agent {
-    let mut agent = Agent::new(Identity::of(berth_schema::AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]))));
+    let mut agent =
+        Agent::new(Identity::of(berth_schema::AgentId::from_uuid(uuid::Uuid::from_bytes([1; 16]))));
     let nodes = agent.index_mut().nodes_mut();
     nodes.begin_list();
     for name in ["one", "two"] {
