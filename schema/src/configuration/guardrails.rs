@@ -29,7 +29,7 @@ const NAT64_LENGTH: u8 = 96;
 /// Taints with keys of this kind keep workspaces off the nodes that run the cluster itself.
 const NODE_ROLES: &str = "node-role.kubernetes.io/";
 
-/// The platform's addresses, each IPv4 range also as NAT64 reaches it.
+/// The platform's addresses, each IPv4 range also as NAT64 reaches it. An agent refuses a policy that opens one of them.
 pub fn platform() -> impl Iterator<Item = IpNet> {
     let ranges = PLATFORM.iter().filter_map(|range| range.parse::<IpNet>().ok());
     ranges.flat_map(|range| [Some(range), translated(range)]).flatten()
