@@ -1,13 +1,14 @@
 //! What a scenario sees of the cluster, past Berth: pods, commands in them, what they answer.
 
 use std::io::{Seek as _, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use berth_harness::Cluster;
 use berth_harness::binaries::Binaries;
+use berth_harness::{Cluster, Forward};
 use berth_schema::api::Workspace;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
@@ -18,6 +19,8 @@ pub struct ClusterView {
     client: Client,
     kubeconfig: PathBuf,
     kubectl: PathBuf,
+    /// The cluster's directory, by which it is found.
+    cluster: PathBuf,
 }
 
 impl std::fmt::Debug for ClusterView {
@@ -32,6 +35,7 @@ impl ClusterView {
             client: cluster.client().await?,
             kubeconfig: cluster.kubeconfig().to_owned(),
             kubectl: Binaries::ensure().await?.kubectl(),
+            cluster: cluster.dir().to_owned(),
         })
     }
 
@@ -69,9 +73,24 @@ impl ClusterView {
 
     async fn exec_with(&self, workspace: &Workspace, script: &str, stdin: Stdio) -> anyhow::Result<Vec<u8>> {
         let pod = self.pod(workspace).await?.name_any();
+        self.exec_at(workspace.namespace.as_str(), &pod, script, stdin).await
+    }
+
+    /// What a shell command prints in a pod that is no workspace's.
+    pub async fn exec_in(&self, namespace: &str, pod: &str, script: &str) -> anyhow::Result<Vec<u8>> {
+        self.exec_at(namespace, pod, script, Stdio::null()).await
+    }
+
+    async fn exec_at(
+        &self,
+        namespace: &str,
+        pod: &str,
+        script: &str,
+        stdin: Stdio,
+    ) -> anyhow::Result<Vec<u8>> {
         let mut kubectl = berth_harness::command::command(&self.kubectl);
         kubectl.stdin(stdin).arg("--kubeconfig").arg(&self.kubeconfig);
-        kubectl.args(["--namespace", workspace.namespace.as_str(), "exec", "--stdin", &pod]);
+        kubectl.args(["--namespace", namespace, "exec", "--stdin", pod]);
         kubectl.args(["--", "sh", "-c", script]);
         let output = kubectl.output().await.context("kubectl cannot be started")?;
         if !output.status.success() {
@@ -80,15 +99,23 @@ impl ClusterView {
         Ok(output.stdout)
     }
 
-    /// What the workspace answers to `GET path` on a port, asked from the host at the pod's address.
-    pub async fn http_get(&self, workspace: &Workspace, port: u16, path: &str) -> anyhow::Result<String> {
+    /// A port of this machine behind which a port of the workspace's pod is, reached as the proxy reaches it.
+    pub async fn forward(&self, workspace: &Workspace, port: u16) -> anyhow::Result<Forward> {
         let pod = self.pod(workspace).await?;
         let ip = pod.status.and_then(|status| status.pod_ip).context("the pod has no address")?;
+        let cluster = Cluster::attach(&self.cluster).context("the cluster has ended")?;
+        cluster.door().await?.forward(0, SocketAddr::new(ip.parse()?, port)).await
+    }
+
+    /// What the workspace answers to `GET path` on a port, asked as the proxy asks.
+    pub async fn http_get(&self, workspace: &Workspace, port: u16, path: &str) -> anyhow::Result<String> {
+        let forward = self.forward(workspace, port).await?;
+        let address = forward.address();
         let http = reqwest::Client::builder().tls_certs_only([]).timeout(Duration::from_secs(5)).build()?;
         // A container runs before its web server listens.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            match http.get(format!("http://{ip}:{port}{path}")).send().await {
+            match http.get(format!("http://{address}{path}")).send().await {
                 Ok(response) => return Ok(response.error_for_status()?.text().await?),
                 Err(error) if Instant::now() > deadline => return Err(error.into()),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

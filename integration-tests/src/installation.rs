@@ -7,6 +7,7 @@ use berth_harness::{
     AgentOptions, AgentProcess, Cluster, Postgres, Server, ServerOptions, images, shared_cluster,
 };
 use secrecy::SecretString;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
@@ -100,7 +101,7 @@ impl Installation {
         options.server_url = recorder.url();
         options.environment.extend(loud());
         berth.agent = AgentProcess::start(options).await?;
-        berth.admin.post("agents/agent/revoke", &serde_json::json!({})).await?;
+        berth.admin.post("agents/agent/revoke", &json!({})).await?;
         Ok(Some((berth, recorder)))
     }
 
@@ -121,6 +122,16 @@ impl Installation {
         let agent = AgentProcess::start(agent_options(&server, token.into(), cluster, dir.path())).await?;
         let view = ClusterView::new(cluster).await?;
         Ok(Some(Self { server, agent, admin, cluster, view, database_url, dir, _node: node }))
+    }
+
+    /// Lets the workspaces of an agent reach this machine, which has a private address, beside the public internet. Before they are
+    /// created: those that run would restart.
+    pub async fn let_out_to_this_machine(&self, agent: &str) -> anyhow::Result<()> {
+        let machine = format!("{}/32", self.cluster.host_address());
+        let egress = json!([{ "allow": "0.0.0.0/0" }, { "allow": "::/0" }, { "allow": machine }]);
+        let document = json!({ "network_policy": { "egress": egress } });
+        self.admin.put(&format!("agents/{agent}/configuration"), &document).await?.expect::<Value>()?;
+        Ok(())
     }
 
     /// The server's and the agent's logs, for what must not stand in them.

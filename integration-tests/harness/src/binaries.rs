@@ -11,7 +11,7 @@ use crate::command::{command, is_installed, logged};
 use crate::lock::Lock;
 use crate::paths;
 
-/// One `go.mod` with its `tool` lines. Two of them, since their dependencies' versions must not mix.
+/// One `go.mod` with its `tool` lines. Several of them, since their dependencies' versions must not mix.
 #[derive(Debug)]
 struct Toolchain {
     name: &'static str,
@@ -51,24 +51,38 @@ const CONTROL_PLANE: Toolchain = Toolchain {
     arguments: &["-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3"],
 };
 
+const NETWORK_POLICY: Toolchain =
+    Toolchain { name: "network-policy", programs: &["kube-router"], arguments: &["-ldflags", "-s -w"] };
+
 /// Where the programs are.
 #[derive(Clone, Debug)]
 pub struct Binaries {
     pub control_plane: PathBuf,
     pub node: PathBuf,
+    pub network_policy: PathBuf,
 }
 
 impl Binaries {
-    /// The cached programs, or `None` when one of the two builds is still to be done.
+    /// The cached programs, or `None` when one of the builds is still to be done.
     pub fn cached() -> anyhow::Result<Option<Self>> {
-        let found = Self { control_plane: CONTROL_PLANE.directory()?, node: NODE.directory()? };
-        let complete = CONTROL_PLANE.is_complete(&found.control_plane) && NODE.is_complete(&found.node);
+        let found = Self {
+            control_plane: CONTROL_PLANE.directory()?,
+            node: NODE.directory()?,
+            network_policy: NETWORK_POLICY.directory()?,
+        };
+        let complete = CONTROL_PLANE.is_complete(&found.control_plane)
+            && NODE.is_complete(&found.node)
+            && NETWORK_POLICY.is_complete(&found.network_policy);
         Ok(complete.then_some(found))
     }
 
-    /// The cached programs, built first where they are missing (about 12 minutes on two cores).
+    /// The cached programs, built first where they are missing (about 14 minutes on two cores).
     pub async fn ensure() -> anyhow::Result<Self> {
-        Ok(Self { node: NODE.ensure().await?, control_plane: CONTROL_PLANE.ensure().await? })
+        Ok(Self {
+            node: NODE.ensure().await?,
+            control_plane: CONTROL_PLANE.ensure().await?,
+            network_policy: NETWORK_POLICY.ensure().await?,
+        })
     }
 
     pub fn kubectl(&self) -> PathBuf {

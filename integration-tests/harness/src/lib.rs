@@ -1,6 +1,6 @@
 //! Real parts for tests and for `make up`: a Postgres, a Kubernetes with a node, the server and the agent.
 //!
-//! Nothing here is a stand-in. A cluster is etcd, the Kubernetes control plane, containerd, a kubelet and kube-proxy in
+//! Nothing here is a stand-in. A cluster is etcd, the Kubernetes control plane, containerd, a kubelet, kube-proxy and kube-router in
 //! namespaces of their own ([`Cluster`]); Postgres is the installed one in a directory of its own ([`Postgres`]); server and
 //! agent are the built binaries ([`Server`], [`AgentProcess`]). Everything ends when its handle is dropped, and also when the
 //! process that holds the handle is killed.
@@ -21,7 +21,7 @@ pub mod tree;
 
 pub use agent::{AgentOptions, AgentProcess};
 pub use cluster::shared::{shared_cluster, shared_control_plane};
-pub use cluster::{Cluster, ClusterConfig};
+pub use cluster::{Cluster, ClusterConfig, Door, Forward, Node};
 pub use daemon::{answers, free_address, get};
 pub use postgres::{Postgres, pg_dump};
 pub use server::{Server, ServerOptions};

@@ -11,6 +11,8 @@ pub type Need = (&'static str, &'static str);
 /// What a cluster with a node calls.
 pub const CLUSTER: &[Need] = &[
     ("ip", "iproute2"),
+    ("ipset", "ipset"),
+    ("iptables", "iptables"),
     ("nft", "nftables"),
     ("tini", "tini"),
     ("unshare", "util-linux"),

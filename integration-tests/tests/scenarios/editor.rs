@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use berth_harness::command::{command, output};
-use berth_harness::{images, paths};
+use berth_harness::{Forward, images, paths};
 use berth_integration_tests::browser::keys::{ENTER, F1};
 use berth_integration_tests::{Browser, ClusterView, Installation, WORKSPACE_IMAGE, variable};
 use berth_schema::api::{CreateWorkspace, ProjectInput, Workspace};
@@ -33,25 +33,21 @@ async fn eventually(view: &ClusterView, workspace: &Workspace, script: &str) -> 
     }
 }
 
-async fn address(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<String> {
-    let status = view.pod(workspace).await?.status;
-    status.and_then(|status| status.pod_ip).context("the pod has no address")
-}
-
 /// Waits until the workspace runs: the tools have to be copied first, which takes long on a busy machine.
 async fn started(berth: &Installation, workspace: &Workspace) -> anyhow::Result<Workspace> {
     Ok(berth.admin.reach(workspace, ActualState::Running, 2 * PATIENCE).await?.0)
 }
 
-/// Waits until the editor serves.
-async fn editor_answers(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<String> {
-    let origin = format!("http://{}:{EDITOR_PORT}", address(view, workspace).await?);
+/// Waits until the editor serves. It is reached as long as what is given is held.
+async fn editor_answers(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<Forward> {
+    let forward = view.forward(workspace, EDITOR_PORT).await?;
+    let origin = format!("http://{}", forward.address());
     let begin = Instant::now();
     while !berth_harness::answers(&format!("{origin}/healthz")).await {
         ensure!(begin.elapsed() < PATIENCE, "the editor does not answer at {origin}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    Ok(origin)
+    Ok(forward)
 }
 
 /// A user's key pair.
@@ -71,13 +67,14 @@ impl Key {
     /// What a command prints over SSH. The host's key must be the one in `known_hosts`, which the first login fills.
     async fn ssh(&self, view: &ClusterView, workspace: &Workspace, script: &str) -> anyhow::Result<String> {
         let known_hosts = self.file.with_file_name("known_hosts");
+        let forward = view.forward(workspace, SSH_PORT).await?;
         let mut ssh = command("ssh");
-        ssh.arg("-i").arg(&self.file).arg("-p").arg(SSH_PORT.to_string());
+        ssh.arg("-i").arg(&self.file).arg("-p").arg(forward.address().port().to_string());
         ssh.arg("-o").arg(format!("UserKnownHostsFile={}", known_hosts.display()));
         // The address changes with each pod, the host's name for its key does not.
         ssh.args(["-o", "HostKeyAlias=workspace", "-o", "StrictHostKeyChecking=accept-new"]);
         ssh.args(["-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]);
-        ssh.arg(format!("workspace@{}", address(view, workspace).await?)).arg(script);
+        ssh.arg(format!("workspace@{}", forward.address().ip())).arg(script);
         output(&mut ssh).await
     }
 }
@@ -187,7 +184,8 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
     view.exec(&running, ": > /projects/.berth/tools/current/stays").await?;
     let restart = admin.wish("edited", "restart").await?;
     let running = started(&berth, &restart).await?;
-    let origin = editor_answers(view, &running).await?;
+    let editor = editor_answers(view, &running).await?;
+    let origin = format!("http://{}", editor.address());
     view.exec(&running, "test -e /projects/.berth/tools/current/stays").await?;
     // The same host key, or this login would be refused.
     assert_eq!(key.ssh(view, &running, "echo again").await?, "again\n");
@@ -222,6 +220,7 @@ struct GitServer {
 impl GitServer {
     async fn start(berth: &Installation) -> anyhow::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
+        berth.let_out_to_this_machine("agent").await?;
         let root = berth.dir().join("git");
         let work = root.join("work");
         std::fs::create_dir_all(&work)?;

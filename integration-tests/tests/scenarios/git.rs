@@ -56,6 +56,7 @@ async fn until_other(
 
 /// A Git server that takes whatever password stands in the cell.
 async fn git_server(berth: &Installation, password: &Arc<Mutex<String>>) -> anyhow::Result<GitServer> {
+    berth.let_out_to_this_machine("agent").await?;
     repository(berth.dir(), "private.git", "README", "between us").await?;
     let password = Arc::clone(password);
     let door = move |user: &str, given: &str| {
@@ -176,6 +177,7 @@ async fn a_signed_token_is_renewed_in_the_running_pod_before_it_expires() -> any
     let Some((berth, wire)) = Installation::start_recorded_with(&environment).await? else {
         return Ok(());
     };
+    berth.let_out_to_this_machine("loud").await?;
     repository(berth.dir(), "private.git", "README", "between us").await?;
     let http = reqwest::Client::builder().tls_certs_only([]).build()?;
     let jwks = format!("{}/.well-known/jwks.json", berth.server.url());

@@ -10,6 +10,7 @@ mod git;
 mod image;
 mod leaks;
 mod lifecycle;
+mod network;
 mod poison;
 mod proxy;
 mod rendered;

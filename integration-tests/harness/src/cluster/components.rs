@@ -1,6 +1,6 @@
 //! The programs of a cluster and their arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::plan::Plan;
 
@@ -19,11 +19,14 @@ pub(super) enum Phase {
     First,
     /// When the API server is ready: the controllers need its bootstrap roles.
     WithApi,
+    /// When the node is registered: who looks at its own node at its start ends without it.
+    WithNode,
 }
 
 pub(super) const ETCD: &str = "etcd";
 pub(super) const API_SERVER: &str = "kube-apiserver";
 pub(super) const KUBELET: &str = "kubelet";
+pub(super) const KUBE_ROUTER: &str = "kube-router";
 
 /// In the order of starting. [`STOP_ORDER`] is not simply the reverse.
 pub(super) fn components(plan: &Plan) -> Vec<(Phase, Component)> {
@@ -38,12 +41,16 @@ pub(super) fn components(plan: &Plan) -> Vec<(Phase, Component)> {
         all.push((Phase::WithApi, kube_proxy(plan)));
         all.push((Phase::WithApi, volume_provisioner(plan)));
     }
+    if let (Some(_), Some(programs)) = (&plan.place, &plan.network_policy_programs) {
+        all.push((Phase::WithNode, kube_router(plan, programs)));
+    }
     all
 }
 
 /// What must still be there when another stops: the kubelet reports to the API server, and an API server whose etcd has gone
 /// first hangs. The pods' processes end between the kubelet and containerd.
-pub(super) const STOP_ORDER: [&str; 8] = [
+pub(super) const STOP_ORDER: [&str; 9] = [
+    KUBE_ROUTER,
     "kube-proxy",
     "volume-provisioner",
     KUBELET,
@@ -185,6 +192,25 @@ fn kube_proxy(plan: &Plan) -> Component {
         "kube-proxy",
         plan.control_plane_programs.join("kube-proxy"),
         [format!("--config={}", plan.path("etc/kube-proxy.yaml"))],
+    )
+}
+
+/// The engine for NetworkPolicy alone: routes are the bridge's, Services kube-proxy's.
+fn kube_router(plan: &Plan, programs: &Path) -> Component {
+    component(
+        KUBE_ROUTER,
+        programs.join(KUBE_ROUTER),
+        [
+            kubeconfig(plan, KUBE_ROUTER),
+            "--run-firewall=true".to_owned(),
+            "--run-router=false".to_owned(),
+            "--run-service-proxy=false".to_owned(),
+            "--run-loadbalancer=false".to_owned(),
+            format!("--hostname-override={}", plan.node_name()),
+            format!("--service-cluster-ip-range={}", plan.services()),
+            "--metrics-port=0".to_owned(),
+            "--health-port=0".to_owned(),
+        ],
     )
 }
 

@@ -17,6 +17,9 @@ use serde_json::json;
 use super::plan::Plan;
 use crate::process::write_atomically;
 
+/// Given what it may read by [`super::objects`].
+pub(super) const KUBE_ROUTER_USER: &str = "berth:kube-router";
+
 /// Who a client certificate stands for.
 struct Client {
     file: &'static str,
@@ -48,7 +51,7 @@ pub(super) fn write(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn clients(plan: &Plan) -> [Client; 6] {
+fn clients(plan: &Plan) -> [Client; 7] {
     let client = |file, common_name: &str, organization| Client {
         file,
         common_name: common_name.to_owned(),
@@ -60,6 +63,7 @@ fn clients(plan: &Plan) -> [Client; 6] {
         client("kube-controller-manager", "system:kube-controller-manager", None),
         client("kube-scheduler", "system:kube-scheduler", None),
         client("kube-proxy", "system:kube-proxy", None),
+        client("kube-router", KUBE_ROUTER_USER, None),
         client("kubelet", &format!("system:node:{}", plan.node_name()), Some("system:nodes")),
     ]
 }

@@ -9,12 +9,14 @@ mod components;
 mod control;
 mod credentials;
 mod dispose;
+mod door;
 mod events;
 mod files;
 mod inside;
 mod leftovers;
 mod network;
 mod node;
+mod objects;
 mod plan;
 mod provisioner;
 mod reservation;
@@ -31,8 +33,9 @@ use anyhow::Context as _;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+pub use door::{Door, Forward, PROXY_NAMESPACE};
 pub use files::SANDBOX_IMAGE;
-pub use plan::{ClusterConfig, Plan};
+pub use plan::{ClusterConfig, Node, Plan};
 pub use provisioner::Provisioner;
 pub use supervisor::supervise;
 

@@ -136,7 +136,14 @@ pub(super) async fn configure_inside(plan: &Plan, _: Inside) -> anyhow::Result<(
     ip(&format!("address add {}/30 dev eth0", plan.node_address())).await?;
     ip("link set eth0 up").await?;
     ip(&format!("route add default via {}", plan.host_address())).await?;
-    fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("the cluster's namespace cannot forward")
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("the cluster's namespace cannot forward")?;
+    if plan.network_policy_programs.is_some() {
+        // Pods of one node talk over the bridge, which shows the firewall nothing unless it is told to.
+        let bridged = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+        fs::write(bridged, "1")
+            .with_context(|| format!("{bridged} cannot be set: NetworkPolicy needs br_netfilter"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

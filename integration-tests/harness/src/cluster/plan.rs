@@ -22,8 +22,25 @@ pub struct ClusterConfig {
     pub keep_data: bool,
     /// Whether it outlives this process. Otherwise it ends with it, however it ends.
     pub detached: bool,
-    /// Whether there is a node that runs pods. It needs root.
-    pub node: bool,
+    pub node: Node,
+}
+
+/// What runs pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// The control plane alone.
+    None,
+    /// A node that enforces NetworkPolicy. It needs root.
+    Full,
+    /// A node without an engine for NetworkPolicy: such clusters exist, and accept the objects all the same.
+    WithoutPolicy,
+}
+
+impl Node {
+    /// The whole one where this process may have one.
+    pub fn if_possible() -> Self {
+        if crate::process::is_root() { Self::Full } else { Self::None }
+    }
 }
 
 /// How many clusters there may be on one machine at once.
@@ -101,6 +118,8 @@ pub struct Plan {
     pub ports: Ports,
     pub control_plane_programs: PathBuf,
     pub node_programs: PathBuf,
+    /// The engine for NetworkPolicy; `None` in a cluster that enforces none.
+    pub network_policy_programs: Option<PathBuf>,
     /// `berth-dev` itself, which is the volume provisioner too.
     pub own_program: PathBuf,
     /// The cluster's directory as the host sees it.
@@ -145,6 +164,7 @@ impl Plan {
             namespaces,
             control_plane_programs: binaries.control_plane.clone(),
             node_programs: binaries.node.clone(),
+            network_policy_programs: (config.node == Node::Full).then(|| binaries.network_policy.clone()),
             own_program: crate::paths::program("berth-dev")?,
             host_dir: config.dir.clone(),
         })

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use tokio::sync::OnceCell;
 
-use super::{Cluster, ClusterConfig};
+use super::{Cluster, ClusterConfig, Node};
 use crate::lock::Lock;
 
 static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
@@ -20,14 +20,13 @@ struct Shared {
 ///
 /// Where a node is impossible (not root), the control plane alone runs: ask [`Cluster::has_node`].
 pub async fn shared_cluster() -> anyhow::Result<&'static Cluster> {
-    let start =
-        || async { start("shared", crate::process::is_root()).await.map_err(|cause| format!("{cause:#}")) };
+    let start = || async { start("shared", Node::if_possible()).await.map_err(|cause| format!("{cause:#}")) };
     given(SHARED.get_or_init(start).await)
 }
 
 /// The same without a node: an API server with its controllers, which needs no root.
 pub async fn shared_control_plane() -> anyhow::Result<&'static Cluster> {
-    let start = || async { start("control-plane", false).await.map_err(|cause| format!("{cause:#}")) };
+    let start = || async { start("control-plane", Node::None).await.map_err(|cause| format!("{cause:#}")) };
     given(CONTROL_PLANE.get_or_init(start).await)
 }
 
@@ -36,7 +35,7 @@ fn given(started: &'static Result<Shared, String>) -> anyhow::Result<&'static Cl
 }
 
 /// A static is never dropped, so the directory is one that the next run clears: see [`super::leftovers`].
-async fn start(name: &str, node: bool) -> anyhow::Result<Shared> {
+async fn start(name: &str, node: Node) -> anyhow::Result<Shared> {
     let (dir, directory) = super::leftovers::temporary_dir(name)?;
     let config = ClusterConfig { name: name.to_owned(), dir, keep_data: false, detached: false, node };
     Ok(Shared { cluster: Cluster::start(config).await?, _directory: directory })

@@ -7,18 +7,16 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
-use k8s_openapi::api::storage::v1::StorageClass;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::Api;
 use kube::runtime::wait::await_condition;
 use serde::Deserialize;
-use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::events::{self, Event};
 use super::inside::Namespaces;
-use super::plan::{ClusterConfig, Place, Plan};
+use super::plan::{ClusterConfig, Node as NodeKind, Place, Plan};
 use super::reservation::{Registry, Reservation};
-use super::{Cluster, PROCESS_FILE, cgroups, credentials, leftovers, network, provisioner};
+use super::{Cluster, PROCESS_FILE, cgroups, credentials, leftovers, network};
 use crate::binaries::Binaries;
 use crate::process::{ProcessId, is_root, log_file, write_atomically};
 use crate::{images, packages, paths};
@@ -31,7 +29,7 @@ pub(super) async fn start(config: ClusterConfig) -> anyhow::Result<Cluster> {
         ensure!(config.detached, "a cluster already runs in {}", config.dir.display());
         return Ok(running);
     }
-    if config.node {
+    if config.node != NodeKind::None {
         ensure!(is_root(), "a node needs root; without it only the control plane can run");
         packages::check(packages::CLUSTER)?;
         leftovers::remove();
@@ -56,7 +54,6 @@ async fn prepare(cluster: &Cluster, since: Timestamp) -> anyhow::Result<()> {
         cluster.ensure_image(&images::PAUSE).await?;
     }
     wait_for_api(cluster).await?;
-    apply_storage_class(cluster).await?;
     settle(cluster, since).await
 }
 
@@ -73,7 +70,7 @@ async fn launch(config: &ClusterConfig, binaries: &Binaries) -> anyhow::Result<C
     let dir = &config.dir;
     fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     events::clear(dir);
-    let reservation = if config.node { Some(reserve(config).await?) } else { None };
+    let reservation = if config.node != NodeKind::None { Some(reserve(config).await?) } else { None };
     let _ = fs::remove_file(dir.join("plan.json"));
 
     let mut child = spawn(config)?;
@@ -138,7 +135,7 @@ fn spawn(config: &ClusterConfig) -> anyhow::Result<Child> {
     if config.detached {
         words.push("setsid");
     }
-    if config.node {
+    if config.node != NodeKind::None {
         words.extend(["unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child"]);
         words.extend(["--propagation", "private", "--", "tini", "--"]);
     }
@@ -182,27 +179,6 @@ pub(super) async fn wait_for_api(cluster: &Cluster) -> anyhow::Result<()> {
         Ok(())
     };
     timeout(LIMIT, answers).await.context("the API server is not ready")?
-}
-
-/// Volumes are made when the first pod that wants them is scheduled, as clouds do it.
-async fn apply_storage_class(cluster: &Cluster) -> anyhow::Result<()> {
-    let class = json!({
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {
-            "name": "standard",
-            "annotations": { "storageclass.kubernetes.io/is-default-class": "true" },
-        },
-        "provisioner": provisioner::PROVISIONER,
-        "volumeBindingMode": "WaitForFirstConsumer",
-        "reclaimPolicy": "Delete",
-    });
-    let classes = Api::<StorageClass>::all(cluster.client().await?);
-    classes
-        .patch("standard", &PatchParams::apply("berth-dev").force(), &Patch::Apply(&class))
-        .await
-        .context("the storage class is refused")?;
-    Ok(())
 }
 
 /// Pods can be made once the node is ready and the default namespace has its service account.

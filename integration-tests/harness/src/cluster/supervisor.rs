@@ -7,18 +7,20 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, Client};
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::components::{API_SERVER, Component, ETCD, Phase, STOP_ORDER, components};
+use super::components::{API_SERVER, Component, ETCD, KUBELET, Phase, STOP_ORDER, components};
 use super::events::{Event, Events};
 use super::inside::Inside;
 use super::plan::Plan;
 use super::reservation::Registry;
-use super::{control, dispose, files, leftovers, network};
+use super::{control, dispose, files, leftovers, network, objects};
 use crate::process::{ProcessId, log_file};
 
 /// How long an API server may take on a busy machine.
@@ -75,13 +77,11 @@ impl Supervisor {
         let mut supervisor = Self { plan, inside, events, components, running: BTreeMap::new(), ended };
         let mut stop = Box::pin(told_to_stop(supervisor.plan.detached));
 
-        supervisor.start_phase(Phase::First)?;
         let started = tokio::select! {
-            started = supervisor.api_server_ready() => started,
+            started = supervisor.start_all() => started,
             () = &mut stop => { supervisor.stop_all().await; return Ok(()) }
         };
         started?;
-        supervisor.start_phase(Phase::WithApi)?;
         supervisor.events.write(&Event::Ready);
         loop {
             tokio::select! {
@@ -98,6 +98,32 @@ impl Supervisor {
         supervisor.stop_all().await;
         if !supervisor.plan.keep_data {
             dispose::everything(&supervisor.plan, inside);
+        }
+        Ok(())
+    }
+
+    async fn start_all(&mut self) -> anyhow::Result<()> {
+        self.start_phase(Phase::First)?;
+        let client = self.api_server_ready().await?;
+        objects::apply(&client).await?;
+        self.start_phase(Phase::WithApi)?;
+        if self.plan.has_node() {
+            self.node_registered(client).await?;
+        }
+        self.start_phase(Phase::WithNode)
+    }
+
+    async fn node_registered(&self, client: Client) -> anyhow::Result<()> {
+        let nodes = Api::<Node>::all(client);
+        let deadline = Instant::now() + API_LIMIT;
+        while nodes.get_opt(&self.plan.node_name()).await?.is_none() {
+            if !self.running.get(KUBELET).is_some_and(|process| process.is_alive()) {
+                bail!("{KUBELET} ended at its start; see log/{KUBELET}.log");
+            }
+            if Instant::now() > deadline {
+                bail!("the node was not registered within {} s; see log/{KUBELET}.log", API_LIMIT.as_secs());
+            }
+            sleep(Duration::from_millis(50)).await;
         }
         Ok(())
     }
@@ -135,7 +161,7 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn api_server_ready(&self) -> anyhow::Result<()> {
+    async fn api_server_ready(&self) -> anyhow::Result<Client> {
         let client = super::client(&self.plan.root().join("admin.kubeconfig")).await?;
         let deadline = Instant::now() + API_LIMIT;
         while !super::api_is_ready(&client).await {
@@ -152,7 +178,7 @@ impl Supervisor {
             }
             sleep(Duration::from_millis(50)).await;
         }
-        Ok(())
+        Ok(client)
     }
 
     /// Nothing is restarted: a component that ends by itself is a finding, and the next `make up` starts it and says so.
@@ -199,7 +225,7 @@ impl Supervisor {
             if let Some(process) = self.running.remove(name) {
                 process.stop(Duration::from_secs(if name == ETCD { 10 } else { 2 })).await;
             }
-            if let (super::components::KUBELET, Some(inside)) = (name, self.inside) {
+            if let (KUBELET, Some(inside)) = (name, self.inside) {
                 stop_containers(inside).await;
             }
         }

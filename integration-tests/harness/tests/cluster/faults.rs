@@ -1,6 +1,6 @@
 //! Components that are killed and started again, and a start after a crash.
 
-use berth_harness::{Cluster, ClusterConfig};
+use berth_harness::{Cluster, ClusterConfig, Node};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
 use serde_json::json;
@@ -65,7 +65,7 @@ async fn kept_data_survives_a_kill_of_everything() {
 #[tokio::test]
 async fn the_control_plane_runs_without_a_node() {
     let dir = directory();
-    let config = ClusterConfig { node: false, ..config("bare", dir.path().join("cluster")) };
+    let config = ClusterConfig { node: Node::None, ..config("bare", dir.path().join("cluster")) };
     let cluster = Cluster::start(config).await.expect("it starts");
     assert!(!cluster.has_node());
     let maps = Api::<ConfigMap>::default_namespaced(cluster.client().await.expect("a client"));

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use berth_harness::process::{ProcessId, is_root};
-use berth_harness::{Cluster, ClusterConfig, tree};
+use berth_harness::{Cluster, ClusterConfig, Node, tree};
 
 use crate::{cluster, config, directory};
 
@@ -50,7 +50,7 @@ impl Drop for Innocent {
 async fn a_container_of_others_outlives_a_control_plane_that_stops() {
     let innocent = Innocent::start().await;
     let dir = directory();
-    let config = ClusterConfig { node: false, ..config("beside", dir.path().join("cluster")) };
+    let config = ClusterConfig { node: Node::None, ..config("beside", dir.path().join("cluster")) };
     let cluster = Cluster::start(config).await.expect("it starts");
     cluster.stop().await.expect("it stops");
     assert!(innocent.first.is_alive(), "the first process of another PID namespace was told to end");

@@ -9,7 +9,7 @@ mod up;
 use std::path::{Path, PathBuf};
 
 use berth_harness::process::is_root;
-use berth_harness::{Cluster, ClusterConfig};
+use berth_harness::{Cluster, ClusterConfig, Node};
 
 /// A directory that is removed with the test, unless the cluster does it.
 fn directory() -> tempfile::TempDir {
@@ -17,7 +17,7 @@ fn directory() -> tempfile::TempDir {
 }
 
 fn config(name: &str, dir: PathBuf) -> ClusterConfig {
-    ClusterConfig { name: name.to_owned(), dir, keep_data: false, detached: false, node: true }
+    ClusterConfig { name: name.to_owned(), dir, keep_data: false, detached: false, node: Node::Full }
 }
 
 /// `None`, and a word about it, where a node cannot run; CI must not take that way out.

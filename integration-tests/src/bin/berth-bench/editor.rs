@@ -44,9 +44,8 @@ async fn answering(
     started: Instant,
 ) -> anyhow::Result<Duration> {
     let running = berth.admin.reach(workspace, ActualState::Running, LIMIT).await?.0;
-    let status = berth.view.pod(&running).await?.status;
-    let address = status.and_then(|status| status.pod_ip).context("the pod has no address")?;
-    let url = format!("http://{address}:{EDITOR_PORT}/healthz");
+    let forward = berth.view.forward(&running, EDITOR_PORT).await?;
+    let url = format!("http://{}/healthz", forward.address());
     while !berth_harness::answers(&url).await {
         ensure!(started.elapsed() < LIMIT, "the editor does not answer at {url}");
         tokio::time::sleep(Duration::from_millis(50)).await;

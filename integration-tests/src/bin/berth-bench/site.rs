@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use berth_harness::{AgentOptions, AgentProcess, Cluster, ClusterConfig, Postgres, Server, ServerOptions};
+use berth_harness::{
+    AgentOptions, AgentProcess, Cluster, ClusterConfig, Node, Postgres, Server, ServerOptions,
+};
 use berth_integration_tests::Actor;
 use berth_schema::api::Workspace;
 use berth_schema::kubernetes::GENERATION;
@@ -39,7 +41,7 @@ impl Site {
             dir: dir.path().join("cluster"),
             keep_data: false,
             detached: false,
-            node: false,
+            node: Node::None,
         };
         let cluster = Cluster::start(config).await?;
         let postgres = Postgres::start(None).await?;

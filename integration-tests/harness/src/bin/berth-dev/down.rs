@@ -8,13 +8,16 @@ use berth_harness::lock::Lock;
 
 use crate::site::Site;
 use crate::stages::Stages;
-use crate::{agent, server};
+use crate::{agent, server, window};
 
 pub(crate) async fn down(purge: bool) -> anyhow::Result<()> {
     let site = Site::open()?;
     let alone = Lock::wait(&site.root().join("lock"))?;
     let stages = Stages::new();
     let say = |stopped: bool| Ok(((), if stopped { "stopped" } else { "did not run" }.to_owned()));
+    for name in [window::PAGE, window::EDITOR] {
+        window::close(&site, name).await;
+    }
     if agent::runs_here(&site) {
         stages.run("agent", async { say(agent::stop(&site).await) }).await?;
     }

@@ -10,8 +10,10 @@ mod site;
 mod stages;
 mod target;
 mod up;
+mod window;
 mod workspace;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,7 +21,7 @@ use anyhow::Context as _;
 use berth_harness::binaries::Binaries;
 use berth_harness::cluster::{Provisioner, supervise};
 use berth_harness::process::is_root;
-use berth_harness::{Cluster, ClusterConfig, images, paths};
+use berth_harness::{Cluster, ClusterConfig, Node, images, paths};
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -49,6 +51,17 @@ enum Command {
     /// Run a cluster's components: started by the harness, inside the cluster's namespaces.
     #[command(hide = true)]
     ClusterSupervise { dir: PathBuf },
+    /// Keep a port of this machine open behind which a workspace's port is: started by `up`.
+    #[command(hide = true)]
+    Window {
+        /// The cluster's directory.
+        #[arg(long)]
+        cluster: PathBuf,
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        to: SocketAddr,
+    },
     /// Serve volume claims: started by a cluster's supervisor.
     #[command(hide = true)]
     ProvisionVolumes {
@@ -139,7 +152,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Prepare => prepare().await,
         Command::Cluster(ClusterCommand::Start { name }) => {
             let dir = site::Site::open()?.clusters().join(&name);
-            let config = ClusterConfig { name, dir, keep_data: true, detached: true, node: is_root() };
+            let config =
+                ClusterConfig { name, dir, keep_data: true, detached: true, node: Node::if_possible() };
             let cluster = Cluster::start(config).await?;
             anstream::println!("export KUBECONFIG={}", cluster.kubeconfig().display());
             Ok(())
@@ -161,6 +175,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::ClusterSupervise { dir } => supervise(&dir).await,
+        Command::Window { cluster, port, to } => window::keep_open(&cluster, port, to).await,
         Command::ProvisionVolumes { kubeconfig, directory, node } => {
             let client = berth_harness::cluster::client(&kubeconfig).await?;
             Provisioner::new(client, directory, node)?.run().await;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use berth_harness::binaries::Binaries;
 use berth_harness::command::{command, is_installed, logged, output};
 use berth_harness::process::is_root;
-use berth_harness::{Cluster, ClusterConfig, images, packages};
+use berth_harness::{Cluster, ClusterConfig, Node, images, packages};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::process::Command;
@@ -236,7 +236,7 @@ async fn start(site: &Site) -> anyhow::Result<(Cluster, String)> {
         dir: site.cluster(),
         keep_data: true,
         detached: true,
-        node: true,
+        node: Node::Full,
     };
     let mut outcome = "started";
     if let Some(running) = Cluster::attach(&config.dir) {

@@ -21,8 +21,8 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
     let berth = stages.run("login", Berth::login(&site, server)).await?;
     stages.run("agent", agent::ensure(&site, &berth, &target, &wish, server)).await?;
     let welcome = stages.run("workspace", workspace::ensure(&site, &berth, &target)).await?;
-    let link = stages.run("variables", workspace::show(&target, &welcome)).await?;
-    let editor = stages.run("editor", workspace::editor(&target, &welcome)).await?;
+    let link = stages.run("variables", workspace::show(&site, &target, &welcome)).await?;
+    let editor = stages.run("editor", workspace::editor(&site, &target, &welcome)).await?;
     say_what_next(&site, &berth, &target, &stages);
     if let Some(link) = link {
         anstream::println!("The workspace answers at {link}");

@@ -14,6 +14,7 @@ use crate::berth::Berth;
 use crate::site::Site;
 use crate::stages::Outcome;
 use crate::target::Target;
+use crate::window;
 
 pub(crate) const NAME: &str = "welcome";
 const GREETING: &str = "Hello from an environment variable";
@@ -69,11 +70,14 @@ async fn create(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<(
 }
 
 /// Asks the pod over HTTP for the page that shows the variables. Gives its link, where it can be opened from here.
-pub(crate) async fn show(target: &Target, workspace: &Value) -> anyhow::Result<(Option<String>, Outcome)> {
-    let namespace = workspace["namespace"].as_str().context("a workspace without a namespace")?;
+pub(crate) async fn show(
+    site: &Site,
+    target: &Target,
+    workspace: &Value,
+) -> anyhow::Result<(Option<String>, Outcome)> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let (page, link) = loop {
-        match page(target, namespace).await {
+        match page(site, target, workspace).await {
             Ok(found) => break found,
             // After a restart of the node the pod's own start may be later than its last known state.
             Err(cause) if Instant::now() > deadline => return Err(cause),
@@ -85,18 +89,22 @@ pub(crate) async fn show(target: &Target, workspace: &Value) -> anyhow::Result<(
 }
 
 /// Waits until the editor serves. Gives its link, where it can be opened from here.
-pub(crate) async fn editor(target: &Target, workspace: &Value) -> anyhow::Result<(Option<String>, Outcome)> {
-    let namespace = workspace["namespace"].as_str().context("a workspace without a namespace")?;
+pub(crate) async fn editor(
+    site: &Site,
+    target: &Target,
+    workspace: &Value,
+) -> anyhow::Result<(Option<String>, Outcome)> {
     if target.tools_image.is_none() {
         return Ok((None, "none: TOOLS_IMAGE=none".to_owned()));
     }
-    if target.local.is_none() {
+    let Some(cluster) = &target.local else {
         return Ok((
             None,
             format!("pods are not reached from here; port {EDITOR_PORT} of the workspace's Service"),
         ));
-    }
-    let link = format!("http://{}:{EDITOR_PORT}/", address(&pod(target, namespace).await?)?);
+    };
+    let at = window::open(site, cluster, window::EDITOR, workspace, EDITOR_PORT).await?;
+    let link = format!("http://{at}/");
     let deadline = Instant::now() + EDITOR_PATIENCE;
     while !berth_harness::answers(&format!("{link}healthz")).await {
         ensure!(
@@ -108,24 +116,17 @@ pub(crate) async fn editor(target: &Target, workspace: &Value) -> anyhow::Result
     Ok((Some(link.clone()), format!("VS Code answers at {link}")))
 }
 
-async fn pod(target: &Target, namespace: &str) -> anyhow::Result<Pod> {
-    let pods = Api::<Pod>::namespaced(target.client().await?, namespace);
-    pods.list(&ListParams::default()).await?.items.into_iter().next().context("no pod")
-}
-
-fn address(pod: &Pod) -> anyhow::Result<String> {
-    let address = pod.status.as_ref().and_then(|status| status.pod_ip.clone());
-    address.context("the pod has no address")
-}
-
 /// The page, and its link where the pod is reached from here.
-async fn page(target: &Target, namespace: &str) -> anyhow::Result<(String, Option<String>)> {
-    let pod = pod(target, namespace).await?;
-    if target.local.is_some() {
-        let link = format!("http://{}:{PORT}/", address(&pod)?);
+async fn page(site: &Site, target: &Target, workspace: &Value) -> anyhow::Result<(String, Option<String>)> {
+    if let Some(cluster) = &target.local {
+        let at = window::open(site, cluster, window::PAGE, workspace, PORT).await?;
+        let link = format!("http://{at}/");
         return Ok((berth_harness::get(&link).await?, Some(link)));
     }
     // Pods of another cluster are not reached from here, but from within they are.
+    let namespace = workspace["namespace"].as_str().context("a workspace without a namespace")?;
+    let pods = Api::<Pod>::namespaced(target.client().await?, namespace);
+    let pod = pods.list(&ListParams::default()).await?.items.into_iter().next().context("no pod")?;
     let name = pod.metadata.name.context("a pod without a name")?;
     let url = format!("http://127.0.0.1:{PORT}/");
     let mut exec = target.kubectl();
