@@ -11,6 +11,7 @@ use berth_schema::{AgentToken, NameError, NamespaceName, ServerUrl, TokenUrl};
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
 
 /// Berth's agent: runs the workspaces of one cluster as its server asks.
 #[derive(Debug, Parser)]
@@ -134,13 +135,13 @@ impl Args {
     pub fn token(&self) -> anyhow::Result<AgentToken> {
         let (text, place) = if let Some(path) = &self.token_file {
             let place = format!("the token file {}", path.display());
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
+            let text = berth_secret_file::read(path).with_context(|| place.clone())?;
             (text, place)
         } else {
             let missing =
                 "no token: set BERTH_AGENT_TOKEN_FILE to its file, or BERTH_AGENT_TOKEN to the token";
             let text = std::env::var("BERTH_AGENT_TOKEN").context(missing)?;
-            (text, "BERTH_AGENT_TOKEN".to_owned())
+            (Zeroizing::new(text), "BERTH_AGENT_TOKEN".to_owned())
         };
         text.trim().parse().with_context(|| format!("the token in {place}"))
     }
@@ -193,8 +194,11 @@ mod tests {
     #[test]
     fn a_broken_token_file_is_named_but_not_shown() {
         let path = std::env::temp_dir().join(format!("berth-agent-token-{}", std::process::id()));
-        std::fs::write(&path, "berth_agt_s3cr3t\n").expect("a file");
         let args = args("https://b", &["--token-file", &path.to_string_lossy()]);
+        std::fs::write(&path, "berth_agt_s3cr3t\n").expect("a file");
+        let open = format!("{:#}", args.token().expect_err("readable by others"));
+        assert!(open.contains("chmod 0600") && open.contains(&*path.to_string_lossy()), "{open}");
+        berth_secret_file::replace(&path, b"berth_agt_s3cr3t\n").expect("a file");
         let error = format!("{:#}", args.token().expect_err("broken"));
         std::fs::remove_file(&path).expect("it was there");
         assert!(error.contains(&*path.to_string_lossy()) && !error.contains("s3cr3t"), "{error}");

@@ -1,11 +1,10 @@
 //! Where the agent's own keys are kept: a Secret beside its Lease, or a file.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use berth_agent_core::KeyRing;
 use berth_schema::AgentId;
+use berth_secret_file::SecretFileError;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -25,8 +24,10 @@ const KEYS: &str = "keys";
 pub enum KeyError {
     #[error("the agent's keys in {place} cannot be read or written")]
     Cluster { place: String, source: kube::Error },
-    #[error("the agent's keys in {place} cannot be read or written")]
-    File { place: String, source: std::io::Error },
+    #[error("the file of the agent's keys, {place}")]
+    File { place: String, source: SecretFileError },
+    #[error("the agent's keys in {place} cannot be written")]
+    Write { place: String, source: std::io::Error },
     #[error("the agent's keys in {place} are damaged: remove them and the agent makes new ones")]
     Damaged { place: String },
     #[error("no random numbers can be had from the system")]
@@ -54,6 +55,14 @@ impl KeyStore {
     pub fn secret(client: Client, namespace: &str, agent: AgentId) -> Self {
         let api = Box::new(Api::namespaced(client, namespace));
         Self::Secret { api, name: format!("berth-agent-keys-{agent}") }
+    }
+
+    /// A file, which may be missing still. One that others can read stops the start, not the first round.
+    pub fn file(path: PathBuf) -> Result<Self, KeyError> {
+        match berth_secret_file::read(&path) {
+            Ok(_) | Err(SecretFileError::Missing) => Ok(Self::File(path)),
+            Err(source) => Err(KeyError::File { place: path.display().to_string(), source }),
+        }
     }
 
     /// The keys, with a new one if that is due.
@@ -97,9 +106,9 @@ impl KeyStore {
                 let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
                 Ok((text.parse().map_err(|_| damaged())?, Some(secret.metadata)))
             }
-            Self::File(path) => match std::fs::read_to_string(path).map(Zeroizing::new) {
+            Self::File(path) => match berth_secret_file::read(path) {
                 Ok(text) => Ok((text.parse().map_err(|_| damaged())?, None)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((KeyRing::default(), None)),
+                Err(SecretFileError::Missing) => Ok((KeyRing::default(), None)),
                 Err(source) => Err(KeyError::File { place: self.place(), source }),
             },
         }
@@ -126,25 +135,10 @@ impl KeyStore {
                 };
                 written.map(drop).map_err(self.cluster())
             }
-            Self::File(path) => replace(path, text.as_bytes())
-                .map_err(|source| KeyError::File { place: self.place(), source }),
+            Self::File(path) => berth_secret_file::replace(path, text.as_bytes())
+                .map_err(|source| KeyError::Write { place: self.place(), source }),
         }
     }
-}
-
-/// Whole or not at all, and for nobody else to read.
-fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
-    match std::fs::remove_file(&temporary) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)
 }
 
 #[cfg(test)]
@@ -175,6 +169,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("keys");
         std::fs::write(&path, "hunter2").expect("a file");
+        let open = KeyStore::file(path.clone()).expect_err("readable by others");
+        assert!(matches!(open, KeyError::File { source: SecretFileError::Open(_), .. }), "{open:?}");
+        berth_secret_file::replace(&path, b"hunter2").expect("a file");
         let error = KeyStore::File(path.clone()).load(at(0)).await.expect_err("damaged");
         assert!(matches!(error, KeyError::Damaged { .. }));
         assert!(!format!("{error} {error:?}").contains("hunter2"));

@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (elector, leads, verdicts) =
         Elector::new(&cluster, &args.namespace, args.lease_identity(), Arc::clone(&shared));
     let keys = match args.key_file {
-        Some(path) => KeyStore::File(path),
+        Some(path) => KeyStore::file(path)?,
         None => KeyStore::secret(cluster.client.clone(), &args.namespace, agent),
     };
     let desk = Desk { cluster, server, keys, shared };

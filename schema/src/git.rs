@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::scope::Secret;
 use crate::text::is_plain;
 use crate::variables::{SecretValue, deserialize_values, serialize_values};
-use crate::{FieldError, WorkspaceId};
+use crate::{FieldError, OrganizationId, WorkspaceId};
 
 /// Where the user name of a Git host does not matter, this one is given.
 pub const DEFAULT_USERNAME: &str = "berth";
@@ -88,6 +88,12 @@ impl fmt::Display for GitHost {
     }
 }
 
+/// The `aud` of the tokens that are signed for an organisation. Whoever administers an organisation sets its audience, and may set
+/// the one of somebody else's host: so each token names, in what every verifier checks, the organisation that it is of.
+pub fn token_audience(audience: &str, organization: OrganizationId) -> String {
+    format!("{audience}/organization/{organization}")
+}
+
 /// Where a host's credential comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -117,7 +123,7 @@ pub struct SetGitCredential {
     /// A token of the host; it is never shown again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
-    /// Who a signed token is for, as the host expects it.
+    /// What the `aud` of signed tokens begins with: [`token_audience`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
     /// For `http://` instead of `https://`: whoever is on the way reads it.
@@ -131,8 +137,12 @@ pub struct GitCredential {
     pub host: GitHost,
     pub method: GitMethod,
     pub username: String,
+    /// What was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// The `aud` of its tokens, which the host has to demand. A server of before names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_audience: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain_http: bool,
     pub updated_at: Timestamp,

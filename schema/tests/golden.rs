@@ -12,7 +12,7 @@ use berth_schema::api::{
     StateReason, SuspectedLoss, VariableInput, VariableName, Workspace,
 };
 use berth_schema::git::{
-    CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, SetGitCredential,
+    CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, SetGitCredential, token_audience,
 };
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass, Stray};
@@ -29,7 +29,7 @@ use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
-    Problem, ProjectSpec, ProjectUrl, TermId, TokenId, WorkspaceId, WorkspaceName,
+    OrganizationId, Problem, ProjectSpec, ProjectUrl, TermId, TokenId, WorkspaceId, WorkspaceName,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -366,6 +366,7 @@ fn git_credentials_keep_their_shape() {
         method: GitMethod::Jwt,
         username: "berth".to_owned(),
         audience: Some("git".to_owned()),
+        token_audience: Some(token_audience("git", OrganizationId::from_uuid(Uuid::nil()))),
         plain_http: true,
         updated_at: Timestamp::UNIX_EPOCH,
     };

@@ -219,6 +219,8 @@ async fn a_signed_token_is_each_workspaces_own_lives_for_minutes_and_verifies_wi
             (credential.method, credential.audience.as_deref()),
             (GitMethod::Jwt, Some("https://git.a"))
         );
+        let audience = format!("https://git.a/organization/{}", admin.organization());
+        assert_eq!(credential.token_audience.as_deref(), Some(audience.as_str()));
         let first = admin.create_workspace("one").await;
         admin.create_workspace("two").await;
         let response = ask(&agent, &asking(1, 1, &[])).await;
@@ -237,7 +239,7 @@ async fn a_signed_token_is_each_workspaces_own_lives_for_minutes_and_verifies_wi
             assert!((590..=600).contains(&(expires - now)), "{claims}");
             assert_eq!(
                 (&claims["iss"], &claims["aud"]),
-                (&json!("https://berth.example.com"), &json!("https://git.a"))
+                (&json!("https://berth.example.com"), &json!(audience))
             );
             let subject = claims["sub"].as_str().expect("a subject").to_owned();
             assert!(subject.starts_with(&format!("organization/{}/workspace/", admin.organization())));
@@ -248,6 +250,27 @@ async fn a_signed_token_is_each_workspaces_own_lives_for_minutes_and_verifies_wi
         let discovery: Value = app.anyone(None).get("/.well-known/openid-configuration").await.expect(200);
         assert_eq!(discovery["issuer"], "https://berth.example.com");
         assert_eq!(discovery["jwks_uri"], "https://berth.example.com/.well-known/jwks.json");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_organisation_gets_a_token_that_another_ones_host_accepts() {
+    App::run(async |app| {
+        let mut audiences = BTreeSet::new();
+        for name in ["victim", "evil"] {
+            let admin = app.organization(name).await;
+            let agent = admin.create_agent("cluster").await;
+            let form = json!({"audience": "https://git.victim.example"});
+            set(&admin, "git.victim.example", &form).await.expect::<GitCredential>(200);
+            admin.create_workspace("w").await;
+            let response = ask(&agent, &asking(1, 1, &[])).await;
+            let bundle = agent.credentials(&response, "w").expect("credentials");
+            let file = &texts(&bundle)[0].1;
+            let token = file.lines().find_map(|line| line.strip_prefix("password=")).expect("a password");
+            audiences.insert(verified(app, token).await["aud"].to_string());
+        }
+        assert_eq!(audiences.len(), 2, "{audiences:?}");
     })
     .await;
 }

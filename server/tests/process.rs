@@ -39,13 +39,14 @@ fn command(directory: &Path) -> Command {
 
 async fn start(database_url: &str, directory: &Path) -> Program {
     let key = directory.join("kek");
-    std::fs::write(&key, KEY).expect("written");
+    berth_secret_file::replace(&key, KEY.as_bytes()).expect("written");
     let (port, metrics) = (free_port(), free_port());
     // A pipe that nobody empties would stop the server.
     let log = std::fs::File::create(directory.join(LOG)).expect("a file");
     let child = command(directory)
         .stderr(log)
-        .env("DATABASE_URL", database_url)
+        .env("DATABASE_URL", postgres::login_url(database_url))
+        .env("BERTH_MIGRATIONS_DATABASE_URL", database_url)
         .arg("--kek-file")
         .arg(&key)
         .args(["--log", "trace", "--listen", &format!("127.0.0.1:{port}")])
@@ -110,7 +111,7 @@ async fn the_log_at_its_loudest_holds_no_secret() {
     let url = postgres::migrated_database().await;
     let directory = tempfile::tempdir().expect("a directory");
     let output = command(directory.path())
-        .env("DATABASE_URL", &url)
+        .env("DATABASE_URL", postgres::login_url(&url))
         .args(["organization", "create", "acme"])
         .output()
         .await

@@ -25,7 +25,7 @@ async fn rewrap_all(app: &App, keys: &KeyRing) -> Progress {
 async fn keys_rotate_under_load_without_a_failed_reconcile() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("kek");
-    std::fs::write(&file, line("k1", 1)).expect("a file");
+    berth_secret_file::replace(&file, line("k1", 1).as_bytes()).expect("a file");
     let keys = Keys::of_file(file.clone(), KeyRing::read(&file).expect("keys"));
     App::run_with_keys(keys, async |app| {
         let admin = app.organization("acme").await;
@@ -55,7 +55,7 @@ async fn keys_rotate_under_load_without_a_failed_reconcile() {
         let rotation = async {
             for (id, byte) in [("k2", 2), ("k3", 3)] {
                 let text = std::fs::read_to_string(&file).expect("a file") + &line(id, byte);
-                std::fs::write(&file, text).expect("a file");
+                berth_secret_file::replace(&file, text.as_bytes()).expect("a file");
                 assert!(app.context.keys.reload().expect("readable"));
                 let progress = rewrap_all(app, &app.context.keys.current()).await;
                 assert_eq!((progress.rewrapped, progress.failed), (251, 0));

@@ -22,7 +22,7 @@ impl Show for GitCredential {
             if self.plain_http { "http" } else { "https" }.into(),
             self.method.as_str().into(),
             (&self.username).into(),
-            self.audience.as_deref().unwrap_or("-").into(),
+            self.token_audience.as_deref().or(self.audience.as_deref()).unwrap_or("-").into(),
             format!("{} ago", age(self.updated_at, now)).into(),
         ]
     }

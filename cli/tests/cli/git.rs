@@ -15,13 +15,16 @@ fn credential(host: &str, rest: &Value) -> Value {
 #[tokio::test]
 async fn hosts_are_listed_without_tokens() {
     let server = MockServer::start().await;
-    let signed = json!({"method": "jwt", "audience": "git", "plain_http": true});
-    let items = json!({ "items": [credential("a.b", &json!({})), credential("c.d:81", &signed)] });
+    let mut signed = json!({"method": "jwt", "audience": "git", "plain_http": true});
+    let of_before = credential("c.d:81", &signed);
+    signed["token_audience"] = json!("git/organization/1");
+    let items = json!({ "items": [credential("a.b", &json!({})), of_before, credential("e.f", &signed)] });
     answer(&server, "GET", "/git-credentials", ok(items)).await;
     let stdout = Berth::with(&server).run(&["git-credentials", "list"]).ok().stdout;
     let lines: Vec<Vec<&str>> = stdout.lines().map(|line| line.split('\t').take(5).collect()).collect();
     assert_eq!(lines[1], ["a.b", "https", "token", "berth", "-"]);
     assert_eq!(lines[2], ["c.d:81", "http", "jwt", "berth", "git"]);
+    assert_eq!(lines[3], ["e.f", "http", "jwt", "berth", "git/organization/1"], "what the host demands");
 }
 
 #[tokio::test]

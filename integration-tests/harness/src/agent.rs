@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::daemon::{Daemon, Recipe, free_address};
 use crate::paths;
-use crate::process::{ProcessId, write_atomically};
+use crate::process::ProcessId;
 
 /// How an agent is started.
 #[derive(Clone, Debug)]
@@ -43,7 +43,8 @@ impl AgentProcess {
         std::fs::create_dir_all(&options.dir)
             .with_context(|| format!("{} cannot be made", options.dir.display()))?;
         let token = options.dir.join("agent-token");
-        write_atomically(&token, options.token.expose_secret())?;
+        berth_secret_file::replace(&token, options.token.expose_secret().as_bytes())
+            .context("the agent's token cannot be kept")?;
         let health = free_address(Ipv4Addr::LOCALHOST.into())?;
         let mut environment = vec![
             ("BERTH_SERVER_URL".to_owned(), options.server_url),

@@ -68,7 +68,9 @@ impl Postgres {
         }
         let port = free_port()?;
         let (child, process) = Self::run(&programs, &home, port, temporary).await?;
-        Ok(Self { child, process, programs, home, temporary, port, databases: AtomicU32::new(0) })
+        let postgres = Self { child, process, programs, home, temporary, port, databases: AtomicU32::new(0) };
+        postgres.execute(include_str!("../../../server/db/src/roles.sql")).await?;
+        Ok(postgres)
     }
 
     /// Launches it and waits until it answers.
@@ -126,16 +128,26 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A new empty database, and its URL.
+    /// A new empty database, and its owner's URL.
     pub async fn create_database(&self) -> anyhow::Result<String> {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.execute(&format!("CREATE DATABASE {name}")).await?;
+        Ok(self.url_of(&name))
+    }
+
+    /// The same database for a server's own login, which owns nothing.
+    pub fn login_url(owner_url: &str) -> String {
+        owner_url.replacen("://postgres@", "://berth_server@", 1)
+    }
+
+    async fn execute(&self, statement: &str) -> anyhow::Result<()> {
         let (client, connection) =
             tokio_postgres::connect(&self.url(), NoTls).await.context("Postgres is gone")?;
         let connection = tokio::spawn(connection);
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.context("no new database")?;
+        client.batch_execute(statement).await.context("Postgres refuses a statement")?;
         drop(client);
         connection.await.context("the connection's task")??;
-        Ok(self.url_of(&name))
+        Ok(())
     }
 
     /// The server process, for tests that kill it.

@@ -10,12 +10,14 @@ use secrecy::SecretString;
 
 use crate::daemon::{Daemon, Recipe, free_address};
 use crate::paths;
-use crate::process::{ProcessId, write_atomically};
+use crate::postgres::Postgres;
+use crate::process::ProcessId;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// A database of its own: [`crate::Postgres::create_database`].
+    /// A database of its own, as its owner: [`crate::Postgres::create_database`]. The server logs in by
+    /// [`crate::Postgres::login_url`].
     pub database_url: String,
     /// Keeps its key-encryption key, the first token and its log.
     pub dir: PathBuf,
@@ -70,7 +72,10 @@ impl Server {
             format!("--first-token-file={}", first_token.display()),
         ];
         // By environment, since a command line is everyone's to read.
-        let mut environment = vec![("DATABASE_URL".to_owned(), options.database_url)];
+        let mut environment = vec![
+            ("DATABASE_URL".to_owned(), Postgres::login_url(&options.database_url)),
+            ("BERTH_MIGRATIONS_DATABASE_URL".to_owned(), options.database_url),
+        ];
         environment.extend(options.environment);
         let daemon = Daemon::spawn(Recipe {
             program: paths::program("berth-server")?,
@@ -158,7 +163,5 @@ fn write_kek(path: &Path) -> anyhow::Result<()> {
     let mut key = [0_u8; 32];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key).context("no randomness")?;
     let line = format!("test {}\n", base64::engine::general_purpose::STANDARD.encode(key));
-    write_atomically(path, line)?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(path, mode).context("the key cannot be kept from others")
+    berth_secret_file::replace(path, line.as_bytes()).context("the key cannot be kept")
 }

@@ -167,7 +167,8 @@ async fn a_signed_token_is_renewed_in_the_running_pod_before_it_expires() -> any
     let key_file = directory.path().join("signing-keys.pem");
     let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
     let der = STANDARD.encode(der.map_err(|_| anyhow::anyhow!("no key"))?);
-    std::fs::write(&key_file, format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"))?;
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n");
+    berth_secret_file::replace(&key_file, pem.as_bytes())?;
     let environment = [
         ("BERTH_SIGNING_KEY_FILE", key_file.display().to_string()),
         ("BERTH_ISSUER", "https://berth.example.com".to_owned()),

@@ -38,7 +38,7 @@ pub(crate) fn parse(url: &str) -> Result<Config, DbError> {
 }
 
 /// Whether the server is on this machine, so that nobody is in between.
-fn is_local(config: &Config) -> bool {
+pub(crate) fn is_local(config: &Config) -> bool {
     config.get_hosts().iter().all(|host| match host {
         Host::Unix(_) => true,
         Host::Tcp(name) => {

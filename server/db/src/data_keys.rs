@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use berth_schema::OrganizationId;
 use berth_schema::scope::Scope;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use crate::columns::Parsed;
-use crate::connect;
 use crate::error::DbError;
-use crate::schema::{organizations, scope_data_keys, workspace_data_keys};
+use crate::schema::{scope_data_keys, workspace_data_keys};
 use crate::scope::OrganizationConn;
 use crate::variables::DataKey;
 
@@ -91,6 +89,45 @@ impl DataKeys<'_> {
         Ok(keys.map(|(scope, id, key)| (KeyOwner::Scope { scope: scope.into_inner(), id }, key)).collect())
     }
 
+    /// A few keys that this generation wraps.
+    pub async fn samples(&self, generation: &str, limit: i64) -> Result<Vec<(KeyOwner, DataKey)>, DbError> {
+        let of_workspaces = {
+            use workspace_data_keys::dsl;
+            dsl::workspace_data_keys
+                .filter(dsl::organization_id.eq(self.0.key()))
+                .filter(dsl::kek_id.eq(generation))
+                .limit(limit)
+                .select((
+                    dsl::agent_id,
+                    dsl::workspace_id,
+                    (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment),
+                ))
+        };
+        let of_scopes = {
+            use scope_data_keys::dsl;
+            dsl::scope_data_keys
+                .filter(dsl::organization_id.eq(self.0.key()))
+                .filter(dsl::kek_id.eq(generation))
+                .limit(limit)
+                .select((
+                    dsl::scope,
+                    dsl::scope_id,
+                    (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment),
+                ))
+        };
+        let of_workspaces: Vec<(Uuid, Uuid, DataKey)> =
+            self.0.run(of_workspaces.load(&mut self.0.raw())).await?;
+        let of_scopes: Vec<(Parsed<Scope>, Uuid, DataKey)> =
+            self.0.run(of_scopes.load(&mut self.0.raw())).await?;
+        let of_workspaces = of_workspaces
+            .into_iter()
+            .map(|(agent, workspace, key)| (KeyOwner::Workspace { agent, workspace }, key));
+        let of_scopes = of_scopes
+            .into_iter()
+            .map(|(scope, id, key)| (KeyOwner::Scope { scope: scope.into_inner(), id }, key));
+        Ok(of_workspaces.chain(of_scopes).collect())
+    }
+
     /// Stores how a key is wrapped from now on. The key itself, its commitment and every value under it stay.
     pub async fn rewrap(&self, owner: KeyOwner, key: &DataKey) -> Result<(), DbError> {
         match owner {
@@ -117,13 +154,4 @@ impl DataKeys<'_> {
         }
         Ok(())
     }
-}
-
-/// Every organisation's id, for a job that then works in the scope of each. The connection that asks has the role
-/// `berth_jobs`, which may see that and nothing else.
-pub async fn every_organization(url: &str) -> Result<Vec<OrganizationId>, DbError> {
-    let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
-    let ids: Vec<Uuid> =
-        organizations::table.select(organizations::id).order(organizations::id).load(&mut connection).await?;
-    Ok(ids.into_iter().map(Into::into).collect())
 }

@@ -31,7 +31,7 @@
 //! | `variables()` | `insert`, `load`, `origins` |
 //! | `scope_variables(scope)` | `data_key`, `insert_data_key`, `lock`, `list`, `put`, `delete` |
 //! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
-//! | `data_keys()` | `by_generation`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`] |
+//! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
 //!
@@ -43,6 +43,7 @@
 //! Times are arguments; [`stored_time`] gives what Postgres keeps of one.
 
 mod agents;
+pub mod backup;
 mod columns;
 mod configuration;
 mod connect;
@@ -52,6 +53,7 @@ mod error;
 mod gateway;
 mod git_credentials;
 mod idempotency;
+mod jobs;
 mod lifecycle;
 mod migrate;
 mod notify;
@@ -59,6 +61,7 @@ mod organizations;
 mod orphans;
 mod page;
 mod prerequisites;
+pub mod roles;
 mod schema;
 mod scope;
 mod scope_variables;
@@ -74,18 +77,20 @@ mod workspaces;
 pub use agents::{AgentRow, Agents, Epoch, Leader, NewAgent, Order, Standing};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, Hold};
-pub use data_keys::{DataKeys, KeyOwner, every_organization};
+pub use data_keys::{DataKeys, KeyOwner};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use git_credentials::{GitCredentialRow, GitCredentials};
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};
+pub use jobs::{every_organization, generations_in_use, missing_rows};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
-pub use migrate::{migrate, revert_all, versions};
+pub use migrate::{check_migrated, migrate, revert_all, versions};
 pub use notify::{Event, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};
 pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
 pub use prerequisites::AgentPrerequisites;
+pub use roles::{RoleError, check_login};
 pub use scope::OrganizationConn;
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};

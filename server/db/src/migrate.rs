@@ -6,8 +6,8 @@ use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnecti
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tracing::info;
 
-use crate::connect;
 use crate::error::{DbError, DbErrorKind};
+use crate::{connect, roles};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 /// Any number that nothing else in this database locks.
@@ -16,16 +16,28 @@ const ADVISORY_LOCK: i64 = 0x0062_6572_7468_0001;
 /// Brings the database to the newest version and says how many migrations that took. Several servers may call it at the
 /// same time: one does it, the others wait for it.
 ///
-/// `url` names the role that owns the tables; the server's own connections take the role `berth_app`.
+/// `url` names the role that owns the tables. [`crate::RoleError::CannotMake`] where it lacks a role and may make none.
 pub async fn migrate(url: &str) -> Result<usize, DbError> {
-    under_lock(url, |harness| {
+    let client = roles::client(url).await?;
+    roles::check_owner(&client).await?;
+    let applied = under_lock(url, |harness| {
         let applied = harness.run_pending_migrations(MIGRATIONS)?;
         for version in &applied {
             info!(%version, "migrated the database");
         }
         Ok(applied.len())
     })
-    .await
+    .await?;
+    // One of several servers at a time; let go with the transaction.
+    let grant = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK}); {}", roles::GRANT_BACKUP);
+    client.batch_execute(&grant).await?;
+    Ok(applied)
+}
+
+/// Whether everything that this program brings is in the database, asked as the application.
+/// [`crate::RoleError::NotMigrated`] when not.
+pub async fn check_migrated(url: &str) -> Result<(), DbError> {
+    roles::check_versions(url, &versions()?).await
 }
 
 /// Takes every migration back, the newest first, and says how many there were. Everything stored is gone then.

@@ -24,7 +24,9 @@ pub async fn postgres() -> &'static EmbeddedPostgres {
             remove_leftovers();
             let directory = std::env::temp_dir().join(format!("{DIRECTORY_PREFIX}{}", std::process::id()));
             let config = EmbeddedConfig { durable: false, ..EmbeddedConfig::new(directory) };
-            EmbeddedPostgres::start(&config).await.expect("Postgres starts")
+            let postgres = EmbeddedPostgres::start(&config).await.expect("Postgres starts");
+            crate::roles::ensure(&postgres.url()).await.expect("its roles are made");
+            postgres
         })
         .await
 }
@@ -39,6 +41,11 @@ fn remove_leftovers() {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// A database's URL for a server's own login, which owns nothing.
+pub fn login_url(url: &str) -> String {
+    url.replacen("://berth@", &format!("://{}@", crate::roles::LOGIN), 1)
 }
 
 /// The URL of a new database without tables.

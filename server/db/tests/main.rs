@@ -1,6 +1,7 @@
 //! Against a real Postgres: one for the process, a database of its own for each test.
 
 mod agents;
+mod backup;
 mod embedded;
 mod gateway;
 mod idempotency;
@@ -10,6 +11,7 @@ mod listing;
 mod migrations;
 mod notify;
 mod reconcile;
+mod roles;
 mod support;
 mod transitions;
 mod workspaces;

@@ -1,7 +1,6 @@
 //! Shows a token once: on stdout or in a file that is its owner's alone. Never in the log.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -20,12 +19,7 @@ pub(super) fn write(token: &AccessToken, path: &Path) -> anyhow::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(place),
         _ => {}
     }
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(place)?;
+    let mut file = berth_secret_file::create(path).with_context(place)?;
     writeln!(file, "{}", token.expose()).and_then(|()| file.sync_all()).with_context(place)
 }
 

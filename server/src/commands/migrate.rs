@@ -5,12 +5,22 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use tracing::info;
 
-use crate::config::{DatabaseOptions, LoggingOptions};
+use crate::config::{LoggingOptions, LoginOptions, OwnerOptions};
 use crate::logging;
 
-pub(super) async fn run(database: &DatabaseOptions, log: &LoggingOptions) -> anyhow::Result<ExitCode> {
+/// As the owner; where nobody named one, as the login that was named instead.
+pub(super) async fn run(
+    owner: &OwnerOptions,
+    login: &LoginOptions,
+    log: &LoggingOptions,
+) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
-    let applied = berth_db::migrate(database.url()?).await.context("cannot migrate the database")?;
+    let url = match owner.url()? {
+        Some(url) => url,
+        None if login.is_given() => login.url()?,
+        None => owner.needed_url()?,
+    };
+    let applied = berth_db::migrate(&url).await.context("cannot migrate the database")?;
     info!(applied, "the database is up to date");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! The subcommands of `berth-server`.
 
+mod backup;
+mod database;
 mod first_token;
 mod healthcheck;
 mod migrate;
@@ -16,11 +18,15 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => serve::run(cli.serve).await,
         Some(Command::Serve(options)) => serve::run(*options).await,
-        Some(Command::Migrate { database, logging }) => migrate::run(&database, &logging).await,
+        Some(Command::Migrate { owner, login, logging }) => migrate::run(&owner, &login, &logging).await,
         Some(Command::Rewrap { database, keys, logging }) => rewrap::run(&database, &keys, &logging).await,
+        Some(Command::Backup { file, owner, logging }) => backup::save(&file, &owner, &logging).await,
+        Some(Command::Restore { file, owner, keys, logging }) => {
+            backup::restore(&file, &owner, &keys, &logging).await
+        }
         Some(Command::Organization { command }) => match command {
-            OrganizationCommand::Create { name, database, logging } => {
-                organization::create(&name, &database, &logging).await
+            OrganizationCommand::Create { name, database, owner, logging } => {
+                organization::create(&name, &database, &owner, &logging).await
             }
         },
         Some(Command::Healthcheck { address }) => Ok(healthcheck::run(&address).await),

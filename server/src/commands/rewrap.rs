@@ -21,7 +21,8 @@ pub(super) async fn run(
     let path = keys.kek_file.as_deref().context("--kek-file (BERTH_KEK_FILE) is needed")?;
     let ring = KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?;
     let url = database.url()?;
-    let organizations = berth_db::every_organization(url).await.context("cannot list the organisations")?;
+    berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
+    let organizations = berth_db::every_organization(&url).await.context("cannot list the organisations")?;
     let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
     let progress = rewrap(&database, &ring, &SystemRandom::new(), &organizations, |progress| {
         info!(rewrapped = progress.rewrapped, failed = progress.failed, "data keys");

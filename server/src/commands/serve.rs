@@ -1,12 +1,11 @@
 //! `berth-server serve`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use berth_db::Database;
 use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
 use berth_schema::AccessToken;
 use jiff::SignedDuration;
@@ -20,6 +19,7 @@ use crate::crypto::{KeyRing, Keys, SigningKeys};
 use crate::edge;
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
+use crate::services::key_check::check_keys;
 use crate::services::workspaces::NewSpec;
 use crate::services::{organizations, rewrap};
 use crate::{Context, clock, lifecycle, logging};
@@ -67,12 +67,15 @@ async fn ended(postgres: Option<&EmbeddedPostgres>) {
 /// Everything from the migrations to the open ports.
 async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let url = options.database.url()?;
-    let keys = keys(options)?;
+    let (key_file, keys) = keys(options)?;
     let default_spec = default_spec(options.default_devfile.as_deref())?;
     let signer = signer(&options.git)?.map(Arc::new);
-    berth_db::migrate(url).await.context("cannot migrate the database")?;
-    let database =
-        Database::connect(options.database.config()?).await.context("cannot reach the database")?;
+    let database = super::database::open(&options.database, &options.owner).await?;
+    super::database::refuse_part(&url).await?;
+    let generations = berth_db::generations_in_use(&url).await.context("cannot look at the data keys")?;
+    check_keys(&database, &keys.current(), &generations)
+        .await
+        .with_context(|| format!("--kek-file {}", key_file.display()))?;
     let first = organizations::create_first(&database, clock::now(), &SystemRandom::new()).await?;
     if let Some(token) = first {
         show(&token, options)?;
@@ -87,9 +90,9 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let context = context.speaking((&options.protocol).into());
     let mut http = options.http.clone();
     http.edge.max_connections = http.edge.max_connections.min(edge::raise_descriptors());
-    let events = berth_db::listen(url)?;
-    let mut running = serve::start(&context, &http, events, lifecycle::queue(url)?)?;
-    running.own(rewrap::keep(context, url.to_owned()));
+    let events = berth_db::listen(&url)?;
+    let mut running = serve::start(&context, &http, events, lifecycle::queue(&url)?)?;
+    running.own(rewrap::keep(context, url));
     Ok(running)
 }
 
@@ -104,7 +107,8 @@ fn default_spec(devfile: Option<&Path>) -> anyhow::Result<NewSpec> {
     })
 }
 
-fn keys(options: &ServeOptions) -> anyhow::Result<Keys> {
+/// The keys, and the file that they are in.
+fn keys(options: &ServeOptions) -> anyhow::Result<(PathBuf, Keys)> {
     let (path, ring) = match (&options.keys.kek_file, options.dev.dev) {
         (Some(path), _) => {
             let ring = KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?;
@@ -121,7 +125,7 @@ fn keys(options: &ServeOptions) -> anyhow::Result<Keys> {
         }
     };
     info!(kek = ring.newest().id(), "key-encryption key");
-    Ok(Keys::of_file(path, ring))
+    Ok((path.clone(), Keys::of_file(path, ring)))
 }
 
 /// What signs tokens for Git hosts. Clap sees to it that a key has an issuer.
@@ -150,11 +154,13 @@ fn show(token: &AccessToken, options: &ServeOptions) -> anyhow::Result<()> {
 async fn own_postgres(options: &mut ServeOptions) -> anyhow::Result<Option<EmbeddedPostgres>> {
     let state = &options.dev.state_dir;
     std::fs::create_dir_all(state).with_context(|| format!("--state-dir {}", state.display()))?;
-    if options.database.database_url.is_some() {
+    if options.database.login.is_given() {
         return Ok(None);
     }
     let postgres = EmbeddedPostgres::start(&EmbeddedConfig::new(state.join("postgres"))).await?;
-    options.database.database_url = Some(postgres.url());
+    berth_db::roles::ensure(&postgres.url()).await?;
+    options.owner.migrations_database_url = Some(postgres.url());
+    options.database.login.database_url = Some(postgres.login_url());
     Ok(Some(postgres))
 }
 

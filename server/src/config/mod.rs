@@ -12,7 +12,7 @@ mod projects;
 mod protocol;
 
 pub use agents::AgentDefaults;
-pub use database::DatabaseOptions;
+pub use database::{DatabaseOptions, LoginOptions, OwnerOptions};
 pub use edge::EdgeOptions;
 pub use git::GitOptions;
 pub use guardrails::GuardrailOptions;
@@ -44,7 +44,9 @@ pub enum Command {
     /// Bring the database's schema up to date and end.
     Migrate {
         #[command(flatten)]
-        database: DatabaseOptions,
+        owner: OwnerOptions,
+        #[command(flatten)]
+        login: LoginOptions,
         #[command(flatten)]
         logging: LoggingOptions,
     },
@@ -52,6 +54,27 @@ pub enum Command {
     Rewrap {
         #[command(flatten)]
         database: DatabaseOptions,
+        #[command(flatten)]
+        keys: KeyOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
+    /// Save the whole database into a new file, while servers run: by pg_dump, with the rows of every table counted. The
+    /// key-encryption keys are not in it.
+    Backup {
+        /// The file; it must not be there yet.
+        file: PathBuf,
+        #[command(flatten)]
+        owner: OwnerOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
+    /// Fill an empty database from a backup, all of it or nothing, and bring its schema up to date.
+    Restore {
+        /// What `berth-server backup` wrote.
+        file: PathBuf,
+        #[command(flatten)]
+        owner: OwnerOptions,
         #[command(flatten)]
         keys: KeyOptions,
         #[command(flatten)]
@@ -79,6 +102,8 @@ pub enum OrganizationCommand {
         #[command(flatten)]
         database: DatabaseOptions,
         #[command(flatten)]
+        owner: OwnerOptions,
+        #[command(flatten)]
         logging: LoggingOptions,
     },
 }
@@ -90,6 +115,8 @@ pub struct ServeOptions {
     pub http: HttpOptions,
     #[command(flatten)]
     pub database: DatabaseOptions,
+    #[command(flatten)]
+    pub owner: OwnerOptions,
     #[command(flatten)]
     pub keys: KeyOptions,
     #[command(flatten)]

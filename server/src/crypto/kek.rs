@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use berth_secret_file::SecretFileError;
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
@@ -54,7 +54,9 @@ pub enum KeyRingError {
     Id(usize),
     #[error("line {0} repeats an id")]
     Repeated(usize),
-    #[error("cannot be read or written")]
+    #[error(transparent)]
+    File(#[from] SecretFileError),
+    #[error("cannot be written")]
     Io(#[from] std::io::Error),
     #[error("no random numbers can be had from the system")]
     Random,
@@ -75,14 +77,14 @@ impl KeyRing {
         self.generations.iter().find(|kek| kek.id == id)
     }
 
+    /// Reads the file, which nobody else may be able to read.
     pub fn read(path: &Path) -> Result<Self, KeyRingError> {
-        Zeroizing::new(std::fs::read_to_string(path)?).parse()
+        berth_secret_file::read(path)?.parse()
     }
 
     /// Reads the file, or makes it with one new generation (mode 0600) when it does not exist.
     pub fn read_or_create(path: &Path, id: &str, random: &dyn SecureRandom) -> Result<Self, KeyRingError> {
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        match made {
+        match berth_secret_file::create(path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::read(path),
             Err(error) => Err(error.into()),
             Ok(mut file) => {

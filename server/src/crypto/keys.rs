@@ -63,14 +63,15 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("kek");
         let line = |id: &str| format!("{id} {}\n", base64::engine::general_purpose::STANDARD.encode([7; 32]));
-        std::fs::write(&file, line("k1")).expect("a file");
+        let write = |text: &str| berth_secret_file::replace(&file, text.as_bytes()).expect("a file");
+        write(&line("k1"));
         let keys = Keys::of_file(file.clone(), KeyRing::read(&file).expect("a key ring"));
         assert!(!keys.reload().expect("the same"));
         let before = keys.current();
-        std::fs::write(&file, line("k1") + &line("k2")).expect("a file");
+        write(&(line("k1") + &line("k2")));
         assert!(keys.reload().expect("readable"));
         assert_eq!((before.newest().id(), keys.current().newest().id()), ("k1", "k2"));
-        std::fs::write(&file, "broken").expect("a file");
+        write("broken");
         assert!(keys.reload().is_err());
         assert_eq!(keys.current().newest().id(), "k2");
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use berth_secret_file::SecretFileError;
 use ring::digest::{SHA256, digest};
 use ring::rand::SecureRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -34,8 +35,8 @@ pub enum SigningKeyError {
     Empty,
     #[error("key {0} is no P-256 key in PKCS #8, as `openssl genpkey` writes it")]
     Key(usize),
-    #[error("cannot be read")]
-    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    File(#[from] SecretFileError),
 }
 
 /// A published key (RFC 7517, RFC 7518 6.2).
@@ -65,8 +66,9 @@ struct Header<'a> {
 }
 
 impl SigningKeys {
+    /// Reads the file, which nobody else may be able to read.
     pub fn read(path: &Path, random: &dyn SecureRandom) -> Result<Self, SigningKeyError> {
-        Self::from_pem(&Zeroizing::new(std::fs::read(path)?), random)
+        Self::from_pem(berth_secret_file::read(path)?.as_bytes(), random)
     }
 
     pub fn from_pem(pem: &[u8], random: &dyn SecureRandom) -> Result<Self, SigningKeyError> {

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod configuration;
 pub mod git;
 pub mod idempotency;
+pub mod key_check;
 pub mod organizations;
 pub mod orphans;
 pub mod paging;

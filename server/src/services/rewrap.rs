@@ -116,7 +116,7 @@ async fn batch(
         .await
 }
 
-const fn owner(organization: OrganizationId, whose: KeyOwner) -> Owner {
+pub(super) const fn owner(organization: OrganizationId, whose: KeyOwner) -> Owner {
     match whose {
         KeyOwner::Workspace { workspace, .. } => {
             Owner::Workspace { organization, workspace: berth_schema::WorkspaceId::from_uuid(workspace) }
@@ -154,9 +154,15 @@ async fn all(context: &Context, url: &str) -> Result<(), Error> {
     let keys = context.keys.current();
     let random = context.random.as_ref();
     let progress = rewrap(&context.database, &keys, random, &organizations, |_| ()).await?;
-    if progress.rewrapped > 0 || progress.failed > 0 {
-        let (rewrapped, failed) = (progress.rewrapped, progress.failed);
-        info!(kek = keys.newest().id(), rewrapped, failed, "data keys are under the newest generation");
+    let (rewrapped, failed) = (progress.rewrapped, progress.failed);
+    if failed > 0 {
+        let kek = keys.newest().id();
+        error!(
+            kek,
+            rewrapped, failed, "some data keys do not open, and stay under the generations of before"
+        );
+    } else if rewrapped > 0 {
+        info!(kek = keys.newest().id(), rewrapped, "all data keys are under the newest generation");
     }
     for generation in progress.unused(&keys) {
         info!(generation, "this key-encryption key wraps nothing any more and may be taken out of the file");

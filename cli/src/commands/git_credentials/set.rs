@@ -46,7 +46,7 @@ struct Method {
     #[arg(long, value_name = "FILE")]
     token_file: Option<Source>,
 
-    /// Sign a token for this audience each time
+    /// Sign a token each time, whose audience is this and the organization's id
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
 }
@@ -66,6 +66,9 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let set = session.organization.set_git_credential(&host, &set).await?;
     session.talk.say(&format!("Workspaces log in at {} by {}.", set.host, super::method(set.method)));
+    if let Some(audience) = &set.token_audience {
+        session.talk.say(&format!("The host has to demand this audience: {audience}"));
+    }
     Ok(())
 }
 

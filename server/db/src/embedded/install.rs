@@ -126,18 +126,30 @@ impl Installation {
 
 /// Every directory with the programs, and its major version.
 fn installed() -> Vec<(u32, PathBuf)> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let debian = fs::read_dir(DEBIAN).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
-    std::env::split_paths(&path)
-        .chain(debian)
+    directories()
         .filter(|programs| programs.join("initdb").is_file() && programs.join("postgres").is_file())
-        .filter_map(|programs| Some((major_version(&programs)?, programs)))
+        .filter_map(|programs| Some((major_version(&programs.join("postgres"))?, programs)))
         .collect()
 }
 
+fn directories() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = fs::read_dir(DEBIAN).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    std::env::split_paths(&path).collect::<Vec<_>>().into_iter().chain(debian)
+}
+
+/// One of Postgres' programs, of the newest version that is installed.
+pub(crate) fn newest_program(name: &str) -> Option<PathBuf> {
+    let found = directories().map(|programs| programs.join(name)).filter(|program| program.is_file());
+    found
+        .filter_map(|program| Some((major_version(&program)?, program)))
+        .max_by_key(|(version, _)| *version)
+        .map(|(_, program)| program)
+}
+
 /// From `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`.
-fn major_version(programs: &Path) -> Option<u32> {
-    let output = Command::new(programs.join("postgres")).arg("--version").output().ok()?;
+fn major_version(program: &Path) -> Option<u32> {
+    let output = Command::new(program).arg("--version").output().ok()?;
     parse_version(&String::from_utf8_lossy(&output.stdout))
 }
 

@@ -14,8 +14,11 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
 
+pub(crate) use install::newest_program;
 use install::{Installation, RunAs};
 use process::Process;
+
+use crate::roles::LOGIN;
 
 /// The role that owns everything, the tables included.
 const OWNER: &str = "berth";
@@ -121,14 +124,23 @@ impl EmbeddedPostgres {
         Ok(postgres)
     }
 
-    /// For `DATABASE_URL`: the owner's connection to the database `berth`.
+    /// The owner's connection to the database `berth`.
     pub fn url(&self) -> String {
         self.url_of(DATABASE)
     }
 
     /// The owner's connection to any database of it.
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgres://{OWNER}@{}:{PORT}/{database}", percent_encoded(&self.layout.run))
+        self.url_as(OWNER, database)
+    }
+
+    /// For `DATABASE_URL`: the connection of the server's login ([`crate::roles::ensure`]) to the database `berth`.
+    pub fn login_url(&self) -> String {
+        self.url_as(LOGIN, DATABASE)
+    }
+
+    fn url_as(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@{}:{PORT}/{database}", percent_encoded(&self.layout.run))
     }
 
     /// Creates a database unless it is there.

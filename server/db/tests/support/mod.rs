@@ -29,7 +29,7 @@ impl World {
         Self::in_database(self.url.clone(), self.database.clone(), "neighbour").await
     }
 
-    async fn in_database(url: String, database: Database, name: &str) -> Self {
+    pub(crate) async fn in_database(url: String, database: Database, name: &str) -> Self {
         let (organization, token) = (OrganizationId::random(), new_token());
         let name: OrganizationName = name.parse().expect("a name");
         berth_db::create_organization(&database, organization, &name, start())

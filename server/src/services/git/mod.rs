@@ -7,14 +7,14 @@ pub use issue::{Issued, Issuer};
 pub use source::{Credential, GitCredentialSource, Holder, SignedToken, Signer, StoredToken};
 
 use berth_db::{GitCredentialRow, OrganizationConn};
-use berth_schema::FieldError;
 use berth_schema::api::Paged;
 use berth_schema::git::{
     DEFAULT_USERNAME, GitCredential, GitHost, GitMethod, MAX_AUDIENCE, MAX_HOSTS, MAX_TOKEN, MAX_USERNAME,
-    SetGitCredential,
+    SetGitCredential, token_audience,
 };
 use berth_schema::scope::{Scope, Secret};
 use berth_schema::variables::SecretValue;
+use berth_schema::{FieldError, OrganizationId};
 use jiff::Timestamp;
 use tracing::info;
 
@@ -53,7 +53,7 @@ pub async fn set(
             Ok::<_, Error>(row)
         })
         .await?;
-    let shown = show(row);
+    let shown = show(row, administrator.organization);
     info!(host = %shown.host, method = shown.method.as_str(), "git credential set");
     Ok(shown)
 }
@@ -140,7 +140,10 @@ pub async fn list(context: &Context, administrator: &Administrator) -> Result<Pa
             conn.git_credentials().list().await
         })
         .await?;
-    Ok(Paged { items: rows.into_iter().map(show).collect(), next: None })
+    Ok(Paged {
+        items: rows.into_iter().map(|row| show(row, administrator.organization)).collect(),
+        next: None,
+    })
 }
 
 /// Workspaces lose it at once, those that are stopped as well.
@@ -160,15 +163,16 @@ pub async fn delete(
         })
         .await?;
     info!(%host, "git credential deleted");
-    Ok(show(row))
+    Ok(show(row, administrator.organization))
 }
 
-fn show(row: GitCredentialRow) -> GitCredential {
+fn show(row: GitCredentialRow, organization: OrganizationId) -> GitCredential {
     let method = if row.audience.is_some() { GitMethod::Jwt } else { GitMethod::Token };
     GitCredential {
         host: row.host,
         method,
         username: row.username,
+        token_audience: row.audience.as_deref().map(|audience| token_audience(audience, organization)),
         audience: row.audience,
         plain_http: row.plain_http,
         updated_at: row.updated_at,

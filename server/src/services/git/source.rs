@@ -3,6 +3,7 @@
 use std::fmt;
 
 use berth_db::GitCredentialRow;
+use berth_schema::git::token_audience;
 use berth_schema::variables::SecretValue;
 use berth_schema::{OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
@@ -67,6 +68,7 @@ pub struct Signer {
 /// A token of minutes that the server signs itself, for a host that trusts its published keys.
 pub struct SignedToken<'a> {
     pub username: &'a str,
+    /// What was set, without the organisation.
     pub audience: &'a str,
     pub signer: Option<&'a Signer>,
     pub random: &'a dyn SecureRandom,
@@ -85,7 +87,7 @@ const LEEWAY: i64 = 30;
 struct Claims<'a> {
     iss: &'a str,
     sub: String,
-    aud: &'a str,
+    aud: String,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -101,7 +103,7 @@ impl GitCredentialSource for SignedToken<'_> {
         let claims = Claims {
             iss: &signer.issuer,
             sub: format!("organization/{}/workspace/{}", holder.organization, holder.workspace),
-            aud: self.audience,
+            aud: token_audience(self.audience, holder.organization),
             iat: seconds,
             nbf: seconds.saturating_sub(LEEWAY),
             exp: seconds.saturating_add(signer.lifetime.as_secs()),

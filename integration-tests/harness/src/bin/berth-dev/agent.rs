@@ -2,13 +2,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use berth_harness::command::output;
-use berth_harness::process::write_atomically;
 use berth_harness::{images, paths};
 use tokio::time::{Instant, sleep};
 
@@ -55,10 +53,7 @@ async fn token(site: &Site, berth: &Berth) -> anyhow::Result<PathBuf> {
         (false, _) => {}
     }
     let text = berth.run(&["agents", "create", AGENT]).await?;
-    // Made unreadable for others before the token is in it.
-    write_atomically(&path, "")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    fs::write(&path, text.trim()).context("the agent's token cannot be kept")?;
+    berth_secret_file::replace(&path, text.trim().as_bytes()).context("the agent's token cannot be kept")?;
     Ok(path)
 }
 

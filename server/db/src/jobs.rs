@@ -1,0 +1,67 @@
+//! What concerns the whole database, asked by a role that sees ids alone (`berth_jobs`).
+
+use std::collections::BTreeMap;
+
+use berth_schema::OrganizationId;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use crate::error::DbError;
+use crate::schema::{organizations, scope_data_keys, workspace_data_keys};
+use crate::{connect, roles};
+
+/// How many organisations are named for each generation of the key-encryption key.
+const NAMED: usize = 8;
+
+/// Every organisation's id, for a job that then works in the scope of each.
+pub async fn every_organization(url: &str) -> Result<Vec<OrganizationId>, DbError> {
+    let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
+    let ids: Vec<Uuid> =
+        organizations::table.select(organizations::id).order(organizations::id).load(&mut connection).await?;
+    Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// The generations of the key-encryption key that wrap anything, each with a few organisations whose data keys it wraps.
+pub async fn generations_in_use(url: &str) -> Result<BTreeMap<String, Vec<OrganizationId>>, DbError> {
+    let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
+    let of_workspaces: Vec<(String, Uuid)> = workspace_data_keys::table
+        .select((workspace_data_keys::kek_id, workspace_data_keys::organization_id))
+        .distinct()
+        .load(&mut connection)
+        .await?;
+    let of_scopes: Vec<(String, Uuid)> = scope_data_keys::table
+        .select((scope_data_keys::kek_id, scope_data_keys::organization_id))
+        .distinct()
+        .load(&mut connection)
+        .await?;
+    let mut generations: BTreeMap<String, Vec<OrganizationId>> = BTreeMap::new();
+    for (generation, organization) in of_workspaces.into_iter().chain(of_scopes) {
+        let named = generations.entry(generation).or_default();
+        let organization = OrganizationId::from(organization);
+        if named.len() < NAMED && !named.contains(&organization) {
+            named.push(organization);
+        }
+    }
+    Ok(generations)
+}
+
+/// What a whole copy of a database has and this one lacks: rows that another row cannot be without. `None`: nothing. A copy that
+/// was made with the rights of somebody from whom policies hide rows looks like that.
+pub async fn missing_rows(url: &str) -> Result<Option<String>, DbError> {
+    let client = roles::client(url).await?;
+    client.batch_execute("SET ROLE berth_jobs; SET statement_timeout = 60000").await?;
+    Ok(client.query_one(MISSING_ROWS, &[]).await?.get(0))
+}
+
+/// An organisation is made together with a token, and neither tokens nor agents are ever deleted.
+const MISSING_ROWS: &str = "
+SELECT CASE
+    WHEN EXISTS (SELECT FROM installation) AND NOT EXISTS (SELECT FROM organizations) THEN 'the organizations'
+    WHEN EXISTS (SELECT FROM organizations o
+                 WHERE NOT EXISTS (SELECT FROM access_tokens t WHERE t.organization_id = o.id))
+        THEN 'the access tokens of an organization'
+    WHEN EXISTS (SELECT FROM workspaces w
+                 WHERE NOT EXISTS (SELECT FROM agents a WHERE a.organization_id = w.organization_id AND a.id = w.agent_id))
+        THEN 'the agent of a workspace'
+END";

@@ -1,0 +1,29 @@
+//! The way to a database that may be served: migrated, whole, and entered by a login that owns nothing.
+
+use anyhow::{Context as _, bail};
+use berth_db::Database;
+
+use crate::config::{DatabaseOptions, OwnerOptions};
+
+/// Migrates where the owner is named, and connects as the application.
+pub(super) async fn open(database: &DatabaseOptions, owner: &OwnerOptions) -> anyhow::Result<Database> {
+    let url = database.url()?;
+    if let Some(owner) = owner.url()? {
+        berth_db::migrate(&owner).await.context("cannot migrate the database")?;
+    }
+    berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
+    berth_db::check_migrated(&url).await.context("cannot serve this database")?;
+    Database::connect(database.config()?).await.context("cannot reach the database")
+}
+
+/// Refuses a database that is a part of one: what a server would do with it could not be undone.
+pub(super) async fn refuse_part(url: &str) -> anyhow::Result<()> {
+    match berth_db::missing_rows(url).await.context("cannot look at the database")? {
+        None => Ok(()),
+        Some(missing) => bail!(
+            "this database is a part of a copy: it lacks {missing}. It was saved by somebody who may not see every row (as \
+             `pg_dump --enable-row-security` does it for the owner). Restore a backup of `berth-server backup`, or one that a \
+             superuser made (docs/operations.md, \"Backup and restore\")"
+        ),
+    }
+}

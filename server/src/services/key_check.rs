@@ -1,0 +1,65 @@
+//! Whether a server has the key-encryption keys that its database needs, before it serves anything.
+
+use std::collections::BTreeMap;
+
+use berth_db::Database;
+use berth_schema::OrganizationId;
+
+use super::rewrap::owner;
+use crate::Error;
+use crate::crypto::{DataKey, KeyRing};
+
+/// How many data keys of an organisation are tried.
+const SAMPLES: i64 = 8;
+
+/// What is wrong with a file of key-encryption keys. It names no part of a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyCheckError {
+    #[error(
+        "lacks the key '{0}', under which data keys of this database are: bring its line back into the file, or name the file that \
+         has it. Nothing that was stored under it can be read without it"
+    )]
+    Missing(String),
+    #[error(
+        "has a key '{0}' that is another one than the key '{0}' under which the data keys of this database are: bring the right \
+         line back"
+    )]
+    Other(String),
+    #[error("the data keys cannot be looked at")]
+    Database(#[from] Error),
+}
+
+/// Looks whether `ring` has each generation that wraps anything (`in_use`, with organisations that it wraps something of), and
+/// whether it is the same key. One data key that was tampered with stops nothing where another one opens.
+pub async fn check_keys(
+    database: &Database,
+    ring: &KeyRing,
+    in_use: &BTreeMap<String, Vec<OrganizationId>>,
+) -> Result<(), KeyCheckError> {
+    if let Some(missing) = in_use.keys().find(|id| ring.find(id).is_none()) {
+        return Err(KeyCheckError::Missing(missing.clone()));
+    }
+    for (id, organizations) in in_use {
+        let (mut opened, mut closed) = (0, 0);
+        for organization in organizations {
+            let samples = database
+                .read(*organization, "sample_data_keys", async |conn| {
+                    conn.data_keys().samples(id, SAMPLES).await.map_err(Error::from)
+                })
+                .await?;
+            for (whose, wrapped) in samples {
+                match DataKey::unwrap(ring, owner(*organization, whose), &wrapped) {
+                    Ok(_) => opened += 1,
+                    Err(_) => closed += 1,
+                }
+            }
+            if opened > 0 {
+                break;
+            }
+        }
+        if opened == 0 && closed > 0 {
+            return Err(KeyCheckError::Other(id.clone()));
+        }
+    }
+    Ok(())
+}
