@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use berth_harness::{AgentProcess, Server, get, paths};
+use berth_harness::{AgentProcess, Postgres, Server, get, paths};
 use berth_integration_tests::{Actor, ClusterView, Fleet, WORKSPACE_IMAGE, cluster_with_node, unique};
 use berth_schema::ActualState;
 use k8s_openapi::api::coordination::v1::Lease;
