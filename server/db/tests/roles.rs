@@ -229,10 +229,9 @@ async fn the_documented_roles_are_enough_to_migrate_and_to_serve() {
     let config = EmbeddedConfig { durable: false, ..EmbeddedConfig::new(directory.path().join("postgres")) };
     let postgres = EmbeddedPostgres::start(&config).await.expect("it starts");
     let administrator = client(&postgres.url()).await;
-    administrator
-        .batch_execute("CREATE ROLE berth_alone LOGIN; CREATE DATABASE alone OWNER berth_alone")
-        .await
-        .expect("made");
+    for statement in ["CREATE ROLE berth_alone LOGIN", "CREATE DATABASE alone OWNER berth_alone"] {
+        administrator.batch_execute(statement).await.expect(statement);
+    }
     let alone = postgres.url_of("alone").replacen("://berth@", "://berth_alone@", 1);
     let error = berth_db::migrate(&alone).await.expect_err("it may make no roles");
     assert!(said(&error).contains("berth_app") && said(&error).contains("docs/operations.md"), "{error:?}");
