@@ -44,6 +44,11 @@ pub struct Args {
     #[command(flatten)]
     pub allowances: AllowanceArgs,
 
+    /// Image of the two pods that try whether NetworkPolicy is enforced, when that is asked for: an image of the agent. In a
+    /// cluster it is the agent's own
+    #[arg(long, env = "BERTH_CANARY_IMAGE")]
+    pub canary_image: Option<String>,
+
     /// PEM file with the certificate authorities of the server; only these are trusted then
     #[arg(long, env = "BERTH_CA_FILE")]
     pub ca_file: Option<PathBuf>,

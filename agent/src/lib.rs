@@ -10,6 +10,7 @@
 
 pub mod apply;
 pub mod args;
+pub mod canary;
 pub mod cluster;
 pub mod failure;
 pub mod ground;

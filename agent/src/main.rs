@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
 use berth_agent::args::{Args, LogFormat};
+use berth_agent::canary::Program;
 use berth_logging::Format;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
@@ -13,6 +14,10 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // One of two pods that try the network: it needs none of the agent's options.
+    if std::env::args_os().nth(1).is_some_and(|first| first == "canary") {
+        return canary(Program::parse_from(std::env::args_os().skip(1)));
+    }
     let args = Args::parse();
     let format = match args.log_format {
         LogFormat::Json => Format::Json,
@@ -20,6 +25,19 @@ fn main() -> ExitCode {
     };
     let started = berth_logging::start(EnvFilter::new(&args.log), format);
     match started.context("the log cannot be started").and_then(|()| start(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn canary(program: Program) -> ExitCode {
+    let started =
+        berth_logging::start(EnvFilter::new("info"), Format::Text).context("the log cannot be started");
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match started.and_then(|()| runtime()?.block_on(program.run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "stopped");

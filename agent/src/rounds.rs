@@ -1,6 +1,7 @@
 //! The agent's rounds while it leads: report, ask, act.
 
 mod acting;
+mod canary;
 mod full;
 
 use std::collections::BTreeSet;
@@ -20,11 +21,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
+use crate::canary::Source;
 use crate::cluster::Cluster;
 use crate::keys::{KeyError, KeyStore};
 use crate::metrics::Round;
 use crate::server::{Server, ServerError};
 use crate::shared::Shared;
+use canary::NetworkChecking;
 
 /// Changes that come together are told together.
 const COALESCE: Duration = Duration::from_millis(20);
@@ -49,6 +52,7 @@ pub struct Desk {
     pub server: Server,
     pub keys: KeyStore,
     pub shared: Arc<Shared>,
+    pub canary: Source,
 }
 
 /// Why a term ended by itself.
@@ -89,6 +93,7 @@ pub struct Term {
     strays_from: Instant,
     /// What became of the proxy's objects; told with the next prerequisites.
     manifests: Vec<ManifestReport>,
+    check: NetworkChecking,
     keys: KeyRing,
     keys_due: Instant,
     registered: Option<PublicKey>,
@@ -126,6 +131,7 @@ impl Term {
             relist_from: Instant::now(),
             strays_from: Instant::now(),
             manifests: vec![],
+            check: NetworkChecking::default(),
             keys: KeyRing::default(),
             keys_due: Instant::now(),
             registered: None,
@@ -148,6 +154,7 @@ impl Term {
             let full = self.full_due <= Instant::now();
             let result = match self.register().await {
                 Ok(()) if full => self.everything().await,
+                Ok(()) if self.check.is_done() => self.tell_of_the_network().await,
                 Ok(()) => self.partial().await,
                 Err(error) => Err(error),
             };
@@ -269,7 +276,7 @@ impl Term {
             let outdated = !held.is_subset(&generations(&agent.received()));
             let renewal = agent.next_renewal().is_some_and(|at| at <= Timestamp::now());
             let full = self.full_due <= Instant::now();
-            if outdated || renewal || full || agent.has_news() {
+            if outdated || renewal || full || agent.has_news() || self.check.is_done() {
                 return;
             }
         }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
+use crate::canary::Source;
 use crate::cluster::{self, Cluster};
 use crate::keys::KeyStore;
 use crate::leader::{Elector, Verdict};
@@ -46,13 +47,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     watches::start(&cluster, &shared, &mut tasks);
     tasks.spawn(health::serve(listener, Arc::clone(&shared)));
+    let identity_name = args.lease_identity();
     let (elector, leads, verdicts) =
-        Elector::new(&cluster, &args.namespace, args.lease_identity(), Arc::clone(&shared));
+        Elector::new(&cluster, &args.namespace, identity_name.clone(), Arc::clone(&shared));
     let keys = match args.key_file {
         Some(path) => KeyStore::file(path)?,
         None => KeyStore::secret(cluster.client.clone(), &args.namespace, agent),
     };
-    let desk = Desk { cluster, server, keys, shared };
+    let canary = Source { image: args.canary_image, namespace: args.namespace, pod: identity_name };
+    let desk = Desk { cluster, server, keys, shared, canary };
     tasks.spawn(terms(desk, leads, verdicts));
     let mut election = tokio::spawn(elector.run(stop.clone()));
 

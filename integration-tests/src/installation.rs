@@ -155,6 +155,7 @@ fn agent_options(server: &Server, token: SecretString, cluster: &Cluster, dir: &
         environment: vec![
             ("BERTH_AGENT_NAMESPACE".to_owned(), "default".to_owned()),
             ("BERTH_SHARED_NAMESPACE".to_owned(), SHARED_NAMESPACE.to_owned()),
+            ("BERTH_CANARY_IMAGE".to_owned(), images::AGENT.reference.to_owned()),
             // As in a pod: a container that was killed takes its own Lease back without waiting for it to run out.
             ("POD_NAME".to_owned(), "scenario".to_owned()),
         ],

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::git::GitUser;
 use crate::lifecycle::Deadline;
+use crate::network_check::NetworkCheck;
 use crate::prerequisites::Prerequisites;
 use crate::sealing::PublicKey;
 use crate::text::{Message, Word};
@@ -64,6 +65,9 @@ pub struct Agent {
     /// What its cluster has. Only where one agent is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prerequisites: Option<Prerequisites>,
+    /// Whether its cluster enforces NetworkPolicy. Only where one agent is asked for, and it was checked or is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_check: Option<NetworkCheck>,
 }
 
 /// Workspaces that an agent's full report lacked, too many at once to be believed. Nothing is done for them.

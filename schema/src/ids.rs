@@ -75,6 +75,10 @@ id!(
     WorkspaceId
 );
 id!(
+    /// One request to find out whether a cluster enforces NetworkPolicy.
+    NetworkCheckId
+);
+id!(
     /// An access token of a person or a service (not the token's secret).
     TokenId
 );

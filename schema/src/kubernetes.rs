@@ -18,6 +18,10 @@ pub const PROXY_OF: &str = "berth.dev/proxy-of";
 pub const AGENT_NAMESPACE: &str = "berth.dev/agent-namespace";
 /// Label on a namespace: what Kubernetes lets its pods be.
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+/// Label on what an agent makes to try out whether its cluster enforces NetworkPolicy: whose it is.
+pub const CANARY_OF: &str = "berth.dev/canary-of";
+/// How the namespace of such a try is named; the agent's id follows.
+pub const CANARY_NAMESPACE: &str = "berth-canary-";
 /// Annotation on every object of a workspace: the generation it was last written for. On the Deployment, which is applied
 /// last, it is the proof of application and is never lowered.
 pub const GENERATION: &str = "berth.dev/generation";

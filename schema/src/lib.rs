@@ -10,6 +10,7 @@ pub mod ids;
 pub mod kubernetes;
 pub mod lifecycle;
 pub mod names;
+pub mod network_check;
 pub mod prerequisites;
 pub mod problem;
 pub mod project;
@@ -27,7 +28,7 @@ pub mod variables;
 pub mod why;
 
 pub use configuration::{AgentConfiguration, LifecycleRules};
-pub use ids::{AgentId, Generation, OrganizationId, TermId, TokenId, WorkspaceId};
+pub use ids::{AgentId, Generation, NetworkCheckId, OrganizationId, TermId, TokenId, WorkspaceId};
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::git::GitAsk;
+use crate::network_check::NetworkCheckReport;
 use crate::prerequisites::Prerequisites;
 use crate::sealing::{Encapsulation, SealedBundle};
 use crate::text::{Message, ResourceVersion, Word};
-use crate::{ActualState, DesiredState, Generation, NamespaceName, TermId, WorkspaceId, WorkspaceName};
+use crate::{
+    ActualState, DesiredState, Generation, NamespaceName, NetworkCheckId, TermId, WorkspaceId, WorkspaceName,
+};
 
 /// The largest request or response body, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -65,6 +68,9 @@ pub struct ReconcileRequest {
     /// With a message of that type, which says nothing else but who leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prerequisites: Option<Prerequisites>,
+    /// With a message of that type: what [`ReconcileResponse::network_check`] asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_check: Option<NetworkCheckReport>,
     pub update_type: UpdateType,
     /// The agent's leadership epoch. An older one than the server has seen is refused with 409.
     pub epoch: i64,
@@ -352,6 +358,9 @@ pub struct ReconcileResponse {
     /// To a message of type `prerequisites`: Kubernetes objects of the proxy, in the order of application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifests: Option<Vec<Value>>,
+    /// To a message of type `prerequisites`: find out whether the cluster enforces NetworkPolicy, and tell it with this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_check: Option<NetworkCheckId>,
     /// List the cluster anew and report everything, now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full_reconcile_requested: bool,

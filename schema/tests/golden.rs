@@ -15,6 +15,7 @@ use berth_schema::git::{
     CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, SetGitCredential, token_audience,
 };
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
+use berth_schema::network_check::{NetworkCheck, NetworkCheckReport, NetworkCheckResult, NetworkVerdict};
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass, Stray};
 use berth_schema::reconcile::{
     Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, MessageType,
@@ -29,7 +30,8 @@ use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
-    OrganizationId, Problem, ProjectSpec, ProjectUrl, TermId, TokenId, WorkspaceId, WorkspaceName,
+    NetworkCheckId, OrganizationId, Problem, ProjectSpec, ProjectUrl, TermId, TokenId, WorkspaceId,
+    WorkspaceName,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -132,6 +134,11 @@ fn the_reconcile_request_keeps_its_shape() {
         &ReconcileRequest {
             message_type: MessageType::Prerequisites,
             prerequisites: Some(prerequisites()),
+            network_check: Some(NetworkCheckReport {
+                id: NetworkCheckId::from_uuid(Uuid::from_u128(0xb)),
+                verdict: NetworkVerdict::NotEnforced,
+                reason: "seen".into(),
+            }),
             update_type: UpdateType::Full,
             epoch: 4,
             term: Some(TermId::from_uuid(Uuid::from_u128(0xa))),
@@ -178,6 +185,7 @@ fn the_reconcile_response_keeps_its_shape() {
             }),
             manifests: Some(vec![serde_json::json!({"kind": "Namespace"})]),
             full_reconcile_requested: true,
+            network_check: Some(NetworkCheckId::from_uuid(Uuid::from_u128(0xb))),
             git_version: 3,
         },
     );
@@ -225,6 +233,14 @@ fn the_rest_bodies_keep_their_shape() {
             fingerprint: Uuid::from_u128(10),
         }),
         prerequisites: Some(prerequisites()),
+        network_check: Some(NetworkCheck {
+            requested_at: Some(Timestamp::UNIX_EPOCH),
+            result: Some(NetworkCheckResult {
+                verdict: NetworkVerdict::Enforced,
+                reason: "seen".into(),
+                checked_at: Timestamp::UNIX_EPOCH,
+            }),
+        }),
     };
     let orphan = api::Orphan {
         workspace_id: workspace_id(),

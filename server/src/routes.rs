@@ -61,6 +61,9 @@ pub const ROUTES: &[Route] = {
         route("POST", organization!("/agents/{agent}/revoke"), Administrator, || {
             web::post().to(agents::revoke)
         }),
+        route("POST", organization!("/agents/{agent}/check-network"), Administrator, || {
+            web::post().to(agents::check_network)
+        }),
         route("POST", organization!("/agents/{agent}/confirm-loss"), Administrator, || {
             web::post().to(agents::confirm_loss)
         }),

@@ -39,6 +39,7 @@ const TABLE: &[Row] = &[
     ("GET", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/agents/{agent}", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/agents/{agent}/revoke", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/check-network", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/agents/{agent}/confirm-loss", ORGANIZATION),
     ("GET", "/api/v1/organizations/{organization}/agents/{agent}/orphans", ORGANIZATION),
     ("POST", "/api/v1/organizations/{organization}/agents/{agent}/orphans/{orphan}/remove", ORGANIZATION),

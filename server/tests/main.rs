@@ -14,6 +14,7 @@ mod inheritance;
 mod lifecycle;
 mod listing;
 mod losses;
+mod network_check;
 mod orphans;
 mod polling;
 mod prerequisites;

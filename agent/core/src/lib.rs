@@ -12,6 +12,7 @@
 
 mod agent;
 mod backoff;
+pub mod canary;
 mod facts;
 #[cfg(test)]
 #[path = "../tests/fixtures/mod.rs"]

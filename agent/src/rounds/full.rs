@@ -32,7 +32,7 @@ impl Term {
     }
 
     /// Tells what the cluster has, and installs what the server answers. When that changes anything it is told at once.
-    async fn prerequisites(&mut self) -> Result<(), ServerError> {
+    pub(super) async fn prerequisites(&mut self) -> Result<(), ServerError> {
         let cluster = self.desk.cluster.clone();
         let identity = self.desk.shared.agent().identity().clone();
         for _ in 0..2 {
@@ -41,9 +41,11 @@ impl Term {
             let mut request = self.request(UpdateType::Partial, vec![], None);
             request.message_type = MessageType::Prerequisites;
             request.prerequisites = Some(has);
+            request.network_check = self.check.take();
             let Some(response) = self.ask(&request, None).await.transpose()? else { return Ok(()) };
             // A server of the version before takes it for a report of nothing.
             let Some(manifests) = response.manifests else { return Ok(()) };
+            self.check.begin(&self.desk, response.network_check);
             let reports = prerequisites::install(&cluster, &identity, manifests).await;
             if std::mem::replace(&mut self.manifests, reports.clone()) == reports {
                 return Ok(());

@@ -116,6 +116,11 @@ impl Organization {
         self.client.send(call.body(confirm)?).await
     }
 
+    pub(crate) async fn check_network(&self, agent: &AgentRef) -> Result<Agent, Error> {
+        let url = self.url(["agents", agent.as_str(), "check-network"]);
+        self.client.send(Call::post(format!("have agent '{agent}' check its network"), url)).await
+    }
+
     pub(crate) async fn revoke_agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
         let url = self.url(["agents", agent.as_str(), "revoke"]);
         self.client.send(Call::post(format!("revoke agent '{agent}'"), url)).await

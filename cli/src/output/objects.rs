@@ -2,6 +2,7 @@
 
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
+use berth_schema::network_check::{NetworkCheck, NetworkVerdict};
 use berth_schema::prerequisites::{Prerequisites, Stray};
 use berth_schema::{ActualState, DesiredState, Word};
 use jiff::{SignedDuration, Timestamp};
@@ -113,6 +114,9 @@ impl Show for Agent {
         details.extend(sealing_keys(self, now));
         details.extend(self.suspected_loss.as_ref().map(|loss| ("Suspected loss", suspected(loss, now))));
         details.extend(self.prerequisites.iter().flat_map(prerequisites));
+        if self.prerequisites.is_some() || self.network_check.is_some() {
+            details.push(("Network policy", network(self.network_check.as_ref(), now)));
+        }
         details.extend([
             ("Created", format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into()),
             ("Id", self.id.into()),
@@ -213,6 +217,23 @@ fn prerequisites(has: &Prerequisites) -> Vec<(&'static str, Cell)> {
     });
     details.extend(strays);
     details
+}
+
+/// Whether the cluster enforces NetworkPolicy, as far as it was tried.
+fn network(check: Option<&NetworkCheck>, now: Timestamp) -> Cell {
+    let asked = check.and_then(|check| check.requested_at);
+    let asked = asked.map(|at| format!("; a check was asked for {} ago", age(at, now))).unwrap_or_default();
+    let Some(result) = check.and_then(|check| check.result.as_ref()) else {
+        let hint = if asked.is_empty() { "; `berth agents check-network` tries it" } else { "" };
+        return format!("not checked{hint}{asked}").into();
+    };
+    let (words, tone) = match result.verdict {
+        NetworkVerdict::Enforced => ("enforced", Tone::Good),
+        NetworkVerdict::NotEnforced => ("NOT enforced", Tone::Bad),
+        NetworkVerdict::Unknown => ("unknown", Tone::Bad),
+    };
+    let when = age(result.checked_at, now);
+    Cell::new(format!("{words}, {when} ago: {}{asked}", result.reason), tone)
 }
 
 /// What is missing, and who is to do something about it.

@@ -44,6 +44,11 @@ impl WaitArgs {
         self.wait && !self.no_wait
     }
 
+    /// How long to wait, if that was asked for.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.is_wanted().then_some(self.timeout)
+    }
+
     /// Waits, if that was asked for, until `changed` (the server's answer to a change) has become true.
     pub(crate) async fn wait(
         &self,

@@ -92,6 +92,26 @@ async fn a_loss_is_confirmed_by_what_was_seen_of_it() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_enforces_nothing_is_shown_as_such() {
+    let server = MockServer::start().await;
+    let mut checked = agent("here");
+    checked["network_check"] = json!({ "result": {
+        "verdict": "not_enforced", "reason": "a pod reached another", "checked_at": "2026-01-01T00:00:00Z",
+    } });
+    let mut asked = agent("here");
+    asked["network_check"] = json!({ "requested_at": "2026-01-01T00:00:00Z" });
+    answer(&server, "POST", "/agents/here/check-network", ok(asked)).await;
+    answer(&server, "GET", "/agents/here", ok(checked)).await;
+    let berth = Berth::with(&server);
+    let ran = berth.run(&["agents", "check-network", "here", "-o", "wide"]).ok();
+    ran.says("Agent 'here' is asked to check its network");
+    let ran = berth.run(&["agents", "check-network", "here", "--wait", "-o", "json"]).ok();
+    assert!(ran.stdout.contains("not_enforced"), "{}", ran.stdout);
+    let shown = berth.run(&["agents", "get", "here"]).ok();
+    assert!(shown.stdout.contains("NOT enforced"), "{}", shown.stdout);
+}
+
+#[tokio::test]
 async fn without_a_suspected_loss_nothing_is_confirmed() {
     let server = MockServer::start().await;
     answer(&server, "GET", "/agents/here", ok(agent("here"))).await;

@@ -2,6 +2,7 @@
 //! a server and an agent of its own.
 
 mod burst;
+mod canary;
 mod configuration;
 mod creation;
 mod editor;

@@ -23,6 +23,7 @@
 //! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `agent_prerequisites()` | `find`, `store` |
+//! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
 //! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `standing`, `set_standing`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
@@ -56,6 +57,7 @@ mod idempotency;
 mod jobs;
 mod lifecycle;
 mod migrate;
+mod network_checks;
 mod notify;
 mod organizations;
 mod orphans;
@@ -85,6 +87,7 @@ pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind}
 pub use jobs::{every_organization, generations_in_use, missing_rows};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};
+pub use network_checks::NetworkChecks;
 pub use notify::{Event, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};
 pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};

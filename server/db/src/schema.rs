@@ -67,6 +67,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    network_checks (organization_id, agent_id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        wanted -> Nullable<Uuid>,
+        requested_at -> Nullable<Timestamptz>,
+        verdict -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        checked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     orphans (organization_id, agent_id, workspace_id) {
         organization_id -> Uuid,
         agent_id -> Uuid,
@@ -227,6 +239,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     agents,
     git_credentials,
     idempotency_keys,
+    network_checks,
     organizations,
     orphans,
     scope_data_keys,

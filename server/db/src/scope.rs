@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    AgentPrerequisites, Agents, DataKeys, GitCredentials, IdempotencyKeys, Notifications, Organizations,
-    Orphans, ScopeVariables, SealingKeys, Tokens, Transitions, Variables, Workspaces,
+    AgentPrerequisites, Agents, DataKeys, GitCredentials, IdempotencyKeys, NetworkChecks, Notifications,
+    Organizations, Orphans, ScopeVariables, SealingKeys, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
@@ -56,6 +56,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn agent_prerequisites(&self) -> AgentPrerequisites<'_> {
         AgentPrerequisites(self)
+    }
+
+    pub fn network_checks(&self) -> NetworkChecks<'_> {
+        NetworkChecks(self)
     }
 
     pub fn orphans(&self) -> Orphans<'_> {

@@ -52,6 +52,7 @@ async fn fill(world: &World) {
              INSERT INTO workspace_variables VALUES ('{organization}', '{agent}', '{workspace}', 'file', 'name', '{token}',
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'));
              INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
+             INSERT INTO network_checks VALUES ('{organization}', '{agent}', '{token}', now());
              INSERT INTO orphans VALUES ('{organization}', '{agent}', '{token}', 'stranger', 'ws-stranger', now());
              INSERT INTO scope_data_keys VALUES ('{organization}', 'organization', '{organization}', '{token}', 'kek',
                 decode(repeat('00', 32), 'hex'), decode(repeat('00', 48), 'hex'), decode(repeat('00', 32), 'hex'), now());

@@ -73,6 +73,14 @@ pub(crate) async fn revoke(
     agents::revoke(&context, &who, &path.agent).await.map(web::Json)
 }
 
+pub(crate) async fn check_network(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<web::Json<Agent>, Error> {
+    agents::check_network(&context, &who, &path.agent).await.map(web::Json)
+}
+
 pub(crate) async fn confirm_loss(
     context: web::Data<Context>,
     path: web::Path<Path>,

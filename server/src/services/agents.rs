@@ -7,7 +7,7 @@ use berth_db::{
 use berth_planner::LOSS_SUSPECTED;
 use berth_schema::api::{Agent, AgentCreated, ConfirmLoss, LossConfirmed, Paged, SealingKey};
 use berth_schema::sealing::{PublicKey, RegisteredKey};
-use berth_schema::{AgentId, AgentName};
+use berth_schema::{AgentId, AgentName, NetworkCheckId};
 use tracing::{info, warn};
 
 use super::idempotency::{Creation, Idempotency, claim};
@@ -81,15 +81,43 @@ pub async fn list(
 }
 
 pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Agent, Error> {
-    let (seen, prerequisites) = context
+    let (seen, prerequisites, network_check) = context
         .database
         .read(administrator.organization, "get_agent", async |conn| {
             let seen = find(conn, name_or_id).await?;
             let prerequisites = conn.agent_prerequisites().find(seen.row.id).await?;
-            Ok::<_, Error>((seen, prerequisites))
+            let network_check = conn.network_checks().find(seen.row.id).await?;
+            Ok::<_, Error>((seen, prerequisites, network_check))
         })
         .await?;
-    Ok(Agent { prerequisites, ..show(context, seen) })
+    Ok(Agent { prerequisites, network_check, ..show(context, seen) })
+}
+
+/// Has an agent find out whether its cluster enforces NetworkPolicy. It is told with its next full report, which is asked for.
+pub async fn check_network(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+) -> Result<Agent, Error> {
+    let now = clock::now();
+    let id = NetworkCheckId::random();
+    let (seen, network_check) = context
+        .database
+        .transaction(administrator.organization, "check_network", async |conn| {
+            let seen = find(conn, name_or_id).await?;
+            if seen.row.revoked_at.is_some() {
+                return Err(Error::field("agent", "was revoked: nobody is there to look"));
+            }
+            let standing = conn.agents().standing(seen.row.id).await?;
+            conn.network_checks().want(seen.row.id, id, now).await?;
+            conn.agents().set_standing(seen.row.id, &Standing { full_wanted: true, ..standing }).await?;
+            conn.notifications().notify_agent(seen.row.id).await?;
+            let network_check = conn.network_checks().find(seen.row.id).await?;
+            Ok((seen, network_check))
+        })
+        .await?;
+    info!(agent = %seen.row.id, by = %administrator.token, "a check of the network was asked for");
+    Ok(Agent { network_check, ..show(context, seen) })
 }
 
 /// Ends an agent's access. Its workspaces go on running; what is held for it is answered.
@@ -210,6 +238,7 @@ fn show(context: &Context, seen: Seen) -> Agent {
         workspaces,
         suspected_loss: row.suspected_loss,
         prerequisites: None,
+        network_check: None,
         sealing_keys: keys
             .into_iter()
             .map(|key| SealingKey {

@@ -1,5 +1,6 @@
 //! `berth agents …`
 
+mod check_network;
 mod configuration;
 mod confirm_loss;
 mod create;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     },
     /// Take an agent's token away for good
     Revoke(revoke::Args),
+    /// Find out whether the agent's cluster enforces NetworkPolicy
+    CheckNetwork(check_network::Args),
     /// Say that missing workspaces are lost for good
     ConfirmLoss(confirm_loss::Args),
     /// List what an agent has and the server does not know
@@ -53,6 +56,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Get(args) => get::run(global, &args).await,
         Command::Configuration { command } => configuration::run(global, command).await,
         Command::Revoke(args) => revoke::run(global, &args).await,
+        Command::CheckNetwork(args) => check_network::run(global, &args).await,
         Command::ConfirmLoss(args) => confirm_loss::run(global, &args).await,
         Command::Orphans(args) => orphans::run(global, &args).await,
         Command::RemoveOrphan(args) => remove_orphan::run(global, &args).await,

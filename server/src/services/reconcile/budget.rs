@@ -41,6 +41,7 @@ pub(super) fn within_a_message(
         full_reconcile_requested: plan.full_reconcile_requested,
         git_version: plan.git_version,
         manifests: None,
+        network_check: None,
     })
 }
 

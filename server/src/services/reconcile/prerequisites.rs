@@ -18,7 +18,7 @@ pub(super) async fn answer(
     // 1. Bounds (pure).
     let said = check(request)?;
     // 2. Who leads, and what it has (one transaction).
-    let written = context
+    let (written, network_check) = context
         .database
         .transaction(agent.organization, "prerequisites", async |conn| {
             let leader = Leader { epoch: request.epoch, term: request.term };
@@ -26,7 +26,12 @@ pub(super) async fn answer(
                 Epoch::Stale { current } => Err(Error::StaleEpoch { given: request.epoch, current }),
                 Epoch::Current(_) => {
                     conn.agent_prerequisites().store(agent.agent, said, clock::now()).await?;
-                    Ok(conn.agents().configuration(agent.agent, Hold::Nothing).await?.document())
+                    if let Some(report) = &request.network_check {
+                        conn.network_checks().finish(agent.agent, report, clock::now()).await?;
+                    }
+                    let network_check = conn.network_checks().wanted(agent.agent).await?;
+                    let written = conn.agents().configuration(agent.agent, Hold::Nothing).await?.document();
+                    Ok((written, network_check))
                 }
             }
         })
@@ -36,6 +41,7 @@ pub(super) async fn answer(
     let manifests = berth_planner::objects::proxy(agent.agent, &config);
     Ok(ReconcileResponse {
         manifests: Some(manifests),
+        network_check,
         settings: context.protocol.settings,
         ..ReconcileResponse::default()
     })
