@@ -178,9 +178,9 @@ async fn a_server_says_what_it_lacks() {
 async fn a_server_that_runs_short_of_files_goes_on_serving() {
     let url = postgres::migrated_database().await;
     let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join("kek"), KEY).expect("written");
+    berth_secret_file::replace(&directory.path().join("kek"), KEY.as_bytes()).expect("written");
     let output = command(directory.path())
-        .env("DATABASE_URL", &url)
+        .env("DATABASE_URL", postgres::login_url(&url))
         .args(["organization", "create", "acme"])
         .output()
         .await
@@ -192,7 +192,7 @@ async fn a_server_that_runs_short_of_files_goes_on_serving() {
     limited.env_clear().current_dir(directory.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let child = limited
         .kill_on_drop(true)
-        .env("DATABASE_URL", &url)
+        .env("DATABASE_URL", postgres::login_url(&url))
         .args(["-c", "ulimit -S -n 100; ulimit -H -n 400; exec \"$0\" \"$@\""])
         .arg(env!("CARGO_BIN_EXE_berth-server"))
         .args(["--kek-file", "kek", "--listen", &format!("127.0.0.1:{port}")])
