@@ -88,7 +88,7 @@ async fn a_file_that_is_no_document_is_refused_here() {
         ("", "is empty"),
         ("- a", "must hold an object"),
         ("a: [", "line 1, column"),
-        ("a: 1\na: 2", "line 2, column 1: stands here a second time"),
+        ("a: 1\na: 2", "line 2, column 1: a: stands here a second time"),
         ("{\"a\": 1, \"a\": 2}", "stands here a second time"),
         ("labels: {1: x}", "write \"1\" in quotes"),
         ("user: 0777", "octal"),

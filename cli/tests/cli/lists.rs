@@ -111,7 +111,7 @@ async fn what_a_server_says_does_not_move_the_cursor() {
         assert_eq!(obeyed, None, "{form}: {}", ran.stdout);
     }
     let json = berth.run(&["list", "-o", "json"]).ok().json();
-    assert_eq!(json["items"][0]["reason"]["message"], evil);
+    assert_eq!(json["items"][0]["reason"]["message"], "[2J31mend second line", "it is read as plain text");
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ fn why() -> Value {
     json!({
         "workspace_id": WORKSPACE_ID, "name": "reef", "desired_state": "Running", "actual_state": "Failed",
         "situation": "image_cannot_be_pulled",
-        "cause": "Its image cannot be pulled (ImagePullBackOff).",
-        "reason": { "reason": "ImagePullBackOff", "message": "no such image: \u{1b}]0;owned\u{7}" },
+        "cause": "Its image cannot be pulled \u{1b}]0;owned\u{7}.",
+        "reason": { "reason": "ImagePullBackOff", "message": "no such image" },
         "since": "2026-01-01T00:00:00Z",
         "next": { "actor": "user", "action": "Correct the image.", "by": "2026-01-01T00:05:00Z" },
         "generation": 4, "applied_generation": 4,
@@ -27,8 +27,8 @@ async fn why_tells_state_cause_reason_and_who_acts_next() {
         found.unwrap_or_else(|| panic!("no '{label}': {}", ran.stdout)).1.to_owned()
     };
     assert!(line("State").starts_with("Failed, for ") && line("State").ends_with("; wanted: Running"));
-    assert_eq!(line("Cause"), "Its image cannot be pulled (ImagePullBackOff).");
-    assert_eq!(line("Reason"), r"ImagePullBackOff: no such image: \u{1b}]0;owned\u{7}");
+    assert_eq!(line("Cause"), r"Its image cannot be pulled \u{1b}]0;owned\u{7}.");
+    assert_eq!(line("Reason"), "ImagePullBackOff: no such image");
     assert_eq!(line("Next"), "you: Correct the image.");
     assert_eq!(line("By"), "2026-01-01T00:05:00Z (now)");
     assert!(line("Agent").starts_with("berlin, heard of "));
