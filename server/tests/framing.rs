@@ -201,7 +201,7 @@ async fn a_body_that_breaks_off_or_is_broken_is_a_problem_where_it_is_read() {
         early.close().await;
         let (status, text) = early.rest().await;
         assert_eq!(status, 400, "{text}");
-        let right = "2;x=y\r\n{\"\r\n0f\r\nname\": \"chunky\"}\r\n0\r\nTrailer: x\r\n\r\n";
+        let right = "2;x=y\r\n{\"\r\n010\r\nname\": \"chunky\"}\r\n0\r\nTrailer: x\r\n\r\n";
         let request = format!("{head}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n{right}");
         let (status, text) = Raw::ask(app.address(), request.as_bytes()).await;
         assert_eq!(status, 201, "{text}");

@@ -78,7 +78,7 @@ async fn why_of_nothing_is_not_found() {
     App::run(async |app| {
         let admin = app.organization("acme").await;
         admin.get(&admin.path("/workspaces/w/why")).await.problem(404, "not-found");
-        admin.get(&admin.path("/workspaces/W%00/why")).await.problem(404, "not-found");
+        admin.get(&admin.path("/workspaces/W%00/why")).await.problem(400, "malformed-request");
     })
     .await;
 }
