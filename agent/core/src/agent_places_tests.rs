@@ -94,7 +94,7 @@ fn the_servers_word_on_where_a_workspace_lives_is_believed_over_the_objects() {
     show(&mut agent, 1);
     assert_eq!(agent.news()[0].namespace.as_str(), "berth-w-02020202");
     let mut elsewhere = directive(Wish::None, 1);
-    elsewhere.namespace = NamespaceName::new("berth-w-02020202").expect("a name");
+    elsewhere.namespace = NamespaceName::new("berth-w").expect("a name");
     agent.respond(&[], answer(vec![elsewhere]), Opened::default(), now, &mut || 0.0);
     let told = agent.full().map(|(_, infos)| infos.len()).sum::<usize>();
     assert_eq!(told, 0, "nothing of it is where it lives");

@@ -145,7 +145,9 @@ fn a_lost_node_is_named_and_so_is_who_must_act() {
     assert!(agent.has_news(), "nothing of the workspace itself has changed");
     let (reason, message) = problems(&mut agent).remove(0);
     assert_eq!(reason, PodProblem::NODE_LOST);
-    for word in ["administrator", "kubectl delete node one", "--namespace berth-w delete pod a", "--force"] {
+    for word in
+        ["administrator", "kubectl delete node one", "--namespace berth-w-02020202 delete pod a", "--force"]
+    {
         assert!(message.contains(word), "{message}");
     }
     // Kubernetes evicts it, and makes another.

@@ -125,7 +125,7 @@ fn the_deployment_is_the_last_and_the_only_one() {
     assert!(refusal(without.clone()).contains(wanted));
     let mut early = without.clone();
     early.insert(1, deployment.clone());
-    assert!(refusal(early).contains(wanted));
+    assert!(refusal(early).contains("is not in the workspace's set"), "what it reads has to come before it");
     let mut other = deployment.clone();
     other["metadata"]["name"] = json!("w-2");
     assert!(refusal([without.clone(), vec![other.clone()]].concat()).contains(wanted));
