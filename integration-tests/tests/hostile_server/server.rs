@@ -190,9 +190,24 @@ fn state_of(request: &ReconcileRequest, state: &mut State) -> Value {
         }
         state.heard.insert(id, info.clone());
     }
-    let workspaces: Vec<&Value> = state.directives.values().collect();
+    // What was told is acknowledged, or it would be told again and again.
+    let told = request
+        .workspace_agent_infos
+        .iter()
+        .filter(|info| !state.directives.contains_key(&info.workspace_id));
+    let workspaces: Vec<Value> =
+        state.directives.values().cloned().chain(told.map(acknowledgement)).collect();
     let orphans: Vec<&Value> = state.orphans.values().collect();
     json!({ "workspaces": workspaces, "orphans": orphans, "settings": settings() })
+}
+
+fn acknowledgement(info: &WorkspaceAgentInfo) -> Value {
+    let version =
+        info.latest_k8s_deployment_info.as_ref().map(|deployment| deployment.resource_version.clone());
+    json!({
+        "workspace_id": info.workspace_id, "name": info.name, "namespace": info.namespace, "action": "none",
+        "desired_state": "Stopped", "actual_state": "Unknown", "generation": 1, "deployment_resource_version": version,
+    })
 }
 
 /// A full report, with a look at the prerequisites before it, as often as the agent lets itself be told.
