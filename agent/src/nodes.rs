@@ -18,7 +18,7 @@ const WATCH_SECONDS: u32 = 60;
 const PAGE: u32 = 20;
 
 /// Follows the nodes for ever.
-pub async fn watch(cluster: Cluster, shared: Arc<Shared>) -> anyhow::Result<()> {
+pub(crate) async fn watch(cluster: Cluster, shared: Arc<Shared>) -> anyhow::Result<()> {
     let config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
     let mut events = watcher(Api::<Seen<Node>>::all(cluster.client), config).default_backoff().boxed();
     let mut told = false;

@@ -34,7 +34,7 @@ fn refused(identity: &Identity, document: &Value, spec: &WorkspaceSpec, shared: 
     let (id, name) = (WorkspaceId::random(), WorkspaceName::new("honest").expect("a name"));
     let namespace = if shared { SHARED.to_owned() } else { own_namespace(&name, id) };
     let mut spec = spec.clone();
-    berth_planner::config::settle_storage(&mut spec, &written, &built_in);
+    berth_planner::config::settle(&mut spec, &written, &built_in);
     let workspace = Workspace {
         id,
         name,
