@@ -99,10 +99,15 @@ impl ClusterView {
         Ok(output.stdout)
     }
 
+    /// The address of the workspace's one pod.
+    pub async fn pod_address(&self, workspace: &Workspace) -> anyhow::Result<String> {
+        let status = self.pod(workspace).await?.status;
+        status.and_then(|status| status.pod_ip).context("the pod has no address")
+    }
+
     /// A port of this machine behind which a port of the workspace's pod is, reached as the proxy reaches it.
     pub async fn forward(&self, workspace: &Workspace, port: u16) -> anyhow::Result<Forward> {
-        let pod = self.pod(workspace).await?;
-        let ip = pod.status.and_then(|status| status.pod_ip).context("the pod has no address")?;
+        let ip = self.pod_address(workspace).await?;
         let cluster = Cluster::attach(&self.cluster).context("the cluster has ended")?;
         cluster.door().await?.forward(0, SocketAddr::new(ip.parse()?, port)).await
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::ensure;
 use berth_agent::canary::{Source, check};
 use berth_agent::cluster::Cluster as Hands;
+use berth_agent_core::Identity;
 use berth_harness::process::is_root;
 use berth_harness::{Cluster, ClusterConfig, Node, images};
 use berth_integration_tests::Installation;
@@ -63,7 +64,7 @@ async fn a_cluster_without_an_engine_is_found_out_and_an_image_that_is_not_there
     };
     let cluster = Cluster::start(config).await?;
     cluster.ensure_image(&images::AGENT).await?;
-    let hands = Hands { client: cluster.client().await?, agent: AgentId::random() };
+    let hands = Hands::new(cluster.client().await?, Identity::of(AgentId::random()));
     let source = |image: Option<&str>| Source {
         image: image.map(str::to_owned),
         namespace: "default".to_owned(),

@@ -37,11 +37,6 @@ async fn workspace(berth: &Installation, name: &str) -> anyhow::Result<Workspace
     berth.admin.running(&created).await
 }
 
-async fn address(berth: &Installation, workspace: &Workspace) -> anyhow::Result<String> {
-    let status = berth.view.pod(workspace).await?.status;
-    status.and_then(|status| status.pod_ip).context("the pod has no address")
-}
-
 /// A pod that serves on a port and is held by no policy.
 struct Unheld {
     namespace: String,
@@ -156,7 +151,7 @@ async fn a_workspace_reaches_nothing_of_the_cluster_and_only_the_proxy_reaches_i
     let service = services.get(two.name.as_str()).await?.spec.and_then(|spec| spec.cluster_ip);
     let api = Api::<Service>::namespaced(berth.view.client(), "default");
     let api = api.get("kubernetes").await?.spec.and_then(|spec| spec.cluster_ip).context("no address")?;
-    let (two_address, node) = (address(&berth, &two).await?, berth.cluster.node_address());
+    let (two_address, node) = (berth.view.pod_address(&two).await?, berth.cluster.node_address());
 
     // The others' ports, closed to everybody but the proxy.
     let guarded = [format!("http://{two_address}:8080"), format!("http://{}:8080", service.context("none")?)];
@@ -206,7 +201,7 @@ async fn a_policy_that_is_switched_off_is_pruned_and_one_that_is_switched_on_hol
         return Ok(());
     };
     let (one, two) = (workspace(&berth, "from").await?, workspace(&berth, "to").await?);
-    let to = SocketAddr::new(address(&berth, &two).await?.parse()?, 8080);
+    let to = SocketAddr::new(berth.view.pod_address(&two).await?.parse()?, 8080);
     let target = format!("http://{to}");
     assert!(!is_open(&berth, &one, &target).await?, "closed from the beginning");
     let policies = |workspace: &Workspace| {

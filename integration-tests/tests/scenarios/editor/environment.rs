@@ -109,7 +109,8 @@ components:
         })
         .await?;
     let running = started(&berth, &created).await?;
-    let origin = editor_answers(view, &running).await?;
+    let editor = editor_answers(view, &running).await?;
+    let origin = format!("http://{}", editor.address());
     eventually(view, &running, "test -s /projects/.berth/ssh/host_ed25519_key.pub").await?;
     let names: Vec<&str> =
         HOSTILE.iter().map(|(name, _)| *name).filter(|name| !SAID_BY_THE_SESSION.contains(name)).collect();
@@ -131,7 +132,7 @@ components:
         format!("LD_PRELOAD=/nonexistent.so LD_LIBRARY_PATH=/lib LD_BIND_NOW=1 {EDITOR_COMMAND} --version");
     view.exec(&running, &preloaded).await?;
 
-    let own = address(view, &running).await?;
+    let own = view.pod_address(&running).await?;
     let mut allowed = vec![as_in_proc(&own, EDITOR_PORT)?, as_in_proc(&own, SSH_PORT)?];
     allowed.sort();
     assert_eq!(listeners(view, &running).await?, allowed, "at the pod's address, and nothing else");
