@@ -146,7 +146,7 @@ impl Applying<'_> {
     /// The live generation, if the action's is lower.
     fn newer(&self, live: Option<&Live>) -> Option<Generation> {
         let generation = live.and_then(|live| live.generation)?;
-        (generation > self.action.generation).then_some(generation)
+        generation.outruns(self.action.generation).then_some(generation)
     }
 
     /// Applies any object but a Deployment.

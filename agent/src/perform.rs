@@ -36,11 +36,11 @@ pub async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
     let seconds = ACTION_SECONDS;
     let (outcome, left) = match result.unwrap_or(Err(Failure::TimedOut { seconds })) {
         Ok((outcome, left)) => {
-            tracing::info!(task = name, workspace = %action.workspace, generation = action.generation.0, ?outcome, "done");
+            tracing::info!(task = name, workspace = %action.workspace, generation = action.generation.get(), ?outcome, "done");
             (outcome, left)
         }
         Err(failure) => {
-            let (workspace, generation) = (action.workspace, action.generation.0);
+            let (workspace, generation) = (action.workspace, action.generation.get());
             tracing::warn!(task = name, %workspace, generation, %failure, "action failed");
             let outcome = if failure.is_unanswered() {
                 Outcome::Unanswered

@@ -234,7 +234,7 @@ impl Term {
             epoch: self.epoch,
             term: Some(self.id),
             sequence: self.sequence,
-            workspace_agent_infos,
+            workspace_agent_infos: workspace_agent_infos.into(),
             received: self.desk.shared.agent().received(),
             page,
             ..ReconcileRequest::default()

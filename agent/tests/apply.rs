@@ -106,7 +106,7 @@ async fn a_newer_generation_is_not_written_over_and_nothing_else_is_written() {
     let world = World::new(|_, _, _| None);
     world.put(DEPLOYMENT, 5);
     let outcome = run(&world, 4).await.expect("no failure");
-    assert_eq!(outcome, Outcome::OlderThanLive { live: Generation(5) });
+    assert_eq!(outcome, Outcome::OlderThanLive { live: Generation::of(5) });
     assert_eq!(world.writes(), [""; 0]);
 }
 
@@ -122,13 +122,14 @@ async fn a_newer_generation_that_appears_during_the_apply_wins() {
     });
     world.put(DEPLOYMENT, 1);
     let outcome = run(&world, 2).await.expect("no failure");
-    assert_eq!(outcome, Outcome::OlderThanLive { live: Generation(9) });
+    assert_eq!(outcome, Outcome::OlderThanLive { live: Generation::of(9) });
     assert!(!world.writes().contains(&DEPLOYMENT.to_owned()));
 }
 
 #[tokio::test]
 async fn a_deployment_that_appears_during_the_first_apply_is_looked_at_before_it_is_written_over() {
-    for (theirs, expected) in [(9, Outcome::OlderThanLive { live: Generation(9) }), (1, Outcome::Applied)] {
+    for (theirs, expected) in [(9, Outcome::OlderThanLive { live: Generation::of(9) }), (1, Outcome::Applied)]
+    {
         let made = Arc::new(OnceLock::<serde_json::Value>::new());
         let there = Arc::clone(&made);
         let world = World::new(move |method, path, objects| {

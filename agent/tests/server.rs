@@ -97,6 +97,13 @@ async fn a_field_that_the_server_refuses_is_named() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_is_one_line_of_the_log_and_no_more() {
+    let problem = r#"{"type":"x","title":"Invalid","status":422,"detail":"a\n2026-01-01 ERROR forged \u001b[31m\u202e"}"#;
+    let words = error_of(422, &[], problem).await.to_string();
+    assert!(words.ends_with("Invalid a 2026-01-01 ERROR forged [31m"), "{words:?}");
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed_with_the_token() {
     let error = error_of(307, &[("location", "http://127.0.0.1:1/elsewhere")], "").await;
     assert!(matches!(error, ServerError::Refused { status: 307, .. }), "{error:?}");

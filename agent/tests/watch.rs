@@ -132,10 +132,10 @@ async fn after_a_list_that_is_doubted_the_second_one_says_what_the_objects_are_a
     let lists = vec![("10", deployments(1)), ("20", vec![]), ("30", deployments(2))];
     let world = world(lists);
     let (shared, _tasks) = start(&world);
-    until("the first list", || generations(&shared) == [Some(Generation(1)); WORKSPACES]).await;
+    until("the first list", || generations(&shared) == [Some(Generation::of(1)); WORKSPACES]).await;
     until("doubts", || shared.agent().index().has_doubts(DEPLOYMENTS)).await;
-    assert_eq!(generations(&shared), [Some(Generation(1)); WORKSPACES]);
-    until("the second list", || generations(&shared) == [Some(Generation(2)); WORKSPACES]).await;
+    assert_eq!(generations(&shared), [Some(Generation::of(1)); WORKSPACES]);
+    until("the second list", || generations(&shared) == [Some(Generation::of(2)); WORKSPACES]).await;
     assert!(!shared.agent().index().has_doubts(DEPLOYMENTS));
     let watches = || world.watched_from.lock().expect("unbroken").len();
     until("a second watch", || watches() > 1).await;

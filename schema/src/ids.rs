@@ -87,39 +87,3 @@ id!(
     /// Lease that was lost begins to count anew.
     TermId
 );
-
-/// The version of a workspace's intent: +1 in the same statement as any change that the cluster must follow.
-///
-/// Versions decide, timestamps only inform: see `docs/protocol.md`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Generation(pub i64);
-
-impl Generation {
-    /// The generation of a workspace that was just created. Zero means "nothing is proven applied".
-    pub const FIRST: Self = Self(1);
-
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
-
-impl fmt::Display for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for Generation {
-    type Err = std::num::ParseIntError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
-
-impl From<i64> for Generation {
-    fn from(number: i64) -> Self {
-        Self(number)
-    }
-}

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod configuration;
+pub mod generation;
 pub mod git;
 pub mod ids;
 pub mod kubernetes;
@@ -16,6 +17,7 @@ pub mod problem;
 pub mod project;
 pub mod quantity;
 pub mod reconcile;
+pub mod reports;
 pub mod scope;
 pub mod sealing;
 pub mod server_url;
@@ -28,10 +30,12 @@ pub mod variables;
 pub mod why;
 
 pub use configuration::{AgentConfiguration, LifecycleRules};
-pub use ids::{AgentId, Generation, NetworkCheckId, OrganizationId, TermId, TokenId, WorkspaceId};
+pub use generation::Generation;
+pub use ids::{AgentId, NetworkCheckId, OrganizationId, TermId, TokenId, WorkspaceId};
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};
+pub use reports::Reports;
 pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};

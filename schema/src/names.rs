@@ -114,6 +114,12 @@ name!(
     NamespaceName, max 63, reserved_prefix_allowed true
 );
 
+impl From<WorkspaceName> for NamespaceName {
+    fn from(name: WorkspaceName) -> Self {
+        Self(name.0)
+    }
+}
+
 impl WorkspaceName {
     /// A name of three words for a workspace that was given none, from any random number.
     pub fn generate(random: u64) -> Self {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::git::GitAsk;
 use crate::network_check::NetworkCheckReport;
 use crate::prerequisites::Prerequisites;
+use crate::reports::{Reports, readable};
 use crate::sealing::{Encapsulation, SealedBundle};
 use crate::text::{Message, ResourceVersion, Word};
 use crate::{
@@ -84,17 +85,17 @@ pub struct ReconcileRequest {
     #[serde(default)]
     pub wait_seconds: u64,
     #[serde(default)]
-    pub workspace_agent_infos: Vec<WorkspaceAgentInfo>,
+    pub workspace_agent_infos: Reports,
     /// Directives that the agent already holds: it applies them now, backs off from them, or waits for the watch to show
     /// them. They are no reason to answer before `wait_seconds` are over, and come again with the answer all the same.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "readable")]
     pub received: Vec<Received>,
     /// For a full reconcile of several pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Page>,
     /// With the last page: what the agent has beside what this message reports. A workspace that is neither reported nor
     /// here is missing. At most [`MAX_PRESENT`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "readable")]
     pub present: Vec<WorkspaceId>,
     /// The report was compared with a fresh list of the cluster, as the answer to
     /// [`ReconcileResponse::full_reconcile_requested`]; what only the list held is in `present`.
@@ -128,7 +129,7 @@ pub struct WorkspaceAgentInfo {
     pub name: WorkspaceName,
     pub namespace: NamespaceName,
     /// The annotation read back from the live Deployment: the proof of application.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "Generation::proof")]
     pub applied_generation: Option<Generation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_k8s_deployment_info: Option<DeploymentInfo>,

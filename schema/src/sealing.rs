@@ -124,7 +124,7 @@ impl Binding {
         bytes[..16].copy_from_slice(self.agent.as_uuid().as_bytes());
         bytes[16..24].copy_from_slice(&self.epoch.to_be_bytes());
         bytes[24..40].copy_from_slice(self.workspace.as_uuid().as_bytes());
-        bytes[40..].copy_from_slice(&self.generation.0.to_be_bytes());
+        bytes[40..].copy_from_slice(&self.generation.get().to_be_bytes());
         bytes
     }
 
@@ -161,13 +161,13 @@ mod tests {
             agent: AgentId::random(),
             epoch: 1,
             workspace: WorkspaceId::random(),
-            generation: Generation(1),
+            generation: Generation::of(1),
         };
         for other in [
             Binding { agent: AgentId::random(), ..binding },
             Binding { epoch: 2, ..binding },
             Binding { workspace: WorkspaceId::random(), ..binding },
-            Binding { generation: Generation(2), ..binding },
+            Binding { generation: Generation::of(2), ..binding },
         ] {
             assert_ne!(other.associated_data(), binding.associated_data());
         }

@@ -141,6 +141,10 @@ situations! {
     KubernetesRefuses = "kubernetes_refuses",
     /// The server cannot open its variables.
     VariablesUnreadable = "variables_unreadable",
+    /// Its agent reports it in a way that the server cannot read.
+    ReportUnreadable = "report_unreadable",
+    /// Its row holds what this server cannot read; it can be terminated, and nothing else.
+    RowUnreadable = "row_unreadable",
     /// Its pod is made, its image pulled, its containers started.
     Starting = "starting",
     /// Its pod waits for something that Kubernetes names.

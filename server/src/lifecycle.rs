@@ -132,10 +132,11 @@ async fn look(
             // By what is to be done, and when to look at them next.
             let mut due: BTreeMap<(DesiredState, Option<Timestamp>), Vec<&LifecycleRow>> = BTreeMap::new();
             for row in &rows {
+                let Some(lifetime) = lifetime(row) else { continue };
                 if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
                     unknown.insert(rules_of(conn, row.agent_id).await?);
                 }
-                let (rules, lifetime) = (&rules[&row.agent_id], lifetime(row));
+                let rules = &rules[&row.agent_id];
                 match decide(rules, &lifetime, now) {
                     Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
                     Decision::Never => conn.workspaces().look_again(row.id, None).await?,
@@ -160,13 +161,14 @@ async fn look(
         .await
 }
 
-fn lifetime(row: &LifecycleRow) -> Lifetime {
-    Lifetime {
-        desired_state: row.desired_state,
+/// `None`: this server cannot read what is wanted of it.
+fn lifetime(row: &LifecycleRow) -> Option<Lifetime> {
+    Some(Lifetime {
+        desired_state: row.desired_state?,
         created_at: row.created_at,
         desired_state_changed_at: row.desired_state_changed_at,
         extended_hours: u32::try_from(row.extended_hours).unwrap_or(0),
-    }
+    })
 }
 
 const fn desired(action: LifecycleAction) -> DesiredState {

@@ -74,7 +74,7 @@ async fn one_bad_key_refuses_the_change_and_leaves_the_old_one_in_force() {
         }
         let after = get(&admin).await;
         assert_eq!((after.version, &after.configuration), (before.version, &before.configuration));
-        assert_eq!(admin.workspace("one").await.generation.0, 2, "of the change that was right");
+        assert_eq!(admin.workspace("one").await.generation.get(), 2, "of the change that was right");
     })
     .await;
 }
@@ -136,7 +136,7 @@ async fn what_changes_the_cluster_raises_every_living_workspace_and_wakes_the_ag
             labelled.filter(|objects| objects.iter().all(|o| o["metadata"]["labels"]["team"] == "red"));
         assert_eq!(labelled.count(), 2, "{:#?}", response.workspaces);
         for (name, generation) in [("one", 2), ("two", 2), ("gone", 2)] {
-            assert_eq!(admin.workspace(name).await.generation.0, generation, "{name}");
+            assert_eq!(admin.workspace(name).await.generation.get(), generation, "{name}");
         }
     })
     .await;
@@ -150,7 +150,7 @@ async fn what_changes_nothing_in_the_cluster_leaves_workspaces_alone() {
         admin.create_workspace("one").await;
         let quotas = json!({"quotas": {"agent": {"workspaces": 100}}, "storage_class": "fast", "user": 5001});
         assert_eq!(set(&admin, &quotas).await.rendered_again, Some(0));
-        assert_eq!(admin.workspace("one").await.generation.0, 1);
+        assert_eq!(admin.workspace("one").await.generation.get(), 1);
     })
     .await;
 }
@@ -167,7 +167,7 @@ async fn a_dry_run_tells_and_changes_nothing() {
         assert_eq!((view.version, view.configuration.user, view.rendered_again), (0, Some(6_000), Some(1)));
         assert_eq!(admin.put(&path, &json!({"user": 0})).await.wrong_fields(), ["user"]);
         assert_eq!(get(&admin).await.version, 0);
-        assert_eq!(admin.workspace("one").await.generation.0, 1);
+        assert_eq!(admin.workspace("one").await.generation.get(), 1);
     })
     .await;
 }
@@ -199,7 +199,7 @@ async fn users(agent: &crate::support::Agent, sequence: i64) -> Vec<(i64, i64)> 
     let told = response.workspaces.iter().filter_map(|directive| {
         let deployment = directive.config_to_apply.as_ref()?.last()?;
         let user = &deployment["spec"]["template"]["spec"]["securityContext"]["runAsUser"];
-        Some((user.as_i64()?, directive.generation.0))
+        Some((user.as_i64()?, directive.generation.get()))
     });
     told.collect()
 }

@@ -46,11 +46,17 @@ async fn a_workspace_is_stopped_after_36_hours_and_terminated_after_744_more() {
         let stopped = pass(app, begin + hours(36)).await;
         assert_eq!((stopped.looked, stopped.stopped, stopped.terminated), (1, 1, 0));
         let workspace = admin.workspace("w").await;
-        assert_eq!((workspace.desired_state, workspace.generation), (DesiredState::Stopped, Generation(2)));
+        assert_eq!(
+            (workspace.desired_state, workspace.generation),
+            (DesiredState::Stopped, Generation::of(2))
+        );
         assert_eq!(newest(&admin, "w").await.cause, TransitionCause::Lifecycle);
         // Its agent hears of it like of any other change.
         let directive = agent.partial(1, vec![]).await.workspaces.remove(0);
-        assert_eq!((directive.desired_state, directive.generation), (DesiredState::Stopped, Generation(2)));
+        assert_eq!(
+            (directive.desired_state, directive.generation),
+            (DesiredState::Stopped, Generation::of(2))
+        );
 
         let next = workspace.lifecycle.expect("a deadline");
         assert_eq!((next.action, next.at), (LifecycleAction::Terminate, begin + hours(36 + 744)));

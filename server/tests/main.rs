@@ -16,6 +16,7 @@ mod listing;
 mod losses;
 mod network_check;
 mod orphans;
+mod poison;
 mod polling;
 mod prerequisites;
 mod process;

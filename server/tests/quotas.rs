@@ -156,7 +156,7 @@ async fn a_devfile_beyond_the_maximum_is_refused_at_its_field() {
         assert_eq!(refused.wrong_fields(), ["devfile.components[1].container.memoryLimit"]);
         let refused = resize(&admin, "one", &json!({"memory": "3Gi"})).await;
         assert_eq!(refused.wrong_fields(), ["memory"]);
-        assert_eq!(admin.workspace("one").await.generation.0, 1, "nothing was changed");
+        assert_eq!(admin.workspace("one").await.generation.get(), 1, "nothing was changed");
     })
     .await;
 }
@@ -169,7 +169,7 @@ async fn a_resize_reaches_the_objects_and_the_volume_never_shrinks() {
         admin.create_workspace("one").await;
         let wish = json!({"cpu": "2", "memory": "1Gi", "disk": "5Gi"});
         let resized: Workspace = resize(&admin, "one", &wish).await.expect(200);
-        assert_eq!(resized.generation.0, 2);
+        assert_eq!(resized.generation.get(), 2);
         let response = agent.partial(1, vec![]).await;
         let objects = response.workspaces[0].config_to_apply.as_ref().expect("objects");
         let of = |kind: &str| objects.iter().find(|object| object["kind"] == kind).expect("an object");

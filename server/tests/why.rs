@@ -47,7 +47,7 @@ async fn why_follows_a_workspace_through_its_life() {
         let stopped = admin.wish("w", "stop").await;
         assert_eq!(stopped.status, 200);
         let answer = why(&admin, "w").await;
-        assert_eq!((answer.situation, answer.generation), (Situation::ChangeRequested, Generation(2)));
+        assert_eq!((answer.situation, answer.generation), (Situation::ChangeRequested, Generation::of(2)));
 
         admin.wish("w", "terminate").await;
         assert_eq!(why(&admin, "w").await.situation, Situation::TerminationRequested);

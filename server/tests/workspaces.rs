@@ -82,7 +82,11 @@ async fn wishes_raise_the_generation_and_repeating_one_is_harmless() {
         ] {
             let reply = admin.wish("w", wish).await;
             let workspace: Workspace = reply.expect(200);
-            assert_eq!((workspace.desired_state, workspace.generation.0), (desired, generation), "{wish}");
+            assert_eq!(
+                (workspace.desired_state, workspace.generation.get()),
+                (desired, generation),
+                "{wish}"
+            );
             assert_eq!(reply.header("etag"), format!("\"{generation}\""));
         }
         for wish in ["start", "stop", "restart"] {
@@ -117,7 +121,7 @@ async fn of_many_changes_upon_one_generation_one_wins() {
         admin.create_workspace("w").await;
         let replies = futures::future::join_all((0..20).map(|_| wish_at(&admin, "stop", "\"1\""))).await;
         let won = replies.iter().filter(|reply| reply.status == 200).count();
-        assert_eq!((won, admin.workspace("w").await.generation.0), (1, 2));
+        assert_eq!((won, admin.workspace("w").await.generation.get()), (1, 2));
         assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 412)));
     })
     .await;
@@ -145,11 +149,11 @@ async fn a_rebuild_replaces_the_spec_and_keeps_the_wish() {
         admin.create_workspace("w").await;
         let path = admin.path("/workspaces/w/rebuild");
         let rebuilt: Workspace = admin.post(&path, &json!({"image": "debian:14"})).await.expect(200);
-        assert_eq!((rebuilt.image.as_str(), rebuilt.generation.0), ("debian:14", 2));
+        assert_eq!((rebuilt.image.as_str(), rebuilt.generation.get()), ("debian:14", 2));
         assert_eq!(rebuilt.desired_state, DesiredState::Running);
         assert_eq!(admin.post(&path, &json!({})).await.wrong_fields(), ["devfile"]);
         assert_eq!(admin.post(&path, &json!({"image": "a b"})).await.wrong_fields(), ["image"]);
-        assert_eq!(admin.workspace("w").await.generation.0, 2);
+        assert_eq!(admin.workspace("w").await.generation.get(), 2);
     })
     .await;
 }

@@ -81,7 +81,7 @@ fn directive(action: Wish, generation: i64) -> WorkspaceDirective {
         desired_state: if terminate { DesiredState::Terminated } else { DesiredState::Running },
         actual_state: ActualState::Unknown,
         deployment_resource_version: None,
-        generation: Generation(generation),
+        generation: Generation::of(generation),
         config_to_apply: matches!(action, Wish::Create | Wish::Update).then(|| set.objects()),
         variables: None,
         credentials: None,
@@ -190,7 +190,7 @@ fn an_apply_is_proven_by_the_watch_alone() {
     agent.tick(now);
     assert_eq!(agent.received(), []);
     let news = agent.news();
-    assert_eq!(news[0].applied_generation, Some(Generation(1)));
+    assert_eq!(news[0].applied_generation, Some(Generation::of(1)));
     assert!(!news[0].variables_missing);
 }
 
@@ -215,9 +215,9 @@ fn a_lower_generation_is_never_applied_over_a_higher_one() {
     show(&mut agent, 5);
     let plan = round(&mut agent, directive(Wish::Update, 4), now);
     assert!(plan.actions.is_empty());
-    assert_eq!(plan.skipped, [(W, Skip::OlderThanLive { live: Generation(5) })]);
+    assert_eq!(plan.skipped, [(W, Skip::OlderThanLive { live: Generation::of(5) })]);
     agent.tick(now);
-    assert_eq!(agent.news()[0].applied_generation, Some(Generation(5)), "the server is told again");
+    assert_eq!(agent.news()[0].applied_generation, Some(Generation::of(5)), "the server is told again");
     assert_eq!(round(&mut agent, directive(Wish::Update, 6), now).actions.len(), 1);
 }
 
@@ -275,7 +275,7 @@ fn there_is_one_action_of_a_workspace_at_a_time() {
     }
     let held = |agent: &Agent| {
         let received = agent.received();
-        received.iter().map(|held| held.generation.0).collect::<Vec<_>>()
+        received.iter().map(|held| held.generation.get()).collect::<Vec<_>>()
     };
     assert_eq!(held(&agent), [1, 3], "the server need not repeat it before the action has ended");
     done(&mut agent, &plan, Outcome::Applied, now);

@@ -280,7 +280,7 @@ mod tests {
         let observed = Observed::deployment(&deployment(|_| ())).expect("usable");
         assert_eq!(observed.workspace_name, Some(WorkspaceName::new("w").expect("a name")));
         let Fact::Deployment(fact) = observed.fact else { panic!("not a Deployment's fact") };
-        assert_eq!(fact.applied_generation, Some(Generation(3)));
+        assert_eq!(fact.applied_generation, Some(Generation::of(3)));
         assert_eq!(fact.info.resource_version.as_deref(), Some("7"));
         let status = fact.info.status.expect("a status");
         assert_eq!(status.conditions[0].reason.as_deref(), Some("MinimumReplicasAvailable"));

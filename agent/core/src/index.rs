@@ -260,7 +260,7 @@ impl<'a> View<'a> {
     /// Whether the cluster shows all of a generation, or of a later one.
     pub(crate) fn proves(&self, generation: Generation) -> bool {
         let live = self.deployment().and_then(|fact| fact.applied_generation);
-        live.is_some_and(|live| live >= generation) && self.has_secrets()
+        live.is_some_and(|live| live.reaches(generation)) && self.has_secrets()
     }
 
     /// Whether both Secrets that the pods need are there, and as they were left: the Deployment, which is written after

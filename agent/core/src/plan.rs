@@ -199,7 +199,7 @@ pub(crate) fn prepare(
     let home = Home::new(directive.workspace_id, &directive.name, &directive.namespace);
     let view = index.view(directive.workspace_id, Some(&home));
     let live = view.deployment().and_then(|fact| fact.applied_generation);
-    if let Some(live) = live.filter(|live| *live > directive.generation) {
+    if let Some(live) = live.filter(|live| live.outruns(directive.generation)) {
         return Err(Skip::OlderThanLive { live });
     }
     // Somebody may have scaled it by hand since it was proven.

@@ -52,7 +52,8 @@ fn show(agent: &mut Agent, replicas: i32) {
         replicas: Some(replicas),
         status: None,
     };
-    let fact = DeploymentFact { applied_generation: Some(Generation(1)), info, secrets: None, gated: false };
+    let fact =
+        DeploymentFact { applied_generation: Some(Generation::of(1)), info, secrets: None, gated: false };
     let watched = Watched::Applied(Kind::Deployment);
     let key = ObjectKey { watched, namespace: namespace().to_string(), name: "w".to_owned() };
     let fact = Fact::Deployment(Box::new(fact));
@@ -83,7 +84,7 @@ fn directive() -> WorkspaceDirective {
         desired_state: DesiredState::Running,
         actual_state: ActualState::Running,
         deployment_resource_version: None,
-        generation: Generation(1),
+        generation: Generation::of(1),
         config_to_apply: None,
         variables: None,
         credentials: None,

@@ -34,7 +34,7 @@ fn directive(workspace: u128) -> WorkspaceDirective {
         desired_state: DesiredState::Running,
         actual_state: ActualState::Unknown,
         deployment_resource_version: None,
-        generation: Generation(1),
+        generation: Generation::of(1),
         config_to_apply: None,
         variables: None,
         credentials: None,
@@ -124,7 +124,7 @@ fn a_bundle_that_was_moved_does_not_open() {
     assert_eq!(world.opened(&response), []);
     // To another generation.
     let mut response = world.answer(1);
-    response.workspaces[0].generation = Generation(2);
+    response.workspaces[0].generation = Generation::of(2);
     assert_eq!(world.opened(&response), []);
     // Between two workspaces of one answer.
     let mut response = world.answer(2);

@@ -274,7 +274,7 @@ impl Work {
                 Phase::Resting { .. } => !entry.puts_back,
                 _ => false,
             };
-            over && entry.goal == Goal::Applied && live >= Some(generation)
+            over && entry.goal == Goal::Applied && live.is_some_and(|live| live.reaches(generation))
         });
         if done {
             self.forget(workspace);

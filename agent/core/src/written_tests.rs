@@ -71,7 +71,7 @@ impl Case {
             desired_state: DesiredState::Running,
             actual_state: ActualState::Unknown,
             deployment_resource_version: None,
-            generation: Generation(generation),
+            generation: Generation::of(generation),
             config_to_apply: Some(objects),
             variables: None,
             credentials: None,
@@ -84,7 +84,7 @@ impl Case {
     /// The action's objects are written, and the watches show them.
     fn applied(&mut self, action: &Action<Prepared>) {
         let apply = apply_of(action);
-        let generation = action.generation.0;
+        let generation = action.generation.get();
         let mut left = vec![];
         for manifest in apply.manifests() {
             let mut metadata = live(&manifest.name, generation, "berth-agent");
@@ -192,7 +192,7 @@ fn a_set_of_other_names_is_pruned() {
     assert_eq!(written(&action), ["w-more", "w"]);
     assert!(apply_of(&action).prune);
     // It failed before it pruned: the next one has to, although the names are the same.
-    case.agent.finish(action.done(Outcome::OlderThanLive { live: Generation(2) }), Instant::now(), 0.0);
+    case.agent.finish(action.done(Outcome::OlderThanLive { live: Generation::of(2) }), Instant::now(), 0.0);
     assert!(apply_of(&case.told(3)).prune);
 }
 

@@ -205,7 +205,7 @@ impl World {
             desired_state: DesiredState::Running,
             actual_state: ActualState::Unknown,
             deployment_resource_version: None,
-            generation: Generation(generation),
+            generation: Generation::of(generation),
             config_to_apply: Some(objects),
             variables: Some(SealedBundle { position: 0, ciphertext: vec![] }),
             credentials: None,

@@ -144,7 +144,7 @@ impl Organization {
             // Were the first answer lost, the repetition would find a version of its own making.
             call.repeat = Repeat::WhenUnsent;
         }
-        self.client.send(if_match(call, expected.map(Generation))).await
+        self.client.send(if_match(call, expected.map(Generation::of))).await
     }
 
     /// What setting it would do.

@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_state_from_before_the_change_does_not_count() {
-        let asked = Generation(4);
+        let asked = Generation::of(4);
         assert!(is_pending(Goal::Running(asked), &workspace("Running", "Running", 4, 3)));
         assert!(is_pending(Goal::Running(asked), &workspace("Running", "Failed", 4, 3)));
         assert!(is_pending(Goal::Stopped(asked), &workspace("Stopped", "Stopped", 4, 3)));
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_restart_is_over_only_when_it_runs_under_a_later_generation() {
         let goal = Goal::of(&workspace("RestartRequested", "Running", 4, 3));
-        assert_eq!(goal, Goal::Restarted(Generation(4)));
+        assert_eq!(goal, Goal::Restarted(Generation::of(4)));
         for (desired, actual, generation, applied) in [
             ("RestartRequested", "Running", 4, 3),
             ("RestartRequested", "Running", 4, 4),
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn an_old_error_gets_time_to_go_away_and_a_new_one_does_not() {
-        let goal = Goal::Running(Generation(2));
+        let goal = Goal::Running(Generation::of(2));
         let mut seen = workspace("Running", "Error", 2, 1);
         assert!(is_pending(goal, &seen));
         assert_eq!(goal.judge(&seen, OLD_ERROR_GRACE), Verdict::Failed);
@@ -187,10 +187,10 @@ mod tests {
 
     #[test]
     fn somebody_elses_change_ends_the_wait() {
-        let goal = Goal::Running(Generation(2));
+        let goal = Goal::Running(Generation::of(2));
         assert!(matches!(judge(goal, &workspace("Stopped", "Stopping", 3, 2)), Verdict::Overtaken(_)));
         assert!(is_pending(goal, &workspace("RestartRequested", "Stopping", 3, 2)));
-        let goal = Goal::Stopped(Generation(2));
+        let goal = Goal::Stopped(Generation::of(2));
         assert!(matches!(judge(goal, &workspace("Running", "Starting", 3, 2)), Verdict::Overtaken(_)));
     }
 

@@ -60,13 +60,14 @@ fn workspace(row: &Row) -> Workspace {
         desired_state: row.desired_state,
         actual_state: row.actual_state,
         reason: None,
-        generation: Generation(row.generation.into()),
-        applied_generation: Generation(row.applied_generation.into()),
+        generation: Generation::of(row.generation.into()),
+        applied_generation: Generation::of(row.applied_generation.into()),
         deployment_resource_version: row
             .deployment_resource_version
             .map(|version| version.to_string().into()),
         reported: row.reported.map(|(epoch, sequence)| (epoch.into(), sequence.into())),
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),
+        unreadable: false,
     }
 }
 
@@ -97,7 +98,7 @@ fn agent_info(info: Info) -> WorkspaceAgentInfo {
         workspace_id: id(),
         name: name(),
         namespace: namespace(),
-        applied_generation: info.object.map(|object| Generation(object.generation.into())),
+        applied_generation: info.object.map(|object| Generation::of(object.generation.into())),
         latest_k8s_deployment_info: deployment,
         pod_problems: vec![],
         termination_progress: info.progress,

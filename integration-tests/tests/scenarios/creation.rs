@@ -53,11 +53,12 @@ impl Bare {
             desired_state: DesiredState::Stopped,
             actual_state: ActualState::Unknown,
             reason: None,
-            generation: Generation(generation),
+            generation: Generation::of(generation),
             applied_generation: Generation::default(),
             deployment_resource_version: None,
             reported: None,
             spec: WorkspaceSpec::from_image(berth_integration_tests::WORKSPACE_IMAGE),
+            unreadable: false,
         };
         let snapshot = Snapshot::new(OrganizationId::random(), self.agent, AgentConfig::default(), vec![]);
         let mut objects = objects::render(&snapshot, &workspace);
@@ -70,7 +71,7 @@ impl Bare {
             desired_state: DesiredState::Stopped,
             actual_state: ActualState::Unknown,
             deployment_resource_version: None,
-            generation: Generation(generation),
+            generation: Generation::of(generation),
             config_to_apply: Some(objects),
             variables: None,
             credentials: None,
@@ -137,7 +138,7 @@ async fn of_two_that_found_no_deployment_the_older_does_not_write_over_the_newer
     let (older, newer) = tokio::join!(older, newer);
     let (newer, made) = newer?;
     assert_eq!(newer, Outcome::Applied);
-    assert_eq!(older?, Outcome::OlderThanLive { live: Generation(2) });
+    assert_eq!(older?, Outcome::OlderThanLive { live: Generation::of(2) });
     let live = bare.deployment().await?;
     assert_eq!((generation(&live), live.uid()), (Some("2"), made.uid()));
     // Its spec was not touched in between either.

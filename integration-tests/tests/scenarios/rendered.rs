@@ -68,6 +68,7 @@ impl Place {
                 deployment_resource_version: None,
                 reported: None,
                 spec,
+                unreadable: false,
             },
             snapshot: Snapshot::new(
                 OrganizationId::random(),

@@ -9,14 +9,60 @@ use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
 use berth_schema::{
-    ActualState, AgentConfiguration, AgentName, DesiredState, NamespaceName, OrganizationName,
+    ActualState, AgentConfiguration, AgentName, DesiredState, Generation, NamespaceName, OrganizationName,
     ResourceVersion, WorkspaceName, WorkspaceSpec,
 };
 use diesel::deserialize::{FromSql, FromSqlRow, Result};
 use diesel::pg::{Pg, PgValue};
-use diesel::sql_types::{Bytea, Jsonb, Nullable, Text};
+use diesel::sql_types::{BigInt, Bytea, Jsonb, Nullable, Text};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// A column of which a value that cannot be read is no error of the query: one row would make all others unreadable.
+#[derive(Debug, FromSqlRow)]
+pub struct Tried<C>(Option<C>);
+
+impl<C> Tried<C> {
+    /// `None`: what is stored cannot be read.
+    pub(crate) fn read<T: From<C>>(self) -> Option<T> {
+        self.0.map(Into::into)
+    }
+}
+
+impl<ST, C: FromSql<ST, Pg>> FromSql<ST, Pg> for Tried<C> {
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        Ok(Self(C::from_sql(bytes).ok()))
+    }
+
+    fn from_nullable_sql(bytes: Option<PgValue<'_>>) -> Result<Self> {
+        Ok(Self(C::from_nullable_sql(bytes).ok()))
+    }
+}
+
+impl From<Tried<Parsed<DesiredState>>> for Option<DesiredState> {
+    fn from(column: Tried<Parsed<DesiredState>>) -> Self {
+        column.read()
+    }
+}
+
+/// What stands in lists and in the history for what cannot be read, where nothing is decided by it.
+macro_rules! shown_instead {
+    ($($Column:ty => $Type:ty: $other:expr;)+) => {$(
+        impl From<Tried<$Column>> for $Type {
+            fn from(column: Tried<$Column>) -> Self {
+                column.read().unwrap_or($other)
+            }
+        }
+    )+};
+}
+
+shown_instead! {
+    Parsed<DesiredState> => DesiredState: DesiredState::Stopped;
+    Parsed<ActualState> => ActualState: ActualState::Unknown;
+    Parsed<TransitionCause> => TransitionCause: TransitionCause::Server;
+    NullableJson<StateReason> => Option<StateReason>: None;
+    Json<Vec<VariableName>> => Vec<VariableName>: vec![];
+}
 
 /// A text column that parses into a `T`.
 #[derive(Debug, FromSqlRow)]
@@ -95,6 +141,22 @@ impl From<NullableParsed<Scope>> for Option<Scope> {
 
 impl From<NullableParsed<ResourceVersion>> for Option<ResourceVersion> {
     fn from(column: NullableParsed<ResourceVersion>) -> Self {
+        column.0
+    }
+}
+
+/// A generation as it is stored. Another number than one is an older version's: the nearest takes its place.
+#[derive(Debug, FromSqlRow)]
+pub struct StoredGeneration(Generation);
+
+impl FromSql<BigInt, Pg> for StoredGeneration {
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        i64::from_sql(bytes).map(|number| Self(Generation::of(number)))
+    }
+}
+
+impl From<StoredGeneration> for Generation {
+    fn from(column: StoredGeneration) -> Self {
         column.0
     }
 }

@@ -14,6 +14,7 @@ use crate::columns::NullableJson;
 use crate::error::DbError;
 use crate::schema::{agents, workspaces};
 use crate::transitions::ChangedBy;
+use crate::workspaces::raised;
 
 /// An agent's configuration as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable)]
@@ -139,10 +140,7 @@ impl Agents<'_> {
             .filter(workspaces::organization_id.eq(self.0.key()))
             .filter(workspaces::agent_id.eq(id.as_uuid()))
             .filter(workspaces::id.eq_any(&ids))
-            .set((
-                workspaces::generation.eq(workspaces::generation + 1),
-                workspaces::transitions.eq(workspaces::transitions + 1),
-            ));
+            .set((raised(), workspaces::transitions.eq(workspaces::transitions + 1)));
         let raised = self.0.run(statement.execute(&mut self.0.raw())).await?;
         self.0.transitions().record_all(ids, by, now).await?;
         Ok(raised)

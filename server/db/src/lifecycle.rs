@@ -11,12 +11,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::columns::Parsed;
+use crate::columns::{Parsed, StoredGeneration, Tried};
 use crate::connect;
 use crate::error::DbError;
 use crate::schema::{workspace_transitions, workspaces};
 use crate::transitions::ChangedBy;
-use crate::workspaces::{NOT_TERMINATED, Workspaces};
+use crate::workspaces::{NOT_TERMINATED, Workspaces, raised};
 
 /// No period has less than an hour: after a change of what is wanted none can end before. The limit of age can, so that a look
 /// which is due earlier stays.
@@ -129,9 +129,10 @@ pub struct LifecycleRow {
     pub id: WorkspaceId,
     #[diesel(deserialize_as = Uuid)]
     pub agent_id: AgentId,
-    #[diesel(deserialize_as = Parsed<DesiredState>)]
-    pub desired_state: DesiredState,
-    #[diesel(deserialize_as = i64)]
+    /// `None` where it cannot be read: no rule is for that.
+    #[diesel(deserialize_as = Tried<Parsed<DesiredState>>)]
+    pub desired_state: Option<DesiredState>,
+    #[diesel(deserialize_as = StoredGeneration)]
     pub generation: Generation,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub created_at: Timestamp,
@@ -178,7 +179,7 @@ impl Workspaces<'_> {
             .set((
                 workspaces::desired_state.eq(desired.as_str()),
                 workspaces::desired_state_changed_at.eq(jiff_diesel::Timestamp::from(now)),
-                workspaces::generation.eq(workspaces::generation + 1),
+                raised(),
                 workspaces::transitions.eq(workspaces::transitions + 1),
                 workspaces::extended_hours.eq(0),
                 workspaces::lifecycle_at.eq(look),

@@ -16,7 +16,7 @@ use futures::future::try_join;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::{NullableJson, Parsed};
+use crate::columns::{NullableJson, Parsed, StoredGeneration, Tried};
 use crate::error::DbError;
 use crate::schema::{access_tokens, workspace_transitions};
 use crate::scope::OrganizationConn;
@@ -58,17 +58,17 @@ pub struct TransitionRow {
     pub number: i64,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub at: Timestamp,
-    #[diesel(deserialize_as = Parsed<DesiredState>)]
+    #[diesel(deserialize_as = Tried<Parsed<DesiredState>>)]
     pub desired_state: DesiredState,
-    #[diesel(deserialize_as = Parsed<ActualState>)]
+    #[diesel(deserialize_as = Tried<Parsed<ActualState>>)]
     pub actual_state: ActualState,
-    #[diesel(deserialize_as = NullableJson<StateReason>)]
+    #[diesel(deserialize_as = Tried<NullableJson<StateReason>>)]
     pub reason: Option<StateReason>,
-    #[diesel(deserialize_as = i64)]
+    #[diesel(deserialize_as = StoredGeneration)]
     pub generation: Generation,
-    #[diesel(deserialize_as = i64)]
+    #[diesel(deserialize_as = StoredGeneration)]
     pub applied_generation: Generation,
-    #[diesel(deserialize_as = Parsed<TransitionCause>)]
+    #[diesel(deserialize_as = Tried<Parsed<TransitionCause>>)]
     pub cause: TransitionCause,
     pub token_id: Option<Uuid>,
 }
@@ -113,7 +113,7 @@ impl Transitions<'_> {
             .filter(workspace_transitions::organization_id.eq(self.0.key()))
             .filter(workspace_transitions::agent_id.eq(agent.as_uuid()))
             .filter(workspace_transitions::workspace_id.eq(workspace.as_uuid()))
-            .filter(workspace_transitions::generation.eq(generation.0))
+            .filter(workspace_transitions::generation.eq(generation.get()))
             .order(workspace_transitions::number)
             .limit(1)
             .select(workspace_transitions::at);

@@ -9,10 +9,10 @@ use crate::workspaces::{data_key, sealed};
 fn update(id: WorkspaceId, seen: i64, actual_state: ActualState) -> WorkspaceUpdate {
     WorkspaceUpdate {
         id,
-        seen_generation: Generation(seen),
+        seen_generation: Generation::of(seen),
         actual_state,
         reason: None,
-        applied_generation: Generation(seen),
+        applied_generation: Generation::of(seen),
         deployment_resource_version: Some("rv".into()),
         intent: None,
     }
@@ -63,9 +63,9 @@ async fn a_report_is_stored_with_its_place_and_its_time() {
     assert_eq!(report(&world, 1, 1, &[failed]).await, [UpdateOutcome::Stored]);
     let row = world.workspace(id).await.workspace;
     assert_eq!((row.actual_state, row.reason.clone()), (ActualState::Failed, Some(reason)));
-    assert_eq!((row.applied_generation, row.reported()), (Generation(1), Some((1, 1))));
+    assert_eq!((row.applied_generation, row.reported()), (Generation::of(1), Some((1, 1))));
     assert_eq!((row.actual_state_changed_at, row.desired_state_changed_at), (after(10), start()));
-    assert_eq!(row.generation, Generation(1));
+    assert_eq!(row.generation, Generation::of(1));
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn an_older_report_changes_nothing_and_is_not_acknowledged() {
     assert_eq!(report(&world, 1, 1, &[update(id, 1, ActualState::Running)]).await, [UpdateOutcome::Stored]);
     // A lower generation that comes later is what the cluster proves now.
     assert_eq!(report(&world, 3, 1, &[update(id, 0, ActualState::Starting)]).await, [UpdateOutcome::Stored]);
-    assert_eq!(world.workspace(id).await.workspace.applied_generation, Generation(0));
+    assert_eq!(world.workspace(id).await.workspace.applied_generation, Generation::of(0));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn the_end_of_a_restart_loses_against_a_newer_wish() {
     let id = world.create_workspace("first").await;
     want(&world, id, DesiredState::RestartRequested).await;
     let run_again = WorkspaceUpdate {
-        intent: Some(IntentChange { desired_state: DesiredState::Running, generation: Generation(3) }),
+        intent: Some(IntentChange { desired_state: DesiredState::Running, generation: Generation::of(3) }),
         ..update(id, 2, ActualState::Stopped)
     };
     want(&world, id, DesiredState::Stopped).await;
@@ -123,13 +123,13 @@ async fn the_end_of_a_restart_loses_against_a_newer_wish() {
 
     want(&world, id, DesiredState::RestartRequested).await;
     let run_again = WorkspaceUpdate {
-        seen_generation: Generation(4),
-        intent: Some(IntentChange { desired_state: DesiredState::Running, generation: Generation(5) }),
+        seen_generation: Generation::of(4),
+        intent: Some(IntentChange { desired_state: DesiredState::Running, generation: Generation::of(5) }),
         ..run_again
     };
     assert_eq!(report(&world, 1, 2, &[run_again]).await, [UpdateOutcome::Stored]);
     let row = world.workspace(id).await.workspace;
-    assert_eq!((row.desired_state, row.generation), (DesiredState::Running, Generation(5)));
+    assert_eq!((row.desired_state, row.generation), (DesiredState::Running, Generation::of(5)));
     assert_eq!(row.desired_state_changed_at, after(10));
 }
 
@@ -140,8 +140,8 @@ async fn an_observation_is_stored_whatever_users_did_meanwhile() {
     want(&world, id, DesiredState::Stopped).await;
     assert_eq!(report(&world, 1, 1, &[update(id, 1, ActualState::Running)]).await, [UpdateOutcome::Stored]);
     let row = world.workspace(id).await.workspace;
-    assert_eq!((row.desired_state, row.generation), (DesiredState::Stopped, Generation(2)));
-    assert_eq!((row.actual_state, row.applied_generation), (ActualState::Running, Generation(1)));
+    assert_eq!((row.desired_state, row.generation), (DesiredState::Stopped, Generation::of(2)));
+    assert_eq!((row.actual_state, row.applied_generation), (ActualState::Running, Generation::of(1)));
 }
 
 #[tokio::test]
@@ -200,7 +200,8 @@ async fn a_workspace_that_was_gone_before_it_was_wanted_gone_is_not_finished() {
     let gone = update(id, 1, ActualState::Terminated);
     assert_eq!(report(&world, 1, 1, &[gone]).await, [UpdateOutcome::Outdated]);
     assert_eq!(pending(&world).await, [id]);
-    let gone = WorkspaceUpdate { seen_generation: Generation(2), ..update(id, 0, ActualState::Terminated) };
+    let gone =
+        WorkspaceUpdate { seen_generation: Generation::of(2), ..update(id, 0, ActualState::Terminated) };
     assert_eq!(report(&world, 1, 2, &[gone]).await, [UpdateOutcome::Stored]);
     assert_eq!(pending(&world).await, []);
 }
@@ -220,7 +221,7 @@ async fn what_an_agent_has_to_do_stays_pending_until_it_is_proven() {
     assert_eq!(pending(&world).await, [id], "not proven gone");
     // Nothing is left that could prove a generation.
     let gone =
-        WorkspaceUpdate { applied_generation: Generation(0), ..update(id, 3, ActualState::Terminated) };
+        WorkspaceUpdate { applied_generation: Generation::of(0), ..update(id, 3, ActualState::Terminated) };
     report(&world, 1, 4, &[gone]).await;
     assert_eq!(pending(&world).await, []);
 }
@@ -245,7 +246,8 @@ async fn a_partial_round_holds_what_is_reported_and_what_is_pending_once() {
             })
             .await
             .expect("works");
-        rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        let (spoken_of, pending) = rows;
+        spoken_of.iter().chain(&pending).map(|row| row.id).collect::<Vec<_>>()
     };
     assert_eq!(load(&[], 10).await, ids[4..]);
     assert_eq!(load(&[ids[0], ids[4], stranger], 10).await, [ids[0], ids[4], ids[5]]);
@@ -290,8 +292,8 @@ async fn a_confirmed_loss_makes_what_is_suspected_pending_and_nothing_else() {
     });
     assert_eq!(confirmed.await.expect("works"), 1);
     let row = world.workspace(lost).await.workspace;
-    assert_eq!((row.applied_generation, row.reason), (Generation(0), Some(gone)));
-    assert_eq!(world.workspace(other).await.workspace.applied_generation, Generation(1));
+    assert_eq!((row.applied_generation, row.reason), (Generation::of(0), Some(gone)));
+    assert_eq!(world.workspace(other).await.workspace.applied_generation, Generation::of(1));
     let mut expected = [lost, doomed];
     expected.sort();
     assert_eq!(pending(&world).await, expected);

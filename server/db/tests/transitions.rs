@@ -37,10 +37,10 @@ async fn report(world: &World, sequence: i64, updates: &[WorkspaceUpdate]) {
 fn update(id: WorkspaceId, seen: i64, applied: i64, actual_state: ActualState) -> WorkspaceUpdate {
     WorkspaceUpdate {
         id,
-        seen_generation: Generation(seen),
+        seen_generation: Generation::of(seen),
         actual_state,
         reason: None,
-        applied_generation: Generation(applied),
+        applied_generation: Generation::of(applied),
         deployment_resource_version: Some("rv".into()),
         intent: None,
     }
@@ -80,7 +80,7 @@ async fn every_change_is_written_down_with_who_made_it() {
     report(&world, 1, &[update(id, 1, 1, ActualState::Starting)]).await;
     report(&world, 2, &[update(id, 1, 1, ActualState::Running)]).await;
     want(&world, id, DesiredState::RestartRequested, ChangedBy::User(world.token), 3).await;
-    let next = IntentChange { desired_state: DesiredState::Running, generation: Generation(3) };
+    let next = IntentChange { desired_state: DesiredState::Running, generation: Generation::of(3) };
     let half_way = WorkspaceUpdate { intent: Some(next), ..update(id, 2, 2, ActualState::Stopped) };
     report(&world, 4, &[half_way]).await;
     want(&world, id, DesiredState::Stopped, ChangedBy::Lifecycle, 5).await;
@@ -93,7 +93,7 @@ async fn every_change_is_written_down_with_who_made_it() {
             assert_eq!(row.token_id.is_some(), row.cause == TransitionCause::User);
             assert_eq!(token.as_deref(), (row.cause == TransitionCause::User).then_some("tester"));
             let states = (row.desired_state, row.actual_state);
-            (row.number, states, row.generation.0, row.applied_generation.0, row.cause, row.at)
+            (row.number, states, row.generation.get(), row.applied_generation.get(), row.cause, row.at)
         })
         .collect();
     use ActualState as A;
@@ -114,7 +114,7 @@ async fn every_change_is_written_down_with_who_made_it() {
     let asked = world
         .database
         .read(world.organization, "test", async |conn| {
-            conn.transitions().generation_asked_at(world.agent, id, Generation(3)).await
+            conn.transitions().generation_asked_at(world.agent, id, Generation::of(3)).await
         })
         .await;
     assert_eq!(asked.expect("works"), Some(after(4)));

@@ -38,7 +38,7 @@ async fn what_is_stored_is_what_is_found() {
         (row.desired_state, row.actual_state),
         (DesiredState::Running, ActualState::CreationRequested)
     );
-    assert_eq!((row.generation, row.applied_generation), (Generation::FIRST, Generation(0)));
+    assert_eq!((row.generation, row.applied_generation), (Generation::FIRST, Generation::of(0)));
     assert_eq!(row.applied_epoch.or(row.applied_sequence), None);
     assert_eq!(row.created_at, start());
 }
@@ -49,13 +49,13 @@ async fn a_change_of_intent_raises_the_generation_by_one() {
     let id = world.create_workspace("first").await;
     let stopped =
         change(&world, id, None, &Intent::Desired(DesiredState::Stopped)).await.expect("stops").workspace;
-    assert_eq!((stopped.desired_state, stopped.generation), (DesiredState::Stopped, Generation(2)));
+    assert_eq!((stopped.desired_state, stopped.generation), (DesiredState::Stopped, Generation::of(2)));
     assert_eq!(stopped.desired_state_changed_at, after(1));
 
     let spec = WorkspaceSpec::from_image("registry.example/image:2");
     let rebuild = Intent::Rebuild { spec: spec.clone(), devfile: Some("schemaVersion: 2.3.0".to_owned()) };
-    let after_it = change(&world, id, Some(Generation(2)), &rebuild).await.expect("rebuilds").workspace;
-    assert_eq!((after_it.spec, after_it.generation), (spec, Generation(3)));
+    let after_it = change(&world, id, Some(Generation::of(2)), &rebuild).await.expect("rebuilds").workspace;
+    assert_eq!((after_it.spec, after_it.generation), (spec, Generation::of(3)));
     assert_eq!(after_it.desired_state, DesiredState::Stopped);
     let devfile = world
         .database
@@ -70,9 +70,9 @@ async fn a_change_upon_an_old_generation_is_a_conflict_that_names_the_current_on
     let world = World::new().await;
     let id = world.create_workspace("first").await;
     let stop = Intent::Desired(DesiredState::Stopped);
-    change(&world, id, Some(Generation(1)), &stop).await.expect("the first one");
-    let error = change(&world, id, Some(Generation(1)), &stop).await.expect_err("the second one");
-    assert_eq!(error.kind, DbErrorKind::Conflict(Conflict::Generation { current: Generation(2) }));
+    change(&world, id, Some(Generation::of(1)), &stop).await.expect("the first one");
+    let error = change(&world, id, Some(Generation::of(1)), &stop).await.expect_err("the second one");
+    assert_eq!(error.kind, DbErrorKind::Conflict(Conflict::Generation { current: Generation::of(2) }));
     let error = change(&world, WorkspaceId::random(), None, &stop).await.expect_err("there is none");
     assert_eq!(error.kind, DbErrorKind::NotFound);
 }
@@ -109,7 +109,7 @@ async fn no_change_of_concurrent_writers_is_lost() {
         }
     });
     futures::future::join_all(writers).await;
-    assert_eq!(world.workspace(id).await.workspace.generation, Generation(81));
+    assert_eq!(world.workspace(id).await.workspace.generation, Generation::of(81));
 }
 
 #[tokio::test]

@@ -23,11 +23,12 @@ fn workspace(desired_state: DesiredState, generation: i64, applied: i64) -> Work
         desired_state,
         actual_state: ActualState::Running,
         reason: None,
-        generation: Generation(generation),
-        applied_generation: Generation(applied),
+        generation: Generation::of(generation),
+        applied_generation: Generation::of(applied),
         deployment_resource_version: None,
         reported: None,
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),
+        unreadable: false,
     }
 }
 

@@ -45,6 +45,9 @@ pub enum TransitionError {
     Terminated,
     #[error("the workspace is stopped; start it instead of restarting it")]
     NotRunning,
+    /// Its row cannot be read.
+    #[error("this server cannot read what is stored of the workspace; it can only be terminated")]
+    Unreadable,
 }
 
 /// The desired state after a wish. Repeating a wish is harmless.

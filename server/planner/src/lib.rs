@@ -25,4 +25,7 @@ pub use model::{
     Snapshot, Workspace, WorkspaceUpdate,
 };
 pub use orphans::{OrphanRule, concerns_orphans};
-pub use reconcile::{reconcile, remade};
+pub use reconcile::{REPORT_UNREADABLE, is_silent, reconcile, remade};
+
+#[cfg(test)]
+mod poison_tests;

@@ -17,13 +17,14 @@ pub const LOSS_SUSPECTED: &str = "LossSuspected";
 /// Whether a message, together with the pages before it, tells of everything that the agent has.
 pub fn is_complete(request: &ReconcileRequest) -> bool {
     request.update_type == UpdateType::Full
+        && request.workspace_agent_infos.is_whole()
         && request.page.is_none_or(|page| page.last && (page.number == 0 || !request.present.is_empty()))
 }
 
 /// What is to be looked for in a complete report. `applied` are the agent's workspaces of which something was proven to be
 /// in the cluster and that are not to be removed.
 pub fn census(request: &ReconcileRequest, applied: &[WorkspaceId]) -> Census {
-    let reported = request.workspace_agent_infos.iter().map(|info| info.workspace_id);
+    let reported = request.workspace_agent_infos.ids();
     let there: BTreeSet<WorkspaceId> = reported.chain(request.present.iter().copied()).collect();
     let missing = applied.iter().copied().filter(|id| !there.contains(id)).collect();
     Census { applied: applied.len(), missing }

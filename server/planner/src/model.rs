@@ -29,6 +29,9 @@ pub struct Workspace {
     /// Epoch and sequence of the report that the columns above come from.
     pub reported: Option<(i64, i64)>,
     pub spec: WorkspaceSpec,
+    /// Its row holds what this server cannot read: what stands here in its place must go nowhere. It can be removed, and
+    /// nothing else.
+    pub unreadable: bool,
 }
 
 /// What the database says of one agent's workspaces at one moment: each one that the request reports and that is this

@@ -33,11 +33,12 @@ fn rendered_in(
         desired_state,
         actual_state: ActualState::CreationRequested,
         reason: None,
-        generation: Generation(7),
-        applied_generation: Generation(0),
+        generation: Generation::of(7),
+        applied_generation: Generation::of(0),
         deployment_resource_version: None,
         reported: None,
         spec,
+        unreadable: false,
     };
     let snapshot = Snapshot::new(
         OrganizationId::from(Uuid::from_u128(1)),

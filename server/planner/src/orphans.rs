@@ -86,7 +86,7 @@ fn strangers<'a>(
 /// On record, and no longer there or known by now. Only a complete report can say that something is not there.
 fn vanished(snapshot: &Snapshot, request: &ReconcileRequest) -> Vec<WorkspaceId> {
     let known: BTreeSet<WorkspaceId> = snapshot.workspaces.iter().map(|workspace| workspace.id).collect();
-    let reported = request.workspace_agent_infos.iter().map(|info| info.workspace_id);
+    let reported = request.workspace_agent_infos.ids();
     let there: BTreeSet<WorkspaceId> = reported.chain(request.present.iter().copied()).collect();
     let missing = |id: &WorkspaceId| snapshot.census.is_some() && !there.contains(id);
     let records = snapshot.orphans.iter().map(|record| record.workspace_id);

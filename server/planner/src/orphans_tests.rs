@@ -26,7 +26,7 @@ fn stranger() -> WorkspaceAgentInfo {
 }
 
 fn request(infos: Vec<WorkspaceAgentInfo>) -> ReconcileRequest {
-    ReconcileRequest { workspace_agent_infos: infos, ..ReconcileRequest::default() }
+    ReconcileRequest { workspace_agent_infos: infos.into(), ..ReconcileRequest::default() }
 }
 
 fn record(info: &WorkspaceAgentInfo, removal_allowed: bool) -> OrphanRecord {

@@ -9,7 +9,8 @@ use berth_schema::api::{StateReason, SuspectedLoss};
 use berth_schema::reconcile::{
     Action, MAX_WORKSPACES, ReconcileRequest, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
-use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId};
+use berth_schema::reports::Unreadable;
+use berth_schema::{ActualState, DesiredState, Generation, ResourceVersion, WorkspaceId};
 use jiff::Timestamp;
 
 use crate::actual_state::{actual_state, proves_scaled_down};
@@ -72,6 +73,29 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
     plan
 }
 
+/// The reason of a workspace whose agent reports what this server cannot read.
+pub const REPORT_UNREADABLE: &str = "ReportUnreadable";
+
+fn unreadable(report: &Unreadable) -> StateReason {
+    StateReason {
+        reason: REPORT_UNREADABLE.into(),
+        message: format!("its agent's report cannot be read: {}", report.field).into(),
+    }
+}
+
+/// The version that an answer acknowledges: what is stored, or what was reported where that cannot be stored. Without it the
+/// agent would tell the same again and again.
+fn acknowledged(next: &Workspace, observation: &Observation<'_>) -> Option<ResourceVersion> {
+    match (observation.unreadable, observation.info) {
+        (Some(report), _) => report.resource_version.clone(),
+        (None, Some(info)) if next.unreadable => info
+            .latest_k8s_deployment_info
+            .as_ref()
+            .and_then(|deployment| deployment.resource_version.clone()),
+        _ => next.deployment_resource_version.clone(),
+    }
+}
+
 fn loss_after(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp) -> Option<SuspectedLoss> {
     let before = snapshot.loss.as_ref();
     match &snapshot.census {
@@ -96,6 +120,8 @@ struct Observation<'a> {
     info: Option<&'a WorkspaceAgentInfo>,
     /// The message holds a report of it, so the answer has to acknowledge it.
     reported: bool,
+    /// The message holds a report of it that cannot be read.
+    unreadable: Option<&'a Unreadable>,
     /// A complete list of what the agent has does not hold it.
     missing: Option<Missing>,
     /// The agent asks for its Git credentials.
@@ -116,14 +142,16 @@ fn observe<'a>(
     info: Option<&'a WorkspaceAgentInfo>,
     snapshot: &Snapshot,
     loss: Option<&SuspectedLoss>,
-    request: &ReconcileRequest,
+    request: &'a ReconcileRequest,
 ) -> Observation<'a> {
     let outdated = workspace.reported.is_some_and(|stored| stored > (request.epoch, request.sequence));
+    let unreadable = request.workspace_agent_infos.unreadable(workspace.id);
     let missing = snapshot.census.as_ref().is_some_and(|census| census.missing.contains(&workspace.id));
     let judged = || loss.map_or(Missing::Believed, |loss| Missing::Doubted(loss::reason(loss)));
     Observation {
         info: info.filter(|_| !outdated),
-        reported: info.is_some(),
+        reported: info.is_some() || unreadable.is_some(),
+        unreadable: unreadable.filter(|_| !outdated),
         missing: (missing && info.is_none() && !outdated).then(judged),
         asked: request.git.as_ref().is_some_and(|git| git.wanted.contains(&workspace.id)),
         takes_credentials: request.git.is_some(),
@@ -137,6 +165,14 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
     if is_finished(workspace) {
         return next;
     }
+    // What stands in place of what cannot be read is not to be stored. That it is gone can be.
+    if workspace.unreadable {
+        let gone = observation.info.is_some_and(|info| actual_state(info).0 == ActualState::Terminated);
+        if gone && workspace.desired_state == DesiredState::Terminated {
+            (next.actual_state, next.reason) = (ActualState::Terminated, None);
+        }
+        return next;
+    }
     if let Some(info) = observation.info {
         (next.actual_state, next.reason) = actual_state(info);
         // What was reported last counts, not the highest: a lower one means that the cluster went back.
@@ -145,6 +181,9 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
             .latest_k8s_deployment_info
             .as_ref()
             .and_then(|deployment| deployment.resource_version.clone());
+    } else if let Some(report) = observation.unreadable {
+        // What was proven before is proven still.
+        (next.actual_state, next.reason) = (ActualState::Error, Some(unreadable(report)));
     } else if let Some(missing) = &observation.missing {
         next.actual_state = ActualState::Unknown;
         match missing {
@@ -162,20 +201,37 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         next.applied_generation = Generation::default();
     }
     // The cluster is ahead of the database, which can only be after a restore: intent has to overtake it.
-    if next.applied_generation > next.generation {
-        next.generation = next.applied_generation.next();
+    if next.applied_generation.outruns(next.generation) {
+        next.generation = next.applied_generation;
+        raise(&mut next);
+    } else if next.applied_generation > next.generation {
+        // Nobody of ours wrote that number.
+        next.applied_generation = Generation::default();
     }
     if next.desired_state == DesiredState::RestartRequested && restart_is_half_way(&next, observation) {
         next.desired_state = DesiredState::Running;
-        next.generation = next.generation.next();
+        raise(&mut next);
     }
     next
 }
 
+/// Where the count begins anew, nothing is proven.
+fn raise(workspace: &mut Workspace) {
+    workspace.generation = workspace.generation.next();
+    if workspace.generation == Generation::FIRST {
+        workspace.applied_generation = Generation::default();
+    }
+}
+
 /// The generation that a report proves. With other replicas than that generation asked for it proves none: somebody scaled
 /// the Deployment by hand, and the directive has to go out again until it is as wanted.
+///
+/// Nor does a number that nobody of ours has written.
 fn proven(workspace: &Workspace, info: &WorkspaceAgentInfo) -> Generation {
     let applied = info.applied_generation.unwrap_or_default();
+    if applied > workspace.generation && !applied.outruns(workspace.generation) {
+        return Generation::default();
+    }
     let found = info.latest_k8s_deployment_info.as_ref().and_then(|deployment| deployment.replicas);
     let scaled = workspace.desired_state.replicas().zip(found).is_some_and(|(wanted, found)| wanted != found);
     if applied == workspace.generation && scaled { Generation::default() } else { applied }
@@ -185,6 +241,15 @@ fn proven(workspace: &Workspace, info: &WorkspaceAgentInfo) -> Generation {
 fn restart_is_half_way(next: &Workspace, observation: &Observation<'_>) -> bool {
     next.applied_generation == next.generation
         && (next.actual_state == ActualState::Stopped || observation.info.is_some_and(proves_scaled_down))
+}
+
+/// Whether a row that is pending leads to no directive as long as its agent says nothing of it.
+pub fn is_silent(workspace: &Workspace) -> bool {
+    let scaled_down = workspace.actual_state == ActualState::Stopped;
+    let restarts = workspace.desired_state == DesiredState::RestartRequested;
+    let proven = workspace.applied_generation == workspace.generation;
+    workspace.desired_state != DesiredState::Terminated
+        && (workspace.unreadable || is_held(workspace) || restarts && proven && !scaled_down)
 }
 
 /// Its loss is suspected: whatever users want of it meanwhile, it would get an empty volume.
@@ -214,6 +279,12 @@ fn direct(
         if gone { Cause::Acknowledged } else { Cause::Resurrected }
     } else if terminate {
         Cause::NotYetGone
+    } else if next.unreadable {
+        // Nothing can be made of it.
+        if !observation.reported {
+            return None;
+        }
+        Cause::Acknowledged
     } else if is_held(next) && observation.info.is_none() {
         return None;
     } else if matches!(observation.missing, Some(Missing::Believed)) {
@@ -246,7 +317,7 @@ fn direct(
         action,
         desired_state: next.desired_state,
         actual_state: next.actual_state,
-        deployment_resource_version: next.deployment_resource_version.clone(),
+        deployment_resource_version: acknowledged(next, observation),
         generation: next.generation,
         config_to_apply: applies.then(|| objects::render(snapshot, next)),
         variables: None,

@@ -29,14 +29,15 @@ fn workspace(desired_state: DesiredState) -> Workspace {
         deployment_resource_version: None,
         reported: None,
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),
+        unreadable: false,
     }
 }
 
 fn running(generation: i64) -> Workspace {
     Workspace {
         actual_state: ActualState::Running,
-        generation: Generation(generation),
-        applied_generation: Generation(generation),
+        generation: Generation::of(generation),
+        applied_generation: Generation::of(generation),
         deployment_resource_version: Some("7".into()),
         reported: Some((1, 1)),
         ..workspace(DesiredState::Running)
@@ -54,7 +55,7 @@ fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInf
         workspace_id: workspace.id,
         name: workspace.name.clone(),
         namespace: workspace.namespace.clone(),
-        applied_generation: Some(Generation(applied)),
+        applied_generation: Some(Generation::of(applied)),
         latest_k8s_deployment_info: Some(DeploymentInfo {
             resource_version: Some("8".into()),
             generation: Some(1),
@@ -94,7 +95,7 @@ fn request(update_type: UpdateType, infos: Vec<WorkspaceAgentInfo>) -> Reconcile
         update_type,
         epoch: 1,
         sequence: 2,
-        workspace_agent_infos: infos,
+        workspace_agent_infos: infos.into(),
         page: (update_type == UpdateType::Full).then_some(Page { number: 0, last: true }),
         ..ReconcileRequest::default()
     }
@@ -143,7 +144,7 @@ fn a_new_workspace_is_created_with_its_variables() {
 
 #[test]
 fn lost_response_is_resent_next_round() {
-    let workspace = Workspace { generation: Generation(5), ..running(4) };
+    let workspace = Workspace { generation: Generation::of(5), ..running(4) };
     for _ in 0..3 {
         let plan = partial(&workspace, vec![]);
         assert_eq!(plan.directives[0].directive.action, Action::Update);
@@ -156,7 +157,7 @@ fn lost_response_is_resent_next_round() {
 fn a_held_directive_is_not_repeated_until_the_agent_gives_it_up_or_reports() {
     let workspace = workspace(DesiredState::Running);
     let mut request = request(UpdateType::Partial, vec![]);
-    request.received = vec![Received { workspace_id: workspace.id, generation: Generation(1) }];
+    request.received = vec![Received { workspace_id: workspace.id, generation: Generation::of(1) }];
     let held = plan(vec![workspace.clone()], &request);
     assert!(!held.has_news);
     assert!(held.directives.is_empty());
@@ -164,9 +165,9 @@ fn a_held_directive_is_not_repeated_until_the_agent_gives_it_up_or_reports() {
     assert!(given_up.has_news);
     assert_eq!(given_up.directives[0].directive.action, Action::Create);
     let mut reports = request.clone();
-    reports.workspace_agent_infos = vec![info(&workspace, 0, 0)];
+    reports.workspace_agent_infos = vec![info(&workspace, 0, 0)].into();
     assert_eq!(plan(vec![workspace.clone()], &reports).directives.len(), 1, "a report is acknowledged");
-    let newer = Workspace { generation: Generation(2), ..workspace };
+    let newer = Workspace { generation: Generation::of(2), ..workspace };
     assert!(plan(vec![newer], &request).has_news);
 }
 
@@ -178,7 +179,7 @@ fn proof_ends_the_directive_and_is_acknowledged() {
     assert_eq!((directive.action, directive.actual_state), (Action::None, ActualState::Running));
     assert_eq!(directive.deployment_resource_version.as_deref(), Some("8"));
     assert!(directive.config_to_apply.is_none());
-    assert_eq!(plan.updates[0].applied_generation, Generation(1));
+    assert_eq!(plan.updates[0].applied_generation, Generation::of(1));
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn an_older_report_is_answered_and_not_stored() {
 fn a_report_that_went_back_is_stored_and_answered_with_the_newer_intent() {
     let workspace = running(3);
     let plan = partial(&workspace, vec![info(&workspace, 2, 1)]);
-    assert_eq!(plan.updates[0].applied_generation, Generation(2));
+    assert_eq!(plan.updates[0].applied_generation, Generation::of(2));
     assert_eq!(plan.directives[0].directive.action, Action::Update);
 }
 
@@ -202,8 +203,8 @@ fn a_cluster_ahead_of_a_restored_database_is_overtaken() {
     let workspace = running(3);
     let plan = partial(&workspace, vec![info(&workspace, 10, 1)]);
     let intent = plan.updates[0].intent.expect("a change of intent");
-    assert_eq!(intent.generation, Generation(11));
-    assert_eq!(plan.directives[0].directive.generation, Generation(11));
+    assert_eq!(intent.generation, Generation::of(11));
+    assert_eq!(plan.directives[0].directive.generation, Generation::of(11));
 }
 
 #[test]
@@ -218,27 +219,33 @@ fn a_deployment_that_somebody_scaled_is_scaled_back() {
     assert_eq!(replicas(&plan), 1);
     let plan = partial(&stored, vec![info(&stored, 4, 1)]);
     assert_eq!(plan.directives[0].directive.action, Action::None);
-    assert_eq!(plan.updates[0].applied_generation, Generation(4));
+    assert_eq!(plan.updates[0].applied_generation, Generation::of(4));
 }
 
 #[test]
 fn a_restart_scales_down_and_then_up_by_itself() {
-    let restart =
-        Workspace { desired_state: DesiredState::RestartRequested, generation: Generation(4), ..running(3) };
+    let restart = Workspace {
+        desired_state: DesiredState::RestartRequested,
+        generation: Generation::of(4),
+        ..running(3)
+    };
     let down = partial(&restart, vec![]);
     assert_eq!(replicas(&down), 0);
 
     let up = partial(&restart, vec![info(&restart, 4, 0)]);
     let intent = up.updates[0].intent.expect("a change of intent");
-    assert_eq!((intent.desired_state, intent.generation), (DesiredState::Running, Generation(5)));
+    assert_eq!((intent.desired_state, intent.generation), (DesiredState::Running, Generation::of(5)));
     assert_eq!(replicas(&up), 1);
 }
 
 #[test]
 fn a_restart_waits_for_the_generation_that_asked_for_it() {
     // The Deployment is scaled down, but at a generation before the restart: a stop that the user undid.
-    let restart =
-        Workspace { desired_state: DesiredState::RestartRequested, generation: Generation(4), ..running(3) };
+    let restart = Workspace {
+        desired_state: DesiredState::RestartRequested,
+        generation: Generation::of(4),
+        ..running(3)
+    };
     let plan = partial(&restart, vec![info(&restart, 3, 0)]);
     assert!(plan.updates[0].intent.is_none());
     assert_eq!(replicas(&plan), 0);
@@ -246,8 +253,11 @@ fn a_restart_waits_for_the_generation_that_asked_for_it() {
 
 #[test]
 fn a_restart_does_not_need_a_stopped_that_was_never_seen() {
-    let restart =
-        Workspace { desired_state: DesiredState::RestartRequested, generation: Generation(4), ..running(3) };
+    let restart = Workspace {
+        desired_state: DesiredState::RestartRequested,
+        generation: Generation::of(4),
+        ..running(3)
+    };
     let mut report = info(&restart, 4, 0);
     let status =
         report.latest_k8s_deployment_info.as_mut().and_then(|d| d.status.as_mut()).expect("a status");
@@ -258,7 +268,7 @@ fn a_restart_does_not_need_a_stopped_that_was_never_seen() {
 #[test]
 fn termination_goes_on_until_the_proof_and_is_echoed() {
     let doomed =
-        Workspace { desired_state: DesiredState::Terminated, generation: Generation(4), ..running(3) };
+        Workspace { desired_state: DesiredState::Terminated, generation: Generation::of(4), ..running(3) };
     let told = partial(&doomed, vec![]);
     assert_eq!(told.directives[0].directive.action, Action::Terminate);
     assert!(told.directives[0].directive.config_to_apply.is_none());
@@ -346,7 +356,7 @@ fn missing_variables_are_sent_again_to_a_workspace_that_shall_run() {
 
 #[test]
 fn an_error_is_the_workspaces_own_and_the_directive_goes_on() {
-    let workspace = Workspace { generation: Generation(4), ..running(3) };
+    let workspace = Workspace { generation: Generation::of(4), ..running(3) };
     let mut report = info(&workspace, 3, 1);
     report.error_details =
         Some(ErrorDetails { error_type: ErrorType::Kubernetes, error_message: "quota".into() });

@@ -139,7 +139,11 @@ mod tests {
     }
 
     fn standing(generation: i64, applied: i64) -> Standing<'static> {
-        Standing { generation: Generation(generation), applied_generation: Generation(applied), classes: &[] }
+        Standing {
+            generation: Generation::of(generation),
+            applied_generation: Generation::of(applied),
+            classes: &[],
+        }
     }
 
     fn wish(document: &Value) -> ResizeWorkspace {

@@ -65,7 +65,7 @@ mod tests {
             agent: AgentId::random(),
             epoch: 1,
             workspace: WorkspaceId::random(),
-            generation: Generation(1),
+            generation: Generation::of(1),
         }
     }
 

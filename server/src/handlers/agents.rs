@@ -136,11 +136,11 @@ pub(crate) async fn set_configuration(
         (IfMatch, Query<ConfigurationQuery>, Json<UniqueKeys>),
     >,
 ) -> Result<HttpResponse, Error> {
-    let change = Change { seen: seen.0.map(|Generation(version)| version), dry_run: query.0.dry_run };
+    let change = Change { seen: seen.0.map(Generation::get), dry_run: query.0.dry_run };
     let view = configuration::set(&context, &who, &path.agent, &body.value.0, change).await?;
     Ok(configured(&view))
 }
 
 fn configured(view: &ConfigurationView) -> HttpResponse {
-    HttpResponse::Ok().insert_header((ETAG, etag(Generation(view.version)))).json(view)
+    HttpResponse::Ok().insert_header((ETAG, etag(Generation::of(view.version)))).json(view)
 }

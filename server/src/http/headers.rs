@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_generation_comes_in_quotes() {
-        assert_eq!(if_match("\"7\"").expect("a generation"), IfMatch(Some(Generation(7))));
+        assert_eq!(if_match("\"7\"").expect("a generation"), IfMatch(Some(Generation::of(7))));
         assert_eq!(if_match("*").expect("any"), IfMatch(None));
         for text in ["7", "\"\"", "W/\"7\"", "\"x\"", "\"1\",\"2\"", "\"-1\"", "\"99999999999999999999\""] {
             assert!(if_match(text).is_err(), "{text}");

@@ -55,6 +55,7 @@ pub struct Metrics {
     rounds: Family<UpdateTypeLabel, Counter>,
     directives: Family<CauseLabel, Counter>,
     foreign_reports: Counter,
+    unreadable_reports: Counter,
     unreadable_variables: Counter,
     failed_git_credentials: Counter,
     operations: Histograms<OperationLabels>,
@@ -73,6 +74,7 @@ impl Default for Metrics {
         let rounds = Family::default();
         let directives = Family::default();
         let (foreign_reports, unreadable_variables) = (Counter::default(), Counter::default());
+        let unreadable_reports = Counter::default();
         let failed_git_credentials = Counter::default();
         let (held_polls, pool_open, pool_idle, pool_waiting) =
             (Gauge::default(), Gauge::default(), Gauge::default(), Gauge::default());
@@ -84,6 +86,11 @@ impl Default for Metrics {
             "foreign_reports",
             "Reports on workspaces that are not the agent's",
             foreign_reports.clone(),
+        );
+        registry.register(
+            "unreadable_reports",
+            "Reports on single workspaces that cannot be read",
+            unreadable_reports.clone(),
         );
         registry.register(
             "unreadable_variables",
@@ -117,6 +124,7 @@ impl Default for Metrics {
             rounds,
             directives,
             foreign_reports,
+            unreadable_reports,
             unreadable_variables,
             failed_git_credentials,
             operations,
@@ -145,6 +153,11 @@ impl Metrics {
     /// Reports on workspaces that the agent does not own, which are ignored.
     pub fn foreign_reports(&self, count: usize) {
         self.foreign_reports.inc_by(count as u64);
+    }
+
+    /// Reports on single workspaces that cannot be read: each is the error of its workspace.
+    pub fn unreadable_reports(&self, count: usize) {
+        self.unreadable_reports.inc_by(count as u64);
     }
 
     pub fn unreadable_variables(&self) {

@@ -193,5 +193,10 @@ impl Agent {
 
 /// A partial message of the first epoch.
 pub(crate) fn message(sequence: i64, infos: Vec<WorkspaceAgentInfo>) -> ReconcileRequest {
-    ReconcileRequest { epoch: 1, sequence, workspace_agent_infos: infos, ..ReconcileRequest::default() }
+    ReconcileRequest {
+        epoch: 1,
+        sequence,
+        workspace_agent_infos: infos.into(),
+        ..ReconcileRequest::default()
+    }
 }

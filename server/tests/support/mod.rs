@@ -1,6 +1,6 @@
 //! What the tests share: a database, a server, and people and agents who ask it things.
 
-mod actors;
+pub(crate) mod actors;
 mod app;
 pub(crate) mod cluster;
 mod raw;

@@ -125,10 +125,10 @@ pub(crate) fn namespace(workspace: &str) -> String {
 
 fn objects(workspace: &str, namespace: &str, generation: Generation, foreign: Option<&str>) -> Vec<Value> {
     let (agent, id) = (AGENT.to_string(), workspace_id(workspace).to_string());
-    let set = Set { agent: &agent, workspace: &id, name: workspace, namespace, generation: generation.0 };
+    let set = Set { agent: &agent, workspace: &id, name: workspace, namespace, generation: generation.get() };
     let mut objects = set.objects();
     if let Some(kind) = foreign {
-        let mut metadata = metadata(workspace, "everything", generation.0);
+        let mut metadata = metadata(workspace, "everything", generation.get());
         metadata["namespace"] = json!(namespace);
         let foreign =
             json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata });

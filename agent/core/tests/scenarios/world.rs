@@ -187,7 +187,7 @@ impl Cluster {
             "leaving" => Outcome::Leaving,
             "volumes-left" => Outcome::VolumesLeft,
             "gone" => Outcome::Gone,
-            "older" => Outcome::OlderThanLive { live: words.value("live")?.unwrap_or(Generation(9)) },
+            "older" => Outcome::OlderThanLive { live: words.value("live")?.unwrap_or(Generation::of(9)) },
             "unanswered" => Outcome::Unanswered,
             "failed" => Outcome::Failed(ErrorDetails {
                 error_type: ErrorType::Kubernetes,

@@ -21,6 +21,7 @@ pub(super) fn row(row: WorkspaceRow) -> Row {
             deployment_resource_version: row.deployment_resource_version,
             reported,
             spec: row.spec,
+            unreadable: row.unreadable,
         },
         intent_changed_at: row.desired_state_changed_at,
     }

@@ -20,7 +20,7 @@ async fn a_commit_whose_connection_breaks_is_done_or_not<G: Ground>(ground: &G) 
         // Whoever locks the row now waits for the end of the lost transaction.
         let after = want(ground, number, DesiredState::Running).await.expect("the lock is not held for ever");
         let inserted = look(ground, number + 1).await.is_some();
-        let changed = after.workspace.generation.0 == 3;
+        let changed = after.workspace.generation.get() == 3;
         assert_eq!(inserted, changed, "half of it was done");
         if inserted { done += 1 } else { lost += 1 }
     }
@@ -44,7 +44,7 @@ async fn a_crash_undoes_what_is_not_committed_and_nothing_else<G: Ground>(ground
             result => break result.expect("it can be changed"),
         }
     };
-    assert_eq!(row.workspace.generation.0, 3);
+    assert_eq!(row.workspace.generation.get(), 3);
 }
 
 on_both!(a_commit_whose_connection_breaks_is_done_or_not);

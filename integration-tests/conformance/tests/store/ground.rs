@@ -157,6 +157,7 @@ pub(crate) fn row(number: u128) -> Row {
             deployment_resource_version: None,
             reported: None,
             spec: WorkspaceSpec::from_image("registry.example/image:1"),
+            unreadable: false,
         },
         intent_changed_at: now(),
     }
@@ -166,10 +167,10 @@ pub(crate) fn row(number: u128) -> Row {
 pub(crate) fn update(number: u128, seen: i64, actual_state: ActualState) -> WorkspaceUpdate {
     WorkspaceUpdate {
         workspace_id: id(number),
-        seen_generation: Generation(seen),
+        seen_generation: Generation::of(seen),
         actual_state,
         reason: None,
-        applied_generation: Generation(seen),
+        applied_generation: Generation::of(seen),
         deployment_resource_version: Some(format!("rv{seen}").into()),
         intent: None,
     }

@@ -77,7 +77,7 @@ fn leader(rng: &mut Rng) -> Leader {
 }
 
 fn seen(rng: &mut Rng) -> Option<Generation> {
-    rng.bool().then(|| Generation(rng.i64(1..=3)))
+    rng.bool().then(|| Generation::of(rng.i64(1..=3)))
 }
 
 fn intent(rng: &mut Rng) -> Intent {
@@ -93,13 +93,13 @@ fn intent(rng: &mut Rng) -> Intent {
 fn update(number: u128, rng: &mut Rng) -> WorkspaceUpdate {
     let states = [ActualState::Running, ActualState::Stopped, ActualState::Terminated, ActualState::Unknown];
     let seen = rng.i64(1..=3);
-    let intent = IntentChange { desired_state: DesiredState::Running, generation: Generation(seen + 1) };
+    let intent = IntentChange { desired_state: DesiredState::Running, generation: Generation::of(seen + 1) };
     WorkspaceUpdate {
         workspace_id: id(number),
-        seen_generation: Generation(seen),
+        seen_generation: Generation::of(seen),
         actual_state: rng.choice(states).expect("one of them"),
         reason: None,
-        applied_generation: Generation(rng.i64(0..=2)),
+        applied_generation: Generation::of(rng.i64(0..=2)),
         deployment_resource_version: rng.bool().then(|| "rv".into()),
         intent: (rng.u8(..4) == 0).then_some(intent),
     }
@@ -115,7 +115,7 @@ fn words(row: &Row) -> String {
     let (name, agent, seen) = (&w.name, row.agent == AGENTS[0], w.reported);
     let image = w.spec == WorkspaceSpec::from_image("registry.example/image:1");
     let version = w.deployment_resource_version.is_some();
-    let states = (w.desired_state, w.actual_state, w.generation.0, w.applied_generation.0);
+    let states = (w.desired_state, w.actual_state, w.generation.get(), w.applied_generation.get());
     format!("{name} {agent} {states:?} {seen:?} {version} {image}")
 }
 

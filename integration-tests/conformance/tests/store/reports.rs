@@ -24,7 +24,7 @@ async fn tell<G: Ground>(ground: &G, report: Report, update: WorkspaceUpdate) ->
 }
 
 fn restarted(seen: i64) -> WorkspaceUpdate {
-    let intent = IntentChange { desired_state: DesiredState::Running, generation: Generation(seen + 1) };
+    let intent = IntentChange { desired_state: DesiredState::Running, generation: Generation::of(seen + 1) };
     WorkspaceUpdate { intent: Some(intent), ..update(1, seen, ActualState::Stopped) }
 }
 
@@ -112,7 +112,7 @@ async fn what_is_suspected_to_be_lost_is_kept_with_the_agent<G: Ground>(ground: 
     assert_eq!(transaction.applied(AGENTS[0]).await, Ok(vec![id(2)]));
     transaction.commit().await.expect("it is committed");
     let workspace = look(ground, 1).await.expect("a row").workspace;
-    assert_eq!((workspace.applied_generation, workspace.reason), (Generation(0), Some(gone)));
+    assert_eq!((workspace.applied_generation, workspace.reason), (Generation::of(0), Some(gone)));
 }
 
 async fn reports_of_one_agent_are_taken_one_after_the_other<G: Ground>(ground: &G) {
@@ -155,7 +155,7 @@ async fn a_lower_proof_that_comes_later_counts<G: Ground>(ground: &G) {
     tell(ground, report(1, 1), update(1, 2, ActualState::Stopped)).await;
     let back = tell(ground, report(1, 2), update(1, 1, ActualState::Running)).await;
     assert_eq!(back, UpdateOutcome::Stored);
-    assert_eq!(look(ground, 1).await.expect("a row").workspace.applied_generation, Generation(1));
+    assert_eq!(look(ground, 1).await.expect("a row").workspace.applied_generation, Generation::of(1));
 }
 
 async fn an_observation_is_stored_whatever_users_want_meanwhile<G: Ground>(ground: &G) {
@@ -172,7 +172,7 @@ async fn an_observation_is_stored_whatever_users_want_meanwhile<G: Ground>(groun
     }
     agent.commit().await.expect("it is committed");
     let workspace = look(ground, 1).await.expect("a row").workspace;
-    assert_eq!((workspace.desired_state, workspace.generation), (DesiredState::Stopped, Generation(2)));
+    assert_eq!((workspace.desired_state, workspace.generation), (DesiredState::Stopped, Generation::of(2)));
     assert_eq!(workspace.actual_state, ActualState::Running);
 }
 
@@ -198,7 +198,7 @@ async fn the_end_of_a_restart_counts_at_the_generation_it_was_decided_upon<G: Gr
     // Its repetition says what is so already.
     assert_eq!(tell(ground, report(1, 3), restarted(4)).await, UpdateOutcome::Stored);
     let workspace = look(ground, 1).await.expect("a row").workspace;
-    assert_eq!((workspace.desired_state, workspace.generation), (DesiredState::Running, Generation(5)));
+    assert_eq!((workspace.desired_state, workspace.generation), (DesiredState::Running, Generation::of(5)));
 }
 
 async fn a_workspace_ends_only_at_the_generation_it_was_seen_at<G: Ground>(ground: &G) {

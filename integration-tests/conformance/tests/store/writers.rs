@@ -21,7 +21,7 @@ async fn a_second_writer_waits_and_builds_upon_the_first<G: Ground>(ground: &G) 
         let mut waiting = pin!(second.change_intent(id(1), None, RUNNING, now()));
         assert!(unless_blocked(ground, &mut waiting).await.is_none(), "it did not wait");
         first.commit().await.expect("it is committed");
-        assert_eq!(waiting.await.expect("it goes on").workspace.generation, Generation(3));
+        assert_eq!(waiting.await.expect("it goes on").workspace.generation, Generation::of(3));
     }
     second.commit().await.expect("it is committed");
     assert_eq!(look(ground, 1).await.expect("a row").workspace.desired_state, DesiredState::Running);
@@ -31,21 +31,21 @@ async fn a_second_writer_goes_on_as_if_a_rolled_back_one_had_not_been<G: Ground>
     create(ground, 1).await;
     let (mut first, mut second) = (begin(ground).await, begin(ground).await);
     first.change_intent(id(1), None, STOPPED, now()).await.expect("it can be changed");
-    let mut waiting = pin!(second.change_intent(id(1), Some(Generation(1)), RUNNING, now()));
+    let mut waiting = pin!(second.change_intent(id(1), Some(Generation::of(1)), RUNNING, now()));
     assert!(unless_blocked(ground, &mut waiting).await.is_none(), "it did not wait");
     first.roll_back().await;
-    assert_eq!(waiting.await.expect("it goes on").workspace.generation, Generation(2));
+    assert_eq!(waiting.await.expect("it goes on").workspace.generation, Generation::of(2));
 }
 
 async fn of_two_who_saw_one_generation_the_slower_is_refused<G: Ground>(ground: &G) {
     create(ground, 1).await;
     let (mut first, mut second) = (begin(ground).await, begin(ground).await);
-    let seen = Some(Generation(1));
+    let seen = Some(Generation::of(1));
     first.change_intent(id(1), seen, STOPPED, now()).await.expect("it can be changed");
     let mut waiting = pin!(second.change_intent(id(1), seen, RUNNING, now()));
     assert!(unless_blocked(ground, &mut waiting).await.is_none(), "it did not wait");
     first.commit().await.expect("it is committed");
-    assert_eq!(waiting.await, Err(StoreError::Generation { current: Generation(2) }));
+    assert_eq!(waiting.await, Err(StoreError::Generation { current: Generation::of(2) }));
     assert_eq!(look(ground, 1).await.expect("a row").workspace.desired_state, DesiredState::Stopped);
 }
 
@@ -53,12 +53,12 @@ async fn a_condition_that_is_false_does_not_wait_until_it_is_true<G: Ground>(gro
     create(ground, 1).await;
     let (mut first, mut second) = (begin(ground).await, begin(ground).await);
     first.change_intent(id(1), None, STOPPED, now()).await.expect("it can be changed");
-    let refused = second.change_intent(id(1), Some(Generation(2)), RUNNING, now()).await;
-    assert_eq!(refused, Err(StoreError::Generation { current: Generation(1) }));
+    let refused = second.change_intent(id(1), Some(Generation::of(2)), RUNNING, now()).await;
+    assert_eq!(refused, Err(StoreError::Generation { current: Generation::of(1) }));
     // Being refused ends nothing.
     assert!(second.find(id(1)).await.expect("works").is_some());
     first.commit().await.expect("it is committed");
-    assert!(second.change_intent(id(1), Some(Generation(2)), RUNNING, now()).await.is_ok());
+    assert!(second.change_intent(id(1), Some(Generation::of(2)), RUNNING, now()).await.is_ok());
 }
 
 async fn a_workspace_is_inserted_once<G: Ground>(ground: &G) {
@@ -113,7 +113,7 @@ async fn a_rebuild_changes_what_it_is_made_of_and_nothing_else<G: Ground>(ground
         transaction.change_intent(id(1), None, Intent::Rebuild(Box::new(spec.clone())), now()).await;
     transaction.commit().await.expect("it is committed");
     let mut expected = row(1).workspace;
-    (expected.generation, expected.spec) = (Generation(2), spec);
+    (expected.generation, expected.spec) = (Generation::of(2), spec);
     assert_eq!(rebuilt.expect("it can be rebuilt").workspace, expected);
     assert_eq!(look(ground, 1).await.expect("a row").workspace, expected);
 }
@@ -126,7 +126,7 @@ async fn what_is_wanted_gone_is_never_wanted_otherwise<G: Ground>(ground: &G) {
         assert_eq!(want(ground, 1, desired).await, Err(StoreError::Terminated));
     }
     let mut transaction = begin(ground).await;
-    let insisting = transaction.change_intent(id(1), Some(Generation(1)), RUNNING, now()).await;
+    let insisting = transaction.change_intent(id(1), Some(Generation::of(1)), RUNNING, now()).await;
     assert_eq!(insisting, Err(StoreError::Terminated));
 }
 

@@ -76,7 +76,7 @@ fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str) -> Fo
                 Object::Pod(_) => found.pods += 1,
                 Object::Deployment(live) if metadata.name.as_deref() == Some(name) => {
                     let replicas = live.object.spec.as_ref().and_then(|spec| spec.replicas);
-                    let generation = generation_of(metadata).map(|generation| generation.0);
+                    let generation = generation_of(metadata).map(|generation| generation.get());
                     found.left = SecretVersions::recorded(metadata);
                     found.deployment = Some((generation, replicas, metadata.resource_version.clone()));
                 }
@@ -122,7 +122,7 @@ fn problem(row: &Row, found: &Found) -> Option<&'static str> {
         DesiredState::Terminated => return None,
     };
     let checks = [
-        (*generation == Some(workspace.generation.0), "the Deployment is of another generation"),
+        (*generation == Some(workspace.generation.get()), "the Deployment is of another generation"),
         (workspace.applied_generation == workspace.generation, "what is applied is not proven"),
         (*replicas == workspace.desired_state.replicas(), "the Deployment has other replicas"),
         (

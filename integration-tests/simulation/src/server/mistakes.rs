@@ -30,9 +30,9 @@ pub(super) fn mishear<'a>(
         return Cow::Borrowed(request);
     }
     let mut request = request.clone();
-    for info in &mut request.workspace_agent_infos {
+    for info in request.workspace_agent_infos.iter_mut() {
         let row = snapshot.workspaces.iter().find(|workspace| workspace.id == info.workspace_id);
-        let proven = row.map(|workspace| workspace.applied_generation).filter(|proven| proven.0 > 0);
+        let proven = row.map(|workspace| workspace.applied_generation).filter(|proven| proven.get() > 0);
         info.applied_generation = info.applied_generation.max(proven);
     }
     Cow::Owned(request)

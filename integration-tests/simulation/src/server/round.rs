@@ -141,8 +141,7 @@ async fn load(
     agent: AgentId,
     request: &ReconcileRequest,
 ) -> Result<(Option<Census>, Vec<Row>), Refused> {
-    let mut ids: Vec<WorkspaceId> =
-        request.workspace_agent_infos.iter().map(|info| info.workspace_id).collect();
+    let mut ids: Vec<WorkspaceId> = request.workspace_agent_infos.ids().collect();
     let mut census = None;
     if is_complete(request) {
         let applied = transaction.applied(agent).await?;

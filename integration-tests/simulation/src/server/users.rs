@@ -48,6 +48,7 @@ pub async fn create(server: Rc<ServerProcess>, new: New) -> Result<Row, UserErro
             deployment_resource_version: None,
             reported: None,
             spec: new.spec,
+            unreadable: false,
         },
         intent_changed_at: server.clock.wall(),
     };

@@ -85,6 +85,7 @@ fn rendered() -> anyhow::Result<(String, String, Vec<Value>)> {
         deployment_resource_version: None,
         reported: None,
         spec: WorkspaceSpec::from_image(WORKSPACE_IMAGE),
+        unreadable: false,
     };
     let snapshot = Snapshot::new(OrganizationId::random(), AgentId::random(), AgentConfig::default(), vec![]);
     let mut objects = objects::render(&snapshot, &workspace);

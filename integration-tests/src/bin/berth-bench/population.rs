@@ -5,7 +5,7 @@ use berth_schema::reconcile::{
     DeploymentCondition, DeploymentInfo, DeploymentStatus, ReconcileRequest, UpdateType, WorkspaceAgentInfo,
 };
 use berth_schema::{
-    AgentId, AgentToken, Generation, NamespaceName, OrganizationId, WorkspaceId, WorkspaceName,
+    AgentId, AgentToken, Generation, NamespaceName, OrganizationId, Reports, WorkspaceId, WorkspaceName,
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio_postgres::{Client, NoTls};
@@ -69,7 +69,7 @@ impl Owner {
             let name = WorkspaceName::new(row.get::<_, String>(1))?;
             anyhow::Ok(running(id, name, NamespaceName::new(row.get::<_, String>(2))?))
         });
-        let infos = infos.collect::<anyhow::Result<_>>()?;
+        let infos = infos.collect::<anyhow::Result<Reports>>()?;
         Ok(ReconcileRequest { update_type: UpdateType::Full, workspace_agent_infos: infos, ..nothing_new(0) })
     }
 }
@@ -81,7 +81,7 @@ pub(crate) fn nothing_new(wait_seconds: u64) -> ReconcileRequest {
         epoch: 1,
         sequence: 1,
         wait_seconds,
-        workspace_agent_infos: Vec::new(),
+        workspace_agent_infos: Reports::default(),
         received: Vec::new(),
         ..ReconcileRequest::default()
     }

@@ -88,7 +88,7 @@ impl Site {
     /// When the API server showed the workspace's Deployment at its generation.
     pub(crate) async fn applied(&self, workspace: &Workspace) -> anyhow::Result<Instant> {
         let (namespace, name) = (workspace.namespace.as_str(), workspace.name.as_str());
-        self.sight.generation(namespace, name, workspace.generation.0).await
+        self.sight.generation(namespace, name, workspace.generation.get()).await
     }
 }
 

@@ -5,9 +5,10 @@ use berth_schema::{
     WorkspaceSpec,
 };
 use diesel::dsl::{Eq, sql};
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::{Nullable, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 
@@ -69,7 +70,7 @@ impl Workspaces<'_> {
             workspaces::namespace.eq(workspace.namespace.as_str()),
             workspaces::desired_state.eq(workspace.desired_state.as_str()),
             workspaces::actual_state.eq(ActualState::CreationRequested.as_str()),
-            workspaces::generation.eq(Generation::FIRST.0),
+            workspaces::generation.eq(Generation::FIRST.get()),
             written(&workspace.spec)?,
             workspaces::devfile.eq(workspace.devfile.as_deref()),
             workspaces::created_at.eq(now),
@@ -125,7 +126,7 @@ impl Workspaces<'_> {
             .filter(workspaces::desired_state.ne(DesiredState::Terminated.as_str()))
             .into_boxed();
         if let Some(expected) = expected {
-            statement = statement.filter(workspaces::generation.eq(expected.0));
+            statement = statement.filter(workspaces::generation.eq(expected.get()));
         }
         let (mut desired, mut spec_written, mut devfile_written, mut unproven) = (None, None, None, None);
         let (mut never, mut later, mut earlier) = (None, None, None);
@@ -161,7 +162,7 @@ impl Workspaces<'_> {
             Intent::Resize { spec } => spec_written = Some(written(spec)?),
         }
         let statement = statement.set((
-            workspaces::generation.eq(workspaces::generation + 1),
+            raised(),
             workspaces::transitions.eq(workspaces::transitions + 1),
             desired,
             spec_written,
@@ -171,6 +172,22 @@ impl Workspaces<'_> {
         ));
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
     }
+}
+
+/// The columns of a raised generation.
+type Raised =
+    (Eq<workspaces::generation, SqlLiteral<BigInt>>, Eq<workspaces::applied_generation, SqlLiteral<BigInt>>);
+
+/// Raises the generation, as [`Generation::next`] does: it can be raised whatever it is, so that what a user wants can always
+/// be stored. Where the count begins anew nothing is proven.
+pub(crate) fn raised() -> Raised {
+    let last = Generation::MAX;
+    let from =
+        |first: &str, on: &str| sql(&format!("CASE WHEN generation >= {last} THEN {first} ELSE {on} END"));
+    (
+        workspaces::generation.eq(from("1", "generation + 1")),
+        workspaces::applied_generation.eq(from("0", "applied_generation")),
+    )
 }
 
 /// No rule can have anything to do before.

@@ -2,6 +2,7 @@
 
 mod find;
 mod intent;
+mod raw;
 mod reconcile;
 mod store;
 mod update;
@@ -15,61 +16,48 @@ use berth_schema::{
 };
 use diesel::prelude::*;
 use jiff::Timestamp;
-use uuid::Uuid;
 
-use crate::columns::{Json, NullableJson, NullableParsed, Parsed};
-use crate::schema::{agents, workspaces};
+use crate::columns::{Json, Parsed, Tried};
+use crate::schema::agents;
 use crate::scope::OrganizationConn;
 
 use variable_names::VariableNames;
 
 pub use find::WorkspaceFilter;
-pub(crate) use intent::NOT_TERMINATED;
 pub use intent::{Intent, NewWorkspace};
+pub(crate) use intent::{NOT_TERMINATED, raised};
 pub use reconcile::AgentPage;
 pub use update::{IntentChange, Report, UpdateOutcome, WorkspaceUpdate};
 pub use usage::{AgentUsage, Owner, Usage};
 
 /// A row of `workspaces`, as the planner needs it.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = workspaces)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceRow {
-    #[diesel(deserialize_as = Uuid)]
     pub id: WorkspaceId,
-    #[diesel(deserialize_as = Uuid)]
     pub agent_id: AgentId,
-    #[diesel(deserialize_as = Parsed<WorkspaceName>)]
     pub name: WorkspaceName,
-    #[diesel(deserialize_as = Parsed<NamespaceName>)]
     pub namespace: NamespaceName,
-    #[diesel(deserialize_as = Parsed<DesiredState>)]
     pub desired_state: DesiredState,
-    #[diesel(deserialize_as = Parsed<ActualState>)]
     pub actual_state: ActualState,
-    #[diesel(deserialize_as = NullableJson<StateReason>)]
     pub reason: Option<StateReason>,
-    #[diesel(deserialize_as = i64)]
     pub generation: Generation,
     /// What the cluster proved last; zero: nothing yet.
-    #[diesel(deserialize_as = i64)]
     pub applied_generation: Generation,
     /// The place in the agent's reports of the one that the observed columns come from; both or none.
     pub applied_epoch: Option<i64>,
     pub applied_sequence: Option<i64>,
-    #[diesel(deserialize_as = NullableParsed<ResourceVersion>)]
     pub deployment_resource_version: Option<ResourceVersion>,
-    #[diesel(deserialize_as = Json<WorkspaceSpec>)]
     pub spec: WorkspaceSpec,
-    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub created_at: Timestamp,
-    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub desired_state_changed_at: Timestamp,
-    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub actual_state_changed_at: Timestamp,
     /// The number of its newest transition.
     pub transitions: i64,
     /// What users added to the current period of activity, or of being stopped.
     pub extended_hours: i32,
+    /// A column of it cannot be read: it was damaged, or a newer version wrote it. Something harmless stands in its place,
+    /// the state is `Error`, and the reason names the columns.
+    pub unreadable: bool,
 }
 
 impl WorkspaceRow {
@@ -96,7 +84,7 @@ pub struct WorkspaceView {
     #[diesel(
         select_expression = VariableNames,
         select_expression_type = VariableNames,
-        deserialize_as = Json<Vec<VariableName>>
+        deserialize_as = Tried<Json<Vec<VariableName>>>
     )]
     pub variables: Vec<VariableName>,
 }

@@ -1,7 +1,5 @@
 //! What an agent's round needs to know.
 
-use std::collections::BTreeMap;
-
 use berth_schema::api::StateReason;
 use berth_schema::{AgentId, DesiredState, WorkspaceId};
 use diesel::prelude::*;
@@ -83,10 +81,21 @@ impl Workspaces<'_> {
     /// Those with something to do that is not proven yet: a generation above the proven one, a termination, a restart.
     /// Its cost depends on how many these are, not on how many workspaces there are.
     pub async fn pending(&self, agent: AgentId, page: &AgentPage) -> Result<Vec<WorkspaceRow>, DbError> {
+        self.pending_beside(agent, &[], page).await
+    }
+
+    /// The same without those of `others`: they take no place on the page.
+    pub async fn pending_beside(
+        &self,
+        agent: AgentId,
+        others: &[WorkspaceId],
+        page: &AgentPage,
+    ) -> Result<Vec<WorkspaceRow>, DbError> {
         let query = workspaces::table
             .filter(workspaces::organization_id.eq(self.0.key()))
             .filter(workspaces::agent_id.eq(agent.as_uuid()))
             .filter(workspaces::id.gt(page.after()))
+            .filter(workspaces::id.ne_all(others.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
             .filter(workspaces::pending)
             .order(workspaces::id)
             .limit(page.limit)
@@ -94,16 +103,14 @@ impl Workspaces<'_> {
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// What the agent reported and is its own, and a page of what is pending, each once, in the order of their ids. The two
-    /// statements share a round trip; where they saw a workspace differently the later one counts.
+    /// What the agent speaks of and is its own, and a page of what is pending beside that; each in the order of ids. The two
+    /// statements share a round trip.
     pub async fn for_partial_reconcile(
         &self,
         agent: AgentId,
-        reported: &[WorkspaceId],
+        spoken_of: &[WorkspaceId],
         page: &AgentPage,
-    ) -> Result<Vec<WorkspaceRow>, DbError> {
-        let (reported, pending) = try_join(self.of_agent(agent, reported), self.pending(agent, page)).await?;
-        let rows = reported.into_iter().chain(pending).map(|row| (row.id, row));
-        Ok(rows.collect::<BTreeMap<_, _>>().into_values().collect())
+    ) -> Result<(Vec<WorkspaceRow>, Vec<WorkspaceRow>), DbError> {
+        try_join(self.of_agent(agent, spoken_of), self.pending_beside(agent, spoken_of, page)).await
     }
 }

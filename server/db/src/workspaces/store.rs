@@ -55,16 +55,16 @@ impl<'a> StoreReport<'a> {
             .collect();
         Ok(Self {
             ids: updates.iter().map(|update| update.id.into()).collect(),
-            seen: updates.iter().map(|update| update.seen_generation.0).collect(),
+            seen: updates.iter().map(|update| update.seen_generation.get()).collect(),
             actual_states: updates.iter().map(|update| update.actual_state.as_str()).collect(),
             reasons: reasons.map_err(|error| DieselError::SerializationError(Box::new(error)))?,
-            applied_generations: updates.iter().map(|update| update.applied_generation.0).collect(),
+            applied_generations: updates.iter().map(|update| update.applied_generation.get()).collect(),
             resource_versions: updates.iter().map(|u| u.deployment_resource_version.as_deref()).collect(),
             desired_states: updates
                 .iter()
                 .map(|u| u.intent.map(|intent| intent.desired_state.as_str()))
                 .collect(),
-            generations: updates.iter().map(|u| u.intent.map(|intent| intent.generation.0)).collect(),
+            generations: updates.iter().map(|u| u.intent.map(|intent| intent.generation.get())).collect(),
             organization,
             agent: report.agent.into(),
             epoch: report.epoch,

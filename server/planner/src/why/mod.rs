@@ -13,6 +13,7 @@ use berth_schema::{ActualState, AgentName, DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Cause, Snapshot, Workspace};
+use crate::reconcile::REPORT_UNREADABLE;
 
 /// An agent speaks at least once in [`berth_schema::reconcile::MAX_WAIT_SECONDS`]; two missed times are silence.
 pub const SILENCE: SignedDuration = SignedDuration::from_secs(120);
@@ -100,6 +101,9 @@ fn situation(circumstances: &Circumstances<'_>, now: Timestamp) -> Situation {
     if agent.silent_since(now).is_some() {
         return Situation::AgentSilent;
     }
+    if workspace.unreadable && workspace.desired_state != DesiredState::Terminated {
+        return Situation::RowUnreadable;
+    }
     // 2. What the agent said when it could not do what it was told, unless it has new orders since.
     if workspace.actual_state == ActualState::Error {
         return refused(workspace.reason.as_ref());
@@ -116,6 +120,7 @@ fn refused(reason: Option<&StateReason>) -> Situation {
     match reason.map(|reason| reason.reason.as_str()) {
         Some("ApplyRefused") => Situation::AgentRefuses,
         Some("VariablesUnreadable") => Situation::VariablesUnreadable,
+        Some(REPORT_UNREADABLE) => Situation::ReportUnreadable,
         _ => Situation::KubernetesRefuses,
     }
 }
@@ -234,6 +239,8 @@ fn since(situation: Situation, circumstances: &Circumstances<'_>, now: Timestamp
         | Situation::AgentRefuses
         | Situation::KubernetesRefuses
         | Situation::VariablesUnreadable
+        | Situation::ReportUnreadable
+        | Situation::RowUnreadable
         | Situation::Starting
         | Situation::PodWaits
         | Situation::Unschedulable

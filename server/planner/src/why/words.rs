@@ -54,6 +54,15 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
         Situation::VariablesUnreadable => {
             "The server cannot decrypt its variables, and without them it must not run.".to_owned()
         }
+        Situation::ReportUnreadable => {
+            format!(
+                "Agent '{agent}' reports it in a way that this server cannot read{}.",
+                said(circumstances)
+            )
+        }
+        Situation::RowUnreadable => {
+            format!("What the database has of it cannot be read by this server{}.", said(circumstances))
+        }
         Situation::Starting => {
             "Its pod is being made: scheduled, its image pulled, its containers started.".to_owned()
         }
@@ -99,6 +108,11 @@ const fn wanted(desired: DesiredState) -> &'static str {
         DesiredState::RestartRequested => "It shall restart.",
         DesiredState::Terminated => "It shall be removed.",
     }
+}
+
+/// What it is that cannot be read.
+fn said(circumstances: &Circumstances<'_>) -> String {
+    circumstances.workspace.reason.as_ref().map(|reason| format!(" ({})", reason.message)).unwrap_or_default()
 }
 
 /// Kubernetes' own word for it, where there is one.
@@ -173,6 +187,16 @@ pub(super) fn next(
         Situation::VariablesUnreadable => step(
             Actor::Administrator,
             "Give the server the key-encryption key back that they were encrypted with; its log names it.".to_owned(),
+        ),
+        Situation::ReportUnreadable => step(
+            Actor::Administrator,
+            format!("Look at the versions of the server and of agent '{agent}', and at its objects in the cluster. It can be terminated."),
+        ),
+        Situation::RowUnreadable => step(
+            Actor::Administrator,
+            "Run the newest version of the server, or put the row right. Until then nothing is changed in the cluster; \
+             it can be terminated."
+                .to_owned(),
         ),
         Situation::Starting | Situation::PodWaits => by(
             Actor::Kubelet,

@@ -130,7 +130,7 @@ impl Planner {
             update_type,
             epoch,
             sequence,
-            workspace_agent_infos: std::mem::take(&mut self.infos),
+            workspace_agent_infos: std::mem::take(&mut self.infos).into(),
             received: std::mem::take(&mut self.received),
             page,
             present: words
@@ -261,6 +261,7 @@ fn row(name: &str, words: &Words<'_>) -> Result<Workspace, String> {
         deployment_resource_version: None,
         reported: reported.transpose()?,
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),
+        unreadable: false,
     })
 }
 

@@ -62,6 +62,9 @@ pub async fn reconcile(
     }
 }
 
+/// The highest epoch and sequence: 2^53, which every reader of JSON keeps exactly.
+const MAX_COUNT: i64 = 1 << 53;
+
 /// What no agent of ours sends.
 fn check(request: &ReconcileRequest) -> Result<(), Error> {
     let mut errors = Vec::new();
@@ -71,8 +74,9 @@ fn check(request: &ReconcileRequest) -> Result<(), Error> {
         }
     };
     let bounded = |count: usize| count <= MAX_WORKSPACES;
-    require(request.epoch >= 0, "epoch", "must not be negative".to_owned());
-    require(request.sequence >= 0, "sequence", "must not be negative".to_owned());
+    let counted = |number: i64| (0..=MAX_COUNT).contains(&number);
+    require(counted(request.epoch), "epoch", format!("must be from 0 to {MAX_COUNT}"));
+    require(counted(request.sequence), "sequence", format!("must be from 0 to {MAX_COUNT}"));
     require(
         request.wait_seconds <= MAX_WAIT_SECONDS,
         "wait_seconds",
@@ -99,6 +103,8 @@ mod tests {
         let Err(Error::Invalid(errors)) = check(&request) else { panic!("it is out of bounds") };
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["epoch", "sequence", "wait_seconds"]);
+        let beyond = ReconcileRequest { epoch: i64::MAX, sequence: i64::MAX, ..ReconcileRequest::default() };
+        assert!(matches!(check(&beyond), Err(Error::Invalid(errors)) if errors.len() == 2));
         assert!(check(&ReconcileRequest { epoch: 0, sequence: 0, wait_seconds: 55, ..request }).is_ok());
     }
 }

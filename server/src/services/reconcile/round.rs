@@ -22,6 +22,8 @@ const PAGE: i64 = 500;
 const _: () = assert!(PAGE.unsigned_abs() == MAX_WORKSPACES as u64);
 /// Workspaces with something to do that a full report is answered with at most, as far as the message holds them.
 const PENDING_OF_FULL: i64 = 20 * PAGE;
+/// Pages that are looked through for something to tell.
+const MAX_PAGES: usize = 20;
 
 /// What one look is for.
 #[derive(Clone, Copy)]
@@ -65,6 +67,11 @@ impl<'a> Round<'a> {
         for explanation in &plan.report {
             self.context.metrics.directive(explanation.cause);
             debug!(workspace = %explanation.workspace_id, cause = explanation.cause.as_str(), "directive");
+        }
+        let unreadable = self.request.workspace_agent_infos.count_unreadable();
+        if unreadable > 0 {
+            self.context.metrics.unreadable_reports(unreadable);
+            warn!(count = unreadable, "the agent reports workspaces in a way that cannot be read");
         }
         if !plan.orphans.is_empty() {
             self.context.metrics.foreign_reports(plan.orphans.len());
@@ -204,9 +211,10 @@ impl<'a> Round<'a> {
     }
 
     async fn load(&self, conn: &OrganizationConn<'_>, standing: &Standing) -> Result<Snapshot, Error> {
-        let mut ids: Vec<WorkspaceId> =
-            self.request.workspace_agent_infos.iter().map(|info| info.workspace_id).collect();
+        let mut ids: Vec<WorkspaceId> = self.request.workspace_agent_infos.ids().collect();
         ids.extend(self.request.git.iter().flat_map(|git| &git.wanted));
+        // What the agent has in hand takes no place of what it was not told yet.
+        ids.extend(self.request.received.iter().map(|received| received.workspace_id));
         let (workspaces, agent) = (conn.workspaces(), self.agent.agent);
         let mut census = None;
         if berth_planner::is_complete(self.request) {
@@ -218,11 +226,11 @@ impl<'a> Round<'a> {
         // A page that is not the last is answered for what it reports, and the last one brings what is to do.
         let waits =
             self.request.update_type == UpdateType::Full && self.request.page.is_some_and(|page| !page.last);
-        let rows = if waits {
-            workspaces.of_agent(agent, &ids).await?
+        let rows: Vec<Workspace> = if waits {
+            workspaces.of_agent(agent, &ids).await?.into_iter().map(planned).collect()
         } else {
             let limit = if census.is_some() { PENDING_OF_FULL } else { PAGE };
-            workspaces.for_partial_reconcile(agent, &ids, &AgentPage::first(limit)).await?
+            self.due(conn, &ids, limit).await?
         };
         // After the workspaces, so that no generation is rendered by a configuration that is older than it. Where nothing
         // is to do, nothing is rendered.
@@ -231,13 +239,35 @@ impl<'a> Round<'a> {
             _ => conn.agents().configuration(agent, Hold::Nothing).await?.document(),
         };
         let config = AgentConfig::new(&written, &self.context.agent_defaults);
-        let planned = rows.into_iter().map(planned).collect();
-        let mut snapshot = Snapshot { census, ..self.snapshot(standing, config, planned) };
+        let mut snapshot = Snapshot { census, ..self.snapshot(standing, config, rows) };
         if berth_planner::concerns_orphans(&snapshot, self.request) {
             let records = conn.orphans().of_agent(agent).await?;
             snapshot.orphans = records.iter().map(record).collect();
         }
         Ok(snapshot)
+    }
+
+    /// What the agent speaks of, and up to `limit` of those that it is to be told of. Rows that are pending and lead to no
+    /// directive take no place: as many of them as there may be, they keep nobody else from being told.
+    async fn due(
+        &self,
+        conn: &OrganizationConn<'_>,
+        ids: &[WorkspaceId],
+        limit: i64,
+    ) -> Result<Vec<Workspace>, Error> {
+        let (workspaces, agent) = (conn.workspaces(), self.agent.agent);
+        let (spoken_of, mut page) =
+            workspaces.for_partial_reconcile(agent, ids, &AgentPage::first(limit)).await?;
+        let mut rows: Vec<Workspace> = spoken_of.into_iter().map(planned).collect();
+        let enough = rows.len() + MAX_WORKSPACES;
+        for _ in 0..MAX_PAGES {
+            let next = page.last().map(|row| row.id).filter(|_| i64::try_from(page.len()) == Ok(limit));
+            rows.extend(page.into_iter().map(planned).filter(|row| !berth_planner::is_silent(row)));
+            let Some(after) = next.filter(|_| rows.len() < enough) else { break };
+            page = workspaces.pending_beside(agent, ids, &AgentPage { after: Some(after), limit }).await?;
+        }
+        rows.sort_by_key(|row| row.id);
+        Ok(rows)
     }
 
     /// Turns workspaces whose variables do not open into errors of their own. The agent can do nothing about them, so they
@@ -290,6 +320,7 @@ pub(crate) fn planned(row: WorkspaceRow) -> Workspace {
         applied_generation: row.applied_generation,
         deployment_resource_version: row.deployment_resource_version,
         spec: row.spec,
+        unreadable: row.unreadable,
     }
 }
 

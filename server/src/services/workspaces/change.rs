@@ -3,7 +3,7 @@
 use berth_db::{ChangedBy, Intent, OrganizationConn, Owner, WorkspaceRow, WorkspaceView};
 use berth_devfile::Options;
 use berth_planner::config;
-use berth_planner::intent::{Transition, Wish, transition};
+use berth_planner::intent::{Transition, TransitionError, Wish, transition};
 use berth_planner::quota::{Change, Usage};
 use berth_planner::resize::{self, Standing};
 use berth_schema::api::{RebuildWorkspace, ResizeWorkspace, Workspace};
@@ -126,6 +126,9 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Workspac
     let row = &view.workspace;
     if asked.seen.is_some_and(|seen| seen != row.generation) {
         return Err(Error::GenerationMismatch { current: row.generation });
+    }
+    if row.unreadable && asked.wish != Wish::Terminate {
+        return Err(TransitionError::Unreadable.into());
     }
     let desired = match transition(row.desired_state, row.actual_state, asked.wish)? {
         Transition::AlreadySo => return Ok(view),
