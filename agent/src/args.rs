@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use berth_agent_core::{Allowances, NAMESPACE, PROXY_NAMESPACE};
 use berth_schema::kubernetes::{SHARED_NAMESPACE, may_be_shared};
 use berth_schema::server_url::InTheClear;
-use berth_schema::{AgentToken, NameError, NamespaceName, ServerUrl, TokenUrl};
+use berth_schema::{AgentId, AgentToken, NameError, NamespaceName, ServerUrl, TokenUrl};
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
-use zeroize::Zeroizing;
+
+use crate::token::TokenSource;
 
 /// Berth's agent: runs the workspaces of one cluster as its server asks.
 #[derive(Debug, Parser)]
@@ -21,7 +22,7 @@ pub struct Args {
     #[arg(long, env = "BERTH_SERVER_URL")]
     pub server_url: ServerUrl,
 
-    /// File that holds the agent's token; else the token itself is read from the environment variable BERTH_AGENT_TOKEN
+    /// File that holds the agent's token, read again before each request; else the token itself is read from the environment variable BERTH_AGENT_TOKEN
     #[arg(long, env = "BERTH_AGENT_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
 
@@ -81,6 +82,11 @@ pub struct Args {
 /// configuration on the server says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AllowanceArgs {
+    /// Ids of agents of this cluster that are gone and lived in the same namespace, whose workspaces this one may take over
+    /// when an administrator of the server says so (`berth agents adopt`)
+    #[arg(long, env = "BERTH_ADOPTS", value_name = "AGENT_ID", value_delimiter = ',')]
+    pub adopts: Vec<AgentId>,
+
     /// Allow pods with a runtime class or a user namespace of their own to gain rights (sudo), and Pod Security 'baseline'
     #[arg(long, env = "BERTH_ALLOW_PRIVILEGE_ESCALATION")]
     pub allow_privilege_escalation: bool,
@@ -106,6 +112,7 @@ impl From<AllowanceArgs> for Allowances {
             control_plane: args.allow_control_plane,
             open_network: args.allow_open_network,
             egress: args.allow_egress,
+            adopts: args.adopts,
         }
     }
 }
@@ -136,19 +143,15 @@ fn shared_namespace(text: &str) -> Result<NamespaceName, String> {
 }
 
 impl Args {
-    /// The token, from the file or the environment.
-    pub fn token(&self) -> anyhow::Result<AgentToken> {
-        let (text, place) = if let Some(path) = &self.token_file {
-            let place = format!("the token file {}", path.display());
-            let text = berth_secret_file::read(path).with_context(|| place.clone())?;
-            (text, place)
-        } else {
-            let missing =
-                "no token: set BERTH_AGENT_TOKEN_FILE to its file, or BERTH_AGENT_TOKEN to the token";
-            let text = std::env::var("BERTH_AGENT_TOKEN").context(missing)?;
-            (Zeroizing::new(text), "BERTH_AGENT_TOKEN".to_owned())
-        };
-        text.trim().parse().with_context(|| format!("the token in {place}"))
+    /// The token, from the file, which is read again and again, or from the environment.
+    pub fn token(&self) -> anyhow::Result<TokenSource> {
+        if let Some(path) = &self.token_file {
+            return TokenSource::file(path.clone());
+        }
+        let missing = "no token: set BERTH_AGENT_TOKEN_FILE to its file, or BERTH_AGENT_TOKEN to the token";
+        let text = std::env::var("BERTH_AGENT_TOKEN").context(missing)?;
+        let token: AgentToken = text.trim().parse().context("the token in BERTH_AGENT_TOKEN")?;
+        Ok(TokenSource::fixed(token))
     }
 
     /// The server, unless the token would travel to it in the clear.
@@ -194,18 +197,5 @@ mod tests {
         }
         Args::try_parse_from(["berth-agent", "--server-url", "ftp://10.0.0.1", "--allow-http"])
             .expect_err("ftp");
-    }
-
-    #[test]
-    fn a_broken_token_file_is_named_but_not_shown() {
-        let path = std::env::temp_dir().join(format!("berth-agent-token-{}", std::process::id()));
-        let args = args("https://b", &["--token-file", &path.to_string_lossy()]);
-        std::fs::write(&path, "berth_agt_s3cr3t\n").expect("a file");
-        let open = format!("{:#}", args.token().expect_err("readable by others"));
-        assert!(open.contains("chmod 0600") && open.contains(&*path.to_string_lossy()), "{open}");
-        berth_secret_file::replace(&path, b"berth_agt_s3cr3t\n").expect("a file");
-        let error = format!("{:#}", args.token().expect_err("broken"));
-        std::fs::remove_file(&path).expect("it was there");
-        assert!(error.contains(&*path.to_string_lossy()) && !error.contains("s3cr3t"), "{error}");
     }
 }

@@ -93,7 +93,8 @@ impl Cluster {
         namespace: &str,
         workspace: WorkspaceId,
     ) -> Result<Vec<ObjectMeta>, Failure> {
-        let labels = format!("{AGENT_ID}={},{WORKSPACE_ID}={workspace}", self.agent);
+        let agents: Vec<String> = self.identity.owners().map(|agent| agent.to_string()).collect();
+        let labels = format!("{AGENT_ID} in ({}),{WORKSPACE_ID}={workspace}", agents.join(","));
         let list = self.api(kind, namespace).list_metadata(&ListParams::default().labels(&labels)).await;
         let list = list.map_err(during(format!("listing {} in {namespace}", kind.plural())))?;
         Ok(list.items.into_iter().map(|object| object.metadata).collect())
@@ -111,7 +112,7 @@ impl Cluster {
         }
     }
 
-    /// Whether an object carries the labels of this agent and a workspace.
+    /// Whether an object carries the labels of this agent, or of one that it adopts, and of a workspace.
     pub fn owns(&self, metadata: &ObjectMeta, workspace: WorkspaceId) -> bool {
         self.identity.owns(metadata, Owner::Workspace(workspace))
     }

@@ -28,4 +28,5 @@ pub mod run;
 mod seen;
 pub mod server;
 pub mod shared;
+pub mod token;
 pub mod watch;

@@ -9,7 +9,7 @@ use berth_agent_core::{
 use berth_schema::Word;
 use berth_schema::kubernetes::PROXY_OF;
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, Stray};
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::api::node::v1::RuntimeClass;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -24,6 +24,8 @@ use crate::ground::Ground;
 
 /// How long one question to the API server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Every cluster has it, from its beginning to its end: its uid is the cluster's.
+const SYSTEM_NAMESPACE: &str = "kube-system";
 /// Objects per page of a list: nodes are large.
 const PAGE: u32 = 20;
 
@@ -31,6 +33,8 @@ const PAGE: u32 = 20;
 pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>, strays: Vec<Stray>) -> Prerequisites {
     let mut gathering = Gathering { cluster, unreadable: vec![] };
     let version = gathering.ask("version", cluster.client.apiserver_version()).await;
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let system = gathering.ask("namespaces", namespaces.get_metadata(SYSTEM_NAMESPACE)).await;
     let groups = gathering.ask("API groups", cluster.client.list_api_groups()).await;
     let groups = groups.map(|groups| groups.groups).unwrap_or_default();
     let mut classes = vec![];
@@ -53,6 +57,8 @@ pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>, strays: V
     let read = gathering.each("nodes", |node: Node| nodes = prerequisites::with_node(nodes, &node)).await;
     let has = Prerequisites {
         agent_version: env!("CARGO_PKG_VERSION").into(),
+        cluster_id: system.and_then(|namespace| namespace.metadata.uid).map(Word::from),
+        adopts: cluster.identity().allowances.adopts.clone(),
         user_namespaces: version
             .as_ref()
             .and_then(|version| prerequisites::takes_user_namespaces(&version.major, &version.minor)),

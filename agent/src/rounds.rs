@@ -2,6 +2,7 @@
 
 mod acting;
 mod canary;
+mod endure;
 mod full;
 
 use std::collections::BTreeSet;
@@ -35,8 +36,6 @@ const COALESCE: Duration = Duration::from_millis(20);
 const TOGETHER: Duration = Duration::from_millis(2);
 /// How many workspaces are acted on at once.
 const CONCURRENCY: usize = 16;
-/// How soon a server that denied the token is asked again.
-const DENIED: Duration = Duration::from_mins(1);
 /// How soon a full report that the server asks for follows.
 const REQUESTED: Duration = Duration::from_secs(2);
 /// How often it is looked whether another key is due.
@@ -97,6 +96,8 @@ pub struct Term {
     keys: KeyRing,
     keys_due: Instant,
     registered: Option<PublicKey>,
+    /// How often the token was replaced when that key was registered: with a token ends what was registered with it.
+    token: u64,
     /// When changes of the cluster were last told.
     told: Instant,
     backoff: Backoff,
@@ -135,6 +136,7 @@ impl Term {
             keys: KeyRing::default(),
             keys_due: Instant::now(),
             registered: None,
+            token: 0,
             told: Instant::now(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_mins(1)),
             actions: JoinSet::new(),
@@ -182,6 +184,10 @@ impl Term {
     /// Sees to it that the server knows the key to seal variables to. A standby that became the leader finds the keys of
     /// the leader before it.
     async fn register(&mut self) -> Result<(), TermError> {
+        let token = self.desk.server.refresh_token();
+        if std::mem::replace(&mut self.token, token) != token {
+            self.registered = None;
+        }
         if self.keys_due <= Instant::now() {
             self.keys = self.desk.keys.load(Timestamp::now()).await?;
             self.keys_due = Instant::now() + KEYS_LOOKED_AT;
@@ -341,21 +347,6 @@ impl Term {
         health.answered = Some(Instant::now());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         self.desk.shared.metrics.answered.set(now.map_or(0.0, |since| since.as_secs_f64()));
-    }
-
-    /// Waits after an error, longer each time; the work goes on.
-    async fn endure(&mut self, error: &TermError) {
-        let pause = match error {
-            TermError::Server(ServerError::Denied { .. }) => DENIED,
-            TermError::Server(ServerError::Refused { retry_after: Some(asked), .. }) => {
-                (*asked).min(10 * DENIED).mul_f64(1.0 + 0.1 * fastrand::f64())
-            }
-            _ => self.backoff.next(fastrand::f64()),
-        };
-        let source = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(%error, source, retry_seconds = pause.as_secs_f64(), "the round failed");
-        self.desk.shared.health().server_error = Some(error.to_string());
-        self.work_for(pause).await;
     }
 
     async fn work_for(&mut self, pause: Duration) {

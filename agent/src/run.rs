@@ -24,7 +24,7 @@ use crate::{health, watch as watches};
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let url = args.server()?;
     let token = args.token()?;
-    let agent = token.agent();
+    let agent = token.current().agent();
     let authorities = match &args.ca_file {
         Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
         None => None,

@@ -6,12 +6,14 @@ use anyhow::Context as _;
 use berth_agent_core::weighs_at_most;
 use berth_schema::reconcile::{MAX_MESSAGE_BYTES, ReconcileRequest, ReconcileResponse};
 use berth_schema::sealing::{PublicKey, RegisterKey, RegisteredKey};
-use berth_schema::{AgentToken, Problem, Text, TokenUrl};
+use berth_schema::{Problem, Text, TokenUrl};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Certificate, Client, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
+
+use crate::token::TokenSource;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -72,7 +74,7 @@ pub struct Server {
     client: Client,
     endpoint: Url,
     key_endpoint: Url,
-    token: AgentToken,
+    token: TokenSource,
 }
 
 impl std::fmt::Debug for Server {
@@ -83,7 +85,7 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// `authorities`: the PEM of the only certificate authorities to trust; by default the system's.
-    pub fn new(url: &TokenUrl, token: AgentToken, authorities: Option<&[u8]>) -> anyhow::Result<Self> {
+    pub fn new(url: &TokenUrl, token: TokenSource, authorities: Option<&[u8]>) -> anyhow::Result<Self> {
         let endpoint = url.join(["api", "v1", "agent", "reconcile"]);
         let key_endpoint = url.join(["api", "v1", "agent", "key"]);
         let builder = Client::builder()
@@ -108,6 +110,11 @@ impl Server {
         Ok(Self { client, endpoint, key_endpoint, token })
     }
 
+    /// Shows the newest token from now on; answers with how often it was replaced.
+    pub fn refresh_token(&self) -> u64 {
+        self.token.refresh()
+    }
+
     /// Sends one message and waits for the answer; dropping the future gives the wait up and harms nothing.
     pub async fn reconcile(&self, request: &ReconcileRequest) -> Result<ReconcileResponse, ServerError> {
         let wait = Duration::from_secs(request.wait_seconds) + PATIENCE;
@@ -128,7 +135,7 @@ impl Server {
         let response = self
             .client
             .post(endpoint.clone())
-            .bearer_auth(self.token.expose())
+            .bearer_auth(self.token.current().expose())
             .timeout(wait)
             .json(body)
             .send()

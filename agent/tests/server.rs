@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use berth_agent::server::{Server, ServerError};
+use berth_agent::token::TokenSource;
 use berth_schema::reconcile::{ReconcileRequest, UpdateType};
 use berth_schema::{AgentId, AgentToken, OrganizationId, ServerUrl};
 use bytes::Bytes;
@@ -56,7 +57,7 @@ async fn serving(
     });
     let token = token();
     let url = url.parse::<ServerUrl>().expect("a URL").for_token(false).expect("this machine");
-    let server = Server::new(&url, token.clone(), None).expect("a client");
+    let server = Server::new(&url, TokenSource::fixed(token.clone()), None).expect("a client");
     (server, token, seen)
 }
 
@@ -139,7 +140,7 @@ async fn a_server_that_is_not_there_is_told_without_the_url() {
         .expect("a URL")
         .for_token(false)
         .expect("this machine");
-    let server = Server::new(&url, token(), None).expect("a client");
+    let server = Server::new(&url, TokenSource::fixed(token()), None).expect("a client");
     let error = server.reconcile(&request()).await.expect_err("nobody listens");
     assert!(matches!(error, ServerError::Unreachable(_)));
     assert!(!format!("{error:?}").contains("hunter2"));

@@ -7,7 +7,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zeroize::Zeroize as _;
 
-use crate::commands::{agents, completion, contexts, devfile, git_credentials, login, variables, workspaces};
+use crate::commands::{
+    agents, completion, contexts, devfile, git_credentials, login, logout, tokens, variables, workspaces,
+};
 use crate::error::Error;
 use crate::names::OrganizationRef;
 use crate::output::escape;
@@ -66,6 +68,15 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: git_credentials::Command,
     },
+    /// Make, replace and take away the tokens that people and services use
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth tokens create ci --expires-in 90d > ci.token\n  berth tokens list"
+    )]
+    Tokens {
+        #[command(subcommand)]
+        command: tokens::Command,
+    },
     /// Check what a workspace is made of before it is sent
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Examples:\n  berth devfile lint devfile.yaml")]
@@ -75,6 +86,8 @@ pub(crate) enum Command {
     },
     /// Log in to a server
     Login(login::Args),
+    /// Forget a server's token, and perhaps take it away
+    Logout(logout::Args),
     /// Show whose token is used, and where
     Whoami(crate::commands::whoami::Args),
     /// Show and choose the servers you are logged in to

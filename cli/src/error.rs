@@ -173,6 +173,16 @@ impl Error {
             Self::LoginNeeded(_) => "log in with `berth login URL`",
             Self::Refused { problem, .. } => match problem.status {
                 401 => "the token is unknown, revoked or expired; log in again with `berth login`",
+                409 if problem.kind.ends_with(":agent-revoked") => {
+                    "`berth agents adopt OTHER --from AGENT` gives its workspaces to another agent of the cluster; \
+                     `berth delete NAME --forget` takes one out of the database"
+                }
+                409 if problem.kind.ends_with(":last-full-token") => {
+                    "make another one with `berth tokens create`, or say --force"
+                }
+                409 if problem.kind.ends_with(":rotation-pending") => {
+                    "end both secrets at once (tokens: without --overlap; agents: --now), or, for an agent, --again"
+                }
                 403 if problem.kind.ends_with(":quota-exceeded") => {
                     "delete or stop something, or ask an administrator for a larger quota"
                 }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use berth_schema::access::{TokenName, TokenNameError};
 use berth_schema::{
-    AgentId, AgentName, NameError, OrganizationId, OrganizationName, WorkspaceId, WorkspaceName,
+    AgentId, AgentName, NameError, OrganizationId, OrganizationName, TokenId, WorkspaceId, WorkspaceName,
 };
 
 macro_rules! reference {
@@ -56,6 +57,39 @@ reference!(
     /// An organisation's name or id, fit for a URL path.
     OrganizationRef, OrganizationId, OrganizationName
 );
+
+/// A token's name or id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenRef(String);
+
+impl TokenRef {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TokenRef {
+    type Err = TokenNameError;
+
+    fn from_str(text: &str) -> Result<Self, TokenNameError> {
+        if text.parse::<TokenId>().is_err() {
+            text.parse::<TokenName>()?;
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl From<TokenId> for TokenRef {
+    fn from(id: TokenId) -> Self {
+        Self(id.to_string())
+    }
+}
+
+impl fmt::Display for TokenRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl From<OrganizationName> for OrganizationRef {
     fn from(name: OrganizationName) -> Self {

@@ -1,6 +1,6 @@
 //! Everything that a scenario runs against, started for it alone but for the cluster and Postgres, which are shared.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use berth_harness::{
@@ -132,6 +132,33 @@ impl Installation {
         let document = json!({ "network_policy": { "egress": egress } });
         self.admin.put(&format!("agents/{agent}/configuration"), &document).await?.expect::<Value>()?;
         Ok(())
+    }
+
+    /// The agent's token, as it is in its file.
+    pub fn token(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(self.token_file()).context("no token file")
+    }
+
+    /// Writes another token where the agent finds it.
+    pub fn replace_token(&self, token: &str) -> anyhow::Result<()> {
+        berth_secret_file::replace(&self.token_file(), token.as_bytes())
+            .context("the token cannot be replaced")
+    }
+
+    fn token_file(&self) -> PathBuf {
+        self.dir.path().join("agent").join("agent-token")
+    }
+
+    /// Another agent in the same cluster, with more in its environment.
+    pub async fn another_agent(
+        &self,
+        token: SecretString,
+        name: &str,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<AgentProcess> {
+        let mut options = agent_options(&self.server, token, self.cluster, &self.dir.path().join(name));
+        options.environment.extend(environment);
+        AgentProcess::start(options).await
     }
 
     /// The server's and the agent's logs, for what must not stand in them.

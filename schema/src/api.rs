@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::access::TokenScope;
+use crate::agents::{AgentCredential, AgentEvent};
 use crate::git::GitUser;
 use crate::lifecycle::Deadline;
 use crate::network_check::NetworkCheck;
@@ -17,7 +19,7 @@ use crate::text::{Message, Word};
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId,
-    OrganizationName, ProjectSpec, WorkspaceId, WorkspaceName,
+    OrganizationName, ProjectSpec, TokenId, WorkspaceId, WorkspaceName,
 };
 
 /// A page of a list. `next` goes into the query parameter `after` of the next request.
@@ -35,6 +37,13 @@ pub struct WhoAmI {
     pub organization: OrganizationName,
     /// The token's name, for example `first administrator`.
     pub token_name: String,
+    /// Absent from servers that know one scope alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<TokenId>,
+    #[serde(default)]
+    pub scope: TokenScope,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +71,12 @@ pub struct Agent {
     /// Many of its workspaces are missing from its cluster at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspected_loss: Option<SuspectedLoss>,
+    /// Absent from servers that cannot replace tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<AgentCredential>,
+    /// What happened to its identity, the newest first. In a list only what asks for a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<AgentEvent>,
     /// What its cluster has. Only where one agent is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prerequisites: Option<Prerequisites>,

@@ -3,6 +3,8 @@
 //! This crate decides nothing and does no IO. Everything here is a type with its validation, so that a value that
 //! exists is a value that may be used. The JSON shapes are pinned by `tests/golden.rs`.
 
+pub mod access;
+pub mod agents;
 pub mod api;
 pub mod configuration;
 pub mod generation;

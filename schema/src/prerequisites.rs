@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::WorkspaceId;
 use crate::text::{Message, Word};
+use crate::{AgentId, WorkspaceId};
 
 /// The most entries of each list.
 pub const MAX_ENTRIES: usize = 100;
@@ -12,6 +12,12 @@ pub const MAX_ENTRIES: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prerequisites {
     pub agent_version: Word,
+    /// What tells the cluster from others: the uid of its namespace `kube-system`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<Word>,
+    /// Agents whose workspaces this one may take over: its cluster's administrator says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopts: Vec<AgentId>,
     /// As the API server names itself, for example `v1.34.2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes_version: Option<Word>,
@@ -89,6 +95,7 @@ impl Prerequisites {
         self.storage_classes.truncate(MAX_ENTRIES);
         self.manifests.truncate(MAX_ENTRIES);
         self.strays.truncate(MAX_ENTRIES);
+        self.adopts.truncate(MAX_ENTRIES);
         let lists = [
             &mut self.runtime_classes,
             &mut self.ingress_classes,

@@ -7,6 +7,9 @@ mod rest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use berth_schema::agents::{
+    AdoptWorkspaces, AgentCredential, AgentEvent, AgentEventKind, RotateAgentToken, WorkspacesAdopted,
+};
 use berth_schema::api::{
     self, Agent, AgentCreated, ConfirmLoss, CreateWorkspace, LossConfirmed, Paged, ProjectInput, SealingKey,
     StateReason, SuspectedLoss, VariableInput, VariableName, Workspace,
@@ -105,6 +108,8 @@ fn info() -> WorkspaceAgentInfo {
 fn prerequisites() -> Prerequisites {
     Prerequisites {
         agent_version: "0.1.0".into(),
+        cluster_id: Some("5d1f3b8e-0000-4000-8000-000000000000".into()),
+        adopts: vec![AgentId::from(Uuid::from_u128(9))],
         kubernetes_version: Some("v1.34.2".into()),
         storage_classes: vec![StorageClass { name: "fast".into(), default: true, expandable: true }],
         runtime_classes: vec!["gvisor".into()],
@@ -232,6 +237,17 @@ fn the_rest_bodies_keep_their_shape() {
             needs_confirmation: false,
             fingerprint: Uuid::from_u128(10),
         }),
+        credential: Some(AgentCredential {
+            made_at: Timestamp::UNIX_EPOCH,
+            previous_valid_until: Some(Timestamp::UNIX_EPOCH),
+        }),
+        events: vec![AgentEvent {
+            at: Timestamp::UNIX_EPOCH,
+            kind: AgentEventKind::EpochJumped,
+            message: "A leader came in epoch 4611686018427387904, after 7.".to_owned(),
+            by: None,
+            warning: true,
+        }],
         prerequisites: Some(prerequisites()),
         network_check: Some(NetworkCheck {
             requested_at: Some(Timestamp::UNIX_EPOCH),
@@ -242,6 +258,10 @@ fn the_rest_bodies_keep_their_shape() {
             }),
         }),
     };
+    check("rotate-agent-token", &RotateAgentToken::default());
+    check("adopt-workspaces", &AdoptWorkspaces { from: "berlin".to_owned() });
+    let adopted = WorkspacesAdopted { from: AgentId::from(Uuid::from_u128(2)), workspaces: 3 };
+    check("workspaces-adopted", &adopted);
     let orphan = api::Orphan {
         workspace_id: workspace_id(),
         name: workspace_name(),

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::services::git::Signer;
 use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
+use crate::uses::Uses;
 use crate::{Contacts, Hub, Polls, Turns, clock};
 
 /// Shared by all workers; the clones are one.
@@ -37,6 +38,8 @@ pub struct Context {
     pub hub: Hub,
     pub polls: Polls,
     pub contacts: Contacts,
+    /// When access tokens were last used.
+    pub uses: Uses,
     pub streams: Streams,
     pub metrics: Metrics,
     pub random: Arc<dyn SecureRandom + Send + Sync>,
@@ -62,6 +65,7 @@ impl Context {
             hub: Hub::default(),
             polls: Polls::default(),
             contacts: Contacts::new(clock::now()),
+            uses: Uses::default(),
             streams: Streams::new(),
             metrics,
             random: Arc::new(SystemRandom::new()),

@@ -2,7 +2,8 @@
 
 use berth_db::{Conflict, DbError, DbErrorKind};
 use berth_planner::intent::TransitionError;
-use berth_schema::{FieldError, Generation};
+use berth_schema::{AgentName, FieldError, Generation};
+use jiff::Timestamp;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -38,6 +39,28 @@ pub enum Error {
     SlowBody { seconds: u64 },
     #[error("there is already {what} named '{name}'; choose another name")]
     NameTaken { what: &'static str, name: String },
+    #[error(
+        "this is the last token that may change anything: without it nobody can manage the organization; make another one \
+         first, or say with 'force' that it is meant (`berth-server token create` on the server's machine makes a new one)"
+    )]
+    LastFullToken,
+    #[error(
+        "the secret before the last rotation goes on until {until}; wait, or rotate without an overlap to end both"
+    )]
+    RotationPending { until: Timestamp },
+    #[error(
+        "its agent '{0}' was revoked, so nobody carries that out: have another agent of the same cluster adopt its workspaces, \
+         or forget the workspace"
+    )]
+    WorkspaceStranded(AgentName),
+    #[error("agent '{0}' was revoked, which is for good")]
+    AgentRevoked(AgentName),
+    #[error("its agent '{0}' is not revoked and can remove it: delete it instead of forgetting it")]
+    AgentLives(AgentName),
+    #[error("{0}")]
+    NotAdopted(String),
+    #[error("the token was revoked, which is for good; make another one")]
+    TokenEnded,
     #[error(transparent)]
     WrongState(#[from] TransitionError),
     #[error("epoch {given} is over: epoch {current} has begun, so this agent must no longer act")]
@@ -100,6 +123,13 @@ impl Error {
             | Self::NotFound(_)
             | Self::MethodNotAllowed { .. }
             | Self::NameTaken { .. }
+            | Self::LastFullToken
+            | Self::TokenEnded
+            | Self::RotationPending { .. }
+            | Self::AgentRevoked(_)
+            | Self::WorkspaceStranded(_)
+            | Self::AgentLives(_)
+            | Self::NotAdopted(_)
             | Self::WrongState(_)
             | Self::StaleEpoch { .. }
             | Self::GenerationMismatch { .. }
@@ -131,6 +161,9 @@ impl From<DbError> for Error {
                 Self::GenerationMismatch { current: *current }
             }
             DbErrorKind::Conflict(Conflict::Terminated) => Self::WrongState(TransitionError::Terminated),
+            DbErrorKind::Conflict(Conflict::TokenEnded) => {
+                Self::Unauthenticated("the agent's token was replaced or revoked")
+            }
             kind if kind.retryable() => Self::Unavailable(Box::new(error)),
             _ => Self::internal(error),
         }

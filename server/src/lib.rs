@@ -24,6 +24,7 @@ pub mod serve;
 pub mod services;
 pub mod streams;
 mod turns;
+mod uses;
 mod wake;
 
 pub use contacts::Contacts;

@@ -6,7 +6,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
-use crate::handlers::{agents, events, git, health, reconcile, variables, whoami, workspaces};
+use crate::handlers::{agents, events, git, health, reconcile, tokens, variables, whoami, workspaces};
 use crate::{Error, http};
 
 /// Who a route is for. The handler's extractor enforces it; `tests/authorisation.rs` tries each route as everybody.
@@ -55,6 +55,15 @@ pub const ROUTES: &[Route] = {
         route("GET", "/.well-known/jwks.json", Everyone, || web::get().to(git::keys)),
         route("GET", "/.well-known/openid-configuration", Everyone, || web::get().to(git::discovery)),
         route("GET", "/api/v1/whoami", Administrator, || web::get().to(whoami::whoami)),
+        route("POST", organization!("/tokens"), Administrator, || web::post().to(tokens::create)),
+        route("GET", organization!("/tokens"), Administrator, || web::get().to(tokens::list)),
+        route("GET", organization!("/tokens/{token}"), Administrator, || web::get().to(tokens::get)),
+        route("POST", organization!("/tokens/{token}/rotate"), Administrator, || {
+            web::post().to(tokens::rotate)
+        }),
+        route("POST", organization!("/tokens/{token}/revoke"), Administrator, || {
+            web::post().to(tokens::revoke)
+        }),
         route("POST", organization!("/agents"), Administrator, || web::post().to(agents::create)),
         route("GET", organization!("/agents"), Administrator, || web::get().to(agents::list)),
         route("GET", organization!("/agents/{agent}"), Administrator, || web::get().to(agents::get)),
@@ -64,6 +73,15 @@ pub const ROUTES: &[Route] = {
         route("POST", organization!("/agents/{agent}/check-network"), Administrator, || {
             web::post().to(agents::check_network)
         }),
+        route("POST", organization!("/agents/{agent}/rotate-token"), Administrator, || {
+            web::post().to(agents::rotate_token)
+        }),
+        route("POST", organization!("/agents/{agent}/reset-epoch"), Administrator, || {
+            web::post().to(agents::reset_epoch)
+        }),
+        route("POST", organization!("/agents/{agent}/adopt"), Administrator, || {
+            web::post().to(agents::adopt)
+        }),
         route("POST", organization!("/agents/{agent}/confirm-loss"), Administrator, || {
             web::post().to(agents::confirm_loss)
         }),
@@ -72,6 +90,9 @@ pub const ROUTES: &[Route] = {
         }),
         route("POST", organization!("/agents/{agent}/orphans/{orphan}/remove"), Administrator, || {
             web::post().to(agents::remove_orphan)
+        }),
+        route("POST", organization!("/agents/{agent}/orphans/{orphan}/keep"), Administrator, || {
+            web::post().to(agents::keep_orphan)
         }),
         route("GET", organization!("/agents/{agent}/configuration"), Administrator, || {
             web::get().to(agents::get_configuration)
@@ -118,6 +139,9 @@ pub const ROUTES: &[Route] = {
         }),
         route("POST", organization!("/workspaces/{workspace}/terminate"), Administrator, || {
             web::post().to(workspaces::terminate)
+        }),
+        route("POST", organization!("/workspaces/{workspace}/forget"), Administrator, || {
+            web::post().to(workspaces::forget)
         }),
         route("POST", organization!("/workspaces/{workspace}/extend"), Administrator, || {
             web::post().to(workspaces::extend)

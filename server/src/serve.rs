@@ -16,7 +16,7 @@ use tracing_actix_web::TracingLogger;
 use crate::config::HttpOptions;
 use crate::edge::{self, Edge};
 use crate::http::observe;
-use crate::{Context, lifecycle, listener, metrics, routes};
+use crate::{Context, lifecycle, listener, metrics, routes, uses};
 
 /// How long the feeds of events, and the lifecycle, get to end.
 const TASKS: Duration = Duration::from_secs(5);
@@ -34,6 +34,8 @@ pub struct Running {
     listener: JoinHandle<()>,
     /// Ends when the server drains.
     lifecycle: JoinHandle<()>,
+    /// Ends when the server drains.
+    uses: JoinHandle<()>,
     /// Work beside the requests; none of it ends by itself.
     jobs: JoinSet<()>,
 }
@@ -90,6 +92,7 @@ pub fn start(
         metrics: Part::spawn(metrics),
         listener: tokio::spawn(listener::run(events, context.hub.clone(), context.streams.clone())),
         lifecycle: tokio::spawn(lifecycle::run(context.clone(), due)),
+        uses: tokio::spawn(uses::keep(context.clone())),
         jobs: JoinSet::new(),
     })
 }
@@ -150,6 +153,7 @@ impl Running {
             result = &mut self.metrics.task => ended("the metrics", &result),
             _ = &mut self.listener => error!("the listener for changes of intent has ended"),
             _ = &mut self.lifecycle => error!("the lifecycle has ended"),
+            _ = &mut self.uses => error!("nobody writes down the uses of tokens any more"),
             Some(_) = self.jobs.join_next() => error!("a job has ended"),
         }
     }
@@ -157,7 +161,7 @@ impl Running {
     /// Stops in order: not ready any more, held answers out, requests in flight to their end, everything else after. Not
     /// graceful: at once, whatever is in flight.
     pub async fn stop(mut self, graceful: bool) {
-        let mut lifecycle = self.lifecycle;
+        let (mut lifecycle, mut uses) = (self.lifecycle, self.uses);
         let started = Instant::now();
         info!("draining");
         self.context.draining.cancel();
@@ -172,6 +176,9 @@ impl Running {
         // What it has in hand it may finish; a transaction that is cut off is rolled back.
         if timeout(TASKS, &mut lifecycle).await.is_err() {
             lifecycle.abort();
+        }
+        if timeout(TASKS, &mut uses).await.is_err() {
+            uses.abort();
         }
         self.jobs.shutdown().await;
         self.listener.abort();

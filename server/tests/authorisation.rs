@@ -10,9 +10,9 @@ use serde_json::json;
 use crate::support::{Anyone, App, Requests, send};
 
 /// What each asker gets, in the order of [`ASKERS`]. `PASSES` is anything but 401, 403 and 404.
-type Row = (&'static str, &'static str, [u16; 8]);
+type Row = (&'static str, &'static str, [u16; 9]);
 
-const ASKERS: [&str; 8] = [
+const ASKERS: [&str; 9] = [
     "nobody",
     "garbage",
     "forged",
@@ -21,13 +21,16 @@ const ASKERS: [&str; 8] = [
     "administrator of another organisation",
     "revoked",
     "expired",
+    "read-only",
 ];
 const PASSES: u16 = 0;
 
-const OPEN: [u16; 8] = [PASSES; 8];
-const OWN: [u16; 8] = [401, 401, 401, PASSES, 403, PASSES, 401, 401];
-const ORGANIZATION: [u16; 8] = [401, 401, 401, PASSES, 403, 404, 401, 401];
-const AGENT: [u16; 8] = [401, 401, 401, 403, PASSES, 403, 401, 401];
+const OPEN: [u16; 9] = [PASSES; 9];
+const OWN: [u16; 9] = [401, 401, 401, PASSES, 403, PASSES, 401, 401, PASSES];
+/// What changes nothing.
+const LOOKS: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, PASSES];
+const CHANGES: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, 403];
+const AGENT: [u16; 9] = [401, 401, 401, 403, PASSES, 403, 401, 401, 403];
 
 const TABLE: &[Row] = &[
     ("GET", "/healthz", OPEN),
@@ -35,38 +38,48 @@ const TABLE: &[Row] = &[
     ("GET", "/.well-known/jwks.json", OPEN),
     ("GET", "/.well-known/openid-configuration", OPEN),
     ("GET", "/api/v1/whoami", OWN),
-    ("POST", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/agents", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/agents/{agent}", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/revoke", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/check-network", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/confirm-loss", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/agents/{agent}/orphans", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/orphans/{orphan}/remove", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
-    ("PUT", "/api/v1/organizations/{organization}/agents/{agent}/configuration", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/events", ORGANIZATION),
-    ("PUT", "/api/v1/organizations/{organization}/variables", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/variables", ORGANIZATION),
-    ("DELETE", "/api/v1/organizations/{organization}/variables/{kind}/{name}", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/git-credentials", ORGANIZATION),
-    ("PUT", "/api/v1/organizations/{organization}/git-credentials/{host}", ORGANIZATION),
-    ("DELETE", "/api/v1/organizations/{organization}/git-credentials/{host}", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/variables", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/workspaces", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/why", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/timeline", ORGANIZATION),
-    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/events", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/start", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/stop", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/restart", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/terminate", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/extend", ORGANIZATION),
-    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/rebuild", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/tokens", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/tokens", LOOKS),
+    ("GET", "/api/v1/organizations/{organization}/tokens/{token}", LOOKS),
+    ("POST", "/api/v1/organizations/{organization}/tokens/{token}/rotate", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/tokens/{token}/revoke", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/agents", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/agents", LOOKS),
+    ("GET", "/api/v1/organizations/{organization}/agents/{agent}", LOOKS),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/revoke", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/rotate-token", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/reset-epoch", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/adopt", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/check-network", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/confirm-loss", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/agents/{agent}/orphans", LOOKS),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/orphans/{orphan}/remove", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/agents/{agent}/orphans/{orphan}/keep", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/agents/{agent}/configuration", LOOKS),
+    ("PUT", "/api/v1/organizations/{organization}/agents/{agent}/configuration", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/events", LOOKS),
+    ("PUT", "/api/v1/organizations/{organization}/variables", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/variables", LOOKS),
+    ("DELETE", "/api/v1/organizations/{organization}/variables/{kind}/{name}", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/git-credentials", LOOKS),
+    ("PUT", "/api/v1/organizations/{organization}/git-credentials/{host}", CHANGES),
+    ("DELETE", "/api/v1/organizations/{organization}/git-credentials/{host}", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/variables", LOOKS),
+    ("POST", "/api/v1/organizations/{organization}/workspaces", CHANGES),
+    ("GET", "/api/v1/organizations/{organization}/workspaces", LOOKS),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}", LOOKS),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/why", LOOKS),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/timeline", LOOKS),
+    ("GET", "/api/v1/organizations/{organization}/workspaces/{workspace}/events", LOOKS),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/start", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/stop", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/restart", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/terminate", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/forget", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/extend", CHANGES),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/rebuild", CHANGES),
     ("POST", "/api/v1/agent/key", AGENT),
-    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/resize", ORGANIZATION),
+    ("POST", "/api/v1/organizations/{organization}/workspaces/{workspace}/resize", CHANGES),
     ("POST", "/api/v1/agent/reconcile", AGENT),
 ];
 
@@ -88,7 +101,8 @@ async fn every_route_is_open_to_whom_the_table_says() {
             for organization in [admin.organization().to_string(), "acme".to_owned()] {
                 let path = route.path.replace("{organization}", &organization);
                 let path = path.replace("{agent}", &victim.id.to_string()).replace("{workspace}", "w");
-                let path = path.replace("{orphan}", &orphan.to_string());
+                let path =
+                    path.replace("{orphan}", &orphan.to_string()).replace("{token}", "first%20administrator");
                 let path =
                     path.replace("{kind}", "environment").replace("{name}", "A").replace("{host}", "git.a");
                 // What is deleted by those who may has to be there before.
@@ -117,7 +131,7 @@ async fn every_route_is_open_to_whom_the_table_says() {
     .await;
 }
 
-async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<String>; 8] {
+async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<String>; 9] {
     let stranger = app.organization("stranger").await;
     let revoked = app.token(administrator.organization(), None).await;
     app.revoke(&revoked).await;
@@ -126,6 +140,7 @@ async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<
     // The right ids with another secret.
     let forged = AccessToken::new(administrator.organization(), administrator.token_id(), &[7; 32]);
     let text = |token: &AccessToken| Some(token.expose().to_owned());
+    let reader = app.read_only_token(administrator.organization()).await;
     [
         None,
         Some("garbage".to_owned()),
@@ -135,6 +150,7 @@ async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<
         text(&stranger.token),
         text(&revoked),
         text(&expired),
+        text(&reader),
     ]
 }
 

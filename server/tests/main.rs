@@ -1,5 +1,7 @@
 //! The real server on a real Postgres: a database of its own for each test.
 
+mod adoption;
+mod agent_tokens;
 mod agents;
 mod authorisation;
 mod bad_input;
@@ -27,5 +29,6 @@ mod sealing;
 mod strangers;
 mod support;
 mod timeline;
+mod tokens;
 mod why;
 mod workspaces;

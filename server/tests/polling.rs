@@ -15,7 +15,7 @@ fn poll(agent: &Agent, sequence: i64, seconds: u64) -> tokio::task::JoinHandle<(
     tokio::spawn(async move { (agent.send(&request).await.expect(200), Instant::now()) })
 }
 
-async fn held(app: &App, count: usize) {
+pub(crate) async fn held(app: &App, count: usize) {
     let needle = format!("berth_held_polls {count}\n");
     for _ in 0..200 {
         if metrics(app).await.contains(&needle) {

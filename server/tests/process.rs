@@ -211,3 +211,30 @@ async fn a_server_that_runs_short_of_files_goes_on_serving() {
     }
     assert!(program.terminate().await.status.success());
 }
+
+#[tokio::test]
+async fn a_lost_token_is_replaced_on_the_servers_machine() {
+    let url = postgres::migrated_database().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = async |arguments: &[&str]| {
+        let output = command(directory.path()).env("DATABASE_URL", &url).args(arguments).output().await;
+        output.expect("it runs")
+    };
+    let first = run(&["organization", "create", "acme"]).await;
+    let words = String::from_utf8_lossy(&first.stderr).into_owned();
+    assert!(words.contains("berth-server token create --organization acme"), "{words}");
+    let recovered = run(&["token", "create", "--organization", "acme"]).await;
+    assert!(recovered.status.success(), "{}", String::from_utf8_lossy(&recovered.stderr));
+    let token = tokens(&recovered).remove(0);
+    assert_eq!(token.organization(), tokens(&first)[0].organization());
+    let program = start(&url, directory.path()).await;
+    let list: Value =
+        program.admin(token.clone()).get(&program.admin(token).path("/tokens")).await.expect(200);
+    assert_eq!(list["items"][0]["name"], "recovered administrator");
+    program.terminate().await;
+
+    let again = run(&["token", "create", "--organization", "acme"]).await;
+    assert!(!again.status.success() && tokens(&again).is_empty(), "one name, one token");
+    let nowhere = run(&["token", "create", "--organization", "nobody"]).await;
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("there is no such organization"));
+}

@@ -35,7 +35,7 @@ impl Client {
 /// The part of the API that belongs to one organisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Organization {
-    client: Client,
+    pub(super) client: Client,
     organization: OrganizationRef,
 }
 
@@ -76,7 +76,7 @@ impl Organization {
         Self { client, organization }
     }
 
-    fn url<'a>(&'a self, parts: impl IntoIterator<Item = &'a str>) -> Url {
+    pub(super) fn url<'a>(&'a self, parts: impl IntoIterator<Item = &'a str>) -> Url {
         self.client
             .server
             .join(["api", "v1", "organizations", self.organization.as_str()].into_iter().chain(parts))
@@ -307,7 +307,7 @@ impl Organization {
     }
 
     /// Fetches pages until the limit or the end. `next` of the result is where it stopped, if there is more.
-    async fn list<T: DeserializeOwned>(
+    pub(super) async fn list<T: DeserializeOwned>(
         &self,
         doing: &str,
         url: &Url,

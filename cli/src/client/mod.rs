@@ -1,8 +1,10 @@
 //! HTTP to the server: bounded in time and size, no redirects, retried where that is safe.
 
+mod agents;
 mod answer;
 mod api;
 mod events;
+mod tokens;
 
 use std::future::Future;
 use std::path::Path;

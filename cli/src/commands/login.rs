@@ -43,8 +43,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let talk = global.talk();
     let mut config = Config::load(global.config.as_deref())?;
-    let (name, url, ca_file) = place(global, &args, &config)?;
-    let known = config.contents.contexts.get(&name).filter(|context| context.url == url);
+    let (place, url, ca_file) = place(global, args.server.as_ref(), &config)?;
+    let known = config.contents.contexts.get(place.name()).filter(|context| context.url == url);
     // Before the token is asked for.
     let reached = url.for_token(global.allow_http || known.is_some_and(|context| context.allow_http))?;
     let in_the_clear = url.for_token(false).is_err();
@@ -54,6 +54,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let token = read_token(global, &args, &url)?;
     let whoami = Client::new(reached, &token, ca_file.as_deref(), talk)?.whoami().await?;
     let organization = whoami.organization.to_string();
+    let name = place.for_organization(&organization, &config)?;
     let context = Context { url: url.clone(), organization, allow_http: in_the_clear, ca_file, token };
     config.contents.contexts.insert(name.clone(), context);
     config.contents.current = Some(name.clone());
@@ -65,10 +66,10 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
 /// The context's name, the server and its certificates. A context that exists keeps what is not given anew.
 fn place(
     global: &Global,
-    args: &Args,
+    server: Option<&ServerUrl>,
     config: &Config,
-) -> Result<(String, ServerUrl, Option<PathBuf>), Error> {
-    let given = args.server.as_ref().or(global.url.as_ref());
+) -> Result<(Place, ServerUrl, Option<PathBuf>), Error> {
+    let given = server.or(global.url.as_ref());
     let known = match (&global.context, given) {
         (Some(name), _) => config.contents.contexts.get_key_value(name),
         (None, None) => {
@@ -81,8 +82,11 @@ fn place(
         message: "which server? No URL was given and there is no context to log in to again".to_owned(),
         hint: Some("berth login https://berth.example.com".to_owned()),
     })?;
-    let name =
-        global.context.clone().or(known.map(|(name, _)| name.clone())).unwrap_or_else(|| url.authority());
+    let name = match (&global.context, known) {
+        (Some(name), _) => Place::Named(name.clone()),
+        (None, Some((name, _))) => Place::Found(name.clone(), url.authority()),
+        (None, None) => Place::Found(url.authority(), url.authority()),
+    };
     let ca_file = match &global.ca_file {
         Some(path) => {
             let absolute =
@@ -92,6 +96,47 @@ fn place(
         None => known.and_then(|(_, context)| context.ca_file.clone()),
     };
     Ok((name, url.clone(), ca_file))
+}
+
+/// Where the token is to be stored.
+enum Place {
+    /// In the context that was named.
+    Named(String),
+    /// In the context that was found for the server, unless that is another organisation's; the server's host goes into the
+    /// name of a new one.
+    Found(String, String),
+}
+
+impl Place {
+    fn name(&self) -> &str {
+        match self {
+            Self::Named(name) | Self::Found(name, _) => name,
+        }
+    }
+
+    /// The context's name. No other organisation's token is written over: it may be the only copy.
+    fn for_organization(self, organization: &str, config: &Config) -> Result<String, Error> {
+        let contexts = &config.contents.contexts;
+        let is_free = |name: &str| contexts.get(name).is_none_or(|held| held.organization == organization);
+        match self {
+            Self::Named(name) | Self::Found(name, _) if is_free(&name) => Ok(name),
+            Self::Named(name) => Err(Error::Usage {
+                message: format!(
+                    "context '{name}' holds a token of organisation '{}', and this one is of '{organization}'",
+                    contexts.get(&name).map_or("", |held| held.organization.as_str())
+                ),
+                hint: Some(format!("take another name, or `berth logout --context {name}` first")),
+            }),
+            Self::Found(_, host) => {
+                let name = format!("{host}/{organization}");
+                if is_free(&name) {
+                    Ok(name)
+                } else {
+                    Self::Named(name).for_organization(organization, config)
+                }
+            }
+        }
+    }
 }
 
 fn read_token(global: &Global, args: &Args, url: &ServerUrl) -> Result<Token, Error> {

@@ -6,7 +6,10 @@ pub(crate) mod contexts;
 pub(crate) mod devfile;
 pub(crate) mod git_credentials;
 pub(crate) mod login;
+pub(crate) mod logout;
 mod page;
+mod secret;
+pub(crate) mod tokens;
 pub(crate) mod variables;
 pub(crate) mod version;
 pub(crate) mod whoami;
@@ -24,7 +27,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::GitCredentials { command } => git_credentials::run(global, command).await,
         Command::Variables { command } => variables::run(global, command).await,
         Command::Devfile { command } => devfile::run(global, &command),
+        Command::Tokens { command } => tokens::run(global, command).await,
         Command::Login(args) => login::run(global, args).await,
+        Command::Logout(args) => logout::run(global, &args).await,
         Command::Whoami(args) => whoami::run(global, &args).await,
         Command::Contexts { command } => contexts::run(global, &command),
         Command::Completion(args) => completion::run(&args),

@@ -37,6 +37,8 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
             ("Organisation", whoami.organization.into()),
             ("Organisation id", whoami.organization_id.into()),
             ("Token", whoami.token_name.into()),
+            ("Scope", whoami.scope.to_string().into()),
+            ("Expires", whoami.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string()).into()),
         ]),
     }
 }

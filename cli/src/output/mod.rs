@@ -6,6 +6,7 @@ mod git;
 mod objects;
 mod table;
 mod timeline;
+mod tokens;
 mod variables;
 mod why;
 

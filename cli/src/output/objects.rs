@@ -1,5 +1,6 @@
 //! How the API's objects look.
 
+use berth_schema::agents::AgentEvent;
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
 use berth_schema::network_check::{NetworkCheck, NetworkVerdict};
@@ -111,12 +112,14 @@ impl Show for Agent {
             ("Last contact", last_contact(self, now)),
             ("Workspaces", self.workspaces.into()),
         ];
+        details.extend(credential(self, now));
         details.extend(sealing_keys(self, now));
         details.extend(self.suspected_loss.as_ref().map(|loss| ("Suspected loss", suspected(loss, now))));
         details.extend(self.prerequisites.iter().flat_map(prerequisites));
         if self.prerequisites.is_some() || self.network_check.is_some() {
             details.push(("Network policy", network(self.network_check.as_ref(), now)));
         }
+        details.extend(self.events.iter().map(|event| happened(event, now)));
         details.extend([
             ("Created", format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into()),
             ("Id", self.id.into()),
@@ -248,6 +251,24 @@ fn suspected(loss: &SuspectedLoss, now: Timestamp) -> Cell {
     Cell::new(text, Tone::Bad)
 }
 
+/// How old the token is, and whether the one before it still opens.
+fn credential(agent: &Agent, now: Timestamp) -> Vec<(&'static str, Cell)> {
+    let Some(credential) = agent.credential.filter(|_| agent.revoked_at.is_none()) else { return vec![] };
+    let made = ("Token", format!("made {} ago", age(credential.made_at, now)).into());
+    let old = credential.previous_valid_until.map(|until| {
+        let text = format!("opens until the new one is used, or {until}");
+        ("Old token", Cell::new(text, Tone::Busy))
+    });
+    std::iter::once(made).chain(old).collect()
+}
+
+/// A line of what happened to the agent's identity.
+fn happened(event: &AgentEvent, now: Timestamp) -> (&'static str, Cell) {
+    let by = event.by.as_ref().map(|by| format!(" (by '{by}')")).unwrap_or_default();
+    let text = format!("{} ago: {}{by}", age(event.at, now), event.message);
+    if event.warning { ("Warning", Cell::new(text, Tone::Bad)) } else { ("Event", text.into()) }
+}
+
 /// The key in use, and those before it: a key that changed without a reason is worth a question.
 fn sealing_keys(agent: &Agent, now: Timestamp) -> Vec<(&'static str, Cell)> {
     if agent.sealing_keys.is_empty() {
@@ -321,6 +342,8 @@ fn agent_state(agent: &Agent, now: Timestamp) -> Cell {
     let heard = agent.last_contact_at.is_some_and(|time| now.duration_since(time) < SILENCE);
     match (agent.revoked_at, heard) {
         (Some(_), _) => Cell::new("Revoked", Tone::Faint),
+        // Somebody else may be using its token.
+        (None, _) if agent.events.iter().any(|event| event.warning) => Cell::new("Contested", Tone::Bad),
         (None, true) => Cell::new("Active", Tone::Good),
         (None, false) => Cell::new("Silent", Tone::Bad),
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod agents;
 mod changes;
 mod completion;
 mod configuration;
@@ -17,6 +18,7 @@ mod support;
 mod terminal;
 mod timeline;
 mod tls;
+mod tokens;
 mod variables;
 mod waiting;
 mod watching;

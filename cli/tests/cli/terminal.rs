@@ -16,7 +16,9 @@ use tokio::time::sleep;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer};
 
-use crate::support::{Berth, InTurn, TOKEN, WORKSPACE_ID, answer, because, ok, requests, whoami, workspace};
+use crate::support::{
+    Berth, InTurn, TOKEN, WORKSPACE_ID, agent, answer, because, ok, requests, whoami, workspace,
+};
 
 /// A program on a terminal of 60 columns.
 struct OnTerminal {
@@ -143,6 +145,21 @@ async fn a_deletion_is_confirmed_by_a_person() {
         assert_eq!(ended, code, "{screen}");
     }
     assert_eq!(requests(&server).await.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_revocation_says_first_what_it_leaves_behind() {
+    let server = MockServer::start().await;
+    answer(&server, "GET", "/agents/here", ok(agent("here"))).await;
+    answer(&server, "POST", "/agents/here/revoke", ok(agent("here"))).await;
+    let berth = Berth::with(&server);
+    let mut terminal = OnTerminal::run(&berth, &["agents", "revoke", "here"]);
+    terminal.waits_for("Take the token of agent 'here' away for good?").await;
+    terminal.waits_for("its 3 workspaces").await;
+    terminal.types("n");
+    let (ended, screen) = terminal.end();
+    assert_eq!(ended, 1, "{screen}");
+    assert!(!requests(&server).await.contains("POST"), "nothing happens before the answer");
 }
 
 #[tokio::test]

@@ -88,6 +88,7 @@ fn every_kind_of_configuration_is_allowed_where_the_clusters_administrator_lets_
         control_plane: true,
         open_network: true,
         egress: vec!["169.254.20.10/32".parse().expect("a range")],
+        ..Allowances::default()
     });
     for (document, needs_more) in [
         (json!({}), false),

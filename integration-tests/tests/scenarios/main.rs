@@ -16,6 +16,7 @@ mod poison;
 mod proxy;
 mod rendered;
 mod replicas;
+mod takeover;
 mod variables;
 
 use std::time::Duration;

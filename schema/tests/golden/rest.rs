@@ -1,11 +1,12 @@
 //! The bodies of the REST API that administrators' scripts write and read: variables and configurations.
 
+use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated, TokenScope};
 use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
 use berth_schema::configuration::ConfigurationView;
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::scope::{Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
-use berth_schema::{AgentConfiguration, OrganizationId};
+use berth_schema::{AgentConfiguration, OrganizationId, TokenId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -112,6 +113,32 @@ fn what_else_is_sent_keeps_its_shape() {
         organization_id: OrganizationId::from_uuid(Uuid::from_u128(3)),
         organization: "acme".parse().expect("a name"),
         token_name: "first administrator".to_owned(),
+        token_id: Some(TokenId::from_uuid(Uuid::from_u128(4))),
+        scope: TokenScope::Full,
+        expires_at: None,
     };
     check("whoami", &who);
+}
+
+#[test]
+fn access_tokens_keep_their_shape() {
+    let create =
+        CreateToken { name: "ci".parse().expect("a name"), scope: TokenScope::ReadOnly, expires_at: None };
+    check("create-token", &create);
+    check("rotate-token", &RotateToken { overlap_seconds: 3600, expires_at: Some(Timestamp::UNIX_EPOCH) });
+    check("revoke-token", &RevokeToken { force: true });
+    let details = Token {
+        id: TokenId::from_uuid(Uuid::from_u128(4)),
+        name: "ci".to_owned(),
+        scope: TokenScope::ReadOnly,
+        created_at: Timestamp::UNIX_EPOCH,
+        created_by: Some(TokenId::from_uuid(Uuid::from_u128(5))),
+        created_by_name: Some("first administrator".to_owned()),
+        last_used_at: Some(Timestamp::UNIX_EPOCH),
+        expires_at: Some(Timestamp::UNIX_EPOCH),
+        rotated_at: Some(Timestamp::UNIX_EPOCH),
+        previous_valid_until: Some(Timestamp::UNIX_EPOCH),
+        revoked_at: None,
+    };
+    check("token-created", &TokenCreated { details, token: "berth_pat_…".to_owned() });
 }

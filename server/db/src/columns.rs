@@ -174,6 +174,26 @@ impl<const N: usize> FromSql<Bytea, Pg> for Bytes<N> {
     }
 }
 
+/// The same where it may be NULL.
+#[derive(Debug, FromSqlRow)]
+pub struct NullableBytes<const N: usize>(Option<[u8; N]>);
+
+impl<const N: usize> FromSql<Nullable<Bytea>, Pg> for NullableBytes<N> {
+    fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
+        Bytes::from_sql(bytes).map(|bytes| Self(Some(bytes.0)))
+    }
+
+    fn from_nullable_sql(bytes: Option<PgValue<'_>>) -> Result<Self> {
+        bytes.map_or(Ok(Self(None)), Self::from_sql)
+    }
+}
+
+impl<const N: usize> From<NullableBytes<N>> for Option<[u8; N]> {
+    fn from(column: NullableBytes<N>) -> Self {
+        column.0
+    }
+}
+
 impl<const N: usize> From<Bytes<N>> for [u8; N] {
     fn from(column: Bytes<N>) -> Self {
         column.0

@@ -45,6 +45,9 @@ pub enum Conflict {
     Generation { current: Generation },
     #[error("the workspace is terminated, which cannot be undone")]
     Terminated,
+    /// See [`crate::Agents::shown`].
+    #[error("the agent's token was replaced or revoked")]
+    TokenEnded,
 }
 
 /// Names of the unique constraints that callers tell apart.

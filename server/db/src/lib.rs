@@ -43,6 +43,8 @@
 //!
 //! Times are arguments; [`stored_time`] gives what Postgres keeps of one.
 
+mod agent_events;
+mod agent_tokens;
 mod agents;
 pub mod backup;
 mod columns;
@@ -76,7 +78,9 @@ mod transitions;
 mod variables;
 mod workspaces;
 
-pub use agents::{AgentRow, Agents, Epoch, Leader, NewAgent, Order, Standing};
+pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
+pub use agent_tokens::AgentTokenRotation;
+pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, Hold};
 pub use data_keys::{DataKeys, KeyOwner};
@@ -97,7 +101,7 @@ pub use roles::{RoleError, check_login};
 pub use scope::OrganizationConn;
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
-pub use tokens::{NewToken, TokenRow, Tokens};
+pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
 pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Source, VariableOriginRow, Variables};

@@ -90,6 +90,22 @@ impl Orphans<'_> {
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
+    /// An administrator takes back that an orphan may be removed. `None`: there is no such orphan.
+    pub async fn forbid_removal(
+        &self,
+        agent: AgentId,
+        id: WorkspaceId,
+    ) -> Result<Option<OrphanRow>, DbError> {
+        let row = (self.0.key(), *agent.as_uuid(), *id.as_uuid());
+        let statement = diesel::update(orphans::table.find(row))
+            .set((
+                orphans::removal_allowed_at.eq(None::<jiff_diesel::Timestamp>),
+                orphans::removal_allowed_by.eq(None::<Uuid>),
+            ))
+            .returning(OrphanRow::as_returning());
+        self.0.run_optional(statement.get_result(&mut self.0.raw())).await
+    }
+
     /// An administrator allows an orphan's removal. `None`: there is no such orphan. Allowing twice keeps the first time.
     pub async fn allow_removal(
         &self,

@@ -25,6 +25,12 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
+        scope -> Text,
+        created_by -> Nullable<Uuid>,
+        last_used_at -> Nullable<Timestamptz>,
+        rotated_at -> Nullable<Timestamptz>,
+        previous_secret_hash -> Nullable<Bytea>,
+        previous_valid_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -44,6 +50,23 @@ diesel::table! {
         configuration -> Nullable<Jsonb>,
         configuration_version -> BigInt,
         configuration_changed_at -> Nullable<Timestamptz>,
+        token_made_at -> Nullable<Timestamptz>,
+        previous_secret_hash -> Nullable<Bytea>,
+        previous_valid_until -> Nullable<Timestamptz>,
+        previous_term -> Nullable<Uuid>,
+        settled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    agent_events (organization_id, agent_id, id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        id -> Uuid,
+        at -> Timestamptz,
+        kind -> Text,
+        message -> Text,
+        token_id -> Nullable<Uuid>,
     }
 }
 
@@ -234,6 +257,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
+    agent_events,
     agent_prerequisites,
     agent_sealing_keys,
     agents,

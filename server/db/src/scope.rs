@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    AgentPrerequisites, Agents, DataKeys, GitCredentials, IdempotencyKeys, NetworkChecks, Notifications,
-    Organizations, Orphans, ScopeVariables, SealingKeys, Tokens, Transitions, Variables, Workspaces,
+    AgentEvents, AgentPrerequisites, Agents, DataKeys, GitCredentials, IdempotencyKeys, NetworkChecks,
+    Notifications, Organizations, Orphans, ScopeVariables, SealingKeys, Tokens, Transitions, Variables,
+    Workspaces,
 };
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
@@ -51,7 +52,11 @@ impl<'a> OrganizationConn<'a> {
     }
 
     pub fn agents(&self) -> Agents<'_> {
-        Agents(self)
+        Agents(self, None)
+    }
+
+    pub fn agent_events(&self) -> AgentEvents<'_> {
+        AgentEvents(self)
     }
 
     pub fn agent_prerequisites(&self) -> AgentPrerequisites<'_> {

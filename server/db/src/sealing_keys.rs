@@ -36,7 +36,7 @@ pub enum Registration {
     /// The agent's first key.
     First(SealingKeyRow),
     /// It took the place of another.
-    Changed { current: SealingKeyRow, before: [u8; 32] },
+    Changed { current: SealingKeyRow, before: SealingKeyRow },
 }
 
 /// The organisation's agents' keys.
@@ -76,7 +76,7 @@ impl SealingKeys<'_> {
         let current = self.0.run(insert.get_result(&mut self.0.raw())).await?;
         self.forget(agent).await?;
         Ok(match before {
-            Some(before) => Registration::Changed { current, before: before.public_key },
+            Some(before) => Registration::Changed { current, before },
             None => Registration::First(current),
         })
     }

@@ -1,12 +1,13 @@
 //! Access tokens of people and services.
 
 use berth_schema::TokenId;
+use berth_schema::access::TokenScope;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::{Bytes, SecretHash};
+use crate::columns::{Bytes, NullableBytes, SecretHash};
 use crate::error::DbError;
 use crate::organizations::OrganizationRow;
 use crate::page::{PageRequest, paged};
@@ -19,9 +20,21 @@ pub struct NewToken {
     pub id: TokenId,
     /// For people: `first administrator`.
     pub name: String,
+    pub scope: TokenScope,
+    /// The token that makes it; `None` on the server's machine.
+    pub created_by: Option<TokenId>,
     /// SHA-256 of the whole token.
     pub secret_hash: SecretHash,
     pub expires_at: Option<Timestamp>,
+}
+
+/// Another secret for a token.
+#[derive(Clone, Debug)]
+pub struct TokenRotation {
+    pub secret_hash: SecretHash,
+    pub expires_at: Option<Timestamp>,
+    /// Until when the secret before goes on opening; `None`: it ends at once.
+    pub previous: Option<(SecretHash, Timestamp)>,
 }
 
 /// A row of `access_tokens`.
@@ -31,10 +44,21 @@ pub struct TokenRow {
     #[diesel(deserialize_as = Uuid)]
     pub id: TokenId,
     pub name: String,
+    #[diesel(deserialize_as = String)]
+    pub scope: TokenScope,
+    pub created_by: Option<Uuid>,
     #[diesel(deserialize_as = Bytes<32>)]
     pub secret_hash: SecretHash,
+    #[diesel(deserialize_as = NullableBytes<32>)]
+    pub previous_secret_hash: Option<SecretHash>,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub previous_valid_until: Option<Timestamp>,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub created_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub last_used_at: Option<Timestamp>,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub rotated_at: Option<Timestamp>,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub expires_at: Option<Timestamp>,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
@@ -45,6 +69,12 @@ impl TokenRow {
     /// Neither revoked nor expired.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expiry| now < expiry)
+    }
+
+    /// The hashes of the secrets that open now: the newest, and the one before it while that goes on.
+    pub fn secrets(&self, now: Timestamp) -> [Option<&SecretHash>; 2] {
+        let overlaps = self.previous_valid_until.is_some_and(|until| now < until);
+        [Some(&self.secret_hash), self.previous_secret_hash.as_ref().filter(|_| overlaps)]
     }
 }
 
@@ -59,6 +89,8 @@ impl Tokens<'_> {
                 access_tokens::organization_id.eq(self.0.key()),
                 access_tokens::id.eq(token.id.as_uuid()),
                 access_tokens::name.eq(&token.name),
+                access_tokens::scope.eq(token.scope.as_str()),
+                access_tokens::created_by.eq(token.created_by.map(|id| *id.as_uuid())),
                 access_tokens::secret_hash.eq(token.secret_hash.as_slice()),
                 access_tokens::created_at.eq(jiff_diesel::Timestamp::from(now)),
                 access_tokens::expires_at.eq(token.expires_at.map(jiff_diesel::Timestamp::from)),
@@ -71,6 +103,17 @@ impl Tokens<'_> {
     pub async fn find(&self, id: TokenId) -> Result<Option<TokenRow>, DbError> {
         let query = access_tokens::table.find((self.0.key(), *id.as_uuid())).select(TokenRow::as_select());
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The tokens of that name, the newest first, at most `limit`: those that are not revoked before those that are.
+    pub async fn named(&self, name: &str, limit: i64) -> Result<Vec<TokenRow>, DbError> {
+        let query = access_tokens::table
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(access_tokens::name.eq(name))
+            .order((access_tokens::revoked_at.is_null().desc(), access_tokens::created_at.desc()))
+            .limit(limit)
+            .select(TokenRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
     }
 
     /// The token with that id, valid or not, and the organisation.
@@ -97,7 +140,19 @@ impl Tokens<'_> {
         Ok(rows.into_iter().filter(|row| row.is_valid(now)).map(|row| row.id).collect())
     }
 
-    /// The newest first.
+    /// All that are not revoked, locked until the transaction ends: who changes the organisation's tokens does so one
+    /// after the other, and sees what the one before has done.
+    pub async fn lock_unrevoked(&self) -> Result<Vec<TokenRow>, DbError> {
+        let query = access_tokens::table
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(access_tokens::revoked_at.is_null())
+            .order(access_tokens::id)
+            .for_no_key_update()
+            .select(TokenRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// The newest first, revoked and expired ones included.
     pub async fn list(&self, page: &PageRequest) -> Result<Vec<TokenRow>, DbError> {
         let query = access_tokens::table
             .filter(access_tokens::organization_id.eq(self.0.key()))
@@ -105,6 +160,44 @@ impl Tokens<'_> {
             .into_boxed();
         let query = paged!(query, access_tokens, page);
         self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// The names of those ids.
+    pub async fn names(&self, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>, DbError> {
+        let query = access_tokens::table
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(access_tokens::id.eq_any(ids.to_vec()))
+            .select((access_tokens::id, access_tokens::name));
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Gives a token another secret.
+    pub async fn rotate(
+        &self,
+        id: TokenId,
+        new: &TokenRotation,
+        now: Timestamp,
+    ) -> Result<TokenRow, DbError> {
+        let (previous, until) = new.previous.unzip();
+        let statement = diesel::update(access_tokens::table.find((self.0.key(), *id.as_uuid())))
+            .set((
+                access_tokens::secret_hash.eq(new.secret_hash.as_slice()),
+                access_tokens::expires_at.eq(new.expires_at.map(jiff_diesel::Timestamp::from)),
+                access_tokens::rotated_at.eq(jiff_diesel::Timestamp::from(now)),
+                access_tokens::previous_secret_hash.eq(previous.map(|hash| hash.to_vec())),
+                access_tokens::previous_valid_until.eq(until.map(jiff_diesel::Timestamp::from)),
+            ))
+            .returning(TokenRow::as_returning());
+        self.0.run(statement.get_result(&mut self.0.raw())).await
+    }
+
+    /// Writes down that it was used, unless a later use is on record.
+    pub async fn used(&self, id: TokenId, at: Timestamp) -> Result<(), DbError> {
+        let at = jiff_diesel::Timestamp::from(at);
+        let statement = diesel::update(access_tokens::table.find((self.0.key(), *id.as_uuid())))
+            .filter(access_tokens::last_used_at.is_null().or(access_tokens::last_used_at.lt(at)))
+            .set(access_tokens::last_used_at.eq(at));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
     /// Whether it was valid before. Revoking twice keeps the first time.

@@ -1,8 +1,74 @@
-use berth_db::{DbError, Epoch, Leader, Order, PageRequest, Standing, constraints};
+use berth_db::{
+    AgentTokenRotation, Conflict, DbError, DbErrorKind, Deposed, Epoch, Leader, Order, PageRequest, Standing,
+    constraints,
+};
 use berth_schema::TermId;
 use berth_schema::api::SuspectedLoss;
 
 use crate::support::{World, after, new_agent};
+
+/// Without who was deposed.
+fn bare(standing: Standing) -> Standing {
+    Standing { deposed: None, ..standing }
+}
+
+fn on_record(epoch: Epoch) -> Epoch {
+    match epoch {
+        Epoch::Current(standing) => Epoch::Current(bare(standing)),
+        stale @ Epoch::Stale { .. } => stale,
+    }
+}
+
+fn in_order(order: Order) -> Order {
+    match order {
+        Order::Newest(standing) => Order::Newest(bare(standing)),
+        Order::Repeated(standing) => Order::Repeated(bare(standing)),
+        stale @ Order::Stale { .. } => stale,
+    }
+}
+
+#[tokio::test]
+async fn a_new_leader_is_told_of_with_the_one_before_and_its_predecessor() {
+    let world = World::new().await;
+    let terms: Vec<_> = (0..3).map(|_| Some(TermId::random())).collect();
+    let advance = async |epoch, term| {
+        let advanced = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().advance(world.agent, Leader { epoch, term }, 1).await
+        });
+        match advanced.await.expect("works") {
+            Order::Newest(standing) => standing.deposed,
+            order => panic!("{order:?}"),
+        }
+    };
+    let deposed = |epoch, term, before| Some(Deposed { epoch, term, before });
+    assert_eq!(advance(1, terms[0]).await, deposed(0, None, None));
+    assert_eq!(advance(2, terms[1]).await, deposed(1, terms[0], None));
+    assert_eq!(advance(3, terms[2]).await, deposed(2, terms[1], terms[0]));
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_moves_nothing() {
+    let world = World::new().await;
+    let advance = async |hash, sequence| {
+        let leader = Leader { epoch: 1, term: None };
+        let advanced = world.database.transaction(world.organization, "test", async |conn| {
+            conn.agents().shown(hash).advance(world.agent, leader, sequence).await
+        });
+        advanced.await.map(drop).map_err(|error| error.kind)
+    };
+    let ended = Err(DbErrorKind::Conflict(Conflict::TokenEnded));
+    // The world's agent has the first of these.
+    let (old, new) = ([2; 32], [3; 32]);
+    assert_eq!(advance(old, 1).await, Ok(()));
+    assert_eq!(advance(new, 2).await, ended);
+    let rotated = world.database.transaction(world.organization, "test", async |conn| {
+        let rotation = AgentTokenRotation { secret_hash: new, previous: None };
+        conn.agents().rotate_token(world.agent, &rotation, after(1)).await
+    });
+    rotated.await.expect("works");
+    assert_eq!(advance(old, 2).await, ended);
+    assert_eq!(advance(new, 2).await, Ok(()));
+}
 
 #[tokio::test]
 async fn an_epoch_only_rises() {
@@ -11,7 +77,7 @@ async fn an_epoch_only_rises() {
         let raised = world.database.transaction(world.organization, "test", async |conn| {
             conn.agents().raise_epoch(world.agent, Leader { epoch, term: None }).await
         });
-        raised.await.expect("works")
+        on_record(raised.await.expect("works"))
     };
     assert_eq!(raise(3).await, Epoch::Current(Standing::default()));
     assert_eq!(raise(3).await, Epoch::Current(Standing::default()));
@@ -49,7 +115,7 @@ async fn reports_are_taken_in_their_order_once() {
         let advanced = world.database.transaction(world.organization, "test", async |conn| {
             conn.agents().advance(world.agent, Leader { epoch, term: None }, sequence).await
         });
-        advanced.await.expect("works")
+        in_order(advanced.await.expect("works"))
     };
     assert_eq!(advance(1, 5).await, Order::Newest(Standing::default()));
     assert_eq!(advance(1, 5).await, Order::Repeated(Standing::default()));
@@ -67,13 +133,13 @@ async fn an_epoch_belongs_to_the_term_that_was_heard_first_in_it() {
         let raised = world.database.transaction(world.organization, "test", async |conn| {
             conn.agents().raise_epoch(world.agent, Leader { epoch, term }).await
         });
-        raised.await.expect("works")
+        on_record(raised.await.expect("works"))
     };
     let advance = async |epoch, term, sequence| {
         let advanced = world.database.transaction(world.organization, "test", async |conn| {
             conn.agents().advance(world.agent, Leader { epoch, term }, sequence).await
         });
-        advanced.await.expect("works")
+        in_order(advanced.await.expect("works"))
     };
     assert_eq!(advance(3, first, 5).await, Order::Newest(Standing::default()));
     assert_eq!(raise(3, first).await, Epoch::Current(Standing::default()));
@@ -102,7 +168,7 @@ async fn what_is_on_record_comes_with_every_message() {
         needs_confirmation: false,
         fingerprint: uuid::Uuid::from_u128(4),
     };
-    let standing = Standing { loss: Some(loss), full_wanted: true, git_version: 0 };
+    let standing = Standing { loss: Some(loss), full_wanted: true, git_version: 0, deposed: None };
     let (leader, agent) = (Leader { epoch: 1, term: None }, world.agent);
     let results = world.database.transaction(world.organization, "test", async |conn| {
         conn.agents().set_standing(agent, &standing).await?;
@@ -111,7 +177,7 @@ async fn what_is_on_record_comes_with_every_message() {
         Ok::<_, DbError>((moved, repeated, conn.agents().standing(agent).await?))
     });
     let (moved, repeated, locked) = results.await.expect("works");
-    assert_eq!(moved, Order::Newest(standing.clone()));
+    assert_eq!(in_order(moved), Order::Newest(standing.clone()));
     assert_eq!(repeated, Order::Repeated(standing.clone()));
     assert_eq!(locked, standing);
 }

@@ -51,6 +51,7 @@ async fn fill(world: &World) {
                 decode(repeat('00', 32), 'hex'), decode(repeat('00', 48), 'hex'), decode(repeat('00', 32), 'hex'), now());
              INSERT INTO workspace_variables VALUES ('{organization}', '{agent}', '{workspace}', 'file', 'name', '{token}',
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'));
+             INSERT INTO agent_events VALUES ('{organization}', '{agent}', '{token}', now(), 'token_rotated', 'a', '{token}');
              INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
              INSERT INTO network_checks VALUES ('{organization}', '{agent}', '{token}', now());
              INSERT INTO orphans VALUES ('{organization}', '{agent}', '{token}', 'stranger', 'ws-stranger', now());
@@ -211,9 +212,10 @@ async fn the_application_owns_nothing_and_cannot_turn_the_wall_off() {
         "DROP POLICY of_its_organization ON workspaces",
         "CREATE TABLE mine (n int)",
         "TRUNCATE workspaces",
-        "UPDATE workspaces SET agent_id = gen_random_uuid()",
+        "UPDATE workspaces SET id = gen_random_uuid()",
         "UPDATE workspaces SET created_by = gen_random_uuid()",
-        "UPDATE access_tokens SET secret_hash = secret_hash",
+        "UPDATE access_tokens SET created_by = created_by",
+        "UPDATE agent_events SET message = message",
         "DELETE FROM workspaces",
     ] {
         let error = raw.execute(statement, &[]).await.expect_err(statement);

@@ -67,7 +67,7 @@ async fn filters_narrow_the_list_and_take_names_literally() {
         ["web"]
     );
     assert_eq!(filtered(WorkspaceFilter { living_only: true, ..all.clone() }).await, ["api-one", "api-two"]);
-    let elsewhere = WorkspaceFilter { agent: Some(berth_schema::AgentId::random()), ..all };
+    let elsewhere = WorkspaceFilter { agents: Some(vec![berth_schema::AgentId::random()]), ..all };
     assert!(filtered(elsewhere).await.is_empty());
 }
 

@@ -7,6 +7,7 @@ pub mod actual_state;
 pub mod config;
 pub mod inheritance;
 pub mod intent;
+pub mod leadership;
 pub mod lifecycle;
 mod loss;
 pub mod model;

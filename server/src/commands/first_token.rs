@@ -4,10 +4,17 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use berth_schema::AccessToken;
+use berth_schema::{AccessToken, OrganizationName};
 
-/// One line, so that a script can take it.
-pub(super) fn print(token: &AccessToken) -> anyhow::Result<()> {
+/// One line on stdout, so that a script can take it; what it is goes to stderr.
+pub(super) fn print(token: &AccessToken, organization: &OrganizationName) -> anyhow::Result<()> {
+    // Nothing can be told to somebody whose stderr is closed.
+    let _ = writeln!(
+        std::io::stderr(),
+        "The line on stdout is an access token with every right in organization '{organization}'. Keep it: it is not shown \
+         again. Log in with `berth login URL`; should it be lost, `berth-server token create --organization {organization}` \
+         makes another one."
+    );
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", token.expose()).and_then(|()| stdout.flush()).context("cannot print the token")
 }

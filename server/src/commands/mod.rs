@@ -8,10 +8,11 @@ mod migrate;
 mod organization;
 mod rewrap;
 mod serve;
+mod token;
 
 use std::process::ExitCode;
 
-use crate::config::{Cli, Command, OrganizationCommand};
+use crate::config::{Cli, Command, OrganizationCommand, TokenCommand};
 
 /// Runs what the command line says.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -27,6 +28,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Organization { command }) => match command {
             OrganizationCommand::Create { name, database, owner, logging } => {
                 organization::create(&name, &database, &owner, &logging).await
+            }
+        },
+        Some(Command::Token { command }) => match command {
+            TokenCommand::Create { organization, name, expires_in_hours, database, logging } => {
+                token::create(&organization, &name, expires_in_hours, &database, &logging).await
             }
         },
         Some(Command::Healthcheck { address }) => Ok(healthcheck::run(&address).await),

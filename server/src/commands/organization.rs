@@ -19,6 +19,6 @@ pub(super) async fn create(
     logging::start(log)?;
     let database = super::database::open(database, owner).await?;
     let token = organizations::create(&database, name, clock::now(), &SystemRandom::new()).await?;
-    first_token::print(&token)?;
+    first_token::print(&token, name)?;
     Ok(ExitCode::SUCCESS)
 }

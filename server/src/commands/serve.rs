@@ -146,7 +146,7 @@ fn show(token: &AccessToken, options: &ServeOptions) -> anyhow::Result<()> {
     }
     match &options.first_token_file {
         Some(path) => first_token::write(token, path),
-        None => first_token::print(token),
+        None => first_token::print(token, &organizations::first_name()),
     }
 }
 

@@ -25,6 +25,7 @@ pub use protocol::{Protocol, ProtocolOptions};
 use std::path::PathBuf;
 
 use berth_schema::OrganizationName;
+use berth_schema::access::TokenName;
 use clap::{Args, Parser, Subcommand};
 
 /// Berth's control plane.
@@ -85,6 +86,11 @@ pub enum Command {
         #[command(subcommand)]
         command: OrganizationCommand,
     },
+    /// Access tokens, for an organisation that has lost its own.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
     /// Ask a running server whether it is ready; the exit code is 0 when it is.
     Healthcheck {
         /// Address of the server.
@@ -103,6 +109,26 @@ pub enum OrganizationCommand {
         database: DatabaseOptions,
         #[command(flatten)]
         owner: OwnerOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token with every right in an organisation and print it, once. It needs the database, not a token.
+    Create {
+        /// The organisation's name.
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        organization: OrganizationName,
+        /// What the token is called in lists.
+        #[arg(long, value_name = "NAME", default_value = "recovered administrator")]
+        name: TokenName,
+        /// After so many hours it ends; without it, never.
+        #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=87_600))]
+        expires_in_hours: Option<u32>,
+        #[command(flatten)]
+        database: DatabaseOptions,
         #[command(flatten)]
         logging: LoggingOptions,
     },

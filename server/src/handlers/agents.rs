@@ -3,31 +3,27 @@
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_schema::Generation;
-use berth_schema::api::{Agent, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged};
+use berth_schema::agents::{AdoptWorkspaces, RotateAgentToken, WorkspacesAdopted};
+use berth_schema::api::{
+    Agent, AgentCreated, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged,
+};
 use berth_schema::configuration::{ConfigurationView, UniqueKeys};
 use serde::Deserialize;
 
-use super::idempotency;
+use super::{ListQuery, idempotency};
 use crate::http::body::Json;
 use crate::http::headers::{IdempotencyKey, IfMatch, etag};
 use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
 use crate::services::configuration::Change;
 use crate::services::idempotency::Creation;
-use crate::services::{agents, configuration, orphans, paging};
+use crate::services::{adoption, agent_tokens, agents, configuration, orphans};
 use crate::{Context, Error};
 
 /// The names in the path; the organisation was checked with the identity.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Path {
     agent: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ListQuery {
-    limit: Option<String>,
-    after: Option<String>,
 }
 
 pub(crate) async fn create(
@@ -49,12 +45,7 @@ pub(crate) async fn list(
     context: web::Data<Context>,
     As { who, rest: query }: As<Administrator, Query<ListQuery>>,
 ) -> Result<web::Json<Paged<Agent>>, Error> {
-    let mut errors = Vec::new();
-    let page = paging::request(query.0.limit.as_deref(), query.0.after.as_deref(), &mut errors);
-    if !errors.is_empty() {
-        return Err(Error::Invalid(errors));
-    }
-    agents::list(&context, &who, &page).await.map(web::Json)
+    agents::list(&context, &who, &query.0.page()?).await.map(web::Json)
 }
 
 pub(crate) async fn get(
@@ -79,6 +70,30 @@ pub(crate) async fn check_network(
     path: web::Path<Path>,
 ) -> Result<web::Json<Agent>, Error> {
     agents::check_network(&context, &who, &path.agent).await.map(web::Json)
+}
+
+pub(crate) async fn rotate_token(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: body }: As<Administrator, Json<RotateAgentToken>>,
+) -> Result<web::Json<AgentCreated>, Error> {
+    agent_tokens::rotate(&context, &who, &path.agent, body.value).await.map(web::Json)
+}
+
+pub(crate) async fn reset_epoch(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<web::Json<Agent>, Error> {
+    agent_tokens::reset_epoch(&context, &who, &path.agent).await.map(web::Json)
+}
+
+pub(crate) async fn adopt(
+    context: web::Data<Context>,
+    path: web::Path<Path>,
+    As { who, rest: body }: As<Administrator, Json<AdoptWorkspaces>>,
+) -> Result<web::Json<WorkspacesAdopted>, Error> {
+    adoption::adopt(&context, &who, &path.agent, &body.value).await.map(web::Json)
 }
 
 pub(crate) async fn confirm_loss(
@@ -111,6 +126,15 @@ pub(crate) async fn remove_orphan(
 ) -> Result<web::Json<Orphan>, Error> {
     let orphan = path.orphan.parse().map_err(|_| Error::NotFound("orphan"))?;
     orphans::remove(&context, &who, &path.agent, orphan).await.map(web::Json)
+}
+
+pub(crate) async fn keep_orphan(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<OrphanPath>,
+) -> Result<web::Json<Orphan>, Error> {
+    let orphan = path.orphan.parse().map_err(|_| Error::NotFound("orphan"))?;
+    orphans::keep(&context, &who, &path.agent, orphan).await.map(web::Json)
 }
 
 pub(crate) async fn get_configuration(

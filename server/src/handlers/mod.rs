@@ -5,15 +5,36 @@ pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod health;
 pub(crate) mod reconcile;
+pub(crate) mod tokens;
 pub(crate) mod variables;
 pub(crate) mod whoami;
 pub(crate) mod workspaces;
 
 use actix_web::HttpRequest;
+use berth_db::PageRequest;
+use serde::Deserialize;
 
+use crate::Error;
 use crate::http::headers::IdempotencyKey;
 use crate::http::identity::Administrator;
 use crate::services::idempotency::Idempotency;
+use crate::services::paging;
+
+/// Which page of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+impl ListQuery {
+    fn page(&self) -> Result<PageRequest, Error> {
+        let mut errors = Vec::new();
+        let page = paging::request(self.limit.as_deref(), self.after.as_deref(), &mut errors);
+        if errors.is_empty() { Ok(page) } else { Err(Error::Invalid(errors)) }
+    }
+}
 
 /// The key of a creation with the mark of its request, when there is a key.
 fn idempotency(

@@ -14,6 +14,7 @@ use crate::http::body::Json;
 use crate::http::headers::{IdempotencyKey, IfMatch, etag};
 use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
+use crate::services::adoption;
 use crate::services::idempotency::Creation;
 use crate::services::workspaces::{self, CreateForm, ListQuery, TimelineQuery};
 use crate::{Context, Error};
@@ -67,6 +68,15 @@ pub(crate) async fn why(
     path: web::Path<Path>,
 ) -> Result<web::Json<Why>, Error> {
     workspaces::why(&context, &who, &path.workspace).await.map(web::Json)
+}
+
+pub(crate) async fn forget(
+    context: web::Data<Context>,
+    who: Administrator,
+    path: web::Path<Path>,
+) -> Result<HttpResponse, Error> {
+    let workspace = adoption::forget(&context, &who, &path.workspace).await?;
+    Ok(found(&workspace))
 }
 
 pub(crate) async fn extend(

@@ -8,15 +8,20 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
+use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
+use berth_db::SecretHash;
+use berth_schema::access::TokenScope;
 use berth_schema::{AccessToken, AgentId, AgentName, AgentToken, OrganizationId, OrganizationName, TokenId};
+use jiff::Timestamp;
 use ring::hmac;
 use tracing::Span;
 use tracing::field::display;
 
 use crate::edge::Admission;
-use crate::services::tokens::matches;
+use crate::services::agent_tokens;
+use crate::services::tokens::{hash, same};
 use crate::{Context, Error, clock};
 
 const UNKNOWN: Error = Error::Unauthenticated("the token is unknown, expired or revoked");
@@ -27,12 +32,21 @@ pub struct Administrator {
     pub organization_name: OrganizationName,
     pub token: TokenId,
     pub token_name: String,
+    pub scope: TokenScope,
+    pub expires_at: Option<Timestamp>,
+    /// Of the secret that was shown.
+    secret_hash: SecretHash,
     /// Marks this token's requests. Its key is the token, which is not stored: a dump of the database tells nothing about
     /// the bodies that were marked, which may hold secrets that can be guessed.
     fingerprints: hmac::Key,
 }
 
 impl Administrator {
+    /// Whether the secret that was shown is the one of that hash.
+    pub fn is_proven_by(&self, hash: &SecretHash) -> bool {
+        self.secret_hash == *hash
+    }
+
     /// The mark of a request to create something.
     pub fn fingerprint(&self, path: &str, body: &[u8]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.fingerprints);
@@ -60,6 +74,8 @@ pub struct AgentIdentity {
     pub organization: OrganizationId,
     pub agent: AgentId,
     pub name: AgentName,
+    /// Of the token that was shown: what is done later is done only if it opens still.
+    pub secret_hash: SecretHash,
 }
 
 /// A request as somebody, with the rest of what its handler needs: nothing of it is looked at, and no byte of the body is
@@ -105,6 +121,9 @@ impl FromRequest for Administrator {
                         Some(asked) if !is_named(&administrator, asked) => {
                             Err(Error::NotFound("organization"))
                         }
+                        _ if !administrator.scope.allows(reads(&request)) => {
+                            Err(Error::Forbidden("this token may look at everything and change nothing"))
+                        }
                         _ => Ok(administrator),
                     }
                 }
@@ -133,6 +152,11 @@ impl FromRequest for AgentIdentity {
             }
         })
     }
+}
+
+/// Whether a request changes nothing, whatever its route is.
+fn reads(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 fn is_named(administrator: &Administrator, asked: &str) -> bool {
@@ -173,18 +197,23 @@ async fn authenticate(request: &HttpRequest, token: &AccessToken) -> Result<Admi
         })
         .await?;
     drop(turn);
-    let stored = found.as_ref().map(|(row, _)| &row.secret_hash);
-    let is_right = is_secret_of(token.expose(), stored);
-    let proven = found.filter(|(row, _)| is_right && row.is_valid(clock::now()));
+    let (shown, now) = (hash(token.expose()), clock::now());
+    let stored = found.as_ref().map(|(row, _)| row.secrets(now));
+    let is_right = is_one_of(&shown, stored.unwrap_or_default());
+    let proven = found.filter(|(row, _)| is_right && row.is_valid(now));
     let Some((row, organization)) = proven else { return Err(refused(&admission)) };
     admission.proven();
     Span::current().record("organization", display(organization.id));
     Span::current().record("token", display(row.id));
+    context.uses.note(organization.id, row.id, now);
     Ok(Administrator {
         organization: organization.id,
         organization_name: organization.name,
         token: row.id,
         token_name: row.name,
+        scope: row.scope,
+        expires_at: row.expires_at,
+        secret_hash: shown,
         fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
     })
 }
@@ -205,13 +234,25 @@ async fn agent(request: &HttpRequest, token: &AgentToken) -> Result<AgentIdentit
         })
         .await?;
     drop((stranger, known));
-    let is_right = is_secret_of(token.expose(), found.as_ref().map(|row| &row.secret_hash));
+    let (shown, now) = (hash(token.expose()), clock::now());
+    let stored = found.as_ref().map(|row| row.tokens(now));
+    let is_right = is_one_of(&shown, stored.unwrap_or_default());
     let proven = found.filter(|row| is_right && row.revoked_at.is_none());
     let Some(row) = proven else { return Err(refused(&admission)) };
     admission.proven();
     Span::current().record("organization", display(token.organization()));
     Span::current().record("agent", display(row.id));
-    Ok(AgentIdentity { organization: token.organization(), agent: row.id, name: row.name })
+    let is_new = row.secret_hash == shown && row.previous_secret_hash.is_some();
+    let identity = AgentIdentity {
+        organization: token.organization(),
+        agent: row.id,
+        name: row.name,
+        secret_hash: shown,
+    };
+    if is_new {
+        agent_tokens::take_into_use(context, &identity).await?;
+    }
+    Ok(identity)
 }
 
 fn admission(request: &HttpRequest) -> Result<Admission, Error> {
@@ -224,6 +265,7 @@ fn refused(admission: &Admission) -> Error {
 }
 
 /// The same work whether there is anything to compare with or not.
-fn is_secret_of(text: &str, stored: Option<&[u8; 32]>) -> bool {
-    matches(text, stored.unwrap_or(&[0; 32])) & stored.is_some()
+fn is_one_of(shown: &SecretHash, stored: [Option<&SecretHash>; 2]) -> bool {
+    let is = |stored: Option<&SecretHash>| same(shown, stored.unwrap_or(&[0; 32])) & stored.is_some();
+    stored.into_iter().fold(false, |found, stored| found | is(stored))
 }

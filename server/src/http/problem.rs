@@ -37,6 +37,12 @@ kinds! {
     SLOW_HEAD = "slow-head", REQUEST_TIMEOUT, "The head came too slowly";
     SLOW_BODY = "slow-body", REQUEST_TIMEOUT, "The body came too slowly";
     NAME_TAKEN = "name-taken", CONFLICT, "The name is taken";
+    LAST_FULL_TOKEN = "last-full-token", CONFLICT, "Nobody could manage the organization any more";
+    TOKEN_ENDED = "token-ended", CONFLICT, "The token has ended";
+    ROTATION_PENDING = "rotation-pending", CONFLICT, "An earlier rotation is not over";
+    AGENT_REVOKED = "agent-revoked", CONFLICT, "The agent was revoked";
+    AGENT_LIVES = "agent-lives", CONFLICT, "The agent is not revoked";
+    NOT_ADOPTED = "not-adopted", CONFLICT, "The workspaces cannot be adopted";
     WRONG_STATE = "wrong-state", CONFLICT, "The workspace's state does not allow that";
     STALE_EPOCH = "stale-epoch", CONFLICT, "Another replica of this agent leads";
     GENERATION_MISMATCH = "generation-mismatch", PRECONDITION_FAILED, "The workspace was changed in the meantime";
@@ -76,6 +82,12 @@ impl Error {
             Self::TooManyRequests { .. } => TOO_MANY_REQUESTS,
             Self::TooManyPolls { .. } => TOO_MANY_POLLS,
             Self::NameTaken { .. } => NAME_TAKEN,
+            Self::LastFullToken => LAST_FULL_TOKEN,
+            Self::TokenEnded => TOKEN_ENDED,
+            Self::AgentRevoked(_) | Self::WorkspaceStranded(_) => AGENT_REVOKED,
+            Self::AgentLives(_) => AGENT_LIVES,
+            Self::NotAdopted(_) => NOT_ADOPTED,
+            Self::RotationPending { .. } => ROTATION_PENDING,
             Self::WrongState(_) => WRONG_STATE,
             Self::StaleEpoch { .. } => STALE_EPOCH,
             Self::GenerationMismatch { .. } => GENERATION_MISMATCH,

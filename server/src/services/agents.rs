@@ -1,20 +1,28 @@
 //! Agents: created, looked at, revoked.
 
 use berth_db::{
-    AgentRow, Cursor, NewAgent, OrganizationConn, PageRequest, Registration, ResourceKind, SealingKeyRow,
-    Standing, constraints,
+    AgentEventRow, AgentRow, Cursor, NewAgent, OrganizationConn, PageRequest, Registration, ResourceKind,
+    SealingKeyRow, Standing, constraints,
 };
 use berth_planner::LOSS_SUSPECTED;
+use berth_schema::agents::{AgentCredential, AgentEvent, AgentEventKind};
 use berth_schema::api::{Agent, AgentCreated, ConfirmLoss, LossConfirmed, Paged, SealingKey};
 use berth_schema::sealing::{PublicKey, RegisteredKey};
 use berth_schema::{AgentId, AgentName, NetworkCheckId};
+use jiff::SignedDuration;
 use tracing::{info, warn};
 
+use super::agent_tokens::note;
 use super::idempotency::{Creation, Idempotency, claim};
 use super::{paging, tokens};
 use crate::crypto::Sealer;
 use crate::http::identity::{Administrator, AgentIdentity};
 use crate::{Context, Error, clock};
+
+/// How many events are shown of one agent.
+const SHOWN_EVENTS: i64 = 20;
+/// An agent makes a sealing key a day; what comes much sooner was not made by its clock.
+const SHORTEST_LIFE: SignedDuration = SignedDuration::from_hours(20);
 
 /// Creates an agent. Its token is in the answer to the first request alone.
 pub async fn create(
@@ -37,7 +45,7 @@ pub async fn create(
                 return Ok(Creation::Repeated(find(conn, &earlier.to_string()).await?));
             }
             let inserted = conn.agents().insert(&agent, now).await;
-            inserted.map(|row| Creation::New(Seen { row, workspaces: 0, keys: vec![] })).map_err(|error| {
+            inserted.map(|row| Creation::New(Seen::new(row))).map_err(|error| {
                 if error.violates(constraints::AGENT_NAME) {
                     return Error::NameTaken { what: "an agent", name: name.to_string() };
                 }
@@ -62,21 +70,24 @@ pub async fn list(
     administrator: &Administrator,
     page: &PageRequest,
 ) -> Result<Paged<Agent>, Error> {
-    let (rows, counts, mut keys) = context
+    let (rows, counts, mut keys, mut warnings) = context
         .database
         .read(administrator.organization, "list_agents", async |conn| {
             let rows = conn.agents().list(page).await?;
             let ids: Vec<AgentId> = rows.iter().map(|row| row.id).collect();
             let counts = conn.agents().workspace_counts(&ids).await?;
             let keys = conn.sealing_keys().of(&ids).await?;
-            Ok::<_, Error>((rows, counts, keys))
+            let warnings = conn.agent_events().warnings(&ids).await?;
+            Ok::<_, Error>((rows, counts, keys, warnings))
         })
         .await?;
     let cursor = |row: &AgentRow| Cursor::new(row.created_at, row.id);
     Ok(paging::page(rows, page, cursor, |row| {
         let workspaces = counts.get(&row.id).copied().unwrap_or(0);
         let keys = keys.remove(&row.id).unwrap_or_default();
-        show(context, Seen { row, workspaces, keys })
+        let events = warnings.remove(&row.id).unwrap_or_default();
+        let events = events.into_iter().map(|event| (event, None)).collect();
+        show(context, Seen { row, workspaces, keys, events })
     }))
 }
 
@@ -84,7 +95,8 @@ pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &
     let (seen, prerequisites, network_check) = context
         .database
         .read(administrator.organization, "get_agent", async |conn| {
-            let seen = find(conn, name_or_id).await?;
+            let mut seen = find(conn, name_or_id).await?;
+            seen.events = conn.agent_events().newest(seen.row.id, SHOWN_EVENTS).await?;
             let prerequisites = conn.agent_prerequisites().find(seen.row.id).await?;
             let network_check = conn.network_checks().find(seen.row.id).await?;
             Ok::<_, Error>((seen, prerequisites, network_check))
@@ -132,6 +144,10 @@ pub async fn revoke(
         .transaction(administrator.organization, "revoke_agent", async |conn| {
             let Seen { row, .. } = find(conn, name_or_id).await?;
             if conn.agents().revoke(row.id, now).await? {
+                // Nothing is to be sealed to what whoever had the token registered.
+                conn.agents().forget_keys(row.id).await?;
+                let message = "Its token was taken away for good.".to_owned();
+                note(conn, row.id, AgentEventKind::Revoked, message, Some(administrator), now).await?;
                 conn.notifications().notify_agent(row.id).await?;
             }
             find(conn, &row.id.to_string()).await
@@ -182,10 +198,15 @@ pub async fn register_key(
     let registration = context
         .database
         .transaction(agent.organization, "register_key", async |conn| {
+            // Locked: a rotation comes before or after this, not between.
+            conn.agents().shown(agent.secret_hash).admit(agent.agent).await?;
             let key = *public_key.as_bytes();
             let registration = conn.sealing_keys().register(agent.agent, key, now).await?;
             if !matches!(registration, Registration::Known(_)) {
                 conn.notifications().notify_agent(agent.agent).await?;
+            }
+            if let Registration::Changed { current, before } = &registration {
+                note_key(conn, agent.agent, current, before).await?;
             }
             Ok::<_, Error>(registration)
         })
@@ -197,12 +218,33 @@ pub async fn register_key(
             row
         }
         Registration::Changed { current, before } => {
-            let before = PublicKey::new(before);
+            let before = PublicKey::new(before.public_key);
             warn!(agent = %agent.agent, key = %public_key, %before, "the agent's sealing key has changed");
             current
         }
     };
     Ok(RegisteredKey { public_key, registered_at: row.registered_at })
+}
+
+/// Takes note of a key that comes sooner than an agent makes one by itself.
+async fn note_key(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+    current: &SealingKeyRow,
+    before: &SealingKeyRow,
+) -> Result<(), Error> {
+    let lived = current.registered_at.duration_since(before.registered_at);
+    if lived >= SHORTEST_LIFE {
+        return Ok(());
+    }
+    let message = format!(
+        "Key {} took the place of {} after {} minutes; an agent makes one a day. Unless the Secret of its keys was lost, \
+         somebody else has its token.",
+        PublicKey::new(current.public_key),
+        PublicKey::new(before.public_key),
+        lived.as_secs() / 60
+    );
+    note(conn, agent, AgentEventKind::KeyChangedEarly, message, None, current.registered_at).await
 }
 
 /// An agent and what is shown beside its row.
@@ -211,24 +253,40 @@ pub(super) struct Seen {
     workspaces: i64,
     /// The newest first.
     keys: Vec<SealingKeyRow>,
+    /// The newest first, with who did it.
+    events: Vec<(AgentEventRow, Option<String>)>,
 }
 
-/// The agent of that id, revoked or not, or the living one of that name.
+impl Seen {
+    const fn new(row: AgentRow) -> Self {
+        Self { row, workspaces: 0, keys: vec![], events: vec![] }
+    }
+}
+
+/// The agent of that id, or the one of that name: the living one, or else the one that was revoked last.
 pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Seen, Error> {
     let row = match (name_or_id.parse::<AgentId>(), AgentName::new(name_or_id)) {
         (Ok(id), _) => conn.agents().find(id).await?,
-        (_, Ok(name)) => conn.agents().find_by_name(&name).await?,
+        (_, Ok(name)) => conn.agents().last_of_name(&name).await?,
         _ => None,
     };
     let row = row.ok_or(Error::NotFound("agent"))?;
     let counts = conn.agents().workspace_counts(&[row.id]).await?;
     let workspaces = counts.get(&row.id).copied().unwrap_or(0);
     let keys = conn.sealing_keys().of(&[row.id]).await?.remove(&row.id).unwrap_or_default();
-    Ok(Seen { row, workspaces, keys })
+    Ok(Seen { workspaces, keys, ..Seen::new(row) })
 }
 
-fn show(context: &Context, seen: Seen) -> Agent {
-    let Seen { row, workspaces, keys } = seen;
+pub(super) fn show(context: &Context, seen: Seen) -> Agent {
+    let Seen { row, workspaces, keys, events } = seen;
+    let now = clock::now();
+    let event = |(event, by): (AgentEventRow, Option<String>)| AgentEvent {
+        warning: event.kind.is_warning() && row.settled_at.is_none_or(|settled| settled < event.at),
+        at: event.at,
+        kind: event.kind,
+        message: event.message,
+        by,
+    };
     Agent {
         id: row.id,
         name: row.name,
@@ -237,6 +295,11 @@ fn show(context: &Context, seen: Seen) -> Agent {
         last_contact_at: context.contacts.last(row.id),
         workspaces,
         suspected_loss: row.suspected_loss,
+        credential: Some(AgentCredential {
+            made_at: row.token_made_at.unwrap_or(row.created_at),
+            previous_valid_until: row.previous_valid_until.filter(|until| *until > now),
+        }),
+        events: events.into_iter().map(event).collect(),
         prerequisites: None,
         network_check: None,
         sealing_keys: keys

@@ -1,5 +1,8 @@
 //! What the server does, one module for each thing it does it to. No HTTP in here.
 
+pub mod access;
+pub mod adoption;
+pub mod agent_tokens;
 pub mod agents;
 pub mod configuration;
 pub mod git;

@@ -34,6 +34,11 @@ pub async fn create(
     }
 }
 
+/// What the organisation of a new installation is called.
+pub fn first_name() -> OrganizationName {
+    OrganizationName::new("default").expect("it is a name")
+}
+
 /// Makes the organisation `default` on an empty database. `None` when there is one already; of several servers that start
 /// together one gets the token.
 pub async fn create_first(
@@ -44,7 +49,7 @@ pub async fn create_first(
     if !berth_db::is_empty(database).await? {
         return Ok(None);
     }
-    let name = OrganizationName::new("default").map_err(Error::internal)?;
+    let name = first_name();
     let id = OrganizationId::random();
     let (token, stored) = tokens::new_access_token(id, FIRST_TOKEN, None, random)?;
     let won = berth_db::bootstrap(database, id, &name, &stored, now).await?;

@@ -54,6 +54,27 @@ pub async fn remove(
     Ok(show(row, context.protocol.orphans))
 }
 
+/// Takes back that an orphan may be removed. What the agent was told already is done.
+pub async fn keep(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+    orphan: WorkspaceId,
+) -> Result<Orphan, Error> {
+    let row = context
+        .database
+        .transaction(administrator.organization, "keep_orphan", async |conn| {
+            let agent = find(conn, name_or_id).await?.row;
+            // A round of the agent comes before or after this, not between.
+            conn.agents().lock(agent.id).await?;
+            let row = conn.orphans().forbid_removal(agent.id, orphan).await?;
+            row.ok_or(Error::NotFound("orphan"))
+        })
+        .await?;
+    info!(workspace = %row.workspace_id, by = %administrator.token, "an orphan is kept");
+    Ok(show(row, context.protocol.orphans))
+}
+
 fn show(row: OrphanRow, rule: OrphanRule) -> Orphan {
     Orphan {
         kept_until: rule.kept_until(row.first_seen_at),

@@ -1,6 +1,7 @@
 //! Making and checking tokens. Only SHA-256 hashes of them are kept.
 
 use berth_db::NewToken;
+use berth_schema::access::TokenScope;
 use berth_schema::token::SECRET_BYTES;
 use berth_schema::{AccessToken, AgentId, AgentToken, OrganizationId, TokenId};
 use jiff::Timestamp;
@@ -18,26 +19,37 @@ pub fn hash(text: &str) -> [u8; 32] {
     hash
 }
 
-/// Whether a token's text belongs to a stored hash, in a time that does not tell how much of it is right.
-pub fn matches(text: &str, stored: &[u8; 32]) -> bool {
-    hash(text).ct_eq(stored).into()
+/// Whether two hashes are one, in a time that does not tell how much of them is.
+pub fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.ct_eq(other).into()
 }
 
-/// A new access token, and what to store of it.
+/// A new access token with every right, and what to store of it.
 pub fn new_access_token(
     organization: OrganizationId,
     name: &str,
     expires_at: Option<Timestamp>,
     random: &dyn SecureRandom,
 ) -> Result<(AccessToken, NewToken), Error> {
-    let token = AccessToken::new(organization, TokenId::random(), &*secret(random)?);
+    let token = access_token_of(organization, TokenId::random(), random)?;
     let stored = NewToken {
         id: token.token_id(),
         name: name.to_owned(),
+        scope: TokenScope::Full,
+        created_by: None,
         secret_hash: hash(token.expose()),
         expires_at,
     };
     Ok((token, stored))
+}
+
+/// A new secret of an access token.
+pub fn access_token_of(
+    organization: OrganizationId,
+    id: TokenId,
+    random: &dyn SecureRandom,
+) -> Result<AccessToken, Error> {
+    Ok(AccessToken::new(organization, id, &*secret(random)?))
 }
 
 pub fn new_agent_token(
@@ -66,8 +78,8 @@ mod tests {
         let organization = OrganizationId::random();
         let (token, stored) = new_access_token(organization, "a", None, &random).expect("a token");
         let (other, _) = new_access_token(organization, "b", None, &random).expect("another");
-        assert!(matches(token.expose(), &stored.secret_hash));
-        assert!(!matches(other.expose(), &stored.secret_hash));
+        assert!(same(&hash(token.expose()), &stored.secret_hash));
+        assert!(!same(&hash(other.expose()), &stored.secret_hash));
         assert_eq!(token.token_id(), stored.id);
     }
 }

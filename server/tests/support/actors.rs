@@ -163,6 +163,11 @@ impl Agent {
         Key::new(self.id.as_uuid().as_bytes())
     }
 
+    /// The same agent with another token.
+    pub(crate) fn with_token(&self, token: String) -> Self {
+        Self { token, ..self.clone() }
+    }
+
     pub(crate) async fn register(&self, key: Key) -> Reply {
         self.post("/api/v1/agent/key", &json!({"public_key": key.public})).await
     }

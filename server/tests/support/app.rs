@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_db::{Database, DatabaseConfig, NewToken};
+use berth_schema::access::TokenScope;
 use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId};
 use berth_server::config::{Cli, HttpOptions, Protocol};
 use berth_server::crypto::{Keys, SigningKeys};
@@ -151,6 +152,19 @@ impl App {
         let (token, stored): (AccessToken, NewToken) =
             tokens::new_access_token(organization, "another", expires_at, &SystemRandom::new())
                 .expect("a token");
+        self.context
+            .database
+            .transaction(organization, "test", async |conn| conn.tokens().insert(&stored, clock::now()).await)
+            .await
+            .expect("it is stored");
+        token
+    }
+
+    /// Another token of an organisation, that may only look.
+    pub(crate) async fn read_only_token(&self, organization: OrganizationId) -> AccessToken {
+        let (token, stored) =
+            tokens::new_access_token(organization, "reader", None, &SystemRandom::new()).expect("a token");
+        let stored = NewToken { scope: TokenScope::ReadOnly, ..stored };
         self.context
             .database
             .transaction(organization, "test", async |conn| conn.tokens().insert(&stored, clock::now()).await)

@@ -1,7 +1,7 @@
 //! Whose the live objects are: asked before each write, by what the API server holds and not by what a server says.
 
-use berth_schema::WorkspaceId;
 use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE, ENFORCE, PROXY_OF, WORKSPACE_ID};
+use berth_schema::{AgentId, WorkspaceId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{BASELINE, Identity, RESTRICTED};
@@ -38,16 +38,21 @@ fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
 }
 
 impl Identity {
-    /// Whether an object carries the labels of this agent and an owner.
+    /// Whether an object carries the labels of this agent, or of one whose workspaces it adopts, and of an owner.
     pub fn owns(&self, metadata: &ObjectMeta, owner: Owner) -> bool {
-        let mine = self.agent.to_string();
+        let is = |name, id: String| label(metadata, name) == Some(id.as_str());
         match owner {
             Owner::Workspace(workspace) => {
-                label(metadata, AGENT_ID) == Some(&mine)
-                    && label(metadata, WORKSPACE_ID) == Some(&workspace.to_string())
+                self.owners().any(|agent| is(AGENT_ID, agent.to_string()))
+                    && is(WORKSPACE_ID, workspace.to_string())
             }
-            Owner::Proxy => label(metadata, PROXY_OF) == Some(&mine),
+            Owner::Proxy => is(PROXY_OF, self.agent.to_string()),
         }
+    }
+
+    /// Whose workspaces' objects are this agent's to change: its own, and those of the agents that it adopts.
+    pub fn owners(&self) -> impl Iterator<Item = AgentId> {
+        std::iter::once(self.agent).chain(self.allowances.adopts.iter().copied())
     }
 
     /// Whether anything may be written for an owner in a namespace that is as the API server holds it (`live`, `None` where
@@ -90,9 +95,8 @@ impl Identity {
 mod tests {
     use std::collections::BTreeMap;
 
-    use berth_schema::AgentId;
-
     use super::*;
+    use crate::policy::Allowances;
 
     fn metadata(labels: &[(&str, &str)]) -> ObjectMeta {
         let labels: BTreeMap<String, String> =
@@ -122,6 +126,20 @@ mod tests {
         }
         assert_eq!(identity.may_enter(owner, Place::Own, None, true), Ok(()));
         assert_eq!(identity.may_enter(owner, Place::Own, None, false), Err(Trespass::Missing));
+    }
+
+    #[test]
+    fn what_an_adopted_agent_left_is_ours_and_nobody_elses() {
+        let (gone, workspace) = (AgentId::random(), WorkspaceId::random());
+        let allowances = Allowances { adopts: vec![gone], ..Allowances::default() };
+        let heir = Identity { allowances, ..Identity::of(AgentId::random()) };
+        let (gone, id) = (gone.to_string(), workspace.to_string());
+        let left = metadata(&[(AGENT_ID, gone.as_str()), (WORKSPACE_ID, id.as_str())]);
+        assert!(heir.owns(&left, Owner::Workspace(workspace)));
+        assert!(!heir.owns(&left, Owner::Workspace(WorkspaceId::random())), "another workspace's");
+        assert!(!Identity::of(heir.agent).owns(&left, Owner::Workspace(workspace)), "without consent");
+        let proxys = metadata(&[(PROXY_OF, gone.as_str())]);
+        assert!(!heir.owns(&proxys, Owner::Proxy));
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub struct Allowances {
     pub open_network: bool,
     /// Ranges of the platform's addresses that workspaces may reach, for example that of a DNS cache on each node.
     pub egress: Vec<IpNet>,
+    /// Agents that are gone, whose workspaces' objects may be taken over where the server says so.
+    pub adopts: Vec<AgentId>,
 }
 
 impl Identity {

@@ -4,8 +4,8 @@ use berth_schema::AgentName;
 use berth_schema::api::CreateAgent;
 
 use crate::args::Global;
+use crate::commands::secret::SecretOutput;
 use crate::error::Error;
-use crate::output;
 use crate::session::Session;
 
 const HELP: &str = "\
@@ -13,6 +13,8 @@ Prints the agent's token, which the server cannot show again: it keeps only a ha
 
 Examples:
   berth agents create berlin > berlin.token
+  berth agents create berlin | kubectl -n berth-agent create secret generic berth-agent \
+    --from-file=token=/dev/stdin
   berth agents create berlin -o json";
 
 #[derive(Debug, clap::Args)]
@@ -22,16 +24,8 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     name: AgentName,
 
-    /// The form of the output: token, json or yaml
-    #[arg(long, short, value_name = "FORM", default_value = "token", hide_possible_values = true)]
-    output: Form,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Form {
-    Token,
-    Json,
-    Yaml,
+    #[command(flatten)]
+    output: SecretOutput,
 }
 
 pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
@@ -45,9 +39,12 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         });
     };
     session.talk.say(&format!("Agent '{name}' is created. Keep its token: it is not shown again."));
-    match args.output {
-        Form::Token => output::write(&format!("{}\n", output::escape(token))),
-        Form::Json => output::write(&output::json(&created)?),
-        Form::Yaml => output::write(&output::yaml(&created)?),
-    }
+    session.talk.say("To install it in your cluster (manifests/README.md has all of it):");
+    session.talk.say("  kubectl apply -k manifests/base");
+    let data = serde_json::json!({ "data": { "BERTH_SERVER_URL": session.organization.server() } });
+    session
+        .talk
+        .say(&format!("  kubectl -n berth-agent patch configmap berth-agent --type merge -p '{data}'"));
+    session.talk.say(&format!("{}   # paste the token, end with Ctrl-D", super::REPLACE_SECRET));
+    args.output.print(token, &created)
 }

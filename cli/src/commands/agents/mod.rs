@@ -1,14 +1,18 @@
 //! `berth agents …`
 
+mod adopt;
 mod check_network;
 mod configuration;
 mod confirm_loss;
 mod create;
 mod get;
+mod keep_orphan;
 mod list;
 mod orphans;
 mod remove_orphan;
+mod reset_epoch;
 mod revoke;
+mod rotate_token;
 
 use clap::Subcommand;
 
@@ -19,6 +23,12 @@ const CONFIGURATION_HELP: &str = "\
 Examples:
   berth agents configuration get berlin > berlin.yaml
   berth agents configuration set berlin -f berlin.yaml";
+
+/// How a token gets into an agent's cluster, be it the first or another: it is read from standard input, since every user of a
+/// machine sees the arguments of every process.
+const REPLACE_SECRET: &str = "  \
+kubectl -n berth-agent create secret generic berth-agent --from-file=token=/dev/stdin \
+--dry-run=client -o yaml | kubectl apply -f -";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -37,16 +47,24 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: configuration::Command,
     },
+    /// Give an agent another token and print it, once
+    RotateToken(rotate_token::Args),
+    /// Have the order of an agent's reports begin anew
+    ResetEpoch(reset_epoch::Args),
     /// Take an agent's token away for good
     Revoke(revoke::Args),
     /// Find out whether the agent's cluster enforces NetworkPolicy
     CheckNetwork(check_network::Args),
+    /// Give the workspaces of a revoked agent to another one of its cluster
+    Adopt(adopt::Args),
     /// Say that missing workspaces are lost for good
     ConfirmLoss(confirm_loss::Args),
     /// List what an agent has and the server does not know
     Orphans(orphans::Args),
     /// Allow that such a workspace is deleted
     RemoveOrphan(remove_orphan::Args),
+    /// Take that permission back
+    KeepOrphan(keep_orphan::Args),
 }
 
 pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> {
@@ -55,10 +73,14 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::List(args) => list::run(global, &args).await,
         Command::Get(args) => get::run(global, &args).await,
         Command::Configuration { command } => configuration::run(global, command).await,
+        Command::RotateToken(args) => rotate_token::run(global, &args).await,
+        Command::ResetEpoch(args) => reset_epoch::run(global, &args).await,
         Command::Revoke(args) => revoke::run(global, &args).await,
         Command::CheckNetwork(args) => check_network::run(global, &args).await,
+        Command::Adopt(args) => adopt::run(global, &args).await,
         Command::ConfirmLoss(args) => confirm_loss::run(global, &args).await,
         Command::Orphans(args) => orphans::run(global, &args).await,
         Command::RemoveOrphan(args) => remove_orphan::run(global, &args).await,
+        Command::KeepOrphan(args) => keep_orphan::run(global, &args).await,
     }
 }

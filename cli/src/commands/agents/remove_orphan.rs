@@ -1,7 +1,6 @@
 //! `berth agents remove-orphan`
 
-use berth_schema::WorkspaceId;
-
+use super::orphans::{OrphanRef, resolve};
 use crate::args::Global;
 use crate::error::Error;
 use crate::names::AgentRef;
@@ -14,7 +13,7 @@ Its namespace and its data are deleted when its time of grace is over. Asks firs
 elsewhere --yes is needed.
 
 Examples:
-  berth agents remove-orphan berlin 0191e2b4-0000-4000-8000-000000000001
+  berth agents remove-orphan berlin calm-blue-reef
   berth agents remove-orphan berlin 0191e2b4-0000-4000-8000-000000000001 --yes";
 
 #[derive(Debug, clap::Args)]
@@ -24,9 +23,9 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     agent: AgentRef,
 
-    /// The workspace's id, as `berth agents orphans -o wide` shows it
-    #[arg(value_name = "WORKSPACE_ID")]
-    orphan: WorkspaceId,
+    /// The workspace's name or id, as `berth agents orphans` shows them
+    #[arg(value_name = "WORKSPACE")]
+    orphan: OrphanRef,
 
     /// Do not ask
     #[arg(long, short)]
@@ -37,12 +36,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let session = Session::open(global).await?;
+    let id = resolve(&session, &args.agent, &args.orphan).await?;
     if !args.yes {
-        let (orphan, agent) = (args.orphan, &args.agent);
+        let (orphan, agent) = (&args.orphan, &args.agent);
         terminal::confirm(&format!("Have workspace {orphan} deleted from the cluster of agent '{agent}'?"))?;
     }
-    let session = Session::open(global).await?;
-    let orphan = session.organization.remove_orphan(&args.agent, args.orphan).await?;
+    let orphan = session.organization.remove_orphan(&args.agent, id).await?;
     session.talk.say(&format!("Workspace '{}' is removed, not before {}.", orphan.name, orphan.kept_until));
+    session.talk.say(&format!("`berth agents keep-orphan {} {id}` takes that back until then.", args.agent));
     session.printer.one(&orphan, args.output.output, now())
 }

@@ -120,7 +120,7 @@ async fn finish(
 }
 
 /// Errors on the way. With one workspace the error is the command's own; of several each is told when it happens.
-struct Failures<'a> {
+pub(super) struct Failures<'a> {
     session: &'a Session,
     all: usize,
     failed: usize,
@@ -128,12 +128,12 @@ struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    fn new(session: &'a Session, all: usize) -> Self {
+    pub(super) fn new(session: &'a Session, all: usize) -> Self {
         Self { session, all, failed: 0, first: None }
     }
 
     /// An interruption, or a closed output, ends everything.
-    fn add(&mut self, error: Error) -> Result<(), Error> {
+    pub(super) fn add(&mut self, error: Error) -> Result<(), Error> {
         if self.all == 1 || matches!(error, Error::Interrupted | Error::OutputClosed | Error::LoginNeeded(_))
         {
             return Err(error);
@@ -144,7 +144,7 @@ impl<'a> Failures<'a> {
         Ok(())
     }
 
-    fn into_result(self) -> Result<(), Error> {
+    pub(super) fn into_result(self) -> Result<(), Error> {
         match self.first {
             None => Ok(()),
             Some(first) => Err(Error::Several { failed: self.failed, all: self.all, exit: first.exit() }),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use berth_db::{Database, DatabaseConfig, DbError, NewAgent, NewToken};
 use berth_harness::Postgres;
+use berth_schema::access::TokenScope;
 use berth_schema::{AgentId, OrganizationId, TokenId};
 use berth_simulation::store::{Store, StoreError};
 use jiff::Timestamp;
@@ -64,6 +65,8 @@ impl PostgresGround {
         let token = NewToken {
             id: TokenId::random(),
             name: "tester".to_owned(),
+            scope: TokenScope::Full,
+            created_by: None,
             secret_hash: [1; 32],
             expires_at: None,
         };

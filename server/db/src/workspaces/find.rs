@@ -14,7 +14,8 @@ use crate::schema::{agents, workspaces};
 pub struct WorkspaceFilter {
     pub desired_states: Vec<DesiredState>,
     pub actual_states: Vec<ActualState>,
-    pub agent: Option<AgentId>,
+    /// Of one of these.
+    pub agents: Option<Vec<AgentId>>,
     /// What the name contains, taken literally.
     pub name_contains: Option<String>,
     /// Leave out those that are Terminated in both states.
@@ -70,8 +71,8 @@ impl Workspaces<'_> {
             let states = filter.actual_states.iter().map(|state| state.as_str());
             query = query.filter(workspaces::actual_state.eq_any(states));
         }
-        if let Some(agent) = filter.agent {
-            query = query.filter(workspaces::agent_id.eq(*agent.as_uuid()));
+        if let Some(agents) = &filter.agents {
+            query = query.filter(workspaces::agent_id.eq_any(agents.iter().map(|id| *id.as_uuid())));
         }
         if let Some(part) = &filter.name_contains {
             query = query.filter(workspaces::name.like(format!("%{}%", escape_like(part))));

@@ -1,5 +1,6 @@
 //! Workspaces: what users want of them and what their agent last proved.
 
+mod adopt;
 mod find;
 mod intent;
 mod raw;

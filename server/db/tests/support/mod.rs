@@ -2,6 +2,7 @@
 
 pub(crate) use berth_db::testing::{client, empty_database, migrated_database, postgres};
 use berth_db::{Database, DatabaseConfig, DbError, NewAgent, NewToken, NewWorkspace};
+use berth_schema::access::TokenScope;
 use berth_schema::{
     AgentId, AgentName, DesiredState, NamespaceName, OrganizationId, OrganizationName, TokenId, WorkspaceId,
     WorkspaceName, WorkspaceSpec,
@@ -84,7 +85,14 @@ impl World {
 }
 
 pub(crate) fn new_token() -> NewToken {
-    NewToken { id: TokenId::random(), name: "tester".to_owned(), secret_hash: [1; 32], expires_at: None }
+    NewToken {
+        id: TokenId::random(),
+        name: "tester".to_owned(),
+        scope: TokenScope::Full,
+        created_by: None,
+        secret_hash: [1; 32],
+        expires_at: None,
+    }
 }
 
 pub(crate) fn new_agent(name: &str) -> NewAgent {

@@ -256,9 +256,10 @@ pub(super) fn next(
         ),
         Situation::AgentRevoked => step(
             Actor::Administrator,
-            "A workspace never moves to another agent: remove what is left of it from the cluster by hand, and make \
-             it anew with another agent."
-                .to_owned(),
+            format!(
+                "Have another agent of the same cluster adopt it (`berth agents adopt OTHER --from {agent}`), or take it \
+                 out of the database (`berth delete {name} --forget`)."
+            ),
         ),
     }
 }

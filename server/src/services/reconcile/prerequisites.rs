@@ -7,6 +7,7 @@ use berth_schema::prerequisites::Prerequisites;
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse};
 
 use crate::http::identity::AgentIdentity;
+use crate::services::agent_tokens;
 use crate::{Context, Error, clock};
 
 /// Stores what the agent says and answers with the proxy's objects.
@@ -22,9 +23,12 @@ pub(super) async fn answer(
         .database
         .transaction(agent.organization, "prerequisites", async |conn| {
             let leader = Leader { epoch: request.epoch, term: request.term };
-            match conn.agents().raise_epoch(agent.agent, leader).await? {
+            match conn.agents().shown(agent.secret_hash).raise_epoch(agent.agent, leader).await? {
                 Epoch::Stale { current } => Err(Error::StaleEpoch { given: request.epoch, current }),
-                Epoch::Current(_) => {
+                Epoch::Current(standing) => {
+                    if let Some(deposed) = &standing.deposed {
+                        agent_tokens::note_leader(conn, agent.agent, deposed, leader).await?;
+                    }
                     conn.agent_prerequisites().store(agent.agent, said, clock::now()).await?;
                     if let Some(report) = &request.network_check {
                         conn.network_checks().finish(agent.agent, report, clock::now()).await?;

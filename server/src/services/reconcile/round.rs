@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::variables::{self, Unreadable, Wanted};
 use crate::http::identity::AgentIdentity;
+use crate::services::agent_tokens;
 use crate::{Context, Error, clock};
 
 /// Rows of one statement: what fits into a message.
@@ -90,7 +91,8 @@ impl<'a> Round<'a> {
             .context
             .database
             .read(self.agent.organization, "glance", async |conn| {
-                let (agents, workspaces) = (conn.agents(), conn.workspaces());
+                let agents = conn.agents().shown(self.agent.secret_hash);
+                let workspaces = conn.workspaces();
                 try_join(agents.heard_from(agent, leader), workspaces.pending(agent, &page))
                     .await
                     .map_err(Error::from)
@@ -157,7 +159,7 @@ impl<'a> Round<'a> {
         now: Timestamp,
     ) -> Result<(), Error> {
         let agent = self.agent.agent;
-        let found = Standing { loss: plan.loss, full_wanted: false, git_version: standing.git_version };
+        let found = Standing { loss: plan.loss, full_wanted: false, ..*standing };
         if snapshot.census.is_some() && found != *standing {
             self.tell(standing, &found);
             conn.agents().set_standing(agent, &found).await?;
@@ -189,21 +191,24 @@ impl<'a> Round<'a> {
     async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<(bool, Standing), Error> {
         let (agent, epoch) = (self.agent.agent, self.request.epoch);
         let leader = self.leader();
+        let agents = conn.agents().shown(self.agent.secret_hash);
         let stale = |current| Error::StaleEpoch { given: epoch, current };
-        if self.again && conn.agents().find(agent).await?.is_none_or(|row| row.revoked_at.is_some()) {
-            return Err(Error::Unauthenticated("the agent was revoked"));
+        let (news, standing) = if !self.again && self.reports() {
+            match agents.advance(agent, leader, self.request.sequence).await? {
+                Order::Newest(standing) => (true, standing),
+                Order::Repeated(standing) => (false, standing),
+                Order::Stale { current } => return Err(stale(current)),
+            }
+        } else {
+            match agents.raise_epoch(agent, leader).await? {
+                Epoch::Current(standing) => (true, standing),
+                Epoch::Stale { current } => return Err(stale(current)),
+            }
+        };
+        if let Some(deposed) = &standing.deposed {
+            agent_tokens::note_leader(conn, agent, deposed, leader).await?;
         }
-        if !self.again && self.reports() {
-            return match conn.agents().advance(agent, leader, self.request.sequence).await? {
-                Order::Newest(standing) => Ok((true, standing)),
-                Order::Repeated(standing) => Ok((false, standing)),
-                Order::Stale { current } => Err(stale(current)),
-            };
-        }
-        match conn.agents().raise_epoch(agent, leader).await? {
-            Epoch::Current(standing) => Ok((true, standing)),
-            Epoch::Stale { current } => Err(stale(current)),
-        }
+        Ok((news, standing))
     }
 
     fn reports(&self) -> bool {

@@ -130,6 +130,10 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Workspac
     if row.unreadable && asked.wish != Wish::Terminate {
         return Err(TransitionError::Unreadable.into());
     }
+    let agent = conn.agents().find(row.agent_id).await?.ok_or(Error::NotFound("agent"))?;
+    if agent.revoked_at.is_some() && row.is_living() {
+        return Err(Error::WorkspaceStranded(agent.name));
+    }
     let desired = match transition(row.desired_state, row.actual_state, asked.wish)? {
         Transition::AlreadySo => return Ok(view),
         Transition::Change(desired) => desired,

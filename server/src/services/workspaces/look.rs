@@ -15,6 +15,8 @@ use crate::{Context, Error};
 
 /// The longest part of a name to look for: no name is longer.
 const MAX_NAME_PART: usize = 63;
+/// How many agents of one name are looked at, all but one of them revoked.
+const MAX_OF_A_NAME: i64 = 100;
 
 pub async fn get(
     context: &Context,
@@ -56,7 +58,7 @@ impl ListQuery {
         let filter = WorkspaceFilter {
             desired_states,
             actual_states,
-            agent: None,
+            agents: None,
             name_contains: self.name.clone().filter(|part| !part.is_empty()),
             living_only: !gone_too,
         };
@@ -106,16 +108,19 @@ async fn load(
     page: &PageRequest,
     agent: Option<&str>,
 ) -> Result<Vec<WorkspaceView>, Error> {
-    let agent = match agent.map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent))) {
+    let agents = match agent.map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent))) {
         None => None,
-        Some((Ok(id), _)) => Some(id),
-        Some((_, Ok(name))) => match conn.agents().find_by_name(&name).await? {
-            Some(agent) => Some(agent.id),
-            None => return Err(Error::field("agent", "is not an agent of this organization")),
+        Some((Ok(id), _)) => Some(vec![id]),
+        // A list shows the name alone: that of an agent that was revoked means its workspaces, too.
+        Some((_, Ok(name))) => match conn.agents().ids_of_name(&name, MAX_OF_A_NAME).await? {
+            ids if ids.is_empty() => {
+                return Err(Error::field("agent", "is not an agent of this organization"));
+            }
+            ids => Some(ids),
         },
         Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
     };
-    let filter = WorkspaceFilter { agent, ..filter.clone() };
+    let filter = WorkspaceFilter { agents, ..filter.clone() };
     Ok(conn.workspaces().list(&filter, page).await?)
 }
 

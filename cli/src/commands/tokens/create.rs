@@ -1,0 +1,52 @@
+//! `berth tokens create`
+
+use berth_schema::access::{CreateToken, TokenName, TokenScope};
+use jiff::SignedDuration;
+
+use super::parse_period;
+use crate::args::Global;
+use crate::commands::secret::SecretOutput;
+use crate::error::Error;
+use crate::session::{Session, now};
+
+const HELP: &str = "\
+The server keeps only a hash of the token and cannot show it again. A token cannot make one that
+may do more, or lives longer, than itself. Without --expires-in it ends with the token that makes
+it; never, if that does not.
+
+Examples:
+  berth tokens create ci --expires-in 90d > ci.token
+  berth tokens create dashboard --read-only -o json";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// What it is called in lists and timelines
+    #[arg(value_name = "NAME")]
+    name: TokenName,
+
+    /// It may look at everything and change nothing
+    #[arg(long)]
+    read_only: bool,
+
+    /// When it ends, from now on
+    #[arg(long, value_name = "TIME", value_parser = parse_period)]
+    expires_in: Option<SignedDuration>,
+
+    #[command(flatten)]
+    output: SecretOutput,
+}
+
+pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let expires_at = super::from_now(args.expires_in, now())?;
+    let scope = if args.read_only { TokenScope::ReadOnly } else { TokenScope::Full };
+    let wanted = CreateToken { name: args.name.clone(), scope, expires_at };
+    let session = Session::open(global).await?;
+    let created = session.organization.create_token(&wanted).await?;
+    let end = super::end(&created.details);
+    session.talk.say(&format!(
+        "Token '{}' ({scope}) is made; {end}. Keep it: it is not shown again.",
+        created.details.name
+    ));
+    args.output.print(&created.token, &created)
+}

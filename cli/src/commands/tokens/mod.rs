@@ -1,0 +1,74 @@
+//! `berth tokens …`
+
+mod create;
+mod get;
+mod list;
+mod revoke;
+mod rotate;
+
+use berth_schema::access::Token;
+use clap::Subcommand;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use crate::args::Global;
+use crate::error::Error;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a token and print it, once
+    Create(create::Args),
+    /// List tokens: who made them, when they were last used, when they end
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    /// Show one token, without its secret
+    #[command(visible_alias = "show")]
+    Get(get::Args),
+    /// Give a token another secret and print it, once
+    Rotate(rotate::Args),
+    /// Take tokens away for good
+    Revoke(revoke::Args),
+}
+
+pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Create(args) => create::run(global, &args).await,
+        Command::List(args) => list::run(global, &args).await,
+        Command::Get(args) => get::run(global, &args).await,
+        Command::Rotate(args) => rotate::run(global, &args).await,
+        Command::Revoke(args) => revoke::run(global, &args).await,
+    }
+}
+
+/// A day has 24 hours, a week seven days.
+pub(crate) fn parse_period(text: &str) -> Result<SignedDuration, String> {
+    let wanted = "a time as in 90d, 12h or 30m";
+    let span: Span = text.parse().map_err(|_| format!("not {wanted}"))?;
+    let period =
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| format!("not {wanted}"))?;
+    if period.is_positive() { Ok(period) } else { Err(format!("must be above zero, {wanted}")) }
+}
+
+/// That time, after now.
+fn from_now(period: Option<SignedDuration>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    let at = period.map(|period| now.checked_add(period)).transpose();
+    at.map_err(|_| Error::usage("the time is too far in the future"))
+}
+
+/// When a token ends, as half a sentence.
+fn end(token: &Token) -> String {
+    token.expires_at.map_or_else(|| "it never ends".to_owned(), |end| format!("it ends at {end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_in_days_hours_or_minutes() {
+        assert_eq!(parse_period("90d"), Ok(SignedDuration::from_hours(90 * 24)));
+        assert_eq!(parse_period("1h30m"), Ok(SignedDuration::from_mins(90)));
+        for bad in ["", "90", "-1d", "0s", "1y", "9999999999999999d"] {
+            assert!(parse_period(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+use std::fs;
+
+use serde_json::{Value, json};
+use wiremock::matchers::{header, path};
+use wiremock::{Mock, MockServer};
+
+use crate::support::{Berth, TOKEN, answer, bodies, ok, problem, requests, whoami};
+
+const ID: &str = "0191e2b4-0000-4000-8000-000000000007";
+
+fn token(rest: &Value) -> Value {
+    let mut token = json!({
+        "id": ID, "name": "ci", "scope": "full", "created_at": "2026-01-01T00:00:00Z",
+        "created_by_name": "first administrator",
+    });
+    token.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    token
+}
+
+#[tokio::test]
+async fn a_token_that_is_made_is_the_only_thing_on_stdout() {
+    let server = MockServer::start().await;
+    let made = token(&json!({"token": "berth_pat_new", "expires_at": "2099-01-01T00:00:00Z"}));
+    answer(&server, "POST", "/tokens", ok(made)).await;
+    let berth = Berth::with(&server);
+    let ran = berth.run(&["tokens", "create", "ci", "--read-only"]).ok();
+    ran.says("it ends at 2099-01-01").says("not shown again").prints("berth_pat_new\n");
+    assert_eq!(bodies(&server).await, [json!({"name": "ci", "scope": "read-only"})]);
+    berth.run(&["tokens", "create", "a\u{202e}b"]).exits(2).says("must be letters, digits");
+    berth.run(&["tokens", "create", "a", "--expires-in", "90"]).exits(2).says("not a time as in 90d");
+}
+
+#[tokio::test]
+async fn tokens_are_listed_with_who_made_them_and_when_they_end() {
+    let server = MockServer::start().await;
+    let ended = json!({"name": "old", "expires_at": "2026-01-02T00:00:00Z"});
+    let gone = json!({"name": "gone", "revoked_at": "2026-01-02T00:00:00Z", "scope": "read-only"});
+    let later = json!({"name": "later", "scope": "a scope of a later version", "created_by_name": null});
+    let items = json!({"items": [token(&json!({})), token(&ended), token(&gone), token(&later)]});
+    answer(&server, "GET", "/tokens", ok(items)).await;
+    let ran = Berth::with(&server).run(&["tokens", "list"]).ok();
+    let columns = |line: &str| {
+        let cells: Vec<_> = line.split('\t').collect();
+        [cells[0], cells[1], cells[2], cells[5]].join(" ")
+    };
+    let lines: Vec<_> = ran.stdout.lines().skip(1).map(columns).collect();
+    let expected = [
+        "ci full Active first administrator",
+        "old full Expired first administrator",
+        "gone read-only Revoked first administrator",
+        "later unknown Active the server",
+    ];
+    assert_eq!(lines, expected);
+    assert!(ran.stdout.contains("\tnever\t"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn the_context_gets_the_new_secret_of_the_token_that_it_holds() {
+    let server = MockServer::start().await;
+    let mut own = whoami();
+    own["token_id"] = json!(ID);
+    Mock::given(path("/api/v1/whoami")).respond_with(ok(own)).mount(&server).await;
+    let rotated = token(&json!({"token": "berth_pat_rotated"}));
+    answer(&server, "POST", "/tokens/ci/rotate", ok(rotated)).await;
+    let berth = Berth::new();
+    berth.run_with(&["login", &server.uri(), "--token-stdin"], TOKEN).ok();
+    let ran = berth.run(&["tokens", "rotate", "ci"]).ok().prints("berth_pat_rotated\n");
+    ran.says("the old one has ended").says("uses it from now on");
+    let file = fs::read_to_string(berth.home.path().join(".config/berth/config.yaml")).unwrap();
+    assert!(file.contains("berth_pat_rotated") && !file.contains(TOKEN), "{file}");
+    let body = bodies(&server).await.remove(0);
+    assert_eq!(body, json!({"overlap_seconds": 0}));
+    // One of the environment is nobody's to store.
+    let berth = Berth::with(&server);
+    let ran = berth.run(&["tokens", "rotate", "ci", "--overlap", "1h"]).ok();
+    assert!(!ran.stderr.contains("from now on"), "{}", ran.stderr);
+    assert_eq!(bodies(&server).await[1], json!({"overlap_seconds": 3600}));
+}
+
+#[tokio::test]
+async fn what_would_lock_everybody_out_says_how_to_go_on() {
+    let server = MockServer::start().await;
+    let mut last = problem(409, "this is the last token that may change anything", &json!([]));
+    last = last.set_body_raw(
+        json!({"type": "urn:berth:problem:last-full-token", "title": "t", "status": 409,
+               "detail": "this is the last token that may change anything"})
+        .to_string(),
+        "application/problem+json",
+    );
+    answer(&server, "POST", "/tokens/ci/revoke", last).await;
+    let berth = Berth::with(&server);
+    berth.run(&["tokens", "revoke", "ci"]).exits(2).says("--yes");
+    let ran = berth.run(&["tokens", "revoke", "ci", "--yes"]).exits(6);
+    ran.says("last token that may change anything").says("berth tokens create").says("--force");
+    assert_eq!(bodies(&server).await, [json!({"force": false})]);
+}
+
+#[tokio::test]
+async fn a_logout_forgets_the_token_and_may_take_it_away() {
+    let server = MockServer::start().await;
+    let mut own = whoami();
+    own["token_id"] = json!(ID);
+    let bearer = header("authorization", format!("Bearer {TOKEN}").as_str());
+    Mock::given(path("/api/v1/whoami")).and(bearer).respond_with(ok(own)).mount(&server).await;
+    let revoked = token(&json!({"revoked_at": "2026-01-01T00:00:00Z"}));
+    answer(&server, "POST", &format!("/tokens/{ID}/revoke"), ok(revoked)).await;
+    let berth = Berth::new();
+    for (args, says) in [(&["logout"][..], "stays valid"), (&["logout", "--revoke"], "is revoked")] {
+        berth.run_with(&["login", &server.uri(), "--token-stdin"], TOKEN).ok();
+        berth.run(args).ok().says(says).says("is forgotten");
+        berth.run(&["whoami"]).exits(4).says("not logged in");
+    }
+    assert_eq!(requests(&server).await.matches("/revoke").count(), 1);
+    berth.run(&["logout"]).exits(3).says("no current context");
+}
+
+#[tokio::test]
+async fn a_login_does_not_write_over_another_organisations_token() {
+    let server = MockServer::start().await;
+    let of = |token: &'static str, organization: &str| {
+        let mut answer = whoami();
+        answer["organization"] = json!(organization);
+        Mock::given(path("/api/v1/whoami"))
+            .and(header("authorization", format!("Bearer {token}").as_str()))
+            .respond_with(ok(answer))
+    };
+    of("token-of-main", "main").mount(&server).await;
+    of("token-of-other", "other").mount(&server).await;
+    let berth = Berth::new();
+    let url = server.uri();
+    let host = url.trim_start_matches("http://");
+    let login = |token: &str, args: &[&str]| {
+        berth.run_with(&[&["login", url.as_str(), "--token-stdin"], args].concat(), token)
+    };
+    login("token-of-main", &[]).ok().says(&format!("Context '{host}'"));
+    login("token-of-other", &[]).ok().says(&format!("Context '{host}/other'"));
+    login("token-of-main", &[]).ok().says(&format!("Context '{host}'"));
+    let refused = login("token-of-other", &["--context", host]).exits(2);
+    refused.says("holds a token of organisation 'main'").says("berth logout");
+    let file = fs::read_to_string(berth.home.path().join(".config/berth/config.yaml")).unwrap();
+    assert!(file.contains("token-of-main") && file.contains("token-of-other"), "{file}");
+}

@@ -1,0 +1,22 @@
+DO $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN
+        SELECT conrelid::regclass AS referrer, conname FROM pg_constraint
+        WHERE contype = 'f' AND confrelid IN ('workspaces'::regclass, 'workspace_data_keys'::regclass)
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.referrer, found.conname);
+    END LOOP;
+END
+$$;
+ALTER TABLE workspace_data_keys ADD CONSTRAINT workspace_data_keys_workspace_fkey
+    FOREIGN KEY (organization_id, agent_id, workspace_id)
+    REFERENCES workspaces (organization_id, agent_id, id);
+ALTER TABLE workspace_variables ADD CONSTRAINT workspace_variables_data_key_fkey
+    FOREIGN KEY (organization_id, agent_id, workspace_id, data_key_id)
+    REFERENCES workspace_data_keys (organization_id, agent_id, workspace_id, id) ON DELETE CASCADE;
+ALTER TABLE workspace_transitions ADD CONSTRAINT workspace_transitions_workspace_fkey
+    FOREIGN KEY (organization_id, agent_id, workspace_id)
+    REFERENCES workspaces (organization_id, agent_id, id);
+REVOKE UPDATE (agent_id) ON workspaces FROM berth_app;

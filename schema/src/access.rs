@@ -1,0 +1,235 @@
+//! Access tokens as the REST API shows and makes them: `…/tokens`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::TokenId;
+use crate::text::is_plain;
+
+/// The longest that a replaced secret goes on opening.
+pub const MAX_OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What a token may do in its organisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenScope {
+    /// Everything.
+    #[default]
+    Full,
+    /// What changes nothing.
+    ReadOnly,
+    /// One that this version does not know: it opens nothing.
+    #[serde(other)]
+    Unknown,
+}
+
+impl TokenScope {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ReadOnly => "read-only",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether a request may be made with it: one that only `reads`, or any.
+    pub const fn allows(self, reads: bool) -> bool {
+        match self {
+            Self::Full => true,
+            Self::ReadOnly => reads,
+            Self::Unknown => false,
+        }
+    }
+}
+
+impl From<String> for TokenScope {
+    /// As it is stored. What a later version stored is no right in this one.
+    fn from(text: String) -> Self {
+        [Self::Full, Self::ReadOnly].into_iter().find(|scope| scope.as_str() == text).unwrap_or(Self::Unknown)
+    }
+}
+
+impl fmt::Display for TokenScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a text is not the name of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenNameError {
+    #[error("must have 1 to {} characters", TokenName::MAX)]
+    Length,
+    #[error("must be letters, digits, spaces and . _ - @ + : ( ), with no space at its ends")]
+    Characters,
+    #[error("must not look like an id")]
+    Id,
+}
+
+/// What a person calls a token: shown in lists and timelines, and typed in commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TokenName(String);
+
+impl TokenName {
+    /// The longest, in characters.
+    pub const MAX: usize = 100;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TokenName {
+    type Error = TokenNameError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if !(1..=Self::MAX).contains(&text.chars().count()) {
+            return Err(TokenNameError::Length);
+        }
+        let drawn = |c: char| c.is_alphanumeric() && is_plain(c);
+        let right = text.chars().all(|c| drawn(c) || " ._-@+:()".contains(c));
+        if !right || text.trim() != text {
+            return Err(TokenNameError::Characters);
+        }
+        if text.parse::<TokenId>().is_ok() {
+            return Err(TokenNameError::Id);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for TokenName {
+    type Err = TokenNameError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<TokenName> for String {
+    fn from(name: TokenName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for TokenName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// `POST …/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateToken {
+    /// Unique among the organisation's tokens that are not revoked.
+    pub name: TokenName,
+    #[serde(default)]
+    pub scope: TokenScope,
+    /// Absent: when the token that makes it ends; never, if that does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// `POST …/tokens/{token}/rotate`: another secret for the same token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateToken {
+    /// For so many seconds the secret before goes on opening, at most [`MAX_OVERLAP`]; 0: it ends at once.
+    #[serde(default)]
+    pub overlap_seconds: u64,
+    /// When the token ends; absent: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// `POST …/tokens/{token}/revoke`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeToken {
+    /// Even the last one that may change anything.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// A token without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// A part of the token's text: whose text was found somewhere is found here.
+    pub id: TokenId,
+    pub name: String,
+    pub scope: TokenScope,
+    pub created_at: Timestamp,
+    /// The token that made it; absent: it was made on the server's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<TokenId>,
+    /// That token's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by_name: Option<String>,
+    /// Within a minute or so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Timestamp>,
+    /// Until then the secret before the last rotation opens too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_valid_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The answer to a creation or a rotation: the only time that the secret is shown.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TokenCreated {
+    #[serde(flatten)]
+    pub details: Token,
+    pub token: String,
+}
+
+impl fmt::Debug for TokenCreated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCreated").field("details", &self.details).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_a_person_can_read_and_type() {
+        for good in ["first administrator", "CI (main)", "Zoë@büro", "日本", "a"] {
+            assert!(good.parse::<TokenName>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            " a",
+            "a ",
+            "a\tb",
+            "a\u{0}",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{ad}b",
+            "\u{3164}",
+            "a/b",
+            "a\u{e0041}",
+        ] {
+            assert!(bad.parse::<TokenName>().is_err(), "{bad:?}");
+        }
+        assert_eq!("a".repeat(101).parse::<TokenName>(), Err(TokenNameError::Length));
+        assert_eq!(TokenId::random().to_string().parse::<TokenName>(), Err(TokenNameError::Id));
+    }
+
+    #[test]
+    fn a_scope_of_a_later_version_opens_nothing() {
+        let scope = TokenScope::from("billing".to_owned());
+        assert_eq!((scope, scope.allows(true), scope.allows(false)), (TokenScope::Unknown, false, false));
+        assert_eq!(serde_json::from_str::<TokenScope>("\"billing\"").expect("text"), TokenScope::Unknown);
+        assert!(TokenScope::ReadOnly.allows(true) && !TokenScope::ReadOnly.allows(false));
+    }
+}

@@ -1,0 +1,126 @@
+//! What became of an agent's identity: its token, its leaders, its keys.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::AgentId;
+
+/// An agent's token, but for the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentCredential {
+    pub made_at: Timestamp,
+    /// The token was replaced and the new one has not been used yet: until its first use, or this time, the old one opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_valid_until: Option<Timestamp>,
+}
+
+macro_rules! event_kinds {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
+        /// What happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum AgentEventKind {
+            $($(#[$doc])* #[serde(rename = $text)] $variant,)+
+            /// One that this version does not know.
+            #[serde(other)]
+            Unknown,
+        }
+
+        impl AgentEventKind {
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ Self::Unknown => "unknown" }
+            }
+        }
+
+        impl From<String> for AgentEventKind {
+            fn from(text: String) -> Self {
+                [$(Self::$variant,)+].into_iter().find(|kind| kind.as_str() == text).unwrap_or(Self::Unknown)
+            }
+        }
+    };
+}
+
+event_kinds! {
+    /// An administrator made another token.
+    TokenRotated = "token_rotated",
+    /// The new token was used for the first time; with that the old one has ended.
+    TokenTakenIntoUse = "token_taken_into_use",
+    /// An administrator had the order of reports begin anew.
+    EpochReset = "epoch_reset",
+    Revoked = "revoked",
+    /// Workspaces of another agent became its own, or its own another's.
+    Adopted = "adopted",
+    /// A leader named an epoch that none comes to honestly.
+    EpochJumped = "epoch_jumped",
+    /// A leader that had been deposed came back: two processes lead in its name, in turns.
+    LeadersAlternate = "leaders_alternate",
+    /// Another sealing key, sooner than an agent makes one by itself.
+    KeyChangedEarly = "key_changed_early",
+}
+
+impl AgentEventKind {
+    /// Whether somebody else may be using the agent's token.
+    pub const fn is_warning(self) -> bool {
+        matches!(self, Self::EpochJumped | Self::LeadersAlternate | Self::KeyChangedEarly)
+    }
+}
+
+impl fmt::Display for AgentEventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Something that happened to an agent's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentEvent {
+    pub at: Timestamp,
+    pub kind: AgentEventKind,
+    /// In whole sentences, for a person.
+    pub message: String,
+    /// The name of the access token of whoever did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// It asks for a look, and nobody has replaced the token since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warning: bool,
+}
+
+/// `POST …/agents/{agent}/rotate-token`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateAgentToken {
+    /// For so many seconds the old token opens unless the new one is used before; at most
+    /// [`crate::access::MAX_OVERLAP`]. 0: it ends at once.
+    #[serde(default = "a_day")]
+    pub overlap_seconds: u64,
+    /// In place of a new token that was made earlier and is not used yet.
+    #[serde(default)]
+    pub replace_unused: bool,
+}
+
+const fn a_day() -> u64 {
+    24 * 60 * 60
+}
+
+impl Default for RotateAgentToken {
+    fn default() -> Self {
+        Self { overlap_seconds: a_day(), replace_unused: false }
+    }
+}
+
+/// `POST …/agents/{agent}/adopt`: takes over the workspaces of an agent that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdoptWorkspaces {
+    /// The agent that was revoked: its name or id.
+    pub from: String,
+}
+
+/// What an adoption led to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspacesAdopted {
+    pub from: AgentId,
+    pub workspaces: u64,
+}

@@ -1,0 +1,38 @@
+//! `berth-server token create`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use berth_db::Database;
+use berth_schema::OrganizationName;
+use berth_schema::access::TokenName;
+use jiff::SignedDuration;
+use ring::rand::SystemRandom;
+
+use super::first_token;
+use crate::config::{DatabaseOptions, LoggingOptions};
+use crate::services::access;
+use crate::{clock, logging};
+
+pub(super) async fn create(
+    organization: &OrganizationName,
+    name: &TokenName,
+    expires_in_hours: Option<u32>,
+    database: &DatabaseOptions,
+    log: &LoggingOptions,
+) -> anyhow::Result<ExitCode> {
+    logging::start(log)?;
+    let url = database.url()?;
+    let organizations = berth_db::every_organization(url).await.context("cannot list the organizations")?;
+    let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
+    let expires_at = expires_in_hours
+        .map(|hours| clock::now().checked_add(SignedDuration::from_hours(hours.into())))
+        .transpose()
+        .context("--expires-in-hours")?;
+    let random = SystemRandom::new();
+    let token = access::recover(&database, &organizations, organization, name, expires_at, &random)
+        .await
+        .with_context(|| format!("no token can be made in organization '{organization}'"))?;
+    first_token::print(&token, organization)?;
+    Ok(ExitCode::SUCCESS)
+}

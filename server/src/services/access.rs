@@ -1,0 +1,296 @@
+//! Access tokens through the API: made, listed, given another secret, taken away.
+//!
+//! No token gets at more than it has: not a wider scope, nor a longer life, be it by a new token or by another's secret.
+
+use std::collections::BTreeMap;
+
+use berth_db::{Cursor, Database, OrganizationConn, PageRequest, TokenRotation, TokenRow};
+use berth_schema::access::{
+    CreateToken, MAX_OVERLAP, RevokeToken, RotateToken, Token, TokenCreated, TokenName, TokenScope,
+};
+use berth_schema::api::Paged;
+use berth_schema::{AccessToken, OrganizationId, OrganizationName, TokenId};
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::SecureRandom;
+use tracing::info;
+use uuid::Uuid;
+
+use super::{paging, tokens};
+use crate::http::identity::Administrator;
+use crate::{Context, Error, clock};
+
+/// How many tokens an organisation may have that are not revoked.
+pub const MAX_TOKENS: usize = 1_000;
+
+/// Makes a token. Its secret is in the answer alone.
+pub async fn create(
+    context: &Context,
+    administrator: &Administrator,
+    wanted: &CreateToken,
+) -> Result<TokenCreated, Error> {
+    let now = clock::now();
+    let organization = administrator.organization;
+    let random = context.random.as_ref();
+    let (row, token) = context
+        .database
+        .transaction(organization, "create_token", async |conn| {
+            let all = conn.tokens().lock_unrevoked().await?;
+            let maker = maker(&all, administrator, now)?;
+            if wanted.scope == TokenScope::Unknown {
+                return Err(Error::field("scope", "must be 'full' or 'read-only'"));
+            }
+            let expires_at = expiry(wanted.expires_at.or(maker.expires_at), maker, now)?;
+            is_free(&all, &wanted.name)?;
+            let made = tokens::new_access_token(organization, wanted.name.as_str(), expires_at, random)?;
+            let (token, stored) = made;
+            let stored = berth_db::NewToken { scope: wanted.scope, created_by: Some(maker.id), ..stored };
+            Ok((conn.tokens().insert(&stored, now).await?, token))
+        })
+        .await?;
+    info!(token = %row.id, scope = %row.scope, by = %administrator.token, "access token created");
+    let maker = (*administrator.token.as_uuid(), administrator.token_name.clone());
+    Ok(TokenCreated {
+        details: show(context, row, &BTreeMap::from([maker])),
+        token: token.expose().to_owned(),
+    })
+}
+
+pub async fn list(
+    context: &Context,
+    administrator: &Administrator,
+    page: &PageRequest,
+) -> Result<Paged<Token>, Error> {
+    let (rows, names) = context
+        .database
+        .read(administrator.organization, "list_tokens", async |conn| {
+            let rows = conn.tokens().list(page).await?;
+            let names = makers(conn, &rows).await?;
+            Ok::<_, Error>((rows, names))
+        })
+        .await?;
+    let cursor = |row: &TokenRow| Cursor::new(row.created_at, row.id);
+    Ok(paging::page(rows, page, cursor, |row| show(context, row, &names)))
+}
+
+pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Token, Error> {
+    let (row, names) = context
+        .database
+        .read(administrator.organization, "get_token", async |conn| {
+            let row = find(conn, name_or_id).await?;
+            let names = makers(conn, std::slice::from_ref(&row)).await?;
+            Ok::<_, Error>((row, names))
+        })
+        .await?;
+    Ok(show(context, row, &names))
+}
+
+/// Gives a token another secret. The one before ends at once, or after an overlap; during that no further one is made but
+/// such that ends both. Of several who rotate the token that they use, one is granted it.
+pub async fn rotate(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+    wanted: &RotateToken,
+) -> Result<TokenCreated, Error> {
+    let now = clock::now();
+    let overlap = overlap(wanted.overlap_seconds)?;
+    let organization = administrator.organization;
+    let (row, names, token) = context
+        .database
+        .transaction(organization, "rotate_token", async |conn| {
+            let all = conn.tokens().lock_unrevoked().await?;
+            let maker = maker(&all, administrator, now)?;
+            let row = find(conn, name_or_id).await?;
+            if row.revoked_at.is_some() {
+                return Err(Error::TokenEnded);
+            }
+            // Whoever uses the secret before is to lose it when it was said, not earlier; and it brings about no third.
+            let until = row.previous_valid_until.filter(|until| *until > now);
+            let by_the_old_one = row.id == maker.id && !administrator.is_proven_by(&row.secret_hash);
+            if let Some(until) = until.filter(|_| overlap.is_some() || by_the_old_one) {
+                return Err(Error::RotationPending { until });
+            }
+            if outlives(row.expires_at, maker) {
+                return Err(Error::Forbidden("this token ends before the one that it would rotate"));
+            }
+            if wanted.expires_at.is_none() && !row.is_valid(now) {
+                return Err(Error::field("expires_at", "is needed: the token has expired"));
+            }
+            let expires_at = expiry(wanted.expires_at.or(row.expires_at), maker, now)?;
+            let token = tokens::access_token_of(organization, row.id, context.random.as_ref())?;
+            let rotation = TokenRotation {
+                secret_hash: tokens::hash(token.expose()),
+                expires_at,
+                previous: overlap.map(|overlap| (row.secret_hash, overlap.after(now))),
+            };
+            let row = conn.tokens().rotate(row.id, &rotation, now).await?;
+            let names = makers(conn, std::slice::from_ref(&row)).await?;
+            Ok((row, names, token))
+        })
+        .await?;
+    info!(token = %row.id, by = %administrator.token, "access token rotated");
+    Ok(TokenCreated { details: show(context, row, &names), token: token.expose().to_owned() })
+}
+
+/// Takes a token away. The last one that may change anything stays, unless it is said that this is meant.
+pub async fn revoke(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+    wanted: &RevokeToken,
+) -> Result<Token, Error> {
+    let now = clock::now();
+    let (row, names) = context
+        .database
+        .transaction(administrator.organization, "revoke_token", async |conn| {
+            let all = conn.tokens().lock_unrevoked().await?;
+            maker(&all, administrator, now)?;
+            let row = find(conn, name_or_id).await?;
+            let full = |token: &&TokenRow| token.scope == TokenScope::Full && token.is_valid(now);
+            let last = all.iter().filter(full).all(|token| token.id == row.id);
+            if last && row.revoked_at.is_none() && !wanted.force {
+                return Err(Error::LastFullToken);
+            }
+            conn.tokens().revoke(row.id, now).await?;
+            let row = conn.tokens().find(row.id).await?.ok_or(Error::NotFound("token"))?;
+            let names = makers(conn, std::slice::from_ref(&row)).await?;
+            Ok::<_, Error>((row, names))
+        })
+        .await?;
+    info!(token = %row.id, by = %administrator.token, "access token revoked");
+    Ok(show(context, row, &names))
+}
+
+/// Makes a token on the server's machine, for somebody who has none: with every right, in an organisation of that name.
+pub async fn recover(
+    database: &Database,
+    organizations: &[OrganizationId],
+    name: &OrganizationName,
+    token_name: &TokenName,
+    expires_at: Option<Timestamp>,
+    random: &(dyn SecureRandom + Sync),
+) -> Result<AccessToken, Error> {
+    for organization in organizations {
+        let made = database
+            .transaction(*organization, "recover_token", async |conn| {
+                let found = conn.organizations().find().await?;
+                if found.is_none_or(|found| found.name != *name) {
+                    return Ok(None);
+                }
+                is_free(&conn.tokens().lock_unrevoked().await?, token_name)?;
+                let made = tokens::new_access_token(*organization, token_name.as_str(), expires_at, random)?;
+                conn.tokens().insert(&made.1, clock::now()).await?;
+                Ok::<_, Error>(Some(made.0))
+            })
+            .await?;
+        if let Some(token) = made {
+            return Ok(token);
+        }
+    }
+    Err(Error::NotFound("organization"))
+}
+
+/// The token that asks, as it is now. Between its proof and this somebody may have taken it away, or its secret.
+fn maker<'a>(
+    unrevoked: &'a [TokenRow],
+    administrator: &Administrator,
+    now: Timestamp,
+) -> Result<&'a TokenRow, Error> {
+    let found = unrevoked.iter().find(|row| row.id == administrator.token);
+    let proven = |row: &&TokenRow| {
+        row.is_valid(now)
+            && row.secrets(now).into_iter().flatten().any(|hash| administrator.is_proven_by(hash))
+    };
+    found.filter(proven).ok_or(Error::Unauthenticated("the token was revoked or rotated"))
+}
+
+fn is_free(unrevoked: &[TokenRow], name: &TokenName) -> Result<(), Error> {
+    if unrevoked.iter().any(|row| row.name == name.as_str()) {
+        return Err(Error::NameTaken { what: "a token", name: name.to_string() });
+    }
+    if unrevoked.len() >= MAX_TOKENS {
+        let full = format!("has {MAX_TOKENS} tokens, which is the most; revoke some that nobody uses");
+        return Err(Error::field("organization", full));
+    }
+    Ok(())
+}
+
+/// When it ends, if that is to come and no later than the token that says so.
+fn expiry(wanted: Option<Timestamp>, maker: &TokenRow, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    if wanted.is_some_and(|expiry| expiry <= now) {
+        return Err(Error::field("expires_at", "must be in the future"));
+    }
+    if outlives(wanted, maker) {
+        let end = maker.expires_at.map_or_else(String::new, |end| format!(" ({end})"));
+        let message = format!("must not be later than the end of the token that asks{end}");
+        return Err(Error::field("expires_at", message));
+    }
+    Ok(wanted.map(berth_db::stored_time))
+}
+
+fn outlives(expiry: Option<Timestamp>, maker: &TokenRow) -> bool {
+    match (maker.expires_at, expiry) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(end), Some(expiry)) => expiry > end,
+    }
+}
+
+/// How long a secret that was replaced goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overlap(SignedDuration);
+
+impl Overlap {
+    pub(super) fn after(self, now: Timestamp) -> Timestamp {
+        berth_db::stored_time(now.saturating_add(self.0).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// `None`: it ends at once.
+pub(super) fn overlap(seconds: u64) -> Result<Option<Overlap>, Error> {
+    let most = MAX_OVERLAP.as_secs().unsigned_abs();
+    match i64::try_from(seconds) {
+        Ok(0) => Ok(None),
+        Ok(within) if seconds <= most => Ok(Some(Overlap(SignedDuration::from_secs(within)))),
+        _ => Err(Error::field("overlap_seconds", format!("must be at most {most}"))),
+    }
+}
+
+/// The token of that id, or the only one of that name: of several, the one that is not revoked.
+async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<TokenRow, Error> {
+    let found = match name_or_id.parse::<TokenId>() {
+        Ok(id) => conn.tokens().find(id).await?,
+        Err(_) => match conn.tokens().named(name_or_id, 2).await?.as_slice() {
+            [one, other] if one.revoked_at.is_none() == other.revoked_at.is_none() => {
+                return Err(Error::field("token", "names several tokens; give the id of one of them"));
+            }
+            found => found.first().cloned(),
+        },
+    };
+    found.ok_or(Error::NotFound("token"))
+}
+
+/// The names of those who made them.
+async fn makers(conn: &OrganizationConn<'_>, rows: &[TokenRow]) -> Result<BTreeMap<Uuid, String>, Error> {
+    let ids: Vec<Uuid> = rows.iter().filter_map(|row| row.created_by).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    Ok(conn.tokens().names(&ids).await?.into_iter().collect())
+}
+
+fn show(context: &Context, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token {
+    Token {
+        last_used_at: row.last_used_at.max(context.uses.last(row.id)),
+        id: row.id,
+        name: row.name,
+        scope: row.scope,
+        created_at: row.created_at,
+        created_by: row.created_by.map(TokenId::from),
+        created_by_name: row.created_by.and_then(|id| names.get(&id).cloned()),
+        expires_at: row.expires_at,
+        rotated_at: row.rotated_at,
+        previous_valid_until: row.previous_valid_until,
+        revoked_at: row.revoked_at,
+    }
+}

@@ -1,0 +1,169 @@
+//! Agents' tokens: replaced while the agent runs, taken into use, and what was done with a stolen one undone.
+//!
+//! With a token ends everything that was done in its name: the keys that were registered with it, and the leadership that was
+//! claimed with it. So it does not matter what somebody who stole it has claimed.
+
+use berth_db::{AgentTokenRotation, Deposed, Leader, NewAgentEvent, OrganizationConn};
+use berth_planner::leadership::{Before, Suspicion, suspicion};
+use berth_schema::AgentId;
+use berth_schema::agents::{AgentEventKind, RotateAgentToken};
+use berth_schema::api::{Agent, AgentCreated};
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::access::overlap;
+use super::agents::{find, show};
+use super::tokens;
+use crate::http::identity::{Administrator, AgentIdentity};
+use crate::{Context, Error, clock};
+
+/// Gives an agent another token. Until that is used for the first time, or the overlap is over, the old one opens too; without
+/// an overlap it ends at once.
+pub async fn rotate(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+    wanted: RotateAgentToken,
+) -> Result<AgentCreated, Error> {
+    let now = clock::now();
+    let overlap = overlap(wanted.overlap_seconds)?;
+    let organization = administrator.organization;
+    let (seen, token) = context
+        .database
+        .transaction(organization, "rotate_agent_token", async |conn| {
+            let id = find(conn, name_or_id).await?.row.id;
+            let row = conn.agents().lock(id).await?;
+            if row.revoked_at.is_some() {
+                return Err(Error::AgentRevoked(row.name));
+            }
+            // The token that the agent uses now: of two, the new one has not been used.
+            let unused = row.previous_valid_until.filter(|until| *until > now);
+            let (in_use, overlap) = match (unused, row.previous_secret_hash, overlap) {
+                (Some(until), _, Some(_)) if !wanted.replace_unused => {
+                    return Err(Error::RotationPending { until });
+                }
+                (Some(_), Some(previous), overlap) => (previous, overlap),
+                (_, _, overlap) => (row.secret_hash, overlap),
+            };
+            let token = tokens::new_agent_token(organization, id, context.random.as_ref())?;
+            let rotation = AgentTokenRotation {
+                secret_hash: tokens::hash(token.expose()),
+                previous: overlap.map(|overlap| (in_use, overlap.after(now))),
+            };
+            conn.agents().rotate_token(id, &rotation, now).await?;
+            let message = match rotation.previous {
+                Some((_, until)) => {
+                    format!(
+                        "Another token was made; the old one opens until the new one is used, or {until}."
+                    )
+                }
+                None => "Another token was made, and every one before it has ended.".to_owned(),
+            };
+            note(conn, id, AgentEventKind::TokenRotated, message, Some(administrator), now).await?;
+            if rotation.previous.is_none() {
+                undo(conn, id, now).await?;
+            }
+            Ok((find(conn, &id.to_string()).await?, token))
+        })
+        .await?;
+    info!(agent = %seen.row.id, by = %administrator.token, "the agent's token was rotated");
+    Ok(AgentCreated { agent: show(context, seen), token: Some(token.expose().to_owned()) })
+}
+
+/// Has the order of an agent's reports begin anew: whoever speaks next with its token leads.
+pub async fn reset_epoch(
+    context: &Context,
+    administrator: &Administrator,
+    name_or_id: &str,
+) -> Result<Agent, Error> {
+    let now = clock::now();
+    let seen = context
+        .database
+        .transaction(administrator.organization, "reset_epoch", async |conn| {
+            let id = find(conn, name_or_id).await?.row.id;
+            let row = conn.agents().lock(id).await?;
+            if row.revoked_at.is_some() {
+                return Err(Error::AgentRevoked(row.name));
+            }
+            conn.agents().reset_epoch(id, now).await?;
+            let message =
+                format!("The order of its reports begins anew; it had come to epoch {}.", row.epoch);
+            note(conn, id, AgentEventKind::EpochReset, message, Some(administrator), now).await?;
+            conn.notifications().notify_agent(id).await?;
+            find(conn, &id.to_string()).await
+        })
+        .await?;
+    info!(agent = %seen.row.id, by = %administrator.token, "the agent's epoch was reset");
+    Ok(show(context, seen))
+}
+
+/// The first use of a new token: the one before has ended.
+pub async fn take_into_use(context: &Context, agent: &AgentIdentity) -> Result<(), Error> {
+    let now = clock::now();
+    let first = context
+        .database
+        .transaction(agent.organization, "take_token_into_use", async |conn| {
+            let first = conn.agents().end_previous(agent.agent, &agent.secret_hash).await?;
+            if first {
+                undo(conn, agent.agent, now).await?;
+                let message = "The new token was used for the first time; the old one has ended.";
+                note(conn, agent.agent, AgentEventKind::TokenTakenIntoUse, message.to_owned(), None, now)
+                    .await?;
+            }
+            Ok::<_, Error>(first)
+        })
+        .await?;
+    if first {
+        info!(agent = %agent.agent, "the agent's new token is in use");
+    }
+    Ok(())
+}
+
+/// Forgets what was claimed and registered with tokens that have ended, and ends what is held for them.
+async fn undo(conn: &OrganizationConn<'_>, agent: AgentId, now: Timestamp) -> Result<(), Error> {
+    conn.agents().reset_epoch(agent, now).await?;
+    conn.agents().forget_keys(agent).await?;
+    conn.notifications().notify_agent(agent).await?;
+    Ok(())
+}
+
+/// Takes note of a leader that took another's place, where that is odd.
+pub(super) async fn note_leader(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+    deposed: &Deposed,
+    leader: Leader,
+) -> Result<(), Error> {
+    let before = Before { epoch: deposed.epoch, term: deposed.term, predecessor: deposed.before };
+    let (kind, message) = match suspicion(before, leader.epoch, leader.term) {
+        None => return Ok(()),
+        Some(Suspicion::Jumped { from, to }) => (
+            AgentEventKind::EpochJumped,
+            format!(
+                "A leader came in epoch {to}, after {from}: no agent gets there by itself. Unless its Lease was changed by \
+                 hand, somebody else has its token."
+            ),
+        ),
+        Some(Suspicion::Returned) => (
+            AgentEventKind::LeadersAlternate,
+            "A leader that had been deposed took the place back: two processes lead in turns. Either the agent runs twice, \
+             or somebody else has its token."
+                .to_owned(),
+        ),
+    };
+    warn!(%agent, kind = kind.as_str(), message, "an agent's leader is odd");
+    note(conn, agent, kind, message, None, clock::now()).await
+}
+
+pub(super) async fn note(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+    kind: AgentEventKind,
+    message: String,
+    by: Option<&Administrator>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let event = NewAgentEvent { kind, message, by: by.map(|administrator| administrator.token) };
+    conn.agent_events().insert(agent, &event, now).await?;
+    Ok(())
+}
