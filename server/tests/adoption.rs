@@ -46,9 +46,8 @@ async fn what_a_revoked_agent_had_becomes_anothers_with_its_variables() {
         let body = json!({"name": "w", "image": "a", "variables": variables});
         admin.create(&body).await.expect::<Value>(201);
         admin.create_workspace("leaving").await;
-        for directive in old.partial(1, vec![]).await.workspaces {
-            old.partial(2, vec![settled(&directive, "1")]).await;
-        }
+        let directives = old.partial(1, vec![]).await.workspaces;
+        old.partial(2, directives.iter().map(|directive| settled(directive, "1")).collect()).await;
         admin.wish("leaving", "terminate").await.expect::<Value>(200);
         let before = admin.workspace("w").await;
         revoke(&admin, &old).await;
