@@ -23,7 +23,8 @@ pub(super) async fn create(
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
     let url = database.url()?;
-    let organizations = berth_db::every_organization(url).await.context("cannot list the organizations")?;
+    berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
+    let organizations = berth_db::every_organization(&url).await.context("cannot list the organizations")?;
     let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
     let expires_at = expires_in_hours
         .map(|hours| clock::now().checked_add(SignedDuration::from_hours(hours.into())))
