@@ -233,10 +233,10 @@ async fn what_an_agent_has_in_hand_keeps_nothing_else_from_it() {
             FROM workspaces, generate_series(1, 519) n";
         app.execute(copies).await;
         let first = agent.partial(1, vec![]).await.workspaces;
-        assert_eq!(first.len(), 500);
+        assert!((400..=500).contains(&first.len()), "as many as a message holds: {}", first.len());
         let more = ReconcileRequest { received: received(&first), ..message(2, vec![]) };
         let rest: ReconcileResponse = agent.send(&more).await.expect(200);
-        assert_eq!(rest.workspaces.len(), 20, "those that it has not in hand");
+        assert_eq!(rest.workspaces.len(), 520 - first.len(), "those that it has not in hand");
         // One that it has in hand is changed: that is news.
         let changed = &first[0];
         admin.wish(changed.name.as_str(), "stop").await.expect::<Workspace>(200);
