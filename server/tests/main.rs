@@ -3,7 +3,9 @@
 mod adoption;
 mod agent_tokens;
 mod agents;
+mod at_rest;
 mod authorisation;
+mod backup;
 mod bad_input;
 mod configuration;
 mod edge;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_schema::scope::Scope;
+use berth_schema::{AgentId, WorkspaceId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -62,7 +63,7 @@ impl DataKeys<'_> {
             .select((
                 dsl::agent_id,
                 dsl::workspace_id,
-                (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment),
+                (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment, dsl::contents),
             ))
             .for_no_key_update()
             .skip_locked();
@@ -80,13 +81,37 @@ impl DataKeys<'_> {
             .select((
                 dsl::scope,
                 dsl::scope_id,
-                (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment),
+                (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment, dsl::contents),
             ))
             .for_no_key_update()
             .skip_locked();
         let rows: Vec<(Parsed<Scope>, Uuid, DataKey)> = self.0.run(query.load(&mut self.0.raw())).await?;
         let keys = rows.into_iter();
         Ok(keys.map(|(scope, id, key)| (KeyOwner::Scope { scope: scope.into_inner(), id }, key)).collect())
+    }
+
+    /// Workspaces' keys into which nothing is bound that is under them, in the order of their ids from `after` on, locked.
+    pub async fn unbound_of_workspaces(
+        &self,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<(AgentId, WorkspaceId, DataKey)>, DbError> {
+        use workspace_data_keys::dsl;
+        let query = dsl::workspace_data_keys
+            .filter(dsl::organization_id.eq(self.0.key()))
+            .filter(dsl::contents.is_null())
+            .filter(dsl::id.gt(after.unwrap_or_default()))
+            .order(dsl::id)
+            .limit(limit)
+            .select((
+                dsl::agent_id,
+                dsl::workspace_id,
+                (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment, dsl::contents),
+            ))
+            .for_no_key_update()
+            .skip_locked();
+        let rows: Vec<(Uuid, Uuid, DataKey)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(rows.into_iter().map(|(agent, workspace, key)| (agent.into(), workspace.into(), key)).collect())
     }
 
     /// A few keys that this generation wraps.
@@ -100,7 +125,7 @@ impl DataKeys<'_> {
                 .select((
                     dsl::agent_id,
                     dsl::workspace_id,
-                    (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment),
+                    (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment, dsl::contents),
                 ))
         };
         let of_scopes = {
@@ -112,7 +137,7 @@ impl DataKeys<'_> {
                 .select((
                     dsl::scope,
                     dsl::scope_id,
-                    (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment),
+                    (dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment, dsl::contents),
                 ))
         };
         let of_workspaces: Vec<(Uuid, Uuid, DataKey)> =
@@ -128,7 +153,8 @@ impl DataKeys<'_> {
         Ok(of_workspaces.chain(of_scopes).collect())
     }
 
-    /// Stores how a key is wrapped from now on. The key itself, its commitment and every value under it stay.
+    /// Stores how a key is wrapped from now on, and what is bound into that. The key itself, its commitment and every value under
+    /// it stay.
     pub async fn rewrap(&self, owner: KeyOwner, key: &DataKey) -> Result<(), DbError> {
         match owner {
             KeyOwner::Workspace { agent, workspace } => {
@@ -138,6 +164,7 @@ impl DataKeys<'_> {
                     dsl::kek_id.eq(&key.kek_id),
                     dsl::salt.eq(key.salt.as_slice()),
                     dsl::wrapped_key.eq(&key.wrapped_key),
+                    dsl::contents.eq(&key.contents),
                 ));
                 self.0.run(statement.execute(&mut self.0.raw())).await?;
             }
@@ -148,6 +175,7 @@ impl DataKeys<'_> {
                     dsl::kek_id.eq(&key.kek_id),
                     dsl::salt.eq(key.salt.as_slice()),
                     dsl::wrapped_key.eq(&key.wrapped_key),
+                    dsl::contents.eq(&key.contents),
                 ));
                 self.0.run(statement.execute(&mut self.0.raw())).await?;
             }

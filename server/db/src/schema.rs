@@ -13,6 +13,7 @@ diesel::table! {
         name -> Text,
         created_at -> Timestamptz,
         git_version -> BigInt,
+        sealed -> Bool,
     }
 }
 
@@ -144,6 +145,7 @@ diesel::table! {
         demanded_cpu_defaults -> BigInt,
         demanded_memory_bytes -> BigInt,
         demanded_memory_defaults -> BigInt,
+        sealed_variables -> Nullable<Integer>,
     }
 }
 
@@ -176,6 +178,7 @@ diesel::table! {
         wrapped_key -> Bytea,
         commitment -> Bytea,
         created_at -> Timestamptz,
+        contents -> Nullable<Bytea>,
     }
 }
 
@@ -209,6 +212,7 @@ diesel::table! {
         wrapped_key -> Bytea,
         commitment -> Bytea,
         created_at -> Timestamptz,
+        contents -> Nullable<Bytea>,
     }
 }
 

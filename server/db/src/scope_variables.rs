@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::columns::{Bytes, Parsed};
 use crate::error::DbError;
-use crate::schema::{scope_data_keys, scope_variables};
+use crate::schema::{organizations, scope_data_keys, scope_variables};
 use crate::scope::OrganizationConn;
 use crate::variables::DataKey;
 
@@ -62,13 +62,17 @@ impl<'a> ScopeVariables<'a> {
             .filter(dsl::organization_id.eq(self.conn.key()))
             .filter(dsl::scope.eq(self.scope.as_str()))
             .filter(dsl::scope_id.eq(self.id))
-            .select((dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment));
+            .select((dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment, dsl::contents));
         self.conn.run_optional(query.get_result(&mut self.conn.raw())).await
     }
 
     /// Stores the scope's data key unless somebody was first; says whether it did.
     pub async fn insert_data_key(&self, key: &DataKey, now: Timestamp) -> Result<bool, DbError> {
         use scope_data_keys::dsl;
+        // Before the key: whoever changes Git credentials locks the organisation first.
+        let noted =
+            diesel::update(organizations::table.find(self.conn.key())).set(organizations::sealed.eq(true));
+        self.conn.run(noted.execute(&mut self.conn.raw())).await?;
         let statement = diesel::insert_into(dsl::scope_data_keys)
             .values((
                 dsl::organization_id.eq(self.conn.key()),
@@ -80,9 +84,16 @@ impl<'a> ScopeVariables<'a> {
                 dsl::wrapped_key.eq(&key.wrapped_key),
                 dsl::commitment.eq(key.commitment.as_slice()),
                 dsl::created_at.eq(jiff_diesel::Timestamp::from(now)),
+                dsl::contents.eq(&key.contents),
             ))
             .on_conflict_do_nothing();
         Ok(self.conn.run(statement.execute(&mut self.conn.raw())).await? > 0)
+    }
+
+    /// Whether the organisation ever had a data key.
+    pub async fn was_sealed(&self) -> Result<bool, DbError> {
+        let query = organizations::table.find(self.conn.key()).select(organizations::sealed);
+        self.conn.run(query.get_result(&mut self.conn.raw())).await
     }
 
     /// All of them, by kind and name.

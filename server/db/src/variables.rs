@@ -8,13 +8,13 @@ use berth_schema::variables::VariableKind;
 use berth_schema::{AgentId, WorkspaceId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use futures::future::try_join;
+use futures::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::columns::{Bytes, NullableParsed, Parsed};
 use crate::error::DbError;
-use crate::schema::{workspace_data_keys, workspace_variables};
+use crate::schema::{workspace_data_keys, workspace_variables, workspaces};
 use crate::scope::OrganizationConn;
 
 /// A workspace's data key, wrapped by the key-encryption key `kek_id`.
@@ -31,6 +31,8 @@ pub struct DataKey {
     /// Tells, before anything is decrypted, whether the unwrapped key is the one that was wrapped.
     #[diesel(deserialize_as = Bytes<32>)]
     pub commitment: [u8; 32],
+    /// What is under it, bound into `wrapped_key`; `None`: it was wrapped before that was done.
+    pub contents: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for DataKey {
@@ -105,6 +107,8 @@ pub struct VariableOriginRow {
 pub struct SealedVariables {
     pub keys: Vec<DataKey>,
     pub variables: Vec<SealedVariable>,
+    /// How many variables it was made with; `None`: that was not noted.
+    pub noted: Option<i32>,
 }
 
 /// Rows with the workspace that each belongs to.
@@ -135,9 +139,25 @@ impl Variables<'_> {
             keys::wrapped_key.eq(&key.wrapped_key),
             keys::commitment.eq(key.commitment.as_slice()),
             keys::created_at.eq(jiff_diesel::Timestamp::from(now)),
+            keys::contents.eq(&key.contents),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
-        self.insert_variables(agent, workspace, variables).await
+        self.insert_variables(agent, workspace, variables).await?;
+        self.note_sealed(agent, workspace, variables.len()).await
+    }
+
+    /// Notes how many variables a workspace has for good, so that it is noticed when all of them are gone.
+    pub async fn note_sealed(
+        &self,
+        agent: AgentId,
+        workspace: WorkspaceId,
+        variables: usize,
+    ) -> Result<(), DbError> {
+        let count = i32::try_from(variables).unwrap_or(i32::MAX);
+        let row = workspaces::table.find((self.0.key(), *agent.as_uuid(), *workspace.as_uuid()));
+        let statement = diesel::update(row).set(workspaces::sealed_variables.eq(count));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(())
     }
 
     async fn insert_variables(
@@ -188,7 +208,7 @@ impl Variables<'_> {
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// The sealed variables of those of `workspaces` that are this agent's and have any.
+    /// The sealed variables of those of `workspaces` that are this agent's, and have any or have had.
     pub async fn load(
         &self,
         agent: AgentId,
@@ -206,10 +226,27 @@ impl Variables<'_> {
             .filter(workspace_variables::workspace_id.eq_any(&ids))
             .order((workspace_variables::kind, workspace_variables::name))
             .select((workspace_variables::workspace_id, SealedVariable::as_select()));
-        let (mut one, mut two) = (self.0.raw(), self.0.raw());
-        let (keys, variables): (OfWorkspaces<DataKey>, OfWorkspaces<SealedVariable>) =
-            try_join(self.0.run(keys.load(&mut one)), self.0.run(variables.load(&mut two))).await?;
+        let noted = workspaces::table
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::agent_id.eq(agent.as_uuid()))
+            .filter(workspaces::id.eq_any(&ids))
+            .filter(workspaces::sealed_variables.is_not_null())
+            .select((workspaces::id, workspaces::sealed_variables.assume_not_null()));
+        let (mut one, mut two, mut three) = (self.0.raw(), self.0.raw(), self.0.raw());
+        let (keys, variables, noted): (
+            OfWorkspaces<DataKey>,
+            OfWorkspaces<SealedVariable>,
+            OfWorkspaces<i32>,
+        ) = try_join3(
+            self.0.run(keys.load(&mut one)),
+            self.0.run(variables.load(&mut two)),
+            self.0.run(noted.load(&mut three)),
+        )
+        .await?;
         let mut sealed: BTreeMap<WorkspaceId, SealedVariables> = BTreeMap::new();
+        for (workspace, count) in noted {
+            sealed.entry(workspace.into()).or_default().noted = Some(count);
+        }
         for (workspace, key) in keys {
             sealed.entry(workspace.into()).or_default().keys.push(key);
         }

@@ -185,6 +185,7 @@ pub(crate) fn data_key() -> DataKey {
         salt: [3; 32],
         wrapped_key: vec![4; 48],
         commitment: [5; 32],
+        contents: None,
     }
 }
 

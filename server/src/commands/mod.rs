@@ -26,6 +26,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             backup::restore(&file, &owner, &keys, &logging).await
         }
         Some(Command::Organization { command }) => match command {
+            OrganizationCommand::AcceptChanges { id, database, keys, logging } => {
+                organization::accept_changes(id, &database, &keys, &logging).await
+            }
             OrganizationCommand::Create { name, database, owner, logging } => {
                 organization::create(&name, &database, &owner, &logging).await
             }

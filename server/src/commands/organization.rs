@@ -1,13 +1,16 @@
-//! `berth-server organization create`.
+//! `berth-server organization …`.
 
 use std::process::ExitCode;
 
-use berth_schema::OrganizationName;
+use anyhow::Context as _;
+use berth_schema::{OrganizationId, OrganizationName};
 use ring::rand::SystemRandom;
+use tracing::info;
 
 use super::first_token;
-use crate::config::{DatabaseOptions, LoggingOptions, OwnerOptions};
-use crate::services::organizations;
+use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions, OwnerOptions};
+use crate::crypto::KeyRing;
+use crate::services::{binding, organizations};
 use crate::{clock, logging};
 
 pub(super) async fn create(
@@ -20,5 +23,22 @@ pub(super) async fn create(
     let database = super::database::open(database, owner).await?;
     let token = organizations::create(&database, name, clock::now(), &SystemRandom::new()).await?;
     first_token::print(&token, name)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn accept_changes(
+    id: OrganizationId,
+    database: &DatabaseOptions,
+    keys: &KeyOptions,
+    log: &LoggingOptions,
+) -> anyhow::Result<ExitCode> {
+    logging::start(log)?;
+    let path = keys.kek_file.as_deref().context("--kek-file (BERTH_KEK_FILE) is needed")?;
+    let ring = KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?;
+    berth_db::check_login(&database.url()?).await.context("cannot log in to the database as a server")?;
+    let database =
+        berth_db::Database::connect(database.config()?).await.context("cannot reach the database")?;
+    binding::accept(&database, &ring, &SystemRandom::new(), id).await?;
+    info!(organization = %id, "its variables and Git credentials are believed as they are");
     Ok(ExitCode::SUCCESS)
 }

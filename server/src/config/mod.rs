@@ -101,6 +101,18 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum OrganizationCommand {
+    /// Believe the variables and Git credentials of an organisation as they are in the database now, after a row was lost or changed
+    /// there and cannot be brought back. Look at them first.
+    AcceptChanges {
+        /// Its id, as `berth whoami` and the log show it.
+        id: berth_schema::OrganizationId,
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        keys: KeyOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
     /// Create an organisation and print the token of its first administrator, once.
     Create {
         /// Its name: lower-case letters, digits and "-", at most 63 characters.

@@ -5,7 +5,7 @@ use berth_schema::{OrganizationId, WorkspaceId};
 use uuid::Uuid;
 
 /// Parts with their lengths before them, so that no two lists of parts give the same bytes.
-fn join(parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
     let mut joined = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
     for part in parts {
         joined.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -69,8 +69,12 @@ pub struct Label<'a> {
     pub version: i64,
 }
 
-pub(super) fn of_data_key(owner: Owner, data_key: Uuid, kek: &str) -> Vec<u8> {
-    owner.join(b"berth-dek/1", &[data_key.as_bytes(), kek.as_bytes()])
+/// `contents`: what is under the key ([`super::contents`]); `None`: it was wrapped before that was bound.
+pub(super) fn of_data_key(owner: Owner, data_key: Uuid, kek: &str, contents: Option<&[u8]>) -> Vec<u8> {
+    match contents {
+        None => owner.join(b"berth-dek/1", &[data_key.as_bytes(), kek.as_bytes()]),
+        Some(contents) => owner.join(b"berth-dek/2", &[data_key.as_bytes(), kek.as_bytes(), contents]),
+    }
 }
 
 pub(super) fn of_variable(owner: Owner, label: Label<'_>, data_key: Uuid) -> Vec<u8> {

@@ -27,6 +27,12 @@ pub enum CryptoError {
     Commitment,
     #[error("a value does not open: it was changed or belongs elsewhere")]
     Value,
+    #[error(
+        "what was stored with it is not what is there: a row was changed, added or removed in the database"
+    )]
+    Contents,
+    #[error("its data key, and all that was under it, is gone from the database")]
+    Gone,
     #[error("the agent's key is none that anything can be sealed to")]
     Recipient,
     #[error("this server has no key to sign tokens with: it was started without --signing-key-file")]
@@ -49,6 +55,7 @@ pub struct DataKey {
     id: Uuid,
     owner: Owner,
     key: LessSafeKey,
+    bytes: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 impl fmt::Debug for DataKey {
@@ -66,14 +73,14 @@ impl DataKey {
     ) -> Result<(Self, WrappedKey), CryptoError> {
         let id = Uuid::new_v4();
         let bytes = Zeroizing::new(draw::<KEY_BYTES>(random)?);
-        let wrapped = wrap(ring.newest(), owner, id, &bytes, random)?;
-        Ok((Self { id, owner, key: cipher(&bytes)? }, wrapped))
+        let wrapped = wrap(ring.newest(), owner, id, &bytes, None, random)?;
+        Ok((Self { id, owner, key: cipher(&bytes)?, bytes }, wrapped))
     }
 
     /// Opens a stored data key. The commitment is checked before the key is given out.
     pub fn unwrap(ring: &KeyRing, owner: Owner, wrapped: &WrappedKey) -> Result<Self, CryptoError> {
         let bytes = unwrap(ring, owner, wrapped)?;
-        Ok(Self { id: wrapped.id, owner, key: cipher(&bytes)? })
+        Ok(Self { id: wrapped.id, owner, key: cipher(&bytes)?, bytes })
     }
 
     /// The same data key, wrapped by the newest key-encryption key. What is under it opens as before.
@@ -84,7 +91,17 @@ impl DataKey {
         random: &dyn SecureRandom,
     ) -> Result<WrappedKey, CryptoError> {
         let bytes = unwrap(ring, owner, wrapped)?;
-        wrap(ring.newest(), owner, wrapped.id, &bytes, random)
+        wrap(ring.newest(), owner, wrapped.id, &bytes, wrapped.contents.as_deref(), random)
+    }
+
+    /// The data key, wrapped together with what is under it: it opens with these contents alone.
+    pub fn bind(
+        &self,
+        ring: &KeyRing,
+        contents: &[u8],
+        random: &dyn SecureRandom,
+    ) -> Result<WrappedKey, CryptoError> {
+        wrap(ring.newest(), self.owner, self.id, &self.bytes, Some(contents), random)
     }
 
     pub const fn id(&self) -> Uuid {
@@ -116,11 +133,12 @@ fn wrap(
     owner: Owner,
     id: Uuid,
     bytes: &[u8; KEY_BYTES],
+    contents: Option<&[u8]>,
     random: &dyn SecureRandom,
 ) -> Result<WrappedKey, CryptoError> {
     let salt = draw::<KEY_BYTES>(random)?;
     let nonce = draw::<NONCE_LEN>(random)?;
-    let associated = aad::of_data_key(owner, id, kek.id());
+    let associated = aad::of_data_key(owner, id, kek.id(), contents);
     let sealed = seal(&wrapping_key(kek, &salt)?, nonce, &associated, bytes)?;
     Ok(WrappedKey {
         id,
@@ -128,6 +146,7 @@ fn wrap(
         salt,
         wrapped_key: [nonce.as_slice(), &sealed].concat(),
         commitment: commitment(bytes)?,
+        contents: contents.map(<[u8]>::to_vec),
     })
 }
 
@@ -137,7 +156,7 @@ fn unwrap(
     wrapped: &WrappedKey,
 ) -> Result<Zeroizing<[u8; KEY_BYTES]>, CryptoError> {
     let kek = ring.find(&wrapped.kek_id).ok_or_else(|| CryptoError::UnknownKek(wrapped.kek_id.clone()))?;
-    let associated = aad::of_data_key(owner, wrapped.id, kek.id());
+    let associated = aad::of_data_key(owner, wrapped.id, kek.id(), wrapped.contents.as_deref());
     let key = wrapping_key(kek, &wrapped.salt)?;
     let (nonce, sealed) = wrapped.wrapped_key.split_at_checked(NONCE_LEN).ok_or(CryptoError::DataKey)?;
     let opened = open(&key, nonce, &associated, sealed).ok_or(CryptoError::DataKey)?;

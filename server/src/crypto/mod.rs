@@ -10,6 +10,7 @@
 
 mod aad;
 mod bundle;
+mod contents;
 mod envelope;
 mod kek;
 mod keys;
@@ -17,6 +18,7 @@ mod signing;
 
 pub use aad::{GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
+pub use contents::{Part, check, of_scope, of_workspace};
 pub use envelope::{CryptoError, DataKey, SealedValue};
 pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;

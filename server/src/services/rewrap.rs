@@ -164,6 +164,12 @@ async fn all(context: &Context, url: &str) -> Result<(), Error> {
     } else if rewrapped > 0 {
         info!(kek = keys.newest().id(), rewrapped, "all data keys are under the newest generation");
     }
+    for organization in &organizations {
+        let bound = super::binding::bind(&context.database, &keys, random, *organization).await?;
+        if bound > 0 {
+            info!(%organization, bound, "data keys of before are bound to what is under them");
+        }
+    }
     for generation in progress.unused(&keys) {
         info!(generation, "this key-encryption key wraps nothing any more and may be taken out of the file");
     }

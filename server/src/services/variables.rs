@@ -1,15 +1,16 @@
 //! Variables of the organisation: set, listed without their values, deleted; and where a workspace's come from.
 
-use berth_db::{OrganizationConn, ScopeVariableRow, ScopeVariables};
+use berth_db::{OrganizationConn, ScopeVariableRow};
+use berth_schema::FieldError;
 use berth_schema::api::Paged;
 use berth_schema::scope::{Scope, ScopeVariable, SetVariable, VariableOrigin};
 use berth_schema::variables::{
     MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_name, check_value,
 };
-use berth_schema::{FieldError, OrganizationId};
 use tracing::info;
 
-use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner, SealedValue};
+use super::scope_key::{self, ScopeKey, Trust};
+use crate::crypto::{KeyRing, Label, SealedValue};
 use crate::http::identity::Administrator;
 use crate::{Context, Error, clock};
 
@@ -23,26 +24,23 @@ pub async fn set(
     let input = form.into_input();
     let value = check(&input).map_err(Error::Invalid)?;
     let (kind, name) = (input.kind, input.name);
-    let organization = administrator.organization;
     let now = clock::now();
     let row = context
         .database
-        .transaction(organization, "set_variable", async |conn| {
-            let scope = conn.scope_variables(Scope::Organization);
-            // 1. The key of the scope, made with its first variable.
-            let key = data_key(context, organization, &scope).await?;
-            // 2. What is there: the version goes on from it.
-            scope.lock().await?;
-            let others = scope.list().await?;
+        .transaction(administrator.organization, "set_variable", async |conn| {
+            // 1. The key of the scope, made with its first variable, and what is there: the version goes on from it.
+            let (ring, random) = (context.keys.current(), context.random.as_ref());
+            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
+            let (key, others) = (&scope.key, &scope.variables);
             let before = others.iter().find(|row| (row.kind, &row.name) == (kind, &name));
             if before.is_none() && others.len() >= MAX_COUNT {
                 let message = format!("at most {MAX_COUNT} variables are allowed; delete one first");
                 return Err(Error::field("name", message));
             }
             let version = before.map_or(1, |row| row.version + 1);
-            // 3. Sealed to its place, stored.
+            // 2. Sealed to its place, stored, bound into the key.
             let label = Label { name: &name, kind: kind.as_str(), version };
-            let sealed = key.seal(label, &value, context.random.as_ref()).map_err(Error::internal)?;
+            let sealed = key.seal(label, &value, random).map_err(Error::internal)?;
             let row = ScopeVariableRow {
                 kind,
                 name: name.clone(),
@@ -53,7 +51,8 @@ pub async fn set(
                 is_final,
                 updated_at: now,
             };
-            scope.put(&row).await?;
+            conn.scope_variables(Scope::Organization).put(&row).await?;
+            scope.bind(&ring, random, conn).await?;
             Ok(row)
         })
         .await?;
@@ -79,26 +78,6 @@ fn check(input: &berth_schema::api::VariableInput) -> Result<SecretValue, Vec<Fi
     value.filter(|_| errors.is_empty()).ok_or(errors)
 }
 
-pub(super) async fn data_key(
-    context: &Context,
-    organization: OrganizationId,
-    scope: &ScopeVariables<'_>,
-) -> Result<DataKey, Error> {
-    let owner = Owner::of_organization(organization);
-    if let Some(wrapped) = scope.data_key().await? {
-        return DataKey::unwrap(&context.keys.current(), owner, &wrapped).map_err(Error::internal);
-    }
-    let random = context.random.as_ref();
-    let (key, wrapped) =
-        DataKey::generate(&context.keys.current(), owner, random).map_err(Error::internal)?;
-    if scope.insert_data_key(&wrapped, clock::now()).await? {
-        return Ok(key);
-    }
-    // Somebody else's first variable was faster; its key is the one.
-    let wrapped = scope.data_key().await?.ok_or_else(|| Error::internal(CryptoError::DataKey))?;
-    DataKey::unwrap(&context.keys.current(), owner, &wrapped).map_err(Error::internal)
-}
-
 pub async fn list(context: &Context, administrator: &Administrator) -> Result<Paged<ScopeVariable>, Error> {
     let rows = context
         .database
@@ -122,7 +101,15 @@ pub async fn delete(
     let deleted = context
         .database
         .transaction(administrator.organization, "delete_variable", async |conn| {
-            conn.scope_variables(Scope::Organization).delete(kind, name).await
+            let (ring, random) = (context.keys.current(), context.random.as_ref());
+            let variables = conn.scope_variables(Scope::Organization);
+            if variables.data_key().await?.is_none() {
+                return Ok(None);
+            }
+            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
+            let deleted = variables.delete(kind, name).await?;
+            scope.bind(&ring, random, conn).await?;
+            Ok::<_, Error>(deleted)
         })
         .await?;
     let row = deleted.ok_or_else(unknown)?;
@@ -165,19 +152,9 @@ pub(super) struct Opened {
 }
 
 /// The organisation's variables, opened.
-pub(super) async fn open(
-    keys: &KeyRing,
-    organization: OrganizationId,
-    conn: &OrganizationConn<'_>,
-) -> Result<Vec<Opened>, Error> {
-    let scope = conn.scope_variables(Scope::Organization);
-    let rows = scope.list().await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let wrapped = scope.data_key().await?.ok_or_else(|| Error::internal(CryptoError::DataKey))?;
-    let key =
-        DataKey::unwrap(keys, Owner::of_organization(organization), &wrapped).map_err(Error::internal)?;
+pub(super) async fn open(keys: &KeyRing, conn: &OrganizationConn<'_>) -> Result<Vec<Opened>, Error> {
+    let (key, rows) = scope_key::variables(keys, conn).await?.map_err(Error::internal)?;
+    let Some(key) = key else { return Ok(Vec::new()) };
     let opened = rows.into_iter().map(|row| {
         let label = Label { name: &row.name, kind: row.kind.as_str(), version: row.version };
         let sealed = SealedValue { nonce: row.nonce, ciphertext: row.ciphertext.clone() };

@@ -168,6 +168,11 @@ impl Agent {
         Self { token, ..self.clone() }
     }
 
+    /// The same agent at another server.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     pub(crate) async fn register(&self, key: Key) -> Reply {
         self.post("/api/v1/agent/key", &json!({"public_key": key.public})).await
     }

@@ -7,9 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_db::{Database, DatabaseConfig, NewToken};
 use berth_schema::access::TokenScope;
+use berth_schema::api::Workspace;
+use berth_schema::variables::{SecretValue, VariableKind};
 use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId};
 use berth_server::config::{Cli, HttpOptions, Protocol};
-use berth_server::crypto::{Keys, SigningKeys};
+use berth_server::crypto::{DataKey, Keys, Label, Owner, SigningKeys};
 use berth_server::serve::{self, Running};
 use berth_server::services::git::Signer;
 use berth_server::services::{organizations, tokens};
@@ -19,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
-use super::actors::Admin;
+use super::actors::{Admin, Agent};
 use super::{Anyone, postgres};
 
 /// A running server with a database of its own.
@@ -141,6 +143,42 @@ impl App {
     /// The same administrator at this server.
     pub(crate) fn admin(&self, admin: &Admin) -> Admin {
         Admin::new(self.address(), admin.token.clone())
+    }
+
+    /// The same agent at this server.
+    pub(crate) fn agent(&self, agent: &Agent) -> Agent {
+        agent.at(self.address())
+    }
+
+    /// A workspace with the variable A = x, sealed as a version did that bound nothing into data keys.
+    pub(crate) async fn as_before(&self, admin: &Admin, name: &str) {
+        let body =
+            serde_json::json!({"name": name, "image": "a", "variables": [{"name": "A", "value": "x"}]});
+        let created: Workspace = admin.create(&body).await.expect(201);
+        let ring = self.context.keys.current();
+        let owner = Owner::of_workspace(admin.organization(), created.id);
+        let random = SystemRandom::new();
+        let (key, wrapped) = DataKey::generate(&ring, owner, &random).expect("a key");
+        let label = Label { name: "A", kind: VariableKind::Environment.as_str(), version: 1 };
+        let sealed = key.seal(label, &SecretValue::new(b"x".to_vec()), &random).expect("sealed");
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        self.execute(&format!(
+            "UPDATE workspaces SET sealed_variables = NULL WHERE id = '{workspace}';
+             DELETE FROM workspace_data_keys WHERE workspace_id = '{workspace}';
+             INSERT INTO workspace_data_keys SELECT organization_id, agent_id, id, '{id}', '{kek}', '\\x{salt}', '\\x{wrapped}',
+                 '\\x{commitment}', now() FROM workspaces WHERE id = '{workspace}';
+             INSERT INTO workspace_variables SELECT organization_id, agent_id, id, 'environment', 'A', '{id}', 1, '\\x{nonce}',
+                 '\\x{ciphertext}' FROM workspaces WHERE id = '{workspace}'",
+            workspace = created.id,
+            id = wrapped.id,
+            kek = wrapped.kek_id,
+            salt = hex(&wrapped.salt),
+            wrapped = hex(&wrapped.wrapped_key),
+            commitment = hex(&wrapped.commitment),
+            nonce = hex(&sealed.nonce),
+            ciphertext = hex(&sealed.ciphertext),
+        ))
+        .await;
     }
 
     /// Another token of an organisation.

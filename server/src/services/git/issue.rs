@@ -2,13 +2,13 @@
 
 use berth_db::{GitCredentialRow, OrganizationConn};
 use berth_schema::git::{CredentialBundle, GitHost};
-use berth_schema::scope::Scope;
 use berth_schema::variables::SecretValue;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::source::{Credential, GitCredentialSource, Holder, SignedToken, StoredToken};
 use crate::crypto::{CryptoError, DataKey, Owner};
+use crate::services::scope_key;
 use crate::{Context, Error};
 
 /// The organisation's hosts, ready to issue for any of its workspaces.
@@ -18,6 +18,8 @@ pub struct Issuer<'a> {
     version: i64,
     rows: Vec<GitCredentialRow>,
     key: Result<DataKey, CryptoError>,
+    /// Why nothing may be issued at all: the list is not what was stored.
+    broken: Option<CryptoError>,
 }
 
 /// What could be issued, and what could not.
@@ -31,15 +33,25 @@ impl<'a> Issuer<'a> {
     pub async fn load(context: &'a Context, conn: &OrganizationConn<'_>) -> Result<Self, Error> {
         // Before the rows: a change in between makes them newer than their version, and then they are asked for again.
         let version = conn.git_credentials().version().await?;
-        let rows = conn.git_credentials().list().await?;
-        let mut key = Err(CryptoError::DataKey);
-        if rows.iter().any(|row| row.ciphertext.is_some())
-            && let Some(wrapped) = conn.scope_variables(Scope::Organization).data_key().await?
-        {
-            let owner = Owner::of_organization(conn.organization());
-            key = context.keys.with_newest(|ring| DataKey::unwrap(ring, owner, &wrapped));
+        let owner = Owner::of_organization(conn.organization());
+        let open = |wrapped: &berth_db::DataKey| {
+            context.keys.with_newest(|ring| DataKey::unwrap(ring, owner, wrapped))
+        };
+        match scope_key::git(open, conn).await? {
+            Ok((key, rows)) => {
+                Ok(Self { context, version, rows, key: key.ok_or(CryptoError::DataKey), broken: None })
+            }
+            // Whose they are is not known any more: the names alone are told.
+            Err(cause) => {
+                let rows = conn.git_credentials().list().await?;
+                Ok(Self { context, version, rows, key: Err(cause.clone()), broken: Some(cause) })
+            }
         }
-        Ok(Self { context, version, rows, key })
+    }
+
+    /// Why the organisation's list of hosts is not believed: nothing that a workspace has is taken from it then.
+    pub const fn broken(&self) -> Option<&CryptoError> {
+        self.broken.as_ref()
     }
 
     /// One that fails takes no other along.
@@ -47,7 +59,11 @@ impl<'a> Issuer<'a> {
         let mut bundle = CredentialBundle { version: self.version, ..CredentialBundle::default() };
         let mut failed = Vec::new();
         for row in &self.rows {
-            match self.source(row).issue(holder, now) {
+            let issued = match &self.broken {
+                Some(cause) => Err(cause.clone()),
+                None => self.source(row).issue(holder, now),
+            };
+            match issued {
                 Ok(credential) => {
                     let renewal = credential.lifetime.map(renew_after);
                     bundle.renew_after_seconds = bundle.renew_after_seconds.into_iter().chain(renewal).min();

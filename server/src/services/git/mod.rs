@@ -6,21 +6,22 @@ mod source;
 pub use issue::{Issued, Issuer};
 pub use source::{Credential, GitCredentialSource, Holder, SignedToken, Signer, StoredToken};
 
-use berth_db::{GitCredentialRow, OrganizationConn};
+use berth_db::GitCredentialRow;
 use berth_schema::api::Paged;
 use berth_schema::git::{
     DEFAULT_USERNAME, GitCredential, GitHost, GitMethod, MAX_AUDIENCE, MAX_HOSTS, MAX_TOKEN, MAX_USERNAME,
     SetGitCredential, token_audience,
 };
-use berth_schema::scope::{Scope, Secret};
+use berth_schema::scope::Secret;
 use berth_schema::variables::SecretValue;
 use berth_schema::{FieldError, OrganizationId};
 use jiff::Timestamp;
+use ring::rand::SecureRandom;
 use tracing::info;
 
 use crate::crypto::{CryptoError, GIT_TOKEN, Label};
 use crate::http::identity::Administrator;
-use crate::services::variables::data_key;
+use crate::services::scope_key::{ScopeKey, Trust};
 use crate::{Context, Error, clock};
 
 /// What a form asks for, found right.
@@ -48,8 +49,13 @@ pub async fn set(
     let row = context
         .database
         .transaction(administrator.organization, "set_git_credential", async |conn| {
-            let row = row(context, conn, &checked, now).await?;
+            // From here on nobody else changes the list.
+            let version = conn.git_credentials().change().await?;
+            let (ring, random) = (context.keys.current(), context.random.as_ref());
+            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
+            let row = row(&scope, random, &checked, version, now)?;
             conn.git_credentials().put(&row).await?;
+            scope.bind(&ring, random, conn).await?;
             Ok::<_, Error>(row)
         })
         .await?;
@@ -59,15 +65,14 @@ pub async fn set(
 }
 
 /// The row as it is to be, with the token sealed to its place.
-async fn row(
-    context: &Context,
-    conn: &OrganizationConn<'_>,
+fn row(
+    scope: &ScopeKey,
+    random: &dyn SecureRandom,
     checked: &Checked,
+    version: i64,
     now: Timestamp,
 ) -> Result<GitCredentialRow, Error> {
-    // From here on nobody else changes the list.
-    let version = conn.git_credentials().change().await?;
-    let before = conn.git_credentials().list().await?;
+    let before = &scope.git;
     if before.len() >= MAX_HOSTS && !before.iter().any(|row| row.host == checked.host) {
         let message = format!("at most {MAX_HOSTS} Git hosts are allowed; delete one first");
         return Err(Error::field("host", message));
@@ -86,10 +91,9 @@ async fn row(
     match &checked.wanted {
         Wanted::Signed { audience } => row.audience = Some(audience.clone()),
         Wanted::Token(token) => {
-            let scope = conn.scope_variables(Scope::Organization);
-            let key = data_key(context, conn.organization(), &scope).await?;
+            let key = &scope.key;
             let label = Label { name: row.host.as_str(), kind: GIT_TOKEN, version };
-            let sealed = key.seal(label, token, context.random.as_ref()).map_err(Error::internal)?;
+            let sealed = key.seal(label, token, random).map_err(Error::internal)?;
             row.data_key_id = Some(key.id());
             row.nonce = Some(sealed.nonce.to_vec());
             row.ciphertext = Some(sealed.ciphertext);
@@ -157,8 +161,11 @@ pub async fn delete(
     let row = context
         .database
         .transaction(administrator.organization, "delete_git_credential", async |conn| {
-            let row = conn.git_credentials().delete(&host).await?.ok_or_else(missing)?;
             conn.git_credentials().change().await?;
+            let (ring, random) = (context.keys.current(), context.random.as_ref());
+            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
+            let row = conn.git_credentials().delete(&host).await?.ok_or_else(missing)?;
+            scope.bind(&ring, random, conn).await?;
             Ok::<_, Error>(row)
         })
         .await?;

@@ -29,6 +29,11 @@ pub(super) async fn issue(
         return Ok(bundles);
     }
     let hosts = Issuer::load(context, conn).await?;
+    if let Some(cause) = hosts.broken() {
+        context.metrics.failed_git_credential();
+        error!(organization = %agent.organization, %cause, "the list of Git hosts is not believed, workspaces keep what they have");
+        return Ok(bundles);
+    }
     for planned in wanted {
         let workspace = planned.directive.workspace_id;
         let holder = Holder { organization: agent.organization, workspace };

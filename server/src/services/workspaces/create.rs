@@ -18,7 +18,7 @@ use tracing::info;
 use super::form::{Checked, CreateForm};
 use super::freeze::{Frozen, freeze};
 use super::{find, limits, whole};
-use crate::crypto::{CryptoError, DataKey, KeyRing, Label, Owner};
+use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::http::identity::Administrator;
 use crate::services::idempotency::{Creation, Idempotency, claim};
 use crate::services::variables;
@@ -193,7 +193,7 @@ impl Attempt<'_> {
     ) -> Result<(), Error> {
         let keys = self.context.keys.current();
         let organization = self.administrator.organization;
-        let around = variables::open(&keys, organization, conn).await?;
+        let around = variables::open(&keys, conn).await?;
         let frozen = freeze(&around, &form.variables).map_err(Error::Invalid)?;
         if frozen.is_empty() {
             return Ok(());
@@ -251,7 +251,7 @@ fn seal(
     variables: &[Frozen<'_>],
     random: &dyn SecureRandom,
 ) -> Result<(berth_db::DataKey, Vec<(SealedVariable, Source)>), CryptoError> {
-    let (key, wrapped) = DataKey::generate(keys, owner, random)?;
+    let (key, _) = DataKey::generate(keys, owner, random)?;
     let sealed = variables.iter().map(|variable| {
         let label = Label { name: variable.name, kind: variable.kind.as_str(), version: FIRST_VERSION };
         let sealed = key.seal(label, variable.value, random)?;
@@ -265,8 +265,9 @@ fn seal(
         };
         Ok((sealed, variable.source))
     });
-    let sealed = sealed.collect::<Result<_, CryptoError>>()?;
-    Ok((wrapped, sealed))
+    let sealed = sealed.collect::<Result<Vec<_>, CryptoError>>()?;
+    let contents = crypto::of_workspace(sealed.iter().map(|(variable, _)| variable));
+    Ok((key.bind(keys, &contents, random)?, sealed))
 }
 
 /// Variables are frozen at creation.

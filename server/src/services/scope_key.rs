@@ -1,0 +1,123 @@
+//! The organisation's data key and everything under it: opened only where it is what was stored, and bound anew with each change.
+
+use berth_db::{GitCredentialRow, KeyOwner, OrganizationConn, ScopeVariableRow};
+use berth_schema::scope::Scope;
+use ring::rand::SecureRandom;
+
+use crate::crypto::{self, CryptoError, DataKey, KeyRing, Owner, Part};
+use crate::{Error, clock};
+
+/// A change that is committed between two reads makes them differ; then both are read again, this often in all.
+const READS: usize = 3;
+
+/// The key, locked for a change until the transaction ends, and what is under it.
+#[derive(Debug)]
+pub(super) struct ScopeKey {
+    pub(super) key: DataKey,
+    pub(super) variables: Vec<ScopeVariableRow>,
+    pub(super) git: Vec<GitCredentialRow>,
+}
+
+/// Whether rows are believed that are not what was bound into the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    Bound,
+    /// An administrator of the server has looked at what is there.
+    AsFound,
+}
+
+impl ScopeKey {
+    /// Locks the key, which is made with the first thing that is stored under it. What comes between this and
+    /// [`Self::bind`] is the only way to change variables or Git credentials.
+    pub(super) async fn lock(
+        ring: &KeyRing,
+        random: &dyn SecureRandom,
+        conn: &OrganizationConn<'_>,
+        trust: Trust,
+    ) -> Result<Self, Error> {
+        let scope = conn.scope_variables(Scope::Organization);
+        let owner = Owner::of_organization(conn.organization());
+        if scope.data_key().await?.is_none() {
+            if scope.was_sealed().await? && trust == Trust::Bound {
+                return Err(Error::internal(CryptoError::Gone));
+            }
+            let (key, _) = DataKey::generate(ring, owner, random).map_err(Error::internal)?;
+            let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
+            let contents = crypto::of_scope(&variables, &git);
+            let wrapped = key.bind(ring, &contents, random).map_err(Error::internal)?;
+            // Where somebody else was faster, theirs is the one.
+            scope.insert_data_key(&wrapped, clock::now()).await?;
+        }
+        scope.lock().await?;
+        let wrapped = scope.data_key().await?.ok_or_else(|| Error::internal(CryptoError::Gone))?;
+        let key = DataKey::unwrap(ring, owner, &wrapped).map_err(Error::internal)?;
+        let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
+        if trust == Trust::Bound {
+            crypto::check(&wrapped, Part::Variables(&variables)).map_err(Error::internal)?;
+            crypto::check(&wrapped, Part::Git(&git)).map_err(Error::internal)?;
+        }
+        Ok(Self { key, variables, git })
+    }
+
+    /// Binds what is there by now into the key, at the end of a change.
+    pub(super) async fn bind(
+        &self,
+        ring: &KeyRing,
+        random: &dyn SecureRandom,
+        conn: &OrganizationConn<'_>,
+    ) -> Result<(), Error> {
+        let scope = conn.scope_variables(Scope::Organization);
+        let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
+        let wrapped =
+            self.key.bind(ring, &crypto::of_scope(&variables, &git), random).map_err(Error::internal)?;
+        let whose = KeyOwner::Scope { scope: Scope::Organization, id: *conn.organization().as_uuid() };
+        Ok(conn.data_keys().rewrap(whose, &wrapped).await?)
+    }
+}
+
+/// The organisation's variables, and their key if there is one. [`CryptoError::Contents`] or [`CryptoError::Gone`] where
+/// they are not what was stored.
+pub(super) async fn variables(
+    ring: &KeyRing,
+    conn: &OrganizationConn<'_>,
+) -> Result<Result<(Option<DataKey>, Vec<ScopeVariableRow>), CryptoError>, Error> {
+    let scope = conn.scope_variables(Scope::Organization);
+    let mut read = Err(CryptoError::Contents);
+    for _ in 0..READS {
+        let wrapped = scope.data_key().await?;
+        let rows = scope.list().await?;
+        let Some(wrapped) = wrapped else {
+            let gone = !rows.is_empty() || scope.was_sealed().await?;
+            return Ok(if gone { Err(CryptoError::Gone) } else { Ok((None, rows)) });
+        };
+        read = DataKey::unwrap(ring, Owner::of_organization(conn.organization()), &wrapped)
+            .and_then(|key| crypto::check(&wrapped, Part::Variables(&rows)).map(|()| (Some(key), rows)));
+        if !matches!(read, Err(CryptoError::Contents)) {
+            break;
+        }
+    }
+    Ok(read)
+}
+
+/// The same of the organisation's Git credentials. Without a key they are of a version before, which kept none for signed tokens.
+pub(super) async fn git(
+    open: impl Fn(&berth_db::DataKey) -> Result<DataKey, CryptoError>,
+    conn: &OrganizationConn<'_>,
+) -> Result<Result<(Option<DataKey>, Vec<GitCredentialRow>), CryptoError>, Error> {
+    let scope = conn.scope_variables(Scope::Organization);
+    let mut read = Err(CryptoError::Contents);
+    for _ in 0..READS {
+        let wrapped = scope.data_key().await?;
+        let rows = conn.git_credentials().list().await?;
+        let Some(wrapped) = wrapped else {
+            let gone = rows.iter().any(|row| row.ciphertext.is_some()) || scope.was_sealed().await?;
+            return Ok(if gone { Err(CryptoError::Gone) } else { Ok((None, rows)) });
+        };
+        read = open(&wrapped)
+            .and_then(|key| crypto::check(&wrapped, Part::Git(&rows)).map(|()| (Some(key), rows)));
+        if !matches!(read, Err(CryptoError::Contents)) {
+            break;
+        }
+    }
+    Ok(read)
+}
