@@ -238,3 +238,73 @@ async fn a_lost_token_is_replaced_on_the_servers_machine() {
     let nowhere = run(&["token", "create", "--organization", "nobody"]).await;
     assert!(String::from_utf8_lossy(&nowhere.stderr).contains("there is no such organization"));
 }
+
+/// What a server that does not start says at its end.
+async fn refusal(directory: &Path, database_url: &str, kek: &Path) -> String {
+    let output = command(directory)
+        .env("DATABASE_URL", database_url)
+        .arg("--kek-file")
+        .arg(kek)
+        .args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+        .output();
+    let output =
+        tokio::time::timeout(Duration::from_secs(60), output).await.expect("it ends").expect("it runs");
+    assert!(!output.status.success(), "it started");
+    assert!(tokens(&output).is_empty(), "it made a first token");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn a_key_file_that_is_wrong_or_open_stops_the_start_and_says_what_to_do() {
+    let url = postgres::empty_database().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = start(&url, directory.path()).await;
+    let port = program.port;
+    let first = program.terminate().await;
+    let admin = Admin::new(([127, 0, 0, 1], port).into(), tokens(&first).remove(0));
+    let again = start(&url, directory.path()).await;
+    let admin = Admin::new(([127, 0, 0, 1], again.port).into(), admin.token.clone());
+    admin.request_variable(&json!({"name": "A", "value": "x"})).await.expect::<Value>(200);
+    again.terminate().await;
+
+    let login = postgres::login_url(&url);
+    let kek = directory.path().join("other");
+    let write = |text: &str| berth_secret_file::replace(&kek, text.as_bytes()).expect("written");
+    let another = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+    write(&format!("2026 {another}\n"));
+    let said = refusal(directory.path(), &login, &kek).await;
+    assert!(said.contains("lacks the key 'test'") && said.contains("bring its line back"), "{said}");
+    write(&format!("test {another}\n"));
+    let said = refusal(directory.path(), &login, &kek).await;
+    assert!(said.contains("a key 'test' that is another one"), "{said}");
+    assert!(!said.contains(another));
+    write(KEY);
+    std::fs::set_permissions(&kek, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");
+    let said = refusal(directory.path(), &login, &kek).await;
+    assert!(said.contains("chmod 0600") && said.contains("other"), "{said}");
+    std::fs::remove_file(&kek).expect("it was there");
+    let said = refusal(directory.path(), &login, &kek).await;
+    assert!(said.contains("does not exist"), "{said}");
+    let said = refusal(directory.path(), &login, directory.path()).await;
+    assert!(said.contains("is a directory"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_does_not_log_in_as_the_owner_nor_serve_a_part_of_a_copy() {
+    let url = postgres::empty_database().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let kek = directory.path().join("kek");
+    let first = start(&url, directory.path()).await.terminate().await;
+    assert_eq!(tokens(&first).len(), 1);
+    let said = refusal(directory.path(), &url, &kek).await;
+    assert!(said.contains("SUPERUSER") && said.contains("BERTH_MIGRATIONS_DATABASE_URL"), "{said}");
+    let unmigrated = postgres::empty_database().await;
+    let said = refusal(directory.path(), &postgres::login_url(&unmigrated), &kek).await;
+    assert!(said.contains("berth-server migrate"), "{said}");
+
+    // What pg_dump saved that was shown a part.
+    let owner = postgres::client(&url).await;
+    owner.batch_execute("DELETE FROM access_tokens").await.expect("the owner may do anything");
+    let said = refusal(directory.path(), &postgres::login_url(&url), &kek).await;
+    assert!(said.contains("lacks the access tokens") && said.contains("berth-server backup"), "{said}");
+}
