@@ -12,8 +12,9 @@ use super::envelope::CryptoError;
 fn digest(purpose: &[u8], mut rows: Vec<Vec<u8>>) -> [u8; SHA256_OUTPUT_LEN] {
     rows.sort_unstable();
     let mut context = Context::new(&SHA256);
-    let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
-    context.update(&join(&[&[purpose], rows.as_slice()].concat()));
+    let mut parts = vec![purpose];
+    parts.extend(rows.iter().map(Vec::as_slice));
+    context.update(&join(&parts));
     let mut digest = [0; SHA256_OUTPUT_LEN];
     digest.copy_from_slice(context.finish().as_ref());
     digest

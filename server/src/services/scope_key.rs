@@ -31,7 +31,7 @@ impl ScopeKey {
     /// [`Self::bind`] is the only way to change variables or Git credentials.
     pub(super) async fn lock(
         ring: &KeyRing,
-        random: &dyn SecureRandom,
+        random: &(dyn SecureRandom + Sync),
         conn: &OrganizationConn<'_>,
         trust: Trust,
     ) -> Result<Self, Error> {
@@ -63,7 +63,7 @@ impl ScopeKey {
     pub(super) async fn bind(
         &self,
         ring: &KeyRing,
-        random: &dyn SecureRandom,
+        random: &(dyn SecureRandom + Sync),
         conn: &OrganizationConn<'_>,
     ) -> Result<(), Error> {
         let scope = conn.scope_variables(Scope::Organization);
