@@ -1,8 +1,9 @@
 -- What is under a data key: SHA-256 of every row with all that decides where its secret goes. A workspace's key has one of its
--- variables, a scope's has two, of its variables and of its Git credentials. It is bound into the wrapped key, so that a row
--- that was changed, moved or removed is noticed; NULL: wrapped before, and bound by a job of the server.
+-- variables, a scope's has one of its variables and after it one of each Git credential. It is bound into the wrapped key, so
+-- that a row that was changed, moved or removed is noticed; NULL: wrapped before, and bound by a job of the server.
 ALTER TABLE workspace_data_keys ADD COLUMN contents bytea CHECK (octet_length(contents) = 32);
-ALTER TABLE scope_data_keys ADD COLUMN contents bytea CHECK (octet_length(contents) = 64);
+ALTER TABLE scope_data_keys ADD COLUMN contents bytea
+    CHECK (octet_length(contents) >= 32 AND octet_length(contents) % 32 = 0);
 CREATE INDEX workspace_data_keys_unbound ON workspace_data_keys (organization_id, id) WHERE contents IS NULL;
 GRANT UPDATE (contents) ON workspace_data_keys, scope_data_keys TO berth_app;
 

@@ -58,7 +58,7 @@ async fn what_a_revoked_agent_had_becomes_anothers_with_its_variables() {
         assert_eq!((adopted.from, adopted.workspaces), (old.id, 2));
         let now = admin.workspace("w").await;
         assert_eq!((now.agent_id, now.id, now.namespace.clone()), (new.id, before.id, before.namespace));
-        assert_eq!(now.generation.0, before.generation.0 + 1, "it has to be written over what is there");
+        assert_eq!(now.generation, before.generation.next(), "it has to be written over what is there");
         // An empty report is no loss: nothing was proven at this agent yet.
         let response = new.partial(1, vec![]).await;
         let actions: Vec<_> =

@@ -56,19 +56,36 @@ async fn a_workspace_is_never_made_without_a_variable_that_vanished() {
 }
 
 #[tokio::test]
-async fn a_git_token_goes_nowhere_once_what_decides_where_it_goes_was_changed() {
-    for change in [
-        "UPDATE git_credentials SET plain_http = true WHERE host = 'git.a'",
-        "UPDATE git_credentials SET username = 'evil' WHERE host = 'git.a'",
-        "UPDATE git_credentials SET host = 'git.evil' WHERE host = 'git.a'",
-        "UPDATE git_credentials SET audience = 'https://git.victim' WHERE host = 'git.signed'",
-        "UPDATE git_credentials SET plain_http = true WHERE host = 'git.signed'",
-        "DELETE FROM git_credentials WHERE host = 'git.signed'",
-        "DELETE FROM git_credentials",
-        "UPDATE git_credentials SET plain_http = true WHERE host = 'git.a'; UPDATE scope_data_keys SET contents = NULL",
-        "UPDATE git_credentials SET plain_http = true WHERE host = 'git.a';
-         UPDATE scope_data_keys SET contents = decode(repeat('00', 64), 'hex')",
-        "DELETE FROM git_credentials WHERE host = 'git.a'; DELETE FROM scope_data_keys",
+async fn a_git_token_goes_nowhere_once_what_decides_where_it_goes_was_changed_and_the_others_go_on() {
+    let (a, signed) = ("https-git.a", "https-git.signed");
+    // What was changed, and what a new workspace is given then.
+    for (change, given) in [
+        ("UPDATE git_credentials SET plain_http = true WHERE host = 'git.a'", vec![signed]),
+        ("UPDATE git_credentials SET username = 'evil' WHERE host = 'git.a'", vec![signed]),
+        ("UPDATE git_credentials SET host = 'git.evil' WHERE host = 'git.a'", vec![signed]),
+        ("UPDATE git_credentials SET audience = 'https://git.victim' WHERE host = 'git.signed'", vec![a]),
+        ("UPDATE git_credentials SET plain_http = true WHERE host = 'git.signed'", vec![a]),
+        ("DELETE FROM git_credentials WHERE host = 'git.signed'", vec![a]),
+        ("DELETE FROM git_credentials", vec![]),
+        (
+            "INSERT INTO git_credentials SELECT organization_id, 'git.evil', true, username, audience, data_key_id, version, nonce,
+                 ciphertext, updated_at FROM git_credentials WHERE host = 'git.signed'",
+            vec![a, signed],
+        ),
+        (
+            "UPDATE git_credentials SET plain_http = true WHERE host = 'git.a'; UPDATE scope_data_keys SET contents = NULL",
+            vec![],
+        ),
+        (
+            "UPDATE git_credentials SET plain_http = true WHERE host = 'git.a';
+             UPDATE scope_data_keys SET contents = decode(repeat('00', 64), 'hex')",
+            vec![],
+        ),
+        (
+            "UPDATE scope_data_keys SET contents = substring(contents FOR 32)",
+            vec![],
+        ),
+        ("DELETE FROM git_credentials WHERE host = 'git.a'; DELETE FROM scope_data_keys", vec![]),
     ] {
         App::run(async |app| {
             let admin = app.organization("acme").await;
@@ -82,12 +99,8 @@ async fn a_git_token_goes_nowhere_once_what_decides_where_it_goes_was_changed() 
                 ..message(1, vec![])
             };
             let response: ReconcileResponse = agent.send(&asked).await.expect(200);
-            let given = agent.credentials(&response, "w");
-            assert!(
-                given.is_none(),
-                "{change}: {:?}",
-                given.map(|bundle| bundle.files.into_keys().collect::<Vec<_>>())
-            );
+            let files = agent.credentials(&response, "w").map(|bundle| bundle.files).unwrap_or_default();
+            assert_eq!(files.into_keys().collect::<Vec<_>>(), given, "{change}");
             // Nor is what was changed blessed by the next change.
             assert_eq!(set_git(&admin, "git.b", &json!({"token": "t"})).await, 500, "{change}");
         })

@@ -167,7 +167,7 @@ async fn nobody_gets_credentials_for_a_workspace_of_another_agent_or_one_that_is
 }
 
 #[tokio::test]
-async fn where_a_host_was_changed_by_hand_a_workspace_keeps_what_it_has_and_a_new_one_gets_none() {
+async fn where_one_vanished_a_workspace_keeps_what_it_has() {
     App::run(async |app| {
         let admin = app.organization("acme").await;
         let agent = admin.create_agent("cluster").await;
@@ -175,7 +175,23 @@ async fn where_a_host_was_changed_by_hand_a_workspace_keeps_what_it_has_and_a_ne
         for (host, token) in [("git.a", "t1"), ("git.b", "t2")] {
             set(&admin, host, &json!({"token": token})).await.expect::<Value>(200);
         }
-        // A row moved from another host: the list is not what was stored.
+        app.execute("DELETE FROM git_credentials WHERE host = 'git.a'").await;
+        let response = ask(&agent, &asking(3, 2, &[id])).await;
+        assert!(response.workspaces.iter().all(|directive| directive.credentials.is_none()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_one_cannot_be_had_a_workspace_keeps_what_it_has_and_a_new_one_gets_the_others() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        let id = running(&admin, &agent, "w", 1).await;
+        for (host, token) in [("git.a", "t1"), ("git.b", "t2")] {
+            set(&admin, host, &json!({"token": token})).await.expect::<Value>(200);
+        }
+        // A row moved from another host is not what was stored.
         app.execute(
             "UPDATE git_credentials g SET nonce = o.nonce, ciphertext = o.ciphertext FROM git_credentials o
              WHERE g.host = 'git.a' AND o.host = 'git.b'",
@@ -185,7 +201,8 @@ async fn where_a_host_was_changed_by_hand_a_workspace_keeps_what_it_has_and_a_ne
         assert!(response.workspaces[0].credentials.is_none());
         admin.create(&json!({"name": "new", "image": "a"})).await.expect::<Workspace>(201);
         let response = ask(&agent, &asking(4, 2, &[])).await;
-        assert!(response.workspaces.iter().all(|directive| directive.credentials.is_none()));
+        let bundle = agent.credentials(&response, "new").expect("credentials");
+        assert_eq!(bundle.files.keys().collect::<Vec<_>>(), ["https-git.b"]);
     })
     .await;
 }

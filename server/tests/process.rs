@@ -217,8 +217,12 @@ async fn a_lost_token_is_replaced_on_the_servers_machine() {
     let url = postgres::migrated_database().await;
     let directory = tempfile::tempdir().expect("a directory");
     let run = async |arguments: &[&str]| {
-        let output = command(directory.path()).env("DATABASE_URL", &url).args(arguments).output().await;
-        output.expect("it runs")
+        let output = command(directory.path())
+            .env("DATABASE_URL", postgres::login_url(&url))
+            .env("BERTH_MIGRATIONS_DATABASE_URL", &url)
+            .args(arguments)
+            .output();
+        output.await.expect("it runs")
     };
     let first = run(&["organization", "create", "acme"]).await;
     let words = String::from_utf8_lossy(&first.stderr).into_owned();

@@ -2,7 +2,10 @@
 //! goes. A row that was changed, added, moved or removed makes another digest, and a digest that was put beside the key
 //! does not open it.
 
+use std::collections::BTreeSet;
+
 use berth_db::{DataKey, GitCredentialRow, ScopeVariableRow, SealedVariable};
+use berth_schema::git::GitHost;
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
 use super::aad::join;
@@ -35,9 +38,11 @@ pub fn of_workspace<'a>(variables: impl IntoIterator<Item = &'a SealedVariable>)
     digest(b"berth-variables/1", rows.collect()).to_vec()
 }
 
-/// What is under the key of a scope: its variables, and its Git credentials with host, scheme, user name and audience.
+/// What is under the key of a scope: its variables, in one digest, and after it one of each Git credential with host, scheme, user
+/// name and audience, so that a host that was changed takes no other along.
 pub fn of_scope(variables: &[ScopeVariableRow], git: &[GitCredentialRow]) -> Vec<u8> {
-    [of_variables(variables), of_git(git)].concat()
+    let hosts: BTreeSet<_> = git.iter().map(of_git).collect();
+    [of_variables(variables)].into_iter().chain(hosts).collect::<Vec<_>>().concat()
 }
 
 fn of_variables(variables: &[ScopeVariableRow]) -> [u8; SHA256_OUTPUT_LEN] {
@@ -55,44 +60,59 @@ fn of_variables(variables: &[ScopeVariableRow]) -> [u8; SHA256_OUTPUT_LEN] {
     digest(b"berth-scope-variables/1", rows.collect())
 }
 
-fn of_git(git: &[GitCredentialRow]) -> [u8; SHA256_OUTPUT_LEN] {
+fn of_git(row: &GitCredentialRow) -> [u8; SHA256_OUTPUT_LEN] {
     // That there is none is another thing than an empty one.
     let optional = |bytes: Option<&[u8]>| bytes.map_or_else(Vec::new, |bytes| join(&[bytes]));
-    let rows = git.iter().map(|row| {
-        join(&[
-            row.host.as_str().as_bytes(),
-            &[u8::from(row.plain_http)],
-            row.username.as_bytes(),
-            &optional(row.audience.as_deref().map(str::as_bytes)),
-            &optional(row.data_key_id.as_ref().map(|id| id.as_bytes().as_slice())),
-            &row.version.to_be_bytes(),
-            &optional(row.nonce.as_deref()),
-            &optional(row.ciphertext.as_deref()),
-        ])
-    });
-    digest(b"berth-git-credentials/1", rows.collect())
+    let parts = join(&[
+        row.host.as_str().as_bytes(),
+        &[u8::from(row.plain_http)],
+        row.username.as_bytes(),
+        &optional(row.audience.as_deref().map(str::as_bytes)),
+        &optional(row.data_key_id.as_ref().map(|id| id.as_bytes().as_slice())),
+        &row.version.to_be_bytes(),
+        &optional(row.nonce.as_deref()),
+        &optional(row.ciphertext.as_deref()),
+    ]);
+    digest(b"berth-git-credential/1", vec![parts])
 }
 
-/// A part of what a scope's key holds.
-#[derive(Clone, Copy, Debug)]
-pub enum Part<'a> {
-    Workspace(&'a [SealedVariable]),
-    Variables(&'a [ScopeVariableRow]),
-    Git(&'a [GitCredentialRow]),
+/// Whether these are the variables that were bound into a workspace's key. A key of before, into which nothing was bound, says
+/// nothing about them; here and below the key itself has to open besides, since what stands beside it proves nothing.
+pub fn check_workspace(key: &DataKey, rows: &[SealedVariable]) -> Result<(), CryptoError> {
+    same(key.contents.as_deref(), &of_workspace(rows))
 }
 
-/// Whether these rows are what was bound into the key. A key of before, into which nothing was bound, says nothing about them; the
-/// key itself has to open besides, since what stands beside it proves nothing.
-pub fn check(key: &DataKey, part: Part<'_>) -> Result<(), CryptoError> {
-    let Some(bound) = key.contents.as_deref() else { return Ok(()) };
-    let (place, found) = match part {
-        Part::Workspace(rows) => (bound, of_workspace(rows)),
-        Part::Variables(rows) => {
-            (bound.get(..SHA256_OUTPUT_LEN).unwrap_or_default(), of_variables(rows).to_vec())
-        }
-        Part::Git(rows) => (bound.get(SHA256_OUTPUT_LEN..).unwrap_or_default(), of_git(rows).to_vec()),
-    };
-    if place == found { Ok(()) } else { Err(CryptoError::Contents) }
+/// Whether these are the variables that were bound into a scope's key.
+pub fn check_variables(key: &DataKey, rows: &[ScopeVariableRow]) -> Result<(), CryptoError> {
+    let bound = key.contents.as_deref().map(|bound| bound.get(..SHA256_OUTPUT_LEN).unwrap_or_default());
+    same(bound, &of_variables(rows))
+}
+
+fn same(bound: Option<&[u8]>, found: &[u8]) -> Result<(), CryptoError> {
+    if bound.is_none_or(|bound| bound == found) { Ok(()) } else { Err(CryptoError::Contents) }
+}
+
+/// How Git credentials differ from those that were bound into a scope's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GitChanges {
+    /// Hosts whose rows were not stored like this.
+    pub changed: BTreeSet<GitHost>,
+    /// Whether something that was stored is not there: a row that was removed, or what a changed one was before.
+    pub missing: bool,
+}
+
+impl GitChanges {
+    pub fn check(&self) -> Result<(), CryptoError> {
+        if *self == Self::default() { Ok(()) } else { Err(CryptoError::Contents) }
+    }
+}
+
+pub fn compare_git(key: &DataKey, rows: &[GitCredentialRow]) -> GitChanges {
+    let Some(bound) = key.contents.as_deref() else { return GitChanges::default() };
+    let hosts = bound.get(SHA256_OUTPUT_LEN..).unwrap_or_default();
+    let mut missing: BTreeSet<&[u8]> = hosts.chunks(SHA256_OUTPUT_LEN).collect();
+    let unknown = rows.iter().filter(|row| !missing.remove(of_git(row).as_slice()));
+    GitChanges { changed: unknown.map(|row| row.host.clone()).collect(), missing: !missing.is_empty() }
 }
 
 #[cfg(test)]
@@ -144,9 +164,43 @@ mod tests {
         for change in changes {
             let mut row = git();
             change(&mut row);
-            assert_ne!(of_git(&[row]), of_git(&[git()]));
+            assert_ne!(of_git(&row), of_git(&git()));
         }
-        assert_ne!(of_git(&[]), of_git(&[git()]));
+    }
+
+    fn key(git: &[GitCredentialRow]) -> DataKey {
+        DataKey {
+            id: Uuid::nil(),
+            kek_id: "k".to_owned(),
+            salt: [0; 32],
+            wrapped_key: Vec::new(),
+            commitment: [0; 32],
+            contents: Some(of_scope(&[variable()], git)),
+        }
+    }
+
+    #[test]
+    fn a_git_host_that_was_changed_takes_no_other_along_and_one_that_is_gone_is_missed() {
+        let other = GitCredentialRow { host: "git.other".parse().expect("a host"), ..git() };
+        let evil = GitCredentialRow { plain_http: true, ..git() };
+        let stored = key(&[git(), other.clone()]);
+        assert_eq!(compare_git(&stored, &[other.clone(), git()]).check(), Ok(()));
+        let changes = compare_git(&stored, &[evil, other.clone()]);
+        assert_eq!((changes.changed, changes.missing), (BTreeSet::from([git().host]), true));
+        let changes = compare_git(&stored, std::slice::from_ref(&other));
+        assert_eq!((changes.changed, changes.missing), (BTreeSet::new(), true));
+        let changes = compare_git(&key(&[git()]), &[git(), other]);
+        assert_eq!((changes.changed.len(), changes.missing), (1, false));
+        assert!(changes.check().is_err());
+    }
+
+    #[test]
+    fn the_parts_of_a_scopes_key_do_not_hide_each_other() {
+        let key = key(&[git()]);
+        assert_eq!(check_variables(&key, &[variable()]), Ok(()));
+        assert_eq!(check_variables(&key, &[]), Err(CryptoError::Contents));
+        assert_eq!(compare_git(&key, &[git()]), GitChanges::default());
+        assert_eq!(check_variables(&DataKey { contents: None, ..key }, &[]), Ok(()), "wrapped before");
     }
 
     #[test]

@@ -191,3 +191,24 @@ fn a_key_that_does_not_open_is_not_wrapped_anew() {
     let foreign = WrappedKey { commitment: self::case().wrapped.commitment, ..case.wrapped.clone() };
     assert_eq!(DataKey::rewrap(&both, case.owner, &foreign, &random), Err(CryptoError::Commitment));
 }
+
+#[test]
+fn a_bound_key_opens_with_what_is_under_it_alone() {
+    let case = case();
+    let both = keys(&[("k1", 1), ("k2", 2)]);
+    let random = SystemRandom::new();
+    let key = DataKey::unwrap(&case.ring, case.owner, &case.wrapped).expect("opens");
+    let bound = key.bind(&case.ring, &[7; 32], &random).expect("bound");
+    let rewrapped = DataKey::rewrap(&both, case.owner, &bound, &random).expect("rewrapped");
+    for wrapped in [bound, rewrapped] {
+        let with = |contents: Option<Vec<u8>>| Case {
+            ring: keys(&[("k1", 1), ("k2", 2)]),
+            wrapped: WrappedKey { contents, ..wrapped.clone() },
+            ..case_of(&case)
+        };
+        assert_eq!(with(Some(vec![7; 32])).open().expect("opens"), b"s3cret");
+        for other in [None, Some(vec![]), Some(vec![7; 31]), Some(vec![8; 32])] {
+            assert_eq!(with(other).open(), Err(CryptoError::DataKey));
+        }
+    }
+}

@@ -18,7 +18,7 @@ mod signing;
 
 pub use aad::{GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
-pub use contents::{Part, check, of_scope, of_workspace};
+pub use contents::{GitChanges, check_variables, check_workspace, compare_git, of_scope, of_workspace};
 pub use envelope::{CryptoError, DataKey, SealedValue};
 pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;

@@ -46,6 +46,8 @@ pub async fn accept(
 ) -> Result<(), Error> {
     database
         .transaction(organization, "accept_contents", async |conn| {
+            // Workspaces that kept what they had ask for what is accepted.
+            conn.git_credentials().change().await?;
             let scope = ScopeKey::lock(keys, random, conn, Trust::AsFound).await?;
             scope.bind(keys, random, conn).await
         })

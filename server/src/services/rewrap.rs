@@ -136,8 +136,10 @@ pub async fn keep(context: Context, url: String) {
         if changed {
             info!(kek = context.keys.current().newest().id(), "key-encryption keys read again");
         }
+        // Not at once: while servers are upgraded, one of the version before goes on reading what it wrote.
+        let binds = looks >= AGAIN;
         if (changed || looks % AGAIN == 0)
-            && let Err(cause) = all(&context, &url).await
+            && let Err(cause) = all(&context, &url, binds).await
         {
             warn!(cause = &cause as &dyn std::error::Error, "data keys are not wrapped anew; trying again");
             tokio::time::sleep(LOOK).await;
@@ -149,7 +151,7 @@ pub async fn keep(context: Context, url: String) {
     }
 }
 
-async fn all(context: &Context, url: &str) -> Result<(), Error> {
+async fn all(context: &Context, url: &str, binds: bool) -> Result<(), Error> {
     let organizations = berth_db::every_organization(url).await?;
     let keys = context.keys.current();
     let random = context.random.as_ref();
@@ -164,7 +166,7 @@ async fn all(context: &Context, url: &str) -> Result<(), Error> {
     } else if rewrapped > 0 {
         info!(kek = keys.newest().id(), rewrapped, "all data keys are under the newest generation");
     }
-    for organization in &organizations {
+    for organization in organizations.iter().filter(|_| binds) {
         let bound = super::binding::bind(&context.database, &keys, random, *organization).await?;
         if bound > 0 {
             info!(%organization, bound, "data keys of before are bound to what is under them");

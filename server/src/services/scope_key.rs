@@ -4,7 +4,7 @@ use berth_db::{GitCredentialRow, KeyOwner, OrganizationConn, ScopeVariableRow};
 use berth_schema::scope::Scope;
 use ring::rand::SecureRandom;
 
-use crate::crypto::{self, CryptoError, DataKey, KeyRing, Owner, Part};
+use crate::crypto::{self, CryptoError, DataKey, GitChanges, KeyRing, Owner};
 use crate::{Error, clock};
 
 /// A change that is committed between two reads makes them differ; then both are read again, this often in all.
@@ -53,8 +53,8 @@ impl ScopeKey {
         let key = DataKey::unwrap(ring, owner, &wrapped).map_err(Error::internal)?;
         let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
         if trust == Trust::Bound {
-            crypto::check(&wrapped, Part::Variables(&variables)).map_err(Error::internal)?;
-            crypto::check(&wrapped, Part::Git(&git)).map_err(Error::internal)?;
+            crypto::check_variables(&wrapped, &variables).map_err(Error::internal)?;
+            crypto::compare_git(&wrapped, &git).check().map_err(Error::internal)?;
         }
         Ok(Self { key, variables, git })
     }
@@ -91,7 +91,7 @@ pub(super) async fn variables(
             return Ok(if gone { Err(CryptoError::Gone) } else { Ok((None, rows)) });
         };
         read = DataKey::unwrap(ring, Owner::of_organization(conn.organization()), &wrapped)
-            .and_then(|key| crypto::check(&wrapped, Part::Variables(&rows)).map(|()| (Some(key), rows)));
+            .and_then(|key| crypto::check_variables(&wrapped, &rows).map(|()| (Some(key), rows)));
         if !matches!(read, Err(CryptoError::Contents)) {
             break;
         }
@@ -99,25 +99,33 @@ pub(super) async fn variables(
     Ok(read)
 }
 
-/// The same of the organisation's Git credentials. Without a key they are of a version before, which kept none for signed tokens.
+/// The organisation's Git credentials.
+#[derive(Debug)]
+pub(super) struct GitCredentials {
+    pub(super) rows: Vec<GitCredentialRow>,
+    /// How they differ from what was stored. Without a key they are of a version before, which kept none for signed tokens.
+    pub(super) key: Result<(Option<DataKey>, GitChanges), CryptoError>,
+}
+
 pub(super) async fn git(
     open: impl Fn(&berth_db::DataKey) -> Result<DataKey, CryptoError>,
     conn: &OrganizationConn<'_>,
-) -> Result<Result<(Option<DataKey>, Vec<GitCredentialRow>), CryptoError>, Error> {
+) -> Result<GitCredentials, Error> {
     let scope = conn.scope_variables(Scope::Organization);
-    let mut read = Err(CryptoError::Contents);
-    for _ in 0..READS {
+    let mut reads = 0;
+    loop {
+        reads += 1;
         let wrapped = scope.data_key().await?;
         let rows = conn.git_credentials().list().await?;
         let Some(wrapped) = wrapped else {
             let gone = rows.iter().any(|row| row.ciphertext.is_some()) || scope.was_sealed().await?;
-            return Ok(if gone { Err(CryptoError::Gone) } else { Ok((None, rows)) });
+            let key = if gone { Err(CryptoError::Gone) } else { Ok((None, GitChanges::default())) };
+            return Ok(GitCredentials { rows, key });
         };
-        read = open(&wrapped)
-            .and_then(|key| crypto::check(&wrapped, Part::Git(&rows)).map(|()| (Some(key), rows)));
-        if !matches!(read, Err(CryptoError::Contents)) {
-            break;
+        let changes = crypto::compare_git(&wrapped, &rows);
+        if reads == READS || changes == GitChanges::default() {
+            let key = open(&wrapped).map(|key| (Some(key), changes));
+            return Ok(GitCredentials { rows, key });
         }
     }
-    Ok(read)
 }

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::source::{Credential, GitCredentialSource, Holder, SignedToken, StoredToken};
-use crate::crypto::{CryptoError, DataKey, Owner};
-use crate::services::scope_key;
+use crate::crypto::{CryptoError, DataKey, GitChanges, Owner};
+use crate::services::scope_key::{self, GitCredentials};
 use crate::{Context, Error};
 
 /// The organisation's hosts, ready to issue for any of its workspaces.
@@ -18,7 +18,8 @@ pub struct Issuer<'a> {
     version: i64,
     rows: Vec<GitCredentialRow>,
     key: Result<DataKey, CryptoError>,
-    /// Why nothing may be issued at all: the list is not what was stored.
+    changes: GitChanges,
+    /// Why nothing may be issued at all: the key that says what was stored is gone or does not open.
     broken: Option<CryptoError>,
 }
 
@@ -37,21 +38,27 @@ impl<'a> Issuer<'a> {
         let open = |wrapped: &berth_db::DataKey| {
             context.keys.with_newest(|ring| DataKey::unwrap(ring, owner, wrapped))
         };
-        match scope_key::git(open, conn).await? {
-            Ok((key, rows)) => {
-                Ok(Self { context, version, rows, key: key.ok_or(CryptoError::DataKey), broken: None })
+        let GitCredentials { rows, key } = scope_key::git(open, conn).await?;
+        Ok(match key {
+            Ok((key, changes)) => {
+                let key = key.ok_or(CryptoError::DataKey);
+                Self { context, version, rows, key, changes, broken: None }
             }
-            // Whose they are is not known any more: the names alone are told.
             Err(cause) => {
-                let rows = conn.git_credentials().list().await?;
-                Ok(Self { context, version, rows, key: Err(cause.clone()), broken: Some(cause) })
+                let changes = GitChanges::default();
+                Self { context, version, rows, key: Err(cause.clone()), changes, broken: Some(cause) }
             }
-        }
+        })
     }
 
-    /// Why the organisation's list of hosts is not believed: nothing that a workspace has is taken from it then.
+    /// Why no host of the organisation is believed.
     pub const fn broken(&self) -> Option<&CryptoError> {
         self.broken.as_ref()
+    }
+
+    /// Whether a host that was stored is not there any more: nothing that a workspace has is taken from it then.
+    pub const fn lacks_some(&self) -> bool {
+        self.changes.missing
     }
 
     /// One that fails takes no other along.
@@ -61,6 +68,7 @@ impl<'a> Issuer<'a> {
         for row in &self.rows {
             let issued = match &self.broken {
                 Some(cause) => Err(cause.clone()),
+                None if self.changes.changed.contains(&row.host) => Err(CryptoError::Contents),
                 None => self.source(row).issue(holder, now),
             };
             match issued {

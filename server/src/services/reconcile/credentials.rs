@@ -31,8 +31,12 @@ pub(super) async fn issue(
     let hosts = Issuer::load(context, conn).await?;
     if let Some(cause) = hosts.broken() {
         context.metrics.failed_git_credential();
-        error!(organization = %agent.organization, %cause, "the list of Git hosts is not believed, workspaces keep what they have");
+        error!(organization = %agent.organization, %cause, "no Git host is believed, workspaces keep what they have");
         return Ok(bundles);
+    }
+    if hosts.lacks_some() {
+        context.metrics.failed_git_credential();
+        error!(organization = %agent.organization, "a Git host was changed or removed in the database, workspaces keep what they have");
     }
     for planned in wanted {
         let workspace = planned.directive.workspace_id;
@@ -42,7 +46,7 @@ pub(super) async fn issue(
             context.metrics.failed_git_credential();
             error!(%workspace, %host, %cause, "no git credential can be had");
         }
-        if given.failed.is_empty() || planned.variables_wanted {
+        if (given.failed.is_empty() && !hosts.lacks_some()) || planned.variables_wanted {
             bundles.insert(workspace, given.bundle);
         }
     }

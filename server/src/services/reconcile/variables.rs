@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tracing::error;
 
 use super::credentials;
-use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner, Part, SealedValue, Sealer};
+use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner, SealedValue, Sealer};
 use crate::http::identity::AgentIdentity;
 use crate::{Context, Error};
 
@@ -149,7 +149,7 @@ fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<Variab
     let opened = sealed.keys.iter().map(|wrapped| DataKey::unwrap(keys, owner, wrapped));
     let data_keys = opened.collect::<Result<Vec<_>, _>>()?;
     for wrapped in &sealed.keys {
-        crypto::check(wrapped, Part::Workspace(&sealed.variables))?;
+        crypto::check_workspace(wrapped, &sealed.variables)?;
     }
     let mut bundle = VariableBundle::default();
     for variable in &sealed.variables {
