@@ -69,9 +69,9 @@ async fn a_restored_database_serves_the_same_tokens_and_agents_and_nothing_is_th
             assert_eq!(listed.items.len() as u64, saved["workspaces"]);
             assert!(listed.items.iter().all(|workspace| workspace.name.as_str() != "late"));
 
-            // The agent comes back with its own token and a full report; its epoch is a later one.
+            // The agent goes on with its own token and a full report: it is ahead of what the backup heard of it.
             let agent = restored.agent(&agent);
-            let full = ReconcileRequest { update_type: UpdateType::Full, ..message(1, everything) };
+            let full = ReconcileRequest { update_type: UpdateType::Full, ..message(4, everything) };
             let response: ReconcileResponse = agent.send(&full).await.expect(200);
             let orphan =
                 response.orphans.iter().find(|orphan| orphan.workspace_id == late.id).expect("an orphan");
@@ -79,7 +79,7 @@ async fn a_restored_database_serves_the_same_tokens_and_agents_and_nothing_is_th
             let orphans: Orphans = admin.get(&admin.path("/agents/cluster/orphans")).await.expect(200);
             assert_eq!(orphans.items.len(), 1);
             // What was asked for before the backup and not done yet is asked for again, with the values of before.
-            let response = agent.partial(2, vec![]).await;
+            let response = agent.partial(5, vec![]).await;
             let ids: Vec<_> = response.workspaces.iter().map(|directive| directive.workspace_id).collect();
             let mut unique = ids.clone();
             unique.sort_unstable();
