@@ -47,18 +47,17 @@ pub(super) async fn restore(
     tell(&counts);
     super::database::refuse_part(&url).await?;
     let generations = berth_db::generations_in_use(&url).await.context("cannot look at the data keys")?;
-    match ring {
-        Some((path, ring)) => {
-            let database =
-                Database::connect(DatabaseConfig::new(&url)).await.context("cannot reach the database")?;
-            check_keys(&database, &ring, &generations)
-                .await
-                .with_context(|| format!("the database is restored, but --kek-file {}", path.display()))?;
-        }
-        None => warn!(
+    if let Some((path, ring)) = ring {
+        let database =
+            Database::connect(DatabaseConfig::new(&url)).await.context("cannot reach the database")?;
+        check_keys(&database, &ring, &generations)
+            .await
+            .with_context(|| format!("the database is restored, but --kek-file {}", path.display()))?;
+    } else {
+        warn!(
             keys = ?generations.keys().collect::<Vec<_>>(),
             "no --kek-file was named: whether there are these keys is seen when a server starts"
-        ),
+        );
     }
     info!(
         "restored; tokens that were revoked since the backup are valid again: revoke them before agents and people come back"

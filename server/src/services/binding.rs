@@ -118,7 +118,7 @@ async fn batch(
                         bound += 1;
                     }
                     Err(cause) => {
-                        error!(%workspace, %cause, "a data key cannot be bound to what is under it")
+                        error!(%workspace, %cause, "a data key cannot be bound to what is under it");
                     }
                 }
             }

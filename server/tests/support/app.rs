@@ -161,7 +161,7 @@ impl App {
         let (key, wrapped) = DataKey::generate(&ring, owner, &random).expect("a key");
         let label = Label { name: "A", kind: VariableKind::Environment.as_str(), version: 1 };
         let sealed = key.seal(label, &SecretValue::new(b"x".to_vec()), &random).expect("sealed");
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         self.execute(&format!(
             "UPDATE workspaces SET sealed_variables = NULL WHERE id = '{workspace}';
              DELETE FROM workspace_data_keys WHERE workspace_id = '{workspace}';
