@@ -101,7 +101,11 @@ fn meaning(error: &DbError) -> StoreError {
         }
         DbErrorKind::Conflict(Conflict::Terminated) => StoreError::Terminated,
         DbErrorKind::UniqueViolation { .. } => StoreError::Exists,
-        DbErrorKind::Contention | DbErrorKind::Unavailable | DbErrorKind::Internal => StoreError::Unavailable,
+        // No token of a simulated world ends.
+        DbErrorKind::Conflict(Conflict::TokenEnded)
+        | DbErrorKind::Contention
+        | DbErrorKind::Unavailable
+        | DbErrorKind::Internal => StoreError::Unavailable,
     }
 }
 
