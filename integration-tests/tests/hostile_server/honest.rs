@@ -46,6 +46,7 @@ fn refused(identity: &Identity, document: &Value, spec: &WorkspaceSpec, shared: 
         applied_generation: Generation::default(),
         deployment_resource_version: None,
         reported: None,
+        unreadable: false,
         spec,
     };
     let config = AgentConfig::new(&written, &built_in);

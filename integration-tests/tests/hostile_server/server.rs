@@ -180,7 +180,7 @@ fn state_of(request: &ReconcileRequest, state: &mut State) -> Value {
         state.installed = request.prerequisites.clone().map(|has| has.manifests).unwrap_or_default();
         return json!({ "workspaces": [], "settings": settings(), "manifests": state.manifests });
     }
-    for info in &request.workspace_agent_infos {
+    for info in request.workspace_agent_infos.iter() {
         let id = info.workspace_id;
         let settled = info.error_details.is_some() || info.applied_generation.is_some();
         let leaves = info.termination_progress.is_some();

@@ -47,6 +47,7 @@ impl Target {
             applied_generation: Generation::default(),
             deployment_resource_version: None,
             reported: None,
+            unreadable: false,
             spec: WorkspaceSpec::from_image("registry.example/dev:1"),
         };
         let snapshot = Snapshot::new(OrganizationId::random(), agent, config, vec![]);
