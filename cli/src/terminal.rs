@@ -71,14 +71,20 @@ pub(crate) fn ask_secret(prompt: &str) -> Result<String, Error> {
     dialoguer::Password::new().with_prompt(prompt).report(false).interact().map_err(asking_failed)
 }
 
+/// Whether there is somebody to ask, before anything is done for the question.
+pub(crate) fn can_confirm() -> Result<(), Error> {
+    if is_interactive() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: "there is no terminal to ask whether this is meant".to_owned(),
+        hint: Some("say so with --yes".to_owned()),
+    })
+}
+
 /// Goes on only if somebody says yes to the question. Without a terminal nobody can.
 pub(crate) fn confirm(question: &str) -> Result<(), Error> {
-    if !is_interactive() {
-        return Err(Error::Usage {
-            message: "there is no terminal to ask whether this is meant".to_owned(),
-            hint: Some("say so with --yes".to_owned()),
-        });
-    }
+    can_confirm()?;
     match dialoguer::Confirm::new().with_prompt(escape(question)).default(false).interact() {
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::Declined),

@@ -141,7 +141,7 @@ pub(crate) fn agent(name: &str) -> Value {
 pub(crate) fn whoami() -> Value {
     json!({
         "organization_id": "0191e2b4-0000-4000-8000-00000000000f", "organization": "main",
-        "token_name": "first administrator",
+        "token_name": "first administrator", "scope": "full",
     })
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     if !args.yes {
+        terminal::can_confirm()?;
         let agent = session.organization.agent(&args.agent).await?;
         let left = match agent.workspaces {
             0 => "It has no workspaces.".to_owned(),
