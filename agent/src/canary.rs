@@ -222,8 +222,9 @@ mod tests {
         let port = listener.local_addr().expect("its address").port();
         tokio::spawn(accept(listener));
         assert!(reaches(target, port).await);
-        let free = TcpListener::bind((target, 0)).await.expect("a port");
-        let free = free.local_addr().expect("its address").port();
+        let closed = TcpListener::bind((target, 0)).await.expect("a port");
+        let free = closed.local_addr().expect("its address").port();
+        drop(closed);
         assert!(!reaches(target, free).await);
     }
 

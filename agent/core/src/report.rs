@@ -98,8 +98,13 @@ impl Iterator for Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use berth_schema::reconcile::{ErrorDetails, MAX_WORKSPACES};
+    use berth_schema::reconcile::{MAX_WORKSPACES, PodProblem};
+    use berth_schema::text::Message;
     use berth_schema::{NamespaceName, WorkspaceName};
+
+    fn problem(text: usize) -> PodProblem {
+        PodProblem { container: None, reason: "Odd".into(), message: "x".repeat(text).into(), since: None }
+    }
 
     fn infos(count: usize, text: usize) -> Vec<WorkspaceAgentInfo> {
         let info = || WorkspaceAgentInfo {
@@ -108,12 +113,10 @@ mod tests {
             namespace: NamespaceName::new("berth-w").expect("a name"),
             applied_generation: None,
             latest_k8s_deployment_info: None,
-            pod_problems: vec![],
+            // Each text is bounded, so that a message is filled by many of them.
+            pod_problems: vec![problem(text); text.div_ceil(Message::MAX)],
             termination_progress: None,
-            error_details: Some(ErrorDetails {
-                error_type: berth_schema::reconcile::ErrorType::Applier,
-                error_message: "x".repeat(text).into(),
-            }),
+            error_details: None,
             live_pods: 0,
             variables_missing: false,
         };
