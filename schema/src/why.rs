@@ -141,6 +141,10 @@ situations! {
     KubernetesRefuses = "kubernetes_refuses",
     /// The server cannot open its variables.
     VariablesUnreadable = "variables_unreadable",
+    /// Its agent has no key to seal its variables to.
+    AgentHasNoKey = "agent_has_no_key",
+    /// Too many workspaces vanished at once, it among them: whether they are lost waits for a person.
+    LossSuspected = "loss_suspected",
     /// Its agent reports it in a way that the server cannot read.
     ReportUnreadable = "report_unreadable",
     /// Its row holds what this server cannot read; it can be terminated, and nothing else.

@@ -238,11 +238,13 @@ async fn one_organisation_that_cannot_be_looked_at_keeps_no_other_from_it() {
             admin.create_agent("cluster").await;
             admin.create_workspace("w").await;
         }
-        // A row that no look can read.
+        // What is looked at there cannot be stored.
         let owner = postgres::client(&app.database_url).await;
         let broken = format!(
-            "ALTER TABLE workspaces DROP CONSTRAINT workspaces_desired_state_check;
-             UPDATE workspaces SET desired_state = 'Broken' WHERE organization_id = '{}'",
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
+             CREATE TRIGGER broken BEFORE UPDATE ON workspaces FOR EACH ROW
+                 WHEN (NEW.organization_id = '{}') EXECUTE FUNCTION broken()",
             sick.organization()
         );
         owner.batch_execute(&broken).await.expect("broken");

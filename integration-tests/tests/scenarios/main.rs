@@ -11,6 +11,7 @@ mod git;
 mod image;
 mod leaks;
 mod lifecycle;
+mod lost_node;
 mod network;
 mod poison;
 mod proxy;

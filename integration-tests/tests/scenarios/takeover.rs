@@ -91,7 +91,7 @@ async fn a_stolen_token_is_taken_back_and_a_lost_agents_workspaces_are_adopted()
     let running = with_content(&berth, "stolen").await?;
 
     // Somebody who has the token claims the last epochs there are.
-    let thief = ReconcileRequest { epoch: 1 << 62, sequence: 1, ..ReconcileRequest::default() };
+    let thief = ReconcileRequest { epoch: 1 << 52, sequence: 1, ..ReconcileRequest::default() };
     let url = format!("{}/api/v1/agent/reconcile", berth.server.url());
     let http = reqwest::Client::builder().tls_certs_only([]).build()?;
     let claim = http.post(&url).bearer_auth(berth.token()?).json(&thief).send().await?;

@@ -26,7 +26,7 @@ pub use model::{
     Snapshot, Workspace, WorkspaceUpdate,
 };
 pub use orphans::{OrphanRule, concerns_orphans};
-pub use reconcile::{REPORT_UNREADABLE, is_silent, reconcile, remade};
+pub use reconcile::{AGENT_HAS_NO_KEY, REPORT_UNREADABLE, is_silent, reconcile, remade};
 
 #[cfg(test)]
 mod poison_tests;

@@ -73,6 +73,9 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
     plan
 }
 
+/// The reason of a workspace whose agent has registered no key to seal its variables to.
+pub const AGENT_HAS_NO_KEY: &str = "AgentHasNoKey";
+
 /// The reason of a workspace whose agent reports what this server cannot read.
 pub const REPORT_UNREADABLE: &str = "ReportUnreadable";
 

@@ -211,6 +211,16 @@ fn what_the_api_server_refuses_is_tried_again_within_a_minute() {
 fn variables_that_do_not_open_need_an_administrator() {
     let unreadable = case(D::Running, A::Error, 3, 0).because("VariablesUnreadable");
     unreadable.is(Situation::VariablesUnreadable, Actor::Administrator, 10, None);
+    let keyless = case(D::Running, A::Error, 3, 0).because("AgentHasNoKey");
+    keyless.is(Situation::AgentHasNoKey, Actor::Administrator, 10, None);
+}
+
+#[test]
+fn a_suspected_loss_needs_an_administrator_unless_it_is_to_be_gone_anyway() {
+    let lost = case(D::Running, A::Unknown, 3, 3).because("LossSuspected");
+    lost.is(Situation::LossSuspected, Actor::Administrator, 10, None);
+    let unwanted = case(D::Terminated, A::Unknown, 3, 2).because("LossSuspected");
+    unwanted.is(Situation::TerminationRequested, Actor::Agent, 10, Some(160));
 }
 
 #[test]

@@ -12,8 +12,9 @@ use berth_schema::why::{GitProblem, Situation, Why, WhyAgent};
 use berth_schema::{ActualState, AgentName, DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::loss::LOSS_SUSPECTED;
 use crate::model::{Cause, Snapshot, Workspace};
-use crate::reconcile::REPORT_UNREADABLE;
+use crate::reconcile::{AGENT_HAS_NO_KEY, REPORT_UNREADABLE};
 
 /// An agent speaks at least once in [`berth_schema::reconcile::MAX_WAIT_SECONDS`]; two missed times are silence.
 pub const SILENCE: SignedDuration = SignedDuration::from_secs(120);
@@ -108,11 +109,16 @@ fn situation(circumstances: &Circumstances<'_>, now: Timestamp) -> Situation {
     if workspace.actual_state == ActualState::Error {
         return refused(workspace.reason.as_ref());
     }
-    // 3. What it has not done yet.
+    // 3. What waits for a person, whatever is wanted.
+    let is_doubted = workspace.reason.as_ref().is_some_and(|reason| reason.reason == LOSS_SUSPECTED);
+    if is_doubted && workspace.desired_state != DesiredState::Terminated {
+        return Situation::LossSuspected;
+    }
+    // 4. What it has not done yet.
     if let Some(unfinished) = cause.and_then(|cause| unfinished(workspace, cause)) {
         return unfinished;
     }
-    // 4. What the cluster makes of it.
+    // 5. What the cluster makes of it.
     applied(workspace)
 }
 
@@ -120,6 +126,7 @@ fn refused(reason: Option<&StateReason>) -> Situation {
     match reason.map(|reason| reason.reason.as_str()) {
         Some("ApplyRefused") => Situation::AgentRefuses,
         Some("VariablesUnreadable") => Situation::VariablesUnreadable,
+        Some(AGENT_HAS_NO_KEY) => Situation::AgentHasNoKey,
         Some(REPORT_UNREADABLE) => Situation::ReportUnreadable,
         _ => Situation::KubernetesRefuses,
     }
@@ -239,6 +246,8 @@ fn since(situation: Situation, circumstances: &Circumstances<'_>, now: Timestamp
         | Situation::AgentRefuses
         | Situation::KubernetesRefuses
         | Situation::VariablesUnreadable
+        | Situation::AgentHasNoKey
+        | Situation::LossSuspected
         | Situation::ReportUnreadable
         | Situation::RowUnreadable
         | Situation::Starting

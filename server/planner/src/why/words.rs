@@ -54,6 +54,15 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
         Situation::VariablesUnreadable => {
             "The server cannot decrypt its variables, and without them it must not run.".to_owned()
         }
+        Situation::AgentHasNoKey => {
+            format!(
+                "Agent '{agent}' has registered no key to seal its variables to, and without them it must not run."
+            )
+        }
+        Situation::LossSuspected => format!(
+            "Agent '{agent}' no longer has it, nor many others at the same moment: whether they are lost is not believed \
+             without a person's word."
+        ),
         Situation::ReportUnreadable => {
             format!(
                 "Agent '{agent}' reports it in a way that this server cannot read{}.",
@@ -187,6 +196,17 @@ pub(super) fn next(
         Situation::VariablesUnreadable => step(
             Actor::Administrator,
             "Give the server the key-encryption key back that they were encrypted with; its log names it.".to_owned(),
+        ),
+        Situation::AgentHasNoKey => step(
+            Actor::Administrator,
+            format!("Look at the log of agent '{agent}': it cannot keep its keys, or it is older than the server."),
+        ),
+        Situation::LossSuspected => step(
+            Actor::Administrator,
+            format!(
+                "Bring the cluster's objects back, or have the workspaces made again, with empty volumes: `berth agents \
+                 confirm-loss {agent}`."
+            ),
         ),
         Situation::ReportUnreadable => step(
             Actor::Administrator,

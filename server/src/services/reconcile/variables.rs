@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_db::{OrganizationConn, SealedVariables};
-use berth_planner::{Plan, Workspace, WorkspaceUpdate};
+use berth_planner::{AGENT_HAS_NO_KEY, Plan, Workspace, WorkspaceUpdate};
 use berth_schema::api::StateReason;
 use berth_schema::git::CredentialBundle;
 use berth_schema::reconcile::{Action, Received, WorkspaceDirective};
@@ -133,7 +133,7 @@ impl Cause {
                 message: format!("its variables cannot be decrypted, so it cannot run: {cause}").into(),
             },
             Self::NoKey => StateReason {
-                reason: "AgentHasNoKey".into(),
+                reason: AGENT_HAS_NO_KEY.into(),
                 message: "its agent has registered no key to seal variables to, so it cannot run: look at the agent's log, \
                           and whether it is as new as the server"
                     .into(),
