@@ -138,7 +138,7 @@ async fn remove(cluster: &Cluster, canary: &Canary) -> Result<(), Failure> {
     let name = canary.namespace();
     let Some(found) = cluster.metadata(Kind::Namespace, "", &name).await? else { return Ok(()) };
     let owner = found.labels.as_ref().and_then(|labels| labels.get(CANARY_OF));
-    if owner != Some(&cluster.agent.to_string()) {
+    if owner != Some(&cluster.agent.to_string()) || cluster.identity().is_anothers(&found) {
         return Err(Failure::Foreign { kind: Kind::Namespace.as_str(), name });
     }
     cluster.delete(Kind::Namespace, "", &found).await

@@ -1,7 +1,8 @@
 //! Removing what is left of a workspace.
 
-use berth_agent_core::{Action, Kind, Outcome, Prepared};
+use berth_agent_core::{Action, Kind, Outcome, Owner, Prepared};
 use k8s_openapi::api::core::v1::PersistentVolume;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::ListParams;
 
@@ -14,15 +15,14 @@ const PAGE: u32 = 200;
 /// Takes the next step of a termination and tells how far it is. Repeating it is harmless.
 pub async fn run(cluster: &Cluster, action: &Action<Prepared>) -> Result<Outcome, Failure> {
     let namespace = action.namespace.as_str();
-    if action.is_in_shared_namespace() {
-        return remove_inventory(cluster, action).await;
-    }
     match cluster.metadata(Kind::Namespace, namespace, namespace).await? {
+        Some(live) if cluster.identity().is_anothers(&live) => leave(cluster, action, &live).await,
+        _ if action.is_in_shared_namespace() => remove_inventory(cluster, action).await,
         None if volumes_left(cluster, namespace).await? => Ok(Outcome::VolumesLeft),
         None => Ok(Outcome::Gone),
-        Some(metadata) if cluster.owns(&metadata, action.workspace) => {
-            if metadata.deletion_timestamp.is_none() {
-                cluster.delete(Kind::Namespace, namespace, &metadata).await?;
+        Some(live) if cluster.owns(&live, action.workspace) => {
+            if live.deletion_timestamp.is_none() {
+                cluster.delete(Kind::Namespace, namespace, &live).await?;
             }
             Ok(Outcome::Leaving)
         }
@@ -30,20 +30,34 @@ pub async fn run(cluster: &Cluster, action: &Action<Prepared>) -> Result<Outcome
     }
 }
 
+/// In a namespace that another installation has marked, nothing is removed. What carries this workspace's labels there is told
+/// of: it is not gone, and somebody else's to look at.
+async fn leave(cluster: &Cluster, action: &Action<Prepared>, live: &ObjectMeta) -> Result<Outcome, Failure> {
+    let labelled = cluster.identity().is_labelled(live, Owner::Workspace(action.workspace));
+    if labelled || !inventory(cluster, action).await?.is_empty() {
+        let (kind, name) = (Kind::Namespace.as_str(), action.namespace.to_string());
+        return Err(Failure::Foreign { kind, name });
+    }
+    Ok(Outcome::Gone)
+}
+
 /// In a namespace that is not the workspace's own, only what carries both labels goes.
 async fn remove_inventory(cluster: &Cluster, action: &Action<Prepared>) -> Result<Outcome, Failure> {
-    let namespace = action.namespace.as_str();
-    let mut left = false;
-    // The Deployment first, so that nothing is made anew.
-    for kind in Kind::ALL.into_iter().rev().filter(|kind| kind.is_namespaced()) {
-        for metadata in cluster.inventory(kind, namespace, action.workspace).await? {
-            left = true;
-            if metadata.deletion_timestamp.is_none() {
-                cluster.delete(kind, namespace, &metadata).await?;
-            }
-        }
+    let left = inventory(cluster, action).await?;
+    for (kind, metadata) in left.iter().filter(|(_, metadata)| metadata.deletion_timestamp.is_none()) {
+        cluster.delete(*kind, action.namespace.as_str(), metadata).await?;
     }
-    Ok(if left { Outcome::Leaving } else { Outcome::Gone })
+    Ok(if left.is_empty() { Outcome::Gone } else { Outcome::Leaving })
+}
+
+/// What carries both labels in the workspace's namespace; the Deployment first, so that nothing is made anew.
+async fn inventory(cluster: &Cluster, action: &Action<Prepared>) -> Result<Vec<(Kind, ObjectMeta)>, Failure> {
+    let mut all = vec![];
+    for kind in Kind::ALL.into_iter().rev().filter(|kind| kind.is_namespaced()) {
+        let some = cluster.inventory(kind, action.namespace.as_str(), action.workspace).await?;
+        all.extend(some.into_iter().map(|metadata| (kind, metadata)));
+    }
+    Ok(all)
 }
 
 /// Whether volumes that were claimed in the namespace are still to be deleted. One that the administrator's storage class

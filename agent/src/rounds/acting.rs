@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_agent_core::{Action, Admission, Applied, Prepared};
+use berth_agent_core::{Action, Admission, Applied, Kind, Prepared};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -77,7 +77,12 @@ impl Term {
 }
 
 async fn let_go(cluster: &Cluster, admission: &Admission) -> Result<(), Failure> {
-    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), admission.namespace.as_str());
+    let namespace = admission.namespace.as_str();
+    let live = cluster.metadata(Kind::Namespace, namespace, namespace).await?;
+    if live.is_some_and(|live| cluster.identity().is_anothers(&live)) {
+        return Err(Failure::Foreign { kind: Kind::Namespace.as_str(), name: namespace.to_owned() });
+    }
+    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
     let patch = Patch::Strategic(admission.patch());
     let patched = api.patch_metadata(&admission.pod, &PatchParams::default(), &patch).await;
     match patched {

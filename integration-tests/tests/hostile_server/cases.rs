@@ -3,8 +3,9 @@
 use berth_planner::AgentConfig;
 use berth_planner::objects::proxy;
 use berth_schema::kubernetes::{
-    AGENT_ID, AGENT_NAMESPACE, PROXY_OF, WORKSPACE_ID, object_name, own_namespace,
+    AGENT_ID, AGENT_NAMESPACE, ENFORCE, PROXY_OF, WORKSPACE_ID, object_name, own_namespace,
 };
+use berth_schema::reconcile::{TerminationProgress, WorkspaceAgentInfo};
 use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, PostParams};
@@ -15,6 +16,8 @@ use super::{Attack, PATIENCE, namespace, outside, restricted};
 
 /// What somebody else keeps in a namespace.
 const PRECIOUS: &str = "precious";
+/// Which of the namespaces of others carries labels of ours.
+const FORGED: usize = 1;
 
 impl Attack {
     async fn keep(&self, namespace: &str, name: &str, labels: &Value) -> anyhow::Result<()> {
@@ -31,7 +34,7 @@ impl Attack {
     /// Says all of it, waits until the agent has told of each, and finds everything outside as it was. Each error holds what
     /// it must.
     async fn is_refused(&self, targets: Vec<(Target, &str)>) -> anyhow::Result<()> {
-        let before = outside::look(&self.client, self.id, &[]).await?;
+        let before = self.outside().await?;
         for (target, _) in &targets {
             self.server.direct(target.id, target.directive());
         }
@@ -40,7 +43,7 @@ impl Attack {
             let told = self.server.error(target.id);
             assert!(told.contains(expected), "{}: {told:?} instead of {expected:?}", target.namespace);
         }
-        assert_eq!(outside::look(&self.client, self.id, &[]).await?, before);
+        self.is_as(&before).await?;
         assert_eq!(outside::labelled(&self.client, self.id).await?, Vec::<String>::new());
         Ok(())
     }
@@ -73,12 +76,12 @@ async fn no_namespace_but_its_own_is_touched() -> anyhow::Result<()> {
     }
     attack.is_refused(targets).await?;
     // What nobody asked about is not removed from there either.
-    let before = outside::look(&attack.client, attack.id, &[]).await?;
+    let before = attack.outside().await?;
     let stranger = WorkspaceId::random();
     attack.server.disown(stranger, "stranger", &foreign);
     attack.told().await?;
     assert!(attack.server.error(stranger).contains(refused));
-    assert_eq!(outside::look(&attack.client, attack.id, &[]).await?, before);
+    attack.is_as(&before).await?;
     Ok(())
 }
 
@@ -104,7 +107,7 @@ async fn another_agents_workspace_is_not_taken_over_by_its_id_and_name() -> anyh
         attack.keep(&target.namespace, &secret, &json!({ AGENT_ID: other })).await?;
         targets.push((target, "exists and belongs to another"));
     }
-    let before = outside::look(&attack.client, attack.id, &[]).await?;
+    let before = attack.outside().await?;
     for (target, _) in &targets {
         attack.server.direct(target.id, target.directive());
     }
@@ -113,10 +116,18 @@ async fn another_agents_workspace_is_not_taken_over_by_its_id_and_name() -> anyh
         let told = attack.server.error(target.id);
         assert!(told.contains(expected), "{told}");
         // And then it is to go.
-        attack.server.direct(target.id, target.clone().terminated().directive());
+        attack.server.insist(target.id, target.clone().terminated().directive());
     }
     attack.server.rounds(8, PATIENCE).await?;
-    assert_eq!(outside::look(&attack.client, attack.id, &[]).await?, before);
+    // Where nothing carries the workspace's labels, nothing of it is left; where something does, it is told of.
+    for (at, (target, expected)) in targets.iter().enumerate() {
+        let is_told = |info: &WorkspaceAgentInfo| match &info.error_details {
+            Some(error) => at == FORGED && error.error_message.contains(expected),
+            None => at != FORGED && info.termination_progress == Some(TerminationProgress::Terminated),
+        };
+        attack.server.until_heard(target.id, PATIENCE, is_told).await?;
+    }
+    attack.is_as(&before).await?;
     Ok(())
 }
 
@@ -133,7 +144,7 @@ async fn a_proxys_namespace_that_is_somebody_elses_stays_theirs() -> anyhow::Res
     assert!(errors.is_empty(), "{errors:?}");
     namespace(&attack.client, &attack.proxy, &json!({ PROXY_OF: AgentId::random() })).await?;
     attack.keep(&attack.proxy, PRECIOUS, &json!({ PROXY_OF: attack.id })).await?;
-    let before = outside::look(&attack.client, attack.id, &[]).await?;
+    let before = attack.outside().await?;
     let identity = berth_agent_core::Identity {
         proxy_namespace: attack.proxy.clone(),
         namespace: attack.home.clone(),
@@ -146,7 +157,7 @@ async fn a_proxys_namespace_that_is_somebody_elses_stays_theirs() -> anyhow::Res
         let reports = berth_agent::prerequisites::install(&hands, &identity, objects).await;
         assert!(reports.iter().any(|report| report.error.is_some()), "{reports:?}");
     }
-    assert_eq!(outside::look(&attack.client, attack.id, &[]).await?, before);
+    attack.is_as(&before).await?;
     Ok(())
 }
 
@@ -166,11 +177,11 @@ async fn nothing_runs_where_the_proxy_will_be() -> anyhow::Result<()> {
         objects
     })
     .await?;
-    let before = outside::look(&attack.client, attack.id, &[]).await?;
+    let before = attack.outside().await?;
     attack.server.until_installed(PATIENCE).await?;
     let told = attack.server.installed();
     assert!(told.iter().any(|report| report.error.as_ref().is_some_and(|e| e.contains("kind"))), "{told:?}");
-    assert_eq!(outside::look(&attack.client, attack.id, &[]).await?, before);
+    attack.is_as(&before).await?;
     Ok(())
 }
 
@@ -198,19 +209,30 @@ async fn a_shared_namespace_is_looked_at_and_not_believed() -> anyhow::Result<()
             .expect("volumes")
             .push(json!({ "name": "x", "secret": { "secretName": PRECIOUS } }));
     });
-    let before = outside::look(&attack.client, attack.id, &[]).await?;
+    let before = attack.outside().await?;
     for (target, expected) in [(target, foreign), (map, foreign), (read, "not one of the workspace's own")] {
         attack.server.direct(target.id, target.directive());
         attack.told().await?;
         let told = attack.server.error(target.id);
         assert!(told.contains(expected), "{told}");
-        let now = outside::look(&attack.client, attack.id, &[]).await?;
-        for (object, version) in &before {
-            assert_eq!(now.get(object), Some(version), "{object:?} was written");
-        }
-        assert!(!now.keys().any(|(kind, ..)| kind == "Deployment"), "nothing runs");
+        let now = attack.outside().await?;
+        assert_eq!(now.losses_since(&before), Vec::<String>::new());
+        let here = now.only(|(_, namespace, _)| *namespace == attack.shared);
+        assert!(!here.has("Deployment"), "nothing runs");
     }
-    Ok(())
+    // Another installation has marked it since: what carries this agent's labels there stays as it is, too.
+    let theirs = json!({ ENFORCE: "restricted", AGENT_NAMESPACE: "berth-agent-two" });
+    namespace(&attack.client, &attack.shared, &theirs).await?;
+    let target = attack.at(&attack.shared);
+    let labels = json!({ AGENT_ID: attack.id, WORKSPACE_ID: target.id });
+    attack.keep(&attack.shared, PRECIOUS, &labels).await?;
+    let before = attack.outside().await?;
+    attack.server.insist(target.id, target.clone().terminated().directive());
+    let told = |info: &WorkspaceAgentInfo| {
+        info.error_details.as_ref().is_some_and(|error| error.error_message.contains(foreign))
+    };
+    attack.server.until_heard(target.id, PATIENCE, told).await?;
+    attack.is_as(&before).await
 }
 
 #[tokio::test]
@@ -227,11 +249,11 @@ async fn what_an_administrator_put_into_a_workspaces_namespace_is_not_taken_over
     attack.keep(&target.namespace, &scripts, &json!({})).await?;
     attack.keep(&target.namespace, PRECIOUS, &json!({})).await?;
     let look = async || {
-        let all = outside::look(&attack.client, attack.id, &[]).await?;
-        let theirs = all.into_iter().filter(|((kind, _, name), _)| {
-            matches!(kind.as_str(), "ConfigMap" | "Secret") && (*name == scripts || name == PRECIOUS)
-        });
-        anyhow::Ok(theirs.collect::<Vec<_>>())
+        anyhow::Ok(attack.outside().await?.only(|(kind, namespace, name)| {
+            *namespace == target.namespace
+                && matches!(kind.as_str(), "ConfigMap" | "Secret")
+                && (*name == scripts || name == PRECIOUS)
+        }))
     };
     let before = look().await?;
     assert_eq!(before.len(), 4);
@@ -243,12 +265,12 @@ async fn what_an_administrator_put_into_a_workspaces_namespace_is_not_taken_over
             object["data"]["more"] = json!("text");
         }
     }
-    attack.server.direct(target.id, again);
-    let refused = |info: &berth_schema::reconcile::WorkspaceAgentInfo| {
+    attack.server.insist(target.id, again);
+    let refused = |info: &WorkspaceAgentInfo| {
         info.error_details.as_ref().is_some_and(|error| error.error_message.contains("belongs to another"))
     };
     attack.server.until_heard(target.id, PATIENCE, refused).await?;
-    assert_eq!(look().await?, before);
+    assert_eq!(look().await?.changes_since(&before), Vec::<String>::new());
     Ok(())
 }
 
@@ -262,7 +284,9 @@ async fn an_honest_workspace_comes_and_goes() -> anyhow::Result<()> {
     assert_eq!(attack.server.error(target.id), "");
     assert_eq!(outside::labelled(&attack.client, attack.id).await?, [target.namespace.clone()]);
     let id = target.id;
-    attack.server.direct(id, target.terminated().directive());
-    attack.server.until_heard(id, PATIENCE, |info| info.termination_progress.is_some()).await?;
+    attack.server.insist(id, target.terminated().directive());
+    let gone = |info: &WorkspaceAgentInfo| info.termination_progress == Some(TerminationProgress::Terminated);
+    attack.server.until_heard(id, PATIENCE, gone).await?;
+    assert_eq!(outside::labelled(&attack.client, attack.id).await?, Vec::<String>::new());
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Two hundred directives, drawn: honest sets with one to three things in them that no set may have.
 
+use anyhow::Context as _;
 use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE, ENFORCE, WORKSPACE_ID};
 use serde_json::{Value, json};
 
@@ -183,7 +184,7 @@ async fn two_hundred_drawn_directives_write_nothing() -> anyhow::Result<()> {
     let places = [&foreign, &other, &attack.home, &attack.proxy, &attack.shared].map(String::clone);
     let places: Vec<String> =
         places.into_iter().chain(["kube-system", "default", "kube-public"].map(str::to_owned)).collect();
-    let before = outside::look(&attack.client, attack.id, &[]).await?;
+    let before = attack.outside().await?;
     let mut drawn = vec![];
     while drawn.len() < DRAWN {
         let honest = Target::own(attack.id, &attack.proxy);
@@ -203,7 +204,7 @@ async fn two_hundred_drawn_directives_write_nothing() -> anyhow::Result<()> {
         assert!(!told.is_empty(), "seed {seed}: {} was followed", target.directive());
         assert!(!told.contains('\n'), "{told}");
     }
-    assert_eq!(outside::look(&attack.client, attack.id, &[]).await?, before, "seed {seed}");
+    attack.is_as(&before).await.with_context(|| format!("seed {seed}"))?;
     assert_eq!(outside::labelled(&attack.client, attack.id).await?, Vec::<String>::new(), "seed {seed}");
     Ok(())
 }

@@ -11,7 +11,7 @@ mod sets;
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use berth_harness::{AgentOptions, AgentProcess, Cluster, shared_control_plane};
 use berth_integration_tests::unique;
 use berth_schema::kubernetes::ENFORCE;
@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
+use outside::Outside;
 use server::HostileServer;
 
 /// More than any step takes on a busy machine: a test waits for a state, never for a time.
@@ -80,6 +81,18 @@ impl Attack {
         Ok(Self { server, agent, id, client, home, proxy, shared, _dir: dir, _alone: alone })
     }
 
+    /// What is not the agent's own.
+    async fn outside(&self) -> anyhow::Result<Outside> {
+        outside::look(&self.client, self.id).await
+    }
+
+    /// That nothing of it was written since then, nor made or deleted.
+    async fn is_as(&self, before: &Outside) -> anyhow::Result<()> {
+        let changes = self.outside().await?.changes_since(before);
+        ensure!(changes.is_empty(), "written outside of what is the agent's own: {changes:#?}");
+        Ok(())
+    }
+
     /// Follows what is pending until the agent has told of all of it.
     async fn told(&self) -> anyhow::Result<()> {
         let all = self.server.until_told(PATIENCE).await;
@@ -112,7 +125,9 @@ async fn namespace(client: &Client, name: &str, labels: &Value) -> anyhow::Resul
     let made =
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } });
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    namespaces.patch(name, &PatchParams::apply("administrator"), &Patch::Apply(&made)).await?;
+    // An administrator takes what somebody else has written, too.
+    let parameters = PatchParams::apply("administrator").force();
+    namespaces.patch(name, &parameters, &Patch::Apply(&made)).await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), name);
     let maps: Api<k8s_openapi::api::core::v1::ConfigMap> = Api::namespaced(client.clone(), name);
     tokio::time::timeout(PATIENCE, async {

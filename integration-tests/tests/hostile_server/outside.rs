@@ -1,6 +1,6 @@
 //! Everything in a cluster that is not an agent's own, by version: whoever writes anything gives it another one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use berth_schema::AgentId;
@@ -34,11 +34,44 @@ const KINDS: [(&str, &str, &str, &str); 20] = [
 ];
 
 /// By kind, namespace and name: uid and version.
-pub(crate) type Outside = BTreeMap<(String, String, String), (String, String)>;
+#[derive(Clone, Debug)]
+pub(crate) struct Outside(BTreeMap<Key, Version>);
 
-/// All of it but for the namespaces in `own`, and the agent's keys where it lives.
-pub(crate) async fn look(client: &Client, agent: AgentId, own: &[&str]) -> anyhow::Result<Outside> {
-    let mut seen = Outside::new();
+type Key = (String, String, String);
+type Version = (String, String);
+
+impl Outside {
+    /// What was written, made or deleted since then: what it was and what it is.
+    pub(crate) fn changes_since(&self, before: &Self) -> Vec<String> {
+        let keys: BTreeSet<&Key> = before.0.keys().chain(self.0.keys()).collect();
+        let changed = keys.into_iter().filter(|key| before.0.get(*key) != self.0.get(*key));
+        changed.map(|key| format!("{key:?}: {:?}, now {:?}", before.0.get(key), self.0.get(key))).collect()
+    }
+
+    /// The same of what was there then: what is new since is not looked at.
+    pub(crate) fn losses_since(&self, before: &Self) -> Vec<String> {
+        let mut known = self.clone();
+        known.0.retain(|key, _| before.0.contains_key(key));
+        known.changes_since(before)
+    }
+
+    pub(crate) fn has(&self, kind: &str) -> bool {
+        self.0.keys().any(|(other, ..)| other == kind)
+    }
+
+    pub(crate) fn only(mut self, keep: impl Fn(&Key) -> bool) -> Self {
+        self.0.retain(|key, _| keep(key));
+        self
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// All of it but for the agent's keys where it lives.
+pub(crate) async fn look(client: &Client, agent: AgentId) -> anyhow::Result<Outside> {
+    let mut seen = BTreeMap::new();
     for (group, version, kind, plural) in KINDS {
         let resource =
             ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
@@ -49,14 +82,13 @@ pub(crate) async fn look(client: &Client, agent: AgentId, own: &[&str]) -> anyho
             let (name, namespace) =
                 (metadata.name.unwrap_or_default(), metadata.namespace.unwrap_or_default());
             let keys = kind == "Secret" && name.contains(&agent.to_string());
-            let is_own = own.contains(&namespace.as_str()) || (kind == "Namespace" && own.contains(&&*name));
-            if !keys && !is_own {
+            if !keys {
                 let version = metadata.resource_version.unwrap_or_default();
                 seen.insert((kind.to_owned(), namespace, name), (metadata.uid.unwrap_or_default(), version));
             }
         }
     }
-    Ok(seen)
+    Ok(Outside(seen))
 }
 
 /// The namespaces that carry the agent's label, whoever made them.

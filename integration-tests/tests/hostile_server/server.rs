@@ -28,6 +28,8 @@ const HELD: Duration = Duration::from_millis(200);
 struct State {
     /// Said again in each answer until the agent has told of the workspace.
     directives: BTreeMap<WorkspaceId, Value>,
+    /// Said again in each answer, whatever the agent tells.
+    insisted: BTreeMap<WorkspaceId, Value>,
     orphans: BTreeMap<WorkspaceId, Value>,
     manifests: Vec<Value>,
     heard: BTreeMap<WorkspaceId, WorkspaceAgentInfo>,
@@ -73,11 +75,19 @@ impl HostileServer {
         lock(&self.state)
     }
 
-    /// Says a directive from now on, until the agent tells of its workspace.
+    /// Says a directive from now on, until the agent tells of its workspace. Of one that was told of before, a report may be on
+    /// its way that knows nothing of the directive: see [`Self::insist`].
     pub(crate) fn direct(&self, workspace: WorkspaceId, directive: Value) {
         let mut state = self.state();
         state.heard.remove(&workspace);
         state.directives.insert(workspace, directive);
+    }
+
+    /// Says a directive from now on, in every answer.
+    pub(crate) fn insist(&self, workspace: WorkspaceId, directive: Value) {
+        let mut state = self.state();
+        state.heard.remove(&workspace);
+        state.insisted.insert(workspace, directive);
     }
 
     /// Says that a workspace which nobody asked about is to be removed.
@@ -191,12 +201,11 @@ fn state_of(request: &ReconcileRequest, state: &mut State) -> Value {
         state.heard.insert(id, info.clone());
     }
     // What was told is acknowledged, or it would be told again and again.
-    let told = request
-        .workspace_agent_infos
-        .iter()
-        .filter(|info| !state.directives.contains_key(&info.workspace_id));
-    let workspaces: Vec<Value> =
-        state.directives.values().cloned().chain(told.map(acknowledgement)).collect();
+    let told = request.workspace_agent_infos.iter().filter(|info| {
+        ![&state.directives, &state.insisted].iter().any(|all| all.contains_key(&info.workspace_id))
+    });
+    let said = state.directives.values().chain(state.insisted.values());
+    let workspaces: Vec<Value> = said.cloned().chain(told.map(acknowledgement)).collect();
     let orphans: Vec<&Value> = state.orphans.values().collect();
     json!({ "workspaces": workspaces, "orphans": orphans, "settings": settings() })
 }

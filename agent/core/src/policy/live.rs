@@ -38,8 +38,20 @@ fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
 }
 
 impl Identity {
-    /// Whether an object carries the labels of this agent, or of one whose workspaces it adopts, and of an owner.
+    /// Whether an object carries the labels of this agent, or of one whose workspaces it adopts, and of an owner; and no mark
+    /// of another installation.
     pub fn owns(&self, metadata: &ObjectMeta, owner: Owner) -> bool {
+        self.is_labelled(metadata, owner) && !self.is_anothers(metadata)
+    }
+
+    /// Whether a namespace is marked as another agent's, by where that one is installed: then no other label of it says
+    /// whose it is.
+    pub fn is_anothers(&self, namespace: &ObjectMeta) -> bool {
+        label(namespace, AGENT_NAMESPACE).is_some_and(|installed| installed != self.namespace)
+    }
+
+    /// Whether an object carries the labels alone.
+    pub fn is_labelled(&self, metadata: &ObjectMeta, owner: Owner) -> bool {
         let is = |name, id: String| label(metadata, name) == Some(id.as_str());
         match owner {
             Owner::Workspace(workspace) => {
@@ -67,9 +79,7 @@ impl Identity {
         let Some(live) = live else {
             return if made && place == Place::Own { Ok(()) } else { Err(Trespass::Missing) };
         };
-        // Another agent's, by the mark of where that one is installed.
-        let installed = label(live, AGENT_NAMESPACE);
-        if installed.is_some_and(|namespace| namespace != self.namespace) {
+        if self.is_anothers(live) {
             return Err(Trespass::Foreign);
         }
         let level = label(live, ENFORCE);
@@ -126,6 +136,25 @@ mod tests {
         }
         assert_eq!(identity.may_enter(owner, Place::Own, None, true), Ok(()));
         assert_eq!(identity.may_enter(owner, Place::Own, None, false), Err(Trespass::Missing));
+    }
+
+    #[test]
+    fn what_another_installation_has_marked_is_not_ours_whatever_else_it_carries() {
+        let (identity, workspace) = (Identity::of(AgentId::random()), WorkspaceId::random());
+        let (agent, id) = (identity.agent.to_string(), workspace.to_string());
+        let marked = |home: &'static str| {
+            let labels = [(AGENT_ID, agent.as_str()), (WORKSPACE_ID, id.as_str()), (PROXY_OF, &agent)];
+            metadata(&[&labels[..], &[(AGENT_NAMESPACE, home)]].concat())
+        };
+        for owner in [Owner::Workspace(workspace), Owner::Proxy] {
+            assert!(identity.owns(&marked("berth-agent"), owner));
+            for other in ["berth-agent-two", ""] {
+                assert!(!identity.owns(&marked(other), owner), "{other:?}");
+                assert!(identity.is_labelled(&marked(other), owner));
+                assert!(identity.is_anothers(&marked(other)));
+            }
+        }
+        assert!(!identity.is_anothers(&ObjectMeta::default()));
     }
 
     #[test]
