@@ -166,20 +166,21 @@ async fn a_field_of_the_first_apply_that_the_next_one_lacks_is_gone() -> anyhow:
     let bare = Bare::new().await?;
     let note = |deployment: &mut serde_json::Value| {
         deployment["metadata"]["annotations"]["example.com/note"] = "soon gone".into();
-        deployment["spec"]["template"]["spec"]["hostname"] = "soon-gone".into();
+        deployment["spec"]["template"]["spec"]["nodeSelector"] = serde_json::json!({ "soon": "gone" });
     };
     let outcome = bare.apply_with(bare.client.clone(), bare.prepared(1, note)).await?;
     assert_eq!(outcome, Outcome::Applied);
-    let hostname = |deployment: &Deployment| {
-        deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()?.hostname.clone())
+    let selects = |deployment: &Deployment| {
+        let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        pod.is_some_and(|pod| pod.node_selector.as_ref().is_some_and(|labels| labels.contains_key("soon")))
     };
     let made = bare.deployment().await?;
     assert_eq!(made.annotations().get("example.com/note").map(String::as_str), Some("soon gone"));
-    assert_eq!(hostname(&made).as_deref(), Some("soon-gone"));
+    assert!(selects(&made));
     assert_eq!(bare.apply(2).await?, Outcome::Applied);
     let live = bare.deployment().await?;
     assert_eq!((live.uid(), generation(&live)), (made.uid(), Some("2")));
     assert_eq!(live.annotations().get("example.com/note"), None);
-    assert_eq!(hostname(&live), None);
+    assert!(!selects(&live));
     bare.remove().await
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Faults of what is around the deciding code, and the test that has them.
-const ELSEWHERE: [(&str, &str, &str); 4] = [
+const ELSEWHERE: [(&str, &str, &str); 8] = [
     (
         "two agents with one identity",
         "server/tests/reconcile.rs",
@@ -25,6 +25,26 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
         "the server cannot open one workspace's variables",
         "server/tests/sealing.rs",
         "a_changed_value_is_that_workspaces_error_alone",
+    ),
+    (
+        "the agent's token was replaced",
+        "server/tests/agent_tokens.rs",
+        "a_stolen_token_is_taken_back_by_one_command",
+    ),
+    (
+        "somebody writes another generation into an annotation",
+        "server/tests/poison.rs",
+        "a_generation_that_somebody_wrote_by_hand_proves_nothing_and_is_applied_over",
+    ),
+    (
+        "one entry of `workspace_agent_infos[]` cannot be read",
+        "server/tests/poison.rs",
+        "a_report_that_cannot_be_read_is_the_error_of_its_workspace",
+    ),
+    (
+        "a row that this version cannot read",
+        "server/tests/poison.rs",
+        "a_row_that_cannot_be_read_is_shown_with_its_error_and_can_be_removed",
     ),
 ];
 

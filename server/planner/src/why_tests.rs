@@ -220,7 +220,7 @@ fn a_suspected_loss_needs_an_administrator_unless_it_is_to_be_gone_anyway() {
     let lost = case(D::Running, A::Unknown, 3, 3).because("LossSuspected");
     lost.is(Situation::LossSuspected, Actor::Administrator, 10, None);
     let unwanted = case(D::Terminated, A::Unknown, 3, 2).because("LossSuspected");
-    unwanted.is(Situation::TerminationRequested, Actor::Agent, 10, Some(160));
+    unwanted.is(Situation::TerminationRequested, Actor::Agent, 20, HEARD_BY);
 }
 
 #[test]
