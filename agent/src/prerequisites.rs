@@ -44,13 +44,13 @@ pub async fn gather(cluster: &Cluster, manifests: Vec<ManifestReport>, strays: V
     let mut runtime_classes = vec![];
     gathering
         .each("runtimeclasses", |class: RuntimeClass| {
-            runtime_classes.extend(class.metadata.name.map(Into::into))
+            runtime_classes.extend(class.metadata.name.map(Into::into));
         })
         .await;
     let mut ingress_classes = vec![];
     gathering
         .each("ingressclasses", |class: IngressClass| {
-            ingress_classes.extend(class.metadata.name.map(Into::into))
+            ingress_classes.extend(class.metadata.name.map(Into::into));
         })
         .await;
     let mut nodes = Nodes::default();

@@ -84,7 +84,7 @@ impl TokenSource {
 /// No error holds a part of the file.
 fn read(path: &Path) -> anyhow::Result<AgentToken> {
     let place = || format!("the token file {}", path.display());
-    let text = berth_secret_file::read(path).with_context(&place)?;
+    let text = berth_secret_file::read(path).with_context(place)?;
     text.trim().parse().with_context(|| format!("the token in {}", place()))
 }
 

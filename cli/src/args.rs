@@ -176,6 +176,7 @@ impl Cli {
 
 /// Ends with what clap says. It repeats arguments, which a script may have from anywhere: where one of them holds what a terminal
 /// obeys or nobody sees, the words are made from arguments in which that is escaped.
+#[expect(clippy::needless_pass_by_value, reason = "it is the end of it")]
 fn exit(error: clap::Error) -> ! {
     let arguments: Vec<_> = std::env::args_os().collect();
     let escaped: Vec<_> = arguments.iter().map(|argument| escape(&argument.to_string_lossy())).collect();

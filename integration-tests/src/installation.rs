@@ -70,6 +70,13 @@ impl Installation {
         Self::with(Share::Part(NODE.read().await), setup).await
     }
 
+    /// [`Installation::start`] where an organisation may switch the network policy off.
+    pub async fn start_with_open_networks() -> anyhow::Result<Option<Self>> {
+        let environment = [("BERTH_ALLOW_NO_NETWORK_POLICY", "true")];
+        let setup = Setup { environment: &environment, ..Setup::default() };
+        Self::with(Share::Part(NODE.read().await), setup).await
+    }
+
     /// [`Installation::start`] while no other scenario of this process runs.
     pub async fn start_alone() -> anyhow::Result<Option<Self>> {
         Self::with(Share::Whole(NODE.write().await), Setup::default()).await

@@ -102,7 +102,9 @@ impl Prerequisites {
             &mut self.network_policy_engines,
             &mut self.unreadable,
         ];
-        lists.into_iter().for_each(|list| list.truncate(MAX_ENTRIES));
+        for list in lists {
+            list.truncate(MAX_ENTRIES);
+        }
         self
     }
 }

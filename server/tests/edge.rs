@@ -1,5 +1,6 @@
 //! Nobody holds a connection longer than they use it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -127,12 +128,14 @@ async fn requests_in_a_row_are_answered_in_a_row() {
         let mut all = String::new();
         for number in 0..50 {
             let body = json!({"name": format!("a-{number}")}).to_string();
-            all += &format!(
+            write!(
+                all,
                 "POST {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
                  Content-Length: {}\r\n\r\n{body}",
                 admin.path("/agents"),
                 body.len()
-            );
+            )
+            .expect("text");
         }
         let mut raw = Raw::connect(app.address()).await;
         raw.write(all.as_bytes()).await;

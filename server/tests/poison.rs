@@ -306,7 +306,7 @@ impl Draw {
             0 => Value::Null,
             1 => json!(self.below(2) == 0),
             2 => json!(numbers[usize::try_from(self.below(7)).expect("small")]),
-            3 => json!([u64::MAX as f64, 1.5, -0.0, 1e308][usize::try_from(self.below(4)).expect("small")]),
+            3 => json!([1.8e19, 1.5, -0.0, 1e308][usize::try_from(self.below(4)).expect("small")]),
             4 | 5 => {
                 let length = self.below(60);
                 json!((0..length).map(|_| self.character()).collect::<String>())

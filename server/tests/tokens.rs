@@ -121,7 +121,7 @@ async fn no_token_gets_at_more_than_it_has() {
         short.post(&everlasting, &json!({})).await.problem(403, "forbidden");
         // Without a word it ends with the one that made it.
         let (child, _) = made(app, &short, &json!({"name": "child"})).await;
-        assert_eq!(child.expires_at.map(|at| at.as_second()), Some(end.as_second()));
+        assert_eq!(child.expires_at.map(jiff::Timestamp::as_second), Some(end.as_second()));
     })
     .await;
 }

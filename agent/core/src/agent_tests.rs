@@ -95,8 +95,8 @@ fn answer(directives: Vec<WorkspaceDirective>) -> ReconcileResponse {
 /// Sends the news, as the loop does, and takes one directive for an answer.
 fn round(agent: &mut Agent, mut directive: WorkspaceDirective, now: Instant) -> Plan {
     let sent = agent.news();
-    let versions = sent.iter().filter_map(|info| info.latest_k8s_deployment_info.as_ref());
-    directive.deployment_resource_version = versions.filter_map(|info| info.resource_version.clone()).next();
+    let mut deployments = sent.iter().filter_map(|info| info.latest_k8s_deployment_info.as_ref());
+    directive.deployment_resource_version = deployments.find_map(|info| info.resource_version.clone());
     let answer = answer(vec![directive]);
     let variables = opened(&answer);
     agent.respond(&sent, answer, variables, now, &mut || 0.0)

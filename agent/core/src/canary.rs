@@ -143,8 +143,7 @@ impl Canary {
         json!([{ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": self.namespace() } } }])
     }
 
-    fn policy(&self, role: &str, types: [&str; 2], rule: Value) -> Value {
-        let mut spec = rule;
+    fn policy(&self, role: &str, types: [&str; 2], mut spec: Value) -> Value {
         spec["podSelector"] = json!({ "matchLabels": { ROLE: role } });
         spec["policyTypes"] = json!(types);
         json!({

@@ -131,6 +131,7 @@ pub struct DeploymentFact {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a pod, which Kubernetes tells apart")]
 pub struct PodFact {
     /// It runs, will run, or is being deleted; it may hold the workspace's volume.
     pub live: bool,

@@ -50,8 +50,8 @@ impl Template {
     pub fn of(spec: Option<&DeploymentSpec>) -> Option<Self> {
         let spec = spec?;
         let pod = spec.template.spec.as_ref();
-        let gates = pod.and_then(|pod| pod.scheduling_gates.as_deref()).unwrap_or_default();
-        let gated = gates.iter().any(|gate| gate.name == POD_GATE);
+        let all = pod.and_then(|pod| pod.scheduling_gates.as_deref()).unwrap_or_default();
+        let gated = all.iter().any(|gate| gate.name == POD_GATE);
         Some(Self { gated, replicas: spec.replicas.unwrap_or(1) })
     }
 }

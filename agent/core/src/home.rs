@@ -29,6 +29,7 @@ impl Home {
 
     /// What the labels and places of a workspace's objects say of its home, for as long as nobody has told. The objects come
     /// in the order of their kinds, Deployments first.
+    #[expect(clippy::needless_pass_by_value, reason = "an iterator is read by cloning it")]
     pub(crate) fn guess<'a>(
         identity: &Identity,
         workspace: WorkspaceId,

@@ -45,7 +45,9 @@ impl Nodes {
     pub fn end_list(&mut self) {
         let held = self.listing.take().unwrap_or_default();
         let gone: Vec<String> = self.known.keys().filter(|name| !held.contains(*name)).cloned().collect();
-        gone.iter().for_each(|name| self.remove(name));
+        for name in &gone {
+            self.remove(name);
+        }
         self.listed = true;
     }
 

@@ -67,7 +67,7 @@ impl Term {
                 match done {
                     Ok(Ok(())) => tracing::debug!(%workspace, pod, "let go to a node"),
                     Ok(Err(failure)) => {
-                        tracing::warn!(%workspace, pod, %failure, "cannot let a pod go to a node")
+                        tracing::warn!(%workspace, pod, %failure, "cannot let a pod go to a node");
                     }
                     Err(_) => tracing::warn!(%workspace, pod, "the API server does not answer"),
                 }

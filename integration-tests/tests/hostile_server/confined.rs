@@ -59,7 +59,7 @@ impl Account {
         .context("the admission policy does not come into force")
     }
 
-    fn api(&self, object: &Value) -> anyhow::Result<(Api<DynamicObject>, String)> {
+    fn api(&self, object: &Value) -> (Api<DynamicObject>, String) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
@@ -73,7 +73,7 @@ impl Account {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         };
-        Ok((api, text(&object["metadata"]["name"])))
+        (api, text(&object["metadata"]["name"]))
     }
 
     /// A dry run.
@@ -82,7 +82,7 @@ impl Account {
     }
 
     async fn apply_as(&self, object: &Value, dry_run: bool) -> anyhow::Result<()> {
-        let (api, name) = self.api(object)?;
+        let (api, name) = self.api(object);
         let parameters = PatchParams { dry_run, ..PatchParams::apply("berth-agent").force() };
         api.patch(&name, &parameters, &Patch::Apply(object)).await?;
         Ok(())
@@ -90,7 +90,7 @@ impl Account {
 
     /// A dry run.
     async fn try_delete(&self, object: &Value) -> anyhow::Result<()> {
-        let (api, name) = self.api(object)?;
+        let (api, name) = self.api(object);
         let preconditions = Some(Preconditions::default());
         let parameters = DeleteParams { dry_run: true, preconditions, ..DeleteParams::default() };
         api.delete(&name, &parameters).await?;
@@ -256,13 +256,13 @@ async fn what_reaches_beyond_a_workspace_is_refused_in_its_own_namespace_too() -
         ),
         (
             spoiled(&workspace, "ServiceAccount", |object| {
-                object["automountServiceAccountToken"] = json!(true)
+                object["automountServiceAccountToken"] = json!(true);
             }),
             "has no token",
         ),
         (
             spoiled(&workspace, "Namespace", |object| {
-                object["metadata"]["labels"][ENFORCE] = json!("privileged")
+                object["metadata"]["labels"][ENFORCE] = json!("privileged");
             }),
             "must enforce Pod Security",
         ),

@@ -197,7 +197,7 @@ async fn a_workspace_reaches_nothing_of_the_cluster_and_only_the_proxy_reaches_i
 #[tokio::test]
 async fn a_policy_that_is_switched_off_is_pruned_and_one_that_is_switched_on_holds_again()
 -> anyhow::Result<()> {
-    let Some(berth) = Installation::start().await? else {
+    let Some(berth) = Installation::start_with_open_networks().await? else {
         return Ok(());
     };
     let (one, two) = (workspace(&berth, "from").await?, workspace(&berth, "to").await?);

@@ -6,7 +6,6 @@ use berth_agent_core::Identity;
 use berth_harness::shared_cluster;
 use berth_planner::AgentConfig;
 use berth_planner::objects::proxy;
-use std::sync::Arc;
 
 use berth_schema::AgentId;
 use berth_schema::kubernetes::PROXY_OF;

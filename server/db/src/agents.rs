@@ -118,7 +118,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Agents<'a>(pub(crate) &'a OrganizationConn<'a>, pub(crate) Option<SecretHash>);
 
-impl<'a> Agents<'a> {
+impl Agents<'_> {
     /// For what a request does that showed a token of that hash: [`Self::heard_from`], [`Self::raise_epoch`],
     /// [`Self::advance`] and [`Self::admit`] are refused ([`Conflict::TokenEnded`]) once that token opens nothing any more,
     /// however long ago it was looked at.

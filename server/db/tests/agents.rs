@@ -8,8 +8,9 @@ use berth_schema::api::SuspectedLoss;
 use crate::support::{World, after, new_agent};
 
 /// Without who was deposed.
-fn bare(standing: Standing) -> Standing {
-    Standing { deposed: None, ..standing }
+fn bare(mut standing: Standing) -> Standing {
+    standing.deposed = None;
+    standing
 }
 
 fn on_record(epoch: Epoch) -> Epoch {

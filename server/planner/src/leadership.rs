@@ -41,6 +41,7 @@ pub fn suspicion(before: Before, epoch: i64, term: Option<TermId>) -> Option<Sus
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "a term may be missing")]
     fn term(byte: u8) -> Option<TermId> {
         Some(TermId::from_uuid(uuid::Uuid::from_bytes([byte; 16])))
     }

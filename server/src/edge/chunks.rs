@@ -74,6 +74,7 @@ impl Chunks {
     }
 
     /// The place after a byte that is no data; `None`: it may not stand here.
+    #[expect(clippy::match_same_arms, reason = "a line for each place, in the order of a body")]
     fn next(&mut self, byte: u8) -> Option<Place> {
         Some(match (self.place, byte) {
             (Place::Size { size, digits }, _) if byte.is_ascii_hexdigit() && digits < 16 => {
@@ -82,8 +83,9 @@ impl Chunks {
             }
             (Place::Size { digits: 0, .. }, _) => return None,
             (Place::Size { size, .. } | Place::Extension { size }, b'\r') => Place::SizeEnd { size },
-            (Place::Size { size, .. }, b';') => self.ignore(Place::Extension { size })?,
-            (Place::Extension { size }, b'\t' | b' '..=b'~') => self.ignore(Place::Extension { size })?,
+            (Place::Size { size, .. }, b';') | (Place::Extension { size }, b'\t' | b' '..=b'~') => {
+                self.ignore(Place::Extension { size })?
+            }
             (Place::SizeEnd { size: 0 }, b'\n') => Place::Trailer,
             (Place::SizeEnd { size }, b'\n') => Place::Data { left: size },
             (Place::DataReturn, b'\r') => Place::DataEnd,

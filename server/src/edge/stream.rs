@@ -82,6 +82,7 @@ enum Clock {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own: no two exclude each other")]
 pub(super) struct Guarded {
     socket: TcpStream,
     connection: Arc<Connection>,

@@ -34,9 +34,10 @@ impl Agent {
     pub(super) fn look_for_strays(&mut self, workspaces: &BTreeSet<WorkspaceId>) {
         for &workspace in workspaces {
             let strays = self.strays_of(workspace);
-            let before = match strays.is_empty() {
-                true => self.strays.by_workspace.remove(&workspace).unwrap_or_default(),
-                false => self.strays.by_workspace.insert(workspace, strays.clone()).unwrap_or_default(),
+            let before = if strays.is_empty() {
+                self.strays.by_workspace.remove(&workspace).unwrap_or_default()
+            } else {
+                self.strays.by_workspace.insert(workspace, strays.clone()).unwrap_or_default()
             };
             self.strays.changed |= before != strays;
         }

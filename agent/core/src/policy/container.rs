@@ -46,6 +46,7 @@ pub(super) struct Container {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are Kubernetes' own")]
 struct Port {
     #[serde(rename = "name")]
     _name: Option<String>,

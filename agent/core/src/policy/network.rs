@@ -80,6 +80,7 @@ struct IpBlock {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are Kubernetes' own")]
 struct Port {
     port: u16,
     end_port: Option<u16>,

@@ -44,6 +44,7 @@ struct ConfigMap {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are Kubernetes' own")]
 struct Secret {
     secret_name: String,
     #[serde(rename = "defaultMode")]

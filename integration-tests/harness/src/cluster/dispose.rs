@@ -32,7 +32,9 @@ fn end_all_others(inside: Inside) {
         if others.is_empty() {
             return;
         }
-        others.into_iter().for_each(|process| process.signal(Signal::KILL));
+        for process in others {
+            process.signal(Signal::KILL);
+        }
         pause_blocking(Duration::from_millis(20));
     }
 }

@@ -70,7 +70,7 @@ async fn launch(config: &ClusterConfig, binaries: &Binaries) -> anyhow::Result<C
     let dir = &config.dir;
     fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     events::clear(dir);
-    let reservation = if config.node != NodeKind::None { Some(reserve(config).await?) } else { None };
+    let reservation = if config.node == NodeKind::None { None } else { Some(reserve(config).await?) };
     let _ = fs::remove_file(dir.join("plan.json"));
 
     let mut child = spawn(config)?;

@@ -17,6 +17,7 @@ struct Innocent {
 }
 
 impl Innocent {
+    #[expect(clippy::zombie_processes, reason = "it is waited for when it is dropped")]
     async fn start() -> Self {
         let mut command = Command::new("unshare");
         if !is_root() {

@@ -332,7 +332,7 @@ fn tell(request: &ReconcileRequest) -> String {
         let version = deployment.and_then(|deployment| deployment.resource_version.as_deref());
         format!(
             "applied {:?} version {version:?} {:?} pods {} error {:?}",
-            info.applied_generation.map(|generation| generation.get()),
+            info.applied_generation.map(Generation::get),
             info.termination_progress,
             info.live_pods,
             info.error_details.as_ref().map(|error| error.error_message.as_str()),

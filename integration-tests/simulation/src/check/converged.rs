@@ -76,7 +76,7 @@ fn find(clusters: &[SimulatedCluster], workspace: WorkspaceId, name: &str) -> Fo
                 Object::Pod(_) => found.pods += 1,
                 Object::Deployment(live) if metadata.name.as_deref() == Some(name) => {
                     let replicas = live.object.spec.as_ref().and_then(|spec| spec.replicas);
-                    let generation = generation_of(metadata).map(|generation| generation.get());
+                    let generation = generation_of(metadata).map(berth_schema::Generation::get);
                     found.left = SecretVersions::recorded(metadata);
                     found.deployment = Some((generation, replicas, metadata.resource_version.clone()));
                 }

@@ -63,12 +63,14 @@ fn as_in_proc(address: &str, port: u16) -> anyhow::Result<String> {
 
 /// What a shell prints of a variable: its value, then a line's end.
 fn lines_of(names: &[&str]) -> String {
-    names.iter().map(|name| format!("echo \"{name}=${name}\"; ")).collect()
+    let lines: Vec<_> = names.iter().map(|name| format!("echo \"{name}=${name}\"; ")).collect();
+    lines.concat()
 }
 
 fn expected(names: &[&str]) -> String {
     let value = |name: &str| HOSTILE.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
-    names.iter().map(|name| format!("{name}={}\n", value(name))).collect()
+    let lines: Vec<_> = names.iter().map(|name| format!("{name}={}\n", value(name))).collect();
+    lines.concat()
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub async fn rebuild(
     let mut errors = Vec::new();
     let given = Given { devfile: body.devfile, devcontainer: body.devcontainer, image: body.image };
     let spec = spec_of(given, None, &Options::default(), &mut errors);
-    let made_of = MadeOf::New(spec.ok_or(Error::Invalid(errors))?);
+    let made_of = MadeOf::New(Box::new(spec.ok_or(Error::Invalid(errors))?));
     decide(context, administrator, name_or_id, Wish::Rebuild, seen, Some(&made_of)).await
 }
 
@@ -58,7 +58,7 @@ pub async fn resize(
 
 /// What a workspace shall be made of.
 enum MadeOf {
-    New(NewSpec),
+    New(Box<NewSpec>),
     /// What it was, with other resources.
     Resized(ResizeWorkspace),
 }
