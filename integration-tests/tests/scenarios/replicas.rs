@@ -92,8 +92,10 @@ async fn of_two_agents_with_one_identity_the_older_stops_within_a_round() -> any
         // It stays so: the newer one does the work, and the older one nothing.
         let written = actions(&older).await?;
         let second = fleet.admin.create_from_image("second", WORKSPACE_IMAGE).await?;
-        let stop = fleet.admin.wish("first", "stop").await?;
         fleet.admin.running(&second).await?;
+        // An installation in another namespace has a mark of its own, and leaves alone what the other's is on.
+        let its_own = if lease_namespace == "default" { "first" } else { "second" };
+        let stop = fleet.admin.wish(its_own, "stop").await?;
         fleet.admin.reach(&stop, ActualState::Stopped, PATIENCE).await?;
         let quiet = Instant::now();
         while quiet.elapsed() < ROUND {

@@ -134,7 +134,8 @@ async fn secrets_that_somebody_changes_are_put_back_whoever_it_says_to_be() -> a
     let person = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
     let impostor = PatchParams::apply(FIELD_MANAGER).force();
     let of = |data: Value| json!({ "data": data });
-    let applied = |data: Value| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": "Opaque", "data": data });
+    // Without the labels it would be somebody else's Secret, which the agent does not touch.
+    let applied = |data: Value| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "labels": as_it_was.labels() }, "type": "Opaque", "data": data });
     let ways: [(&str, &PatchParams, Patch<Value>); 5] = [
         ("a value", &person, Patch::Merge(of(json!({ "GREETING": "aGVsbA==" })))),
         ("one more", &person, Patch::Merge(of(json!({ "LD_PRELOAD": "L3RtcC94" })))),
