@@ -282,7 +282,7 @@ async fn an_honest_workspace_comes_and_goes() -> anyhow::Result<()> {
     attack.server.direct(target.id, target.directive());
     attack.told().await?;
     assert_eq!(attack.server.error(target.id), "");
-    assert_eq!(outside::labelled(&attack.client, attack.id).await?, [target.namespace.clone()]);
+    assert_eq!(outside::labelled(&attack.client, attack.id).await?, [target.namespace.as_str()]);
     let id = target.id;
     attack.server.insist(id, target.terminated().directive());
     let gone = |info: &WorkspaceAgentInfo| info.termination_progress == Some(TerminationProgress::Terminated);
