@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use berth_harness::command::{command, output};
 use berth_harness::{Forward, images, paths};
-use berth_integration_tests::browser::keys::{ENTER, F1};
+use berth_integration_tests::browser::keys::{ENTER, ESCAPE, F1};
 use berth_integration_tests::{Browser, ClusterView, Installation, WORKSPACE_IMAGE, variable};
 use berth_schema::api::{CreateWorkspace, ProjectInput, Workspace};
 use berth_schema::kubernetes::{EDITOR_PORT, SSH_PORT};
@@ -138,11 +138,21 @@ async fn change_the_theme(view: &ClusterView, workspace: &Workspace) -> anyhow::
 const EDITOR_COMMAND: &str = "/projects/.berth/tools/current/bin/code-server";
 
 async fn type_into_the_terminal(browser: &Browser, line: &str) -> anyhow::Result<()> {
+    const SHOWN: &str = "return [...document.querySelectorAll('.quick-input-list .monaco-list-row')].some(row => row.textContent.includes('Create New Terminal'))";
     browser.find(".monaco-workbench .part.editor").await?;
-    browser.press(F1).await?;
-    browser.find(".quick-input-widget input").await?;
-    browser.press("Terminal: Create New Terminal").await?;
-    browser.wait_until("return [...document.querySelectorAll('.quick-input-list .monaco-list-row')].some(row => row.textContent.includes('Create New Terminal'))").await?;
+    // What is typed while the workbench still starts is lost: the palette is asked again until it has the command.
+    let begin = Instant::now();
+    loop {
+        browser.press(F1).await?;
+        browser.find(".quick-input-widget input").await?;
+        browser.press("Terminal: Create New Terminal").await?;
+        let shown = tokio::time::timeout(Duration::from_secs(10), browser.wait_until(SHOWN)).await;
+        if matches!(shown, Ok(Ok(()))) {
+            break;
+        }
+        ensure!(begin.elapsed() < PATIENCE, "the palette has no command for a terminal");
+        browser.press(ESCAPE).await?;
+    }
     browser.press(ENTER).await?;
     browser.find(".terminal.xterm.focus, .xterm-helper-textarea:focus").await?;
     browser.press(&format!("{line}{ENTER}")).await
