@@ -42,6 +42,14 @@ impl Organizations<'_> {
         self.0.run(statement.get_result(&mut self.0.raw())).await
     }
 
+    /// Locks the organisation until the transaction ends. What is read after it holds all that was stored by whoever had
+    /// the lock before.
+    pub async fn lock(&self) -> Result<(), DbError> {
+        let query = organizations::table.find(self.0.key()).select(organizations::id).for_no_key_update();
+        let _: Option<Uuid> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(())
+    }
+
     /// The organisation of the scope; `None` when there is none with its id.
     pub async fn find(&self) -> Result<Option<OrganizationRow>, DbError> {
         let query = organizations::table

@@ -143,6 +143,8 @@ impl Tokens<'_> {
     /// All that are not revoked, locked until the transaction ends: who changes the organisation's tokens does so one
     /// after the other, and sees what the one before has done.
     pub async fn lock_unrevoked(&self) -> Result<Vec<TokenRow>, DbError> {
+        // Their own locks are not enough: a statement that waited for them does not see a row that came meanwhile.
+        self.0.organizations().lock().await?;
         let query = access_tokens::table
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::revoked_at.is_null())

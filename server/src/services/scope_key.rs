@@ -37,7 +37,13 @@ impl ScopeKey {
     ) -> Result<Self, Error> {
         let scope = conn.scope_variables(Scope::Organization);
         let owner = Owner::of_organization(conn.organization());
-        if scope.data_key().await?.is_none() {
+        let mut found = scope.data_key().await?;
+        if found.is_none() {
+            // Somebody may be making it at this moment.
+            conn.organizations().lock().await?;
+            found = scope.data_key().await?;
+        }
+        if found.is_none() {
             if scope.was_sealed().await? && trust == Trust::Bound {
                 return Err(Error::internal(CryptoError::Gone));
             }
@@ -45,7 +51,6 @@ impl ScopeKey {
             let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
             let contents = crypto::of_scope(&variables, &git);
             let wrapped = key.bind(ring, &contents, random).map_err(Error::internal)?;
-            // Where somebody else was faster, theirs is the one.
             scope.insert_data_key(&wrapped, clock::now()).await?;
         }
         scope.lock().await?;
@@ -87,8 +92,11 @@ pub(super) async fn variables(
         let wrapped = scope.data_key().await?;
         let rows = scope.list().await?;
         let Some(wrapped) = wrapped else {
-            let gone = !rows.is_empty() || scope.was_sealed().await?;
-            return Ok(if gone { Err(CryptoError::Gone) } else { Ok((None, rows)) });
+            if rows.is_empty() && !scope.was_sealed().await? {
+                return Ok(Ok((None, rows)));
+            }
+            read = Err(CryptoError::Gone);
+            continue;
         };
         read = DataKey::unwrap(ring, Owner::of_organization(conn.organization()), &wrapped)
             .and_then(|key| crypto::check_variables(&wrapped, &rows).map(|()| (Some(key), rows)));
@@ -119,6 +127,9 @@ pub(super) async fn git(
         let rows = conn.git_credentials().list().await?;
         let Some(wrapped) = wrapped else {
             let gone = rows.iter().any(|row| row.ciphertext.is_some()) || scope.was_sealed().await?;
+            if gone && reads < READS {
+                continue;
+            }
             let key = if gone { Err(CryptoError::Gone) } else { Ok((None, GitChanges::default())) };
             return Ok(GitCredentials { rows, key });
         };
