@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
+use berth_issuer::SigningKeys;
 use berth_schema::AccessToken;
 use jiff::SignedDuration;
 use ring::rand::SystemRandom;
@@ -15,7 +16,7 @@ use tracing::{error, info};
 
 use super::first_token;
 use crate::config::{GitOptions, ServeOptions};
-use crate::crypto::{KeyRing, Keys, SigningKeys};
+use crate::crypto::{KeyRing, Keys};
 use crate::edge;
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
@@ -131,8 +132,9 @@ fn keys(options: &ServeOptions) -> anyhow::Result<(PathBuf, Keys)> {
 /// What signs tokens for Git hosts. Clap sees to it that a key has an issuer.
 fn signer(options: &GitOptions) -> anyhow::Result<Option<Signer>> {
     let (Some(path), Some(issuer)) = (&options.signing_key_file, &options.issuer) else { return Ok(None) };
-    let keys = SigningKeys::read(path, &SystemRandom::new())
-        .with_context(|| format!("--signing-key-file {}", path.display()))?;
+    let named = || format!("--signing-key-file {}", path.display());
+    let pem = berth_secret_file::read(path).with_context(named)?;
+    let keys = SigningKeys::from_pem(pem.as_bytes(), &SystemRandom::new()).with_context(named)?;
     info!(?keys, issuer, "tokens for Git hosts are signed by the first of these keys");
     let lifetime = SignedDuration::from_secs(options.git_token_seconds.into());
     Ok(Some(Signer { keys, issuer: issuer.clone(), lifetime }))

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use berth_db::DataKey as WrappedKey;
+use berth_issuer::SigningError;
 use berth_schema::variables::SecretValue;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
@@ -41,6 +42,15 @@ pub enum CryptoError {
     Random,
     #[error("the cipher refused to work")]
     Cipher,
+}
+
+impl From<SigningError> for CryptoError {
+    fn from(error: SigningError) -> Self {
+        match error {
+            SigningError::NoKey => Self::NoSigningKey,
+            SigningError::Failed => Self::Random,
+        }
+    }
 }
 
 /// A value as it is stored.

@@ -4,7 +4,7 @@
 //! are derived with a random salt and used once, so the key-encryption key's own limit of nonces is never near. Nobody
 //! outside this module chooses a nonce or a key id.
 //!
-//! Tokens for Git hosts are signed by [`SigningKeys`], which have nothing to do with the keys above.
+//! Tokens are signed by `berth_issuer`, whose keys have nothing to do with the keys above.
 //!
 //! On the way to an agent they are sealed to its own key ([`Sealer`]): what ends TLS in between sees none of them.
 
@@ -14,7 +14,6 @@ mod contents;
 mod envelope;
 mod kek;
 mod keys;
-mod signing;
 
 pub use aad::{GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
@@ -22,4 +21,3 @@ pub use contents::{GitChanges, check_variables, check_workspace, compare_git, of
 pub use envelope::{CryptoError, DataKey, SealedValue};
 pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;
-pub use signing::{Jwk, Jwks, SigningKeyError, SigningKeys};

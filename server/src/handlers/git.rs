@@ -2,12 +2,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::web;
+use berth_issuer::Jwks;
 use berth_schema::api::Paged;
 use berth_schema::git::{GitCredential, SetGitCredential};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::crypto::Jwks;
 use crate::http::body::Json;
 use crate::http::identity::{Administrator, As};
 use crate::services::git;

@@ -3,15 +3,15 @@
 use std::fmt;
 
 use berth_db::GitCredentialRow;
+use berth_issuer::{Claims, Kind, SigningKeys};
 use berth_schema::git::token_audience;
 use berth_schema::variables::SecretValue;
 use berth_schema::{OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SecureRandom;
-use serde::Serialize;
 use uuid::Builder;
 
-use crate::crypto::{CryptoError, DataKey, GIT_TOKEN, Label, SealedValue, SigningKeys};
+use crate::crypto::{CryptoError, DataKey, GIT_TOKEN, Label, SealedValue};
 
 /// Who a credential is for.
 #[derive(Clone, Copy, Debug)]
@@ -83,17 +83,6 @@ impl fmt::Debug for SignedToken<'_> {
 /// The host's clock may be behind the server's.
 const LEEWAY: i64 = 30;
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    sub: String,
-    aud: String,
-    iat: i64,
-    nbf: i64,
-    exp: i64,
-    jti: String,
-}
-
 impl GitCredentialSource for SignedToken<'_> {
     fn issue(&self, holder: Holder, now: Timestamp) -> Result<Credential, CryptoError> {
         let signer = self.signer.ok_or(CryptoError::NoSigningKey)?;
@@ -101,15 +90,16 @@ impl GitCredentialSource for SignedToken<'_> {
         self.random.fill(&mut id).map_err(|_| CryptoError::Random)?;
         let seconds = now.as_second();
         let claims = Claims {
-            iss: &signer.issuer,
+            iss: signer.issuer.clone(),
             sub: format!("organization/{}/workspace/{}", holder.organization, holder.workspace),
             aud: token_audience(self.audience, holder.organization),
             iat: seconds,
             nbf: seconds.saturating_sub(LEEWAY),
             exp: seconds.saturating_add(signer.lifetime.as_secs()),
             jti: Builder::from_random_bytes(id).into_uuid().to_string(),
+            sid: None,
         };
-        let token = signer.keys.sign(&claims, self.random)?;
+        let token = signer.keys.sign(Kind::Git, &claims)?;
         let password = SecretValue::new(token.as_bytes().to_vec());
         Ok(Credential { username: self.username.to_owned(), password, lifetime: Some(signer.lifetime) })
     }

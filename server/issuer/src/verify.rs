@@ -1,0 +1,174 @@
+//! What is believed of a token that comes back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::SigningKey;
+use crate::{Kind, provider};
+
+/// How far the clocks of two servers of one installation may be apart, in seconds.
+pub const LEEWAY_SECONDS: i64 = 5;
+
+/// A token of ours is a few hundred bytes.
+pub const MAX_TOKEN_BYTES: usize = 4_096;
+
+/// What a token says. All of it is demanded, nothing else is taken, and no value is personal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// Which installation issued it.
+    pub iss: String,
+    /// Who it speaks for: kind and id.
+    pub sub: String,
+    /// Whom it is shown to.
+    pub aud: String,
+    /// Seconds since 1970, as the next two.
+    pub iat: i64,
+    pub nbf: i64,
+    pub exp: i64,
+    /// The token's own id.
+    pub jti: String,
+    /// The session or the stored token that it hangs on, and ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+}
+
+/// What whoever verifies asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    pub kind: Kind,
+    pub issuer: &'a str,
+    pub audience: &'a str,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// Why a token is not believed. For the record; whoever sent it is told that it is not valid, and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    #[error("it is too long")]
+    TooLong,
+    #[error("it is no signed token")]
+    Malformed,
+    #[error("it is signed by an algorithm that is not taken")]
+    Algorithm,
+    #[error("it is of another kind")]
+    Kind,
+    #[error("its header says more than it may")]
+    Header,
+    #[error("its key is not known")]
+    Key,
+    #[error("its signature is wrong")]
+    Signature,
+    #[error("its claims are not those of a token")]
+    Claims,
+    #[error("another installation issued it")]
+    Issuer,
+    #[error("it is for somebody else")]
+    Audience,
+    #[error("it is not valid yet")]
+    NotYet,
+    #[error("it has expired")]
+    Expired,
+    #[error("it claims a life that no token of its kind has")]
+    Lifetime,
+}
+
+/// Public keys by their ids.
+#[derive(Clone, Default)]
+pub struct VerifyingKeys {
+    keys: BTreeMap<String, DecodingKey>,
+}
+
+impl fmt::Debug for VerifyingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.keys.keys()).finish()
+    }
+}
+
+impl VerifyingKeys {
+    pub(crate) fn of(keys: &[SigningKey]) -> Self {
+        let key = |key: &SigningKey| (key.kid().to_owned(), DecodingKey::from_ec_der(key.point()));
+        Self { keys: keys.iter().map(key).collect() }
+    }
+
+    /// The claims of a token, if it is what is expected in every respect.
+    ///
+    /// # Errors
+    ///
+    /// The first respect in which it is not.
+    pub fn verify(&self, token: &str, expected: Expected<'_>) -> Result<Claims, Rejected> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Rejected::TooLong);
+        }
+        let header = decode_header(token).map_err(|_| Rejected::Malformed)?;
+        let key = self.key(&header, expected.kind)?;
+        provider::install();
+        let claims = decode::<Claims>(token, key, &signature_alone())
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::InvalidSignature => Rejected::Signature,
+                jsonwebtoken::errors::ErrorKind::Json(_) => Rejected::Claims,
+                _ => Rejected::Malformed,
+            })?
+            .claims;
+        check(&claims, expected)?;
+        Ok(claims)
+    }
+
+    /// The key that the header names, if it says nothing but what our headers say.
+    fn key(&self, header: &Header, kind: Kind) -> Result<&DecodingKey, Rejected> {
+        if header.alg != Algorithm::ES256 {
+            return Err(Rejected::Algorithm);
+        }
+        if header.typ.as_deref() != Some(kind.typ()) {
+            return Err(Rejected::Kind);
+        }
+        let kid = header.kid.clone().ok_or(Rejected::Key)?;
+        let ours = Header {
+            typ: Some(kind.typ().to_owned()),
+            kid: Some(kid.clone()),
+            ..Header::new(Algorithm::ES256)
+        };
+        if *header != ours {
+            return Err(Rejected::Header);
+        }
+        self.keys.get(&kid).ok_or(Rejected::Key)
+    }
+}
+
+/// `jsonwebtoken` looks at the signature; the claims are looked at by [`check`], which is told the time.
+fn signature_alone() -> Validation {
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+fn check(claims: &Claims, expected: Expected<'_>) -> Result<(), Rejected> {
+    let Expected { kind, issuer, audience, now } = expected;
+    if claims.iss != issuer {
+        return Err(Rejected::Issuer);
+    }
+    if claims.aud != audience {
+        return Err(Rejected::Audience);
+    }
+    if claims.sub.is_empty() || claims.jti.is_empty() {
+        return Err(Rejected::Claims);
+    }
+    let life = claims.exp.checked_sub(claims.iat).ok_or(Rejected::Lifetime)?;
+    if life <= 0 || life > kind.max_lifetime_seconds() || claims.nbf > claims.exp {
+        return Err(Rejected::Lifetime);
+    }
+    if claims.nbf.max(claims.iat) > now.saturating_add(LEEWAY_SECONDS) {
+        return Err(Rejected::NotYet);
+    }
+    if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {
+        return Err(Rejected::Expired);
+    }
+    Ok(())
+}
