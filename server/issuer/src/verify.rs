@@ -126,16 +126,16 @@ impl VerifyingKeys {
         if header.typ.as_deref() != Some(kind.typ()) {
             return Err(Rejected::Kind);
         }
-        let kid = header.kid.clone().ok_or(Rejected::Key)?;
+        let named = header.kid.clone().ok_or(Rejected::Key)?;
         let ours = Header {
             typ: Some(kind.typ().to_owned()),
-            kid: Some(kid.clone()),
+            kid: Some(named.clone()),
             ..Header::new(Algorithm::ES256)
         };
         if *header != ours {
             return Err(Rejected::Header);
         }
-        self.keys.get(&kid).ok_or(Rejected::Key)
+        self.keys.get(&named).ok_or(Rejected::Key)
     }
 }
 
