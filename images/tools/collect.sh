@@ -10,6 +10,10 @@ mkdir -p $out/lib $out/libexec/git-core $out/path $out/applets $out/licenses
 mv /build/node/bin/node $out/libexec/node
 strip --strip-unneeded $out/libexec/node
 mv /build/editor $out/editor
+pty=$out/editor/lib/vscode/node_modules/node-pty/lib
+grep --quiet '^exports.UnixTerminal = UnixTerminal;' $pty/unixTerminal.js || { echo "node-pty is not what it was" >&2; exit 1; }
+mv $pty/unixTerminal.js $pty/unixTerminal.original.js
+cp /build/terminals.cjs $pty/unixTerminal.js
 cp /bin/busybox $out/bin/busybox
 ln -s busybox $out/bin/sh
 # For the start-up scripts in an image that has a shell and nothing else.

@@ -126,12 +126,15 @@ async fn install_extension(berth: &Installation, workspace: &Workspace) -> anyho
 }
 
 /// As a user does in the editor, whose settings are a file.
-async fn change_the_theme(view: &ClusterView, workspace: &Workspace) -> anyhow::Result<()> {
+async fn change_settings(
+    view: &ClusterView,
+    workspace: &Workspace,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> anyhow::Result<()> {
     const SETTINGS: &str = "/projects/.berth/editor/data/User/settings.json";
     let settings = view.exec(workspace, &format!("cat {SETTINGS}")).await?;
     let mut settings: serde_json::Value = serde_json::from_slice(&settings)?;
-    settings["workbench.colorTheme"] = "Default Light Modern".into();
-    settings["workbench.startupEditor"] = "readme".into();
+    change(&mut settings);
     view.write(workspace, SETTINGS, settings.to_string().as_bytes()).await
 }
 
@@ -187,7 +190,11 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
     eventually(view, &running, "test -s /projects/.berth/ssh/host_ed25519_key.pub").await?;
     assert_eq!(key.ssh(view, &running, r#"id -u; echo "$LINES_OF""#).await?, "5001\none\ntwo $(x)\n");
     install_extension(&berth, &running).await?;
-    change_the_theme(view, &running).await?;
+    change_settings(view, &running, |settings| {
+        settings["workbench.colorTheme"] = "Default Light Modern".into();
+        settings["workbench.startupEditor"] = "readme".into();
+    })
+    .await?;
 
     // What is on the disk is not copied again: what somebody put beside it stays.
     eventually(view, &running, "test ! -e /projects/.berth/tools/.unsafe").await?;

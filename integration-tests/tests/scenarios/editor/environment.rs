@@ -73,6 +73,20 @@ fn expected(names: &[&str]) -> String {
     lines.concat()
 }
 
+/// A task of the type `process`: the editor starts it in a terminal, but without the user's shell.
+async fn run_a_task_when_the_folder_is_opened(
+    view: &ClusterView,
+    workspace: &Workspace,
+    script: &str,
+) -> anyhow::Result<()> {
+    let tasks = serde_json::json!({ "version": "2.0.0", "tasks": [{
+        "label": "show", "type": "process", "command": "/bin/sh", "args": [script], "runOptions": { "runOn": "folderOpen" },
+    }] });
+    view.exec(workspace, "mkdir -p /projects/.vscode").await?;
+    view.write(workspace, "/projects/.vscode/tasks.json", tasks.to_string().as_bytes()).await?;
+    change_settings(view, workspace, |settings| settings["task.allowAutomaticTasks"] = "on".into()).await
+}
+
 #[tokio::test]
 async fn nothing_that_a_user_sets_moves_opens_or_stops_the_editor_or_sshd() -> anyhow::Result<()> {
     let Some(berth) = Installation::start_with_tools().await? else {
@@ -119,14 +133,18 @@ components:
     let ssh = key.ssh(view, &running, &lines_of(&names)).await?;
     assert_eq!(ssh, expected(&names), "a session has the user's values");
 
+    let print = lines_of(&names);
+    view.write(&running, "/projects/show.sh", format!("{{ {print} }} > /projects/values").as_bytes()).await?;
+    view.write(&running, "/projects/task.sh", format!("{{ {print} }} > /projects/task").as_bytes()).await?;
+    run_a_task_when_the_folder_is_opened(view, &running, "/projects/task.sh").await?;
     let browser = Browser::start(&origin).await?;
     browser.open(&origin).await?;
-    let script = format!("{{ {} }} > /projects/values", lines_of(&names));
-    view.write(&running, "/projects/show.sh", script.as_bytes()).await?;
     type_into_the_terminal(&browser, ". /projects/show.sh; : > /projects/shown").await?;
     eventually(view, &running, "test -e /projects/shown").await?;
     let values = String::from_utf8(view.exec(&running, "cat /projects/values").await?)?;
-    assert!(values.contains("HTTP_PROXY=http://127.0.0.1:1\n"), "a terminal of the editor works: {values}");
+    assert_eq!(values, expected(&names), "and so has a terminal of the editor");
+    let values = eventually(view, &running, "test -s /projects/task && cat /projects/task").await?;
+    assert_eq!(values, expected(&names), "and a task that has no shell of its own");
     browser.quit().await?;
 
     // The image's own word, which no policy refuses.
