@@ -19,7 +19,7 @@ use crate::text::{Message, Word};
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId,
-    OrganizationName, ProjectSpec, TokenId, WorkspaceId, WorkspaceName,
+    OrganizationName, ProjectSpec, TokenId, Warning, WorkspaceId, WorkspaceName,
 };
 
 /// A page of a list. `next` goes into the query parameter `after` of the next request.
@@ -298,6 +298,9 @@ pub struct Workspace {
     /// gone already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Deadline>,
+    /// What of its devfile or devcontainer.json is not done as it is written: where one workspace is meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl Workspace {

@@ -6,11 +6,13 @@
 pub mod access;
 pub mod agents;
 pub mod api;
+pub mod command;
 pub mod configuration;
 pub mod generation;
 pub mod git;
 pub mod ids;
 pub mod kubernetes;
+pub mod late;
 pub mod lifecycle;
 pub mod names;
 pub mod network_check;
@@ -29,6 +31,7 @@ pub mod text;
 pub mod timeline;
 pub mod token;
 pub mod variables;
+pub mod warning;
 pub mod why;
 
 pub use configuration::{AgentConfiguration, LifecycleRules};
@@ -43,3 +46,4 @@ pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};
 pub use text::{Message, ResourceVersion, Text, Word};
 pub use token::{AccessToken, AgentToken};
+pub use warning::Warning;

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::command::{CommandSpec, Directory};
 use crate::git::GitUser;
 use crate::quantity::{self, Unit};
-use crate::{Generation, ProjectSpec};
+use crate::{Generation, ProjectSpec, Warning};
 
 /// Everything the planner needs to know of a devfile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +33,12 @@ pub struct WorkspaceSpec {
     /// Who commits, for a user who has not told git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_user: Option<Box<GitUser>>,
-    /// Cloned into the data volume. Given beside the devfile, so a rebuild keeps it.
+    /// Cloned into the data volume. Given beside the devfile, or else by it; a rebuild keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectSpec>,
+    /// What of the file it was read from Berth does not do as it is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl WorkspaceSpec {
@@ -53,6 +57,7 @@ impl WorkspaceSpec {
             user: None,
             git_user: None,
             project: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -122,6 +127,12 @@ pub struct ContainerSpec {
     /// Literal environment from the devfile (not secret).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// The same, with variables of [`crate::late`] that are filled in when it is rendered. No name is in both.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub late_env: BTreeMap<String, String>,
+    /// For the editor and for commands alone; with variables of [`crate::late`] that are filled in when the container has started.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub start_env: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -252,18 +263,6 @@ impl Events {
     pub fn is_empty(&self) -> bool {
         self.pre_start.is_empty() && self.post_start.is_empty()
     }
-}
-
-/// A shell command in a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommandSpec {
-    pub id: String,
-    pub component: String,
-    pub command_line: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub working_dir: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use crate::cursor::{Cursor, suggestion};
 
 /// Marks the component that gets the editor and the project.
 const INJECT_EDITOR: &str = "berth/inject-editor";
+/// The same for GitLab's workspaces, whose devfiles many projects have.
+const OF_GITLAB: &str = "gl/inject-editor";
 /// Whether the container idles instead of running its image's command.
 const OVERRIDE_COMMAND: &str = "overrideCommand";
 
@@ -17,6 +19,8 @@ pub(crate) type Given<'a> = Option<(bool, Cursor<'a>)>;
 pub(crate) struct Attributes<'a> {
     pub(crate) inject_editor: Given<'a>,
     pub(crate) override_command: Given<'a>,
+    /// Marked as GitLab does it.
+    pub(crate) of_gitlab: bool,
 }
 
 /// Attributes of a component.
@@ -27,6 +31,7 @@ pub(crate) fn of_component<'a>(cursor: Option<&Cursor<'a>>) -> Attributes<'a> {
         match name {
             INJECT_EDITOR => attributes.inject_editor = given(),
             OVERRIDE_COMMAND => attributes.override_command = given(),
+            OF_GITLAB => attributes.of_gitlab = value.is_true(),
             _ if name.starts_with("berth/") => {
                 let hint = suggestion(name, [INJECT_EDITOR].into_iter());
                 value.error(format!("is not an attribute of Berth{hint}"));

@@ -2,7 +2,7 @@
 
 use berth_schema::WorkspaceSpec;
 use berth_schema::quantity::{self, Unit};
-use berth_schema::spec::{ContainerSpec, Resources};
+use berth_schema::spec::{CommandSpec, ContainerSpec, Resources};
 
 use crate::Options;
 use crate::cursor::Cursor;
@@ -10,6 +10,9 @@ use crate::resources::Of;
 
 /// What the description may take as JSON: it goes into Kubernetes objects, which end at about 1.5 MiB.
 const MAX_DESCRIPTION: usize = 512 * 1024;
+
+/// What the commands of a start may take as scripts, which share one object with Berth's own.
+const MAX_SCRIPTS: usize = 512 * 1024;
 
 /// The longest text. Linux takes an argument or an environment variable of 128 KiB, and its `$` may be doubled on the way.
 const MAX_TEXT: usize = 32 * 1024;
@@ -34,6 +37,30 @@ pub(crate) fn check(at: &Cursor<'_>, places: &[(&str, Cursor<'_>)], spec: &Works
             "the description takes {size} bytes, at most {MAX_DESCRIPTION} fit into Kubernetes objects"
         ));
     }
+    let scripts: usize = spec.events.post_start.iter().map(script_bytes).sum();
+    if scripts > MAX_SCRIPTS {
+        at.error(format!(
+            "the commands of a start take {scripts} bytes as scripts, at most {MAX_SCRIPTS} fit into a Kubernetes object"
+        ));
+    }
+}
+
+/// What a text takes between a shell's single quotes.
+pub(crate) fn quoted_bytes(text: &str) -> usize {
+    text.len() + 3 * text.matches('\'').count() + 2
+}
+
+/// What a command's environment takes as a shell's lines.
+pub(crate) fn exported_bytes(command: &CommandSpec) -> usize {
+    let exports =
+        command.env.iter().map(|(name, value)| "export =\n".len() + name.len() + quoted_bytes(value));
+    exports.sum()
+}
+
+/// What a command of a start takes as a script; one with variables is kept as it is written, too.
+fn script_bytes(command: &CommandSpec) -> usize {
+    let times = if command.late { 2 } else { 1 };
+    times * quoted_bytes(&command.command_line) + exported_bytes(command)
 }
 
 /// CPU or memory: where it stands, and how much of it there may be.

@@ -125,7 +125,7 @@ fn image_repository(repository: &str) -> Result<(), String> {
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'));
         let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        if !characters || !part.starts_with(ends) || !part.ends_with(ends) || part.contains("..") {
+        if !characters || !part.starts_with(ends) || !part.ends_with(ends) || !separated(part) {
             return Err(format!(
                 "has the part '{}': parts of an image's name are lower-case letters and digits with '.', '_' or '-' between them",
                 shown(part)
@@ -133,6 +133,12 @@ fn image_repository(repository: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether what stands between letters and digits is `.`, `_`, `__` or dashes.
+fn separated(part: &str) -> bool {
+    part.split(|c: char| c.is_ascii_alphanumeric())
+        .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-'))
 }
 
 fn image_host(host: &str) -> Result<(), String> {
@@ -148,6 +154,14 @@ fn image_host(host: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("has the registry '{}', which is no host name", shown(host)))
+    }
+}
+
+/// A path without the slash at its end, which means the same.
+pub(crate) fn without_slash(path: &str) -> &str {
+    match path.strip_suffix('/') {
+        Some(shorter) if !shorter.is_empty() && !shorter.ends_with('/') => shorter,
+        _ => path,
     }
 }
 
@@ -209,6 +223,7 @@ mod tests {
             "localhost/x",
             "localhost:5000/x/y:Tag_1",
             "ghcr.io/a/b__c/d-e",
+            "a--b.c_d",
             "registry.example.com:443/team/image@sha256:",
             "Registry.example.com/image:v1@sha256:",
         ] {
@@ -238,6 +253,9 @@ mod tests {
             "a:70000/b",
             "-a.b/c",
             "a..b",
+            "a/b___c.-d:1",
+            "a._b",
+            "a-.b",
             "é",
             "../x",
             "a/../b",

@@ -12,15 +12,17 @@ use crate::{attributes, checks, resources};
 
 const MAX_COMPONENTS: usize = 64;
 /// `<workspace>-<volume>` is the name of a claim: 33 and 27 characters and a dash stay below a label's 63.
-const MAX_VOLUME_NAME: usize = 27;
+pub(crate) const MAX_VOLUME_NAME: usize = 27;
 /// The workspace's own volume is `<workspace>-data`.
-const DATA_VOLUME: &str = "data";
+pub(crate) const DATA_VOLUME: &str = "data";
 
 /// What the components said.
 #[derive(Debug, Default)]
 pub(crate) struct Components<'a> {
     pub(crate) containers: Vec<(Cursor<'a>, Draft<'a>)>,
     pub(crate) volumes: BTreeMap<String, VolumeSpec>,
+    /// Those that are passed over, by name, and what is said to an event that uses one.
+    pub(crate) others: BTreeMap<&'a str, &'static str>,
     /// A component that is wrong in itself makes what refers to it undecidable, not wrong.
     pub(crate) broken: bool,
 }
@@ -63,7 +65,17 @@ fn component<'a>(
     for (kind, why) in REFUSED {
         refused |= fields.refuse(kind, why);
     }
+    let outer: Vec<_> =
+        OUTER_LOOP.iter().filter_map(|kind| Some((fields.optional(kind.name)?, kind))).collect();
     fields.finish();
+    if container.is_none() && volume.is_none() && !refused && !outer.is_empty() {
+        for (at, kind) in outer {
+            refuse_marks(&attributes);
+            components.others.extend(name.map(|name| (name, kind.why)));
+            pass_over(&at, kind);
+        }
+        return name;
+    }
     match (container, volume) {
         (Some(container), None) => {
             match container::read(&container, name.unwrap_or_default(), attributes, ports, variables) {
@@ -94,17 +106,37 @@ fn component<'a>(
 }
 
 /// Kinds of components that the standard has and Berth does not.
-const REFUSED: [(&str, &str); 5] = [
-    ("kubernetes", "is not supported: Berth applies only objects that it makes itself"),
-    ("openshift", "is not supported: Berth applies only objects that it makes itself"),
-    ("image", "is not supported: Berth builds no images; build it before and name it in a container"),
+const REFUSED: [(&str, &str); 2] = [
     ("plugin", "is not supported: write the plugin's components out"),
     ("custom", "is not supported: components are containers and volumes"),
 ];
 
+/// A kind of component that says how a project is built and deployed, not what a workspace is made of.
+struct OuterLoop {
+    name: &'static str,
+    /// The field by which it would be part of every start.
+    at_start: &'static str,
+    why: &'static str,
+}
+
+const OUTER_LOOP: [OuterLoop; 3] = [
+    OuterLoop { name: "kubernetes", at_start: "deployByDefault", why: OBJECTS },
+    OuterLoop { name: "openshift", at_start: "deployByDefault", why: OBJECTS },
+    OuterLoop { name: "image", at_start: "autoBuild", why: IMAGES },
+];
+const OBJECTS: &str = "Berth applies only objects that it makes itself";
+const IMAGES: &str = "Berth builds no images; build it before and name it in a container";
+
+fn pass_over(at: &Cursor<'_>, kind: &OuterLoop) {
+    match at.descend(kind.at_start) {
+        Some(asked) if asked.is_true() => asked.error(format!("is not supported: {}", kind.why)),
+        _ => at.pass_over(kind.why),
+    }
+}
+
 fn refuse_marks(attributes: &attributes::Attributes<'_>) {
     for (_, at) in [&attributes.inject_editor, &attributes.override_command].into_iter().flatten() {
-        at.error("belongs to a container, this is a volume");
+        at.error("belongs to a container component");
     }
 }
 

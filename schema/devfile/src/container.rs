@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use berth_schema::kubernetes::PROJECTS_PATH;
 use berth_schema::spec::{ContainerSpec, MountSpec};
 
 use crate::attributes::Attributes;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Fields};
 use crate::endpoint::{self, Ports};
 use crate::variables::Variables;
 use crate::{checks, environment, resources};
@@ -39,13 +40,13 @@ pub(crate) fn read<'a>(
     });
     let command = fields.optional("command");
     let args = fields.optional("args");
-    let env = environment::read(fields.optional("env").as_ref(), variables);
+    let env = environment::read(fields.optional("env").as_ref(), variables, environment::Of::Container);
     let resources = resources::container(&mut fields, variables);
     let endpoints = endpoint::read(fields.optional("endpoints").as_ref(), ports, variables);
     let (mounts, places) = mounts(fields.optional("volumeMounts").as_ref(), variables);
-    for (name, why) in REFUSED {
-        fields.refuse(name, why);
-    }
+    sources(&mut fields);
+    fields.pass_over("annotation", "Berth alone annotates its objects");
+    fields.refuse("overrideCommand", "belongs into the component's 'attributes'");
     fields.finish();
     let spec = ContainerSpec {
         name: name.to_owned(),
@@ -63,14 +64,25 @@ pub(crate) fn read<'a>(
     Some(Draft { spec, attributes, mounts: places, command })
 }
 
-/// Fields of the standard that Berth does not have, and why.
-const REFUSED: [(&str, &str); 5] = [
-    ("mountSources", "is not allowed: every container sees the project under /projects; take the field out"),
-    ("sourceMapping", "is not allowed: the project is always under /projects; take the field out"),
-    ("dedicatedPod", "is not allowed: all containers of a workspace share one pod; take the field out"),
-    ("annotation", "is not allowed: Berth alone annotates its objects"),
-    ("overrideCommand", "belongs into the component's 'attributes'"),
-];
+/// What a container may say of the project and of its pod: that it is as Berth does it.
+fn sources(fields: &mut Fields<'_>) {
+    if let Some(at) = fields.said("mountSources")
+        && at.boolean() == Some(false)
+    {
+        at.error("must not be false: every container sees the project under /projects");
+    }
+    if let Some(at) = fields.said("dedicatedPod")
+        && at.boolean() == Some(true)
+    {
+        at.error("must not be true: all containers of a workspace share one pod");
+    }
+    if let Some(at) = fields.said("sourceMapping").filter(|at| !at.is_blank()) {
+        at.checked_text(|path| match checks::without_slash(path) {
+            PROJECTS_PATH => Ok(()),
+            _ => Err(format!("must be {PROJECTS_PATH}: the project is always below it")),
+        });
+    }
+}
 
 fn words(cursor: Option<&Cursor<'_>>, variables: &Variables) -> Vec<String> {
     let items = cursor.map(|cursor| cursor.list(MAX_ARGUMENTS)).unwrap_or_default();
@@ -88,7 +100,7 @@ fn mounts<'a>(cursor: Option<&Cursor<'a>>, variables: &Variables) -> (Vec<MountS
             continue;
         };
         let name = fields.required("name").and_then(|name| Some((name.text()?, name)));
-        let path = fields.optional("path");
+        let path = fields.said("path");
         fields.finish();
         let Some((volume, name)) = name else { continue };
         // Without a path the standard mounts a volume under its name.
@@ -98,6 +110,7 @@ fn mounts<'a>(cursor: Option<&Cursor<'a>>, variables: &Variables) -> (Vec<MountS
         else {
             continue;
         };
+        let path = checks::without_slash(&path).to_owned();
         if let Err(message) = checks::mount_path(&path) {
             at.error(message);
         } else if !paths.insert(path.clone()) {

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::diagnostic::{Report, shown};
+use crate::diagnostic::{MAX_DIAGNOSTICS, Report, shown};
 use crate::node::{Key, Node, Value};
 
 #[derive(Clone, Debug)]
@@ -26,6 +26,16 @@ impl<'a> Cursor<'a> {
         self.report.add(self.node.at, &self.path, message);
     }
 
+    /// Something that is accepted, and what is done with it.
+    pub(crate) fn warn(&self, what: &str, why: impl Into<String>) {
+        self.report.warn(self.node.at, &self.path, what, why);
+    }
+
+    /// Something that is accepted and does nothing.
+    pub(crate) fn pass_over(&self, why: impl Into<String>) {
+        self.warn(PASSED_OVER, why);
+    }
+
     fn wrong_kind(&self, wanted: &str) {
         self.error(format!("must be {wanted}, but is {}", self.node.kind()));
     }
@@ -43,8 +53,25 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Nothing, or a text of nothing but spaces.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.is_empty() || matches!(&self.node.value, Value::Text(text) if text.trim().is_empty())
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
+    }
+
+    pub(crate) fn is_true(&self) -> bool {
+        matches!(self.node.value, Value::Boolean(true))
+    }
+
     fn is_false(&self) -> bool {
         matches!(self.node.value, Value::Boolean(false))
+    }
+
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.node.value, Value::Text(_))
     }
 
     pub(crate) fn is_mapping(&self) -> bool {
@@ -164,6 +191,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
+const PASSED_OVER: &str = "is passed over";
+
 /// One entry of a mapping with free keys.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
@@ -201,6 +230,11 @@ impl<'a> Fields<'a> {
         Some(self.cursor.child(node, join(&self.cursor.path, name)))
     }
 
+    /// The same, for a field that may say nothing.
+    pub(crate) fn said(&mut self, name: &'static str) -> Option<Cursor<'a>> {
+        self.optional(name).filter(|given| !given.is_null())
+    }
+
     pub(crate) fn required(&mut self, name: &'static str) -> Option<Cursor<'a>> {
         let found = self.optional(name);
         if found.is_none() {
@@ -224,19 +258,33 @@ impl<'a> Fields<'a> {
         true
     }
 
-    /// The same, but nothing is wrong when the field asks for nothing: `false`, `[]`, `{}`.
+    /// Whether a field asks for something: not `false`, `[]`, `{}` or an empty text.
+    fn asks(&mut self, name: &'static str) -> bool {
+        self.optional(name).is_some_and(|given| !given.is_blank() && !given.is_false())
+    }
+
+    /// The same, but nothing is wrong when the field asks for nothing.
     pub(crate) fn refuse_unless_empty(&mut self, name: &'static str, why: &str) -> bool {
-        let asks = self.optional(name).is_some_and(|given| !given.is_empty() && !given.is_false());
-        asks && self.refuse(name, why)
+        self.asks(name) && self.refuse(name, why)
+    }
+
+    /// A field that Berth does nothing with and that changes nothing: told when it asks for something.
+    pub(crate) fn pass_over(&mut self, name: &'static str, why: &str) {
+        if self.asks(name)
+            && let Some((key, _)) = self.entry(name)
+        {
+            self.cursor.report.warn(key.at, join(&self.cursor.path, name), PASSED_OVER, why);
+        }
     }
 
     /// Reports every field that was not asked for.
     pub(crate) fn finish(self) {
-        for (key, _) in self.entries {
-            if self.asked.iter().any(|asked| *asked == key.text) {
-                continue;
-            }
-            let hint = suggestion(&key.text, self.asked.iter().copied());
+        let unknown = self.entries.iter().filter(|(key, _)| !self.asked.contains(&key.text.as_str()));
+        for (number, (key, _)) in unknown.enumerate() {
+            // More are counted and not shown.
+            let is_shown = number < MAX_DIAGNOSTICS;
+            let hint =
+                if is_shown { suggestion(&key.text, self.asked.iter().copied()) } else { String::new() };
             let message = format!("is not a field of {}{hint}", self.what);
             self.cursor.report.add(key.at, join(&self.cursor.path, &key.text), message);
         }

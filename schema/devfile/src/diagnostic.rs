@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use berth_schema::FieldError;
+use berth_schema::{FieldError, Warning, WorkspaceSpec};
 use serde::{Deserialize, Serialize};
 
 /// The most diagnostics that one reading gives.
@@ -60,12 +60,37 @@ impl Position {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     found: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Warning>>,
 }
 
 impl Report {
     pub(crate) fn add(&self, at: Position, path: impl Into<String>, message: impl Into<String>) {
         let Position { line, column } = at;
         self.found.borrow_mut().push(Diagnostic { line, column, path: path.into(), message: message.into() });
+    }
+
+    /// Of something that is accepted: `what` is done with it, and `why`.
+    pub(crate) fn warn(&self, at: Position, path: impl Into<String>, what: &str, why: impl Into<String>) {
+        let Position { line, column } = at;
+        let (what, why) = (what.to_owned(), why.into());
+        self.warnings.borrow_mut().push(Warning { line, column, path: path.into(), what, why });
+    }
+
+    /// The spec with its warnings, or what is wrong.
+    pub(crate) fn conclude_spec(self, spec: Option<WorkspaceSpec>) -> Result<WorkspaceSpec, Vec<Diagnostic>> {
+        let mut warnings = self.warnings.take();
+        warnings.sort();
+        warnings.dedup();
+        if warnings.len() > MAX_DIAGNOSTICS {
+            let more = warnings.len() - (MAX_DIAGNOSTICS - 1);
+            warnings.truncate(MAX_DIAGNOSTICS);
+            if let Some(last) = warnings.last_mut() {
+                last.path = String::new();
+                (last.what, last.why) =
+                    ("and more".to_owned(), format!("{more} more warnings from here on are not shown"));
+            }
+        }
+        self.conclude(spec.map(|spec| WorkspaceSpec { warnings, ..spec }))
     }
 
     /// `value` when nothing was found, otherwise the first diagnostics of the text. What does not fit is counted.

@@ -6,7 +6,7 @@ use berth_schema::spec::ContainerSpec;
 use crate::cursor::Cursor;
 use crate::diagnostic::shown;
 use crate::variables::Variables;
-use crate::{Options, attributes, bounds, command, component, event, main_container};
+use crate::{Options, attributes, bounds, command, component, event, main_container, project};
 
 pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
     let mut fields = root.fields("a devfile")?;
@@ -16,8 +16,12 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
         version.error(message);
     }
     for (name, why) in REFUSED {
-        fields.refuse(name, why);
+        fields.refuse_unless_empty(name, why);
     }
+    for (name, why) in PASSED_OVER {
+        fields.pass_over(name, why);
+    }
+    let projects = project::read(fields.optional("projects").as_ref());
     metadata(fields.optional("metadata").as_ref());
     attributes::elsewhere(fields.optional("attributes").as_ref());
     let variables = Variables::read(fields.optional("variables").as_ref());
@@ -26,7 +30,7 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
     fields.finish();
     let at = components?;
     let mut components = component::read(&at, &variables);
-    let commands = command::read(commands.as_ref(), &components, &variables);
+    let commands = command::read(commands.as_ref(), &components, &variables, &projects);
     let events = event::read(events.as_ref(), &commands, &mut components);
     main_container::mark(&at, &mut components);
     let places: Vec<_> = components.containers.iter().map(|(at, _)| at.clone()).collect();
@@ -39,7 +43,8 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
         storage: None,
         user: None,
         git_user: None,
-        project: None,
+        project: projects.first,
+        warnings: Vec::new(),
     };
     let places: Vec<_> =
         spec.containers.iter().map(|container| container.name.as_str()).zip(places).collect();
@@ -48,22 +53,28 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
 }
 
 /// Parts of the standard that Berth does not have, and why.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 2] = [
     ("parent", "is not supported: Berth fetches no other devfile; write out what you need of it"),
-    ("projects", "is not supported: the workspace clones the project it was created for"),
-    ("starterProjects", "is not supported: the workspace clones the project it was created for"),
-    ("dependentProjects", "is not supported: the workspace clones the project it was created for"),
-    ("apiVersion", "belongs to devfile 1.0; Berth reads 'schemaVersion' 2.2 and 2.3"),
+    ("apiVersion", "belongs to devfile 1.0; Berth reads 'schemaVersion' 2.0 to 2.3"),
+];
+
+/// Parts of the standard that no workspace is made of, and why.
+const PASSED_OVER: [(&str, &str); 2] = [
+    (
+        "starterProjects",
+        "they are what a new project may begin with; a workspace clones the project it is created for",
+    ),
+    ("dependentProjects", "a workspace clones one project; clone others in a command"),
 ];
 
 fn check_version(text: &str) -> Result<(), String> {
-    let patch = text.strip_prefix("2.2.").is_some_and(|patch| {
-        !patch.is_empty() && patch.len() <= 3 && patch.bytes().all(|b| b.is_ascii_digit())
-    });
-    if patch || text == "2.3.0" {
-        return Ok(());
-    }
-    Err(format!("is '{}', Berth reads 2.2.0 to 2.2.x and 2.3.0", shown(text)))
+    let is_read =
+        ["2.0.", "2.1.", "2.2.", "2.3."].iter().filter_map(|minor| text.strip_prefix(minor)).any(|patch| {
+            // As in 2.2.1-alpha, which was released.
+            let patch = patch.strip_suffix("-alpha").unwrap_or(patch);
+            !patch.is_empty() && patch.len() <= 3 && patch.bytes().all(|b| b.is_ascii_digit())
+        });
+    if is_read { Ok(()) } else { Err(format!("is '{}', Berth reads 2.0.0 to 2.3.x", shown(text))) }
 }
 
 /// Describes the devfile and changes nothing; the standard leaves its fields open.

@@ -1,6 +1,6 @@
 //! Endpoints of a container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_schema::kubernetes::{EDITOR_PORT, SSH_PORT};
 use berth_schema::spec::EndpointSpec;
@@ -15,7 +15,8 @@ const MAX_ENDPOINTS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Ports<'a> {
     names: BTreeMap<&'a str, String>,
-    ports: BTreeMap<u16, String>,
+    owners: BTreeMap<u16, String>,
+    served: BTreeSet<u16>,
 }
 
 impl<'a> Ports<'a> {
@@ -25,11 +26,21 @@ impl<'a> Ports<'a> {
         }
     }
 
-    fn claim_port(&mut self, cursor: &Cursor<'_>, port: u16) {
-        if let Some(owner) = self.ports.insert(port, cursor.path().to_owned()) {
+    /// Whether nobody has the port before. Another container must not; the same may name it again.
+    fn claim_port(&mut self, cursor: &Cursor<'_>, port: u16) -> bool {
+        let Some(owner) = self.owners.get(&port) else {
+            self.owners.insert(port, cursor.path().to_owned());
+            return true;
+        };
+        if container_of(owner) != container_of(cursor.path()) {
             cursor.error(format!("{port} is the port of {owner} already: all containers share one pod"));
         }
+        false
     }
+}
+
+fn container_of(path: &str) -> &str {
+    path.split_once(".container.").map_or(path, |(container, _)| container)
 }
 
 /// The endpoints that the workspace serves. Those that stay within the pod are checked and left out.
@@ -49,17 +60,15 @@ fn endpoint<'a>(cursor: &Cursor<'a>, ports: &mut Ports<'a>, variables: &Variable
         ports.claim_name(&cursor, name);
         Some(name)
     });
-    let port = fields.required("targetPort").and_then(|cursor| {
-        let port = target_port(&cursor)?;
-        ports.claim_port(&cursor, port);
-        Some(port)
-    });
+    let port = fields.required("targetPort").and_then(|cursor| Some((target_port(&cursor)?, cursor)));
     let exposure = fields
-        .optional("exposure")
+        .said("exposure")
         .and_then(|cursor| cursor.checked_text(|text| one_of(text, &["public", "internal", "none"])));
-    if let Some(protocol) = fields.optional("protocol") {
-        protocol.checked_text(check_protocol);
+    let served = exposure.unwrap_or("public") == "public";
+    if let Some(protocol) = fields.said("protocol") {
+        check_protocol(&protocol, served);
     }
+    let is_first = port.as_ref().is_some_and(|(port, at)| claim(ports, at, *port, served));
     if let Some(path) = fields.optional("path") {
         variables.text(&path);
     }
@@ -67,10 +76,19 @@ fn endpoint<'a>(cursor: &Cursor<'a>, ports: &mut Ports<'a>, variables: &Variable
         secure.boolean();
     }
     attributes::elsewhere(fields.optional("attributes").as_ref());
-    fields.refuse("annotation", "is not allowed: Berth alone annotates its objects");
+    fields.pass_over("annotation", "Berth alone annotates its objects");
     fields.finish();
-    let served = exposure.unwrap_or("public") == "public";
-    Some(EndpointSpec { name: name?.to_owned(), port: port? }).filter(|_| served)
+    Some(EndpointSpec { name: name?.to_owned(), port: port?.0 }).filter(|_| served && is_first)
+}
+
+/// Whether the endpoint is the first that serves its port.
+fn claim(ports: &mut Ports<'_>, at: &Cursor<'_>, port: u16, served: bool) -> bool {
+    let is_free = ports.claim_port(at, port);
+    let is_first = served && ports.served.insert(port);
+    if served && !is_first && !is_free {
+        at.pass_over(format!("{port} is served under the name of the endpoint before it"));
+    }
+    is_first
 }
 
 fn target_port(cursor: &Cursor<'_>) -> Option<u16> {
@@ -93,14 +111,18 @@ pub(crate) fn check_port(written: &str) -> Result<u16, String> {
     }
 }
 
-fn check_protocol(text: &str) -> Result<(), String> {
-    match text {
-        "https" | "wss" => {
-            Err("is not supported: serve 'http' (or 'ws'), the proxy makes https of it for the browser"
-                .to_owned())
-        }
-        "udp" => Err("is not supported: only TCP reaches a workspace".to_owned()),
-        _ => one_of(text, &["http", "ws", "tcp"]),
+fn check_protocol(at: &Cursor<'_>, served: bool) {
+    let checked = at.checked_text(|text| match text {
+        "udp" if served => Err("is not supported: only TCP reaches a workspace".to_owned()),
+        _ => one_of(text, &["http", "https", "ws", "wss", "tcp", "udp"]),
+    });
+    let taken = match checked {
+        Some("https") => "is taken as http",
+        Some("wss") => "is taken as ws",
+        _ => return,
+    };
+    if served {
+        at.warn(taken, "the proxy speaks http to the container and https to the browser");
     }
 }
 

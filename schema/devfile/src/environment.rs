@@ -10,8 +10,17 @@ use crate::variables::Variables;
 /// Set by Berth, as the devfile standard asks.
 const RESERVED: [&str; 2] = ["PROJECTS_ROOT", "PROJECT_SOURCE"];
 
+/// Whose environment it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Set by Kubernetes, which takes dots and dashes in names.
+    Container,
+    /// Set by a shell, which does not.
+    Command,
+}
+
 /// The list of `name` and `value`.
-pub(crate) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables) -> BTreeMap<String, String> {
+pub(crate) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables, of: Of) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for item in cursor.map(|cursor| cursor.list(MAX_COUNT)).unwrap_or_default() {
         let Some(mut fields) = item.fields("an environment variable") else {
@@ -22,7 +31,7 @@ pub(crate) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables) -> BTreeM
         fields.finish();
         let Some(name) = name else { continue };
         let Some(text) = name.text() else { continue };
-        if let Err(message) = checked_name(text) {
+        if let Err(message) = checked_name(text, of) {
             name.error(message);
         } else if environment.insert(text.to_owned(), value.unwrap_or_default()).is_some() {
             name.error(format!("'{text}' stands in this list a second time"));
@@ -32,11 +41,15 @@ pub(crate) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables) -> BTreeM
 }
 
 /// Whether a literal environment variable may have this name.
-pub(crate) fn checked_name(name: &str) -> Result<(), String> {
+pub(crate) fn checked_name(name: &str, of: Of) -> Result<(), String> {
     if RESERVED.contains(&name) {
         return Err("is reserved: Berth sets it".to_owned());
     }
-    check_name(VariableKind::Environment, name).map_err(|error| error.to_string())
+    let plain = match of {
+        Of::Container => name.replace(['.', '-'], "_"),
+        Of::Command => name.to_owned(),
+    };
+    check_name(VariableKind::Environment, &plain).map_err(|error| error.to_string())
 }
 
 /// Whether a literal environment variable may have this value.

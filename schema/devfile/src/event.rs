@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth_schema::spec::{CommandSpec, Events};
 
+use crate::bounds;
 use crate::command::{Command, Commands, unknown_name};
 use crate::component::Components;
 use crate::cursor::Cursor;
@@ -24,25 +25,35 @@ pub(crate) fn read(
         .filter(|cursor| cursor.is_list() || !cursor.is_empty())
         .and_then(|cursor| cursor.fields("the events"))
     else {
+        pass_over(commands, &BTreeSet::new());
         return Events::default();
     };
     let (before, after) = (fields.optional("preStart"), fields.optional("postStart"));
     for name in ["preStop", "postStop"] {
-        fields.refuse(
+        fields.refuse_unless_empty(
             name,
             "is not supported: a workspace may stop without warning; use preStart or postStart",
         );
     }
     fields.finish();
-    let pre_start = named(before.as_ref(), commands)
-        .into_iter()
-        .filter_map(|(at, id, command)| pre_start(&at, id, command, components))
-        .collect();
-    let post_start = named(after.as_ref(), commands)
-        .into_iter()
-        .filter_map(|(at, _, command)| post_start(&at, command, components))
-        .collect();
+    let (before, after) = (named(before.as_ref(), commands), named(after.as_ref(), commands));
+    pass_over(commands, &before.iter().chain(&after).map(|(_, id, _)| *id).collect());
+    let pre_start =
+        before.into_iter().filter_map(|(at, id, command)| pre_start(&at, id, command, components)).collect();
+    let post_start =
+        after.into_iter().filter_map(|(at, _, command)| post_start(&at, command, components)).collect();
     Events { pre_start, post_start }
+}
+
+/// What Berth does not have changes nothing where no event uses it.
+fn pass_over(commands: &Commands<'_>, used: &BTreeSet<&str>) {
+    for (id, command) in commands {
+        if let Command::Other { at, why } = command
+            && !used.contains(id)
+        {
+            at.pass_over(*why);
+        }
+    }
 }
 
 /// The commands that an event names, each with its place and id.
@@ -78,7 +89,7 @@ fn pre_start(
     }
     match command {
         Command::Exec(spec) => {
-            let bytes = script_bytes(spec);
+            let bytes = bounds::exported_bytes(spec) + spec.command_line.len();
             if bytes > MAX_SCRIPT {
                 at.error(format!(
                     "takes {bytes} bytes with its environment, at most {MAX_SCRIPT} fit into what a shell is started with"
@@ -87,15 +98,9 @@ fn pre_start(
             Some(spec.clone())
         }
         Command::Apply { at, component } => applied(at, id, component, components),
+        Command::Other { why, .. } => other(at, why),
         Command::Broken => None,
     }
-}
-
-/// What a command takes as a script, its values in single quotes.
-fn script_bytes(command: &CommandSpec) -> usize {
-    let quoted = |text: &str| text.len() + 3 * text.matches('\'').count() + 2;
-    let exports = command.env.iter().map(|(name, value)| "export =\n".len() + name.len() + quoted(value));
-    exports.sum::<usize>() + command.command_line.len()
 }
 
 /// A component that runs to its end before the others: its own command as a shell's.
@@ -128,6 +133,8 @@ fn applied(
         command_line: format!("exec {line}"),
         working_dir: None,
         env: BTreeMap::new(),
+        once: false,
+        late: false,
     })
 }
 
@@ -147,8 +154,14 @@ fn post_start(at: &Cursor<'_>, command: &Command<'_>, components: &Components<'_
             at.error("must be an exec command: nothing is applied when the workspace has started");
             None
         }
+        Command::Other { why, .. } => other(at, why),
         Command::Broken => None,
     }
+}
+
+fn other(at: &Cursor<'_>, why: &str) -> Option<CommandSpec> {
+    at.error(format!("names a command that is not supported: {why}"));
+    None
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Reads a devfile (schema 2.2 and 2.3) or a `devcontainer.json` into a [`WorkspaceSpec`].
+//! Reads a devfile (schema 2.0 to 2.3) or a `devcontainer.json` into a [`WorkspaceSpec`].
 //!
-//! The reading is strict: whatever Berth does not do is refused at its place in the text, all errors together. It does
-//! no IO, does not panic, and its work is bounded by [`MAX_BYTES`] and by the limits in `docs/devfile.md`.
+//! The reading is strict: what Berth does not do and would change the workspace is refused at its place in the text, all errors
+//! together; what would change nothing is passed over with a warning in the spec. It does no IO, does not panic, and its work is bounded by [`MAX_BYTES`] and by the limits in `docs/devfile.md`.
 //!
 //! Text becomes a tree in which every node knows its place (`yaml`, `node`), a cursor walks the tree and reports
 //! what is unknown or wrong (`cursor`), and the modules named after the devfile's parts build the result.
@@ -12,6 +12,7 @@ mod checks;
 mod command;
 mod component;
 mod container;
+pub mod corpus;
 mod cursor;
 pub mod devcontainer;
 mod diagnostic;
@@ -21,9 +22,11 @@ mod environment;
 mod event;
 #[cfg(feature = "generate")]
 pub mod generate;
+mod idle;
 mod main_container;
 mod node;
 pub mod plain;
+mod project;
 mod resources;
 mod scalar;
 mod variables;
@@ -65,7 +68,7 @@ pub fn parse(text: &str, options: &Options) -> Result<WorkspaceSpec, Vec<Diagnos
     let spec = within_bounds(text, MAX_BYTES, &report)
         .and_then(|()| yaml::read(text, &report))
         .and_then(|root| document::read(&Cursor::root(&root, &report), options));
-    report.conclude(spec)
+    report.conclude_spec(spec)
 }
 
 /// The workspace around an image for a project without a devfile: one container that is kept running.

@@ -48,8 +48,12 @@ struct Read<'a> {
 }
 
 fn read<'a>(cursor: Option<Cursor<'a>>, of: Of, variables: &Variables) -> Option<Read<'a>> {
-    let cursor = cursor?;
+    let cursor = cursor.filter(|cursor| !cursor.is_null())?;
     let text = variables.fill(&cursor, cursor.text_or_number()?)?;
+    if of != Of::Disk && quantity::parse(&text, Unit::Milli) == Some(0) {
+        cursor.pass_over("nothing can be asked for or allowed; the agent's defaults hold");
+        return None;
+    }
     match of.amount(&text) {
         Ok(amount) => Some(Read { cursor, text, amount }),
         Err(message) => {

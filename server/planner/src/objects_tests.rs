@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use berth_schema::git::GitUser;
 use berth_schema::spec::{
-    CommandSpec, ContainerSpec, EndpointSpec, Events, MountSpec, Resources, StorageSpec, VolumeSpec,
-    WorkspaceSpec,
+    CommandSpec, ContainerSpec, Directory, EndpointSpec, Events, MountSpec, Resources, StorageSpec,
+    VolumeSpec, WorkspaceSpec,
 };
 use berth_schema::{
     ActualState, AgentConfiguration, AgentId, DesiredState, Generation, GitReference, NamespaceName,
@@ -16,7 +16,7 @@ use super::render;
 use crate::config::AgentConfig;
 use crate::model::{Snapshot, Workspace};
 
-fn rendered(spec: WorkspaceSpec, config: AgentConfig, desired_state: DesiredState) -> Vec<Value> {
+pub(super) fn rendered(spec: WorkspaceSpec, config: AgentConfig, desired_state: DesiredState) -> Vec<Value> {
     rendered_in("berth-calm-blue-bay-00000000", spec, config, desired_state)
 }
 
@@ -54,8 +54,10 @@ fn everything() -> WorkspaceSpec {
         id: id.to_owned(),
         component: "main".to_owned(),
         command_line: line.to_owned(),
-        working_dir: Some("/projects/it's".to_owned()),
+        working_dir: Some(Directory::Absolute("/projects/it's".to_owned())),
         env: BTreeMap::from([("MODE".to_owned(), "$(X) 'quoted'".to_owned())]),
+        once: false,
+        late: false,
     };
     WorkspaceSpec {
         containers: vec![
@@ -98,6 +100,7 @@ fn everything() -> WorkspaceSpec {
             url: ProjectUrl::new("https://git.example/group/site.git").expect("a URL"),
             reference: Some(GitReference::new("it's").expect("a reference")),
         }),
+        warnings: vec![],
     }
 }
 

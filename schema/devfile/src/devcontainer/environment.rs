@@ -1,50 +1,83 @@
-//! Environment of a `devcontainer.json`, and its `${…}` variables, which only the user's own machine could fill.
+//! Environment of a `devcontainer.json`.
 
 use std::collections::BTreeMap;
 
+use berth_schema::late::is_late;
+use berth_schema::spec::ContainerSpec;
 use berth_schema::variables::MAX_COUNT;
 
-use crate::bounds;
-use crate::cursor::{Cursor, Fields};
-use crate::environment::{checked_name, checked_value};
+use super::variables::{Needed, Variables, names_the_containers_own};
+use crate::cursor::{Cursor, Entry, Fields};
+use crate::environment::{Of, checked_name, checked_value};
 
-/// How the format's own variables begin. Other `${…}` is the shell's.
-const VARIABLES: [&str; 6] = [
-    "${localEnv:",
-    "${env:",
-    "${containerEnv:",
-    "${localWorkspaceFolder",
-    "${containerWorkspaceFolder",
-    "${devcontainerId",
-];
-
-/// `containerEnv`, over which `remoteEnv` wins.
-pub(super) fn read(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
-    let mut environment = BTreeMap::new();
-    for name in ["containerEnv", "remoteEnv"] {
-        let entries = fields.optional(name).map(|cursor| cursor.entries(MAX_COUNT)).unwrap_or_default();
-        for entry in entries {
-            if let Err(message) = checked_name(entry.name()) {
-                entry.error(message);
-            }
-            let Some(value) = literal(&entry.value) else {
-                continue;
-            };
-            match checked_value(value) {
-                Ok(()) => drop(environment.insert(entry.name().to_owned(), value.to_owned())),
-                Err(error) => entry.value.error(error),
-            }
-        }
-    }
-    environment
+/// The environment that was read, by when its values are known.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    literal: BTreeMap<String, String>,
+    late: BTreeMap<String, String>,
+    start: BTreeMap<String, String>,
 }
 
-/// A text of bounded length without the format's variables.
-pub(super) fn literal<'a>(cursor: &Cursor<'a>) -> Option<&'a str> {
-    let text = cursor.text()?;
-    if let Some(variable) = VARIABLES.iter().find(|variable| text.contains(**variable)) {
-        cursor.error(format!("holds the variable '{variable}…', which Berth cannot fill"));
-        return None;
+impl Environment {
+    /// `containerEnv`, over which `remoteEnv` wins; there `null` takes a variable away.
+    pub(super) fn read(fields: &mut Fields<'_>, variables: &Variables) -> Self {
+        let mut environment = Self::default();
+        for (field, needed) in [("containerEnv", Needed::Rendered), ("remoteEnv", Needed::Running)] {
+            let entries = fields.optional(field).map(|cursor| cursor.entries(MAX_COUNT)).unwrap_or_default();
+            for entry in entries {
+                if entry.value.is_null() && needed == Needed::Running {
+                    environment.remove(entry.name());
+                } else {
+                    environment.add(&entry, variables, needed);
+                }
+            }
+        }
+        environment
     }
-    bounds::fits(cursor, text).then_some(text)
+
+    fn remove(&mut self, name: &str) {
+        for map in [&mut self.literal, &mut self.late, &mut self.start] {
+            map.remove(name);
+        }
+    }
+
+    fn add(&mut self, entry: &Entry<'_>, variables: &Variables, needed: Needed) {
+        let of_a_shell = entry.value.is_text() && needed == Needed::Running;
+        let of = if of_a_shell { Of::Command } else { Of::Container };
+        if let Err(message) = checked_name(entry.name(), of) {
+            entry.error(message);
+            return;
+        }
+        if let Some(value) = variables.text(&entry.value, needed) {
+            self.insert(&entry.value, entry.name(), value);
+        }
+    }
+
+    /// A variable of `--env`, as far as it is written right.
+    pub(super) fn add_argument(&mut self, at: &Cursor<'_>, assignment: &str) {
+        let (name, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+        match checked_name(name, Of::Container) {
+            Ok(()) => self.insert(at, name, value.to_owned()),
+            Err(message) => at.error(format!("sets a variable whose name {message}")),
+        }
+    }
+
+    fn insert(&mut self, at: &Cursor<'_>, name: &str, value: String) {
+        if let Err(message) = checked_value(&value) {
+            at.error(message);
+            return;
+        }
+        let map = if names_the_containers_own(&value) {
+            // Over what the container itself has under this name.
+            &mut self.start
+        } else {
+            self.remove(name);
+            if is_late(&value) { &mut self.late } else { &mut self.literal }
+        };
+        map.insert(name.to_owned(), value);
+    }
+
+    pub(super) fn set(self, container: &mut ContainerSpec) {
+        (container.env, container.late_env, container.start_env) = (self.literal, self.late, self.start);
+    }
 }

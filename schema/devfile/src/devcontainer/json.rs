@@ -27,6 +27,7 @@ const OPTIONS: ParseOptions = ParseOptions {
 
 /// `None` when there is nothing to look at further; the report says why.
 pub(super) fn read(text: &str, report: &Report) -> Option<Rc<Node>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parsed = match parse_to_ast(text, &CollectOptions::default(), &OPTIONS) {
         Ok(parsed) => parsed,
         Err(error) => {

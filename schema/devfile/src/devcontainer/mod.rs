@@ -1,20 +1,25 @@
 //! Translates a `devcontainer.json` that names an image, for a project that has no devfile.
 //!
-//! What Berth can do is translated, what only describes is passed over, and what would need a build, a privilege or the
-//! user's own machine is refused with the reason.
+//! What Berth can do is translated, what changes nothing is passed over with a warning, and what would need a build, a privilege
+//! or the user's own machine is refused with the reason.
 
 mod commands;
 mod environment;
+mod folder;
 mod json;
+mod mounts;
+mod requirements;
+mod run_args;
+mod variables;
 
 use berth_schema::WorkspaceSpec;
-use berth_schema::kubernetes::PROJECTS_PATH;
-use berth_schema::spec::{ContainerSpec, EndpointSpec, Events, Resources};
+use berth_schema::spec::{ContainerSpec, EndpointSpec, Events};
 
 use crate::cursor::{Cursor, Fields};
-use crate::diagnostic::{Diagnostic, Report, shown};
-use crate::resources::Of;
+use crate::diagnostic::{Diagnostic, Report};
 use crate::{Options, bounds, checks, endpoint};
+use environment::Environment;
+use variables::{Needed, Variables};
 
 /// The largest file that is looked at.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -31,90 +36,87 @@ pub fn translate(text: &str, options: &Options) -> Result<WorkspaceSpec, Vec<Dia
     let spec = crate::within_bounds(text, MAX_BYTES, &report)
         .and_then(|()| json::read(text, &report))
         .and_then(|root| document(&Cursor::root(&root, &report), options));
-    report.conclude(spec)
+    report.conclude_spec(spec)
 }
 
-/// Describes, or speaks to editors: nothing that a workspace is made of.
-const IGNORED: [&str; 13] = [
-    "$schema",
-    "customizations",
-    "extensions",
-    "name",
-    "otherPortsAttributes",
-    "overrideFeatureInstallOrder",
-    "portsAttributes",
-    "secrets",
-    "settings",
-    "shutdownAction",
-    "updateRemoteUserUID",
-    "userEnvProbe",
-    "waitFor",
+/// Describes the file and what is in it, or orders what there is none of here.
+const IGNORED: [&str; 4] = ["$schema", "name", "overrideFeatureInstallOrder", "updateRemoteUserUID"];
+
+const EXTENSIONS: &str =
+    "Berth installs no extensions and no settings of a file; they can be installed in the editor";
+/// Speaks to editors, or of what a workspace has in another way.
+const PASSED_OVER: [(&str, &str); 10] = [
+    ("customizations", EXTENSIONS),
+    ("extensions", EXTENSIONS),
+    ("settings", EXTENSIONS),
+    ("portsAttributes", "ports are served by their numbers, to those who may enter"),
+    ("otherPortsAttributes", "ports are served by their numbers, to those who may enter"),
+    ("secrets", "secrets are variables of the workspace: `berth create -e NAME`"),
+    ("shutdownAction", "a workspace stops when somebody or a rule stops it"),
+    ("userEnvProbe", "commands run by a shell that reads no profile"),
+    ("waitFor", "the editor is there from the start, commands run beside it"),
+    ("init", "the first process is Berth's own"),
 ];
 
 const BUILD: &str = "is not supported: Berth builds no images; build it before and name it in 'image'";
 const COMPOSE: &str = "is not supported: a workspace is one pod; write a devfile with several containers";
 const PRIVILEGE: &str = "is not allowed: workspaces run without privileges";
 
-/// Refused wherever they stand.
-const REFUSED: [(&str, &str); 11] = [
+/// Refused when they ask for something.
+const REFUSED: [(&str, &str); 12] = [
     ("build", BUILD),
     ("dockerFile", BUILD),
     ("context", BUILD),
     ("dockerComposeFile", COMPOSE),
     ("service", COMPOSE),
     ("runServices", COMPOSE),
-    ("initializeCommand", "is not supported: it would run on the user's own machine"),
-    ("postAttachCommand", "is not supported: Berth does not see editors attach; use postStartCommand"),
-    ("workspaceMount", "is not supported: the project is always under /projects"),
-    ("appPort", "is not supported: use forwardPorts"),
-    ("devPort", "is not supported: use forwardPorts"),
-];
-
-/// Refused when they ask for something.
-const REFUSED_UNLESS_EMPTY: [(&str, &str); 7] = [
     ("features", "are not supported: they build an image; build it before and name it in 'image'"),
-    ("mounts", "are not supported: they name places of the user's own machine; write a devfile with volumes"),
-    ("runArgs", "are not supported: they speak to Docker, a workspace runs on Kubernetes"),
-    ("init", "is not supported: the first process is Berth's own"),
+    ("initializeCommand", "is not supported: it would run on the user's own machine"),
     ("privileged", PRIVILEGE),
     ("capAdd", PRIVILEGE),
     ("securityOpt", PRIVILEGE),
+    ("devPort", "is not supported: use forwardPorts"),
 ];
 
 fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
     let mut fields = root.fields("a devcontainer.json")?;
     let mut elsewhere = false;
     for (name, why) in REFUSED {
-        elsewhere |= fields.refuse(name, why) && (why == BUILD || why == COMPOSE);
+        elsewhere |= fields.refuse_unless_empty(name, why) && (why == BUILD || why == COMPOSE);
     }
-    for (name, why) in REFUSED_UNLESS_EMPTY {
-        fields.refuse_unless_empty(name, why);
+    for (name, why) in PASSED_OVER {
+        fields.pass_over(name, why);
     }
     check_users(&mut fields);
-    let folder = workspace_folder(&mut fields);
+    let folder = folder::read(&mut fields);
     let image = image(&mut fields, elsewhere);
-    let container = ContainerSpec {
+    let mut environment = Environment::read(&mut fields, &folder.variables);
+    run_args::read(fields.said("runArgs").as_ref(), &folder.variables, &mut environment);
+    let mounts = mounts::read(fields.said("mounts").as_ref(), &folder);
+    let mut container = ContainerSpec {
         name: MAIN.to_owned(),
         image: image.unwrap_or_default(),
         main: true,
-        override_command: fields.optional("overrideCommand").and_then(|given| given.boolean()),
-        env: environment::read(&mut fields),
-        resources: host_requirements(fields.optional("hostRequirements").as_ref()),
-        endpoints: forwarded(fields.optional("forwardPorts").as_ref()),
+        override_command: fields.said("overrideCommand").and_then(|given| given.boolean()),
+        resources: requirements::read(fields.said("hostRequirements").as_ref()),
+        endpoints: endpoints(&mut fields),
+        mounts: mounts.places,
         ..ContainerSpec::default()
     };
-    let post_start = commands::read(&mut fields, MAIN, &folder);
+    environment.set(&mut container);
+    let post_start = commands::read(&mut fields, MAIN, &folder.variables);
     fields.ignore(&IGNORED);
     fields.finish();
     let events = Events { post_start, ..Events::default() };
     let spec = WorkspaceSpec {
         containers: vec![container],
-        volumes: std::collections::BTreeMap::new(),
+        volumes: mounts.volumes,
         events,
         storage: None,
         user: None,
         git_user: None,
         project: None,
+        warnings: Vec::new(),
     };
     bounds::check(root, &[], &spec, options);
     Some(spec)
@@ -123,9 +125,9 @@ fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
 /// `elsewhere`: the file says already, and was told, that the image comes from a build.
 fn image(fields: &mut Fields<'_>, elsewhere: bool) -> Option<String> {
     let image = if elsewhere { fields.optional("image") } else { fields.required("image") }?;
-    let text = environment::literal(&image)?;
-    match checks::image(text) {
-        Ok(()) => Some(text.to_owned()),
+    let text = Variables::default().text(&image, Needed::Now)?;
+    match checks::image(&text) {
+        Ok(()) => Some(text),
         Err(message) => {
             image.error(message);
             None
@@ -136,85 +138,51 @@ fn image(fields: &mut Fields<'_>, elsewhere: bool) -> Option<String> {
 /// Workspaces run as an arbitrary user of group 0, whoever the image is made for; only root is a promise not to be kept.
 fn check_users(fields: &mut Fields<'_>) {
     for name in ["remoteUser", "containerUser"] {
-        if let Some(user) = fields.optional(name) {
-            user.checked_text(|text| match text {
-                "root" | "0" => Err("must not be root: no workspace runs as root".to_owned()),
-                _ => Ok(()),
-            });
+        let Some(user) = fields.said(name).filter(|user| !user.is_blank()) else { continue };
+        let checked = user.checked_text(|text| match text.split(':').next().unwrap_or_default() {
+            "root" | "0" => Err("must not be root: no workspace runs as root".to_owned()),
+            _ => Ok(()),
+        });
+        if checked.is_some() {
+            user.pass_over("a workspace runs as an arbitrary user of group 0");
         }
     }
 }
 
-fn workspace_folder(fields: &mut Fields<'_>) -> String {
-    let given = fields.optional("workspaceFolder").and_then(|folder| {
-        folder.checked_text(|text| {
-            let within =
-                text.strip_prefix(PROJECTS_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            if within {
-                checks::absolute_path(text)
-            } else {
-                Err("must be /projects or below: the project is there".to_owned())
-            }
-        })
-    });
-    given.unwrap_or(PROJECTS_PATH).to_owned()
-}
-
-fn forwarded(cursor: Option<&Cursor<'_>>) -> Vec<EndpointSpec> {
+/// `forwardPorts`, and `appPort`, which is the same by an older name.
+fn endpoints(fields: &mut Fields<'_>) -> Vec<EndpointSpec> {
     let mut endpoints: Vec<EndpointSpec> = Vec::new();
-    for item in cursor.map(|cursor| cursor.list(MAX_PORTS)).unwrap_or_default() {
-        let Some(written) = item.number() else { continue };
-        match endpoint::check_port(written) {
+    let forwarded = fields.said("forwardPorts").map(|cursor| cursor.list(MAX_PORTS)).unwrap_or_default();
+    let published = match fields.said("appPort") {
+        Some(list) if list.is_list() => list.list(MAX_PORTS),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    let all = forwarded.iter().map(|item| (item, false)).chain(published.iter().map(|item| (item, true)));
+    for (item, is_published) in all {
+        let Some(written) = item.text_or_number() else { continue };
+        let Some(port) = port_of(item, written, is_published) else { continue };
+        match endpoint::check_port(port) {
             Err(message) => item.error(message),
-            Ok(port) if endpoints.iter().any(|known| known.port == port) => {
-                item.error(format!("{port} stands in this list a second time"));
+            Ok(port) if endpoints.iter().any(|known| known.port == port) => {}
+            Ok(port) if endpoints.len() < MAX_PORTS => {
+                endpoints.push(EndpointSpec { name: format!("port-{port}"), port });
             }
-            Ok(port) => endpoints.push(EndpointSpec { name: format!("port-{port}"), port }),
+            Ok(_) => item.error(format!("is one port too many, at most {MAX_PORTS} are allowed")),
         }
     }
     endpoints
 }
 
-/// The least that the container needs: requests, without limits.
-fn host_requirements(cursor: Option<&Cursor<'_>>) -> Resources {
-    let Some(mut fields) = cursor.and_then(|cursor| cursor.fields("host requirements")) else {
-        return Resources::default();
-    };
-    let cpu_request =
-        fields.optional("cpus").and_then(|cpus| quantity(&cpus, cpus.number()?.to_owned(), Of::Cpu));
-    let memory_request = fields.optional("memory").and_then(|memory| {
-        let text = memory.text()?;
-        let size = binary_size(text);
-        if size.is_none() {
-            memory.error(format!("is '{}', not a size such as '8gb'", shown(text)));
-        }
-        quantity(&memory, size?, Of::Memory)
-    });
-    fields.refuse("storage", "is not supported: the agent sets the size of the workspace's volume");
-    fields.refuse_unless_empty("gpu", "is not supported: workspaces have no graphics processor");
-    fields.finish();
-    Resources { cpu_request, memory_request, ..Resources::default() }
-}
-
-fn quantity(at: &Cursor<'_>, text: String, of: Of) -> Option<String> {
-    match of.amount(&text) {
-        Ok(_) => Some(text),
-        Err(message) => {
-            at.error(message);
-            None
-        }
+/// The container's own port of `3000`, `localhost:3000`, or, where it is published, of `8080:3000`.
+fn port_of<'t>(item: &Cursor<'_>, written: &'t str, is_published: bool) -> Option<&'t str> {
+    let Some((host, port)) = written.rsplit_once(':') else { return Some(written) };
+    if !is_published && !matches!(host, "localhost" | "127.0.0.1") {
+        item.pass_over("a workspace of a devcontainer.json has no other host");
+        return None;
     }
-}
-
-/// `8gb` as `8Gi`: the format's units are powers of 1024.
-fn binary_size(text: &str) -> Option<String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let suffix = match unit.to_ascii_lowercase().as_str() {
-        "kb" => "Ki",
-        "mb" => "Mi",
-        "gb" => "Gi",
-        "tb" => "Ti",
-        _ => return None,
-    };
-    (!number.is_empty()).then(|| format!("{number}{suffix}"))
+    if is_published && host != port {
+        item.warn("is served by the container's port", "the proxy knows no other");
+    }
+    Some(port)
 }

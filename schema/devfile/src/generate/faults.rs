@@ -15,23 +15,31 @@ pub(super) fn plant(devfile: &mut Value, random: &mut Random) -> &'static str {
 /// Where (as a JSON pointer; the part behind the last `/` may be new, `-` appends), what, and the message.
 fn faults() -> Vec<(&'static str, Value, &'static str)> {
     let at_the_top = [
-        ("/schemaVersion", json!("2.1.0"), "Berth reads 2.2.0"),
-        ("/schemaVersion", json!(2), "Berth reads 2.2.0"),
+        ("/schemaVersion", json!("2.4.0"), "Berth reads 2.0.0"),
+        ("/schemaVersion", json!(2), "Berth reads 2.0.0"),
         ("/parent", json!({"uri": "https://example.com"}), "fetches no other devfile"),
-        ("/projects", json!([]), "clones the project"),
-        ("/starterProjects", json!([]), "clones the project"),
+        ("/projects", json!([{"name": "x", "zip": {}}]), "clones Git repositories"),
+        (
+            "/projects",
+            json!([{"name": "x", "git": {"remotes": {"origin": "file:///etc"}}}]),
+            "must begin with https://",
+        ),
         ("/compnents", json!([]), "did you mean 'components'"),
         ("/attributes", json!({"pod-overrides": {}}), "behind Berth's checks"),
         ("/variables/berth-x", json!("x"), "reserved"),
-        ("/events", json!({"preStop": []}), "may stop without warning"),
+        ("/events", json!({"preStop": ["x"]}), "may stop without warning"),
         ("/events", json!({"postStart": ["nobody"]}), "names no command"),
         ("/metadata", json!([]), "must be a mapping"),
     ];
     let in_components = [
         ("/components", json!([]), "container that stays running"),
         ("/components", json!("none"), "must be a list"),
-        ("/components/-", json!({"name": "x", "kubernetes": {"uri": "x"}}), "objects that it makes itself"),
-        ("/components/-", json!({"name": "x", "image": {}}), "builds no images"),
+        (
+            "/components/-",
+            json!({"name": "x", "kubernetes": {"uri": "x", "deployByDefault": true}}),
+            "objects that it makes itself",
+        ),
+        ("/components/-", json!({"name": "x", "image": {"autoBuild": true}}), "builds no images"),
         ("/components/-", json!({"name": "part-0", "volume": {}}), "component before it already"),
         ("/components/-", json!({"name": "berth-x", "volume": {}}), "is reserved"),
         ("/components/-", json!({"name": "data", "volume": {}}), "workspace's own volume"),
@@ -41,8 +49,8 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
     let in_containers = [
         ("/components/0/container/image", json!("https://example.com/x"), "without a scheme"),
         ("/components/0/container/image", json!("UPPER"), "lower-case"),
-        ("/components/0/container/mountSources", json!(true), "take the field out"),
-        ("/components/0/container/dedicatedPod", json!(false), "take the field out"),
+        ("/components/0/container/mountSources", json!(false), "must not be false"),
+        ("/components/0/container/dedicatedPod", json!(true), "must not be true"),
         (
             "/components/0/container/securityContext",
             json!({"privileged": true}),

@@ -25,7 +25,9 @@ fetch() {
 
 files() {
     if [ ! -e "$state/fetched" ] || [ ! -e "$directory/.git" ]; then
-        if [ -n "$(ls -A "$directory")" ]; then
+        # It was empty once: what commands have left there since is no reason to leave the project out.
+        [ -n "$(ls -A "$directory")" ] || : > "$state/prepared"
+        if [ -e "$directory/.git" ] || [ ! -e "$state/prepared" ]; then
             say "$directory is not empty: it is left as it is"
             : > "$state/files"
             : > "$state/history"

@@ -17,7 +17,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::{Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, git, scripts, storage, tools};
+use super::{
+    Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, commands, git, scripts, storage, tools,
+};
 
 pub(super) fn deployment(context: &Context<'_>) -> Deployment {
     Deployment {
@@ -217,12 +219,14 @@ fn environment(context: &Context<'_>, spec: &ContainerSpec) -> Vec<EnvVar> {
         // An arbitrary UID has no home directory in the image; this one is kept between pods.
         ("HOME".to_owned(), PROJECTS_PATH.to_owned()),
         ("PROJECTS_ROOT".to_owned(), PROJECTS_PATH.to_owned()),
-        ("PROJECT_SOURCE".to_owned(), scripts::project_directory(context)),
+        ("PROJECT_SOURCE".to_owned(), commands::project_directory(context)),
         git::environment(),
     ]);
     let mut all = own;
+    let late = spec.late_env.iter().map(|(name, text)| (name.clone(), commands::filled(context, text)));
+    let written = spec.env.iter().map(|(name, value)| (name.clone(), value.clone()));
     // `$` is doubled, so that a value arrives as it was written and never as another variable's value.
-    all.extend(spec.env.iter().map(|(name, value)| (name.clone(), value.replace('$', "$$"))));
+    all.extend(written.chain(late).map(|(name, value)| (name, value.replace('$', "$$"))));
     all.into_iter().map(|(name, value)| EnvVar { name, value: Some(value), value_from: None }).collect()
 }
 

@@ -3,6 +3,7 @@
 //! Rendering cannot fail: everything was checked when it became a [`berth_schema::WorkspaceSpec`]. Equal input gives equal
 //! bytes. The Secrets of variables and Git credentials are not here: their content is sealed apart, and the agent makes them.
 
+mod commands;
 mod deployment;
 mod git;
 mod namespace;
@@ -117,3 +118,7 @@ impl Context<'_> {
 #[cfg(test)]
 #[path = "../objects_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "../scripts_tests.rs"]
+mod scripts_tests;

@@ -7,6 +7,7 @@ use berth_schema::kubernetes::{LOGS_PATH, PROJECTS_PATH, TOOLS_PATH};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 
+use super::commands::{CLONE_STEP, Captured, inline, log, post_start, quoted, step};
 use super::{Context, git};
 
 /// The suffix of the ConfigMap.
@@ -17,6 +18,7 @@ pub(super) const PATH: &str = "/.berth/scripts";
 /// Keeps a container running whose own command is overridden, and ends at once when told to.
 const IDLE: &str = "trap 'exit 0' TERM INT\nwhile :; do sleep 3600 & wait $!; done\n";
 const CLONE_PROJECT: &str = "clone-project.sh";
+const STEPS: &str = "steps.sh";
 
 pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
     let spec = &context.workspace.spec;
@@ -29,6 +31,9 @@ pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
         if has_start(context, container) {
             data.push((start_file(container), start(context, container)));
         }
+    }
+    if spec.project.is_some() || !spec.events.post_start.is_empty() {
+        data.push((STEPS.to_owned(), include_str!("steps.sh").to_owned()));
     }
     if let Some(project) = &spec.project {
         data.push((CLONE_PROJECT.to_owned(), clone(project)));
@@ -44,27 +49,13 @@ pub(super) fn config_map(context: &Context<'_>) -> ConfigMap {
 pub(super) fn has_start(context: &Context<'_>, container: &ContainerSpec) -> bool {
     let spec = &context.workspace.spec;
     let for_main = context.config().tools_image.is_some() || spec.project.is_some();
-    (container.main && for_main) || post_start(context, container).next().is_some()
+    (container.main && for_main)
+        || !container.start_env.is_empty()
+        || post_start(context, container).next().is_some()
 }
 
 pub(super) fn start_file(container: &ContainerSpec) -> String {
     format!("start-{}.sh", container.name)
-}
-
-/// Where the project is, or would be.
-pub(super) fn project_directory(context: &Context<'_>) -> String {
-    match &context.workspace.spec.project {
-        Some(project) => format!("{PROJECTS_PATH}/{}", project.url.directory()),
-        None => PROJECTS_PATH.to_owned(),
-    }
-}
-
-fn post_start<'a>(
-    context: &Context<'a>,
-    container: &'a ContainerSpec,
-) -> impl Iterator<Item = &'a CommandSpec> {
-    let commands = &context.workspace.spec.events.post_start;
-    commands.iter().filter(|command| command.component == container.name)
 }
 
 /// How every script begins that runs in a container.
@@ -89,7 +80,7 @@ pub(super) fn before(context: &Context<'_>, command: &CommandSpec) -> String {
     format!(
         "{}mkdir -p {LOGS_PATH}\n! (: >{log}) 2>/dev/null || exec >{log} 2>&1\n{}",
         path(context),
-        shell(command)
+        inline(context, command)
     )
 }
 
@@ -97,6 +88,11 @@ pub(super) fn before(context: &Context<'_>, command: &CommandSpec) -> String {
 /// Whatever fails does not keep the next from running.
 fn start(context: &Context<'_>, container: &ContainerSpec) -> String {
     let mut script = begin(context);
+    let captured = Captured::of(context, container);
+    script.push_str(&captured.lines());
+    for (name, value) in &container.start_env {
+        let _ = writeln!(script, "export {name}={}", captured.words(context, value));
+    }
     if container.main && context.config().tools_image.is_some() {
         // With programs of their own alone: whatever the image or the user's PATH has in the place of the others.
         let tools = format!("{TOOLS_PATH}/current/bin");
@@ -104,13 +100,42 @@ fn start(context: &Context<'_>, container: &ContainerSpec) -> String {
         let _ = writeln!(script, "[ ! -x {tools}/start ] || {tools}/start >>{LOGS_PATH}/tools.log 2>&1 &");
     }
     let _ = writeln!(script, "mkdir -p {LOGS_PATH}");
-    if container.main && context.workspace.spec.project.is_some() {
-        let _ = writeln!(script, "/bin/sh {PATH}/{CLONE_PROJECT} >>{LOGS_PATH}/{CLONE_LOG} 2>&1");
+    script + &steps(context, container, &captured)
+}
+
+/// The steps of the start that are this container's, each after the one before it in whichever container that is.
+fn steps(context: &Context<'_>, container: &ContainerSpec, captured: &Captured) -> String {
+    let spec = &context.workspace.spec;
+    let clone = spec.project.as_ref().and_then(|_| Some((CLONE_STEP, spec.main()?, None)));
+    let commands = spec.events.post_start.iter().filter_map(|command| {
+        let component = spec.containers.iter().find(|container| container.name == command.component)?;
+        Some((command.id.as_str(), component, Some(command)))
+    });
+    let all: Vec<_> = clone.into_iter().chain(commands).collect();
+    let is_own = |component: &ContainerSpec| component.name == container.name;
+    let own: Vec<&str> =
+        all.iter().filter(|(_, component, _)| is_own(component)).map(|(name, ..)| *name).collect();
+    if own.is_empty() {
+        return String::new();
     }
-    for command in post_start(context, container) {
-        let log = format!("{LOGS_PATH}/post-start-{}.log", command.id);
-        let _ = writeln!(script, "(\n{}\n) >{log} 2>&1", shell(command));
-        let _ = writeln!(script, "echo \"ended with $?\" >>{log}");
+    let mut script = format!(". {PATH}/{STEPS}\nberth_begin {}\n", own.join(" "));
+    let mut before: Option<(&str, bool)> = None;
+    for (name, component, command) in all {
+        if is_own(component) {
+            if let (Some((before, false)), Some(command)) = (before, command) {
+                // What ran once keeps the log of that one time.
+                let told = if command.once { "/dev/null".to_owned() } else { log(command) };
+                let _ = writeln!(script, "berth_after {before} {told}");
+            }
+            match command {
+                Some(command) => script.push_str(&step(context, command, captured)),
+                None => {
+                    let _ = writeln!(script, "/bin/sh {PATH}/{CLONE_PROJECT} >>{LOGS_PATH}/{CLONE_LOG} 2>&1");
+                }
+            }
+            let _ = writeln!(script, "berth_ended {name}");
+        }
+        before = Some((name, is_own(component)));
     }
     script
 }
@@ -136,21 +161,4 @@ fn clone(project: &ProjectSpec) -> String {
         let _ = writeln!(script, "{name}={}", quoted(&value));
     }
     script + include_str!("clone-project.sh")
-}
-
-/// One devfile command as lines of shell.
-fn shell(command: &CommandSpec) -> String {
-    let mut lines = String::new();
-    for (name, value) in &command.env {
-        let _ = writeln!(lines, "export {name}={}", quoted(value));
-    }
-    if let Some(directory) = &command.working_dir {
-        let _ = writeln!(lines, "cd {} || exit 1", quoted(directory));
-    }
-    lines.push_str(&command.command_line);
-    lines
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
