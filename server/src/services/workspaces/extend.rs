@@ -6,7 +6,7 @@ use berth_schema::api::Workspace;
 use berth_schema::lifecycle::{Deadline, ExtendWorkspace};
 use tracing::info;
 
-use super::{find, rules_of, show};
+use super::{find, rules_of, show_one};
 use crate::http::identity::Administrator;
 use crate::{Context, Error};
 
@@ -32,7 +32,7 @@ pub async fn extend(
             .await?;
         if let Some((view, deadline)) = stored {
             info!(workspace = %view.workspace.id, hours = body.hours, "extended");
-            return Ok(Workspace { lifecycle: deadline, ..show(view) });
+            return Ok(show_one(view, deadline));
         }
     }
     Err(Error::Unavailable("the workspace changes too fast to be extended".into()))

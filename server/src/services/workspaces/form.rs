@@ -6,8 +6,10 @@ use berth_devfile::Options;
 use berth_schema::api::{ProjectInput, VariableInput};
 use berth_schema::git::GitUser;
 use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
-use berth_schema::{FieldError, GitReference, ProjectSpec, ProjectUrl, WorkspaceName, WorkspaceSpec};
+use berth_schema::{FieldError, WorkspaceName, WorkspaceSpec};
 use serde::Deserialize;
+
+use super::project::{self, ProjectRules};
 
 /// `api::CreateWorkspace` with a name that is not checked yet, so that a wrong name is told together with all else.
 #[derive(Debug, Deserialize)]
@@ -106,10 +108,14 @@ impl CreateForm {
             name.map_err(|error| errors.push(FieldError::new("name", error.to_string()))).ok().flatten();
         let given = Given { devfile: self.devfile, devcontainer: self.devcontainer, image: self.image };
         let mut spec = spec_of(given, Some(default), &Options::default(), &mut errors);
-        let project = self.project.and_then(|project| check_project(&project, projects, &mut errors));
+        let project = self.project.map(|project| project::given(&project, projects, &mut errors));
         errors.extend(self.git_user.iter().flat_map(GitUser::wrong));
         if let Some(spec) = &mut spec {
-            spec.spec.project = project;
+            // What the request names is cloned, else what the devfile names.
+            match project {
+                Some(project) => spec.spec.project = project,
+                None => errors.extend(project::refused(spec.spec.project.as_ref(), projects)),
+            }
             spec.spec.git_user = self.git_user.map(Box::new);
         }
         let variables = check_variables(&self.variables, &mut errors);
@@ -170,38 +176,6 @@ fn read(text: String, translated: bool, options: &Options, errors: &mut Vec<Fiel
             None
         }
     }
-}
-
-/// Which projects this server lets be cloned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProjectRules {
-    /// Over plain HTTP too, where everything on the way can read and change what is cloned.
-    pub allow_http: bool,
-}
-
-fn check_project(
-    input: &ProjectInput,
-    rules: ProjectRules,
-    errors: &mut Vec<FieldError>,
-) -> Option<ProjectSpec> {
-    let url = match ProjectUrl::new(&input.url) {
-        Ok(url) if url.is_plain_http() && !rules.allow_http => {
-            let message = "must begin with https:// or ssh://; plain HTTP is not allowed on this server";
-            errors.push(FieldError::new("project.url", message));
-            None
-        }
-        Ok(url) => Some(url),
-        Err(error) => {
-            errors.push(FieldError::new("project.url", error.to_string()));
-            None
-        }
-    };
-    let reference = input.reference.as_deref().map(GitReference::new).transpose();
-    let reference = reference
-        .map_err(|error| errors.push(FieldError::new("project.ref", error.to_string())))
-        .ok()
-        .flatten();
-    Some(ProjectSpec { url: url?, reference })
 }
 
 fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Vec<Variable> {
@@ -308,19 +282,25 @@ mod tests {
     }
 
     #[test]
-    fn a_project_is_checked_and_plain_http_is_an_option_of_the_server() {
-        let body = |url: &str| json!({"image": "a", "project": {"url": url, "ref": "main"}});
-        let checked = form(body("https://git.example/a.git"))
-            .check(&default(), ProjectRules::default())
-            .expect("right");
-        let project = checked.spec.spec.project.expect("a project");
-        assert_eq!(project.url.to_string(), "https://git.example/a.git");
-        assert_eq!(wrong_fields(body("http://git.example/a.git")), ["project.url"]);
-        let allowed =
-            form(body("http://git.example/a.git")).check(&default(), ProjectRules { allow_http: true });
-        assert!(allowed.expect("right").spec.spec.project.is_some());
-        let both = json!({"image": "a", "project": {"url": "https://u:p@git.example/a", "ref": "-x"}});
-        assert_eq!(wrong_fields(both), ["project.url", "project.ref"]);
+    fn a_devfiles_own_project_is_cloned_where_the_request_names_none() {
+        let devfile = |url: &str| {
+            format!(
+                "schemaVersion: 2.2.2\ncomponents: [{{name: a, container: {{image: a}}}}]\nprojects: [{{name: a, git: {{remotes: {{origin: '{url}'}}}}}}]\n"
+            )
+        };
+        let body = json!({"devfile": devfile("https://git.example/a.git")});
+        let cloned = |body: serde_json::Value| {
+            let checked = form(body).check(&default(), ProjectRules::default()).expect("right");
+            checked.spec.spec.project.expect("a project").url.to_string()
+        };
+        assert_eq!(cloned(body.clone()), "https://git.example/a.git");
+        let mut named = body;
+        named["project"] = json!({"url": "https://git.example/mine.git"});
+        assert_eq!(cloned(named), "https://git.example/mine.git");
+        assert_eq!(
+            wrong_fields(json!({"devfile": devfile("http://git.example/a.git")})),
+            ["devfile.projects[0]"]
+        );
     }
 
     #[test]

@@ -7,14 +7,16 @@ mod form;
 mod freeze;
 mod limits;
 mod look;
+mod project;
 mod timeline;
 mod why;
 
 pub use change::{change, rebuild, resize};
 pub use create::create;
 pub use extend::extend;
-pub use form::{CreateForm, Given, NewSpec, ProjectRules, spec_of};
+pub use form::{CreateForm, Given, NewSpec, spec_of};
 pub use look::{ListQuery, get, list};
+pub use project::ProjectRules;
 pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
 
@@ -22,6 +24,7 @@ use berth_db::{Hold, OrganizationConn, WorkspaceView};
 use berth_planner::lifecycle::deadline;
 use berth_schema::api::Workspace;
 use berth_schema::configuration::LifecycleRules;
+use berth_schema::lifecycle::Deadline;
 use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
 
 use crate::Error;
@@ -46,7 +49,13 @@ pub(crate) async fn rules_of(conn: &OrganizationConn<'_>, agent: AgentId) -> Res
 async fn whole(conn: &OrganizationConn<'_>, view: WorkspaceView) -> Result<Workspace, Error> {
     let rules = rules_of(conn, view.workspace.agent_id).await?;
     let lifecycle = deadline(&rules, &lifetime(&view.workspace));
-    Ok(Workspace { lifecycle, ..show(view) })
+    Ok(show_one(view, lifecycle))
+}
+
+/// A workspace where it alone is meant.
+fn show_one(view: WorkspaceView, lifecycle: Option<Deadline>) -> Workspace {
+    let warnings = view.workspace.spec.warnings.clone();
+    Workspace { lifecycle, warnings, ..show(view) }
 }
 
 /// A workspace as a list shows it.
@@ -70,5 +79,6 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         desired_state_changed_at: row.desired_state_changed_at,
         actual_state_changed_at: row.actual_state_changed_at,
         lifecycle: None,
+        warnings: Vec::new(),
     }
 }
