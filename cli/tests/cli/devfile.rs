@@ -51,7 +51,10 @@ fn everything_that_is_wrong_is_told_at_its_place() {
 fn the_errors_are_those_that_the_server_sends() {
     let found = berth_devfile::parse(WRONG, &berth_devfile::Options::default()).unwrap_err();
     let ran = Berth::new().run_with(&["devfile", "lint", "-", "-o", "json"], WRONG).exits(1);
-    assert_eq!(ran.json(), json!({ "file": "standard input", "accepted": false, "errors": found }));
+    assert_eq!(
+        ran.json(),
+        json!({ "file": "standard input", "accepted": false, "errors": found, "warnings": [] })
+    );
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn what_is_no_text_or_too_much_of_it_is_json_where_json_is_asked_for() {
         let path = file.display().to_string();
         let ran = berth.run(&["devfile", "lint", &path, "-o", "json"]).exits(1);
         let error = json!({ "line": line, "column": column, "path": "", "message": message });
-        assert_eq!(ran.json(), json!({ "file": path, "accepted": false, "errors": [error] }));
+        assert_eq!(ran.json(), json!({ "file": path, "accepted": false, "errors": [error], "warnings": [] }));
     }
 }
 
@@ -97,4 +100,66 @@ fn what_cannot_be_read_is_told() {
     // A control character in the file does not reach the terminal.
     let ran = berth.run_with(&["devfile", "lint", "-"], "schemaVersion: \"\\e[31m\"\n").exits(1);
     assert!(!ran.stdout.contains('\u{1b}'), "{:?}", ran.stdout);
+}
+
+#[test]
+fn what_is_passed_over_in_a_file_that_is_accepted_is_told_at_its_place() {
+    let text = format!("{RIGHT}starterProjects:\n  - name: sample\n");
+    let ran = Berth::new().run_with(&["devfile", "lint", "-"], &text).ok();
+    assert!(
+        ran.stdout.starts_with("standard input:7:1: warning: starterProjects: is passed over: "),
+        "{}",
+        ran.stdout
+    );
+    ran.says("is accepted: 1 container, 1 volume, 1 warning.");
+    let ran = Berth::new().run_with(&["devfile", "lint", "-", "-o", "json"], &text).ok();
+    let warning = &ran.json()["warnings"][0];
+    assert_eq!(
+        (&warning["line"], &warning["column"], &warning["path"]),
+        (&json!(7), &json!(1), &json!("starterProjects"))
+    );
+    assert!(warning["what"].is_string() && warning["why"].is_string());
+    assert_eq!(ran.json()["accepted"], true);
+}
+
+#[test]
+fn a_corpus_is_read_whole_and_held_against_what_is_expected_of_it() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema/devfile/tests/corpus");
+    let ran = Berth::new().run(&["devfile", "corpus", corpus, "-o", "json"]).ok();
+    let said = ran.json();
+    let results = said["results"].as_array().expect("a list");
+    assert_eq!(said["files"], results.len());
+    assert!(results.len() >= 90 && said["unexpected"] == json!([]), "{said}");
+    for entry in results {
+        let (file, outcome) =
+            (entry["file"].as_str().expect("a name"), entry["outcome"].as_str().expect("a word"));
+        assert!(file.starts_with(outcome), "{file} is {outcome}");
+    }
+}
+
+#[test]
+fn a_corpus_tells_what_holds_up_its_files_and_which_are_not_as_expected() {
+    let berth = Berth::new();
+    let folder = berth.home.path().join("src");
+    fs::create_dir_all(folder.join("a/.devcontainer")).unwrap();
+    fs::create_dir_all(folder.join("a/.git")).unwrap();
+    fs::write(folder.join("a/.devcontainer/devcontainer.json"), "{\"image\": \"a\", \"privileged\": true}")
+        .unwrap();
+    fs::write(folder.join("a/package.json"), "{}").unwrap();
+    fs::write(folder.join("a/.git/devfile.yaml"), "no").unwrap();
+    fs::write(folder.join("devfile.yaml"), RIGHT).unwrap();
+    fs::write(folder.join("other.yaml"), b"schemaVersion: \xff").unwrap();
+    let path = folder.display().to_string();
+    let ran = berth.run(&["devfile", "corpus", &path]).ok();
+    ran.says("3 files: 1 accepted, 0 accepted with warnings, 2 refused.");
+    assert!(ran.stdout.contains("1\t1\t0\tprivileged\tis not allowed"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("(the file)\tis not UTF-8 text"), "{}", ran.stdout);
+    fs::write(folder.join("devfile.expected"), "accepted\n").unwrap();
+    berth.run(&["devfile", "corpus", &path]).ok();
+    fs::write(folder.join("devfile.expected"), "refused\n").unwrap();
+    berth
+        .run(&["devfile", "corpus", &path])
+        .exits(1)
+        .says("devfile.yaml has another result than is expected");
+    berth.run(&["devfile", "corpus", "/no/such/folder"]).exits(1).says("cannot read /no/such/folder");
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use berth_devfile::{Diagnostic, Options, devcontainer};
-use berth_schema::WorkspaceSpec;
+use berth_schema::{Warning, WorkspaceSpec};
 use serde::Serialize;
 
 use crate::args::Global;
@@ -13,7 +13,8 @@ use crate::output;
 
 const HELP: &str = "\
 Needs no server and no login. Prints FILE:LINE:COLUMN: and what is wrong there, everything together,
-in the order of the text. Bounds that an agent sets itself are known to the server alone.
+in the order of the text; of a file that is accepted, what is passed over or taken as something else.
+Bounds that an agent sets itself are known to the server alone.
 
 Examples:
   berth devfile lint devfile.yaml
@@ -50,6 +51,8 @@ struct Verdict<'a> {
     file: String,
     accepted: bool,
     errors: &'a [Diagnostic],
+    /// Of a file that is accepted.
+    warnings: &'a [Warning],
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
@@ -62,8 +65,9 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
         Err(diagnostic) => Err(vec![diagnostic]),
     };
     let errors = result.as_ref().err().map_or(&[][..], Vec::as_slice);
+    let warnings = result.as_ref().map_or(&[][..], |spec| spec.warnings.as_slice());
     let file = args.file.to_string();
-    let verdict = Verdict { file: file.clone(), accepted: errors.is_empty(), errors };
+    let verdict = Verdict { file: file.clone(), accepted: errors.is_empty(), errors, warnings };
     output::write(&match args.output {
         Format::Text => lines(&verdict),
         Format::Json => output::json(&verdict)?,
@@ -80,7 +84,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<(), Error> {
 }
 
 /// The file as text, or why it is none that can be read, told like everything else that is wrong with it.
-fn text(bytes: &[u8], limit: usize) -> Result<&str, Diagnostic> {
+pub(super) fn text(bytes: &[u8], limit: usize) -> Result<&str, Diagnostic> {
     let at = |line, column, message| Diagnostic { line, column, path: String::new(), message };
     if bytes.len() > limit {
         return Err(at(1, 1, format!("the file is larger than {} KiB, the most that is read", limit / 1024)));
@@ -102,12 +106,18 @@ fn is_devcontainer(file: &Source) -> bool {
     is_json && (in_folder || name.ends_with("devcontainer.json"))
 }
 
-/// One error a line, as compilers print them and editors follow them.
+/// One error or warning a line, as compilers print them and editors follow them.
 fn lines(verdict: &Verdict<'_>) -> String {
     let mut lines = String::new();
     for error in verdict.errors {
         let path = if error.path.is_empty() { String::new() } else { format!("{}: ", error.path) };
         let line = format!("{}:{}:{}: {path}{}", verdict.file, error.line, error.column, error.message);
+        lines.push_str(&output::escape(&line));
+        lines.push('\n');
+    }
+    for warning in verdict.warnings {
+        let Warning { line, column, path, what, why } = warning;
+        let line = format!("{}:{line}:{column}: warning: {path}: {what}: {why}", verdict.file);
         lines.push_str(&output::escape(&line));
         lines.push('\n');
     }
@@ -119,9 +129,10 @@ fn summary(spec: &WorkspaceSpec) -> String {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     };
-    let containers = count(spec.containers.len(), "container");
-    match spec.volumes.len() {
-        0 => containers,
-        volumes => format!("{containers}, {}", count(volumes, "volume")),
-    }
+    let mut parts = vec![count(spec.containers.len(), "container")];
+    let others = [(spec.volumes.len(), "volume"), (spec.warnings.len(), "warning")];
+    parts.extend(
+        others.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number, what)),
+    );
+    parts.join(", ")
 }

@@ -1,5 +1,6 @@
 //! `berth devfile …`
 
+mod corpus;
 mod lint;
 
 use clap::Subcommand;
@@ -11,10 +12,13 @@ use crate::error::Error;
 pub(crate) enum Command {
     /// Tell everything that the server would refuse in a devfile, without asking it
     Lint(lint::Args),
+    /// Tell which of a folder's devfiles and devcontainers would be accepted, and what holds up the others
+    Corpus(corpus::Args),
 }
 
 pub(crate) fn run(global: &Global, command: &Command) -> Result<(), Error> {
     match command {
         Command::Lint(args) => lint::run(global, args),
+        Command::Corpus(args) => corpus::run(global, args),
     }
 }

@@ -3,7 +3,7 @@
 use berth_schema::api::{CreateWorkspace, ProjectInput};
 use berth_schema::{GitReference, ProjectUrl, WorkspaceName};
 
-use super::{Given, Origin};
+use super::{Given, Origin, warn};
 use crate::args::Global;
 use crate::error::Error;
 use crate::input::variables::VariableArgs;
@@ -85,6 +85,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let created = session.organization.create_workspace(&create).await?;
     let name = created.name.clone();
+    warn(session.talk, &created);
     session.talk.say(&format!("Workspace '{name}' is created on agent '{}'.", created.agent));
     if !args.wait.is_wanted() {
         session.talk.say(&format!("It starts on its own; `berth get {name}` shows how far it is."));

@@ -13,11 +13,13 @@ mod watch;
 mod why;
 
 use berth_schema::Generation;
+use berth_schema::api::Workspace;
 use clap::Subcommand;
 
 use crate::args::Global;
 use crate::error::Error;
 use crate::input::{Source, Stdin};
+use crate::terminal::Talk;
 use change::Verb;
 
 #[derive(Debug, Subcommand)]
@@ -71,8 +73,8 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
     }
 }
 
-/// A devfile is text that a person wrote.
-const DEVFILE_LIMIT: usize = 1024 * 1024;
+/// What `berth devfile lint` and the server read.
+const DEVFILE_LIMIT: usize = berth_devfile::MAX_BYTES;
 
 /// What a workspace is made of.
 #[derive(Debug, clap::Args)]
@@ -128,6 +130,13 @@ fn parse_image(text: &str) -> Result<String, &'static str> {
         return Err("must be the name of an image, as in debian:13 or registry.example.com/team/image:1.2");
     }
     Ok(text.to_owned())
+}
+
+/// Tells what of the file is not done as it is written.
+fn warn(talk: Talk, workspace: &Workspace) {
+    for warning in &workspace.warnings {
+        talk.warn(&warning.to_string());
+    }
 }
 
 /// Guards against changing what somebody else changed meanwhile.

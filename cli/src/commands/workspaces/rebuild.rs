@@ -2,7 +2,7 @@
 
 use berth_schema::api::RebuildWorkspace;
 
-use super::{Expect, Given, Origin};
+use super::{Expect, Given, Origin, warn};
 use crate::args::Global;
 use crate::error::Error;
 use crate::input::Stdin;
@@ -45,6 +45,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let expected = args.expect.if_generation;
     let changed = session.organization.rebuild_workspace(&args.workspace, &rebuild, expected).await?;
+    warn(session.talk, &changed);
     session.talk.say(&format!("Workspace '{}' is being rebuilt with image {}.", changed.name, changed.image));
     let workspace = args.wait.wait(&session.organization, changed, session.talk).await?;
     session.printer.one(&workspace, args.output.output, now())
