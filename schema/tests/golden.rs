@@ -33,7 +33,7 @@ use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
-    NetworkCheckId, OrganizationId, Problem, ProjectSpec, ProjectUrl, TermId, TokenId, WorkspaceId,
+    NetworkCheckId, OrganizationId, Problem, ProjectSpec, ProjectUrl, TermId, TokenId, Warning, WorkspaceId,
     WorkspaceName,
 };
 use jiff::Timestamp;
@@ -326,6 +326,13 @@ fn the_rest_bodies_keep_their_shape() {
             extended_hours: 2,
             extendable_hours: 34,
         }),
+        warnings: vec![Warning {
+            line: 3,
+            column: 5,
+            path: "customizations".to_owned(),
+            what: "is passed over".to_owned(),
+            why: "Berth installs no extensions".to_owned(),
+        }],
     };
     check("workspace-list", &Paged { items: vec![workspace], next: Some("b3BhcXVl".to_owned()) });
 }
