@@ -151,7 +151,7 @@ fn a_corpus_tells_what_holds_up_its_files_and_which_are_not_as_expected() {
     fs::write(folder.join("other.yaml"), b"schemaVersion: \xff").unwrap();
     let path = folder.display().to_string();
     let ran = berth.run(&["devfile", "corpus", &path]).ok();
-    ran.says("3 files: 1 accepted, 0 accepted with warnings, 2 refused.");
+    let ran = ran.says("3 files: 1 accepted, 0 accepted with warnings, 2 refused.");
     assert!(ran.stdout.contains("1\t1\t0\tprivileged\tis not allowed"), "{}", ran.stdout);
     assert!(ran.stdout.contains("(the file)\tis not UTF-8 text"), "{}", ran.stdout);
     fs::write(folder.join("devfile.expected"), "accepted\n").unwrap();

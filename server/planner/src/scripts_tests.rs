@@ -37,6 +37,22 @@ fn spec(commands: Vec<CommandSpec>) -> WorkspaceSpec {
     spec
 }
 
+/// A container that starts. It does not outlive its test, whatever that finds.
+struct Started(Child);
+
+impl Started {
+    fn ends_well(mut self) {
+        assert!(self.0.wait().expect("an end").success());
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It has ended already, as a rule.
+        let _ = self.0.kill();
+    }
+}
+
 /// A pod's data volume and scripts on this machine.
 struct Pod {
     root: tempfile::TempDir,
@@ -83,13 +99,13 @@ impl Pod {
         shell
     }
 
-    fn started(&self, container: &str) -> Child {
+    fn started(&self, container: &str) -> Started {
         let script = self.path("scripts").join(format!("start-{container}.sh"));
-        Self::shell().arg(script).spawn().expect("a shell")
+        Self::shell().arg(script).spawn().map(Started).expect("a shell")
     }
 
     fn start(&self, container: &str) {
-        assert!(self.started(container).wait().expect("an end").success());
+        self.started(container).ends_well();
     }
 
     /// Runs what the first init container runs.
@@ -189,9 +205,9 @@ fn commands_run_in_the_projects_directory_or_below_it_as_soon_as_the_project_is_
     let pod = Pod::of(of_project.clone());
     pod.serve_project();
     fs::create_dir_all(pod.path("projects/.berth/project")).expect("a directory");
-    let mut second = pod.started("second");
+    let second = pod.started("second");
     pod.start("main");
-    assert!(second.wait().expect("an end").success());
+    second.ends_well();
     let shop = pod.path("projects/shop").display().to_string();
     let cloned = fs::read_to_string(pod.path("projects/workspace-logs/project-clone.log")).expect("a log");
     assert_eq!(pod.log("here"), format!("{shop}\npackage.json\nended with 0\n"), "{cloned}");
@@ -201,9 +217,9 @@ fn commands_run_in_the_projects_directory_or_below_it_as_soon_as_the_project_is_
     assert_eq!(pod.log("else"), "/\nended with 0\n");
     of_project.project = None;
     let without = Pod::of(of_project);
-    let mut second = without.started("second");
+    let second = without.started("second");
     without.start("main");
-    assert!(second.wait().expect("an end").success());
+    second.ends_well();
     let projects = without.path("projects").display().to_string();
     assert!(without.log("here").starts_with(&format!("{projects}\n")), "{}", without.log("here"));
 }
@@ -218,9 +234,9 @@ fn the_order_of_an_event_holds_across_containers_and_at_the_next_start_too() {
     ];
     let pod = Pod::of(spec(commands));
     for round in 1..=2 {
-        let mut second = pod.started("second");
+        let second = pod.started("second");
         pod.start("main");
-        assert!(second.wait().expect("an end").success());
+        second.ends_well();
         let order = fs::read_to_string(pod.path("projects/order")).expect("what they wrote");
         if round == 1 {
             assert_eq!(order, "a\nb\nc\nd\n");
@@ -362,13 +378,13 @@ fn the_scripts_change_no_variable_of_the_users() {
     let names = ["pod", "state", "marks", "step", "code", "log", "other", "directory", "url", "tools"];
     let line = names.map(|name| format!("echo {name}=${name}")).join("; ");
     let pod = Pod::of(spec(vec![command("z", "second", "true"), once("a", &line)]));
-    let mut second = pod.started("second");
+    let second = pod.started("second");
     let mut main = Pod::shell();
     for name in names {
         main.env(name, "mine");
     }
     assert!(main.arg(pod.path("scripts/start-main.sh")).status().expect("a shell").success());
-    assert!(second.wait().expect("an end").success());
+    second.ends_well();
     let expected = names.map(|name| format!("{name}=mine\n")).concat();
     assert_eq!(pod.log("a"), expected + "ended with 0\n");
 }

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use super::lint::text;
 use crate::args::Global;
 use crate::error::Error;
-use crate::output::{self, Cell, Printer};
+use crate::output::{self, Printer};
 
 /// The most files that are read; deeper and more is somebody's whole disk.
 const MAX_FILES: usize = 100_000;
@@ -141,11 +141,13 @@ fn unreadable(folder: &Path, error: walkdir::Error) -> Error {
 }
 
 fn print(global: &Global, corpus: &Corpus) -> Result<(), Error> {
-    let rows: Vec<Vec<Cell>> = corpus.summary.constructs.iter().map(row).collect();
+    let rows: Vec<_> = corpus
+        .summary
+        .constructs
+        .iter()
+        .map(|Construct { construct, message, refused, alone, warned }| {
+            vec![refused.into(), alone.into(), warned.into(), construct.into(), message.into()]
+        })
+        .collect();
     Printer::of(global).rows(&["REFUSED", "ALONE", "WARNED", "CONSTRUCT", "FOR EXAMPLE"], &rows)
-}
-
-fn row(construct: &Construct) -> Vec<Cell> {
-    let Construct { construct, message, refused, alone, warned } = construct;
-    vec![refused.into(), alone.into(), warned.into(), construct.into(), message.into()]
 }

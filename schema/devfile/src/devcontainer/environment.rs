@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use berth_schema::late::is_late;
+use berth_schema::late::{Variable, is_late, split};
 use berth_schema::spec::ContainerSpec;
 use berth_schema::variables::MAX_COUNT;
 
 use super::variables::{Needed, Variables, names_the_containers_own};
 use crate::cursor::{Cursor, Entry, Fields};
 use crate::environment::{Of, checked_name, checked_value};
+
+const NOT_HERE: &str = "the user's own machine is not there; give it as a variable: `berth create -e NAME`";
 
 /// The environment that was read, by when its values are known.
 #[derive(Debug, Default)]
@@ -48,6 +50,11 @@ impl Environment {
             entry.error(message);
             return;
         }
+        if is_of_the_users_machine(&entry.value) {
+            // Set to nothing it would hide a variable of the workspace of this name.
+            entry.value.pass_over(NOT_HERE);
+            return;
+        }
         if let Some(value) = variables.text(&entry.value, needed) {
             self.insert(&entry.value, entry.name(), value);
         }
@@ -55,7 +62,10 @@ impl Environment {
 
     /// A variable of `--env`, as far as it is written right.
     pub(super) fn add_argument(&mut self, at: &Cursor<'_>, assignment: &str) {
-        let (name, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+        let Some((name, value)) = assignment.split_once('=') else {
+            at.pass_over(NOT_HERE);
+            return;
+        };
         match checked_name(name, Of::Container) {
             Ok(()) => self.insert(at, name, value.to_owned()),
             Err(message) => at.error(format!("sets a variable whose name {message}")),
@@ -80,4 +90,11 @@ impl Environment {
     pub(super) fn set(self, container: &mut ContainerSpec) {
         (container.env, container.late_env, container.start_env) = (self.literal, self.late, self.start);
     }
+}
+
+/// Whether a value is a variable of the user's own machine and nothing else, without a default.
+fn is_of_the_users_machine(value: &Cursor<'_>) -> bool {
+    let text = value.is_text().then(|| value.text()).flatten().unwrap_or_default();
+    matches!(split(text), Some(("", variable @ Variable { name: "localEnv" | "env", arguments: Some(_) }, ""))
+        if variable.lookup().1.is_none())
 }
