@@ -13,7 +13,7 @@ use crate::output;
 
 const HELP: &str = "\
 Needs no server and no login. Prints FILE:LINE:COLUMN: and what is wrong there, everything together,
-in the order of the text; of a file that is accepted, what is passed over or taken as something else.
+in the order of the text; of a file that is accepted, what is passed over or taken otherwise.
 Bounds that an agent sets itself are known to the server alone.
 
 Examples:
