@@ -1,12 +1,13 @@
 //! Finding out whether the cluster enforces NetworkPolicy: this program as two pods for a moment.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::Path;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use berth_agent_core::Kind;
-use berth_agent_core::canary::{self, Canary, NO_EGRESS, NO_INGRESS, OPEN, Reached};
+use berth_agent_core::canary::{self, Canary, NO_EGRESS, NO_INGRESS, OPEN, OfInterface, Reached};
 use berth_schema::kubernetes::{CANARY_OF, FIELD_MANAGER};
 use berth_schema::network_check::{NetworkCheckReport, NetworkVerdict};
 use berth_schema::{Message, NetworkCheckId};
@@ -15,6 +16,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
@@ -161,7 +163,8 @@ impl Program {
             Self::Serve => {
                 let (open, ingress, egress) =
                     tokio::try_join!(listen(OPEN), listen(NO_INGRESS), listen(NO_EGRESS))?;
-                tokio::join!(accept(open), accept(ingress), accept(egress));
+                let mine = addresses().iter().map(|found| format!("{}\n", found.address)).collect::<String>();
+                tokio::join!(accept(open, mine.as_bytes()), accept(ingress, &[]), accept(egress, &[]));
                 Ok(())
             }
             Self::Ask { target } => {
@@ -181,22 +184,39 @@ async fn listen(port: u16) -> std::io::Result<TcpListener> {
     }
 }
 
-async fn accept(listener: TcpListener) {
+/// The pod's IPv6 addresses; none where there is no IPv6.
+fn addresses() -> Vec<OfInterface> {
+    canary::of_interfaces(&std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default())
+}
+
+/// Accepts, says the words, and closes.
+async fn accept(listener: TcpListener, words: &[u8]) {
     loop {
-        // Accepted and closed: that is all that is asked for.
-        if listener.accept().await.is_err() {
-            sleep(PAUSE).await;
+        match listener.accept().await {
+            // Whoever does not take them does not want them.
+            Ok((mut stream, _)) => drop(stream.write_all(words).await),
+            Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
 async fn ask(target: IpAddr) -> Reached {
     let begin = Instant::now();
+    let known = SocketAddr::new(target, 0);
     let mut as_wanted = 0;
     loop {
-        let (open, no_ingress, no_egress) =
-            tokio::join!(reaches(target, OPEN), reaches(target, NO_INGRESS), reaches(target, NO_EGRESS));
-        let reached = Reached { open, no_ingress, no_egress };
+        let elsewhere = match told(known).await {
+            Some(text) => elsewhere(target, &text),
+            None => Vec::new(),
+        };
+        let (open, at_known, at_others) =
+            tokio::join!(reaches(known, OPEN), forbidden(slice::from_ref(&known)), forbidden(&elsewhere));
+        let reached = Reached {
+            open,
+            no_ingress: at_known.0 || at_others.0,
+            no_egress: at_known.1 || at_others.1,
+            elsewhere: at_known == (false, false) && at_others != (false, false),
+        };
         as_wanted = if reached.is_as_wanted() { as_wanted + 1 } else { 0 };
         // Twice, since a connection may fail for once.
         if as_wanted >= 2 || begin.elapsed() > TRIES {
@@ -206,9 +226,45 @@ async fn ask(target: IpAddr) -> Reached {
     }
 }
 
-async fn reaches(target: IpAddr, port: u16) -> bool {
-    let connect = TcpStream::connect(SocketAddr::new(target, port));
-    matches!(timeout(CONNECT, connect).await, Ok(Ok(_)))
+/// The other's addresses that Kubernetes was not told of, each by every way to it: a link-local one is looked for on each link.
+fn elsewhere(known: IpAddr, text: &str) -> Vec<SocketAddr> {
+    let mut links: Vec<u32> = addresses().iter().map(|own| own.index).collect();
+    links.dedup();
+    let mut ways = Vec::new();
+    for address in canary::addresses_of(text).into_iter().filter(|address| known != *address) {
+        if address.is_unicast_link_local() {
+            ways.extend(links.iter().map(|link| SocketAddr::from(SocketAddrV6::new(address, 0, 0, *link))));
+        } else {
+            ways.push(SocketAddr::new(address.into(), 0));
+        }
+    }
+    ways
+}
+
+/// Whether any of these is reached at the port that may not be entered, and at the one to which nothing may go out.
+async fn forbidden(ways: &[SocketAddr]) -> (bool, bool) {
+    let any = async |port| {
+        let tries = ways.iter().map(|way| reaches(*way, port));
+        futures::future::join_all(tries).await.contains(&true)
+    };
+    tokio::join!(any(NO_INGRESS), any(NO_EGRESS))
+}
+
+async fn connected(mut to: SocketAddr, port: u16) -> Option<TcpStream> {
+    to.set_port(port);
+    timeout(CONNECT, TcpStream::connect(to)).await.ok()?.ok()
+}
+
+async fn reaches(to: SocketAddr, port: u16) -> bool {
+    connected(to, port).await.is_some()
+}
+
+/// What the other says of itself at the port that is open.
+async fn told(to: SocketAddr) -> Option<String> {
+    let stream = connected(to, OPEN).await?;
+    let mut text = String::new();
+    timeout(CONNECT, stream.take(4_096).read_to_string(&mut text)).await.ok()?.ok()?;
+    Some(text)
 }
 
 #[cfg(test)]
@@ -217,12 +273,12 @@ mod tests {
 
     #[tokio::test]
     async fn without_any_policy_everything_is_reached() {
-        let target = IpAddr::from([127, 0, 0, 1]);
+        let target = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = listen(0).await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        tokio::spawn(accept(listener));
+        tokio::spawn(accept(listener, b"fe80::1\n"));
         assert!(reaches(target, port).await);
-        let closed = TcpListener::bind((target, 0)).await.expect("a port");
+        let closed = TcpListener::bind(target).await.expect("a port");
         let free = closed.local_addr().expect("its address").port();
         drop(closed);
         assert!(!reaches(target, free).await);

@@ -1,10 +1,11 @@
 //! The canary: two pods that show whether a cluster enforces NetworkPolicy.
 //!
 //! One of them serves on three ports. The policies let the other reach the first, which shows that pods reach each other here at all. They
-//! forbid the second where it would come in, and the third where it would go out.
+//! forbid the second where it would come in, and the third where it would go out. All of it is tried at every address that the one that
+//! serves finds on itself: a policy that holds at the one that Kubernetes knows, and not at a link-local one of IPv6, keeps nobody apart.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use berth_schema::kubernetes::{AGENT_NAMESPACE, CANARY_NAMESPACE, CANARY_OF, ENFORCE};
 use berth_schema::network_check::NetworkVerdict;
@@ -27,6 +28,8 @@ pub struct Reached {
     pub open: bool,
     pub no_ingress: bool,
     pub no_egress: bool,
+    /// What was forbidden was reached, but not at the address that Kubernetes knows.
+    pub elsewhere: bool,
 }
 
 impl Reached {
@@ -37,16 +40,17 @@ impl Reached {
 
     /// As the asking pod leaves it in its termination message.
     pub fn to_line(self) -> String {
-        let Self { open, no_ingress, no_egress } = self;
-        format!("open={open} no_ingress={no_ingress} no_egress={no_egress}")
+        let Self { open, no_ingress, no_egress, elsewhere } = self;
+        format!("open={open} no_ingress={no_ingress} no_egress={no_egress} elsewhere={elsewhere}")
     }
 
     /// `None`: these are other words.
     pub fn from_line(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
         let mut word = |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=')?.parse().ok();
-        let (open, no_ingress, no_egress) = (word("open")?, word("no_ingress")?, word("no_egress")?);
-        words.next().is_none().then_some(Self { open, no_ingress, no_egress })
+        let (open, no_ingress) = (word("open")?, word("no_ingress")?);
+        let (no_egress, elsewhere) = (word("no_egress")?, word("elsewhere")?);
+        words.next().is_none().then_some(Self { open, no_ingress, no_egress, elsewhere })
     }
 
     /// What follows from it.
@@ -59,6 +63,11 @@ impl Reached {
             Self { no_ingress: false, no_egress: false, .. } => {
                 (NetworkVerdict::Enforced, "a pod reached another only where the policies of both allow it")
             }
+            Self { elsewhere: true, .. } => (
+                NetworkVerdict::NotEnforced,
+                "a pod reached another, which policies forbid, at an IPv6 address that the network plugin does not guard: every \
+                 workspace is open to pods of its node. Have the plugin enforce policies for IPv6, or switch IPv6 off in pods",
+            ),
             Self { no_ingress: true, no_egress: true, .. } => (
                 NetworkVerdict::NotEnforced,
                 "a pod reached another although the policies of both forbid it: every workspace is open to every pod of \
@@ -201,6 +210,32 @@ fn ports(ports: &[u16]) -> Value {
     ports.iter().map(|port| json!({ "protocol": "TCP", "port": port })).collect()
 }
 
+/// An IPv6 address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfInterface {
+    pub address: Ipv6Addr,
+    /// The interface's index, which an address that is valid on one link alone needs.
+    pub index: u32,
+}
+
+/// The IPv6 addresses of all interfaces but the loopback, from what Linux says in `/proc/net/if_inet6`; at most 16.
+pub fn of_interfaces(table: &str) -> Vec<OfInterface> {
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        let address = u128::from_str_radix(words.next()?, 16).ok()?.into();
+        let index = u32::from_str_radix(words.next()?, 16).ok()?;
+        (words.last()? != "lo").then_some(OfInterface { address, index })
+    };
+    table.lines().filter_map(line).take(MAX_ADDRESSES).collect()
+}
+
+/// As the one that serves says them, a line each.
+pub fn addresses_of(text: &str) -> Vec<Ipv6Addr> {
+    text.lines().filter_map(|line| line.parse().ok()).take(MAX_ADDRESSES).collect()
+}
+
+const MAX_ADDRESSES: usize = 16;
+
 /// The address of the first pod that runs.
 pub fn address(pods: &[Pod]) -> Option<IpAddr> {
     pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).find_map(|pod| {
@@ -233,7 +268,7 @@ mod tests {
     use super::*;
 
     const fn reached_at(open: bool, no_ingress: bool, no_egress: bool) -> Reached {
-        Reached { open, no_ingress, no_egress }
+        Reached { open, no_ingress, no_egress, elsewhere: false }
     }
 
     #[test]
@@ -251,9 +286,34 @@ mod tests {
             assert_eq!(reached.is_as_wanted(), verdict == NetworkVerdict::Enforced);
             assert_eq!(Reached::from_line(&reached.to_line()), Some(reached));
         }
+        let elsewhere = Reached { elsewhere: true, ..reached_at(true, true, true) };
+        assert_eq!(elsewhere.verdict().0, NetworkVerdict::NotEnforced);
+        assert!(elsewhere.verdict().1.as_str().contains("IPv6"));
+        assert_eq!(Reached::from_line(&elsewhere.to_line()), Some(elsewhere));
         for other in ["", "open=true", "open=true no_ingress=false no_egress=maybe", "panicked at main.rs"] {
             assert_eq!(Reached::from_line(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_addresses_of_interfaces_are_read_as_linux_writes_them() {
+        let table = "00000000000000000000000000000001 01 80 10 80       lo
+fe800000000000002425fffefe0d12d2 02 40 20 80     eth0
+fd000000000000000000000000000007 0a 40 00 80    net1
+not a line
+";
+        let link =
+            OfInterface { address: "fe80::2425:fffe:fe0d:12d2".parse().expect("an address"), index: 2 };
+        let other = OfInterface { address: "fd00::7".parse().expect("an address"), index: 10 };
+        assert_eq!(of_interfaces(table), [link, other]);
+        assert_eq!(
+            of_interfaces(&"fe800000000000002425fffefe0d12d2 02 40 20 80 eth0\n".repeat(99)).len(),
+            16
+        );
+        assert_eq!(
+            addresses_of("fe80::1\n10.0.0.1\nfd00::7\nhello\n"),
+            ["fe80::1", "fd00::7"].map(|text| { text.parse::<Ipv6Addr>().expect("an address") })
+        );
     }
 
     #[test]
@@ -291,7 +351,7 @@ mod tests {
             .expect("a pod")
         };
         let ended = json!({ "terminated": {
-            "exitCode": 0, "message": "open=true no_ingress=false no_egress=false",
+            "exitCode": 0, "message": "open=true no_ingress=false no_egress=false elsewhere=false",
         } });
         let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
         let again = pod(json!({ "now": waits, "before": ended }));
