@@ -124,6 +124,7 @@ fn application(
                 .wrap(from_fn(edge::admit))
                 .wrap(from_fn(observe::around))
                 .wrap(Compress::default())
+                .wrap(from_fn(observe::encoding))
                 .wrap(TracingLogger::<observe::RequestSpan>::new())
                 .wrap(from_fn(edge::answered))
         })?;

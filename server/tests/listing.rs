@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use berth_schema::AccessToken;
 use berth_schema::api::{Paged, Workspace};
+use reqwest::Method;
 
-use crate::support::{Admin, App, Requests, message};
+use crate::support::{Admin, App, Requests, message, send};
 
 async fn list(admin: &Admin, query: &str) -> Paged<Workspace> {
     admin.get(&admin.path(&format!("/workspaces?{query}"))).await.expect(200)
@@ -117,6 +118,38 @@ async fn only_a_long_list_is_compressed() {
         };
         assert_eq!(encoding(10).await.as_deref(), Some("identity"));
         assert_eq!(encoding(60).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whatever_is_said_of_encodings_a_request_is_answered_as_every_other() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        for (number, accepted) in [
+            "*;q=0",
+            "identity;q=0",
+            "gzip;q=0, identity;q=0, *;q=0",
+            "br",
+            "zstd, deflate",
+            ";;;",
+            "gzip;q=2",
+            "",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let odd = |request: reqwest::RequestBuilder| send(request.header("accept-encoding", accepted));
+            odd(app.anyone(None).request(Method::GET, "/nothing")).await.problem(404, "not-found");
+            odd(app.anyone(Some("forged")).request(Method::GET, "/api/v1/whoami"))
+                .await
+                .problem(401, "unauthenticated");
+            let body = serde_json::json!({"name": format!("w-{number}"), "image": "a"});
+            let created = admin.request(Method::POST, &admin.path("/workspaces")).json(&body);
+            assert_eq!(odd(created).await.status, 201, "{accepted}");
+            assert_eq!(odd(admin.request(Method::GET, &admin.path("/workspaces"))).await.status, 200);
+        }
     })
     .await;
 }

@@ -5,7 +5,10 @@ use std::time::Instant;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    ACCEPT_ENCODING, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, Encoding, Header as _, HeaderName,
+    HeaderValue,
+};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, web};
 use berth_schema::Problem;
@@ -66,6 +69,25 @@ pub async fn around<B: MessageBody + 'static>(
         metrics.request(method, route, response.status().as_u16(), started.elapsed());
     }
     Ok(finish(response, &id))
+}
+
+/// Leaves of what a client says of encodings whether gzip is welcome. One that refuses everything is answered as it is (RFC 9110,
+/// 12.5.3); the framework would refuse the request before anything of ours has seen it.
+pub(crate) async fn encoding(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if request.headers().contains_key(ACCEPT_ENCODING) {
+        let known = [Encoding::gzip(), Encoding::identity()];
+        let accepted = AcceptEncoding::parse(&request).ok();
+        let chosen = accepted.and_then(|accepted| accepted.negotiate(known.iter()));
+        let headers = request.headers_mut();
+        headers.remove(ACCEPT_ENCODING);
+        if chosen == Some(Encoding::gzip()) {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+    }
+    next.call(request).await
 }
 
 fn finish(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
