@@ -43,23 +43,28 @@ impl Variables {
     /// Fills the variables into `text`. What is filled in is not looked at again. Braces around what could not be a
     /// variable's name, as in `{{ .Names }}`, are somebody else's and stay.
     pub(crate) fn fill(&self, cursor: &Cursor<'_>, text: &str) -> Option<String> {
+        // Before anything is looked for in it.
+        if !bounds::fits(cursor, text) {
+            return None;
+        }
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
-        let mut complete = true;
         while let Some(start) = rest.find("{{") {
             let inner = &rest[start + 2..];
-            let Some(name) = inner.find("}}").map(|end| &inner[..end]).filter(|name| is_name(name.trim()))
-            else {
+            let Some(name) = before_braces(inner).filter(|name| is_name(name.trim())) else {
                 filled.push_str(&rest[..=start]);
                 rest = &rest[start + 1..];
                 continue;
             };
             filled.push_str(&rest[..start]);
             rest = &inner[name.len() + 2..];
-            complete &= self.append(cursor, name.trim(), &mut filled);
+            // One error is enough of a text.
+            if !self.append(cursor, name.trim(), &mut filled) {
+                return None;
+            }
         }
         filled.push_str(rest);
-        (complete && bounds::fits(cursor, &filled)).then_some(filled)
+        bounds::fits(cursor, &filled).then_some(filled)
     }
 
     fn append(&self, cursor: &Cursor<'_>, name: &str, filled: &mut String) -> bool {
@@ -76,6 +81,14 @@ impl Variables {
         filled.push_str(value);
         true
     }
+}
+
+/// What stands before the next `}}`, if that is as near as it is behind a name with some room around it: a text of many opening braces is
+/// not searched to its end for each of them.
+fn before_braces(text: &str) -> Option<&str> {
+    const ROOM: usize = MAX_NAME + 64;
+    let end = text.as_bytes().windows(2).take(ROOM).position(|pair| pair == b"}}")?;
+    text.get(..end)
 }
 
 fn is_name(text: &str) -> bool {
