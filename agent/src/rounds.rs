@@ -307,6 +307,10 @@ impl Term {
             accepted();
         }
         self.settings = sane(response.settings);
+        if response.sealing_key_requested {
+            tracing::warn!("the server has lost this agent's key; it is registered again");
+            self.registered = None;
+        }
         let interval = Duration::from_secs(self.settings.full_reconciliation_interval_seconds);
         self.full_due = self.full_due.min(Instant::now() + interval);
         let sent = &request.workspace_agent_infos;
@@ -321,6 +325,8 @@ impl Term {
             let soon = (Instant::now() + REQUESTED).max(self.relist_from);
             self.full_due = self.full_due.min(soon);
             self.relist = true;
+            // A restored database may know an older one.
+            self.registered = None;
         }
         for (workspace, skip) in &plan.skipped {
             tracing::debug!(%workspace, ?skip, "directive not followed now");

@@ -365,6 +365,9 @@ pub struct ReconcileResponse {
     /// List the cluster anew and report everything, now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full_reconcile_requested: bool,
+    /// No key of this agent is on record: register the newest one again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealing_key_requested: bool,
     /// The version of the organisation's Git hosts: another one than a workspace's credentials are of makes them outdated.
     /// 0: there never was one.
     #[serde(default, skip_serializing_if = "is_zero")]

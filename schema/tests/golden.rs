@@ -190,6 +190,7 @@ fn the_reconcile_response_keeps_its_shape() {
             }),
             manifests: Some(vec![serde_json::json!({"kind": "Namespace"})]),
             full_reconcile_requested: true,
+            sealing_key_requested: true,
             network_check: Some(NetworkCheckId::from_uuid(Uuid::from_u128(0xb))),
             git_version: 3,
         },

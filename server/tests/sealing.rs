@@ -114,10 +114,12 @@ async fn an_agent_without_a_key_gets_no_variables_and_the_workspace_says_why() {
             assert!(directive.variables.is_none() && directive.config_to_apply.is_none());
             assert_eq!((directive.action, directive.actual_state), (Action::None, ActualState::Error));
         }
+        assert!(response.sealing_key_requested);
         assert_eq!(admin.workspace("one").await.reason.expect("a reason").reason, "AgentHasNoKey");
         // With a key it goes on by itself.
         agent.register(agent.key()).await.expect::<Value>(200);
         let response = agent.partial(2, vec![]).await;
+        assert!(!response.sealing_key_requested);
         let variables = agent.variables(&response, "one").expect("variables that open");
         assert_eq!(variables.environment["A"].expose(), b"x");
     })

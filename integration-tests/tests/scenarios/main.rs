@@ -16,6 +16,7 @@ mod poison;
 mod proxy;
 mod rendered;
 mod replicas;
+mod restore;
 mod takeover;
 mod variables;
 

@@ -17,7 +17,7 @@ pub use archive::rows_of_archive;
 use programs::Program;
 
 use crate::error::{DbError, DbErrorKind};
-use crate::{connect, migrate, roles};
+use crate::{connect, every_organization, migrate, roles};
 
 /// Rows of each table.
 pub type Counts = BTreeMap<String, u64>;
@@ -127,7 +127,24 @@ pub async fn restore(url: &str, file: &Path) -> Result<Counts, BackupError> {
     same("the restored database", &saved, &count(&client).await?)?;
     drop(client);
     migrate(url).await?;
+    want_reports(url).await?;
     Ok(saved)
+}
+
+/// Has every agent report everything with its next message. It goes on where the lost database was, and would tell of what that
+/// knew and this one does not only when its next full report is due.
+async fn want_reports(url: &str) -> Result<(), BackupError> {
+    let organizations = every_organization(url).await?;
+    let client = roles::client(url).await?;
+    for organization in organizations {
+        // The id is formatted from its bytes and so cannot hold a quote.
+        let statements = format!(
+            "BEGIN; SET LOCAL ROLE berth_app; SELECT set_config('berth.organization', '{organization}', true);
+             UPDATE agents SET full_wanted = true; COMMIT"
+        );
+        client.batch_execute(&statements).await?;
+    }
+    Ok(())
 }
 
 async fn names(client: &Client, query: &str) -> Result<Vec<String>, BackupError> {

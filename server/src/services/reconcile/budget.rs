@@ -30,6 +30,7 @@ pub(super) fn within_a_message(
     let mut directives: Vec<WorkspaceDirective> =
         plan.directives.into_iter().map(|planned| planned.directive).collect();
     directives.sort_by_key(|directive| held.contains(&(directive.workspace_id, directive.generation)));
+    let sealing_key_requested = variables.lacks_key;
     let sealing = variables.seal(agent, request.epoch, &mut directives).map_err(Error::internal)?;
     // What is cut off was sealed last: the rest opens without it.
     fit(&mut directives, MAX_MESSAGE_BYTES - RESERVED).map_err(Error::internal)?;
@@ -39,6 +40,7 @@ pub(super) fn within_a_message(
         settings,
         sealing,
         full_reconcile_requested: plan.full_reconcile_requested,
+        sealing_key_requested,
         git_version: plan.git_version,
         manifests: None,
         network_check: None,

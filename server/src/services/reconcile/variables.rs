@@ -21,6 +21,8 @@ use crate::{Context, Error};
 /// The variables and Git credentials that directives want, in the clear for as long as it takes to seal them, and to whom they go.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
+    /// Something was wanted, and there is no key to seal it to.
+    pub(super) lacks_key: bool,
     recipient: Option<PublicKey>,
     bundles: BTreeMap<WorkspaceId, VariableBundle>,
     credentials: BTreeMap<WorkspaceId, CredentialBundle>,
@@ -67,12 +69,12 @@ pub(super) async fn open_wanted(
     };
     let Some(key) = conn.sealing_keys().current(agent.agent).await? else {
         let all = directives.into_iter().map(|directive| unreadable(directive, Cause::NoKey));
-        return Ok((Wanted::default(), all.collect()));
+        return Ok((Wanted { lacks_key: true, ..Wanted::default() }, all.collect()));
     };
     let ids: Vec<WorkspaceId> = directives.iter().map(|directive| directive.workspace_id).collect();
     let sealed = conn.variables().load(agent.agent, &ids).await?;
     let recipient = Some(PublicKey::new(key.public_key));
-    let mut wanted = Wanted { recipient, bundles: BTreeMap::new(), credentials };
+    let mut wanted = Wanted { recipient, credentials, ..Wanted::default() };
     let mut locked = Vec::new();
     for directive in directives {
         let owner = Owner::of_workspace(agent.organization, directive.workspace_id);
