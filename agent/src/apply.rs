@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use berth_agent_core::{
-    Action, Apply, Kind, Left, Manifest, NO_VERSION, Outcome, Owner, Place, Prepared, SecretManifest,
+    Action, Apply, Kind, Left, Manifest, NO_VERSION, Outcome, Owner, Place, Prepared, Record, SecretManifest,
     SecretVersions, SeenDeployment, Template, put_gate_on,
 };
 use berth_schema::Generation;
@@ -80,7 +80,7 @@ impl Applying<'_> {
         }
         // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it (client).
         if let (Some(seen), [deployment]) = (&apply.seen, apply.then.as_slice())
-            && self.write_over(deployment, seen).await?
+            && self.write_over(deployment, seen, apply).await?
         {
             return Ok(Outcome::Applied);
         }
@@ -91,7 +91,7 @@ impl Applying<'_> {
         }
         // 4. Everything but the Deployment, in order (client).
         for manifest in &apply.first {
-            self.apply(manifest, live.as_ref()).await?;
+            self.apply(manifest, live.as_ref(), apply).await?;
         }
         let secrets = self.secrets(apply).await?;
         if let Some(credentials) = &apply.credentials {
@@ -100,11 +100,11 @@ impl Applying<'_> {
         let (deployment, rest) =
             apply.then.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
         for manifest in rest {
-            self.apply(manifest, live.as_ref()).await?;
+            self.apply(manifest, live.as_ref(), apply).await?;
         }
         // 5. The Deployment: the proof that all of it is applied (client).
         if let Some(deployment) = deployment
-            && let Some(newer) = self.deployment(deployment, live, secrets.as_ref()).await?
+            && let Some(newer) = self.deployment(deployment, live, secrets.as_ref(), apply).await?
         {
             return Ok(Outcome::OlderThanLive { live: newer });
         }
@@ -150,7 +150,12 @@ impl Applying<'_> {
     }
 
     /// Applies any object but a Deployment.
-    async fn apply(&mut self, manifest: &Manifest, live: Option<&Live>) -> Result<(), Failure> {
+    async fn apply(
+        &mut self,
+        manifest: &Manifest,
+        live: Option<&Live>,
+        apply: &Apply,
+    ) -> Result<(), Failure> {
         let Manifest { kind, name, .. } = manifest;
         // A volume that the running Deployment used is not made anew: the user's files would seem to be gone.
         if *kind == Kind::PersistentVolumeClaim && live.is_some_and(|live| live.claims.contains(name)) {
@@ -159,7 +164,11 @@ impl Applying<'_> {
                 return Err(Failure::VolumeLost { name: name.clone() });
             }
         }
-        let metadata = self.ground.apply(*kind, name, manifest.object()).await?;
+        let metadata = if apply.replaces(manifest) {
+            self.ground.replace(*kind, name, manifest.object()).await?
+        } else {
+            self.ground.apply(*kind, name, manifest.object()).await?
+        };
         self.left.push(manifest.left(&metadata));
         Ok(())
     }
@@ -174,13 +183,19 @@ impl Applying<'_> {
     }
 
     /// Applies the Deployment on condition that it is as it was seen. Tells whether it was.
-    async fn write_over(&self, manifest: &Manifest, seen: &SeenDeployment) -> Result<bool, Failure> {
+    async fn write_over(
+        &self,
+        manifest: &Manifest,
+        seen: &SeenDeployment,
+        apply: &Apply,
+    ) -> Result<bool, Failure> {
         let mut object = manifest.object();
         object["metadata"]["resourceVersion"] = Value::from(seen.version.as_str());
         if let Some(secrets) = &seen.secrets {
             secrets.record(&mut object);
         }
         put_gate_on(&mut object, Some(seen.template));
+        Record::put_on(&mut object, seen.generation, apply.left(&self.left));
         match self.ground.patch(Kind::Deployment, &manifest.name, &object).await {
             Ok(_) => Ok(true),
             Err(error) if failure::code(&error) == Some(409) => Ok(false),
@@ -195,6 +210,7 @@ impl Applying<'_> {
         manifest: &Manifest,
         mut live: Option<Live>,
         secrets: Option<&SecretVersions>,
+        apply: &Apply,
     ) -> Result<Option<Generation>, Failure> {
         for attempt in 1..=ATTEMPTS {
             if let Some(newer) = self.newer(live.as_ref()) {
@@ -215,7 +231,14 @@ impl Applying<'_> {
                 }
                 None => metadata["resourceVersion"] = Value::from(NO_VERSION),
             }
-            match self.ground.patch(Kind::Deployment, &manifest.name, &object).await {
+            let generation = live.as_ref().and_then(|live| live.metadata.generation);
+            Record::put_on(&mut object, generation, apply.left(&self.left));
+            let written = if live.is_some() && apply.replaces(manifest) {
+                self.ground.put(Kind::Deployment, &manifest.name, object).await
+            } else {
+                self.ground.patch(Kind::Deployment, &manifest.name, &object).await
+            };
+            match written {
                 Ok(_) => return Ok(None),
                 Err(error) if failure::code(&error) == Some(409) => {
                     tokio::time::sleep(PAUSE * attempt).await;

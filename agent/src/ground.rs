@@ -8,7 +8,7 @@
 use berth_agent_core::{Kind, NO_VERSION, Owner, Place, SecretManifest, Trespass};
 use berth_schema::kubernetes::FIELD_MANAGER;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -58,17 +58,20 @@ impl<'a> Ground<'a> {
 
     /// Looks whose an object is.
     async fn look(&self, kind: Kind, name: &str) -> Result<Found, Failure> {
+        let own = self.own(kind, name).await?;
+        Ok(own.map_or(Found::Nothing, |live| Found::Ours(live.uid.unwrap_or_default())))
+    }
+
+    /// What is there, if it is this owner's.
+    async fn own(&self, kind: Kind, name: &str) -> Result<Option<ObjectMeta>, Failure> {
         let live = match kind {
             Kind::Namespace => self.cluster.metadata(kind, name, name).await?,
             _ => self.find(kind, name).await?,
         };
-        match live {
-            None => Ok(Found::Nothing),
-            Some(live) if self.cluster.identity().owns(&live, self.owner) => {
-                Ok(Found::Ours(live.uid.unwrap_or_default()))
-            }
-            Some(_) => Err(foreign(kind, name)),
+        if live.as_ref().is_some_and(|live| !self.cluster.identity().owns(live, self.owner)) {
+            return Err(foreign(kind, name));
         }
+        Ok(live)
     }
 
     /// By a list of one: the agent has no right to read most kinds, and of Secrets only the metadata is asked for.
@@ -104,6 +107,25 @@ impl<'a> Ground<'a> {
         Err(Failure::Contended)
     }
 
+    /// Puts an object in the place of what somebody has made of it: whatever was added goes, which an apply would leave.
+    pub async fn replace(&self, kind: Kind, name: &str, mut object: Value) -> Result<ObjectMeta, Failure> {
+        for attempt in 1.. {
+            let Some(live) = self.own(kind, name).await? else { break };
+            object["metadata"]["uid"] = Value::from(live.uid.clone());
+            object["metadata"]["resourceVersion"] = Value::from(live.resource_version.clone());
+            match self.put(kind, name, object.clone()).await {
+                Err(error) if matches!(failure::code(&error), Some(404 | 409)) && attempt < ATTEMPTS => {}
+                // Somebody made it immutable.
+                Err(error) if failure::code(&error) == Some(422) => {
+                    self.cluster.delete(kind, self.namespace, &live).await?;
+                    break;
+                }
+                answer => return answer.map_err(during(format!("replacing {}/{name}", kind.as_str()))),
+            }
+        }
+        self.apply(kind, name, object).await
+    }
+
     /// Writes a Secret so that it holds what came and nothing else, whatever somebody has made of it. Its values are never
     /// read for that.
     pub async fn write_secret(&self, secret: &SecretManifest) -> Result<ObjectMeta, Failure> {
@@ -133,6 +155,16 @@ impl<'a> Ground<'a> {
     /// That a Secret which is named and not written is this owner's, or not there.
     pub async fn is_not_foreign(&self, secret: &str) -> Result<(), Failure> {
         if self.is_new() { Ok(()) } else { self.look(Kind::Secret, secret).await.map(drop) }
+    }
+
+    /// Sends a full replacement: whoever calls has put into the object what it was seen to be. What the API server has allotted,
+    /// a Service's address, stays without being named.
+    pub async fn put(&self, kind: Kind, name: &str, object: Value) -> kube::Result<ObjectMeta> {
+        let parameters =
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let object = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
+        let answer = self.cluster.api(kind, self.namespace).replace(name, &parameters, &object).await?;
+        Ok(answer.metadata)
     }
 
     /// Sends an apply as it is: whoever calls has put into the object what it was seen to be.

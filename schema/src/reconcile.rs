@@ -146,6 +146,40 @@ pub struct WorkspaceAgentInfo {
     /// The cluster lacks the Secrets that the workspace's pods need, or they are not as the agent left them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub variables_missing: bool,
+    /// Objects that are not as the agent left them: they are to be written again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drifted>,
+}
+
+/// An object of a workspace that somebody has changed in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drifted {
+    /// Kind and name, for people: `NetworkPolicy/w`.
+    pub object: Word,
+    pub change: Change,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    Changed,
+    Missing,
+    /// It carries the workspace's labels, and nobody asked for it.
+    Added,
+    /// The Deployment does not say how it was left: an agent of an earlier version wrote it, or somebody took that away.
+    #[serde(other)]
+    Unrecorded,
+}
+
+impl Change {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "was changed",
+            Self::Missing => "is gone",
+            Self::Added => "was added",
+            Self::Unrecorded => "has no record",
+        }
+    }
 }
 
 /// The parts of a live Deployment that decide the actual state. Everything may be missing: the API server is believed,

@@ -102,6 +102,7 @@ fn info() -> WorkspaceAgentInfo {
         }),
         live_pods: 1,
         variables_missing: true,
+        drift: vec![],
     }
 }
 

@@ -276,7 +276,7 @@ impl Agent {
         let home = wanted.home();
         let deployment = self.index.view(workspace, Some(&home)).deployment();
         let live = deployment.and_then(|fact| fact.applied_generation);
-        wanted.puts_back = variables.is_some() && live == Some(wanted.generation);
+        wanted.puts_back = live == Some(wanted.generation);
         let prepared = self
             .work
             .admit(&wanted, now)

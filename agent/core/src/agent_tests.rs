@@ -24,6 +24,9 @@ mod telling_tests;
 #[path = "agent_places_tests.rs"]
 mod places_tests;
 
+#[path = "agent_drift_tests.rs"]
+mod drift_tests;
+
 const SECRETS: Watched = Watched::Applied(Kind::Secret);
 
 fn agent() -> Agent {
@@ -46,6 +49,9 @@ fn show(agent: &mut Agent, generation: i64) {
     let template = json!({ "metadata": { "labels": labels() } });
     let mut metadata = metadata("w", generation);
     metadata["annotations"]["berth.dev/secret-versions"] = json!(format!("v{generation} v{generation}"));
+    let mut left = json!({ "metadata": metadata });
+    crate::Record::put_on(&mut left, None, &[]);
+    let metadata = left["metadata"].clone();
     let deployment: Deployment = serde_json::from_value(json!({
         "metadata": metadata,
         "spec": { "replicas": 1, "selector": {}, "template": template },

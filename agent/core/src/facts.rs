@@ -13,8 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::gate::Template;
 use crate::kinds::Kind;
 use crate::problems;
+use crate::record::Record;
 use crate::secrets::SecretVersions;
-use crate::written::Stamp;
+use crate::written::{self, Stamp};
 
 /// The kinds of objects that are watched: whatever is applied, and pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +91,11 @@ pub enum Fact {
     Deployment(Box<DeploymentFact>),
     Pod(PodFact),
     /// It is there, and whether somebody has changed it is all there is to know.
-    Present(Stamp),
+    Present {
+        stamp: Stamp,
+        /// Nobody but the agent has written any field of it.
+        alone: bool,
+    },
     /// The same of a Secret, with its version: its values are never read.
     Secret {
         stamp: Stamp,
@@ -127,6 +132,12 @@ pub struct DeploymentFact {
     pub secrets: Option<SecretVersions>,
     /// Its pods wait for the agent to let them go.
     pub gated: bool,
+    /// Nobody but the agent has written any field of it, the status aside.
+    pub alone: bool,
+    /// How the agent left the other objects.
+    pub record: Option<Record>,
+    /// By that record, somebody has changed the Deployment itself.
+    pub changed: bool,
     pub info: DeploymentInfo,
 }
 
@@ -171,20 +182,30 @@ pub enum Unusable {
 impl Observed {
     /// From an object of which only the metadata is watched.
     pub fn metadata(watched: Watched, metadata: &ObjectMeta) -> Result<Self, Unusable> {
-        let stamp = Stamp::of(metadata);
+        let kind = match watched {
+            Watched::Applied(kind) => kind,
+            // Pods are watched whole.
+            Watched::Pod => return Err(Unusable::Nameless),
+        };
+        let stamp = Stamp::of(kind, metadata);
+        let alone = written::is_alone(metadata);
         let fact = match watched {
             Watched::Applied(Kind::Secret) => {
                 let version = metadata.resource_version.as_deref().unwrap_or_default().into();
                 Fact::Secret { stamp, version, delivered: Delivered::of(metadata) }
             }
-            _ => Fact::Present(stamp),
+            _ => Fact::Present { stamp, alone },
         };
         Self::new(watched, metadata, fact)
     }
 
     pub fn deployment(deployment: &Deployment) -> Result<Self, Unusable> {
         let metadata = &deployment.metadata;
+        let record = Record::of(metadata);
         let fact = DeploymentFact {
+            alone: written::is_alone(metadata),
+            changed: record.as_ref().is_some_and(|record| !record.holds_of(metadata)),
+            record,
             applied_generation: generation(metadata),
             secrets: SecretVersions::recorded(metadata),
             gated: Template::of(deployment.spec.as_ref()).is_some_and(|template| template.gated),

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_schema::kubernetes::{environment_secret, file_secret, git_secret};
+use berth_schema::reconcile::{Change, Drifted};
 use berth_schema::{Generation, WorkspaceId};
 
 use crate::facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
 use crate::home::Home;
 use crate::kinds::Kind;
 use crate::nodes::Nodes;
+use crate::record;
 use crate::secrets::SecretVersions;
 use crate::written::Stamp;
 
@@ -130,7 +132,7 @@ impl Index {
         let changed = self.nodes.take_changed();
         let pods = self.objects.values().filter(|observed| match &observed.fact {
             Fact::Pod(pod) => pod.node.as_ref().is_some_and(|node| changed.contains(node)),
-            Fact::Deployment(_) | Fact::Present(_) | Fact::Secret { .. } => false,
+            Fact::Deployment(_) | Fact::Present { .. } | Fact::Secret { .. } => false,
         });
         let touched: Vec<_> =
             pods.filter(|_| !changed.is_empty()).map(|observed| observed.workspace).collect();
@@ -214,14 +216,14 @@ impl<'a> View<'a> {
         let home = self.home?;
         self.objects.iter().find_map(|observed| match &observed.fact {
             Fact::Deployment(fact) => (observed.key.name == home.object_name).then_some(fact.as_ref()),
-            Fact::Pod(_) | Fact::Present(_) | Fact::Secret { .. } => None,
+            Fact::Pod(_) | Fact::Present { .. } | Fact::Secret { .. } => None,
         })
     }
 
     pub(crate) fn pods(&self) -> impl Iterator<Item = (&'a ObjectKey, &'a PodFact)> {
         self.objects.iter().filter_map(|observed| match &observed.fact {
             Fact::Pod(fact) => Some((&observed.key, fact)),
-            Fact::Deployment(_) | Fact::Present(_) | Fact::Secret { .. } => None,
+            Fact::Deployment(_) | Fact::Present { .. } | Fact::Secret { .. } => None,
         })
     }
 
@@ -229,13 +231,53 @@ impl<'a> View<'a> {
     pub(crate) fn stamp(&self, kind: Kind, name: &str) -> Option<Stamp> {
         let watched = Watched::Applied(kind);
         self.objects.iter().find_map(|observed| match (&observed.key, &observed.fact) {
-            (key, Fact::Present(stamp) | Fact::Secret { stamp, .. })
+            (key, Fact::Present { stamp, .. } | Fact::Secret { stamp, .. })
                 if key.watched == watched && key.name == name =>
             {
                 Some(*stamp)
             }
             _ => None,
         })
+    }
+
+    /// What is not as the agent left it.
+    pub(crate) fn drift(&self) -> Vec<Drifted> {
+        let Some((home, deployment)) = self.home.zip(self.deployment()) else { return vec![] };
+        let itself =
+            |change| Drifted { object: record::key(Kind::Deployment, &home.object_name).into(), change };
+        let Some(record) = &deployment.record else { return vec![itself(Change::Unrecorded)] };
+        let seen: Vec<_> = self
+            .objects
+            .iter()
+            .filter_map(|observed| match (observed.key.watched, &observed.fact) {
+                (Watched::Applied(kind), Fact::Present { stamp, .. }) => {
+                    Some((kind, observed.key.name.as_str(), *stamp))
+                }
+                _ => None,
+            })
+            .collect();
+        let own = deployment.changed.then(|| itself(Change::Changed));
+        own.into_iter().chain(record.compare(&seen)).collect()
+    }
+
+    /// What has to be put in the place of what somebody has made of it: an apply alone would leave what was added.
+    pub(crate) fn replaced(&self) -> BTreeSet<String> {
+        let shared =
+            self.objects.iter().filter_map(|observed| match (observed.key.watched, &observed.fact) {
+                // A claim is written by whoever binds it, and a Namespace by whoever keeps notes there.
+                (Watched::Applied(Kind::PersistentVolumeClaim | Kind::Namespace), _) => None,
+                (Watched::Applied(kind), Fact::Present { alone: false, .. }) => {
+                    Some(record::key(kind, &observed.key.name))
+                }
+                (Watched::Applied(kind), Fact::Deployment(fact)) if !fact.alone => {
+                    Some(record::key(kind, &observed.key.name))
+                }
+                _ => None,
+            });
+        let drift = self.drift().into_iter().filter(|drifted| drifted.change == Change::Changed);
+        let namespace = record::key(Kind::Namespace, "");
+        let changed = drift.map(|drifted| drifted.object.to_string());
+        shared.chain(changed.filter(|object| !object.starts_with(&namespace))).collect()
     }
 
     /// The Git credentials of the workspace.
@@ -260,7 +302,8 @@ impl<'a> View<'a> {
     /// Whether the cluster shows all of a generation, or of a later one.
     pub(crate) fn proves(&self, generation: Generation) -> bool {
         let live = self.deployment().and_then(|fact| fact.applied_generation);
-        live.is_some_and(|live| live.reaches(generation)) && self.has_secrets()
+        let as_left = self.drift().iter().all(|drifted| drifted.change == Change::Unrecorded);
+        live.is_some_and(|live| live.reaches(generation)) && self.has_secrets() && as_left
     }
 
     /// Whether both Secrets that the pods need are there, and as they were left: the Deployment, which is written after

@@ -29,6 +29,7 @@ mod plan;
 mod policy;
 pub mod prerequisites;
 mod problems;
+mod record;
 mod renewals;
 mod report;
 mod sealing;
@@ -52,6 +53,7 @@ pub use policy::{
     Allowances, Identity, Manifest, NAMESPACE, Owner, PROXY_NAMESPACE, PROXY_PRUNED, Place, Refusal,
     Trespass, manifest_report,
 };
+pub use record::Record;
 pub use report::Pages;
 pub use sealing::Opened;
 pub use secrets::{NO_VERSION, SecretManifest, SecretVersions};

@@ -1,6 +1,6 @@
 //! What is to be done, and what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_schema::kubernetes::{is_shared, object_name, secrets};
 use berth_schema::reconcile::{ErrorDetails, ErrorType, WorkspaceDirective};
@@ -13,6 +13,7 @@ use crate::home::Home;
 use crate::index::Index;
 use crate::kinds::Kind;
 use crate::policy::{Identity, Manifest, Refusal};
+use crate::record;
 use crate::sealing::Credentials;
 use crate::secrets::{SecretManifest, SecretVersions};
 use crate::work::{Goal, Skip, Wanted};
@@ -63,7 +64,9 @@ pub struct Apply {
     /// somebody else's, and then no pod shall read it.
     pub unseen: Vec<String>,
     /// Objects of the set that nobody has touched since they were applied.
-    pub(crate) kept: BTreeSet<(Kind, String)>,
+    pub(crate) kept: BTreeMap<(Kind, String), Left>,
+    /// Objects that somebody has changed, by kind and name: each is put in the place of what is there, with nothing added.
+    pub(crate) replaced: BTreeSet<String>,
     /// Whether there may be objects that no longer belong.
     pub prune: bool,
     /// Only the Deployment has to be written, and so the watches show it. At another version it has to be read.
@@ -76,6 +79,8 @@ pub struct SeenDeployment {
     pub version: String,
     /// What it has on record stays there while the Secrets are not written.
     pub secrets: Option<SecretVersions>,
+    /// Its `metadata.generation`.
+    pub generation: Option<i64>,
     pub template: Template,
 }
 
@@ -84,12 +89,22 @@ impl Apply {
         self.first.iter().chain(&self.then)
     }
 
+    /// How all objects of the set are left that are on record: those that stayed as they were, and what was written.
+    pub fn left<'a>(&'a self, written: &'a [Left]) -> impl Iterator<Item = &'a Left> {
+        self.kept.values().chain(written)
+    }
+
+    /// Whether an object takes the place of what somebody has made of it.
+    pub fn replaces(&self, manifest: &Manifest) -> bool {
+        self.replaced.contains(&record::key(manifest.kind, &manifest.name))
+    }
+
     /// Whether an object belongs to the set: what does not is pruned. The Secrets of variables and Git credentials always belong.
     pub fn holds(&self, object_name: &str, kind: Kind, name: &str) -> bool {
         let secret = kind == Kind::Secret && secrets(object_name).iter().any(|secret| name == secret);
         let mut written = self.manifests();
         secret
-            || self.kept.contains(&(kind, name.to_owned()))
+            || self.kept.contains_key(&(kind, name.to_owned()))
             || written.any(|manifest| manifest.kind == kind && manifest.name == name)
     }
 }
@@ -205,7 +220,7 @@ pub(crate) fn prepare(
     // Somebody may have scaled it by hand since it was proven.
     let replicas = view.deployment().map(|fact| fact.info.replicas);
     let as_wanted = replicas == Some(directive.desired_state.replicas());
-    if as_wanted && view.proves(directive.generation) {
+    if as_wanted && view.proves(directive.generation) && view.drift().is_empty() {
         return Err(Skip::AlreadyProven);
     }
     if directive.variables.is_some() && variables.is_none() {
@@ -225,7 +240,17 @@ pub(crate) fn prepare(
     let secrets = variables.map(|variables| SecretManifest::both(identity.agent, &directive, variables));
     let credentials =
         credentials.map(|credentials| SecretManifest::credentials(identity.agent, &directive, credentials));
-    Ok(Apply { first, secrets, credentials, then, unseen, kept: BTreeSet::new(), prune: true, seen: None })
+    Ok(Apply {
+        first,
+        secrets,
+        credentials,
+        then,
+        unseen,
+        kept: BTreeMap::new(),
+        replaced: BTreeSet::new(),
+        prune: true,
+        seen: None,
+    })
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> ErrorDetails {

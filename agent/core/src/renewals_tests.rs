@@ -52,8 +52,15 @@ fn show(agent: &mut Agent, replicas: i32) {
         replicas: Some(replicas),
         status: None,
     };
-    let fact =
-        DeploymentFact { applied_generation: Some(Generation::of(1)), info, secrets: None, gated: false };
+    let fact = DeploymentFact {
+        applied_generation: Some(Generation::of(1)),
+        info,
+        secrets: None,
+        gated: false,
+        alone: true,
+        record: None,
+        changed: false,
+    };
     let watched = Watched::Applied(Kind::Deployment);
     let key = ObjectKey { watched, namespace: namespace().to_string(), name: "w".to_owned() };
     let fact = Fact::Deployment(Box::new(fact));

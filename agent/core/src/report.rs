@@ -38,6 +38,7 @@ pub(crate) fn info(
         error_details: entry.and_then(|entry| Some(entry.trouble.as_ref()?.details.clone())),
         live_pods: u32::try_from(live_pods).unwrap_or(u32::MAX),
         variables_missing: wanted && settled && !view.has_secrets(),
+        drift: if settled { view.drift() } else { vec![] },
         name: home.name.clone(),
         namespace: home.namespace.clone(),
     }
@@ -119,6 +120,7 @@ mod tests {
             error_details: None,
             live_pods: 0,
             variables_missing: false,
+            drift: vec![],
         };
         std::iter::repeat_with(info).take(count).collect()
     }

@@ -14,8 +14,12 @@ use crate::policy::Refusal;
 
 /// How long the watches have to show what was applied, before the server is asked for it again.
 const PROOF: Duration = Duration::from_secs(10);
-/// How long a workspace rests whose Secrets were put back: whoever keeps changing them does not keep everybody busy.
+/// How long a workspace rests in which something was put back; twice as long each time that happens again, up to the longest
+/// rest: whoever keeps changing it does not keep everybody busy.
 const PUT_BACK: Duration = Duration::from_secs(2);
+const LONGEST_REST: Duration = Duration::from_mins(5);
+/// After so long without that, it counts as the first time again.
+const QUIET: Duration = Duration::from_mins(10);
 /// How long a deletion may take before it is looked at again without an event.
 const DELETION: Duration = Duration::from_secs(10);
 /// How long what was found to be gone, and is shown all the same, is left alone.
@@ -82,7 +86,7 @@ pub(crate) struct Entry {
     pub(crate) generation: Generation,
     pub(crate) goal: Goal,
     pub(crate) phase: Phase,
-    /// Nothing but Secrets was wrong, and they are written again.
+    /// What the cluster has is of the same generation, and what somebody has changed of it is written again.
     puts_back: bool,
     /// A newer directive that came while an action was running; it is wanted again afterwards.
     deferred: Option<Generation>,
@@ -125,7 +129,7 @@ pub(crate) struct Wanted {
     pub(crate) namespace: NamespaceName,
     pub(crate) generation: Generation,
     pub(crate) goal: Goal,
-    /// What the cluster has is of the same generation, but for its Secrets.
+    /// What the cluster has is of the same generation, but for what somebody has changed.
     pub(crate) puts_back: bool,
 }
 
@@ -140,6 +144,21 @@ pub(crate) struct Work {
     entries: BTreeMap<WorkspaceId, Entry>,
     /// Workspaces whose entry has changed since somebody took this.
     touched: BTreeSet<WorkspaceId>,
+    /// When something was put back last, and how long the rest was.
+    repairs: BTreeMap<WorkspaceId, (Instant, Duration)>,
+}
+
+/// The rest after something was put back.
+fn rest(
+    repairs: &mut BTreeMap<WorkspaceId, (Instant, Duration)>,
+    workspace: WorkspaceId,
+    now: Instant,
+) -> Duration {
+    repairs.retain(|_, (last, rest)| *last + *rest + QUIET > now);
+    let before = repairs.get(&workspace).map(|(_, rest)| *rest);
+    let rest = before.map_or(PUT_BACK, |before| (before * 2).min(LONGEST_REST));
+    repairs.insert(workspace, (now, rest));
+    rest
 }
 
 /// What has become due.
@@ -284,13 +303,20 @@ impl Work {
     /// Moves on what time or the watches have moved on.
     pub(crate) fn tick(&mut self, index: &Index, now: Instant) -> Due {
         let mut due = Due::default();
-        let touched = &mut self.touched;
+        let (touched, repairs) = (&mut self.touched, &mut self.repairs);
         self.entries.retain(|workspace, entry| {
             match entry.phase {
                 Phase::Unproven { .. } if is_proven(index, *workspace, entry, entry.generation) => {
                     touched.insert(*workspace);
-                    entry.phase = Phase::Resting { until: now + PUT_BACK };
+                    if entry.puts_back {
+                        entry.phase = Phase::Resting { until: now + rest(repairs, *workspace, now) };
+                    }
                     return entry.puts_back;
+                }
+                // It was changed again before the watches could show it as it was left.
+                Phase::Unproven { until } if until <= now && entry.puts_back => {
+                    touched.insert(*workspace);
+                    entry.phase = Phase::Resting { until: now + rest(repairs, *workspace, now) };
                 }
                 Phase::Unproven { until } if until <= now => {
                     touched.insert(*workspace);

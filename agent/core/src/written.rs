@@ -1,10 +1,13 @@
 //! What was applied in this term of leadership, and how it was left: what nobody has touched since is not written again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use berth_schema::WorkspaceId;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use berth_schema::kubernetes::FIELD_MANAGER;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::gate::Template;
 use crate::index::View;
@@ -15,22 +18,53 @@ use crate::work::Wanted;
 
 /// Labels and annotations of an object, and who wrote which of its fields when; its status aside. It is another one after
 /// every write by another manager, and after one by an agent for another generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp(u64);
 
 impl Stamp {
-    pub fn of(metadata: &ObjectMeta) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (&metadata.uid, &metadata.labels, &metadata.annotations).hash(&mut hasher);
+    /// Of a Namespace only what the agent wrote counts, and what Pod Security goes by: clusters keep notes of their own there.
+    pub fn of(kind: Kind, metadata: &ObjectMeta) -> Self {
+        let own_only = kind == Kind::Namespace;
         let entries = metadata.managed_fields.iter().flatten();
-        for entry in entries.filter(|entry| entry.subresource.is_none()) {
-            let fields = entry.fields_v1.as_ref().map(|fields| fields.0.to_string());
-            let time = entry.time.as_ref().map(|time| time.0);
-            (&entry.manager, &entry.operation, time, fields).hash(&mut hasher);
-        }
-        Self(hasher.finish())
+        let entries =
+            entries.filter(|entry| entry.subresource.is_none()).filter(|entry| !own_only || is_own(entry));
+        let entries: Vec<_> = entries
+            .map(|entry| json!([entry.manager, entry.operation, entry.time, entry.fields_v1]))
+            .collect();
+        let counts = |name: &str| !own_only || name.starts_with(POD_SECURITY);
+        let labels: BTreeMap<_, _> =
+            metadata.labels.iter().flatten().filter(|(name, _)| counts(name)).collect();
+        let annotations = metadata.annotations.as_ref().filter(|_| !own_only);
+        // Of the kinds that have one, it counts the writes of the spec.
+        let generation = metadata.generation;
+        Self::digest(&json!([metadata.uid, labels, annotations, generation, entries]))
+    }
+
+    pub(crate) fn of_labels(labels: &Value) -> Self {
+        Self::digest(labels)
+    }
+
+    /// Part of a SHA-256: it is kept in the cluster, and has to mean the same to the next version.
+    fn digest(value: &Value) -> Self {
+        let digest = digest(&SHA256, value.to_string().as_bytes());
+        // Six bytes: a number that every reader of JSON keeps as it is.
+        let bytes = digest.as_ref().iter().take(6);
+        Self(bytes.fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     }
 }
+
+/// Whether nobody but the agent has written any field of an object, its status aside.
+pub(crate) fn is_alone(metadata: &ObjectMeta) -> bool {
+    let mut entries = metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+    entries.all(is_own)
+}
+
+fn is_own(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
+}
+
+/// What the labels begin with that Pod Security goes by.
+const POD_SECURITY: &str = "pod-security.kubernetes.io/";
 
 /// An object that was written, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,28 +106,31 @@ impl Written {
         apply.prune = !(same && set.pruned) || view.has_strays(belongs);
         set.pruned = !apply.prune;
         let as_left = |manifest: &Manifest| {
-            let left = set.objects.get(&manifest.key());
-            left.is_some_and(|(content, stamp)| {
-                let seen = view.stamp(manifest.kind, &manifest.name);
-                *content == manifest.content() && seen == Some(*stamp)
-            })
+            let (content, stamp) = *set.objects.get(&manifest.key())?;
+            let seen = view.stamp(manifest.kind, &manifest.name);
+            let unchanged = content == manifest.content() && seen == Some(stamp);
+            let (kind, name) = manifest.key();
+            unchanged.then_some(Left { kind, name, content, stamp })
         };
-        let mut kept = BTreeSet::new();
+        let mut kept = BTreeMap::new();
         for manifests in [&mut apply.first, &mut apply.then] {
             manifests.retain(|manifest| {
-                let unchanged = as_left(manifest);
-                kept.extend(unchanged.then(|| manifest.key()));
-                !unchanged
+                let left = as_left(manifest);
+                let written = left.is_none();
+                kept.extend(left.map(|left| (manifest.key(), left)));
+                written
             });
         }
-        set.objects.retain(|key, _| kept.contains(key));
+        set.objects.retain(|key, _| kept.contains_key(key));
+        apply.replaced = view.replaced();
         apply.kept = kept;
         let no_secret = apply.secrets.is_none() && apply.credentials.is_none();
         let alone = apply.first.is_empty() && no_secret && apply.then.len() == 1;
-        let seen = view.deployment().filter(|_| alone && !apply.prune);
+        let seen = view.deployment().filter(|_| alone && !apply.prune && apply.replaced.is_empty());
         apply.seen = seen.map(|fact| SeenDeployment {
             version: fact.info.resource_version.clone().unwrap_or_default().into(),
             secrets: fact.secrets.clone(),
+            generation: fact.info.generation,
             template: Template { gated: fact.gated, replicas: fact.info.replicas.unwrap_or(1) },
         });
     }

@@ -88,7 +88,7 @@ async fn let_go(cluster: &Cluster, admission: &Admission) -> Result<(), Failure>
     match patched {
         Ok(_) => Ok(()),
         // It is gone, or another one by now.
-        Err(error) if matches!(failure::code(&error), Some(404 | 409)) => Ok(()),
+        Err(error) if matches!(failure::code(&error), Some(404 | 409 | 422)) => Ok(()),
         Err(error) => Err(during(format!("letting Pod/{} go", admission.pod))(error)),
     }
 }

@@ -21,6 +21,7 @@ fn info() -> WorkspaceAgentInfo {
         error_details: None,
         live_pods: 0,
         variables_missing: false,
+        drift: vec![],
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod actual_state;
 pub mod config;
+mod drift;
 pub mod inheritance;
 pub mod intent;
 pub mod leadership;

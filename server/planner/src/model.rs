@@ -188,6 +188,8 @@ pub enum Cause {
     MissingInCluster,
     /// Its Secrets are gone.
     VariablesMissing,
+    /// Objects of it are not as its agent left them.
+    Drifted,
     /// Its agent asks for Git credentials.
     CredentialsWanted,
     /// It is to be removed and not yet proven gone.
@@ -204,6 +206,7 @@ impl Cause {
             Self::GenerationBehind => "generation_behind",
             Self::MissingInCluster => "missing_in_cluster",
             Self::VariablesMissing => "variables_missing",
+            Self::Drifted => "drifted",
             Self::CredentialsWanted => "credentials_wanted",
             Self::NotYetGone => "not_yet_gone",
             Self::Resurrected => "resurrected",

@@ -22,6 +22,7 @@ fn stranger() -> WorkspaceAgentInfo {
         error_details: None,
         live_pods: 0,
         variables_missing: false,
+        drift: vec![],
     }
 }
 

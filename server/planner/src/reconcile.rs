@@ -18,7 +18,7 @@ use crate::loss::{self, LOSS_SUSPECTED};
 use crate::model::{
     Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace, WorkspaceUpdate,
 };
-use crate::{objects, orphans};
+use crate::{drift, objects, orphans};
 
 /// The most missing workspaces that one answer makes again; the others are pending from now on and come with the next.
 const MAX_REMADE: usize = MAX_WORKSPACES;
@@ -180,6 +180,7 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         (next.actual_state, next.reason) = actual_state(info);
         // What was reported last counts, not the highest: a lower one means that the cluster went back.
         next.applied_generation = proven(workspace, info);
+        drift::note(workspace, &mut next, info);
         next.deployment_resource_version = info
             .latest_k8s_deployment_info
             .as_ref()
@@ -298,6 +299,8 @@ fn direct(
         Cause::GenerationBehind
     } else if variables_missing && runs {
         Cause::VariablesMissing
+    } else if observation.info.is_some_and(|info| !info.drift.is_empty()) {
+        Cause::Drifted
     } else if observation.asked {
         Cause::CredentialsWanted
     } else if observation.reported {
@@ -310,7 +313,7 @@ fn direct(
         Cause::Acknowledged | Cause::CredentialsWanted => Action::None,
         Cause::NotYetGone | Cause::Resurrected => Action::Terminate,
         Cause::NeverApplied | Cause::MissingInCluster => Action::Create,
-        Cause::GenerationBehind | Cause::VariablesMissing => Action::Update,
+        Cause::GenerationBehind | Cause::VariablesMissing | Cause::Drifted => Action::Update,
     };
     let applies = matches!(action, Action::Create | Action::Update);
     let directive = WorkspaceDirective {

@@ -19,6 +19,7 @@ pub(crate) fn seen(directive: &WorkspaceDirective) -> WorkspaceAgentInfo {
         error_details: None,
         live_pods: 0,
         variables_missing: false,
+        drift: vec![],
     }
 }
 

@@ -42,7 +42,7 @@ impl Manifest {
     /// What is to be remembered of it after it was written; `metadata` as the API server answered.
     pub fn left(&self, metadata: &ObjectMeta) -> Left {
         let (kind, name) = self.key();
-        Left { kind, name, content: self.content, stamp: Stamp::of(metadata) }
+        Left { kind, name, content: self.content, stamp: Stamp::of(self.kind, metadata) }
     }
 
     /// The object, as it is to be applied.

@@ -87,7 +87,8 @@ const STORE: &str = "), newer AS MATERIALIZED (
     SELECT r.*,
         (w.actual_state, w.applied_generation, w.desired_state, w.generation, w.reason IS NULL) IS DISTINCT FROM
         (r.actual_state, r.applied_generation, coalesce(r.desired_state, w.desired_state),
-         coalesce(r.generation, w.generation), r.reason IS NULL) AS moved
+         coalesce(r.generation, w.generation), r.reason IS NULL)
+        OR (r.reason ->> 'reason' = 'ChangedByHand' AND w.reason ->> 'reason' IS DISTINCT FROM 'ChangedByHand') AS moved
     FROM workspaces w JOIN report r ON r.id = w.id
     WHERE w.organization_id = $9 AND w.agent_id = $10 AND w.living
       AND (w.applied_epoch IS NULL OR (w.applied_epoch, w.applied_sequence) < ($11, $12))

@@ -17,6 +17,8 @@ pub(super) fn namespace(context: &Context<'_>) -> Namespace {
     let level = if context.config().allow_privilege_escalation { "baseline" } else { "restricted" };
     for mode in ["enforce", "warn", "audit"] {
         labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());
+        // Said, so that nobody else says it: an older version of the level knows fewer dangers.
+        labels.insert(format!("pod-security.kubernetes.io/{mode}-version"), "latest".to_owned());
     }
     Namespace {
         metadata: ObjectMeta {

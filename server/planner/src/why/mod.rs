@@ -12,6 +12,7 @@ use berth_schema::why::{GitProblem, Situation, Why, WhyAgent};
 use berth_schema::{ActualState, AgentName, DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::drift::{CHANGED_BY_HAND, PUT_RIGHT};
 use crate::loss::LOSS_SUSPECTED;
 use crate::model::{Cause, Snapshot, Workspace};
 use crate::reconcile::{AGENT_HAS_NO_KEY, REPORT_UNREADABLE};
@@ -135,7 +136,7 @@ fn refused(reason: Option<&StateReason>) -> Situation {
 /// What the agent has to do; `None` where it has done it.
 fn unfinished(workspace: &Workspace, cause: Cause) -> Option<Situation> {
     match cause {
-        Cause::Acknowledged | Cause::CredentialsWanted => None,
+        Cause::Acknowledged | Cause::CredentialsWanted | Cause::Drifted => None,
         Cause::NotYetGone | Cause::Resurrected => Some(match workspace.actual_state {
             ActualState::Terminating => Situation::Terminating,
             ActualState::CreationRequested
@@ -177,6 +178,9 @@ fn unfinished(workspace: &Workspace, cause: Cause) -> Option<Situation> {
 /// The newest generation is in the cluster.
 fn applied(workspace: &Workspace) -> Situation {
     use DesiredState::{RestartRequested, Running, Stopped, Terminated};
+    if workspace.reason.as_ref().is_some_and(|reason| reason.reason == CHANGED_BY_HAND) {
+        return Situation::ScaledByHand;
+    }
     match (workspace.actual_state, workspace.desired_state) {
         (ActualState::Failed, _) => failed(workspace.reason.as_ref()),
         (ActualState::Error, _) => refused(workspace.reason.as_ref()),
@@ -200,7 +204,7 @@ fn applied(workspace: &Workspace) -> Situation {
 
 fn starting(reason: Option<&StateReason>) -> Situation {
     match reason.map(|reason| reason.reason.as_str()) {
-        None => Situation::Starting,
+        None | Some(PUT_RIGHT) => Situation::Starting,
         Some("Unschedulable" | "SchedulerError") => Situation::Unschedulable,
         Some("FailedCreate" | "ReplicaSetCreateError") => Situation::PodRefused,
         Some(_) => Situation::PodWaits,

@@ -2,10 +2,12 @@
 
 use berth_schema::DesiredState;
 use berth_schema::lifecycle::LifecycleAction;
+use berth_schema::reconcile::PodProblem;
 use berth_schema::why::{Actor, NextStep, Situation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Circumstances, SILENCE, proven};
+use crate::drift::{CHANGED_BY_HAND, PUT_RIGHT};
 use crate::objects::{GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS};
 
 /// The longest time that an agent backs off from a workspace that was refused.
@@ -18,8 +20,10 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
     let generation = workspace.generation;
     let applied = proven(workspace.applied_generation);
     match situation {
-        Situation::Running => "It runs, as wanted.".to_owned(),
-        Situation::Stopped => "It is stopped, as wanted. Its volume is kept.".to_owned(),
+        Situation::Running => format!("It runs, as wanted.{}", put_right(circumstances)),
+        Situation::Stopped => {
+            format!("It is stopped, as wanted. Its volume is kept.{}", put_right(circumstances))
+        }
         Situation::Gone => "It was terminated, and nothing of it is left in the cluster.".to_owned(),
         Situation::CreationRequested => {
             format!("It was created, and agent '{agent}' has not applied it yet.")
@@ -44,6 +48,10 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
                                         its namespace or its Deployment."
                 .to_owned()
         }
+        Situation::ScaledByHand if message_of(circumstances, CHANGED_BY_HAND).is_some() => format!(
+            "Somebody changed in the cluster what agent '{agent}' had applied: {}.",
+            message_of(circumstances, CHANGED_BY_HAND).unwrap_or_default()
+        ),
         Situation::ScaledByHand => {
             "Somebody changed the number of its pods in the cluster, against what is wanted here.".to_owned()
         }
@@ -124,6 +132,20 @@ fn said(circumstances: &Circumstances<'_>) -> String {
     circumstances.workspace.reason.as_ref().map(|reason| format!(" ({})", reason.message)).unwrap_or_default()
 }
 
+/// What was put right since its last generation was applied.
+fn put_right(circumstances: &Circumstances<'_>) -> String {
+    let message = message_of(circumstances, PUT_RIGHT);
+    message
+        .map(|what| format!(" Somebody had changed it in the cluster, and it was put right: {what}."))
+        .unwrap_or_default()
+}
+
+/// The message of the workspace's reason, if it is that one.
+fn message_of<'a>(circumstances: &'a Circumstances<'_>, word: &str) -> Option<&'a str> {
+    let reason = circumstances.workspace.reason.as_ref()?;
+    (reason.reason == word).then_some(reason.message.as_str())
+}
+
 /// Kubernetes' own word for it, where there is one.
 fn named(circumstances: &Circumstances<'_>) -> String {
     circumstances.workspace.reason.as_ref().map(|reason| format!(" ({})", reason.reason)).unwrap_or_default()
@@ -139,6 +161,11 @@ pub(super) fn next(
     let agent = &circumstances.agent.name;
     let step = |actor, action: String| Some(NextStep { actor, action, by: None });
     let by = |actor, action: String, by: Option<Timestamp>| Some(NextStep { actor, action, by });
+    // Nobody but a person can tell whether a node that does not answer still runs the pod.
+    if let Some(words) = message_of(circumstances, PodProblem::NODE_LOST).filter(|_| is_under_way(situation))
+    {
+        return step(Actor::Administrator, words.to_owned());
+    }
     match situation {
         Situation::Gone => None,
         Situation::Running | Situation::Stopped => Some(by_rule(circumstances)),
@@ -161,7 +188,8 @@ pub(super) fn next(
             heard_by(circumstances),
         ),
         Situation::ScaledByHand => {
-            by(Actor::Agent, "It applies what is wanted here.".to_owned(), heard_by(circumstances))
+            let action = "It applies what is wanted here. Where that is changed again and again it waits, 5 minutes at most.";
+            by(Actor::Agent, action.to_owned(), heard_by(circumstances))
         }
         Situation::RestartStopping => by(
             Actor::Kubelet,
@@ -282,6 +310,21 @@ pub(super) fn next(
             ),
         ),
     }
+}
+
+/// The cluster is at it, or waits for somebody.
+const fn is_under_way(situation: Situation) -> bool {
+    matches!(
+        situation,
+        Situation::Starting
+            | Situation::PodWaits
+            | Situation::Stopping
+            | Situation::RestartStopping
+            | Situation::PodRefused
+            | Situation::Failed
+            | Situation::DeadlineExceeded
+            | Situation::Unclear
+    )
 }
 
 /// What is as wanted is left alone until a lifecycle rule comes to it.
