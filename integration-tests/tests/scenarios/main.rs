@@ -5,6 +5,7 @@ mod burst;
 mod canary;
 mod configuration;
 mod creation;
+mod drift;
 mod editor;
 mod faults;
 mod git;
