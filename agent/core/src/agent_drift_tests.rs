@@ -153,5 +153,5 @@ fn whoever_changes_it_again_and_again_waits_longer_each_time() {
         now += remaining;
         agent.tick(now);
     }
-    assert_eq!(rests, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    assert_eq!(rests, [2, 4, 8, 16, 32, 64, 120, 120, 120, 120]);
 }

@@ -17,7 +17,7 @@ const PROOF: Duration = Duration::from_secs(10);
 /// How long a workspace rests in which something was put back; twice as long each time that happens again, up to the longest
 /// rest: whoever keeps changing it does not keep everybody busy.
 const PUT_BACK: Duration = Duration::from_secs(2);
-const LONGEST_REST: Duration = Duration::from_mins(5);
+const LONGEST_REST: Duration = Duration::from_mins(2);
 /// After so long without that, it counts as the first time again.
 const QUIET: Duration = Duration::from_mins(10);
 /// How long a deletion may take before it is looked at again without an event.

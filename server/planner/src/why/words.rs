@@ -188,7 +188,7 @@ pub(super) fn next(
             heard_by(circumstances),
         ),
         Situation::ScaledByHand => {
-            let action = "It applies what is wanted here. Where that is changed again and again it waits, 5 minutes at most.";
+            let action = "It applies what is wanted here. Where that is changed again and again it waits, 2 minutes at most.";
             by(Actor::Agent, action.to_owned(), heard_by(circumstances))
         }
         Situation::RestartStopping => by(
