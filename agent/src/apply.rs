@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use berth_agent_core::{
-    Action, Apply, Kind, Left, Manifest, NO_VERSION, Outcome, Owner, Place, Prepared, Record, SecretManifest,
-    SecretVersions, SeenDeployment, Template, put_gate_on,
+    Action, Apply, Kind, Known, Left, Manifest, NO_VERSION, Outcome, Owner, Place, Prepared, Record,
+    SecretManifest, SecretVersions, SeenDeployment, Template, put_gate_on,
 };
 use berth_schema::Generation;
 use berth_schema::kubernetes::GENERATION;
@@ -48,7 +48,7 @@ pub async fn run(
     apply: &Apply,
 ) -> Result<(Outcome, Vec<Left>), Failure> {
     let made = apply.first.first().is_some_and(|manifest| manifest.kind == Kind::Namespace);
-    let ground = ground(cluster, action, made).await?;
+    let ground = ground(cluster, action, made, &apply.known).await?;
     let mut applying = Applying { cluster, action, ground, left: vec![] };
     let outcome = applying.run(apply).await?;
     Ok((outcome, applying.left))
@@ -58,9 +58,11 @@ async fn ground<'a>(
     cluster: &'a Cluster,
     action: &'a Action<Prepared>,
     made: bool,
+    known: &'a Known,
 ) -> Result<Ground<'a>, Failure> {
     let place = if action.is_in_shared_namespace() { Place::Shared } else { Place::Own };
-    Ground::enter(cluster, action.namespace.as_str(), Owner::Workspace(action.workspace), place, made).await
+    let owner = Owner::Workspace(action.workspace);
+    Ground::enter(cluster, action.namespace.as_str(), owner, place, made, known).await
 }
 
 /// Writes new Git credentials. Nothing is asked of the Deployment: its pod finds them in the volume that it has already.
@@ -69,7 +71,11 @@ pub async fn deliver(
     action: &Action<Prepared>,
     secret: &SecretManifest,
 ) -> Result<Outcome, Failure> {
-    ground(cluster, action, false).await?.write_secret(secret).await.map(|_| Outcome::Delivered)
+    ground(cluster, action, false, &Known::default())
+        .await?
+        .write_secret(secret)
+        .await
+        .map(|_| Outcome::Delivered)
 }
 
 impl Applying<'_> {
@@ -124,7 +130,7 @@ impl Applying<'_> {
         let api: Api<Deployment> = Api::namespaced(self.cluster.client.clone(), self.namespace());
         let found = api.get_opt(name).await.map_err(during(format!("reading Deployment/{name}")))?;
         let Some(deployment) = found else { return Ok(None) };
-        if !self.cluster.owns(&deployment.metadata, self.action.workspace) {
+        if !self.ground.owns(Kind::Deployment, &deployment.metadata) {
             let (kind, name) = ("Deployment", name.clone());
             return Err(Failure::Foreign { kind, name });
         }

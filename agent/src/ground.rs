@@ -5,7 +5,7 @@
 //! agent's labels is never taken over, pruned or deleted. Every write holds on to what was looked at: by the object's uid, or,
 //! where nothing was, by a version that no object has.
 
-use berth_agent_core::{Kind, NO_VERSION, Owner, Place, SecretManifest, Trespass};
+use berth_agent_core::{Kind, Known, NO_VERSION, Owner, Place, SecretManifest, Trespass};
 use berth_schema::kubernetes::FIELD_MANAGER;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
@@ -24,6 +24,8 @@ pub struct Ground<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
     owner: Owner,
+    /// What is the owner's without saying so.
+    known: &'a Known,
     /// The namespace as it was; none: it is made first, and nothing of anybody is in it.
     live: Option<ObjectMeta>,
 }
@@ -37,23 +39,40 @@ enum Found {
 }
 
 impl<'a> Ground<'a> {
-    /// Looks at a namespace. `made`: the first thing to be written is the Namespace itself.
+    /// Looks at a namespace. `made`: the first thing to be written is the Namespace itself. `known`: what is the owner's although it
+    /// may not say so any more.
     pub async fn enter(
         cluster: &'a Cluster,
         namespace: &'a str,
         owner: Owner,
         place: Place,
         made: bool,
+        known: &'a Known,
     ) -> Result<Self, Failure> {
         let live = cluster.metadata(Kind::Namespace, namespace, namespace).await?;
-        let entered = cluster.identity().may_enter(owner, place, live.as_ref(), made);
-        entered.map_err(|trespass| refused(trespass, namespace))?;
-        Ok(Self { cluster, namespace, owner, live })
+        let ground = Self { cluster, namespace, owner, known, live };
+        let back = made && ground.live.as_ref().is_some_and(|live| ground.takes_back(Kind::Namespace, live));
+        let entered = cluster.identity().may_enter(owner, place, ground.live.as_ref(), made);
+        match entered {
+            Err(Trespass::Foreign) if back && place == Place::Own => Ok(ground),
+            Err(trespass) => Err(refused(trespass, namespace)),
+            Ok(()) => Ok(ground),
+        }
     }
 
     /// Whether there is no namespace yet.
     pub const fn is_new(&self) -> bool {
         self.live.is_none()
+    }
+
+    /// Whether an object is this owner's: by its labels, or because it is the very one that was, and nobody has given it to
+    /// somebody else.
+    pub fn owns(&self, kind: Kind, live: &ObjectMeta) -> bool {
+        self.cluster.identity().owns(live, self.owner) || self.takes_back(kind, live)
+    }
+
+    fn takes_back(&self, kind: Kind, live: &ObjectMeta) -> bool {
+        self.known.is(kind, live) && self.cluster.identity().may_take_back(live, self.owner)
     }
 
     /// Looks whose an object is.
@@ -68,7 +87,7 @@ impl<'a> Ground<'a> {
             Kind::Namespace => self.cluster.metadata(kind, name, name).await?,
             _ => self.find(kind, name).await?,
         };
-        if live.as_ref().is_some_and(|live| !self.cluster.identity().owns(live, self.owner)) {
+        if live.as_ref().is_some_and(|live| !self.owns(kind, live)) {
             return Err(foreign(kind, name));
         }
         Ok(live)

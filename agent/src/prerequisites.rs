@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use berth_agent_core::{
-    Identity, Kind, Manifest, Owner, PROXY_PRUNED, Place, manifest_report, prerequisites,
+    Identity, Kind, Known, Manifest, Owner, PROXY_PRUNED, Place, manifest_report, prerequisites,
 };
 use berth_schema::Word;
 use berth_schema::kubernetes::PROXY_OF;
@@ -123,7 +123,9 @@ pub async fn install(cluster: &Cluster, identity: &Identity, objects: Vec<Value>
     };
     let namespace = identity.proxy_namespace.as_str();
     let made = !manifests.is_empty();
-    let ground = match in_time(Ground::enter(cluster, namespace, Owner::Proxy, Place::Own, made)).await {
+    let nothing = Known::default();
+    let entered = Ground::enter(cluster, namespace, Owner::Proxy, Place::Own, made, &nothing);
+    let ground = match in_time(entered).await {
         Ok(ground) => ground,
         // Without the namespace there is nothing to remove either.
         Err(Failure::NoNamespace { .. }) if !made => return vec![],

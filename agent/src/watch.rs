@@ -136,7 +136,11 @@ impl Watching {
         let changed = match event {
             Event::Apply(object) | Event::InitApply(object) => match observe(&object) {
                 Ok(observed) => index.apply(observed),
-                Err(unusable) => self.ignore(&object, unusable),
+                Err(unusable) => {
+                    self.ignore(&object, unusable);
+                    let key = ObjectKey::new(self.watched, object.meta());
+                    key.is_some_and(|key| index.delete(&key))
+                }
             },
             Event::Delete(object) => {
                 let key = ObjectKey::new(self.watched, object.meta());
@@ -161,10 +165,9 @@ impl Watching {
         doubted
     }
 
-    fn ignore<K: Resource>(&self, object: &K, unusable: Unusable) -> bool {
+    fn ignore<K: Resource>(&self, object: &K, unusable: Unusable) {
         let name = object.meta().name.as_deref().unwrap_or_default();
         tracing::warn!(kind = self.watched.as_str(), name, reason = %unusable, "ignored an object with the agent's label");
-        false
     }
 
     const fn kind(&self) -> Label {

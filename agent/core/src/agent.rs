@@ -339,6 +339,7 @@ impl Agent {
         self.work.forget(workspace);
         self.memory.forget(workspace);
         self.written.forget(workspace);
+        self.index.forget_parted(workspace);
         // Where it lived stays known for as long as anything carries its labels: that is a stray, and no workspace.
         if self.index.everywhere(workspace).next().is_none() {
             self.homes.remove(&workspace);

@@ -139,7 +139,7 @@ fn whoever_changes_it_again_and_again_waits_longer_each_time() {
     let (mut agent, mut now) = settled();
     let mut counter = 1;
     let mut rests = vec![];
-    for _ in 0..10 {
+    for _ in 0..16 {
         agent.index_mut().apply(changed(CONFIG_MAPS, "w-scripts"));
         let plan = round(&mut agent, directive(Wish::Update, 1), now);
         assert_eq!(plan.actions.len(), 1);
@@ -153,5 +153,74 @@ fn whoever_changes_it_again_and_again_waits_longer_each_time() {
         now += remaining;
         agent.tick(now);
     }
-    assert_eq!(rests, [2, 4, 8, 16, 32, 64, 120, 120, 120, 120]);
+    assert_eq!(rests, [2, 2, 2, 2, 2, 2, 2, 2, 4, 8, 16, 32, 64, 120, 120, 120]);
+}
+
+/// What is there when somebody has taken all labels off, or has put another object in that place.
+fn unlabelled(name: &str, uid: &str) -> ObjectMeta {
+    ObjectMeta { name: Some(name.to_owned()), uid: Some(uid.to_owned()), ..ObjectMeta::default() }
+}
+
+fn applied(plan: &Plan) -> &Apply {
+    let Prepared(Task::Apply(apply)) = &plan.actions[0].stage else { panic!("not an apply") };
+    apply
+}
+
+#[test]
+fn what_lost_its_labels_is_known_by_its_uid_and_nothing_else_is() {
+    let (mut agent, now) = settled();
+    hide(&mut agent, CONFIG_MAPS, "w-scripts");
+    hide(&mut agent, SECRETS, "w-env");
+    let plan = round(&mut agent, directive(Wish::Update, 1), now);
+    let apply = applied(&plan);
+    let scripts = apply.manifests().find(|manifest| manifest.kind == Kind::ConfigMap).expect("it is missing");
+    assert!(apply.replaces(scripts), "what was added meanwhile goes");
+    for (kind, name) in [(Kind::ConfigMap, "w-scripts"), (Kind::Secret, "w-env")] {
+        assert!(apply.known.is(kind, &unlabelled(name, &format!("uid of {name}"))), "{name}");
+        assert!(!apply.known.is(kind, &unlabelled(name, "another")), "{name}");
+        assert!(!apply.known.is(kind, &unlabelled("other", &format!("uid of {name}"))), "{name}");
+    }
+    assert!(!apply.known.is(Kind::Service, &unlabelled("w-scripts", "uid of w-scripts")));
+}
+
+#[test]
+fn a_deployment_without_its_labels_is_known_and_put_in_its_own_place() {
+    let (mut agent, now) = settled();
+    hide(&mut agent, DEPLOYMENTS, "w");
+    let plan = round(&mut agent, directive(Wish::Create, 1), now);
+    let apply = applied(&plan);
+    assert!(apply.known.is(Kind::Deployment, &unlabelled("w", "uid of w")));
+    let deployment = apply.then.last().expect("the Deployment");
+    assert!(apply.seen.is_none() && apply.replaces(deployment));
+}
+
+#[test]
+fn an_agent_that_was_away_knows_what_lost_its_labels_from_the_record() {
+    let (agent, now) = settled();
+    let record = record(&agent);
+    let mut next = super::agent();
+    show_deployment(&mut next, None, |deployment| {
+        deployment["metadata"]["annotations"]["berth.dev/left"] = json!(record);
+    });
+    let plan = round(&mut next, directive(Wish::Update, 1), now);
+    let apply = applied(&plan);
+    assert!(apply.known.is(Kind::ConfigMap, &unlabelled("w-scripts", "uid of w-scripts")));
+    assert!(!apply.known.is(Kind::ConfigMap, &unlabelled("w-scripts", "another")));
+}
+
+#[test]
+fn what_is_gone_for_good_is_known_no_more() {
+    let (mut agent, now) = settled();
+    hide(&mut agent, CONFIG_MAPS, "w-scripts");
+    agent.forget(W);
+    let plan = round(&mut agent, directive(Wish::Update, 1), now);
+    let kept = applied(&plan);
+    assert!(
+        kept.known.is(Kind::ConfigMap, &unlabelled("w-scripts", "uid of w-scripts")),
+        "the record has it"
+    );
+    hide(&mut agent, DEPLOYMENTS, "w");
+    agent.forget(W);
+    let plan = round(&mut agent, directive(Wish::Create, 1), now);
+    assert_eq!(applied(&plan).known, crate::Known::default());
 }

@@ -40,6 +40,7 @@ fn labels() -> Value {
 fn metadata(name: &str, generation: i64) -> Value {
     json!({
         "name": name, "namespace": "berth-w-02020202", "labels": labels(), "resourceVersion": format!("v{generation}"),
+        "uid": format!("uid of {name}"),
         "annotations": { "berth.dev/generation": generation.to_string() },
     })
 }

@@ -83,6 +83,7 @@ pub struct Observed {
     pub workspace: WorkspaceId,
     /// By label; absent when somebody removed the label.
     pub workspace_name: Option<WorkspaceName>,
+    pub uid: Option<Box<str>>,
     pub fact: Fact,
 }
 
@@ -244,6 +245,7 @@ impl Observed {
             key,
             workspace: workspace.ok_or(Unusable::WorkspaceId)?,
             workspace_name: label(WORKSPACE_NAME).and_then(|name| name.parse().ok()),
+            uid: metadata.uid.as_deref().map(Into::into),
             fact,
         })
     }

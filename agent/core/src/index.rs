@@ -9,8 +9,10 @@ use berth_schema::{Generation, WorkspaceId};
 use crate::facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
 use crate::home::Home;
 use crate::kinds::Kind;
+use crate::known::{Known, Parted};
 use crate::nodes::Nodes;
-use crate::record;
+use crate::policy::Manifest;
+use crate::record::{self, Record};
 use crate::secrets::SecretVersions;
 use crate::written::Stamp;
 
@@ -37,6 +39,7 @@ pub struct Index {
     touched: BTreeSet<WorkspaceId>,
     /// Workspaces whose pod has vanished while its containers ran, since somebody took this.
     torn: BTreeSet<WorkspaceId>,
+    parted: Parted,
     nodes: Nodes,
     /// Workspaces of which a pod may wait to be let go.
     gated: BTreeSet<WorkspaceId>,
@@ -52,7 +55,11 @@ impl Index {
         if self.objects.get(&observed.key) == Some(&observed) {
             return false;
         }
-        self.forget(&observed.key);
+        let before = self.forget(&observed.key);
+        if let Some(before) = before.filter(|before| before.workspace != observed.workspace) {
+            self.parted.note(before);
+        }
+        self.parted.is_back(observed.workspace, &observed.key);
         self.touched.insert(observed.workspace);
         if matches!(&observed.fact, Fact::Pod(pod) if pod.waits()) {
             self.gated.insert(observed.workspace);
@@ -166,6 +173,17 @@ impl Index {
         View { home, objects: objects.collect() }
     }
 
+    /// Objects of a workspace that are known without their labels.
+    pub(crate) fn known(&self, workspace: WorkspaceId, home: &Home) -> Known {
+        let record = self.view(workspace, Some(home)).deployment().and_then(|fact| fact.record.as_ref());
+        Known::new(&self.parted, record.into_iter().flat_map(Record::uids), workspace, home)
+    }
+
+    /// Nothing is left of a workspace.
+    pub(crate) fn forget_parted(&mut self, workspace: WorkspaceId) {
+        self.parted.forget(workspace);
+    }
+
     /// Whatever carries a workspace's labels, wherever it is: the Deployments first.
     pub(crate) fn everywhere(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Observed> + Clone {
         let keys = self.workspaces.get(&workspace);
@@ -185,6 +203,7 @@ impl Index {
         if matches!(&old.fact, Fact::Pod(pod) if pod.running && pod.live) {
             self.torn.insert(old.workspace);
         }
+        self.parted.note(old);
         true
     }
 
@@ -264,8 +283,7 @@ impl<'a> View<'a> {
     pub(crate) fn replaced(&self) -> BTreeSet<String> {
         let shared =
             self.objects.iter().filter_map(|observed| match (observed.key.watched, &observed.fact) {
-                // A claim is written by whoever binds it, and a Namespace by whoever keeps notes there.
-                (Watched::Applied(Kind::PersistentVolumeClaim | Kind::Namespace), _) => None,
+                (Watched::Applied(kind), _) if !kind.is_replaced() => None,
                 (Watched::Applied(kind), Fact::Present { alone: false, .. }) => {
                     Some(record::key(kind, &observed.key.name))
                 }
@@ -278,6 +296,22 @@ impl<'a> View<'a> {
         let namespace = record::key(Kind::Namespace, "");
         let changed = drift.map(|drifted| drifted.object.to_string());
         shared.chain(changed.filter(|object| !object.starts_with(&namespace))).collect()
+    }
+
+    /// What is known and not shown, of what is to be written: it is gone, or somebody has taken its labels off, and then has to be
+    /// put in the place of what is there as well.
+    pub(crate) fn unlabelled<'m>(
+        &self,
+        known: &Known,
+        manifests: impl Iterator<Item = &'m Manifest>,
+    ) -> Vec<String> {
+        let shows = |manifest: &Manifest| {
+            let watched = Watched::Applied(manifest.kind);
+            self.objects.iter().any(|one| one.key.watched == watched && one.key.name == manifest.name)
+        };
+        let lost = manifests.filter(|manifest| manifest.kind.is_replaced() && !shows(manifest));
+        let lost = lost.filter(|manifest| known.holds(manifest.kind, &manifest.name));
+        lost.map(|manifest| record::key(manifest.kind, &manifest.name)).collect()
     }
 
     /// The Git credentials of the workspace.

@@ -19,6 +19,7 @@ fn secret(number: u8, suffix: &str) -> Observed {
         },
         workspace: workspace(number),
         workspace_name: WorkspaceName::new(name).ok(),
+        uid: None,
         fact: Fact::Secret { stamp: Stamp::default(), version: "7".into(), delivered: None },
     }
 }

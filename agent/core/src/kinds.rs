@@ -43,6 +43,12 @@ impl Kind {
         Self::ALL.into_iter().find(|known| known.as_str() == kind && known.api_version() == api_version)
     }
 
+    /// Whether an object of it is put in the place of what somebody has made of it. A claim is written by whoever binds it, and a
+    /// Namespace by whoever keeps notes there: these are applied alone.
+    pub(crate) const fn is_replaced(self) -> bool {
+        !matches!(self, Self::PersistentVolumeClaim | Self::Namespace)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Namespace => "Namespace",

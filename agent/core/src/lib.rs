@@ -22,6 +22,7 @@ mod home;
 mod index;
 mod keys;
 mod kinds;
+mod known;
 pub mod lease;
 mod memory;
 mod nodes;
@@ -47,6 +48,7 @@ pub use home::lives_there;
 pub use index::{Index, ListVerdict};
 pub use keys::{KeyPair, KeyRing, NoKeyRing};
 pub use kinds::Kind;
+pub use known::Known;
 pub use nodes::Nodes;
 pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, SeenDeployment, Task};
 pub use policy::{

@@ -12,6 +12,7 @@ use crate::gate::Template;
 use crate::home::Home;
 use crate::index::Index;
 use crate::kinds::Kind;
+use crate::known::Known;
 use crate::policy::{Identity, Manifest, Refusal};
 use crate::record;
 use crate::sealing::Credentials;
@@ -67,6 +68,8 @@ pub struct Apply {
     pub(crate) kept: BTreeMap<(Kind, String), Left>,
     /// Objects that somebody has changed, by kind and name: each is put in the place of what is there, with nothing added.
     pub(crate) replaced: BTreeSet<String>,
+    /// Objects that are the workspace's although they may not say so any more.
+    pub known: Known,
     /// Whether there may be objects that no longer belong.
     pub prune: bool,
     /// Only the Deployment has to be written, and so the watches show it. At another version it has to be read.
@@ -248,6 +251,7 @@ pub(crate) fn prepare(
         unseen,
         kept: BTreeMap::new(),
         replaced: BTreeSet::new(),
+        known: index.known(directive.workspace_id, &home),
         prune: true,
         seen: None,
     })

@@ -37,8 +37,8 @@ pub struct Record {
     generation: i64,
     /// A digest of the Deployment's labels.
     labels: Stamp,
-    /// By kind and name, how each object beside it was left.
-    objects: BTreeMap<String, Stamp>,
+    /// By kind and name, how each object beside it was left, and its uid.
+    objects: BTreeMap<String, (Stamp, Box<str>)>,
 }
 
 impl Record {
@@ -54,10 +54,21 @@ impl Record {
         let record = Self {
             generation: live.map_or(1, |live| live.saturating_add(1)),
             labels: Stamp::of_labels(&deployment["metadata"]["labels"]),
-            objects: recorded.map(|left| (key(left.kind, &left.name), left.stamp)).collect(),
+            objects: recorded
+                .map(|left| (key(left.kind, &left.name), (left.stamp, left.uid.clone())))
+                .collect(),
         };
         let text = serde_json::to_string(&record).unwrap_or_default();
         deployment["metadata"]["annotations"][LEFT] = Value::from(text);
+    }
+
+    /// Which objects the agent wrote, by their uids: whatever has one of these is that object, labelled or not.
+    pub(crate) fn uids(&self) -> impl Iterator<Item = ((Kind, String), Box<str>)> + '_ {
+        self.objects.iter().filter_map(|(key, (_, uid))| {
+            let (kind, name) = key.split_once('/')?;
+            let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind && is_recorded(*known))?;
+            Some(((kind, name.to_owned()), uid.clone()))
+        })
     }
 
     /// Whether the Deployment itself is as it was left.
@@ -77,7 +88,7 @@ impl Record {
         let all: BTreeSet<&String> = self.objects.keys().chain(seen.keys()).collect();
         let differs = all.into_iter().filter_map(|key| {
             let change = match (self.objects.get(key), seen.get(key)) {
-                (Some(left), Some(now)) if left == now => return None,
+                (Some((left, _)), Some(now)) if left == now => return None,
                 (Some(_), Some(_)) => Change::Changed,
                 (Some(_), None) => Change::Missing,
                 (None, _) => Change::Added,

@@ -64,7 +64,7 @@ fn show(agent: &mut Agent, replicas: i32) {
     let watched = Watched::Applied(Kind::Deployment);
     let key = ObjectKey { watched, namespace: namespace().to_string(), name: "w".to_owned() };
     let fact = Fact::Deployment(Box::new(fact));
-    agent.index_mut().apply(Observed { key, workspace: W, workspace_name: Some(name()), fact });
+    agent.index_mut().apply(Observed { key, workspace: W, workspace_name: Some(name()), uid: None, fact });
 }
 
 /// The watches show the Secret as it was written.

@@ -14,9 +14,11 @@ use crate::policy::Refusal;
 
 /// How long the watches have to show what was applied, before the server is asked for it again.
 const PROOF: Duration = Duration::from_secs(10);
-/// How long a workspace rests in which something was put back; twice as long each time that happens again, up to the longest
-/// rest: whoever keeps changing it does not keep everybody busy.
+/// How long a workspace rests in which something was put back. Beyond so many times it rests twice as long each time that
+/// happens again, up to the longest rest: a person who tries one thing after another is followed, and whoever keeps changing it
+/// does not keep everybody busy.
 const PUT_BACK: Duration = Duration::from_secs(2);
+const PATIENT: u32 = 8;
 const LONGEST_REST: Duration = Duration::from_mins(2);
 /// After so long without that, it counts as the first time again.
 const QUIET: Duration = Duration::from_mins(10);
@@ -144,20 +146,24 @@ pub(crate) struct Work {
     entries: BTreeMap<WorkspaceId, Entry>,
     /// Workspaces whose entry has changed since somebody took this.
     touched: BTreeSet<WorkspaceId>,
-    /// When something was put back last, and how long the rest was.
-    repairs: BTreeMap<WorkspaceId, (Instant, Duration)>,
+    repairs: BTreeMap<WorkspaceId, Repairs>,
+}
+
+/// What was put back of one workspace.
+#[derive(Debug)]
+struct Repairs {
+    count: u32,
+    /// When the rest after the last one ends.
+    until: Instant,
 }
 
 /// The rest after something was put back.
-fn rest(
-    repairs: &mut BTreeMap<WorkspaceId, (Instant, Duration)>,
-    workspace: WorkspaceId,
-    now: Instant,
-) -> Duration {
-    repairs.retain(|_, (last, rest)| *last + *rest + QUIET > now);
-    let before = repairs.get(&workspace).map(|(_, rest)| *rest);
-    let rest = before.map_or(PUT_BACK, |before| (before * 2).min(LONGEST_REST));
-    repairs.insert(workspace, (now, rest));
+fn rest(repairs: &mut BTreeMap<WorkspaceId, Repairs>, workspace: WorkspaceId, now: Instant) -> Duration {
+    repairs.retain(|_, repairs| repairs.until + QUIET > now);
+    let count = repairs.get(&workspace).map_or(1, |repairs| repairs.count.saturating_add(1));
+    let doubled = 2_u32.saturating_pow(count.saturating_sub(PATIENT));
+    let rest = PUT_BACK.saturating_mul(doubled).min(LONGEST_REST);
+    repairs.insert(workspace, Repairs { count, until: now + rest });
     rest
 }
 

@@ -74,11 +74,12 @@ pub struct Left {
     /// A digest of what was written.
     pub(crate) content: u64,
     pub(crate) stamp: Stamp,
+    pub(crate) uid: Box<str>,
 }
 
 #[derive(Debug, Default)]
 struct Set {
-    objects: BTreeMap<(Kind, String), (u64, Stamp)>,
+    objects: BTreeMap<(Kind, String), Left>,
     /// Nothing but these was left there.
     pruned: bool,
 }
@@ -106,11 +107,10 @@ impl Written {
         apply.prune = !(same && set.pruned) || view.has_strays(belongs);
         set.pruned = !apply.prune;
         let as_left = |manifest: &Manifest| {
-            let (content, stamp) = *set.objects.get(&manifest.key())?;
+            let left = set.objects.get(&manifest.key())?;
             let seen = view.stamp(manifest.kind, &manifest.name);
-            let unchanged = content == manifest.content() && seen == Some(stamp);
-            let (kind, name) = manifest.key();
-            unchanged.then_some(Left { kind, name, content, stamp })
+            let unchanged = left.content == manifest.content() && seen == Some(left.stamp);
+            unchanged.then(|| left.clone())
         };
         let mut kept = BTreeMap::new();
         for manifests in [&mut apply.first, &mut apply.then] {
@@ -122,7 +122,8 @@ impl Written {
             });
         }
         set.objects.retain(|key, _| kept.contains_key(key));
-        apply.replaced = view.replaced();
+        let known = view.unlabelled(&apply.known, apply.manifests());
+        apply.replaced = view.replaced().into_iter().chain(known).collect();
         apply.kept = kept;
         let no_secret = apply.secrets.is_none() && apply.credentials.is_none();
         let alone = apply.first.is_empty() && no_secret && apply.then.len() == 1;
@@ -140,8 +141,8 @@ impl Written {
         // What was forgotten meanwhile is left alone.
         let Some(set) = self.0.get_mut(&workspace) else { return };
         set.pruned = true;
-        let left = left.into_iter().map(|left| ((left.kind, left.name), (left.content, left.stamp)));
-        set.objects.extend(left.filter(|((kind, _), _)| *kind != Kind::Deployment));
+        let left = left.into_iter().filter(|left| left.kind != Kind::Deployment);
+        set.objects.extend(left.map(|left| ((left.kind, left.name.clone()), left)));
     }
 }
 

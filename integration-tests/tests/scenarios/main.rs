@@ -12,6 +12,7 @@ mod git;
 mod image;
 mod leaks;
 mod lifecycle;
+mod lost_node;
 mod network;
 mod poison;
 mod proxy;

@@ -121,6 +121,35 @@ async fn every_change_is_written_down_with_who_made_it() {
 }
 
 #[tokio::test]
+async fn what_was_changed_by_hand_and_that_it_was_put_right_are_each_written_down_once() {
+    let world = World::new().await;
+    let id = world.create_workspace("first").await;
+    report(&world, 1, &[update(id, 1, 1, ActualState::Running)]).await;
+    let told = |reason: &str| {
+        let reason = StateReason { reason: reason.into(), message: "Service/first is gone".into() };
+        WorkspaceUpdate { reason: Some(reason), ..update(id, 1, 1, ActualState::Running) }
+    };
+    let reasons =
+        ["ChangedByHand", "ChangedByHand", "PutRight", "PutRight", "ChangedByHand", "PutRight", "NodeLost"];
+    for (sequence, reason) in (2..).zip(reasons) {
+        let moved = WorkspaceUpdate {
+            deployment_resource_version: Some(format!("rv{sequence}").into()),
+            ..told(reason)
+        };
+        report(&world, sequence, &[moved]).await;
+    }
+    let rows = timeline(&world, id).await;
+    let told: Vec<_> = rows
+        .iter()
+        .rev()
+        .map(|(row, _)| row.reason.as_ref().map(|reason| reason.reason.to_string()))
+        .collect();
+    let told: Vec<_> = told.iter().map(Option::as_deref).collect();
+    let once = ["ChangedByHand", "PutRight", "ChangedByHand", "PutRight", "NodeLost"].map(Some);
+    assert_eq!(told, [&[None, None][..], &once].concat());
+}
+
+#[tokio::test]
 async fn what_says_nothing_new_is_not_written_down() {
     let world = World::new().await;
     let id = world.create_workspace("first").await;

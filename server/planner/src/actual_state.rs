@@ -15,7 +15,7 @@ pub fn actual_state(info: &WorkspaceAgentInfo) -> (ActualState, Option<StateReas
         return (ActualState::Error, Some(error_reason(error)));
     }
     if info.termination_progress == Some(TerminationProgress::Terminating) {
-        return (ActualState::Terminating, None);
+        return (ActualState::Terminating, lost_node(info).map(problem_words));
     }
     let state = deployment_state(info);
     (state, reason(state, info))
@@ -130,15 +130,23 @@ fn reason(state: ActualState, info: &WorkspaceAgentInfo) -> Option<StateReason> 
     }
 }
 
-/// The pod's problem, those that only a person can cure first.
+/// The pod's problem: a node that is lost, where whatever else the pod says is old; then what only a person can cure.
 fn problem_reason(info: &WorkspaceAgentInfo) -> Option<StateReason> {
-    let problem =
-        info.pod_problems.iter().find(|p| p.needs_a_person()).or_else(|| info.pod_problems.first())?;
+    let by_a_person = || info.pod_problems.iter().find(|problem| problem.needs_a_person());
+    lost_node(info).or_else(by_a_person).or_else(|| info.pod_problems.first()).map(problem_words)
+}
+
+/// Whoever waits for a pod on such a node, to stop or to be removed, waits until somebody acts.
+fn lost_node(info: &WorkspaceAgentInfo) -> Option<&PodProblem> {
+    info.pod_problems.iter().find(|problem| problem.reason == PodProblem::NODE_LOST)
+}
+
+fn problem_words(problem: &PodProblem) -> StateReason {
     let message = match &problem.container {
         Some(container) => format!("container {container}: {}", problem.message),
         None => problem.message.to_string(),
     };
-    Some(state_reason(&problem.reason, &message))
+    state_reason(&problem.reason, &message)
 }
 
 /// Quota and admission errors stand in the Deployment's ReplicaFailure condition; a deadline in Progressing.

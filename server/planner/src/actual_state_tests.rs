@@ -114,6 +114,30 @@ fn terminating_wins_over_the_deployment() {
 }
 
 #[test]
+fn a_lost_node_is_told_before_what_its_pod_said_last_and_while_the_workspace_is_removed() {
+    let lost = || vec![problem("CrashLoopBackOff"), problem(PodProblem::NODE_LOST)];
+    let removed = WorkspaceAgentInfo {
+        termination_progress: Some(TerminationProgress::Terminating),
+        pod_problems: lost(),
+        ..info()
+    };
+    let starting = WorkspaceAgentInfo {
+        pod_problems: lost(),
+        ..deployment(1, 0, "NewReplicaSetAvailable", Some("MinimumReplicasUnavailable"))
+    };
+    for info in [removed, starting] {
+        let reason = actual_state(&info).1.expect("a reason");
+        assert_eq!(reason.reason, PodProblem::NODE_LOST);
+    }
+    let waits = WorkspaceAgentInfo {
+        termination_progress: Some(TerminationProgress::Terminating),
+        pod_problems: vec![problem("CrashLoopBackOff")],
+        ..info()
+    };
+    assert_eq!(actual_state(&waits), (ActualState::Terminating, None));
+}
+
+#[test]
 fn without_a_deployment_nothing_is_known() {
     let (state, reason) = actual_state(&info());
     assert_eq!(state, ActualState::Unknown);

@@ -90,6 +90,9 @@ impl Case {
     }
 }
 
+#[path = "why_cluster_tests.rs"]
+mod cluster;
+
 use ActualState as A;
 use DesiredState as D;
 

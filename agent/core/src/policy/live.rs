@@ -62,6 +62,19 @@ impl Identity {
         }
     }
 
+    /// Whether an object that is known to have been an owner's may be taken for that, though it lacks the owner's labels: nobody
+    /// else has been given it.
+    pub fn may_take_back(&self, metadata: &ObjectMeta, owner: Owner) -> bool {
+        let Owner::Workspace(workspace) = owner else { return false };
+        let free = |name, allowed: &dyn Fn(&str) -> bool| label(metadata, name).is_none_or(allowed);
+        let ours = |id: &str| self.owners().any(|agent| agent.to_string() == id);
+        let its = |id: &str| id == workspace.to_string();
+        free(AGENT_ID, &ours)
+            && free(WORKSPACE_ID, &its)
+            && free(PROXY_OF, &|_| false)
+            && !self.is_anothers(metadata)
+    }
+
     /// Whose workspaces' objects are this agent's to change: its own, and those of the agents that it adopts.
     pub fn owners(&self) -> impl Iterator<Item = AgentId> {
         std::iter::once(self.agent).chain(self.allowances.adopts.iter().copied())
@@ -169,6 +182,32 @@ mod tests {
         assert!(!Identity::of(heir.agent).owns(&left, Owner::Workspace(workspace)), "without consent");
         let proxys = metadata(&[(PROXY_OF, gone.as_str())]);
         assert!(!heir.owns(&proxys, Owner::Proxy));
+    }
+
+    #[test]
+    fn what_lacks_labels_may_be_taken_back_and_what_carries_somebody_elses_may_not() {
+        let identity = Identity::of(AgentId::random());
+        let workspace = WorkspaceId::random();
+        let owner = Owner::Workspace(workspace);
+        let (agent, id, other) =
+            (identity.agent.to_string(), workspace.to_string(), AgentId::random().to_string());
+        for labels in [
+            &[][..],
+            &[(AGENT_ID, agent.as_str())],
+            &[(WORKSPACE_ID, &id)],
+            &[("app", "x"), (AGENT_NAMESPACE, "berth-agent")],
+        ] {
+            assert!(identity.may_take_back(&metadata(labels), owner), "{labels:?}");
+            assert!(!identity.may_take_back(&metadata(labels), Owner::Proxy), "{labels:?}");
+        }
+        for label in [
+            (AGENT_ID, other.as_str()),
+            (WORKSPACE_ID, &other),
+            (PROXY_OF, &agent),
+            (AGENT_NAMESPACE, "other"),
+        ] {
+            assert!(!identity.may_take_back(&metadata(&[label]), owner), "{label:?}");
+        }
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Manifest {
     /// What is to be remembered of it after it was written; `metadata` as the API server answered.
     pub fn left(&self, metadata: &ObjectMeta) -> Left {
         let (kind, name) = self.key();
-        Left { kind, name, content: self.content, stamp: Stamp::of(self.kind, metadata) }
+        let uid = metadata.uid.as_deref().unwrap_or_default().into();
+        Left { kind, name, content: self.content, stamp: Stamp::of(self.kind, metadata), uid }
     }
 
     /// The object, as it is to be applied.

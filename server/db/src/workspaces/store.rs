@@ -20,7 +20,8 @@ use crate::transitions::KEPT_TRANSITIONS;
 /// intent, and the end of a workspace, only upon the generation that was seen: a workspace that was gone before somebody
 /// wanted it gone may be on its way back.
 ///
-/// What moved (a state, the generation, its proof, or that there is a reason at all) is written down as a transition, the
+/// What moved (a state, the generation, its proof, that there is a reason at all, or one that tells of what happened in the
+/// cluster: changed by hand, put right, a node lost) is written down as a transition, the
 /// oldest beyond [`KEPT_TRANSITIONS`] are forgotten, and whoever watches the organisation is told once.
 ///
 /// Answers with the ids of the rows that were written.
@@ -88,7 +89,8 @@ const STORE: &str = "), newer AS MATERIALIZED (
         (w.actual_state, w.applied_generation, w.desired_state, w.generation, w.reason IS NULL) IS DISTINCT FROM
         (r.actual_state, r.applied_generation, coalesce(r.desired_state, w.desired_state),
          coalesce(r.generation, w.generation), r.reason IS NULL)
-        OR (r.reason ->> 'reason' = 'ChangedByHand' AND w.reason ->> 'reason' IS DISTINCT FROM 'ChangedByHand') AS moved
+        OR (r.reason ->> 'reason' IN ('ChangedByHand', 'PutRight', 'NodeLost')
+            AND w.reason ->> 'reason' IS DISTINCT FROM r.reason ->> 'reason') AS moved
     FROM workspaces w JOIN report r ON r.id = w.id
     WHERE w.organization_id = $9 AND w.agent_id = $10 AND w.living
       AND (w.applied_epoch IS NULL OR (w.applied_epoch, w.applied_sequence) < ($11, $12))

@@ -19,6 +19,10 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
     let agent = &circumstances.agent.name;
     let generation = workspace.generation;
     let applied = proven(workspace.applied_generation);
+    if waits_for_node(situation, circumstances).is_some() {
+        return "The node that its pod is on does not answer, and until somebody has acted nothing goes on."
+            .to_owned();
+    }
     match situation {
         Situation::Running => format!("It runs, as wanted.{}", put_right(circumstances)),
         Situation::Stopped => {
@@ -161,9 +165,7 @@ pub(super) fn next(
     let agent = &circumstances.agent.name;
     let step = |actor, action: String| Some(NextStep { actor, action, by: None });
     let by = |actor, action: String, by: Option<Timestamp>| Some(NextStep { actor, action, by });
-    // Nobody but a person can tell whether a node that does not answer still runs the pod.
-    if let Some(words) = message_of(circumstances, PodProblem::NODE_LOST).filter(|_| is_under_way(situation))
-    {
+    if let Some(words) = waits_for_node(situation, circumstances) {
         return step(Actor::Administrator, words.to_owned());
     }
     match situation {
@@ -312,6 +314,11 @@ pub(super) fn next(
     }
 }
 
+/// What to do about a node that is lost: nobody but a person can tell whether it still runs the pod.
+fn waits_for_node<'a>(situation: Situation, circumstances: &'a Circumstances<'_>) -> Option<&'a str> {
+    message_of(circumstances, PodProblem::NODE_LOST).filter(|_| is_under_way(situation))
+}
+
 /// The cluster is at it, or waits for somebody.
 const fn is_under_way(situation: Situation) -> bool {
     matches!(
@@ -323,6 +330,7 @@ const fn is_under_way(situation: Situation) -> bool {
             | Situation::PodRefused
             | Situation::Failed
             | Situation::DeadlineExceeded
+            | Situation::Terminating
             | Situation::Unclear
     )
 }
