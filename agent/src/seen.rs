@@ -119,10 +119,25 @@ impl<K: Resource<DynamicType = ()>> Sparse for PartialObjectMeta<K> {
     }
 }
 
+/// Who writes an object: of its managed fields everything but the fields.
+#[derive(Debug, Deserialize)]
+struct WriterPart {
+    manager: Option<String>,
+    operation: Option<String>,
+    subresource: Option<String>,
+}
+
+impl From<WriterPart> for ManagedFieldsEntry {
+    fn from(part: WriterPart) -> Self {
+        let WriterPart { manager, operation, subresource } = part;
+        Self { manager, operation, subresource, ..Self::default() }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct DeploymentPart {
     #[serde(default)]
-    metadata: MetadataPart<IgnoredAny>,
+    metadata: MetadataPart<Option<Vec<WriterPart>>>,
     spec: Option<ReplicasPart>,
     status: Option<DeploymentStatus>,
 }
@@ -157,13 +172,15 @@ impl From<GatesPart> for PodSpec {
 impl Sparse for Deployment {
     type Part = DeploymentPart;
 
-    fn from_part(part: DeploymentPart) -> Self {
+    fn from_part(mut part: DeploymentPart) -> Self {
+        let writers = part.metadata.managed_fields.take();
+        let managed_fields = writers.map(|all| all.into_iter().map(Into::into).collect());
         let spec = part.spec.map(|spec| DeploymentSpec {
             replicas: spec.replicas,
             template: PodTemplateSpec { spec: spec.template.spec.map(PodSpec::from), metadata: None },
             ..DeploymentSpec::default()
         });
-        Self { metadata: part.metadata.into(), spec, status: part.status }
+        Self { metadata: ObjectMeta { managed_fields, ..part.metadata.into() }, spec, status: part.status }
     }
 }
 

@@ -181,6 +181,9 @@ fn what_lost_its_labels_is_known_by_its_uid_and_nothing_else_is() {
         assert!(!apply.known.is(kind, &unlabelled("other", &format!("uid of {name}"))), "{name}");
     }
     assert!(!apply.known.is(Kind::Service, &unlabelled("w-scripts", "uid of w-scripts")));
+    // What is shown may lose them before it is written.
+    assert!(apply.known.is(Kind::Deployment, &unlabelled("w", "uid of w")));
+    assert!(!apply.replaces(apply.then.last().expect("the Deployment")));
 }
 
 #[test]
@@ -223,4 +226,19 @@ fn what_is_gone_for_good_is_known_no_more() {
     agent.forget(W);
     let plan = round(&mut agent, directive(Wish::Create, 1), now);
     assert_eq!(applied(&plan).known, crate::Known::default());
+}
+
+#[test]
+fn what_somebody_added_before_there_was_a_record_goes_as_well() {
+    let (mut agent, now) = settled();
+    show_deployment(&mut agent, None, |deployment| {
+        deployment["metadata"]["managedFields"] = json!([
+            { "manager": "berth-agent", "operation": "Apply" },
+            { "manager": "kube-controller-manager", "operation": "Update", "subresource": "status" },
+            { "manager": "kubectl", "operation": "Update" },
+        ]);
+    });
+    let plan = round(&mut agent, directive(Wish::Update, 1), now);
+    let apply = applied(&plan);
+    assert!(apply.replaces(apply.then.last().expect("the Deployment")));
 }

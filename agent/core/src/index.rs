@@ -173,10 +173,11 @@ impl Index {
         View { home, objects: objects.collect() }
     }
 
-    /// Objects of a workspace that are known without their labels.
+    /// Objects of a workspace that are known even without their labels.
     pub(crate) fn known(&self, workspace: WorkspaceId, home: &Home) -> Known {
-        let record = self.view(workspace, Some(home)).deployment().and_then(|fact| fact.record.as_ref());
-        Known::new(&self.parted, record.into_iter().flat_map(Record::uids), workspace, home)
+        let view = self.view(workspace, Some(home));
+        let record = view.deployment().and_then(|fact| fact.record.as_ref());
+        Known::new(&self.parted, view.objects, record.into_iter().flat_map(Record::uids), workspace, home)
     }
 
     /// Nothing is left of a workspace.

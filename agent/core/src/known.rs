@@ -37,14 +37,11 @@ impl Parted {
         self.0.retain(|(whose, _), _| *whose != workspace);
     }
 
-    fn of<'a>(
-        &'a self,
-        workspace: WorkspaceId,
-        home: &'a Home,
-    ) -> impl Iterator<Item = (&'a ObjectKey, &'a str)> {
-        let of = self.0.iter().filter(move |((whose, _), _)| *whose == workspace);
-        let there = of.filter(|((_, key), _)| key.namespace == home.namespace.as_str());
-        there.map(|((_, key), uid)| (key, uid.as_ref()))
+    fn of(&self, workspace: WorkspaceId) -> impl Iterator<Item = (&ObjectKey, &Box<str>)> {
+        // The least of all keys: a workspace's stand together.
+        let first = ObjectKey { watched: Watched::Pod, namespace: String::new(), name: String::new() };
+        let from = self.0.range((workspace, first)..);
+        from.take_while(move |((whose, _), _)| *whose == workspace).map(|((_, key), uid)| (key, uid))
     }
 }
 
@@ -53,18 +50,22 @@ impl Parted {
 pub struct Known(BTreeMap<(Kind, String), Box<str>>);
 
 impl Known {
-    /// Those that were seen with the workspace's labels, and those that the Deployment has on record (`recorded`).
-    pub(crate) fn new(
+    /// Those that carry the workspace's labels (`seen`), that have carried them, and that the Deployment has on record (`recorded`).
+    /// What is seen may lose them before it is written.
+    pub(crate) fn new<'a>(
         parted: &Parted,
+        seen: impl IntoIterator<Item = &'a Observed>,
         recorded: impl IntoIterator<Item = ((Kind, String), Box<str>)>,
         workspace: WorkspaceId,
         home: &Home,
     ) -> Self {
-        let seen = parted.of(workspace, home).filter_map(|(key, uid)| match key.watched {
-            Watched::Applied(kind) => Some(((kind, key.name.clone()), uid.into())),
+        let there = parted.of(workspace).filter(|(key, _)| key.namespace == home.namespace.as_str());
+        let seen = seen.into_iter().filter_map(|one| Some((&one.key, one.uid.as_ref()?)));
+        let labelled = there.chain(seen).filter_map(|(key, uid)| match key.watched {
+            Watched::Applied(kind) => Some(((kind, key.name.clone()), uid.clone())),
             Watched::Pod => None,
         });
-        Self(recorded.into_iter().chain(seen).collect())
+        Self(recorded.into_iter().chain(labelled).collect())
     }
 
     pub(crate) fn holds(&self, kind: Kind, name: &str) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use berth_integration_tests::{Installation, SHARED_NAMESPACE};
 use berth_schema::api::{CreateWorkspace, Workspace};
-use berth_schema::kubernetes::{AGENT_ID, ENFORCE, LEFT, WORKSPACE_ID};
+use berth_schema::kubernetes::{AGENT_ID, ENFORCE, LEFT, SECRET_VERSIONS, WORKSPACE_ID};
 use berth_schema::why::{Actor, Situation, Why};
 use berth_schema::{ActualState, WorkspaceName};
 use kube::Client;
@@ -30,7 +30,8 @@ fn resource(kind: &str) -> ApiResource {
 /// What an object is, but for what Kubernetes notes there, and the agent's record of how it left everything.
 fn essence(object: &DynamicObject) -> Value {
     let mut annotations = object.metadata.annotations.clone().unwrap_or_default();
-    annotations.retain(|name, _| name != LEFT && !name.starts_with("deployment.kubernetes.io/"));
+    let notes = [LEFT, SECRET_VERSIONS];
+    annotations.retain(|name, _| !notes.contains(&&**name) && !name.starts_with("deployment.kubernetes.io/"));
     let mut data = object.data.clone();
     if let Some(data) = data.as_object_mut() {
         data.remove("status");
@@ -42,10 +43,10 @@ fn essence(object: &DynamicObject) -> Value {
 }
 
 /// A workspace that runs, as it is in the cluster.
-struct Standing<'a> {
+pub(crate) struct Standing<'a> {
     berth: &'a Installation,
     client: Client,
-    workspace: Workspace,
+    pub(crate) workspace: Workspace,
     /// Kind and what it was.
     objects: Vec<(&'static str, DynamicObject)>,
     pod: Option<String>,
@@ -66,7 +67,7 @@ impl<'a> Standing<'a> {
         Aside(self.client, self.workspace, self.objects, self.pod)
     }
 
-    async fn new(berth: &'a Installation, name: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn new(berth: &'a Installation, name: &str) -> anyhow::Result<Self> {
         let wanted = CreateWorkspace {
             name: Some(WorkspaceName::new(name)?),
             agent: None,
@@ -84,8 +85,8 @@ impl<'a> Standing<'a> {
         let of = ListParams::default().labels(&format!("{WORKSPACE_ID}={}", standing.workspace.id));
         for kind in BESIDE.into_iter().chain(["Deployment", "Secret", "Namespace"]) {
             let found = standing.api(kind).list(&of).await?.items;
-            let shared = kind == "Namespace" && standing.is_shared();
-            ensure!(shared || !found.is_empty(), "it has no {kind}");
+            let is_its_own = matches!(kind, "Namespace" | "ResourceQuota");
+            ensure!(is_its_own && standing.is_shared() || !found.is_empty(), "it has no {kind}");
             standing.objects.extend(found.into_iter().map(|object| (kind, object)));
         }
         standing.pod = berth.view.pod(&standing.workspace).await?.metadata.uid;
@@ -96,7 +97,7 @@ impl<'a> Standing<'a> {
         self.workspace.namespace.as_str() == SHARED_NAMESPACE
     }
 
-    fn api(&self, kind: &str) -> Api<DynamicObject> {
+    pub(crate) fn api(&self, kind: &str) -> Api<DynamicObject> {
         match kind {
             "Namespace" => Api::all_with(self.client.clone(), &resource(kind)),
             _ => {
@@ -111,7 +112,7 @@ impl<'a> Standing<'a> {
     }
 
     /// As somebody does by `kubectl patch`.
-    async fn change(&self, kind: &str, patch: &Value) -> anyhow::Result<()> {
+    pub(crate) async fn change(&self, kind: &str, patch: &Value) -> anyhow::Result<()> {
         for (kind, _, name) in self.of(&[kind]) {
             let parameters =
                 PatchParams { field_manager: Some("kubectl-patch".to_owned()), ..PatchParams::default() };
@@ -144,7 +145,7 @@ impl<'a> Standing<'a> {
     }
 
     /// Waits until it is said that it was put right; tells what.
-    async fn put_right(&self) -> anyhow::Result<String> {
+    pub(crate) async fn put_right(&self) -> anyhow::Result<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let workspace = self.berth.admin.workspace(self.workspace.name.as_str()).await?;
@@ -157,17 +158,30 @@ impl<'a> Standing<'a> {
         }
     }
 
+    /// Its status may be of before for a moment.
+    async fn runs_and_was_put_right(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let why = self.why().await?;
+            if why.situation == Situation::Running && why.cause.contains("it was put right") {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{why:#?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     async fn why(&self) -> anyhow::Result<Why> {
         self.berth.admin.get(&format!("workspaces/{}/why", self.workspace.name)).await?.expect()
     }
 
     /// How often the Deployment was written.
-    async fn writes(&self) -> anyhow::Result<i64> {
+    pub(crate) async fn writes(&self) -> anyhow::Result<i64> {
         let deployment = self.berth.view.deployment(&self.workspace).await?.context("no Deployment")?;
         deployment.metadata.generation.context("no generation")
     }
 
-    async fn keeps_its_pod(&self) -> anyhow::Result<()> {
+    pub(crate) async fn keeps_its_pod(&self) -> anyhow::Result<()> {
         ensure!(
             self.berth.view.pod(&self.workspace).await?.metadata.uid == self.pod,
             "its pod was restarted"
@@ -217,10 +231,13 @@ async fn drift_what_is_deleted_or_opened_beside_a_running_workspace_is_as_it_was
     it.api("NetworkPolicy").create(&PostParams::default(), &serde_json::from_value(open)?).await?;
     it.is_as_it_was(&BESIDE).await?;
     it.is_as_it_was(&["Namespace"]).await?;
+    let deadline = Instant::now() + PATIENCE;
+    while it.api("NetworkPolicy").get_opt("open").await?.is_some() {
+        ensure!(Instant::now() < deadline, "what was added is there");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     it.put_right().await?;
-    ensure!(it.api("NetworkPolicy").get_opt("open").await?.is_none(), "what was added is there");
-    let why = it.why().await?;
-    assert!(why.situation == Situation::Running && why.cause.contains("it was put right"), "{}", why.cause);
+    it.runs_and_was_put_right().await?;
     let timeline: Value = berth.admin.get("workspaces/beside/timeline").await?.expect()?;
     let timeline = timeline.to_string();
     assert!(timeline.contains("ChangedByHand") && timeline.contains("PutRight"), "{timeline}");

@@ -13,6 +13,7 @@ mod image;
 mod leaks;
 mod lifecycle;
 mod lost_node;
+mod mutated;
 mod network;
 mod poison;
 mod proxy;
