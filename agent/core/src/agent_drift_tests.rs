@@ -225,7 +225,9 @@ fn what_is_gone_for_good_is_known_no_more() {
     hide(&mut agent, DEPLOYMENTS, "w");
     agent.forget(W);
     let plan = round(&mut agent, directive(Wish::Create, 1), now);
-    assert_eq!(applied(&plan).known, crate::Known::default());
+    for (kind, name) in [(Kind::ConfigMap, "w-scripts"), (Kind::Deployment, "w")] {
+        assert!(!applied(&plan).known.is(kind, &unlabelled(name, &format!("uid of {name}"))), "{name}");
+    }
 }
 
 #[test]
