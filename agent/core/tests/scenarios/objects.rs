@@ -1,6 +1,6 @@
 //! Objects as a watch shows them, and directives as a server sends them.
 
-use berth_agent_core::{Kind, ObjectKey, Observed, Watched};
+use berth_agent_core::{Kind, ObjectKey, Observed, Record, Watched};
 use berth_schema::kubernetes::{
     AGENT_ID, GENERATION, SECRET_VERSIONS, WORKSPACE_ID, WORKSPACE_NAME, own_namespace,
 };
@@ -54,10 +54,12 @@ fn deployment(workspace: &str, generation: i64, words: &Words<'_>) -> Result<Obs
     metadata["resourceVersion"] = json!(words.text("version").unwrap_or("v1"));
     let left = words.text("left").unwrap_or("s1");
     metadata["annotations"][SECRET_VERSIONS] = json!(format!("{left} {left}"));
-    let object: Deployment = parse(json!({
+    let mut object = json!({
         "metadata": metadata,
         "spec": { "replicas": replicas, "selector": {}, "template": {} },
-    }))?;
+    });
+    Record::put_on(&mut object, None, &[]);
+    let object: Deployment = parse(object)?;
     Observed::deployment(&object).map_err(|error| error.to_string())
 }
 
