@@ -101,15 +101,21 @@ impl Account {
         Ok(())
     }
 
-    /// Puts an object in the place of what is there, which `reader` looks at.
+    /// Puts an object in the place of what is there, which `reader` looks at. Controllers write its status meanwhile.
     async fn put(&self, reader: &Self, object: &Value) -> anyhow::Result<DynamicObject> {
         let (look, name) = reader.api(object);
-        let live = look.get_metadata(&name).await?.metadata;
-        let mut object = object.clone();
-        (object["metadata"]["uid"], object["metadata"]["resourceVersion"]) =
-            (json!(live.uid), json!(live.resource_version));
         let parameters = PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() };
-        Ok(self.api(&object).0.replace(&name, &parameters, &serde_json::from_value(object)?).await?)
+        let mut object = object.clone();
+        loop {
+            let live = look.get_metadata(&name).await?.metadata;
+            (object["metadata"]["uid"], object["metadata"]["resourceVersion"]) =
+                (json!(live.uid), json!(live.resource_version));
+            let wanted = serde_json::from_value(object.clone())?;
+            match self.api(&object).0.replace(&name, &parameters, &wanted).await {
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                answer => return Ok(answer?),
+            }
+        }
     }
 
     /// A rendered workspace, marked as this agent's.
