@@ -120,6 +120,13 @@ impl From<WorkspaceName> for NamespaceName {
     }
 }
 
+impl AgentName {
+    /// What stands for a stored name that this version cannot read.
+    pub fn unreadable() -> Self {
+        Self("unreadable".to_owned())
+    }
+}
+
 impl WorkspaceName {
     /// A name of three words for a workspace that was given none, from any random number.
     pub fn generate(random: u64) -> Self {

@@ -143,6 +143,8 @@ situations! {
     VariablesUnreadable = "variables_unreadable",
     /// Its agent has no key to seal its variables to.
     AgentHasNoKey = "agent_has_no_key",
+    /// The server cannot read its agent's configuration, and renders nothing by it.
+    ConfigurationUnreadable = "configuration_unreadable",
     /// Too many workspaces vanished at once, it among them: whether they are lost waits for a person.
     LossSuspected = "loss_suspected",
     /// Its agent reports it in a way that the server cannot read.

@@ -1,6 +1,6 @@
 //! What can go wrong, by meaning. `http::problem` says how each looks to a client.
 
-use berth_db::{Conflict, DbError, DbErrorKind};
+use berth_db::{ConfigurationUnreadable, Conflict, DbError, DbErrorKind};
 use berth_planner::intent::TransitionError;
 use berth_schema::{AgentName, FieldError, Generation};
 use jiff::Timestamp;
@@ -69,6 +69,10 @@ pub enum Error {
     GenerationMismatch { current: Generation },
     #[error("the configuration is at version {current}; look at it again before changing it")]
     ConfigurationMismatch { current: i64 },
+    #[error(
+        "this version of the server cannot read the agent's configuration: set it anew, or run the version that wrote it"
+    )]
+    ConfigurationUnreadable,
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
     #[error("{0}")]
@@ -134,6 +138,7 @@ impl Error {
             | Self::StaleEpoch { .. }
             | Self::GenerationMismatch { .. }
             | Self::ConfigurationMismatch { .. }
+            | Self::ConfigurationUnreadable
             | Self::BodyTooLarge { .. }
             | Self::HeadTooLarge { .. }
             | Self::UnsupportedMediaType(_)
@@ -150,6 +155,12 @@ fn summary(errors: &[FieldError]) -> String {
         [] => "the request is not valid".to_owned(),
         [only] => format!("{}: {}", only.field, only.message),
         [first, rest @ ..] => format!("{}: {} (and {} more)", first.field, first.message, rest.len()),
+    }
+}
+
+impl From<ConfigurationUnreadable> for Error {
+    fn from(_: ConfigurationUnreadable) -> Self {
+        Self::ConfigurationUnreadable
     }
 }
 

@@ -132,11 +132,13 @@ async fn look(
             // By what is to be done, and when to look at them next.
             let mut due: BTreeMap<(DesiredState, Option<Timestamp>), Vec<&LifecycleRow>> = BTreeMap::new();
             for row in &rows {
-                let Some(lifetime) = lifetime(row) else { continue };
                 if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
                     unknown.insert(rules_of(conn, row.agent_id).await?);
                 }
-                let rules = &rules[&row.agent_id];
+                let (Some(lifetime), Some(rules)) = (lifetime(row), &rules[&row.agent_id]) else {
+                    conn.workspaces().look_again(row.id, Some(later(now))).await?;
+                    continue;
+                };
                 match decide(rules, &lifetime, now) {
                     Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
                     Decision::Never => conn.workspaces().look_again(row.id, None).await?,
@@ -159,6 +161,11 @@ async fn look(
             Ok::<_, Error>(done)
         })
         .await
+}
+
+/// When to look again at what this version cannot read.
+fn later(now: Timestamp) -> Timestamp {
+    now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX)
 }
 
 /// `None`: this server cannot read what is wanted of it.

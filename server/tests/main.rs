@@ -19,6 +19,7 @@ mod lifecycle;
 mod listing;
 mod losses;
 mod network_check;
+mod newer;
 mod orphans;
 mod poison;
 mod polling;

@@ -13,7 +13,7 @@ use crate::reconcile::directive_of_nobody;
 use crate::support::cluster::{gone, settled};
 use crate::support::{Agent, App, Requests, message};
 
-fn stranger() -> WorkspaceAgentInfo {
+pub(crate) fn stranger() -> WorkspaceAgentInfo {
     settled(&directive_of_nobody(), "1")
 }
 

@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::{Bytes, NullableBytes, NullableJson, Parsed, SecretHash};
+use crate::columns::{Bytes, NullableBytes, NullableJson, Parsed, SecretHash, Tried};
 use crate::error::{Conflict, DbError};
 use crate::git_credentials::GitVersion;
 use crate::page::{PageRequest, paged};
@@ -33,7 +33,7 @@ pub struct NewAgent {
 pub struct AgentRow {
     #[diesel(deserialize_as = Uuid)]
     pub id: AgentId,
-    #[diesel(deserialize_as = Parsed<AgentName>)]
+    #[diesel(deserialize_as = Tried<Parsed<AgentName>>)]
     pub name: AgentName,
     #[diesel(deserialize_as = Bytes<32>)]
     pub secret_hash: SecretHash,
@@ -45,7 +45,7 @@ pub struct AgentRow {
     pub created_at: Timestamp,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub revoked_at: Option<Timestamp>,
-    #[diesel(deserialize_as = NullableJson<SuspectedLoss>)]
+    #[diesel(deserialize_as = Tried<NullableJson<SuspectedLoss>>)]
     pub suspected_loss: Option<SuspectedLoss>,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub token_made_at: Option<Timestamp>,
@@ -344,7 +344,7 @@ struct Heard {
     epoch: i64,
     term: Option<Uuid>,
     previous_term: Option<Uuid>,
-    #[diesel(deserialize_as = NullableJson<SuspectedLoss>)]
+    #[diesel(deserialize_as = Tried<NullableJson<SuspectedLoss>>)]
     suspected_loss: Option<SuspectedLoss>,
     full_wanted: bool,
     #[diesel(select_expression = GitVersion, select_expression_type = GitVersion)]

@@ -15,14 +15,23 @@ use berth_schema::{
 use diesel::deserialize::{FromSql, FromSqlRow, Result};
 use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Bytea, Jsonb, Nullable, Text};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use uuid::Uuid;
+
+use crate::configuration::ConfigurationUnreadable;
 
 /// A column of which a value that cannot be read is no error of the query: one row would make all others unreadable.
 #[derive(Debug, FromSqlRow)]
 pub struct Tried<C>(Option<C>);
 
 impl<C> Tried<C> {
+    /// The column as it was read.
+    pub(crate) fn get(self) -> Option<C> {
+        self.0
+    }
+
     /// `None`: what is stored cannot be read.
     pub(crate) fn read<T: From<C>>(self) -> Option<T> {
         self.0.map(Into::into)
@@ -39,9 +48,50 @@ impl<ST, C: FromSql<ST, Pg>> FromSql<ST, Pg> for Tried<C> {
     }
 }
 
-impl From<Tried<Parsed<DesiredState>>> for Option<DesiredState> {
-    fn from(column: Tried<Parsed<DesiredState>>) -> Self {
-        column.read()
+/// `None` where it cannot be read.
+macro_rules! read_or_not {
+    ($($Column:ty => $Type:ty;)+) => {$(
+        impl From<Tried<$Column>> for Option<$Type> {
+            fn from(column: Tried<$Column>) -> Self {
+                column.read()
+            }
+        }
+    )+};
+}
+
+read_or_not! {
+    Parsed<DesiredState> => DesiredState;
+    Parsed<VariableKind> => VariableKind;
+    Parsed<GitHost> => GitHost;
+}
+
+/// A loss that was suspected in words that this version does not know: it stays suspected until the next full report, which
+/// is asked for, says what is missing.
+impl From<Tried<NullableJson<SuspectedLoss>>> for Option<SuspectedLoss> {
+    fn from(column: Tried<NullableJson<SuspectedLoss>>) -> Self {
+        column.read().unwrap_or_else(|| {
+            Some(SuspectedLoss {
+                since: Timestamp::UNIX_EPOCH,
+                missing: 0,
+                applied: 0,
+                needs_confirmation: false,
+                fingerprint: Uuid::nil(),
+            })
+        })
+    }
+}
+
+impl From<Tried<NullableJson<AgentConfiguration>>>
+    for std::result::Result<Option<AgentConfiguration>, ConfigurationUnreadable>
+{
+    fn from(column: Tried<NullableJson<AgentConfiguration>>) -> Self {
+        column.read().ok_or(ConfigurationUnreadable)
+    }
+}
+
+impl From<Tried<Parsed<AgentName>>> for AgentName {
+    fn from(column: Tried<Parsed<AgentName>>) -> Self {
+        column.read().unwrap_or_else(Self::unreadable)
     }
 }
 

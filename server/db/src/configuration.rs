@@ -10,19 +10,24 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::agents::Agents;
-use crate::columns::NullableJson;
+use crate::columns::{NullableJson, Tried};
 use crate::error::DbError;
 use crate::schema::{agents, workspaces};
 use crate::transitions::ChangedBy;
 use crate::workspaces::raised;
 
+/// What was set is of another version's making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this version of the server cannot read the agent's configuration")]
+pub struct ConfigurationUnreadable;
+
 /// An agent's configuration as it is stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = agents)]
 pub struct ConfigurationRow {
     /// `None` at version 0: nothing was set.
-    #[diesel(deserialize_as = NullableJson<AgentConfiguration>)]
-    pub configuration: Option<AgentConfiguration>,
+    #[diesel(deserialize_as = Tried<NullableJson<AgentConfiguration>>)]
+    pub configuration: Result<Option<AgentConfiguration>, ConfigurationUnreadable>,
     #[diesel(column_name = configuration_version)]
     pub version: i64,
     #[diesel(column_name = configuration_changed_at, deserialize_as = jiff_diesel::NullableTimestamp)]
@@ -31,8 +36,8 @@ pub struct ConfigurationRow {
 
 impl ConfigurationRow {
     /// What was set, or a document that says nothing.
-    pub fn document(self) -> AgentConfiguration {
-        self.configuration.unwrap_or_default()
+    pub fn document(self) -> Result<AgentConfiguration, ConfigurationUnreadable> {
+        self.configuration.map(Option::unwrap_or_default)
     }
 }
 

@@ -11,16 +11,14 @@ use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::Parsed;
+use crate::columns::{Parsed, Tried};
 use crate::error::DbError;
 use crate::schema::{agents, git_credentials, organizations};
 use crate::scope::OrganizationConn;
 
 /// A row of `git_credentials`: an audience, or an encrypted token.
-#[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = git_credentials)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GitCredentialRow {
-    #[diesel(deserialize_as = Parsed<GitHost>)]
     pub host: GitHost,
     /// For `http://` instead of `https://`.
     pub plain_http: bool,
@@ -32,8 +30,39 @@ pub struct GitCredentialRow {
     pub nonce: Option<Vec<u8>>,
     /// Ciphertext and tag.
     pub ciphertext: Option<Vec<u8>>,
-    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub updated_at: Timestamp,
+}
+
+/// Its columns, each by itself.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = git_credentials)]
+struct RawGitCredential {
+    host: Tried<Parsed<GitHost>>,
+    plain_http: bool,
+    username: String,
+    audience: Option<String>,
+    data_key_id: Option<Uuid>,
+    version: i64,
+    nonce: Option<Vec<u8>>,
+    ciphertext: Option<Vec<u8>>,
+    updated_at: jiff_diesel::Timestamp,
+}
+
+impl RawGitCredential {
+    /// `None`: this version cannot read which host it is for.
+    fn read(self) -> Option<GitCredentialRow> {
+        Some(GitCredentialRow {
+            host: self.host.read()?,
+            plain_http: self.plain_http,
+            username: self.username,
+            audience: self.audience,
+            data_key_id: self.data_key_id,
+            version: self.version,
+            nonce: self.nonce,
+            ciphertext: self.ciphertext,
+            updated_at: self.updated_at.into(),
+        })
+    }
 }
 
 impl std::fmt::Debug for GitCredentialRow {
@@ -65,13 +94,15 @@ impl QueryFragment<Pg> for GitVersion {
 pub struct GitCredentials<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl GitCredentials<'_> {
-    /// All of them, by host.
+    /// All of them that this version can read, by host. One that it cannot is missing from what is bound into the
+    /// organisation's key, and is noticed by that.
     pub async fn list(&self) -> Result<Vec<GitCredentialRow>, DbError> {
         let query = git_credentials::table
             .filter(git_credentials::organization_id.eq(self.0.key()))
             .order(git_credentials::host)
-            .select(GitCredentialRow::as_select());
-        self.0.run(query.load(&mut self.0.raw())).await
+            .select(RawGitCredential::as_select());
+        let rows: Vec<RawGitCredential> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(rows.into_iter().filter_map(RawGitCredential::read).collect())
     }
 
     /// The version of the list; 0: there never was a host.
@@ -124,7 +155,9 @@ impl GitCredentials<'_> {
     /// The deleted row, if there was one.
     pub async fn delete(&self, host: &GitHost) -> Result<Option<GitCredentialRow>, DbError> {
         let statement = diesel::delete(git_credentials::table.find((self.0.key(), host.as_str())))
-            .returning(GitCredentialRow::as_returning());
-        self.0.run_optional(statement.get_result(&mut self.0.raw())).await
+            .returning(RawGitCredential::as_returning());
+        let row: Option<RawGitCredential> =
+            self.0.run_optional(statement.get_result(&mut self.0.raw())).await?;
+        Ok(row.and_then(RawGitCredential::read))
     }
 }

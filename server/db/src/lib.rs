@@ -82,7 +82,7 @@ pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
 pub use columns::SecretHash;
-pub use configuration::{ConfigurationRow, Hold};
+pub use configuration::{ConfigurationRow, ConfigurationUnreadable, Hold};
 pub use data_keys::{DataKeys, KeyOwner};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};

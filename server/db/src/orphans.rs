@@ -6,29 +6,49 @@ use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::Parsed;
+use crate::columns::{Parsed, Tried};
 use crate::error::DbError;
 use crate::schema::orphans;
 use crate::scope::OrganizationConn;
+use crate::workspaces::{home, stand_in};
 
 /// The most rows of one agent. What it reports beyond them is answered and not stored.
 pub const MAX_ORPHANS: i64 = 1_000;
 
-/// A row of `orphans`.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = orphans)]
+/// A row of `orphans`. A name that this version cannot read has another in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrphanRow {
-    #[diesel(deserialize_as = Uuid)]
     pub workspace_id: WorkspaceId,
-    #[diesel(deserialize_as = Parsed<WorkspaceName>)]
     pub name: WorkspaceName,
-    #[diesel(deserialize_as = Parsed<NamespaceName>)]
     pub namespace: NamespaceName,
-    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub first_seen_at: Timestamp,
     /// When an administrator allowed its removal.
-    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub removal_allowed_at: Option<Timestamp>,
+}
+
+/// Its columns, each by itself.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = orphans)]
+struct RawOrphan {
+    workspace_id: Uuid,
+    name: Tried<Parsed<WorkspaceName>>,
+    namespace: Tried<Parsed<NamespaceName>>,
+    first_seen_at: jiff_diesel::Timestamp,
+    removal_allowed_at: jiff_diesel::NullableTimestamp,
+}
+
+impl From<RawOrphan> for OrphanRow {
+    fn from(raw: RawOrphan) -> Self {
+        let workspace_id = WorkspaceId::from(raw.workspace_id);
+        let name = raw.name.read().unwrap_or_else(|| stand_in(workspace_id));
+        Self {
+            workspace_id,
+            namespace: raw.namespace.read().unwrap_or_else(|| home(&name, workspace_id)),
+            name,
+            first_seen_at: raw.first_seen_at.into(),
+            removal_allowed_at: raw.removal_allowed_at.into(),
+        }
+    }
 }
 
 /// Something that was reported for the first time.
@@ -50,8 +70,9 @@ impl Orphans<'_> {
             .filter(orphans::organization_id.eq(self.0.key()))
             .filter(orphans::agent_id.eq(agent.as_uuid()))
             .order(orphans::workspace_id)
-            .select(OrphanRow::as_select());
-        self.0.run(query.load(&mut self.0.raw())).await
+            .select(RawOrphan::as_select());
+        let rows: Vec<RawOrphan> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
     }
 
     /// Stores what is new, as far as the agent has room for it. The agent's row has to be locked, so that two of its reports
@@ -102,8 +123,9 @@ impl Orphans<'_> {
                 orphans::removal_allowed_at.eq(None::<jiff_diesel::Timestamp>),
                 orphans::removal_allowed_by.eq(None::<Uuid>),
             ))
-            .returning(OrphanRow::as_returning());
-        self.0.run_optional(statement.get_result(&mut self.0.raw())).await
+            .returning(RawOrphan::as_returning());
+        let row: Option<RawOrphan> = self.0.run_optional(statement.get_result(&mut self.0.raw())).await?;
+        Ok(row.map(Into::into))
     }
 
     /// An administrator allows an orphan's removal. `None`: there is no such orphan. Allowing twice keeps the first time.
@@ -121,7 +143,8 @@ impl Orphans<'_> {
                 orphans::removal_allowed_by.eq(by.as_uuid()),
             ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
-        let query = orphans::table.find(row).select(OrphanRow::as_select());
-        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+        let query = orphans::table.find(row).select(RawOrphan::as_select());
+        let row: Option<RawOrphan> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(row.map(Into::into))
     }
 }

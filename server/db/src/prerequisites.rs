@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 
-use crate::columns::Json;
+use crate::columns::{Json, Tried};
 use crate::error::DbError;
 use crate::schema::agent_prerequisites;
 use crate::scope::OrganizationConn;
@@ -16,13 +16,14 @@ use crate::scope::OrganizationConn;
 pub struct AgentPrerequisites<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl AgentPrerequisites<'_> {
+    /// `None` also where this version cannot read what was said.
     pub async fn find(&self, agent: AgentId) -> Result<Option<Prerequisites>, DbError> {
         let query = agent_prerequisites::table
             .find((self.0.key(), *agent.as_uuid()))
             .select(agent_prerequisites::prerequisites);
-        let found: Option<Json<Prerequisites>> =
+        let found: Option<Tried<Json<Prerequisites>>> =
             self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        Ok(found.map(Json::into_inner))
+        Ok(found.and_then(Tried::get).map(Json::into_inner))
     }
 
     /// Stores what an agent says. What it said before is not written again.

@@ -12,7 +12,7 @@ use futures::future::try_join3;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::columns::{Bytes, NullableParsed, Parsed};
+use crate::columns::{Bytes, NullableParsed, Parsed, Tried};
 use crate::error::DbError;
 use crate::schema::{workspace_data_keys, workspace_variables, workspaces};
 use crate::scope::OrganizationConn;
@@ -42,19 +42,37 @@ impl fmt::Debug for DataKey {
 }
 
 /// A variable, encrypted under the data key `data_key_id`.
-#[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = workspace_variables)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealedVariable {
-    #[diesel(deserialize_as = Parsed<VariableKind>)]
     pub kind: VariableKind,
     pub name: String,
     pub data_key_id: Uuid,
     /// Bound into the ciphertext; +1 when the value is replaced, from 1.
     pub version: i64,
-    #[diesel(deserialize_as = Bytes<12>)]
     pub nonce: [u8; 12],
     /// Ciphertext and tag.
     pub ciphertext: Vec<u8>,
+}
+
+/// Its columns, each by itself.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = workspace_variables)]
+struct RawVariable {
+    kind: Tried<Parsed<VariableKind>>,
+    name: String,
+    data_key_id: Uuid,
+    version: i64,
+    nonce: Bytes<12>,
+    ciphertext: Vec<u8>,
+}
+
+impl RawVariable {
+    /// `None`: it is of a kind that this version does not know.
+    fn read(self) -> Option<SealedVariable> {
+        let Self { kind, name, data_key_id, version, nonce, ciphertext } = self;
+        let nonce = nonce.into();
+        kind.read().map(|kind| SealedVariable { kind, name, data_key_id, version, nonce, ciphertext })
+    }
 }
 
 impl fmt::Debug for SealedVariable {
@@ -109,6 +127,8 @@ pub struct SealedVariables {
     pub variables: Vec<SealedVariable>,
     /// How many variables it was made with; `None`: that was not noted.
     pub noted: Option<i32>,
+    /// There are others, of which this version does not know what they are.
+    pub unreadable: bool,
 }
 
 /// Rows with the workspace that each belongs to.
@@ -225,7 +245,7 @@ impl Variables<'_> {
             .filter(workspace_variables::agent_id.eq(agent.as_uuid()))
             .filter(workspace_variables::workspace_id.eq_any(&ids))
             .order((workspace_variables::kind, workspace_variables::name))
-            .select((workspace_variables::workspace_id, SealedVariable::as_select()));
+            .select((workspace_variables::workspace_id, RawVariable::as_select()));
         let noted = workspaces::table
             .filter(workspaces::organization_id.eq(self.0.key()))
             .filter(workspaces::agent_id.eq(agent.as_uuid()))
@@ -233,16 +253,13 @@ impl Variables<'_> {
             .filter(workspaces::sealed_variables.is_not_null())
             .select((workspaces::id, workspaces::sealed_variables.assume_not_null()));
         let (mut one, mut two, mut three) = (self.0.raw(), self.0.raw(), self.0.raw());
-        let (keys, variables, noted): (
-            OfWorkspaces<DataKey>,
-            OfWorkspaces<SealedVariable>,
-            OfWorkspaces<i32>,
-        ) = try_join3(
-            self.0.run(keys.load(&mut one)),
-            self.0.run(variables.load(&mut two)),
-            self.0.run(noted.load(&mut three)),
-        )
-        .await?;
+        let (keys, variables, noted): (OfWorkspaces<DataKey>, OfWorkspaces<RawVariable>, OfWorkspaces<i32>) =
+            try_join3(
+                self.0.run(keys.load(&mut one)),
+                self.0.run(variables.load(&mut two)),
+                self.0.run(noted.load(&mut three)),
+            )
+            .await?;
         let mut sealed: BTreeMap<WorkspaceId, SealedVariables> = BTreeMap::new();
         for (workspace, count) in noted {
             sealed.entry(workspace.into()).or_default().noted = Some(count);
@@ -251,7 +268,11 @@ impl Variables<'_> {
             sealed.entry(workspace.into()).or_default().keys.push(key);
         }
         for (workspace, variable) in variables {
-            sealed.entry(workspace.into()).or_default().variables.push(variable);
+            let of_workspace = sealed.entry(workspace.into()).or_default();
+            match variable.read() {
+                Some(variable) => of_workspace.variables.push(variable),
+                None => of_workspace.unreadable = true,
+            }
         }
         Ok(sealed)
     }

@@ -27,7 +27,9 @@ pub use model::{
     Snapshot, Workspace, WorkspaceUpdate,
 };
 pub use orphans::{OrphanRule, concerns_orphans};
-pub use reconcile::{AGENT_HAS_NO_KEY, REPORT_UNREADABLE, is_silent, reconcile, remade};
+pub use reconcile::{
+    AGENT_HAS_NO_KEY, CONFIGURATION_UNREADABLE, REPORT_UNREADABLE, is_silent, reconcile, remade,
+};
 
 #[cfg(test)]
 mod poison_tests;

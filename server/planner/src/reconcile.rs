@@ -76,6 +76,9 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
 /// The reason of a workspace whose agent has registered no key to seal its variables to.
 pub const AGENT_HAS_NO_KEY: &str = "AgentHasNoKey";
 
+/// The reason of a workspace whose agent's configuration this server cannot read.
+pub const CONFIGURATION_UNREADABLE: &str = "ConfigurationUnreadable";
+
 /// The reason of a workspace whose agent reports what this server cannot read.
 pub const REPORT_UNREADABLE: &str = "ReportUnreadable";
 

@@ -216,6 +216,8 @@ fn variables_that_do_not_open_need_an_administrator() {
     unreadable.is(Situation::VariablesUnreadable, Actor::Administrator, 10, None);
     let keyless = case(D::Running, A::Error, 3, 0).because("AgentHasNoKey");
     keyless.is(Situation::AgentHasNoKey, Actor::Administrator, 10, None);
+    let unconfigured = case(D::Running, A::Error, 3, 0).because("ConfigurationUnreadable");
+    unconfigured.is(Situation::ConfigurationUnreadable, Actor::Administrator, 10, None);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub enum CryptoError {
     Contents,
     #[error("its data key, and all that was under it, is gone from the database")]
     Gone,
+    #[error("it has variables of a kind that this version of the server does not know")]
+    Kind,
     #[error("the agent's key is none that anything can be sealed to")]
     Recipient,
     #[error("this server has no key to sign tokens with: it was started without --signing-key-file")]

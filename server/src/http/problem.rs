@@ -46,6 +46,7 @@ kinds! {
     WRONG_STATE = "wrong-state", CONFLICT, "The workspace's state does not allow that";
     STALE_EPOCH = "stale-epoch", CONFLICT, "Another replica of this agent leads";
     GENERATION_MISMATCH = "generation-mismatch", PRECONDITION_FAILED, "The workspace was changed in the meantime";
+    CONFIGURATION_UNREADABLE = "configuration-unreadable", CONFLICT, "The agent's configuration cannot be read";
     CONFIGURATION_MISMATCH = "configuration-mismatch", PRECONDITION_FAILED, "The configuration was changed in the meantime";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's type is not supported";
@@ -92,6 +93,7 @@ impl Error {
             Self::StaleEpoch { .. } => STALE_EPOCH,
             Self::GenerationMismatch { .. } => GENERATION_MISMATCH,
             Self::ConfigurationMismatch { .. } => CONFIGURATION_MISMATCH,
+            Self::ConfigurationUnreadable => CONFIGURATION_UNREADABLE,
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::UnsupportedMediaType(_) => UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => INVALID,

@@ -32,7 +32,7 @@ pub async fn get(
             conn.agents().configuration(agent.id, Hold::Nothing).await.map_err(Error::from)
         })
         .await?;
-    Ok(show(context, row, None))
+    show(context, row, None)
 }
 
 /// Replaces the configuration whole. Where it changes what is in the cluster, every living workspace of the agent gets a
@@ -53,7 +53,7 @@ pub async fn set(
             store(conn, agent, &wanted, defaults, (change, ChangedBy::User(administrator.token))).await
         })
         .await?;
-    Ok(show(context, row, Some(rendered)))
+    show(context, row, Some(rendered))
 }
 
 async fn store(
@@ -68,17 +68,19 @@ async fn store(
     if change.seen.is_some_and(|seen| seen != before.version) {
         return Err(Error::ConfigurationMismatch { current: before.version });
     }
-    let document = before.clone().document();
+    // What cannot be read is replaced like nothing: whatever it said, everything is rendered anew.
+    let unreadable = before.configuration.is_err();
+    let document = before.clone().document().unwrap_or_default();
     // What exists keeps its UID: its files belong to it.
     let user = config::user(&document.over(defaults));
     let unsettled =
         user != config::user(&wanted.over(defaults)) && conn.agents().count_without_user(agent.id).await? > 0;
-    let renders = unsettled || config::renders_differently(&document, wanted, defaults);
+    let renders = unsettled || unreadable || config::renders_differently(&document, wanted, defaults);
     if change.dry_run {
         let rendered = if renders { conn.agents().count_rendered(agent.id).await? } else { 0 };
-        return Ok((ConfigurationRow { configuration: Some(wanted.clone()), ..before }, rendered));
+        return Ok((ConfigurationRow { configuration: Ok(Some(wanted.clone())), ..before }, rendered));
     }
-    if before.configuration.as_ref() == Some(wanted) {
+    if before.configuration.as_ref() == Ok(&Some(wanted.clone())) {
         return Ok((before, 0));
     }
     let now = clock::now();
@@ -86,7 +88,7 @@ async fn store(
         conn.agents().settle_user(agent.id, user).await?;
     }
     let stored = conn.agents().set_configuration(agent.id, wanted, now).await?;
-    if wanted.lifecycle_rules() != document.lifecycle_rules() {
+    if unreadable || wanted.lifecycle_rules() != document.lifecycle_rules() {
         conn.workspaces().look_again_at_all_of(agent.id, now).await?;
     }
     let raised = if renders { conn.agents().raise_generations(agent.id, by, now).await? } else { 0 };
@@ -97,14 +99,14 @@ async fn store(
     Ok((stored, i64::try_from(raised).unwrap_or(i64::MAX)))
 }
 
-fn show(context: &Context, row: ConfigurationRow, rendered: Option<i64>) -> ConfigurationView {
+fn show(context: &Context, row: ConfigurationRow, rendered: Option<i64>) -> Result<ConfigurationView, Error> {
     let (version, changed_at) = (row.version, row.changed_at);
-    let configuration = row.document();
+    let configuration = row.document()?;
     let mut effective = configuration.over(&context.agent_defaults);
     let egress = &mut effective.network_policy.egress;
     if effective.network_policy.enabled != Some(false) {
         egress.get_or_insert_with(config::the_internet);
     }
     effective.lifecycle = effective.lifecycle_rules().into();
-    ConfigurationView { version, changed_at, rendered_again: rendered, configuration, effective }
+    Ok(ConfigurationView { version, changed_at, rendered_again: rendered, configuration, effective })
 }

@@ -27,6 +27,7 @@ use variable_names::VariableNames;
 pub use find::WorkspaceFilter;
 pub use intent::{Intent, NewWorkspace};
 pub(crate) use intent::{NOT_TERMINATED, raised};
+pub(crate) use raw::{home, stand_in};
 pub use reconcile::AgentPage;
 pub use update::{IntentChange, Report, UpdateOutcome, WorkspaceUpdate};
 pub use usage::{AgentUsage, Owner, Usage};
@@ -79,7 +80,7 @@ impl WorkspaceRow {
 pub struct WorkspaceView {
     #[diesel(embed)]
     pub workspace: WorkspaceRow,
-    #[diesel(select_expression = agents::name, select_expression_type = agents::name, deserialize_as = Parsed<AgentName>)]
+    #[diesel(select_expression = agents::name, select_expression_type = agents::name, deserialize_as = Tried<Parsed<AgentName>>)]
     pub agent: AgentName,
     /// By kind and name; none once it is terminated.
     #[diesel(

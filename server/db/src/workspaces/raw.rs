@@ -122,12 +122,12 @@ impl Damaged {
 }
 
 /// The namespace that it has if it shares none.
-fn home(name: &WorkspaceName, id: WorkspaceId) -> NamespaceName {
+pub(crate) fn home(name: &WorkspaceName, id: WorkspaceId) -> NamespaceName {
     NamespaceName::new(own_namespace(name, id)).unwrap_or_else(|_| name.clone().into())
 }
 
 /// A name by which it can be told from others.
-fn stand_in(id: WorkspaceId) -> WorkspaceName {
+pub(crate) fn stand_in(id: WorkspaceId) -> WorkspaceName {
     let id = id.to_string();
     WorkspaceName::new(format!("unreadable-{}", &id[..8])).unwrap_or_else(|_| WorkspaceName::generate(0))
 }

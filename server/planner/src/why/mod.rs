@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::drift::{CHANGED_BY_HAND, PUT_RIGHT};
 use crate::loss::LOSS_SUSPECTED;
 use crate::model::{Cause, Snapshot, Workspace};
-use crate::reconcile::{AGENT_HAS_NO_KEY, REPORT_UNREADABLE};
+use crate::reconcile::{AGENT_HAS_NO_KEY, CONFIGURATION_UNREADABLE, REPORT_UNREADABLE};
 
 /// An agent speaks at least once in [`berth_schema::reconcile::MAX_WAIT_SECONDS`]; two missed times are silence.
 pub const SILENCE: SignedDuration = SignedDuration::from_secs(120);
@@ -128,6 +128,7 @@ fn refused(reason: Option<&StateReason>) -> Situation {
         Some("ApplyRefused") => Situation::AgentRefuses,
         Some("VariablesUnreadable") => Situation::VariablesUnreadable,
         Some(AGENT_HAS_NO_KEY) => Situation::AgentHasNoKey,
+        Some(CONFIGURATION_UNREADABLE) => Situation::ConfigurationUnreadable,
         Some(REPORT_UNREADABLE) => Situation::ReportUnreadable,
         _ => Situation::KubernetesRefuses,
     }
@@ -251,6 +252,7 @@ fn since(situation: Situation, circumstances: &Circumstances<'_>, now: Timestamp
         | Situation::KubernetesRefuses
         | Situation::VariablesUnreadable
         | Situation::AgentHasNoKey
+        | Situation::ConfigurationUnreadable
         | Situation::LossSuspected
         | Situation::ReportUnreadable
         | Situation::RowUnreadable

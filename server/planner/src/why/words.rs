@@ -71,6 +71,9 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
                 "Agent '{agent}' has registered no key to seal its variables to, and without them it must not run."
             )
         }
+        Situation::ConfigurationUnreadable => format!(
+            "This version of the server cannot read the configuration of agent '{agent}', and applies nothing without it."
+        ),
         Situation::LossSuspected => format!(
             "Agent '{agent}' no longer has it, nor many others at the same moment: whether they are lost is not believed \
              without a person's word."
@@ -230,6 +233,13 @@ pub(super) fn next(
         Situation::AgentHasNoKey => step(
             Actor::Administrator,
             format!("Look at the log of agent '{agent}': it cannot keep its keys, or it is older than the server."),
+        ),
+        Situation::ConfigurationUnreadable => step(
+            Actor::Administrator,
+            format!(
+                "Run the version of the server that wrote it, or set it anew: `berth agents configuration set {agent} -f FILE`. \
+                 The workspace can be terminated."
+            ),
         ),
         Situation::LossSuspected => step(
             Actor::Administrator,

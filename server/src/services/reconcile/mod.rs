@@ -12,6 +12,7 @@ use std::time::Duration;
 use berth_schema::FieldError;
 use berth_schema::reconcile::{
     MAX_PRESENT, MAX_WAIT_SECONDS, MAX_WORKSPACES, MessageType, ReconcileRequest, ReconcileResponse,
+    UpdateType,
 };
 use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
@@ -65,6 +66,11 @@ pub async fn reconcile(
 /// The highest epoch and sequence: 2^53, which every reader of JSON keeps exactly.
 const MAX_COUNT: i64 = 1 << 53;
 
+/// Whether a message says something of workspaces. Only one that does is worth a write, and has a place in the order of reports.
+fn reports(request: &ReconcileRequest) -> bool {
+    request.update_type == UpdateType::Full || !request.workspace_agent_infos.is_empty()
+}
+
 /// What no agent of ours sends.
 fn check(request: &ReconcileRequest) -> Result<(), Error> {
     let mut errors = Vec::new();
@@ -77,6 +83,10 @@ fn check(request: &ReconcileRequest) -> Result<(), Error> {
     let counted = |number: i64| (0..=MAX_COUNT).contains(&number);
     require(counted(request.epoch), "epoch", format!("must be from 0 to {MAX_COUNT}"));
     require(counted(request.sequence), "sequence", format!("must be from 0 to {MAX_COUNT}"));
+    // Before the first one, 0 is on record as the last.
+    let first =
+        "must be from 1 in a message that reports something: what an agent reports is counted from there";
+    require(!reports(request) || request.sequence != 0, "sequence", first.to_owned());
     require(
         request.wait_seconds <= MAX_WAIT_SECONDS,
         "wait_seconds",
@@ -105,6 +115,12 @@ mod tests {
         assert_eq!(fields, ["epoch", "sequence", "wait_seconds"]);
         let beyond = ReconcileRequest { epoch: i64::MAX, sequence: i64::MAX, ..ReconcileRequest::default() };
         assert!(matches!(check(&beyond), Err(Error::Invalid(errors)) if errors.len() == 2));
-        assert!(check(&ReconcileRequest { epoch: 0, sequence: 0, wait_seconds: 55, ..request }).is_ok());
+        let nothing = ReconcileRequest { epoch: 0, sequence: 0, wait_seconds: 55, ..request };
+        assert!(check(&nothing).is_ok());
+        // It would be taken for a repetition, and not be stored.
+        let uncounted = ReconcileRequest { update_type: UpdateType::Full, ..nothing };
+        let Err(Error::Invalid(errors)) = check(&uncounted) else { panic!("it has no place") };
+        assert_eq!(errors[0].field, "sequence");
+        assert!(check(&ReconcileRequest { sequence: 1, ..uncounted }).is_ok());
     }
 }

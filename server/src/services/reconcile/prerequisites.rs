@@ -41,10 +41,11 @@ pub(super) async fn answer(
         })
         .await?;
     // 3. What shall be there (pure).
-    let config = AgentConfig::new(&written, &context.agent_defaults);
-    let manifests = berth_planner::objects::proxy(agent.agent, &config);
+    // What is there stays as it is where the configuration cannot be read.
+    let config = written.ok().map(|written| AgentConfig::new(&written, &context.agent_defaults));
+    let manifests = config.map(|config| berth_planner::objects::proxy(agent.agent, &config));
     Ok(ReconcileResponse {
-        manifests: Some(manifests),
+        manifests,
         network_check,
         settings: context.protocol.settings,
         ..ReconcileResponse::default()

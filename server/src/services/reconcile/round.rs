@@ -53,7 +53,7 @@ impl<'a> Round<'a> {
     pub(super) async fn run(&self) -> Result<(Plan, Wanted), Error> {
         let turn = self.context.turns.take(self.agent.agent).await?;
         let asks = self.request.git.as_ref().is_some_and(|git| !git.wanted.is_empty());
-        if !self.reports()
+        if !super::reports(self.request)
             && !asks
             && let Some(plan) = self.glance().await?
         {
@@ -124,13 +124,16 @@ impl<'a> Round<'a> {
         // 1. Whether this agent is still heard, and where its message stands in the order of its messages.
         let (news, standing) = self.take_note(conn).await?;
         // 2. What there is.
-        let snapshot = self.load(conn, &standing).await?;
+        let (snapshot, rendered) = self.load(conn, &standing).await?;
         // 3. What follows (pure).
         let now = clock::now();
         let mut plan = berth_planner::reconcile(&snapshot, self.request, now);
         // 4. The variables that go with it, each workspace's on its own.
-        let (variables, unreadable) =
-            variables::open_wanted(self.context, self.agent, conn, &plan, now).await?;
+        let (variables, unreadable) = if rendered {
+            variables::open_wanted(self.context, self.agent, conn, &plan, now).await?
+        } else {
+            (Wanted::default(), variables::unrendered(&plan))
+        };
         if !unreadable.is_empty() {
             self.set_aside(&snapshot, &mut plan, &unreadable);
         }
@@ -193,7 +196,7 @@ impl<'a> Round<'a> {
         let leader = self.leader();
         let agents = conn.agents().shown(self.agent.secret_hash);
         let stale = |current| Error::StaleEpoch { given: epoch, current };
-        let (news, standing) = if !self.again && self.reports() {
+        let (news, standing) = if !self.again && super::reports(self.request) {
             match agents.advance(agent, leader, self.request.sequence).await? {
                 Order::Newest(standing) => (true, standing),
                 Order::Repeated(standing) => (false, standing),
@@ -211,11 +214,13 @@ impl<'a> Round<'a> {
         Ok((news, standing))
     }
 
-    fn reports(&self) -> bool {
-        self.request.update_type == UpdateType::Full || !self.request.workspace_agent_infos.is_empty()
-    }
-
-    async fn load(&self, conn: &OrganizationConn<'_>, standing: &Standing) -> Result<Snapshot, Error> {
+    /// What the planner needs, and whether the agent's configuration could be read: what is rendered without it is not for
+    /// anybody's hands.
+    async fn load(
+        &self,
+        conn: &OrganizationConn<'_>,
+        standing: &Standing,
+    ) -> Result<(Snapshot, bool), Error> {
         let mut ids: Vec<WorkspaceId> = self.request.workspace_agent_infos.ids().collect();
         ids.extend(self.request.git.iter().flat_map(|git| &git.wanted));
         // What the agent has in hand takes no place of what it was not told yet.
@@ -240,16 +245,17 @@ impl<'a> Round<'a> {
         // After the workspaces, so that no generation is rendered by a configuration that is older than it. Where nothing
         // is to do, nothing is rendered.
         let written = match rows.as_slice() {
-            [] => AgentConfiguration::default(),
+            [] => Ok(AgentConfiguration::default()),
             _ => conn.agents().configuration(agent, Hold::Nothing).await?.document(),
         };
-        let config = AgentConfig::new(&written, &self.context.agent_defaults);
+        let rendered = written.is_ok();
+        let config = AgentConfig::new(&written.unwrap_or_default(), &self.context.agent_defaults);
         let mut snapshot = Snapshot { census, ..self.snapshot(standing, config, rows) };
         if berth_planner::concerns_orphans(&snapshot, self.request) {
             let records = conn.orphans().of_agent(agent).await?;
             snapshot.orphans = records.iter().map(record).collect();
         }
-        Ok(snapshot)
+        Ok((snapshot, rendered))
     }
 
     /// What the agent speaks of, and up to `limit` of those that it is to be told of. Rows that are pending and lead to no

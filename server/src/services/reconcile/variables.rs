@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_db::{OrganizationConn, SealedVariables};
-use berth_planner::{AGENT_HAS_NO_KEY, Plan, Workspace, WorkspaceUpdate};
+use berth_planner::{AGENT_HAS_NO_KEY, CONFIGURATION_UNREADABLE, Plan, Workspace, WorkspaceUpdate};
 use berth_schema::api::StateReason;
 use berth_schema::git::CredentialBundle;
 use berth_schema::reconcile::{Action, Received, WorkspaceDirective};
@@ -41,6 +41,19 @@ enum Cause {
     Locked(CryptoError),
     /// They could be opened by nobody there.
     NoKey,
+    /// Nothing can be rendered: this version cannot read its agent's configuration.
+    NoConfiguration,
+}
+
+/// What waits until its agent's configuration can be read: everything that would be rendered by it.
+pub(super) fn unrendered(plan: &Plan) -> Vec<Unreadable> {
+    let rendered = plan.directives.iter().map(|planned| &planned.directive);
+    let rendered = rendered.filter(|directive| directive.config_to_apply.is_some());
+    rendered.map(|directive| unreadable(directive, Cause::NoConfiguration)).collect()
+}
+
+const fn unreadable(directive: &WorkspaceDirective, cause: Cause) -> Unreadable {
+    Unreadable { workspace: directive.workspace_id, generation: directive.generation, cause }
 }
 
 /// Opens the variables that directives want. A workspace whose variables do not open is answered for by itself and holds
@@ -62,11 +75,6 @@ pub(super) async fn open_wanted(
     if directives.is_empty() && credentials.is_empty() {
         return Ok((Wanted::default(), Vec::new()));
     }
-    let unreadable = |directive: &WorkspaceDirective, cause| Unreadable {
-        workspace: directive.workspace_id,
-        generation: directive.generation,
-        cause,
-    };
     let Some(key) = conn.sealing_keys().current(agent.agent).await? else {
         let all = directives.into_iter().map(|directive| unreadable(directive, Cause::NoKey));
         return Ok((Wanted { lacks_key: true, ..Wanted::default() }, all.collect()));
@@ -134,6 +142,11 @@ impl Cause {
                 reason: "VariablesUnreadable".into(),
                 message: format!("its variables cannot be decrypted, so it cannot run: {cause}").into(),
             },
+            Self::NoConfiguration => StateReason {
+                reason: CONFIGURATION_UNREADABLE.into(),
+                message: "this version of the server cannot read the configuration of its agent, so nothing is applied by it"
+                    .into(),
+            },
             Self::NoKey => StateReason {
                 reason: AGENT_HAS_NO_KEY.into(),
                 message: "its agent has registered no key to seal variables to, so it cannot run: look at the agent's log, \
@@ -145,6 +158,9 @@ impl Cause {
 }
 
 fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<VariableBundle, CryptoError> {
+    if sealed.unreadable {
+        return Err(CryptoError::Kind);
+    }
     if sealed.keys.is_empty() && sealed.noted.is_some_and(|variables| variables > 0) {
         return Err(CryptoError::Gone);
     }

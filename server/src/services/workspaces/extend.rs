@@ -45,7 +45,7 @@ async fn once(
 ) -> Result<Option<(WorkspaceView, Option<Deadline>)>, Error> {
     let view = find(conn, name_or_id).await?;
     let row = &view.workspace;
-    let rules = rules_of(conn, row.agent_id).await?;
+    let rules = rules_of(conn, row.agent_id).await?.ok_or(Error::ConfigurationUnreadable)?;
     let total = decide(&rules, &lifetime(&view.workspace), hours).map_err(|error| match error {
         ExtensionError::Terminated => Error::WrongState(berth_planner::intent::TransitionError::Terminated),
         ExtensionError::TooMuch { .. } => Error::field("hours", error.to_string()),

@@ -16,10 +16,10 @@ pub(super) async fn configuration(
     defaults: &AgentConfiguration,
 ) -> Result<AgentConfiguration, Error> {
     let limited = |written: &AgentConfiguration| written.quotas != Quotas::default();
-    let seen = conn.agents().configuration(agent, Hold::Nothing).await?.document();
+    let seen = conn.agents().configuration(agent, Hold::Nothing).await?.document()?;
     // One at a time where it is counted; without quotas creations go side by side.
     let hold = if limited(&seen) { Hold::Exclusive } else { Hold::Shared };
-    let written = conn.agents().configuration(agent, hold).await?.document();
+    let written = conn.agents().configuration(agent, hold).await?.document()?;
     if limited(&written) && hold == Hold::Shared {
         return Err(Error::Unavailable("the agent's quotas were set at the same moment".into()));
     }

@@ -40,15 +40,19 @@ pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Resul
     found.ok_or(Error::NotFound("workspace"))
 }
 
-/// The lifecycle rules that hold for an agent's workspaces.
-pub(crate) async fn rules_of(conn: &OrganizationConn<'_>, agent: AgentId) -> Result<LifecycleRules, Error> {
-    Ok(conn.agents().configuration(agent, Hold::Nothing).await?.document().lifecycle_rules())
+/// The lifecycle rules that hold for an agent's workspaces; `None`: this version cannot read them, and does nothing by them.
+pub(crate) async fn rules_of(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+) -> Result<Option<LifecycleRules>, Error> {
+    let written = conn.agents().configuration(agent, Hold::Nothing).await?.document();
+    Ok(written.ok().map(|written| written.lifecycle_rules()))
 }
 
 /// A workspace as the API shows it where it alone is meant: with what a lifecycle rule will do next.
 async fn whole(conn: &OrganizationConn<'_>, view: WorkspaceView) -> Result<Workspace, Error> {
     let rules = rules_of(conn, view.workspace.agent_id).await?;
-    let lifecycle = deadline(&rules, &lifetime(&view.workspace));
+    let lifecycle = rules.and_then(|rules| deadline(&rules, &lifetime(&view.workspace)));
     Ok(show_one(view, lifecycle))
 }
 

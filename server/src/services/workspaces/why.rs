@@ -5,7 +5,7 @@ use berth_planner::lifecycle::deadline;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
 use berth_planner::{AgentConfig, Snapshot};
 use berth_schema::why::{GitProblem, Why};
-use berth_schema::{DesiredState, WorkspaceId};
+use berth_schema::{AgentConfiguration, DesiredState, WorkspaceId};
 use jiff::Timestamp;
 
 use super::extend::lifetime;
@@ -42,9 +42,10 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
     // Older than the memory of transitions: a workspace that was made before there was one.
     let asked_at = asked_at.unwrap_or(row.desired_state_changed_at);
     let actual_state_changed_at = row.actual_state_changed_at;
-    let deadline = deadline(&written.lifecycle_rules(), &lifetime(&row));
+    let rules = written.as_ref().ok().map(AgentConfiguration::lifecycle_rules);
+    let deadline = rules.and_then(|rules| deadline(&rules, &lifetime(&row)));
     let workspace = planned(row);
-    let config = AgentConfig::new(&written, &context.agent_defaults);
+    let config = AgentConfig::new(&written.unwrap_or_default(), &context.agent_defaults);
     let snapshot = Snapshot::new(administrator.organization, agent.id, config, vec![workspace.clone()]);
     let circumstances = Circumstances {
         workspace: &workspace,
