@@ -175,9 +175,16 @@ async fn where_one_vanished_a_workspace_keeps_what_it_has() {
         for (host, token) in [("git.a", "t1"), ("git.b", "t2")] {
             set(&admin, host, &json!({"token": token})).await.expect::<Value>(200);
         }
-        app.execute("DELETE FROM git_credentials WHERE host = 'git.a'").await;
-        let response = ask(&agent, &asking(3, 2, &[id])).await;
-        assert!(response.workspaces.iter().all(|directive| directive.credentials.is_none()));
+        // One whose host a newer version wrote is as good as gone.
+        for damage in [
+            "UPDATE git_credentials SET host = 'NOT A HOST' WHERE host = 'git.b'",
+            "DELETE FROM git_credentials WHERE host = 'git.a'",
+        ] {
+            app.execute(damage).await;
+            let response = ask(&agent, &asking(3, 2, &[id])).await;
+            assert!(response.workspaces.iter().all(|directive| directive.credentials.is_none()), "{damage}");
+            admin.get(&admin.path("/git-credentials")).await.expect::<Value>(200);
+        }
     })
     .await;
 }

@@ -53,7 +53,7 @@ async fn an_agent_whose_configuration_cannot_be_read_changes_nothing_and_removes
         let told = agent.partial(1, vec![]).await.workspaces;
         agent.partial(2, told.iter().map(|told| settled(told, "1")).collect()).await;
         let mut sequence = 2;
-        for written in ["[]", "7", "{\"labels\": 7}"] {
+        for written in ["\"text\"", "7", "{\"labels\": 7}"] {
             let damage = format!(
                 "UPDATE agents SET configuration = '{written}', configuration_version = 1, configuration_changed_at = now()"
             );
@@ -64,9 +64,9 @@ async fn an_agent_whose_configuration_cannot_be_read_changes_nothing_and_removes
             admin.post(&admin.path("/workspaces"), &refused).await.problem(409, "configuration-unreadable");
             admin.get(&admin.path("/workspaces/runs")).await.expect::<Workspace>(200);
         }
-        admin.wish("stops", "stop").await.problem(409, "configuration-unreadable");
-        // What was asked for before nobody could read it.
-        app.execute("UPDATE workspaces SET desired_state = 'Stopped', generation = 2 WHERE name = 'stops'").await;
+        // What only takes less is stored.
+        admin.wish("stops", "stop").await.expect::<Workspace>(200);
+        admin.wish("stops", "start").await.problem(409, "configuration-unreadable");
         admin.wish("goes", "terminate").await.expect::<Workspace>(200);
         sequence += 1;
         let answer = agent.partial(sequence, told.iter().map(|told| settled(told, "2")).collect()).await;
