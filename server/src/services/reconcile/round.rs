@@ -135,6 +135,9 @@ impl<'a> Round<'a> {
             (Wanted::default(), variables::unrendered(&plan))
         };
         if !unreadable.is_empty() {
+            if !rendered {
+                warn!(agent = %self.agent.agent, waiting = unreadable.len(), "the configuration of an agent cannot be read");
+            }
             self.set_aside(&snapshot, &mut plan, &unreadable);
         }
         // 5. What is on record from now on. A repeated message is answered and changes nothing.
