@@ -39,7 +39,7 @@ const ALONE: [&str; 8] = ["--init", "--rm", "-i", "-t", "-it", "--interactive", 
 
 pub(super) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables, environment: &mut Environment) {
     let items = cursor.map(|cursor| cursor.list(MAX_ARGUMENTS)).unwrap_or_default();
-    let mut items = items.iter();
+    let mut items = items.iter().peekable();
     while let Some(item) = items.next() {
         let Some(text) = item.text() else { continue };
         let (option, value) = text.split_once('=').map_or((text, None), |(o, v)| (o, Some(v)));
@@ -55,6 +55,12 @@ pub(super) fn read(cursor: Option<&Cursor<'_>>, variables: &Variables, environme
                     "'{}' is not supported: a workspace runs on Kubernetes, without privileges",
                     shown(option)
                 ));
+                // Its value, if it has one, is no option.
+                if value.is_none() {
+                    items.next_if(|next| {
+                        next.is_text() && next.text().is_some_and(|text| !text.starts_with('-'))
+                    });
+                }
             }
             (Kind::Variable, Some(at)) => {
                 if let Some(text) = variables.text(at, Needed::Rendered) {
