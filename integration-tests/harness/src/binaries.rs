@@ -32,7 +32,6 @@ const NODE: Toolchain = Toolchain {
         "loopback",
         "runc",
         "server",
-        "tuning",
     ],
     // Without seccomp in runc every pod with the profile RuntimeDefault fails.
     arguments: &["-tags", "seccomp", "-ldflags", "-s -w"],
