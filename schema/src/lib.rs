@@ -4,6 +4,7 @@
 //! exists is a value that may be used. The JSON shapes are pinned by `tests/golden.rs`.
 
 pub mod access;
+pub mod action;
 pub mod agents;
 pub mod api;
 pub mod command;
@@ -34,6 +35,7 @@ pub mod variables;
 pub mod warning;
 pub mod why;
 
+pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{AgentId, NetworkCheckId, OrganizationId, TermId, TokenId, WorkspaceId};

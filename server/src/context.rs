@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Protocol;
 use crate::crypto::Keys;
+use crate::identity::HasDatabase;
 use crate::metrics::Metrics;
 use crate::services::git::Signer;
 use crate::services::workspaces::{NewSpec, ProjectRules};
@@ -49,6 +50,7 @@ pub struct Context {
 
 impl Context {
     /// Must be called within the runtime that the server lives in.
+    #[expect(clippy::disallowed_methods, reason = "the server begins to listen")]
     pub fn new(database: Database, keys: Keys, agent_defaults: AgentConfiguration) -> Self {
         let metrics = Metrics::default();
         let observed = metrics.clone();
@@ -77,6 +79,12 @@ impl Context {
     #[must_use]
     pub fn speaking(self, protocol: Protocol) -> Self {
         Self { protocol, ..self }
+    }
+}
+
+impl HasDatabase for Arc<Context> {
+    fn database(&self) -> &Database {
+        &self.database
     }
 }
 

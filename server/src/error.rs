@@ -2,10 +2,81 @@
 
 use berth_db::{ConfigurationUnreadable, Conflict, DbError, DbErrorKind};
 use berth_planner::intent::TransitionError;
-use berth_schema::{AgentName, FieldError, Generation};
+use berth_schema::{Action, AgentName, FieldError, Generation, ResourceKind};
 use jiff::Timestamp;
 
+use crate::http::wording;
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What was looked for and is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    Resource(ResourceKind),
+    /// Of the REST API.
+    Path,
+    /// Of the port of metrics.
+    MetricsPath,
+    /// What would sign tokens.
+    Issuer,
+    KindOfVariable,
+}
+
+/// Why somebody who has proven who they are may not do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenyReason {
+    ReadOnlyToken,
+    /// An agent asked for what is for members.
+    IsAgent,
+    /// A member asked for what is for agents.
+    IsNoAgent,
+    /// The token ends before the one that it would give another secret.
+    EndsEarlier,
+}
+
+impl DenyReason {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnlyToken => "read-only-token",
+            Self::IsAgent => "is-agent",
+            Self::IsNoAgent => "is-no-agent",
+            Self::EndsEarlier => "ends-earlier",
+        }
+    }
+}
+
+/// Why it is not proven who asks. Clients are not told which of the last ones it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// No header, or several.
+    NoHeader,
+    NoBearer,
+    /// It was proven, and the token was revoked or rotated since.
+    Changed,
+    /// The same for an agent's token.
+    AgentTokenEnded,
+    NoToken,
+    UnknownToken,
+    WrongSecret,
+    Expired,
+    Revoked,
+}
+
+impl Unproven {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoHeader => "no-header",
+            Self::NoBearer => "no-bearer",
+            Self::Changed => "changed",
+            Self::AgentTokenEnded => "agent-token-ended",
+            Self::NoToken => "no-token",
+            Self::UnknownToken => "unknown-token",
+            Self::WrongSecret => "wrong-secret",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
 
 /// Why a request is not served. No message holds the value of a variable or a token.
 #[derive(Debug, thiserror::Error)]
@@ -16,13 +87,13 @@ pub enum Error {
     MalformedHeader { name: &'static str, message: String },
     #[error("the body is not JSON: {0}")]
     MalformedJson(String),
-    #[error("{0}")]
-    Unauthenticated(&'static str),
-    #[error("{0}")]
-    Forbidden(&'static str),
-    /// What was looked for. It may exist for somebody else.
-    #[error("there is no such {0}")]
-    NotFound(&'static str),
+    #[error("{}", wording::unproven(*.0))]
+    Unauthenticated(Unproven),
+    #[error("{}", wording::denied(*reason))]
+    Forbidden { action: Action, reason: DenyReason },
+    /// What was looked for, by the id or name that was given. It may exist for somebody else.
+    #[error("there is no such {}", wording::sought(*what))]
+    NotFound { what: Sought, id: Option<String> },
     /// The methods that the path knows, as in the header `Allow`.
     #[error("this path knows {allowed} only")]
     MethodNotAllowed { allowed: String },
@@ -105,6 +176,25 @@ impl Error {
         Self::MalformedHeader { name, message: message.into() }
     }
 
+    /// There is none of that id or name, or not for whoever asks.
+    pub fn missing(kind: ResourceKind, id: impl ToString) -> Self {
+        Self::NotFound { what: Sought::Resource(kind), id: Some(id.to_string()) }
+    }
+
+    /// The same for what has no id.
+    pub const fn nothing(what: Sought) -> Self {
+        Self::NotFound { what, id: None }
+    }
+
+    /// Why somebody was refused, for the log: more than they are told.
+    pub const fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthenticated(reason) => Some(reason.as_str()),
+            Self::Forbidden { reason, .. } => Some(reason.as_str()),
+            _ => None,
+        }
+    }
+
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::Internal(source.into())
     }
@@ -123,8 +213,8 @@ impl Error {
             | Self::MalformedHeader { .. }
             | Self::MalformedJson(_)
             | Self::Unauthenticated(_)
-            | Self::Forbidden(_)
-            | Self::NotFound(_)
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
             | Self::MethodNotAllowed { .. }
             | Self::NameTaken { .. }
             | Self::LastFullToken
@@ -172,11 +262,30 @@ impl From<DbError> for Error {
                 Self::GenerationMismatch { current: *current }
             }
             DbErrorKind::Conflict(Conflict::Terminated) => Self::WrongState(TransitionError::Terminated),
-            DbErrorKind::Conflict(Conflict::TokenEnded) => {
-                Self::Unauthenticated("the agent's token was replaced or revoked")
-            }
+            DbErrorKind::Conflict(Conflict::TokenEnded) => Self::Unauthenticated(Unproven::AgentTokenEnded),
             kind if kind.retryable() => Self::Unavailable(Box::new(error)),
             _ => Self::internal(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_what_was_sought_and_says_as_much_as_it_may() {
+        let missing = Error::missing(ResourceKind::Workspace, "w");
+        let Error::NotFound { what: Sought::Resource(kind), id } = &missing else { panic!("{missing:?}") };
+        assert_eq!((*kind, id.as_deref()), (ResourceKind::Workspace, Some("w")));
+        assert_eq!(missing.to_string(), "there is no such workspace");
+        let denied = Error::Forbidden { action: Action::StopWorkspace, reason: DenyReason::ReadOnlyToken };
+        assert_eq!(denied.to_string(), "this token may look at everything and change nothing");
+        let told: Vec<_> = [Unproven::Expired, Unproven::WrongSecret, Unproven::Revoked]
+            .map(Error::Unauthenticated)
+            .iter()
+            .map(|error| (error.to_string(), error.refusal()))
+            .collect();
+        assert!(told.windows(2).all(|pair| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The control plane: holds what users want, tells agents what to do about it.
 //!
-//! A user's request: route → extractor (a typed identity) → handler → service (one transaction) → planner → row with a new
-//! generation. An agent's round: message → snapshot → `planner::reconcile` → stored plan → answer. [`routes`] is the table of
+//! A user's request: line of the route table → guard → handler with an [`Op`] → service (one transaction) → planner → row with a
+//! new generation. An agent's round: message → snapshot → `planner::reconcile` → stored plan → answer. [`routes`] is the table of
 //! everything that can be asked.
 
 pub mod clock;
@@ -11,9 +11,10 @@ mod contacts;
 mod context;
 pub mod crypto;
 pub mod edge;
-mod error;
+pub mod error;
 mod handlers;
 pub mod http;
+pub mod identity;
 pub mod lifecycle;
 mod listener;
 pub mod logging;
@@ -33,3 +34,6 @@ pub use error::Error;
 pub use polls::Polls;
 pub use turns::{Turn, Turns};
 pub use wake::{Hub, Subscription};
+
+/// An operation of this server.
+pub type Op<P> = identity::Op<P, std::sync::Arc<Context>>;

@@ -6,6 +6,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,8 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{info, warn};
 
+use crate::identity::{Actor, Internal, Run};
 use crate::services::workspaces::rules_of;
-use crate::{Context, Error, clock};
+use crate::{Context, Error, Op};
 
 /// How often it looks. With nothing due a look reads one page of one index and writes nothing.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -50,7 +52,7 @@ pub fn queue(url: &str) -> anyhow::Result<LifecycleQueue> {
 }
 
 /// Looks every minute until the server drains.
-pub(crate) async fn run(context: Context, mut queue: LifecycleQueue) {
+pub(crate) async fn run(context: Arc<Context>, mut queue: LifecycleQueue) {
     // Servers that start together do not look together.
     let first = PERIOD.mul_f64(jitter(&context));
     let mut ticks = interval_at(Instant::now() + first, PERIOD);
@@ -60,7 +62,7 @@ pub(crate) async fn run(context: Context, mut queue: LifecycleQueue) {
             _ = ticks.tick() => {}
             () = context.draining.cancelled() => return,
         }
-        match pass(&context, &mut queue, clock::now()).await {
+        match pass(&Run::begin(Actor::Task("lifecycle"), Arc::clone(&context)), &mut queue).await {
             Ok(Pass { looked: 0, forgotten: 0, .. }) => {}
             Ok(pass) => info!(
                 looked = pass.looked,
@@ -84,12 +86,12 @@ fn jitter(context: &Context) -> f64 {
 
 /// Looks once at everything that is due by `now`. What fails, or is held by somebody else, is left to the next pass and
 /// keeps nothing else from being looked at.
-pub async fn pass(context: &Context, queue: &mut LifecycleQueue, now: Timestamp) -> Result<Pass, Error> {
+pub async fn pass(run: &Run<Arc<Context>>, queue: &mut LifecycleQueue) -> Result<Pass, Error> {
     let mut done = Pass::default();
     let mut last: Option<DueWorkspace> = None;
     loop {
-        let due = queue.due(now, last.as_ref(), BATCH).await?;
-        if due.is_empty() || context.draining.is_cancelled() {
+        let due = queue.due(run.now, last.as_ref(), BATCH).await?;
+        if due.is_empty() || run.context.draining.is_cancelled() {
             break;
         }
         last = due.last().copied();
@@ -98,7 +100,7 @@ pub async fn pass(context: &Context, queue: &mut LifecycleQueue, now: Timestamp)
             organizations.entry(workspace.organization).or_default().push(workspace.id);
         }
         for (organization, ids) in organizations {
-            match look(context, organization, &ids, now).await {
+            match look(&run.within(organization), &ids).await {
                 Ok(batch) => {
                     done.looked += batch.looked;
                     done.stopped += batch.stopped;
@@ -112,55 +114,49 @@ pub async fn pass(context: &Context, queue: &mut LifecycleQueue, now: Timestamp)
             }
         }
     }
-    done.forgotten = forget(context, queue, now).await?;
+    done.forgotten = forget(run, queue).await?;
     Ok(done)
 }
 
 /// One transaction's worth of one organisation.
-async fn look(
-    context: &Context,
-    organization: OrganizationId,
-    ids: &[WorkspaceId],
-    now: Timestamp,
-) -> Result<Pass, Error> {
-    context
-        .database
-        .transaction(organization, "lifecycle", async |conn| {
-            let rows = conn.workspaces().lock_for_lifecycle(ids, now).await?;
-            let mut done = Pass { looked: rows.len(), ..Pass::default() };
-            let mut rules = BTreeMap::new();
-            // By what is to be done, and when to look at them next.
-            let mut due: BTreeMap<(DesiredState, Option<Timestamp>), Vec<&LifecycleRow>> = BTreeMap::new();
-            for row in &rows {
-                if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
-                    unknown.insert(rules_of(conn, row.agent_id).await?);
-                }
-                let (Some(lifetime), Some(rules)) = (lifetime(row), &rules[&row.agent_id]) else {
-                    conn.workspaces().look_again(row.id, Some(later(now))).await?;
-                    continue;
-                };
-                match decide(rules, &lifetime, now) {
-                    Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
-                    Decision::Never => conn.workspaces().look_again(row.id, None).await?,
-                    Decision::Act(end) => {
-                        let desired = desired(end.action);
-                        let then = lifetime.after_change(desired, now);
-                        let next = deadline(rules, &then).map(|deadline| deadline.at);
-                        due.entry((desired, next)).or_default().push(row);
-                    }
-                }
+async fn look(op: &Op<Internal>, ids: &[WorkspaceId]) -> Result<Pass, Error> {
+    let now = op.now;
+    op.transaction("lifecycle", async |conn| {
+        let rows = conn.workspaces().lock_for_lifecycle(ids, now).await?;
+        let mut done = Pass { looked: rows.len(), ..Pass::default() };
+        let mut rules = BTreeMap::new();
+        // By what is to be done, and when to look at them next.
+        let mut due: BTreeMap<(DesiredState, Option<Timestamp>), Vec<&LifecycleRow>> = BTreeMap::new();
+        for row in &rows {
+            if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
+                unknown.insert(rules_of(conn, row.agent_id).await?);
             }
-            for ((desired, next), rows) in &due {
-                act(conn, rows, (*desired, *next), now).await?;
-            }
-            let count = |wanted| -> usize {
-                due.iter().filter(|((desired, _), _)| *desired == wanted).map(|(_, rows)| rows.len()).sum()
+            let (Some(lifetime), Some(rules)) = (lifetime(row), &rules[&row.agent_id]) else {
+                conn.workspaces().look_again(row.id, Some(later(now))).await?;
+                continue;
             };
-            done.stopped = count(DesiredState::Stopped);
-            done.terminated = count(DesiredState::Terminated);
-            Ok::<_, Error>(done)
-        })
-        .await
+            match decide(rules, &lifetime, now) {
+                Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
+                Decision::Never => conn.workspaces().look_again(row.id, None).await?,
+                Decision::Act(end) => {
+                    let desired = desired(end.action);
+                    let then = lifetime.after_change(desired, now);
+                    let next = deadline(rules, &then).map(|deadline| deadline.at);
+                    due.entry((desired, next)).or_default().push(row);
+                }
+            }
+        }
+        for ((desired, next), rows) in &due {
+            act(conn, rows, (*desired, *next), now).await?;
+        }
+        let count = |wanted| -> usize {
+            due.iter().filter(|((desired, _), _)| *desired == wanted).map(|(_, rows)| rows.len()).sum()
+        };
+        done.stopped = count(DesiredState::Stopped);
+        done.terminated = count(DesiredState::Terminated);
+        Ok::<_, Error>(done)
+    })
+    .await
 }
 
 /// When to look again at what this version cannot read.
@@ -205,13 +201,13 @@ async fn act(
 }
 
 /// Forgets a bounded number of transitions of what is long gone.
-async fn forget(context: &Context, queue: &mut LifecycleQueue, now: Timestamp) -> Result<usize, Error> {
-    let before = now.checked_sub(MEMORY).unwrap_or(Timestamp::MIN);
+async fn forget(run: &Run<Arc<Context>>, queue: &mut LifecycleQueue) -> Result<usize, Error> {
+    let before = run.now.checked_sub(MEMORY).unwrap_or(Timestamp::MIN);
     let mut forgotten = 0;
     for organization in queue.with_finished(before, FORGOTTEN).await? {
-        forgotten += context
-            .database
-            .transaction(organization, "forget_transitions", async |conn| {
+        forgotten += run
+            .within(organization)
+            .transaction("forget_transitions", async |conn| {
                 Ok::<_, Error>(conn.transitions().forget_finished(before, FORGOTTEN).await?)
             })
             .await?;

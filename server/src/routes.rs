@@ -1,23 +1,55 @@
-//! Every route of the server, and who may use it.
+//! Every route of the server: what is done there to what, how much of a body it takes, how it answers and how long it may.
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
+use berth_schema::Action;
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
+use crate::error::Sought;
 use crate::handlers::{agents, events, git, health, reconcile, tokens, variables, whoami, workspaces};
+use crate::http::body::BodyLimit;
+use crate::http::guard::Guard;
+use crate::identity::{AgentIdentity, Member};
 use crate::{Error, http};
 
-/// Who a route is for. The handler's extractor enforces it; `tests/authorisation.rs` tries each route as everybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+/// Who a route is for, what they do there, and its handler. Only a handler that is behind a [`Guard`] is given an operation, so
+/// that no line with one compiles without an action.
+#[derive(Clone, Copy, Debug)]
+enum Access {
     /// No token is asked for.
+    Everyone(fn() -> actix_web::Route),
+    /// Whoever has an access token; below an organisation, of that organisation.
+    Member(Action, fn(Guard<Member>) -> actix_web::Route),
+    Agent(Action, fn(Guard<AgentIdentity>) -> actix_web::Route),
+}
+
+/// The kinds of [`Access`], for those who only look at the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
     Everyone,
-    /// An access token; below an organisation, of that organisation.
-    Administrator,
-    /// An agent's token.
+    Member,
     Agent,
+}
+
+/// How a route answers. What fails is a problem everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renderer {
+    /// For the one who asked: nobody keeps it.
+    Json,
+    /// For everybody, who may keep it for five minutes: a new key is published longer than that before it signs.
+    Published,
+}
+
+impl Renderer {
+    pub(crate) const fn cache_control(self) -> &'static str {
+        match self {
+            Self::Json => "no-store",
+            Self::Published => "public, max-age=300",
+        }
+    }
 }
 
 /// One line of the table.
@@ -25,19 +57,90 @@ pub enum Access {
 pub struct Route {
     pub method: &'static str,
     pub path: &'static str,
-    pub access: Access,
-    handler: fn() -> actix_web::Route,
+    access: Access,
+    pub body: BodyLimit,
+    pub renderer: Renderer,
     /// How long the answer may be held on purpose.
-    held: Duration,
+    pub held: Duration,
 }
 
-const fn route(
+impl Route {
+    pub const fn audience(&self) -> Audience {
+        match self.access {
+            Access::Everyone(_) => Audience::Everyone,
+            Access::Member(..) => Audience::Member,
+            Access::Agent(..) => Audience::Agent,
+        }
+    }
+
+    /// What is done there; `None`: what needs no leave.
+    pub const fn action(&self) -> Option<Action> {
+        match self.access {
+            Access::Everyone(_) => None,
+            Access::Member(action, _) | Access::Agent(action, _) => Some(action),
+        }
+    }
+
+    const fn takes(self, body: BodyLimit) -> Self {
+        Self { body, ..self }
+    }
+
+    const fn published(self) -> Self {
+        Self { renderer: Renderer::Published, ..self }
+    }
+
+    const fn holds(self, held: Duration) -> Self {
+        Self { held, ..self }
+    }
+
+    fn service(&'static self) -> actix_web::Route {
+        match self.access {
+            Access::Everyone(handler) => handler(),
+            Access::Member(action, handler) => handler(Guard::new(method(self.method), action, self.body)),
+            Access::Agent(action, handler) => handler(Guard::new(method(self.method), action, self.body)),
+        }
+    }
+}
+
+fn method(name: &str) -> &'static Method {
+    match name {
+        "POST" => &Method::POST,
+        "PUT" => &Method::PUT,
+        "DELETE" => &Method::DELETE,
+        _ => &Method::GET,
+    }
+}
+
+/// A form of a few fields.
+const FORM: BodyLimit = BodyLimit::Bytes(64 * 1024);
+/// A document of whoever asks, or many things at once.
+const DOCUMENT: BodyLimit = BodyLimit::Configured;
+
+const fn route(method: &'static str, path: &'static str, access: Access) -> Route {
+    let (body, renderer, held) = (BodyLimit::Nothing, Renderer::Json, Duration::ZERO);
+    Route { method, path, access, body, renderer, held }
+}
+
+const fn everyone(path: &'static str, handler: fn() -> actix_web::Route) -> Route {
+    route("GET", path, Access::Everyone(handler))
+}
+
+const fn member(
     method: &'static str,
     path: &'static str,
-    access: Access,
-    handler: fn() -> actix_web::Route,
+    action: Action,
+    handler: fn(Guard<Member>) -> actix_web::Route,
 ) -> Route {
-    Route { method, path, access, handler, held: Duration::ZERO }
+    route(method, path, Access::Member(action, handler))
+}
+
+const fn agent(
+    method: &'static str,
+    path: &'static str,
+    action: Action,
+    handler: fn(Guard<AgentIdentity>) -> actix_web::Route,
+) -> Route {
+    route(method, path, Access::Agent(action, handler))
 }
 
 macro_rules! organization {
@@ -47,118 +150,138 @@ macro_rules! organization {
 }
 
 /// The table. Lines of one path stand together.
-pub const ROUTES: &[Route] = {
-    use Access::{Administrator, Agent, Everyone};
-    &[
-        route("GET", "/healthz", Everyone, || web::get().to(health::live)),
-        route("GET", "/readyz", Everyone, || web::get().to(health::ready)),
-        route("GET", "/.well-known/jwks.json", Everyone, || web::get().to(git::keys)),
-        route("GET", "/.well-known/openid-configuration", Everyone, || web::get().to(git::discovery)),
-        route("GET", "/api/v1/whoami", Administrator, || web::get().to(whoami::whoami)),
-        route("POST", organization!("/tokens"), Administrator, || web::post().to(tokens::create)),
-        route("GET", organization!("/tokens"), Administrator, || web::get().to(tokens::list)),
-        route("GET", organization!("/tokens/{token}"), Administrator, || web::get().to(tokens::get)),
-        route("POST", organization!("/tokens/{token}/rotate"), Administrator, || {
-            web::post().to(tokens::rotate)
-        }),
-        route("POST", organization!("/tokens/{token}/revoke"), Administrator, || {
-            web::post().to(tokens::revoke)
-        }),
-        route("POST", organization!("/agents"), Administrator, || web::post().to(agents::create)),
-        route("GET", organization!("/agents"), Administrator, || web::get().to(agents::list)),
-        route("GET", organization!("/agents/{agent}"), Administrator, || web::get().to(agents::get)),
-        route("POST", organization!("/agents/{agent}/revoke"), Administrator, || {
-            web::post().to(agents::revoke)
-        }),
-        route("POST", organization!("/agents/{agent}/check-network"), Administrator, || {
-            web::post().to(agents::check_network)
-        }),
-        route("POST", organization!("/agents/{agent}/rotate-token"), Administrator, || {
-            web::post().to(agents::rotate_token)
-        }),
-        route("POST", organization!("/agents/{agent}/reset-epoch"), Administrator, || {
-            web::post().to(agents::reset_epoch)
-        }),
-        route("POST", organization!("/agents/{agent}/adopt"), Administrator, || {
-            web::post().to(agents::adopt)
-        }),
-        route("POST", organization!("/agents/{agent}/confirm-loss"), Administrator, || {
-            web::post().to(agents::confirm_loss)
-        }),
-        route("GET", organization!("/agents/{agent}/orphans"), Administrator, || {
-            web::get().to(agents::orphans)
-        }),
-        route("POST", organization!("/agents/{agent}/orphans/{orphan}/remove"), Administrator, || {
-            web::post().to(agents::remove_orphan)
-        }),
-        route("POST", organization!("/agents/{agent}/orphans/{orphan}/keep"), Administrator, || {
-            web::post().to(agents::keep_orphan)
-        }),
-        route("GET", organization!("/agents/{agent}/configuration"), Administrator, || {
-            web::get().to(agents::get_configuration)
-        }),
-        route("PUT", organization!("/agents/{agent}/configuration"), Administrator, || {
-            web::put().to(agents::set_configuration)
-        }),
-        route("GET", organization!("/events"), Administrator, || web::get().to(events::of_organization)),
-        route("PUT", organization!("/variables"), Administrator, || web::put().to(variables::set)),
-        route("GET", organization!("/variables"), Administrator, || web::get().to(variables::list)),
-        route("DELETE", organization!("/variables/{kind}/{name}"), Administrator, || {
-            web::delete().to(variables::delete)
-        }),
-        route("GET", organization!("/git-credentials"), Administrator, || web::get().to(git::list)),
-        route("PUT", organization!("/git-credentials/{host}"), Administrator, || web::put().to(git::set)),
-        route("DELETE", organization!("/git-credentials/{host}"), Administrator, || {
-            web::delete().to(git::delete)
-        }),
-        route("GET", organization!("/workspaces/{workspace}/variables"), Administrator, || {
-            web::get().to(variables::explain)
-        }),
-        route("POST", organization!("/workspaces"), Administrator, || web::post().to(workspaces::create)),
-        route("GET", organization!("/workspaces"), Administrator, || web::get().to(workspaces::list)),
-        route("GET", organization!("/workspaces/{workspace}"), Administrator, || {
-            web::get().to(workspaces::get)
-        }),
-        route("GET", organization!("/workspaces/{workspace}/why"), Administrator, || {
-            web::get().to(workspaces::why)
-        }),
-        route("GET", organization!("/workspaces/{workspace}/timeline"), Administrator, || {
-            web::get().to(workspaces::timeline)
-        }),
-        route("GET", organization!("/workspaces/{workspace}/events"), Administrator, || {
-            web::get().to(events::of_workspace)
-        }),
-        route("POST", organization!("/workspaces/{workspace}/start"), Administrator, || {
-            web::post().to(workspaces::start)
-        }),
-        route("POST", organization!("/workspaces/{workspace}/stop"), Administrator, || {
-            web::post().to(workspaces::stop)
-        }),
-        route("POST", organization!("/workspaces/{workspace}/restart"), Administrator, || {
-            web::post().to(workspaces::restart)
-        }),
-        route("POST", organization!("/workspaces/{workspace}/terminate"), Administrator, || {
-            web::post().to(workspaces::terminate)
-        }),
-        route("POST", organization!("/workspaces/{workspace}/forget"), Administrator, || {
-            web::post().to(workspaces::forget)
-        }),
-        route("POST", organization!("/workspaces/{workspace}/extend"), Administrator, || {
-            web::post().to(workspaces::extend)
-        }),
-        route("POST", organization!("/workspaces/{workspace}/rebuild"), Administrator, || {
-            web::post().to(workspaces::rebuild)
-        }),
-        route("POST", "/api/v1/agent/key", Agent, || web::post().to(reconcile::register_key)),
-        route("POST", organization!("/workspaces/{workspace}/resize"), Administrator, || {
-            web::post().to(workspaces::resize)
-        }),
-        Route {
-            held: Duration::from_secs(MAX_WAIT_SECONDS),
-            ..route("POST", "/api/v1/agent/reconcile", Agent, || web::post().to(reconcile::reconcile))
-        },
-    ]
-};
+pub const ROUTES: &[Route] = &[
+    everyone("/healthz", || web::get().to(health::live)),
+    everyone("/readyz", || web::get().to(health::ready)),
+    everyone("/.well-known/jwks.json", || web::get().to(git::keys)).published(),
+    everyone("/.well-known/openid-configuration", || web::get().to(git::discovery)).published(),
+    member("GET", "/api/v1/whoami", Action::ReadIdentity, |guard| guard.to(whoami::whoami)),
+    member("POST", organization!("/tokens"), Action::CreateToken, |guard| guard.to(tokens::create))
+        .takes(FORM),
+    member("GET", organization!("/tokens"), Action::ListTokens, |guard| guard.to(tokens::list)),
+    member("GET", organization!("/tokens/{token}"), Action::ReadToken, |guard| guard.to(tokens::get)),
+    member("POST", organization!("/tokens/{token}/rotate"), Action::RotateToken, |guard| {
+        guard.to(tokens::rotate)
+    })
+    .takes(FORM),
+    member("POST", organization!("/tokens/{token}/revoke"), Action::RevokeToken, |guard| {
+        guard.to(tokens::revoke)
+    })
+    .takes(FORM),
+    member("POST", organization!("/agents"), Action::CreateAgent, |guard| guard.to(agents::create))
+        .takes(FORM),
+    member("GET", organization!("/agents"), Action::ListAgents, |guard| guard.to(agents::list)),
+    member("GET", organization!("/agents/{agent}"), Action::ReadAgent, |guard| guard.to(agents::get)),
+    member("POST", organization!("/agents/{agent}/revoke"), Action::RevokeAgent, |guard| {
+        guard.to(agents::revoke)
+    }),
+    member("POST", organization!("/agents/{agent}/check-network"), Action::CheckNetwork, |guard| {
+        guard.to(agents::check_network)
+    }),
+    member("POST", organization!("/agents/{agent}/rotate-token"), Action::RotateAgentToken, |guard| {
+        guard.to(agents::rotate_token)
+    })
+    .takes(FORM),
+    member("POST", organization!("/agents/{agent}/reset-epoch"), Action::ResetEpoch, |guard| {
+        guard.to(agents::reset_epoch)
+    }),
+    member("POST", organization!("/agents/{agent}/adopt"), Action::AdoptWorkspaces, |guard| {
+        guard.to(agents::adopt)
+    })
+    .takes(FORM),
+    member("POST", organization!("/agents/{agent}/confirm-loss"), Action::ConfirmLoss, |guard| {
+        guard.to(agents::confirm_loss)
+    })
+    .takes(FORM),
+    member("GET", organization!("/agents/{agent}/orphans"), Action::ListOrphans, |guard| {
+        guard.to(agents::orphans)
+    }),
+    member("POST", organization!("/agents/{agent}/orphans/{orphan}/remove"), Action::RemoveOrphan, |guard| {
+        guard.to(agents::remove_orphan)
+    }),
+    member("POST", organization!("/agents/{agent}/orphans/{orphan}/keep"), Action::KeepOrphan, |guard| {
+        guard.to(agents::keep_orphan)
+    }),
+    member("GET", organization!("/agents/{agent}/configuration"), Action::ReadConfiguration, |guard| {
+        guard.to(agents::get_configuration)
+    }),
+    member("PUT", organization!("/agents/{agent}/configuration"), Action::Configure, |guard| {
+        guard.to(agents::set_configuration)
+    })
+    .takes(DOCUMENT),
+    member("GET", organization!("/events"), Action::WatchOrganization, |guard| {
+        guard.to(events::of_organization)
+    }),
+    member("PUT", organization!("/variables"), Action::SetVariable, |guard| guard.to(variables::set))
+        .takes(DOCUMENT),
+    member("GET", organization!("/variables"), Action::ListVariables, |guard| guard.to(variables::list)),
+    member("DELETE", organization!("/variables/{kind}/{name}"), Action::DeleteVariable, |guard| {
+        guard.to(variables::delete)
+    }),
+    member("GET", organization!("/git-credentials"), Action::ListGitCredentials, |guard| guard.to(git::list)),
+    member("PUT", organization!("/git-credentials/{host}"), Action::SetGitCredential, |guard| {
+        guard.to(git::set)
+    })
+    .takes(DOCUMENT),
+    member("DELETE", organization!("/git-credentials/{host}"), Action::DeleteGitCredential, |guard| {
+        guard.to(git::delete)
+    }),
+    member(
+        "GET",
+        organization!("/workspaces/{workspace}/variables"),
+        Action::ReadWorkspaceVariables,
+        |guard| guard.to(variables::explain),
+    ),
+    member("POST", organization!("/workspaces"), Action::CreateWorkspace, |guard| {
+        guard.to(workspaces::create)
+    })
+    .takes(DOCUMENT),
+    member("GET", organization!("/workspaces"), Action::ListWorkspaces, |guard| guard.to(workspaces::list)),
+    member("GET", organization!("/workspaces/{workspace}"), Action::ReadWorkspace, |guard| {
+        guard.to(workspaces::get)
+    }),
+    member("GET", organization!("/workspaces/{workspace}/why"), Action::ExplainWorkspace, |guard| {
+        guard.to(workspaces::why)
+    }),
+    member("GET", organization!("/workspaces/{workspace}/timeline"), Action::ReadTimeline, |guard| {
+        guard.to(workspaces::timeline)
+    }),
+    member("GET", organization!("/workspaces/{workspace}/events"), Action::WatchWorkspace, |guard| {
+        guard.to(events::of_workspace)
+    }),
+    member("POST", organization!("/workspaces/{workspace}/start"), Action::StartWorkspace, |guard| {
+        guard.to(workspaces::start)
+    }),
+    member("POST", organization!("/workspaces/{workspace}/stop"), Action::StopWorkspace, |guard| {
+        guard.to(workspaces::stop)
+    }),
+    member("POST", organization!("/workspaces/{workspace}/restart"), Action::RestartWorkspace, |guard| {
+        guard.to(workspaces::restart)
+    }),
+    member("POST", organization!("/workspaces/{workspace}/terminate"), Action::TerminateWorkspace, |guard| {
+        guard.to(workspaces::terminate)
+    }),
+    member("POST", organization!("/workspaces/{workspace}/forget"), Action::ForgetWorkspace, |guard| {
+        guard.to(workspaces::forget)
+    }),
+    member("POST", organization!("/workspaces/{workspace}/extend"), Action::ExtendWorkspace, |guard| {
+        guard.to(workspaces::extend)
+    })
+    .takes(FORM),
+    member("POST", organization!("/workspaces/{workspace}/rebuild"), Action::RebuildWorkspace, |guard| {
+        guard.to(workspaces::rebuild)
+    })
+    .takes(DOCUMENT),
+    member("POST", organization!("/workspaces/{workspace}/resize"), Action::ResizeWorkspace, |guard| {
+        guard.to(workspaces::resize)
+    })
+    .takes(FORM),
+    agent("POST", "/api/v1/agent/key", Action::RegisterKey, |guard| guard.to(reconcile::register_key))
+        .takes(FORM),
+    agent("POST", "/api/v1/agent/reconcile", Action::Reconcile, |guard| guard.to(reconcile::reconcile))
+        .takes(DOCUMENT)
+        .holds(Duration::from_secs(MAX_WAIT_SECONDS)),
+];
 
 /// Puts the table into an application, with problems for what it does not hold.
 pub fn configure(config: &mut ServiceConfig) {
@@ -166,7 +289,7 @@ pub fn configure(config: &mut ServiceConfig) {
         let held = lines[0].held;
         let mut resource = web::resource(lines[0].path);
         for line in lines {
-            resource = resource.route((line.handler)());
+            resource = resource.route(line.service());
         }
         let allowed = lines.iter().map(|line| line.method).collect::<Vec<_>>().join(", ");
         let refuse = move || {
@@ -178,7 +301,12 @@ pub fn configure(config: &mut ServiceConfig) {
             resource.wrap(from_fn(move |request, next| http::deadline::enforce(request, next, held))),
         );
     }
-    config.default_service(web::to(async || Err::<&'static str, _>(Error::NotFound("path"))));
+    config.default_service(web::to(async || Err::<&'static str, _>(Error::nothing(Sought::Path))));
+}
+
+/// The line of a method and a template.
+pub fn find(method: &str, template: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.path == template && route.method == method)
 }
 
 /// A path of the table for what the router matched, as a label: nothing that a client makes up.
@@ -200,6 +328,7 @@ pub fn is_routine(template: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_schema::Effect;
 
     #[test]
     fn lines_of_one_path_stand_together() {
@@ -212,9 +341,46 @@ mod tests {
     }
 
     #[test]
-    fn everything_below_an_organization_needs_its_administrator() {
+    fn everything_below_an_organization_is_for_its_members() {
         for route in ROUTES.iter().filter(|route| route.path.contains("{organization}")) {
-            assert_eq!(route.access, Access::Administrator, "{}", route.path);
+            assert_eq!(route.audience(), Audience::Member, "{}", route.path);
         }
+    }
+
+    #[test]
+    fn a_path_names_what_its_action_is_done_to() {
+        for route in ROUTES.iter().filter(|route| route.audience() == Audience::Member) {
+            let kind = route.action().expect("an action").resource();
+            let named = |parameter: &&str| route.path.contains(&format!("{{{parameter}}}"));
+            assert!(kind.path_parameters().iter().all(named), "{} lacks a {kind}", route.path);
+            let placeholders = route.path.matches('{').count();
+            let organization = usize::from(route.path.contains("{organization}"));
+            assert_eq!(placeholders, organization + kind.path_parameters().len(), "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn every_action_has_one_line_and_what_reads_is_asked_with_get() {
+        for action in Action::ALL {
+            let lines: Vec<_> = ROUTES.iter().filter(|route| route.action() == Some(*action)).collect();
+            assert_eq!(lines.len(), 1, "{action}");
+            let reads = action.effect() == Effect::Reads;
+            assert_eq!(reads, lines[0].method == "GET", "{action}");
+            assert!(!reads || lines[0].body == BodyLimit::Nothing, "{action}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_done_where_is_reviewed() {
+        let line = |route: &Route| {
+            let (audience, action) = (format!("{:?}", route.audience()), route.action());
+            let (action, on) =
+                action.map_or(("-", "-"), |action| (action.as_str(), action.resource().as_str()));
+            let held = route.held.as_secs();
+            let facts =
+                format!("{audience} {action} on {on}, {:?}, {:?}, {held} s", route.body, route.renderer);
+            format!("{} {}: {facts}\n", route.method, route.path)
+        };
+        insta::assert_snapshot!(ROUTES.iter().map(line).collect::<String>());
     }
 }

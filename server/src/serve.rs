@@ -1,6 +1,7 @@
 //! The running server: its listeners, what runs beside them, and how all of it ends.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -91,7 +92,7 @@ pub fn start(
         server: Part::spawn(application(context, options, listeners)?),
         metrics: Part::spawn(metrics),
         listener: tokio::spawn(listener::run(events, context.hub.clone(), context.streams.clone())),
-        lifecycle: tokio::spawn(lifecycle::run(context.clone(), due)),
+        lifecycle: tokio::spawn(lifecycle::run(Arc::new(context.clone()), due)),
         uses: tokio::spawn(uses::keep(context.clone())),
         jobs: JoinSet::new(),
     })

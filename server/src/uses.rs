@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use crate::Context;
+use crate::identity::{Actor, Run};
 
 /// How often it is written down.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -31,11 +32,12 @@ impl Uses {
     }
 
     /// Writes down what there is. What cannot be written is tried again with what comes next.
-    pub async fn store(&self, database: &Database) {
+    pub async fn store(&self, run: &Run<Database>) {
         let taken = mem::take(&mut *self.lock());
         for (token, (organization, at)) in taken {
-            let stored = database
-                .transaction(organization, "token_used", async |conn| conn.tokens().used(token, at).await)
+            let stored = run
+                .within(organization)
+                .transaction("token_used", async |conn| conn.tokens().used(token, at).await)
                 .await;
             if let Err(error) = stored {
                 warn!(%token, error = &error as &dyn std::error::Error, "a token's use is not on record yet");
@@ -56,6 +58,6 @@ pub(crate) async fn keep(context: Context) {
             () = tokio::time::sleep(PERIOD) => {}
             () = context.draining.cancelled() => {}
         }
-        context.uses.store(&context.database).await;
+        context.uses.store(&Run::begin(Actor::Task("uses"), context.database.clone())).await;
     }
 }

@@ -131,7 +131,7 @@ async fn nothing_is_created_from_an_organisations_variables_that_were_changed_un
             admin.request_variable(&json!({"name": "N", "value": "z"})).await.problem(500, "internal");
             neighbour.create(&json!({"image": "a"})).await.expect::<Workspace>(201);
             let keys = app.context.keys.current();
-            binding::accept(&app.context.database, &keys, &SystemRandom::new(), admin.organization())
+            binding::accept(&app.at_the_machine().within(admin.organization()), &keys, &SystemRandom::new())
                 .await
                 .expect("accepted");
             admin.create(&json!({"image": "a"})).await.expect::<Workspace>(201);
@@ -153,7 +153,9 @@ async fn rows_of_before_are_opened_and_bound_by_the_job() {
         let keys = app.context.keys.current();
         let random = SystemRandom::new();
         let bind = async || {
-            binding::bind(&app.context.database, &keys, &random, admin.organization()).await.expect("bound")
+            binding::bind(&app.at_the_machine().within(admin.organization()), &keys, &random)
+                .await
+                .expect("bound")
         };
         assert_eq!(bind().await, 1);
         assert_eq!(bind().await, 0, "once");

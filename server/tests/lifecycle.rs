@@ -19,7 +19,7 @@ fn queue(app: &App) -> LifecycleQueue {
 }
 
 async fn pass(app: &App, now: Timestamp) -> Pass {
-    lifecycle::pass(&app.context, &mut queue(app), now).await.expect("a pass")
+    lifecycle::pass(&app.run_at(now), &mut queue(app)).await.expect("a pass")
 }
 
 fn hours(hours: i64) -> SignedDuration {
@@ -189,10 +189,8 @@ async fn ten_thousand_that_are_due_at_once_are_handled_in_bounded_batches_by_two
         let now = Timestamp::now() + hours(37);
         let began = std::time::Instant::now();
         let (mut one, mut two) = (queue(app), queue(&replica));
-        let (one, two) = tokio::join!(
-            lifecycle::pass(&app.context, &mut one, now),
-            lifecycle::pass(&replica.context, &mut two, now)
-        );
+        let (here, there) = (app.run_at(now), replica.run_at(now));
+        let (one, two) = tokio::join!(lifecycle::pass(&here, &mut one), lifecycle::pass(&there, &mut two));
         let (one, two) = (one.expect("a pass"), two.expect("a pass"));
         // What one of them held when the other came by is left to the next pass.
         let rest = pass(app, now).await;

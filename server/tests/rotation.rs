@@ -18,7 +18,7 @@ fn line(id: &str, byte: u8) -> String {
 
 async fn rewrap_all(app: &App, keys: &KeyRing) -> Progress {
     let organizations = berth_db::every_organization(&app.database_url).await.expect("a list");
-    rewrap(&app.context.database, keys, &SystemRandom::new(), &organizations, |_| ()).await.expect("done")
+    rewrap(&app.at_the_machine(), keys, &SystemRandom::new(), &organizations, |_| ()).await.expect("done")
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_job_that_was_stopped_goes_on_where_it_was_and_one_bad_key_stops_nothi
         let random = SystemRandom::new();
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         tokio::select! {
-            _ = rewrap(&app.context.database, &keys, &random, &organizations, |_| { let _ = tell.send(()); }) => panic!("too fast"),
+            _ = rewrap(&app.at_the_machine(), &keys, &random, &organizations, |_| { let _ = tell.send(()); }) => panic!("too fast"),
             _ = told.recv() => {}
         }
         let half = app.count("SELECT count(*) FROM workspace_data_keys WHERE kek_id = 'k2'").await;

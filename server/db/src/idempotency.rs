@@ -21,12 +21,12 @@ const REMOVED_PER_CLAIM: i64 = 20;
 
 /// What was created under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceKind {
+pub enum CreatedKind {
     Agent,
     Workspace,
 }
 
-impl ResourceKind {
+impl CreatedKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Agent => "agent",
@@ -35,19 +35,19 @@ impl ResourceKind {
     }
 }
 
-/// A stored text that is no kind of resource.
+/// A stored text that is no kind of thing that is created under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no kind of resource")]
-pub struct UnknownResourceKind;
+#[error("is no kind of thing that is created under a key")]
+pub struct UnknownCreatedKind;
 
-impl FromStr for ResourceKind {
-    type Err = UnknownResourceKind;
+impl FromStr for CreatedKind {
+    type Err = UnknownCreatedKind;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Agent, Self::Workspace]
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or(UnknownResourceKind)
+            .ok_or(UnknownCreatedKind)
     }
 }
 
@@ -59,7 +59,7 @@ pub struct Claim<'a> {
     pub key: &'a str,
     /// SHA-256 of the request, so that the same key with another request is noticed.
     pub request_hash: [u8; 32],
-    pub kind: ResourceKind,
+    pub kind: CreatedKind,
     pub resource: Uuid,
 }
 
@@ -79,12 +79,12 @@ pub enum Claimed {
 struct KeyRow {
     #[diesel(deserialize_as = Bytes<32>)]
     request_hash: [u8; 32],
-    #[diesel(deserialize_as = Parsed<ResourceKind>)]
-    resource_kind: ResourceKind,
+    #[diesel(deserialize_as = Parsed<CreatedKind>)]
+    resource_kind: CreatedKind,
     resource_id: Uuid,
 }
 
-impl From<Parsed<Self>> for ResourceKind {
+impl From<Parsed<Self>> for CreatedKind {
     fn from(column: Parsed<Self>) -> Self {
         column.into_inner()
     }

@@ -87,7 +87,7 @@ pub use data_keys::{DataKeys, KeyOwner};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use git_credentials::{GitCredentialRow, GitCredentials};
-pub use idempotency::{Claim, Claimed, IdempotencyKeys, REMEMBERED, ResourceKind};
+pub use idempotency::{Claim, Claimed, CreatedKind, IdempotencyKeys, REMEMBERED};
 pub use jobs::{every_organization, generations_in_use, missing_rows};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};

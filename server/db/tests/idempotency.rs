@@ -1,11 +1,11 @@
-use berth_db::{Claim, Claimed, DbError, ResourceKind};
+use berth_db::{Claim, Claimed, CreatedKind, DbError};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::support::{World, after, client, start};
 
 fn claim<'a>(world: &World, key: &'a str, hash: u8, resource: Uuid) -> Claim<'a> {
-    Claim { token: world.token, key, request_hash: [hash; 32], kind: ResourceKind::Workspace, resource }
+    Claim { token: world.token, key, request_hash: [hash; 32], kind: CreatedKind::Workspace, resource }
 }
 
 async fn claim_at(world: &World, claim: &Claim<'_>, now: Timestamp) -> Claimed {

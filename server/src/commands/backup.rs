@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::config::{KeyOptions, LoggingOptions, OwnerOptions};
 use crate::crypto::KeyRing;
+use crate::identity::{Actor, Run};
 use crate::logging;
 use crate::services::key_check::check_keys;
 
@@ -50,7 +51,7 @@ pub(super) async fn restore(
     if let Some((path, ring)) = ring {
         let database =
             Database::connect(DatabaseConfig::new(&url)).await.context("cannot reach the database")?;
-        check_keys(&database, &ring, &generations)
+        check_keys(&Run::begin(Actor::Command("restore"), database.clone()), &ring, &generations)
             .await
             .with_context(|| format!("the database is restored, but --kek-file {}", path.display()))?;
     } else {

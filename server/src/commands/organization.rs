@@ -10,8 +10,9 @@ use tracing::info;
 use super::first_token;
 use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions, OwnerOptions};
 use crate::crypto::KeyRing;
+use crate::identity::{Actor, Run};
+use crate::logging;
 use crate::services::{binding, organizations};
-use crate::{clock, logging};
 
 pub(super) async fn create(
     name: &OrganizationName,
@@ -21,7 +22,12 @@ pub(super) async fn create(
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
     let database = super::database::open(database, owner).await?;
-    let token = organizations::create(&database, name, clock::now(), &SystemRandom::new()).await?;
+    let token = organizations::create(
+        &Run::begin(Actor::Command("organization create"), database),
+        name,
+        &SystemRandom::new(),
+    )
+    .await?;
     first_token::print(&token, name)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -38,7 +44,8 @@ pub(super) async fn accept_changes(
     berth_db::check_login(&database.url()?).await.context("cannot log in to the database as a server")?;
     let database =
         berth_db::Database::connect(database.config()?).await.context("cannot reach the database")?;
-    binding::accept(&database, &ring, &SystemRandom::new(), id).await?;
+    let run = Run::begin(Actor::Command("organization accept-changes"), database);
+    binding::accept(&run.within(id), &ring, &SystemRandom::new()).await?;
     info!(organization = %id, "its variables and Git credentials are believed as they are");
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions};
 use crate::crypto::KeyRing;
+use crate::identity::{Actor, Run};
 use crate::logging;
 use crate::services::rewrap::rewrap;
 
@@ -24,9 +25,15 @@ pub(super) async fn run(
     berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
     let organizations = berth_db::every_organization(&url).await.context("cannot list the organisations")?;
     let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
-    let progress = rewrap(&database, &ring, &SystemRandom::new(), &organizations, |progress| {
-        info!(rewrapped = progress.rewrapped, failed = progress.failed, "data keys");
-    })
+    let progress = rewrap(
+        &Run::begin(Actor::Command("rewrap"), database),
+        &ring,
+        &SystemRandom::new(),
+        &organizations,
+        |progress| {
+            info!(rewrapped = progress.rewrapped, failed = progress.failed, "data keys");
+        },
+    )
     .await?;
     for (generation, count) in &progress.in_use {
         info!(generation, count, "data keys under this generation");

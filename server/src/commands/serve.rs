@@ -18,12 +18,13 @@ use super::first_token;
 use crate::config::{GitOptions, ServeOptions};
 use crate::crypto::{KeyRing, Keys};
 use crate::edge;
+use crate::identity::{Actor, Run};
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
 use crate::services::key_check::check_keys;
 use crate::services::workspaces::NewSpec;
 use crate::services::{organizations, rewrap};
-use crate::{Context, clock, lifecycle, logging};
+use crate::{Context, lifecycle, logging};
 
 pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
@@ -73,11 +74,12 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let signer = signer(&options.git)?.map(Arc::new);
     let database = super::database::open(&options.database, &options.owner).await?;
     super::database::refuse_part(&url).await?;
+    let run = Run::begin(Actor::Command("serve"), database.clone());
     let generations = berth_db::generations_in_use(&url).await.context("cannot look at the data keys")?;
-    check_keys(&database, &keys.current(), &generations)
+    check_keys(&run, &keys.current(), &generations)
         .await
         .with_context(|| format!("--kek-file {}", key_file.display()))?;
-    let first = organizations::create_first(&database, clock::now(), &SystemRandom::new()).await?;
+    let first = organizations::create_first(&run, &SystemRandom::new()).await?;
     if let Some(token) = first {
         show(&token, options)?;
     }

@@ -11,8 +11,9 @@ use ring::rand::SystemRandom;
 
 use super::first_token;
 use crate::config::{DatabaseOptions, LoggingOptions};
+use crate::identity::{Actor, Run};
+use crate::logging;
 use crate::services::access;
-use crate::{clock, logging};
 
 pub(super) async fn create(
     organization: &OrganizationName,
@@ -26,12 +27,13 @@ pub(super) async fn create(
     berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
     let organizations = berth_db::every_organization(&url).await.context("cannot list the organizations")?;
     let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
+    let run = Run::begin(Actor::Command("token create"), database);
     let expires_at = expires_in_hours
-        .map(|hours| clock::now().checked_add(SignedDuration::from_hours(hours.into())))
+        .map(|hours| run.now.checked_add(SignedDuration::from_hours(hours.into())))
         .transpose()
         .context("--expires-in-hours")?;
     let random = SystemRandom::new();
-    let token = access::recover(&database, &organizations, organization, name, expires_at, &random)
+    let token = access::recover(&run, &organizations, organization, name, expires_at, &random)
         .await
         .with_context(|| format!("no token can be made in organization '{organization}'"))?;
     first_token::print(&token, organization)?;

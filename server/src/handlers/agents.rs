@@ -2,23 +2,23 @@
 
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
-use berth_schema::Generation;
 use berth_schema::agents::{AdoptWorkspaces, RotateAgentToken, WorkspacesAdopted};
 use berth_schema::api::{
     Agent, AgentCreated, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged,
 };
 use berth_schema::configuration::{ConfigurationView, UniqueKeys};
+use berth_schema::{Generation, ResourceKind};
 use serde::Deserialize;
 
 use super::{ListQuery, idempotency};
 use crate::http::body::Json;
 use crate::http::headers::{IdempotencyKey, IfMatch, etag};
-use crate::http::identity::{Administrator, As};
 use crate::http::query::Query;
+use crate::identity::Member;
 use crate::services::configuration::Change;
 use crate::services::idempotency::Creation;
 use crate::services::{adoption, agent_tokens, agents, configuration, orphans};
-use crate::{Context, Error};
+use crate::{Error, Op};
 
 /// The names in the path; the organisation was checked with the identity.
 #[derive(Debug, Deserialize)]
@@ -27,89 +27,62 @@ pub(crate) struct Path {
 }
 
 pub(crate) async fn create(
-    context: web::Data<Context>,
-    request: HttpRequest,
-    As { who, rest: (key, body) }: As<Administrator, (IdempotencyKey, Json<CreateAgent>)>,
+    op: Op<Member>,
+    (request, key, body): (HttpRequest, IdempotencyKey, Json<CreateAgent>),
 ) -> Result<HttpResponse, Error> {
-    let idempotency = idempotency(&request, &who, key, &body.bytes);
-    let created = agents::create(&context, &who, &body.value.name, idempotency.as_ref()).await?;
+    let idempotency = idempotency(&request, &op.who, key, &body.bytes);
+    let created = agents::create(&op, &body.value.name, idempotency.as_ref()).await?;
     let (mut response, created) = match created {
         Creation::New(created) => (HttpResponse::Created(), created),
         Creation::Repeated(created) => (HttpResponse::Ok(), created),
     };
-    let location = format!("/api/v1/organizations/{}/agents/{}", who.organization, created.agent.id);
+    let location = format!("/api/v1/organizations/{}/agents/{}", op.organization(), created.agent.id);
     Ok(response.insert_header((LOCATION, location)).json(created))
 }
 
-pub(crate) async fn list(
-    context: web::Data<Context>,
-    As { who, rest: query }: As<Administrator, Query<ListQuery>>,
-) -> Result<web::Json<Paged<Agent>>, Error> {
-    agents::list(&context, &who, &query.0.page()?).await.map(web::Json)
+pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<web::Json<Paged<Agent>>, Error> {
+    agents::list(&op, &query.0.page()?).await.map(web::Json)
 }
 
-pub(crate) async fn get(
-    context: web::Data<Context>,
-    who: Administrator,
-    path: web::Path<Path>,
-) -> Result<web::Json<Agent>, Error> {
-    agents::get(&context, &who, &path.agent).await.map(web::Json)
+pub(crate) async fn get(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
+    agents::get(&op, &path.agent).await.map(web::Json)
 }
 
-pub(crate) async fn revoke(
-    context: web::Data<Context>,
-    who: Administrator,
-    path: web::Path<Path>,
-) -> Result<web::Json<Agent>, Error> {
-    agents::revoke(&context, &who, &path.agent).await.map(web::Json)
+pub(crate) async fn revoke(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
+    agents::revoke(&op, &path.agent).await.map(web::Json)
 }
 
-pub(crate) async fn check_network(
-    context: web::Data<Context>,
-    who: Administrator,
-    path: web::Path<Path>,
-) -> Result<web::Json<Agent>, Error> {
-    agents::check_network(&context, &who, &path.agent).await.map(web::Json)
+pub(crate) async fn check_network(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
+    agents::check_network(&op, &path.agent).await.map(web::Json)
 }
 
 pub(crate) async fn rotate_token(
-    context: web::Data<Context>,
-    path: web::Path<Path>,
-    As { who, rest: body }: As<Administrator, Json<RotateAgentToken>>,
+    op: Op<Member>,
+    (path, body): (web::Path<Path>, Json<RotateAgentToken>),
 ) -> Result<web::Json<AgentCreated>, Error> {
-    agent_tokens::rotate(&context, &who, &path.agent, body.value).await.map(web::Json)
+    agent_tokens::rotate(&op, &path.agent, body.value).await.map(web::Json)
 }
 
-pub(crate) async fn reset_epoch(
-    context: web::Data<Context>,
-    who: Administrator,
-    path: web::Path<Path>,
-) -> Result<web::Json<Agent>, Error> {
-    agent_tokens::reset_epoch(&context, &who, &path.agent).await.map(web::Json)
+pub(crate) async fn reset_epoch(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
+    agent_tokens::reset_epoch(&op, &path.agent).await.map(web::Json)
 }
 
 pub(crate) async fn adopt(
-    context: web::Data<Context>,
-    path: web::Path<Path>,
-    As { who, rest: body }: As<Administrator, Json<AdoptWorkspaces>>,
+    op: Op<Member>,
+    (path, body): (web::Path<Path>, Json<AdoptWorkspaces>),
 ) -> Result<web::Json<WorkspacesAdopted>, Error> {
-    adoption::adopt(&context, &who, &path.agent, &body.value).await.map(web::Json)
+    adoption::adopt(&op, &path.agent, &body.value).await.map(web::Json)
 }
 
 pub(crate) async fn confirm_loss(
-    context: web::Data<Context>,
-    path: web::Path<Path>,
-    As { who, rest: confirmed }: As<Administrator, Json<ConfirmLoss>>,
+    op: Op<Member>,
+    (path, confirmed): (web::Path<Path>, Json<ConfirmLoss>),
 ) -> Result<web::Json<LossConfirmed>, Error> {
-    agents::confirm_loss(&context, &who, &path.agent, &confirmed.value).await.map(web::Json)
+    agents::confirm_loss(&op, &path.agent, &confirmed.value).await.map(web::Json)
 }
 
-pub(crate) async fn orphans(
-    context: web::Data<Context>,
-    who: Administrator,
-    path: web::Path<Path>,
-) -> Result<web::Json<Orphans>, Error> {
-    orphans::list(&context, &who, &path.agent).await.map(web::Json)
+pub(crate) async fn orphans(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Orphans>, Error> {
+    orphans::list(&op, &path.agent).await.map(web::Json)
 }
 
 /// The names in the path of one orphan.
@@ -120,29 +93,23 @@ pub(crate) struct OrphanPath {
 }
 
 pub(crate) async fn remove_orphan(
-    context: web::Data<Context>,
-    who: Administrator,
+    op: Op<Member>,
     path: web::Path<OrphanPath>,
 ) -> Result<web::Json<Orphan>, Error> {
-    let orphan = path.orphan.parse().map_err(|_| Error::NotFound("orphan"))?;
-    orphans::remove(&context, &who, &path.agent, orphan).await.map(web::Json)
+    let orphan = path.orphan.parse().map_err(|_| Error::missing(ResourceKind::Orphan, &path.orphan))?;
+    orphans::remove(&op, &path.agent, orphan).await.map(web::Json)
 }
 
 pub(crate) async fn keep_orphan(
-    context: web::Data<Context>,
-    who: Administrator,
+    op: Op<Member>,
     path: web::Path<OrphanPath>,
 ) -> Result<web::Json<Orphan>, Error> {
-    let orphan = path.orphan.parse().map_err(|_| Error::NotFound("orphan"))?;
-    orphans::keep(&context, &who, &path.agent, orphan).await.map(web::Json)
+    let orphan = path.orphan.parse().map_err(|_| Error::missing(ResourceKind::Orphan, &path.orphan))?;
+    orphans::keep(&op, &path.agent, orphan).await.map(web::Json)
 }
 
-pub(crate) async fn get_configuration(
-    context: web::Data<Context>,
-    who: Administrator,
-    path: web::Path<Path>,
-) -> Result<HttpResponse, Error> {
-    configuration::get(&context, &who, &path.agent).await.map(|view| configured(&view))
+pub(crate) async fn get_configuration(op: Op<Member>, path: web::Path<Path>) -> Result<HttpResponse, Error> {
+    configuration::get(&op, &path.agent).await.map(|view| configured(&view))
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,15 +120,11 @@ pub(crate) struct ConfigurationQuery {
 }
 
 pub(crate) async fn set_configuration(
-    context: web::Data<Context>,
-    path: web::Path<Path>,
-    As { who, rest: (seen, query, body) }: As<
-        Administrator,
-        (IfMatch, Query<ConfigurationQuery>, Json<UniqueKeys>),
-    >,
+    op: Op<Member>,
+    (path, seen, query, body): (web::Path<Path>, IfMatch, Query<ConfigurationQuery>, Json<UniqueKeys>),
 ) -> Result<HttpResponse, Error> {
     let change = Change { seen: seen.0.map(Generation::get), dry_run: query.0.dry_run };
-    let view = configuration::set(&context, &who, &path.agent, &body.value.0, change).await?;
+    let view = configuration::set(&op, &path.agent, &body.value.0, change).await?;
     Ok(configured(&view))
 }
 

@@ -5,10 +5,10 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use crate::http::headers::LastEventId;
-use crate::http::identity::{Administrator, As};
+use crate::identity::Member;
 use crate::services::workspaces;
 use crate::streams::{self, Scope};
-use crate::{Context, Error};
+use crate::{Error, Op};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Path {
@@ -16,23 +16,20 @@ pub(crate) struct Path {
 }
 
 pub(crate) async fn of_workspace(
-    context: web::Data<Context>,
-    path: web::Path<Path>,
-    As { who, rest: known }: As<Administrator, LastEventId>,
+    op: Op<Member>,
+    (path, known): (web::Path<Path>, LastEventId),
 ) -> Result<HttpResponse, Error> {
-    let id = workspaces::get(&context, &who, &path.workspace).await?.id;
-    stream(&context, &who, Scope::Workspace { id, known: known.0 }).await
+    let id = workspaces::get(&op, &path.workspace).await?.id;
+    stream(&op, Scope::Workspace { id, known: known.0 }).await
 }
 
-pub(crate) async fn of_organization(
-    context: web::Data<Context>,
-    As { who, rest: from }: As<Administrator, LastEventId>,
-) -> Result<HttpResponse, Error> {
-    stream(&context, &who, Scope::Organization { from: from.0 }).await
+pub(crate) async fn of_organization(op: Op<Member>, from: LastEventId) -> Result<HttpResponse, Error> {
+    stream(&op, Scope::Organization { from: from.0 }).await
 }
 
-async fn stream(context: &Context, who: &Administrator, scope: Scope) -> Result<HttpResponse, Error> {
-    let seat = context.streams.take_seat(context, who.organization, who.token).await?;
+async fn stream(op: &Op<Member>, scope: Scope) -> Result<HttpResponse, Error> {
+    let context = &*op.context;
+    let seat = context.streams.take_seat(context, op.organization(), op.who.token).await?;
     let Some(events) = streams::open(context, seat, scope).await? else {
         // What tells an EventSource not to come back.
         return Ok(HttpResponse::NoContent().finish());

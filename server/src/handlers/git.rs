@@ -8,10 +8,11 @@ use berth_schema::git::{GitCredential, SetGitCredential};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::error::Sought;
 use crate::http::body::Json;
-use crate::http::identity::{Administrator, As};
+use crate::identity::Member;
 use crate::services::git;
-use crate::{Context, Error};
+use crate::{Context, Error, Op};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Path {
@@ -19,40 +20,29 @@ pub(crate) struct Path {
 }
 
 pub(crate) async fn set(
-    context: web::Data<Context>,
-    path: web::Path<Path>,
-    As { who, rest: body }: As<Administrator, Json<SetGitCredential>>,
+    op: Op<Member>,
+    (path, body): (web::Path<Path>, Json<SetGitCredential>),
 ) -> Result<web::Json<GitCredential>, Error> {
-    git::set(&context, &who, &path.host, body.value).await.map(web::Json)
+    git::set(&op, &path.host, body.value).await.map(web::Json)
 }
 
-pub(crate) async fn list(
-    context: web::Data<Context>,
-    who: Administrator,
-) -> Result<web::Json<Paged<GitCredential>>, Error> {
-    git::list(&context, &who).await.map(web::Json)
+pub(crate) async fn list(op: Op<Member>, (): ()) -> Result<web::Json<Paged<GitCredential>>, Error> {
+    git::list(&op).await.map(web::Json)
 }
 
-pub(crate) async fn delete(
-    context: web::Data<Context>,
-    who: Administrator,
-    path: web::Path<Path>,
-) -> Result<web::Json<GitCredential>, Error> {
-    git::delete(&context, &who, &path.host).await.map(web::Json)
+pub(crate) async fn delete(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<GitCredential>, Error> {
+    git::delete(&op, &path.host).await.map(web::Json)
 }
-
-/// For how long the keys may be kept by who verifies: a new key is published longer than that before it signs.
-const KEPT: (&str, &str) = ("cache-control", "public, max-age=300");
 
 /// An empty set where the server signs nothing.
 pub(crate) async fn keys(context: web::Data<Context>) -> HttpResponse {
     let keys = context.signer.as_deref().map_or_else(Jwks::default, |signer| signer.keys.published());
-    HttpResponse::Ok().insert_header(KEPT).json(keys)
+    HttpResponse::Ok().json(keys)
 }
 
 /// What verifiers look for first (OpenID Connect Discovery). There is nothing to log in to.
 pub(crate) async fn discovery(context: web::Data<Context>) -> Result<HttpResponse, Error> {
-    let signer = context.signer.as_deref().ok_or(Error::NotFound("issuer of tokens on this server"))?;
+    let signer = context.signer.as_deref().ok_or(Error::nothing(Sought::Issuer))?;
     let document = json!({
         "issuer": signer.issuer,
         "jwks_uri": format!("{}/.well-known/jwks.json", signer.issuer),
@@ -60,5 +50,5 @@ pub(crate) async fn discovery(context: web::Data<Context>) -> Result<HttpRespons
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
-    Ok(HttpResponse::Ok().insert_header(KEPT).json(document))
+    Ok(HttpResponse::Ok().json(document))
 }

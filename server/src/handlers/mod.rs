@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::http::headers::IdempotencyKey;
-use crate::http::identity::Administrator;
+use crate::identity::Member;
 use crate::services::idempotency::Idempotency;
 use crate::services::paging;
 
@@ -37,12 +37,7 @@ impl ListQuery {
 }
 
 /// The key of a creation with the mark of its request, when there is a key.
-fn idempotency(
-    request: &HttpRequest,
-    who: &Administrator,
-    key: IdempotencyKey,
-    body: &[u8],
-) -> Option<Idempotency> {
+fn idempotency(request: &HttpRequest, who: &Member, key: IdempotencyKey, body: &[u8]) -> Option<Idempotency> {
     let key = key.0?;
     // The template, not the path: an organisation's name and its id are the same.
     let route = request.match_pattern().unwrap_or_default();

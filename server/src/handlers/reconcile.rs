@@ -8,15 +8,14 @@ use berth_schema::sealing::{RegisterKey, RegisteredKey};
 
 use crate::edge::Connection;
 use crate::http::body::Json;
-use crate::http::identity::{AgentIdentity, As};
+use crate::identity::AgentIdentity;
 use crate::services::{agents, reconcile};
-use crate::{Context, Error};
+use crate::{Error, Op};
 
 /// Holds no decision: see `services::reconcile` and the planner.
 pub(crate) async fn reconcile(
-    context: web::Data<Context>,
-    http: HttpRequest,
-    As { who, rest: request }: As<AgentIdentity, Json<ReconcileRequest>>,
+    op: Op<AgentIdentity>,
+    (http, request): (HttpRequest, Json<ReconcileRequest>),
 ) -> Result<web::Json<ReconcileResponse>, Error> {
     let connection = http.conn_data::<Arc<Connection>>().cloned();
     let gone = async {
@@ -25,12 +24,12 @@ pub(crate) async fn reconcile(
             None => std::future::pending().await,
         }
     };
-    reconcile::reconcile(&context, &who, &request.value, gone).await.map(web::Json)
+    reconcile::reconcile(op, &request.value, gone).await.map(web::Json)
 }
 
 pub(crate) async fn register_key(
-    context: web::Data<Context>,
-    As { who, rest: request }: As<AgentIdentity, Json<RegisterKey>>,
+    op: Op<AgentIdentity>,
+    request: Json<RegisterKey>,
 ) -> Result<web::Json<RegisteredKey>, Error> {
-    agents::register_key(&context, &who, request.value.public_key).await.map(web::Json)
+    agents::register_key(&op, request.value.public_key).await.map(web::Json)
 }

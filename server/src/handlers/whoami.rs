@@ -3,15 +3,16 @@
 use actix_web::web;
 use berth_schema::api::WhoAmI;
 
-use crate::http::identity::Administrator;
+use crate::Op;
+use crate::identity::Member;
 
-pub(crate) async fn whoami(who: Administrator) -> web::Json<WhoAmI> {
+pub(crate) async fn whoami(op: Op<Member>, (): ()) -> web::Json<WhoAmI> {
     web::Json(WhoAmI {
-        organization_id: who.organization,
-        organization: who.organization_name,
-        token_name: who.token_name,
-        token_id: Some(who.token),
-        scope: who.scope,
-        expires_at: who.expires_at,
+        organization_id: op.organization(),
+        organization: op.who.organization_name,
+        token_name: op.who.token_name,
+        token_id: Some(op.who.token),
+        scope: op.who.scope,
+        expires_at: op.who.expires_at,
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::{Decompress, Payload};
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -24,6 +24,27 @@ const PIECE: usize = 2 * 1024;
 
 /// What a body is granted for each step of its size.
 pub(super) const STEP: usize = 64 * 1024;
+
+/// How much of a body a line of the route table takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLimit {
+    /// The handler reads none.
+    Nothing,
+    /// Bytes, after decompression, and no more than what is configured for all.
+    Bytes(usize),
+    /// What is configured for all.
+    Configured,
+}
+
+impl BodyLimit {
+    fn bytes(self, configured: usize) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Bytes(bytes) => bytes.min(configured),
+            Self::Configured => configured,
+        }
+    }
+}
 
 /// A JSON body that was read whole, with the bytes that it came as.
 #[derive(Debug)]
@@ -79,9 +100,14 @@ fn syntax(error: &serde_json::Error) -> Error {
 /// Reads a body within its limits of size and time.
 async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
     let limits = request.app_data::<web::Data<Limits>>().map(|limits| *limits.get_ref()).unwrap_or_default();
+    let line = request.extensions().get::<BodyLimit>().copied();
+    let Some(line) = line.filter(|line| *line != BodyLimit::Nothing) else {
+        return Err(Error::internal("a handler reads a body that the route table does not allow"));
+    };
+    let limit = line.bytes(limits.body_bytes);
     check_media_type(request)?;
-    if declared_length(request).is_some_and(|length| length > limits.body_bytes) {
-        return Err(Error::BodyTooLarge { limit: limits.body_bytes });
+    if declared_length(request).is_some_and(|length| length > limit) {
+        return Err(Error::BodyTooLarge { limit });
     }
     let pieces = Box::pin(payload.flat_map(|chunk| stream::iter(pieces(chunk))));
     let mut stream = Decompress::from_headers(pieces, request.headers());
@@ -98,8 +124,8 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
         let chunk =
             chunk.map_err(|_| Error::MalformedRequest("the body ended early or is damaged".to_owned()))?;
         // Counted after decompression: a small body must not become a large one.
-        if body.len() + chunk.len() > limits.body_bytes {
-            return Err(Error::BodyTooLarge { limit: limits.body_bytes });
+        if body.len() + chunk.len() > limit {
+            return Err(Error::BodyTooLarge { limit });
         }
         body.extend_from_slice(&chunk);
     }

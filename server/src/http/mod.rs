@@ -2,9 +2,9 @@
 
 pub mod body;
 pub mod deadline;
+pub mod guard;
 pub mod headers;
-pub mod identity;
 pub mod observe;
 pub mod problem;
 pub mod query;
-mod wording;
+pub(crate) mod wording;

@@ -18,7 +18,7 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 use super::problem::{self, CONTENT_TYPE_PROBLEM};
 use crate::Error;
 use crate::metrics::Metrics;
-use crate::routes;
+use crate::routes::{self, Renderer};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_SNIFFING: (HeaderName, HeaderValue) =
@@ -68,7 +68,8 @@ pub async fn around<B: MessageBody + 'static>(
     if let Some(metrics) = metrics {
         metrics.request(method, route, response.status().as_u16(), started.elapsed());
     }
-    Ok(finish(response, &id))
+    let renderer = routes::find(method, route).map_or(Renderer::Json, |line| line.renderer);
+    Ok(finish(response, renderer, &id))
 }
 
 /// Leaves of what a client says of encodings whether gzip is welcome. One that refuses everything is answered as it is (RFC 9110,
@@ -90,18 +91,16 @@ pub(crate) async fn encoding(
     next.call(request).await
 }
 
-fn finish(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
-    let mut response = if response.status().is_client_error() || response.status().is_server_error() {
-        whole_problem(response, id)
-    } else {
-        response
-    };
+fn finish(response: ServiceResponse<BoxBody>, renderer: Renderer, id: &str) -> ServiceResponse<BoxBody> {
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    let mut response = if failed { whole_problem(response, id) } else { response };
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(NO_SNIFFING.0, NO_SNIFFING.1);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let kept = if failed { Renderer::Json } else { renderer };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept.cache_control()));
     if is_small(response.response().body().size()) {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -154,7 +153,10 @@ fn log(response: &ServiceResponse<BoxBody>, route: &'static str, started: Instan
             let because = causes(failure);
             error!(route, status, milliseconds, kind = failure.kind().slug, because, "request failed");
         }
-        Some(failure) => debug!(route, status, milliseconds, kind = failure.kind().slug, "request refused"),
+        Some(failure) => {
+            let reason = failure.refusal();
+            debug!(route, status, milliseconds, kind = failure.kind().slug, reason, "request refused");
+        }
         None if status >= 500 => error!(route, status, milliseconds, "request failed"),
         None if routes::is_routine(route) => debug!(route, status, milliseconds, "request served"),
         None => info!(route, status, milliseconds, "request served"),

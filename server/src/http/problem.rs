@@ -73,9 +73,9 @@ impl Error {
             Self::MalformedRequest(_) | Self::MalformedHeader { .. } => MALFORMED_REQUEST,
             Self::MalformedJson(_) => MALFORMED_JSON,
             Self::Unauthenticated(_) => UNAUTHENTICATED,
-            Self::Forbidden(_) => FORBIDDEN,
+            Self::Forbidden { .. } => FORBIDDEN,
             Self::QuotaExceeded(_) => QUOTA_EXCEEDED,
-            Self::NotFound(_) => NOT_FOUND,
+            Self::NotFound { .. } => NOT_FOUND,
             Self::MethodNotAllowed { .. } => METHOD_NOT_ALLOWED,
             Self::SlowBody { .. } => SLOW_BODY,
             Self::SlowHead => SLOW_HEAD,
@@ -170,6 +170,7 @@ pub fn response_of(problem: &Problem) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Unproven;
 
     #[test]
     fn every_kind_is_described_for_people() {
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_refused_token_says_how_to_bring_one() {
-        let response = Error::Unauthenticated("no token").error_response();
+        let response = Error::Unauthenticated(Unproven::NoHeader).error_response();
         assert!(response.headers().contains_key(WWW_AUTHENTICATE));
     }
 

@@ -1,6 +1,44 @@
-//! Turns what serde says into field errors that hold no value.
+//! The words of refusals: what was not found, denied or not proven, and what serde says as field errors that hold no value.
 
-use berth_schema::FieldError;
+use berth_schema::{FieldError, ResourceKind};
+
+use crate::error::{DenyReason, Sought, Unproven};
+
+/// Behind "there is no such".
+pub(crate) const fn sought(what: Sought) -> &'static str {
+    match what {
+        Sought::Resource(ResourceKind::Variable) => "variable of the organization",
+        Sought::Resource(kind) => kind.as_str(),
+        Sought::Path => "path",
+        Sought::MetricsPath => "path; try /metrics",
+        Sought::Issuer => "issuer of tokens on this server",
+        Sought::KindOfVariable => "kind of variable: it is 'environment' or 'file'",
+    }
+}
+
+pub(crate) const fn denied(reason: DenyReason) -> &'static str {
+    match reason {
+        DenyReason::ReadOnlyToken => "this token may look at everything and change nothing",
+        DenyReason::IsAgent => "an agent's token opens the reconcile endpoint and nothing else",
+        DenyReason::IsNoAgent => "only an agent may do that",
+        DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
+    }
+}
+
+/// What may be wrong with a token is one sentence: which of it is nobody's business who does not have the right one.
+pub(crate) const fn unproven(reason: Unproven) -> &'static str {
+    match reason {
+        Unproven::NoHeader => "one header 'Authorization: Bearer <token>' is needed",
+        Unproven::NoBearer => "the Authorization header must be 'Bearer <token>'",
+        Unproven::Changed => "the token was revoked or rotated",
+        Unproven::AgentTokenEnded => "the agent's token was replaced or revoked",
+        Unproven::NoToken
+        | Unproven::UnknownToken
+        | Unproven::WrongSecret
+        | Unproven::Expired
+        | Unproven::Revoked => "the token is unknown, expired or revoked",
+    }
+}
 
 /// Names the field and says what would be right. Serde's own words repeat the value that it found, which may be somebody's
 /// secret: of them only the part about what was expected is kept.
@@ -50,6 +88,18 @@ fn join(path: &str, field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_token_is_not_told_apart() {
+        let said = [
+            Unproven::NoToken,
+            Unproven::UnknownToken,
+            Unproven::WrongSecret,
+            Unproven::Expired,
+            Unproven::Revoked,
+        ];
+        assert!(said.iter().all(|reason| unproven(*reason) == unproven(Unproven::UnknownToken)));
+    }
 
     #[test]
     fn a_value_is_never_repeated() {

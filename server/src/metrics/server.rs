@@ -10,6 +10,7 @@ use berth_db::Database;
 use super::Metrics;
 use crate::Error;
 use crate::edge::{self, Edge};
+use crate::error::Sought;
 
 /// Serves `/metrics` on a listener, behind an edge of its own. The caller awaits the server, which ends when it is stopped.
 pub fn serve(
@@ -25,7 +26,7 @@ pub fn serve(
             .app_data(web::Data::clone(&metrics))
             .app_data(web::Data::clone(&database))
             .route("/metrics", web::get().to(scrape))
-            .default_service(web::to(async || Err::<HttpResponse, _>(Error::NotFound("path; try /metrics"))))
+            .default_service(web::to(async || Err::<HttpResponse, _>(Error::nothing(Sought::MetricsPath))))
             .wrap(from_fn(edge::refused))
             .wrap(from_fn(edge::answered))
     })?;

@@ -9,33 +9,29 @@ use berth_schema::access::{
     CreateToken, MAX_OVERLAP, RevokeToken, RotateToken, Token, TokenCreated, TokenName, TokenScope,
 };
 use berth_schema::api::Paged;
-use berth_schema::{AccessToken, OrganizationId, OrganizationName, TokenId};
+use berth_schema::{AccessToken, Action, OrganizationId, OrganizationName, ResourceKind, TokenId};
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SecureRandom;
 use tracing::info;
 use uuid::Uuid;
 
 use super::{paging, tokens};
-use crate::http::identity::Administrator;
-use crate::{Context, Error, clock};
+use crate::error::{DenyReason, Unproven};
+use crate::identity::{Member, Run};
+use crate::{Error, Op};
 
 /// How many tokens an organisation may have that are not revoked.
 pub const MAX_TOKENS: usize = 1_000;
 
 /// Makes a token. Its secret is in the answer alone.
-pub async fn create(
-    context: &Context,
-    administrator: &Administrator,
-    wanted: &CreateToken,
-) -> Result<TokenCreated, Error> {
-    let now = clock::now();
-    let organization = administrator.organization;
-    let random = context.random.as_ref();
-    let (row, token) = context
-        .database
-        .transaction(organization, "create_token", async |conn| {
+pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreated, Error> {
+    let now = op.now;
+    let organization = op.organization();
+    let random = op.context.random.as_ref();
+    let (row, token) = op
+        .transaction("create_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
-            let maker = maker(&all, administrator, now)?;
+            let maker = maker(&all, op)?;
             if wanted.scope == TokenScope::Unknown {
                 return Err(Error::field("scope", "must be 'full' or 'read-only'"));
             }
@@ -47,77 +43,65 @@ pub async fn create(
             Ok((conn.tokens().insert(&stored, now).await?, token))
         })
         .await?;
-    info!(token = %row.id, scope = %row.scope, by = %administrator.token, "access token created");
-    let maker = (*administrator.token.as_uuid(), administrator.token_name.clone());
-    Ok(TokenCreated {
-        details: show(context, row, &BTreeMap::from([maker])),
-        token: token.expose().to_owned(),
-    })
+    info!(token = %row.id, scope = %row.scope, by = %op.who.token, "access token created");
+    let maker = (*op.who.token.as_uuid(), op.who.token_name.clone());
+    Ok(TokenCreated { details: show(op, row, &BTreeMap::from([maker])), token: token.expose().to_owned() })
 }
 
-pub async fn list(
-    context: &Context,
-    administrator: &Administrator,
-    page: &PageRequest,
-) -> Result<Paged<Token>, Error> {
-    let (rows, names) = context
-        .database
-        .read(administrator.organization, "list_tokens", async |conn| {
+pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Token>, Error> {
+    let (rows, names) = op
+        .read("list_tokens", async |conn| {
             let rows = conn.tokens().list(page).await?;
             let names = makers(conn, &rows).await?;
             Ok::<_, Error>((rows, names))
         })
         .await?;
     let cursor = |row: &TokenRow| Cursor::new(row.created_at, row.id);
-    Ok(paging::page(rows, page, cursor, |row| show(context, row, &names)))
+    Ok(paging::page(rows, page, cursor, |row| show(op, row, &names)))
 }
 
-pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Token, Error> {
-    let (row, names) = context
-        .database
-        .read(administrator.organization, "get_token", async |conn| {
+pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Token, Error> {
+    let (row, names) = op
+        .read("get_token", async |conn| {
             let row = find(conn, name_or_id).await?;
             let names = makers(conn, std::slice::from_ref(&row)).await?;
             Ok::<_, Error>((row, names))
         })
         .await?;
-    Ok(show(context, row, &names))
+    Ok(show(op, row, &names))
 }
 
 /// Gives a token another secret. The one before ends at once, or after an overlap; during that no further one is made but
 /// such that ends both. Of several who rotate the token that they use, one is granted it.
-pub async fn rotate(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-    wanted: &RotateToken,
-) -> Result<TokenCreated, Error> {
-    let now = clock::now();
+pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> Result<TokenCreated, Error> {
+    let now = op.now;
     let overlap = overlap(wanted.overlap_seconds)?;
-    let organization = administrator.organization;
-    let (row, names, token) = context
-        .database
-        .transaction(organization, "rotate_token", async |conn| {
+    let organization = op.organization();
+    let (row, names, token) = op
+        .transaction("rotate_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
-            let maker = maker(&all, administrator, now)?;
+            let maker = maker(&all, op)?;
             let row = find(conn, name_or_id).await?;
             if row.revoked_at.is_some() {
                 return Err(Error::TokenEnded);
             }
             // Whoever uses the secret before is to lose it when it was said, not earlier; and it brings about no third.
             let until = row.previous_valid_until.filter(|until| *until > now);
-            let by_the_old_one = row.id == maker.id && !administrator.is_proven_by(&row.secret_hash);
+            let by_the_old_one = row.id == maker.id && !op.who.is_proven_by(&row.secret_hash);
             if let Some(until) = until.filter(|_| overlap.is_some() || by_the_old_one) {
                 return Err(Error::RotationPending { until });
             }
             if outlives(row.expires_at, maker) {
-                return Err(Error::Forbidden("this token ends before the one that it would rotate"));
+                return Err(Error::Forbidden {
+                    action: Action::RotateToken,
+                    reason: DenyReason::EndsEarlier,
+                });
             }
             if wanted.expires_at.is_none() && !row.is_valid(now) {
                 return Err(Error::field("expires_at", "is needed: the token has expired"));
             }
             let expires_at = expiry(wanted.expires_at.or(row.expires_at), maker, now)?;
-            let token = tokens::access_token_of(organization, row.id, context.random.as_ref())?;
+            let token = tokens::access_token_of(organization, row.id, op.context.random.as_ref())?;
             let rotation = TokenRotation {
                 secret_hash: tokens::hash(token.expose()),
                 expires_at,
@@ -128,23 +112,17 @@ pub async fn rotate(
             Ok((row, names, token))
         })
         .await?;
-    info!(token = %row.id, by = %administrator.token, "access token rotated");
-    Ok(TokenCreated { details: show(context, row, &names), token: token.expose().to_owned() })
+    info!(token = %row.id, by = %op.who.token, "access token rotated");
+    Ok(TokenCreated { details: show(op, row, &names), token: token.expose().to_owned() })
 }
 
 /// Takes a token away. The last one that may change anything stays, unless it is said that this is meant.
-pub async fn revoke(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-    wanted: &RevokeToken,
-) -> Result<Token, Error> {
-    let now = clock::now();
-    let (row, names) = context
-        .database
-        .transaction(administrator.organization, "revoke_token", async |conn| {
+pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> Result<Token, Error> {
+    let now = op.now;
+    let (row, names) = op
+        .transaction("revoke_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
-            maker(&all, administrator, now)?;
+            maker(&all, op)?;
             let row = find(conn, name_or_id).await?;
             let full = |token: &&TokenRow| token.scope == TokenScope::Full && token.is_valid(now);
             let last = all.iter().filter(full).all(|token| token.id == row.id);
@@ -152,18 +130,22 @@ pub async fn revoke(
                 return Err(Error::LastFullToken);
             }
             conn.tokens().revoke(row.id, now).await?;
-            let row = conn.tokens().find(row.id).await?.ok_or(Error::NotFound("token"))?;
+            let row = conn
+                .tokens()
+                .find(row.id)
+                .await?
+                .ok_or_else(|| Error::missing(ResourceKind::Token, row.id))?;
             let names = makers(conn, std::slice::from_ref(&row)).await?;
             Ok::<_, Error>((row, names))
         })
         .await?;
-    info!(token = %row.id, by = %administrator.token, "access token revoked");
-    Ok(show(context, row, &names))
+    info!(token = %row.id, by = %op.who.token, "access token revoked");
+    Ok(show(op, row, &names))
 }
 
 /// Makes a token on the server's machine, for somebody who has none: with every right, in an organisation of that name.
 pub async fn recover(
-    database: &Database,
+    run: &Run<Database>,
     organizations: &[OrganizationId],
     name: &OrganizationName,
     token_name: &TokenName,
@@ -171,15 +153,16 @@ pub async fn recover(
     random: &(dyn SecureRandom + Sync),
 ) -> Result<AccessToken, Error> {
     for organization in organizations {
-        let made = database
-            .transaction(*organization, "recover_token", async |conn| {
+        let op = run.within(*organization);
+        let made = op
+            .transaction("recover_token", async |conn| {
                 let found = conn.organizations().find().await?;
                 if found.is_none_or(|found| found.name != *name) {
                     return Ok(None);
                 }
                 is_free(&conn.tokens().lock_unrevoked().await?, token_name)?;
                 let made = tokens::new_access_token(*organization, token_name.as_str(), expires_at, random)?;
-                conn.tokens().insert(&made.1, clock::now()).await?;
+                conn.tokens().insert(&made.1, op.now).await?;
                 Ok::<_, Error>(Some(made.0))
             })
             .await?;
@@ -187,21 +170,17 @@ pub async fn recover(
             return Ok(token);
         }
     }
-    Err(Error::NotFound("organization"))
+    Err(Error::missing(ResourceKind::Organization, name))
 }
 
 /// The token that asks, as it is now. Between its proof and this somebody may have taken it away, or its secret.
-fn maker<'a>(
-    unrevoked: &'a [TokenRow],
-    administrator: &Administrator,
-    now: Timestamp,
-) -> Result<&'a TokenRow, Error> {
-    let found = unrevoked.iter().find(|row| row.id == administrator.token);
+fn maker<'a>(unrevoked: &'a [TokenRow], op: &Op<Member>) -> Result<&'a TokenRow, Error> {
+    let found = unrevoked.iter().find(|row| row.id == op.who.token);
     let proven = |row: &&TokenRow| {
-        row.is_valid(now)
-            && row.secrets(now).into_iter().flatten().any(|hash| administrator.is_proven_by(hash))
+        row.is_valid(op.now)
+            && row.secrets(op.now).into_iter().flatten().any(|hash| op.who.is_proven_by(hash))
     };
-    found.filter(proven).ok_or(Error::Unauthenticated("the token was revoked or rotated"))
+    found.filter(proven).ok_or(Error::Unauthenticated(Unproven::Changed))
 }
 
 fn is_free(unrevoked: &[TokenRow], name: &TokenName) -> Result<(), Error> {
@@ -267,7 +246,7 @@ async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<TokenRow,
             found => found.first().cloned(),
         },
     };
-    found.ok_or(Error::NotFound("token"))
+    found.ok_or_else(|| Error::missing(ResourceKind::Token, name_or_id))
 }
 
 /// The names of those who made them.
@@ -279,9 +258,9 @@ async fn makers(conn: &OrganizationConn<'_>, rows: &[TokenRow]) -> Result<BTreeM
     Ok(conn.tokens().names(&ids).await?.into_iter().collect())
 }
 
-fn show(context: &Context, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token {
+fn show(op: &Op<Member>, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token {
     Token {
-        last_used_at: row.last_used_at.max(context.uses.last(row.id)),
+        last_used_at: row.last_used_at.max(op.context.uses.last(row.id)),
         id: row.id,
         name: row.name,
         scope: row.scope,

@@ -1,6 +1,7 @@
 //! What becomes of workspaces whose agent is gone: another agent of the same cluster adopts them, or they are forgotten.
 
 use berth_db::{AgentRow, OrganizationConn};
+use berth_schema::ResourceKind;
 use berth_schema::agents::{AdoptWorkspaces, AgentEventKind, WorkspacesAdopted};
 use berth_schema::api::{StateReason, Workspace};
 use berth_schema::prerequisites::Prerequisites;
@@ -9,21 +10,19 @@ use tracing::info;
 use super::agent_tokens::note;
 use super::agents::find;
 use super::workspaces;
-use crate::http::identity::Administrator;
-use crate::{Context, Error, clock};
+use crate::identity::Member;
+use crate::{Error, Op};
 
 /// Gives everything that a revoked agent had to another one. Both sides have to agree: the agent's own cluster says that it
 /// adopts the other's objects (`--adopts`), and it is the same cluster, or the volumes would be elsewhere.
 pub async fn adopt(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     wanted: &AdoptWorkspaces,
 ) -> Result<WorkspacesAdopted, Error> {
-    let now = clock::now();
-    let (to, from, workspaces) = context
-        .database
-        .transaction(administrator.organization, "adopt_workspaces", async |conn| {
+    let now = op.now;
+    let (to, from, workspaces) = op
+        .transaction("adopt_workspaces", async |conn| {
             let (one, other) = (find(conn, name_or_id).await?.row, find(conn, &wanted.from).await?.row);
             // In the order of their ids, so that two adoptions do not wait for each other.
             let mut locked = [one.id, other.id];
@@ -48,23 +47,23 @@ pub async fn adopt(
                 )
                 .into(),
             };
-            let count = conn.workspaces().adopt(from.id, to.id, &reason, administrator.token, now).await?;
+            let count = conn.workspaces().adopt(from.id, to.id, &reason, op.who.token, now).await?;
             for (agent, message) in [
                 (to.id, format!("Adopted {count} workspaces of agent '{}' ({}).", from.name, from.id)),
                 (from.id, format!("Its {count} workspaces became those of agent '{}' ({}).", to.name, to.id)),
             ] {
-                note(conn, agent, AgentEventKind::Adopted, message, Some(administrator), now).await?;
+                note(conn, agent, AgentEventKind::Adopted, message, Some(&op.who), now).await?;
             }
             conn.notifications().notify_agent(to.id).await?;
             Ok::<_, Error>((to.id, from.id, count))
         })
         .await?;
-    info!(agent = %to, %from, workspaces, by = %administrator.token, "workspaces were adopted");
+    info!(agent = %to, %from, workspaces, by = %op.who.token, "workspaces were adopted");
     Ok(WorkspacesAdopted { from, workspaces: u64::try_from(workspaces).unwrap_or(u64::MAX) })
 }
 
 async fn reread(conn: &OrganizationConn<'_>, agent: &AgentRow) -> Result<AgentRow, Error> {
-    conn.agents().find(agent.id).await?.ok_or(Error::NotFound("agent"))
+    conn.agents().find(agent.id).await?.ok_or_else(|| Error::missing(ResourceKind::Agent, agent.id))
 }
 
 /// What speaks against it, as a sentence that says what to do.
@@ -107,15 +106,9 @@ fn objection(
 }
 
 /// Takes a workspace of a revoked agent out of the database. What is left of it in the cluster stays there.
-pub async fn forget(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-) -> Result<Workspace, Error> {
-    let now = clock::now();
-    let view = context
-        .database
-        .transaction(administrator.organization, "forget_workspace", async |conn| {
+pub async fn forget(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> {
+    let now = op.now;
+    let view = op.transaction("forget_workspace", async |conn| {
             let view = workspaces::find(conn, name_or_id).await?;
             let row = &view.workspace;
             if !row.is_living() {
@@ -134,9 +127,9 @@ pub async fn forget(
                 )
                 .into(),
             };
-            Ok::<_, Error>(conn.workspaces().forget(row.id, &reason, administrator.token, now).await?)
+            Ok::<_, Error>(conn.workspaces().forget(row.id, &reason, op.who.token, now).await?)
         })
         .await?;
-    info!(workspace = %view.workspace.id, by = %administrator.token, "a workspace was forgotten");
+    info!(workspace = %view.workspace.id, by = %op.who.token, "a workspace was forgotten");
     Ok(workspaces::show(view))
 }

@@ -14,23 +14,21 @@ use tracing::{info, warn};
 use super::access::overlap;
 use super::agents::{find, show};
 use super::tokens;
-use crate::http::identity::{Administrator, AgentIdentity};
-use crate::{Context, Error, clock};
+use crate::identity::{AgentIdentity, Member};
+use crate::{Error, Op};
 
 /// Gives an agent another token. Until that is used for the first time, or the overlap is over, the old one opens too; without
 /// an overlap it ends at once.
 pub async fn rotate(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     wanted: RotateAgentToken,
 ) -> Result<AgentCreated, Error> {
-    let now = clock::now();
+    let now = op.now;
     let overlap = overlap(wanted.overlap_seconds)?;
-    let organization = administrator.organization;
-    let (seen, token) = context
-        .database
-        .transaction(organization, "rotate_agent_token", async |conn| {
+    let organization = op.organization();
+    let (seen, token) = op
+        .transaction("rotate_agent_token", async |conn| {
             let id = find(conn, name_or_id).await?.row.id;
             let row = conn.agents().lock(id).await?;
             if row.revoked_at.is_some() {
@@ -45,7 +43,7 @@ pub async fn rotate(
                 (Some(_), Some(previous), overlap) => (previous, overlap),
                 (_, _, overlap) => (row.secret_hash, overlap),
             };
-            let token = tokens::new_agent_token(organization, id, context.random.as_ref())?;
+            let token = tokens::new_agent_token(organization, id, op.context.random.as_ref())?;
             let rotation = AgentTokenRotation {
                 secret_hash: tokens::hash(token.expose()),
                 previous: overlap.map(|overlap| (in_use, overlap.after(now))),
@@ -59,27 +57,22 @@ pub async fn rotate(
                 }
                 None => "Another token was made, and every one before it has ended.".to_owned(),
             };
-            note(conn, id, AgentEventKind::TokenRotated, message, Some(administrator), now).await?;
+            note(conn, id, AgentEventKind::TokenRotated, message, Some(&op.who), now).await?;
             if rotation.previous.is_none() {
                 undo(conn, id, now).await?;
             }
             Ok((find(conn, &id.to_string()).await?, token))
         })
         .await?;
-    info!(agent = %seen.row.id, by = %administrator.token, "the agent's token was rotated");
-    Ok(AgentCreated { agent: show(context, seen), token: Some(token.expose().to_owned()) })
+    info!(agent = %seen.row.id, by = %op.who.token, "the agent's token was rotated");
+    Ok(AgentCreated { agent: show(op, seen), token: Some(token.expose().to_owned()) })
 }
 
 /// Has the order of an agent's reports begin anew: whoever speaks next with its token leads.
-pub async fn reset_epoch(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-) -> Result<Agent, Error> {
-    let now = clock::now();
-    let seen = context
-        .database
-        .transaction(administrator.organization, "reset_epoch", async |conn| {
+pub async fn reset_epoch(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Error> {
+    let now = op.now;
+    let seen = op
+        .transaction("reset_epoch", async |conn| {
             let id = find(conn, name_or_id).await?.row.id;
             let row = conn.agents().lock(id).await?;
             if row.revoked_at.is_some() {
@@ -88,33 +81,32 @@ pub async fn reset_epoch(
             conn.agents().reset_epoch(id, now).await?;
             let message =
                 format!("The order of its reports begins anew; it had come to epoch {}.", row.epoch);
-            note(conn, id, AgentEventKind::EpochReset, message, Some(administrator), now).await?;
+            note(conn, id, AgentEventKind::EpochReset, message, Some(&op.who), now).await?;
             conn.notifications().notify_agent(id).await?;
             find(conn, &id.to_string()).await
         })
         .await?;
-    info!(agent = %seen.row.id, by = %administrator.token, "the agent's epoch was reset");
-    Ok(show(context, seen))
+    info!(agent = %seen.row.id, by = %op.who.token, "the agent's epoch was reset");
+    Ok(show(op, seen))
 }
 
 /// The first use of a new token: the one before has ended.
-pub async fn take_into_use(context: &Context, agent: &AgentIdentity) -> Result<(), Error> {
-    let now = clock::now();
-    let first = context
-        .database
-        .transaction(agent.organization, "take_token_into_use", async |conn| {
-            let first = conn.agents().end_previous(agent.agent, &agent.secret_hash).await?;
+pub async fn take_into_use(op: &Op<AgentIdentity>) -> Result<(), Error> {
+    let now = op.now;
+    let first = op
+        .transaction("take_token_into_use", async |conn| {
+            let first = conn.agents().end_previous(op.who.agent, &op.who.secret_hash).await?;
             if first {
-                undo(conn, agent.agent, now).await?;
+                undo(conn, op.who.agent, now).await?;
                 let message = "The new token was used for the first time; the old one has ended.";
-                note(conn, agent.agent, AgentEventKind::TokenTakenIntoUse, message.to_owned(), None, now)
+                note(conn, op.who.agent, AgentEventKind::TokenTakenIntoUse, message.to_owned(), None, now)
                     .await?;
             }
             Ok::<_, Error>(first)
         })
         .await?;
     if first {
-        info!(agent = %agent.agent, "the agent's new token is in use");
+        info!(agent = %op.who.agent, "the agent's new token is in use");
     }
     Ok(())
 }
@@ -133,6 +125,7 @@ pub(super) async fn note_leader(
     agent: AgentId,
     deposed: &Deposed,
     leader: Leader,
+    now: Timestamp,
 ) -> Result<(), Error> {
     let before = Before { epoch: deposed.epoch, term: deposed.term, predecessor: deposed.before };
     let (kind, message) = match suspicion(before, leader.epoch, leader.term) {
@@ -152,7 +145,7 @@ pub(super) async fn note_leader(
         ),
     };
     warn!(%agent, kind = kind.as_str(), message, "an agent's leader is odd");
-    note(conn, agent, kind, message, None, clock::now()).await
+    note(conn, agent, kind, message, None, now).await
 }
 
 pub(super) async fn note(
@@ -160,10 +153,10 @@ pub(super) async fn note(
     agent: AgentId,
     kind: AgentEventKind,
     message: String,
-    by: Option<&Administrator>,
+    by: Option<&Member>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let event = NewAgentEvent { kind, message, by: by.map(|administrator| administrator.token) };
+    let event = NewAgentEvent { kind, message, by: by.map(|member| member.token) };
     conn.agent_events().insert(agent, &event, now).await?;
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Agents: created, looked at, revoked.
 
 use berth_db::{
-    AgentEventRow, AgentRow, Cursor, NewAgent, OrganizationConn, PageRequest, Registration, ResourceKind,
+    AgentEventRow, AgentRow, CreatedKind, Cursor, NewAgent, OrganizationConn, PageRequest, Registration,
     SealingKeyRow, Standing, constraints,
 };
 use berth_planner::LOSS_SUSPECTED;
 use berth_schema::agents::{AgentCredential, AgentEvent, AgentEventKind};
 use berth_schema::api::{Agent, AgentCreated, ConfirmLoss, LossConfirmed, Paged, SealingKey};
 use berth_schema::sealing::{PublicKey, RegisteredKey};
-use berth_schema::{AgentId, AgentName, NetworkCheckId};
+use berth_schema::{AgentId, AgentName, NetworkCheckId, ResourceKind};
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
@@ -16,8 +16,8 @@ use super::agent_tokens::note;
 use super::idempotency::{Creation, Idempotency, claim};
 use super::{paging, tokens};
 use crate::crypto::Sealer;
-use crate::http::identity::{Administrator, AgentIdentity};
-use crate::{Context, Error, clock};
+use crate::identity::{AgentIdentity, Member};
+use crate::{Error, Op};
 
 /// How many events are shown of one agent.
 const SHOWN_EVENTS: i64 = 20;
@@ -26,22 +26,18 @@ const SHORTEST_LIFE: SignedDuration = SignedDuration::from_hours(20);
 
 /// Creates an agent. Its token is in the answer to the first request alone.
 pub async fn create(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name: &AgentName,
     idempotency: Option<&Idempotency>,
 ) -> Result<Creation<AgentCreated>, Error> {
-    let organization = administrator.organization;
-    let now = clock::now();
+    let organization = op.organization();
+    let now = op.now;
     let id = AgentId::random();
-    let token = tokens::new_agent_token(organization, id, context.random.as_ref())?;
+    let token = tokens::new_agent_token(organization, id, op.context.random.as_ref())?;
     let agent = NewAgent { id, name: name.clone(), secret_hash: tokens::hash(token.expose()) };
-    let stored = context
-        .database
-        .transaction(organization, "create_agent", async |conn| {
-            if let Some(earlier) =
-                claim(conn, administrator, idempotency, ResourceKind::Agent, id.into()).await?
-            {
+    let stored = op
+        .transaction("create_agent", async |conn| {
+            if let Some(earlier) = claim(conn, op, idempotency, CreatedKind::Agent, id.into()).await? {
                 return Ok(Creation::Repeated(find(conn, &earlier.to_string()).await?));
             }
             let inserted = conn.agents().insert(&agent, now).await;
@@ -56,23 +52,16 @@ pub async fn create(
     Ok(match stored {
         Creation::New(seen) => {
             info!(agent = %seen.row.id, name = %seen.row.name, "agent created");
-            let agent = show(context, seen);
+            let agent = show(op, seen);
             Creation::New(AgentCreated { agent, token: Some(token.expose().to_owned()) })
         }
-        Creation::Repeated(seen) => {
-            Creation::Repeated(AgentCreated { agent: show(context, seen), token: None })
-        }
+        Creation::Repeated(seen) => Creation::Repeated(AgentCreated { agent: show(op, seen), token: None }),
     })
 }
 
-pub async fn list(
-    context: &Context,
-    administrator: &Administrator,
-    page: &PageRequest,
-) -> Result<Paged<Agent>, Error> {
-    let (rows, counts, mut keys, mut warnings) = context
-        .database
-        .read(administrator.organization, "list_agents", async |conn| {
+pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Agent>, Error> {
+    let (rows, counts, mut keys, mut warnings) = op
+        .read("list_agents", async |conn| {
             let rows = conn.agents().list(page).await?;
             let ids: Vec<AgentId> = rows.iter().map(|row| row.id).collect();
             let counts = conn.agents().workspace_counts(&ids).await?;
@@ -87,14 +76,13 @@ pub async fn list(
         let keys = keys.remove(&row.id).unwrap_or_default();
         let events = warnings.remove(&row.id).unwrap_or_default();
         let events = events.into_iter().map(|event| (event, None)).collect();
-        show(context, Seen { row, workspaces, keys, events })
+        show(op, Seen { row, workspaces, keys, events })
     }))
 }
 
-pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Agent, Error> {
-    let (seen, prerequisites, network_check) = context
-        .database
-        .read(administrator.organization, "get_agent", async |conn| {
+pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Error> {
+    let (seen, prerequisites, network_check) = op
+        .read("get_agent", async |conn| {
             let mut seen = find(conn, name_or_id).await?;
             seen.events = conn.agent_events().newest(seen.row.id, SHOWN_EVENTS).await?;
             let prerequisites = conn.agent_prerequisites().find(seen.row.id).await?;
@@ -102,20 +90,15 @@ pub async fn get(context: &Context, administrator: &Administrator, name_or_id: &
             Ok::<_, Error>((seen, prerequisites, network_check))
         })
         .await?;
-    Ok(Agent { prerequisites, network_check, ..show(context, seen) })
+    Ok(Agent { prerequisites, network_check, ..show(op, seen) })
 }
 
 /// Has an agent find out whether its cluster enforces NetworkPolicy. It is told with its next full report, which is asked for.
-pub async fn check_network(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-) -> Result<Agent, Error> {
-    let now = clock::now();
+pub async fn check_network(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Error> {
+    let now = op.now;
     let id = NetworkCheckId::random();
-    let (seen, network_check) = context
-        .database
-        .transaction(administrator.organization, "check_network", async |conn| {
+    let (seen, network_check) = op
+        .transaction("check_network", async |conn| {
             let seen = find(conn, name_or_id).await?;
             if seen.row.revoked_at.is_some() {
                 return Err(Error::field("agent", "was revoked: nobody is there to look"));
@@ -128,45 +111,38 @@ pub async fn check_network(
             Ok((seen, network_check))
         })
         .await?;
-    info!(agent = %seen.row.id, by = %administrator.token, "a check of the network was asked for");
-    Ok(Agent { network_check, ..show(context, seen) })
+    info!(agent = %seen.row.id, by = %op.who.token, "a check of the network was asked for");
+    Ok(Agent { network_check, ..show(op, seen) })
 }
 
 /// Ends an agent's access. Its workspaces go on running; what is held for it is answered.
-pub async fn revoke(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-) -> Result<Agent, Error> {
-    let now = clock::now();
-    let seen = context
-        .database
-        .transaction(administrator.organization, "revoke_agent", async |conn| {
+pub async fn revoke(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Error> {
+    let now = op.now;
+    let seen = op
+        .transaction("revoke_agent", async |conn| {
             let Seen { row, .. } = find(conn, name_or_id).await?;
             if conn.agents().revoke(row.id, now).await? {
                 // Nothing is to be sealed to what whoever had the token registered.
                 conn.agents().forget_keys(row.id).await?;
                 let message = "Its token was taken away for good.".to_owned();
-                note(conn, row.id, AgentEventKind::Revoked, message, Some(administrator), now).await?;
+                note(conn, row.id, AgentEventKind::Revoked, message, Some(&op.who), now).await?;
                 conn.notifications().notify_agent(row.id).await?;
             }
             find(conn, &row.id.to_string()).await
         })
         .await?;
     info!(agent = %seen.row.id, "agent revoked");
-    Ok(show(context, seen))
+    Ok(show(op, seen))
 }
 
 /// Takes a suspected loss for real: what is missing is made again, with empty volumes.
 pub async fn confirm_loss(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     confirmed: &ConfirmLoss,
 ) -> Result<LossConfirmed, Error> {
-    let (agent, workspaces) = context
-        .database
-        .transaction(administrator.organization, "confirm_loss", async |conn| {
+    let (agent, workspaces) = op
+        .transaction("confirm_loss", async |conn| {
             let Seen { row, .. } = find(conn, name_or_id).await?;
             // Locked: a report of the agent comes before or after this, not between.
             let standing = conn.agents().standing(row.id).await?;
@@ -182,31 +158,26 @@ pub async fn confirm_loss(
             Ok((row.id, count))
         })
         .await?;
-    info!(%agent, workspaces, by = %administrator.token, "a loss was confirmed");
+    info!(%agent, workspaces, by = %op.who.token, "a loss was confirmed");
     Ok(LossConfirmed { workspaces: u64::try_from(workspaces).unwrap_or(u64::MAX) })
 }
 
 /// Puts a key of the agent into use: what is sealed from now on is sealed to it. A change is for everybody to see, since
 /// whoever holds the agent's token could make it.
-pub async fn register_key(
-    context: &Context,
-    agent: &AgentIdentity,
-    public_key: PublicKey,
-) -> Result<RegisteredKey, Error> {
+pub async fn register_key(op: &Op<AgentIdentity>, public_key: PublicKey) -> Result<RegisteredKey, Error> {
     Sealer::new(public_key).map_err(|error| Error::field("public_key", error.to_string()))?;
-    let now = clock::now();
-    let registration = context
-        .database
-        .transaction(agent.organization, "register_key", async |conn| {
+    let now = op.now;
+    let registration = op
+        .transaction("register_key", async |conn| {
             // Locked: a rotation comes before or after this, not between.
-            conn.agents().shown(agent.secret_hash).admit(agent.agent).await?;
+            conn.agents().shown(op.who.secret_hash).admit(op.who.agent).await?;
             let key = *public_key.as_bytes();
-            let registration = conn.sealing_keys().register(agent.agent, key, now).await?;
+            let registration = conn.sealing_keys().register(op.who.agent, key, now).await?;
             if !matches!(registration, Registration::Known(_)) {
-                conn.notifications().notify_agent(agent.agent).await?;
+                conn.notifications().notify_agent(op.who.agent).await?;
             }
             if let Registration::Changed { current, before } = &registration {
-                note_key(conn, agent.agent, current, before).await?;
+                note_key(conn, op.who.agent, current, before).await?;
             }
             Ok::<_, Error>(registration)
         })
@@ -214,12 +185,12 @@ pub async fn register_key(
     let row = match registration {
         Registration::Known(row) => row,
         Registration::First(row) => {
-            info!(agent = %agent.agent, key = %public_key, "the agent registered its sealing key");
+            info!(agent = %op.who.agent, key = %public_key, "the agent registered its sealing key");
             row
         }
         Registration::Changed { current, before } => {
             let before = PublicKey::new(before.public_key);
-            warn!(agent = %agent.agent, key = %public_key, %before, "the agent's sealing key has changed");
+            warn!(agent = %op.who.agent, key = %public_key, %before, "the agent's sealing key has changed");
             current
         }
     };
@@ -270,16 +241,16 @@ pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Resul
         (_, Ok(name)) => conn.agents().last_of_name(&name).await?,
         _ => None,
     };
-    let row = row.ok_or(Error::NotFound("agent"))?;
+    let row = row.ok_or_else(|| Error::missing(ResourceKind::Agent, name_or_id))?;
     let counts = conn.agents().workspace_counts(&[row.id]).await?;
     let workspaces = counts.get(&row.id).copied().unwrap_or(0);
     let keys = conn.sealing_keys().of(&[row.id]).await?.remove(&row.id).unwrap_or_default();
     Ok(Seen { workspaces, keys, ..Seen::new(row) })
 }
 
-pub(super) fn show(context: &Context, seen: Seen) -> Agent {
+pub(super) fn show(op: &Op<Member>, seen: Seen) -> Agent {
     let Seen { row, workspaces, keys, events } = seen;
-    let now = clock::now();
+    let now = op.now;
     let event = |(event, by): (AgentEventRow, Option<String>)| AgentEvent {
         warning: event.kind.is_warning() && row.settled_at.is_none_or(|settled| settled < event.at),
         at: event.at,
@@ -292,7 +263,7 @@ pub(super) fn show(context: &Context, seen: Seen) -> Agent {
         name: row.name,
         created_at: row.created_at,
         revoked_at: row.revoked_at,
-        last_contact_at: context.contacts.last(row.id),
+        last_contact_at: op.context.contacts.last(row.id),
         workspaces,
         suspected_loss: row.suspected_loss,
         credential: Some(AgentCredential {

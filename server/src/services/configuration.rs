@@ -4,12 +4,13 @@ use berth_db::{ChangedBy, ConfigurationRow, Hold, OrganizationConn};
 use berth_planner::config;
 use berth_schema::AgentConfiguration;
 use berth_schema::configuration::ConfigurationView;
+use jiff::Timestamp;
 use serde_json::Value;
 use tracing::info;
 
 use super::agents;
-use crate::http::identity::Administrator;
-use crate::{Context, Error, clock};
+use crate::identity::Member;
+use crate::{Error, Op};
 
 /// How a new configuration is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,40 +21,33 @@ pub struct Change {
     pub dry_run: bool,
 }
 
-pub async fn get(
-    context: &Context,
-    administrator: &Administrator,
-    agent: &str,
-) -> Result<ConfigurationView, Error> {
-    let row = context
-        .database
-        .read(administrator.organization, "get_configuration", async |conn| {
+pub async fn get(op: &Op<Member>, agent: &str) -> Result<ConfigurationView, Error> {
+    let row = op
+        .read("get_configuration", async |conn| {
             let agent = agents::find(conn, agent).await?.row;
             conn.agents().configuration(agent.id, Hold::Nothing).await.map_err(Error::from)
         })
         .await?;
-    show(context, row, None)
+    show(op, row, None)
 }
 
 /// Replaces the configuration whole. Where it changes what is in the cluster, every living workspace of the agent gets a
 /// new generation in the same transaction, and the agent is woken.
 pub async fn set(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     agent: &str,
     document: &Value,
     change: Change,
 ) -> Result<ConfigurationView, Error> {
-    let defaults = context.agent_defaults.as_ref();
+    let defaults = op.context.agent_defaults.as_ref();
     let wanted =
-        AgentConfiguration::read_under(document, defaults, &context.guardrails).map_err(Error::Invalid)?;
-    let (row, rendered) = context
-        .database
-        .transaction(administrator.organization, "set_configuration", async |conn| {
-            store(conn, agent, &wanted, defaults, (change, ChangedBy::User(administrator.token))).await
+        AgentConfiguration::read_under(document, defaults, &op.context.guardrails).map_err(Error::Invalid)?;
+    let (row, rendered) = op
+        .transaction("set_configuration", async |conn| {
+            store(conn, agent, &wanted, defaults, (change, ChangedBy::User(op.who.token), op.now)).await
         })
         .await?;
-    show(context, row, Some(rendered))
+    show(op, row, Some(rendered))
 }
 
 async fn store(
@@ -61,7 +55,7 @@ async fn store(
     agent: &str,
     wanted: &AgentConfiguration,
     defaults: &AgentConfiguration,
-    (change, by): (Change, ChangedBy),
+    (change, by, now): (Change, ChangedBy, Timestamp),
 ) -> Result<(ConfigurationRow, i64), Error> {
     let agent = agents::find(conn, agent).await?.row;
     let before = conn.agents().configuration(agent.id, Hold::Exclusive).await?;
@@ -83,7 +77,6 @@ async fn store(
     if before.configuration.as_ref() == Ok(&Some(wanted.clone())) {
         return Ok((before, 0));
     }
-    let now = clock::now();
     if unsettled {
         conn.agents().settle_user(agent.id, user).await?;
     }
@@ -99,10 +92,10 @@ async fn store(
     Ok((stored, i64::try_from(raised).unwrap_or(i64::MAX)))
 }
 
-fn show(context: &Context, row: ConfigurationRow, rendered: Option<i64>) -> Result<ConfigurationView, Error> {
+fn show(op: &Op<Member>, row: ConfigurationRow, rendered: Option<i64>) -> Result<ConfigurationView, Error> {
     let (version, changed_at) = (row.version, row.changed_at);
     let configuration = row.document()?;
-    let mut effective = configuration.over(&context.agent_defaults);
+    let mut effective = configuration.over(&op.context.agent_defaults);
     let egress = &mut effective.network_policy.egress;
     if effective.network_policy.enabled != Some(false) {
         egress.get_or_insert_with(config::the_internet);

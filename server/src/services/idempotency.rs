@@ -1,10 +1,10 @@
 //! Creations that may be asked for twice.
 
-use berth_db::{Claim, Claimed, OrganizationConn, ResourceKind};
+use berth_db::{Claim, Claimed, CreatedKind, OrganizationConn};
 use uuid::Uuid;
 
-use crate::http::identity::Administrator;
-use crate::{Error, clock};
+use crate::identity::Member;
+use crate::{Error, Op};
 
 /// The client's key for a creation, with the mark of the request that it belongs to.
 #[derive(Clone, Debug)]
@@ -24,22 +24,22 @@ pub enum Creation<T> {
 /// Claims an idempotency key, when there is one. `Some`: what an earlier request made.
 pub async fn claim(
     conn: &OrganizationConn<'_>,
-    administrator: &Administrator,
+    op: &Op<Member>,
     idempotency: Option<&Idempotency>,
-    kind: ResourceKind,
+    kind: CreatedKind,
     resource: Uuid,
 ) -> Result<Option<Uuid>, Error> {
     let Some(idempotency) = idempotency else {
         return Ok(None);
     };
     let claim = Claim {
-        token: administrator.token,
+        token: op.who.token,
         key: &idempotency.key,
         request_hash: idempotency.fingerprint,
         kind,
         resource,
     };
-    match conn.idempotency_keys().claim(&claim, clock::now()).await? {
+    match conn.idempotency_keys().claim(&claim, op.now).await? {
         Claimed::New => Ok(None),
         Claimed::Replay { resource } => Ok(Some(resource)),
         Claimed::Mismatch => Err(Error::KeyReused),

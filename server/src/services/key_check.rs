@@ -8,6 +8,7 @@ use berth_schema::OrganizationId;
 use super::rewrap::owner;
 use crate::Error;
 use crate::crypto::{DataKey, KeyRing};
+use crate::identity::Run;
 
 /// How many data keys of an organisation are tried.
 const SAMPLES: i64 = 8;
@@ -32,7 +33,7 @@ pub enum KeyCheckError {
 /// Looks whether `ring` has each generation that wraps anything (`in_use`, with organisations that it wraps something of), and
 /// whether it is the same key. One data key that was tampered with stops nothing where another one opens.
 pub async fn check_keys(
-    database: &Database,
+    run: &Run<Database>,
     ring: &KeyRing,
     in_use: &BTreeMap<String, Vec<OrganizationId>>,
 ) -> Result<(), KeyCheckError> {
@@ -42,8 +43,9 @@ pub async fn check_keys(
     for (id, organizations) in in_use {
         let (mut opened, mut closed) = (0, 0);
         for organization in organizations {
-            let samples = database
-                .read(*organization, "sample_data_keys", async |conn| {
+            let samples = run
+                .within(*organization)
+                .read("sample_data_keys", async |conn| {
                     conn.data_keys().samples(id, SAMPLES).await.map_err(Error::from)
                 })
                 .await?;

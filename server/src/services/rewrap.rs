@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::crypto::{CryptoError, DataKey, KeyRing, Owner};
+use crate::identity::{Actor, Internal, Op, Run};
 use crate::{Context, Error};
 
 /// Keys in one transaction: locked for a few milliseconds.
@@ -43,7 +44,7 @@ impl Progress {
 
 /// Wraps everything of these organisations by the newest generation. `told` hears of each batch.
 pub async fn rewrap(
-    database: &Database,
+    run: &Run<Database>,
     keys: &KeyRing,
     random: &(dyn SecureRandom + Sync),
     organizations: &[OrganizationId],
@@ -51,9 +52,10 @@ pub async fn rewrap(
 ) -> Result<Progress, Error> {
     let mut progress = Progress::default();
     for organization in organizations {
+        let op = run.within(*organization);
         let mut after = None;
         loop {
-            let done = batch(database, keys, random, *organization, after).await?;
+            let done = batch(&op, keys, random, after).await?;
             progress.rewrapped += done.rewrapped;
             progress.failed += done.failed;
             told(&progress);
@@ -63,9 +65,7 @@ pub async fn rewrap(
             }
             tokio::time::sleep(PAUSE).await;
         }
-        let counts = database
-            .read(*organization, "count_data_keys", async |conn| conn.data_keys().by_generation().await)
-            .await?;
+        let counts = op.read("count_data_keys", async |conn| conn.data_keys().by_generation().await).await?;
         for (generation, count) in counts {
             *progress.in_use.entry(generation).or_default() += count;
         }
@@ -82,38 +82,36 @@ struct Done {
 }
 
 async fn batch(
-    database: &Database,
+    op: &Op<Internal, Database>,
     keys: &KeyRing,
     random: &(dyn SecureRandom + Sync),
-    organization: OrganizationId,
     after: Option<Uuid>,
 ) -> Result<Done, Error> {
-    database
-        .transaction(organization, "rewrap", async |conn| {
-            let newest = keys.newest().id();
-            let mut outdated = conn.data_keys().outdated_of_workspaces(newest, after, BATCH).await?;
-            let full = outdated.len() as u64 == BATCH.unsigned_abs();
-            let last = outdated.last().map(|(_, wrapped)| wrapped.id).filter(|_| full);
-            if after.is_none() {
-                outdated.extend(conn.data_keys().outdated_of_scopes(newest).await?);
-            }
-            let mut done = Done { last, ..Done::default() };
-            for (whose, wrapped) in outdated {
-                match DataKey::rewrap(keys, owner(organization, whose), &wrapped, random) {
-                    Ok(wrapped) => {
-                        conn.data_keys().rewrap(whose, &wrapped).await?;
-                        done.rewrapped += 1;
-                    }
-                    Err(CryptoError::Random) => return Err(Error::internal(CryptoError::Random)),
-                    Err(cause) => {
-                        error!(key = %wrapped.id, ?whose, %cause, "a data key cannot be wrapped anew");
-                        done.failed += 1;
-                    }
+    op.transaction("rewrap", async |conn| {
+        let newest = keys.newest().id();
+        let mut outdated = conn.data_keys().outdated_of_workspaces(newest, after, BATCH).await?;
+        let full = outdated.len() as u64 == BATCH.unsigned_abs();
+        let last = outdated.last().map(|(_, wrapped)| wrapped.id).filter(|_| full);
+        if after.is_none() {
+            outdated.extend(conn.data_keys().outdated_of_scopes(newest).await?);
+        }
+        let mut done = Done { last, ..Done::default() };
+        for (whose, wrapped) in outdated {
+            match DataKey::rewrap(keys, owner(op.organization(), whose), &wrapped, random) {
+                Ok(wrapped) => {
+                    conn.data_keys().rewrap(whose, &wrapped).await?;
+                    done.rewrapped += 1;
+                }
+                Err(CryptoError::Random) => return Err(Error::internal(CryptoError::Random)),
+                Err(cause) => {
+                    error!(key = %wrapped.id, ?whose, %cause, "a data key cannot be wrapped anew");
+                    done.failed += 1;
                 }
             }
-            Ok(done)
-        })
-        .await
+        }
+        Ok(done)
+    })
+    .await
 }
 
 pub(super) const fn owner(organization: OrganizationId, whose: KeyOwner) -> Owner {
@@ -155,7 +153,8 @@ async fn all(context: &Context, url: &str, binds: bool) -> Result<(), Error> {
     let organizations = berth_db::every_organization(url).await?;
     let keys = context.keys.current();
     let random = context.random.as_ref();
-    let progress = rewrap(&context.database, &keys, random, &organizations, |_| ()).await?;
+    let run = Run::begin(Actor::Task("rewrap"), context.database.clone());
+    let progress = rewrap(&run, &keys, random, &organizations, |_| ()).await?;
     let (rewrapped, failed) = (progress.rewrapped, progress.failed);
     if failed > 0 {
         let kek = keys.newest().id();
@@ -167,7 +166,7 @@ async fn all(context: &Context, url: &str, binds: bool) -> Result<(), Error> {
         info!(kek = keys.newest().id(), rewrapped, "all data keys are under the newest generation");
     }
     for organization in organizations.iter().filter(|_| binds) {
-        let bound = super::binding::bind(&context.database, &keys, random, *organization).await?;
+        let bound = super::binding::bind(&run.within(*organization), &keys, random).await?;
         if bound > 0 {
             info!(%organization, bound, "data keys of before are bound to what is under them");
         }

@@ -2,10 +2,11 @@
 
 use berth_db::{GitCredentialRow, KeyOwner, OrganizationConn, ScopeVariableRow};
 use berth_schema::scope::Scope;
+use jiff::Timestamp;
 use ring::rand::SecureRandom;
 
+use crate::Error;
 use crate::crypto::{self, CryptoError, DataKey, GitChanges, KeyRing, Owner};
-use crate::{Error, clock};
 
 /// A change that is committed between two reads makes them differ; then both are read again, this often in all.
 const READS: usize = 3;
@@ -33,7 +34,7 @@ impl ScopeKey {
         ring: &KeyRing,
         random: &(dyn SecureRandom + Sync),
         conn: &OrganizationConn<'_>,
-        trust: Trust,
+        (trust, now): (Trust, Timestamp),
     ) -> Result<Self, Error> {
         let scope = conn.scope_variables(Scope::Organization);
         let owner = Owner::of_organization(conn.organization());
@@ -51,7 +52,7 @@ impl ScopeKey {
             let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
             let contents = crypto::of_scope(&variables, &git);
             let wrapped = key.bind(ring, &contents, random).map_err(Error::internal)?;
-            scope.insert_data_key(&wrapped, clock::now()).await?;
+            scope.insert_data_key(&wrapped, now).await?;
         }
         scope.lock().await?;
         let wrapped = scope.data_key().await?.ok_or_else(|| Error::internal(CryptoError::Gone))?;

@@ -1,36 +1,31 @@
 //! Variables of the organisation: set, listed without their values, deleted; and where a workspace's come from.
 
 use berth_db::{OrganizationConn, ScopeVariableRow};
-use berth_schema::FieldError;
 use berth_schema::api::Paged;
 use berth_schema::scope::{Scope, ScopeVariable, SetVariable, VariableOrigin};
 use berth_schema::variables::{
     MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_name, check_value,
 };
+use berth_schema::{FieldError, ResourceKind};
 use tracing::info;
 
 use super::scope_key::{self, ScopeKey, Trust};
 use crate::crypto::{KeyRing, Label, SealedValue};
-use crate::http::identity::Administrator;
-use crate::{Context, Error, clock};
+use crate::identity::Member;
+use crate::{Error, Op};
 
 /// Sets one variable. Workspaces that exist keep what they have; those that are created later get it.
-pub async fn set(
-    context: &Context,
-    administrator: &Administrator,
-    form: SetVariable,
-) -> Result<ScopeVariable, Error> {
+pub async fn set(op: &Op<Member>, form: SetVariable) -> Result<ScopeVariable, Error> {
     let is_final = form.is_final;
     let input = form.into_input();
     let value = check(&input).map_err(Error::Invalid)?;
     let (kind, name) = (input.kind, input.name);
-    let now = clock::now();
-    let row = context
-        .database
-        .transaction(administrator.organization, "set_variable", async |conn| {
+    let now = op.now;
+    let row = op
+        .transaction("set_variable", async |conn| {
             // 1. The key of the scope, made with its first variable, and what is there: the version goes on from it.
-            let (ring, random) = (context.keys.current(), context.random.as_ref());
-            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
+            let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
+            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
             let (key, others) = (&scope.key, &scope.variables);
             let before = others.iter().find(|row| (row.kind, &row.name) == (kind, &name));
             if before.is_none() && others.len() >= MAX_COUNT {
@@ -78,35 +73,26 @@ fn check(input: &berth_schema::api::VariableInput) -> Result<SecretValue, Vec<Fi
     value.filter(|_| errors.is_empty()).ok_or(errors)
 }
 
-pub async fn list(context: &Context, administrator: &Administrator) -> Result<Paged<ScopeVariable>, Error> {
-    let rows = context
-        .database
-        .read(administrator.organization, "list_variables", async |conn| {
-            conn.scope_variables(Scope::Organization).list().await
-        })
+pub async fn list(op: &Op<Member>) -> Result<Paged<ScopeVariable>, Error> {
+    let rows = op
+        .read("list_variables", async |conn| conn.scope_variables(Scope::Organization).list().await)
         .await?;
     Ok(Paged { items: rows.into_iter().map(show).collect(), next: None })
 }
 
 /// Deletes one variable. Workspaces that have it keep it.
-pub async fn delete(
-    context: &Context,
-    administrator: &Administrator,
-    kind: VariableKind,
-    name: &str,
-) -> Result<ScopeVariable, Error> {
-    let unknown = || Error::NotFound("variable of the organization");
+pub async fn delete(op: &Op<Member>, kind: VariableKind, name: &str) -> Result<ScopeVariable, Error> {
+    let unknown = || Error::missing(ResourceKind::Variable, name);
     // What is no name names nothing.
     check_name(kind, name).map_err(|_| unknown())?;
-    let deleted = context
-        .database
-        .transaction(administrator.organization, "delete_variable", async |conn| {
-            let (ring, random) = (context.keys.current(), context.random.as_ref());
+    let deleted = op
+        .transaction("delete_variable", async |conn| {
+            let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
             let variables = conn.scope_variables(Scope::Organization);
             if variables.data_key().await?.is_none() {
                 return Ok(None);
             }
-            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
+            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
             let deleted = variables.delete(kind, name).await?;
             scope.bind(&ring, random, conn).await?;
             Ok::<_, Error>(deleted)
@@ -118,14 +104,9 @@ pub async fn delete(
 }
 
 /// Where each of a workspace's variables comes from.
-pub async fn explain(
-    context: &Context,
-    administrator: &Administrator,
-    workspace: &str,
-) -> Result<Paged<VariableOrigin>, Error> {
-    let origins = context
-        .database
-        .read(administrator.organization, "explain_variables", async |conn| {
+pub async fn explain(op: &Op<Member>, workspace: &str) -> Result<Paged<VariableOrigin>, Error> {
+    let origins = op
+        .read("explain_variables", async |conn| {
             let view = super::workspaces::find(conn, workspace).await?;
             let (id, created_at) = (view.workspace.id, view.workspace.created_at);
             Ok::<_, Error>((conn.variables().origins(view.workspace.agent_id, id).await?, created_at))

@@ -12,8 +12,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
 use super::Streams;
+use crate::identity::{Actor, Run};
 use crate::services::workspaces;
-use crate::{Context, Error, clock};
+use crate::{Context, Error};
 
 /// After a look that failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -126,12 +127,9 @@ impl Task {
 
     /// Ends the streams whose tokens were revoked or have expired. Where that cannot be found out they go on until it can.
     async fn check(&self, tokens: &[TokenId]) {
-        let valid = self
-            .context
-            .database
-            .read(self.organization, "recheck_watchers", async |conn| {
-                Ok::<_, Error>(conn.tokens().valid(tokens, clock::now()).await?)
-            })
+        let op = Run::begin(Actor::Task("feed"), self.context.database.clone()).within(self.organization);
+        let valid = op
+            .read("recheck_watchers", async |conn| Ok::<_, Error>(conn.tokens().valid(tokens, op.now).await?))
             .await;
         match valid {
             Ok(valid) => {

@@ -10,8 +10,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use berth_schema::WorkspaceId;
 use berth_schema::api::Workspace;
+use berth_schema::{ResourceKind, WorkspaceId};
 use bytes::Bytes;
 use futures::Stream;
 use serde::Serialize;
@@ -140,7 +140,7 @@ impl Watch {
                 conn.workspaces().find(id).await.map_err(Error::from)
             })
             .await?
-            .ok_or(Error::NotFound("workspace"))?;
+            .ok_or_else(|| Error::missing(ResourceKind::Workspace, id))?;
         let (number, is_living) = (view.workspace.transitions, view.workspace.is_living());
         self.tell(&workspaces::show(view), number);
         self.has_ended |= !is_living;

@@ -13,6 +13,7 @@ use berth_schema::variables::{SecretValue, VariableKind};
 use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId};
 use berth_server::config::{Cli, HttpOptions, Protocol};
 use berth_server::crypto::{DataKey, Keys, Label, Owner};
+use berth_server::identity::{Actor, Run};
 use berth_server::serve::{self, Running};
 use berth_server::services::git::Signer;
 use berth_server::services::{organizations, tokens};
@@ -129,6 +130,16 @@ impl App {
         self.running.metrics_address()
     }
 
+    /// What a command at the server's machine does.
+    pub(crate) fn at_the_machine(&self) -> Run<Database> {
+        Run::begin(Actor::Command("test"), self.context.database.clone())
+    }
+
+    /// What a task of the server does at that time.
+    pub(crate) fn run_at(&self, now: Timestamp) -> Run<Arc<Context>> {
+        Run { actor: Actor::Task("test"), now, context: Arc::new(self.context.clone()) }
+    }
+
     pub(crate) fn anyone(&self, token: Option<&str>) -> Anyone {
         Anyone::new(self.address(), token)
     }
@@ -136,8 +147,7 @@ impl App {
     /// A new organisation's administrator.
     pub(crate) async fn organization(&self, name: &str) -> Admin {
         let name = name.parse().expect("a name");
-        let token =
-            organizations::create(&self.context.database, &name, clock::now(), &SystemRandom::new()).await;
+        let token = organizations::create(&self.at_the_machine(), &name, &SystemRandom::new()).await;
         Admin::new(self.address(), token.expect("an organisation"))
     }
 

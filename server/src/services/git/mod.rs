@@ -14,15 +14,15 @@ use berth_schema::git::{
 };
 use berth_schema::scope::Secret;
 use berth_schema::variables::SecretValue;
-use berth_schema::{FieldError, OrganizationId};
+use berth_schema::{FieldError, OrganizationId, ResourceKind};
 use jiff::Timestamp;
 use ring::rand::SecureRandom;
 use tracing::info;
 
 use crate::crypto::{CryptoError, GIT_TOKEN, Label};
-use crate::http::identity::Administrator;
+use crate::identity::Member;
 use crate::services::scope_key::{ScopeKey, Trust};
-use crate::{Context, Error, clock};
+use crate::{Error, Op};
 
 /// What a form asks for, found right.
 struct Checked {
@@ -38,28 +38,22 @@ enum Wanted {
 }
 
 /// Sets where a host's credential comes from. Workspaces that run get it at once.
-pub async fn set(
-    context: &Context,
-    administrator: &Administrator,
-    host: &str,
-    form: SetGitCredential,
-) -> Result<GitCredential, Error> {
-    let checked = check(host, form, context.signer.is_some()).map_err(Error::Invalid)?;
-    let now = clock::now();
-    let row = context
-        .database
-        .transaction(administrator.organization, "set_git_credential", async |conn| {
+pub async fn set(op: &Op<Member>, host: &str, form: SetGitCredential) -> Result<GitCredential, Error> {
+    let checked = check(host, form, op.context.signer.is_some()).map_err(Error::Invalid)?;
+    let now = op.now;
+    let row = op
+        .transaction("set_git_credential", async |conn| {
             // From here on nobody else changes the list.
             let version = conn.git_credentials().change().await?;
-            let (ring, random) = (context.keys.current(), context.random.as_ref());
-            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
+            let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
+            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
             let row = row(&scope, random, &checked, version, now)?;
             conn.git_credentials().put(&row).await?;
             scope.bind(&ring, random, conn).await?;
             Ok::<_, Error>(row)
         })
         .await?;
-    let shown = show(row, administrator.organization);
+    let shown = show(row, op.organization());
     info!(host = %shown.host, method = shown.method.as_str(), "git credential set");
     Ok(shown)
 }
@@ -137,40 +131,27 @@ fn check(host: &str, form: SetGitCredential, signs: bool) -> Result<Checked, Vec
     }
 }
 
-pub async fn list(context: &Context, administrator: &Administrator) -> Result<Paged<GitCredential>, Error> {
-    let rows = context
-        .database
-        .read(administrator.organization, "list_git_credentials", async |conn| {
-            conn.git_credentials().list().await
-        })
-        .await?;
-    Ok(Paged {
-        items: rows.into_iter().map(|row| show(row, administrator.organization)).collect(),
-        next: None,
-    })
+pub async fn list(op: &Op<Member>) -> Result<Paged<GitCredential>, Error> {
+    let rows = op.read("list_git_credentials", async |conn| conn.git_credentials().list().await).await?;
+    Ok(Paged { items: rows.into_iter().map(|row| show(row, op.organization())).collect(), next: None })
 }
 
 /// Workspaces lose it at once, those that are stopped as well.
-pub async fn delete(
-    context: &Context,
-    administrator: &Administrator,
-    host: &str,
-) -> Result<GitCredential, Error> {
-    let missing = || Error::NotFound("git credential");
-    let host: GitHost = host.parse().map_err(|_| missing())?;
-    let row = context
-        .database
-        .transaction(administrator.organization, "delete_git_credential", async |conn| {
+pub async fn delete(op: &Op<Member>, host: &str) -> Result<GitCredential, Error> {
+    let missing = || Error::missing(ResourceKind::GitCredential, host);
+    let parsed: GitHost = host.parse().map_err(|_| missing())?;
+    let row = op
+        .transaction("delete_git_credential", async |conn| {
             conn.git_credentials().change().await?;
-            let (ring, random) = (context.keys.current(), context.random.as_ref());
-            let scope = ScopeKey::lock(&ring, random, conn, Trust::Bound).await?;
-            let row = conn.git_credentials().delete(&host).await?.ok_or_else(missing)?;
+            let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
+            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
+            let row = conn.git_credentials().delete(&parsed).await?.ok_or_else(missing)?;
             scope.bind(&ring, random, conn).await?;
             Ok::<_, Error>(row)
         })
         .await?;
     info!(%host, "git credential deleted");
-    Ok(show(row, administrator.organization))
+    Ok(show(row, op.organization()))
 }
 
 fn show(row: GitCredentialRow, organization: OrganizationId) -> GitCredential {

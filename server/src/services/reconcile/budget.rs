@@ -11,7 +11,7 @@ use berth_schema::{Generation, WorkspaceId};
 
 use super::variables::Wanted;
 use crate::Error;
-use crate::http::identity::AgentIdentity;
+use crate::identity::AgentIdentity;
 
 /// Left for what surrounds the directives.
 const RESERVED: usize = 256 * 1024;

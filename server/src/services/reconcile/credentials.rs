@@ -6,21 +6,18 @@ use berth_db::OrganizationConn;
 use berth_planner::{Plan, PlannedDirective};
 use berth_schema::WorkspaceId;
 use berth_schema::git::CredentialBundle;
-use jiff::Timestamp;
 use tracing::error;
 
-use crate::http::identity::AgentIdentity;
+use crate::identity::AgentIdentity;
 use crate::services::git::{Holder, Issuer};
-use crate::{Context, Error};
+use crate::{Error, Op};
 
 /// Issues what directives want. Where one host's credential cannot be had, a workspace keeps all that it has until it can;
 /// a new one, which has none, gets the others.
 pub(super) async fn issue(
-    context: &Context,
-    agent: &AgentIdentity,
+    op: &Op<AgentIdentity>,
     conn: &OrganizationConn<'_>,
     plan: &Plan,
-    now: Timestamp,
 ) -> Result<BTreeMap<WorkspaceId, CredentialBundle>, Error> {
     let mut bundles = BTreeMap::new();
     let wanted: Vec<&PlannedDirective> =
@@ -28,22 +25,22 @@ pub(super) async fn issue(
     if wanted.is_empty() {
         return Ok(bundles);
     }
-    let hosts = Issuer::load(context, conn).await?;
+    let hosts = Issuer::load(&op.context, conn).await?;
     if let Some(cause) = hosts.broken() {
-        context.metrics.failed_git_credential();
-        error!(organization = %agent.organization, %cause, "no Git host is believed, workspaces keep what they have");
+        op.context.metrics.failed_git_credential();
+        error!(organization = %op.organization(), %cause, "no Git host is believed, workspaces keep what they have");
         return Ok(bundles);
     }
     if hosts.lacks_some() {
-        context.metrics.failed_git_credential();
-        error!(organization = %agent.organization, "a Git host was changed or removed in the database, workspaces keep what they have");
+        op.context.metrics.failed_git_credential();
+        error!(organization = %op.organization(), "a Git host was changed or removed in the database, workspaces keep what they have");
     }
     for planned in wanted {
         let workspace = planned.directive.workspace_id;
-        let holder = Holder { organization: agent.organization, workspace };
-        let given = hosts.issue(holder, now);
+        let holder = Holder { organization: op.organization(), workspace };
+        let given = hosts.issue(holder, op.now);
         for (host, cause) in &given.failed {
-            context.metrics.failed_git_credential();
+            op.context.metrics.failed_git_credential();
             error!(%workspace, %host, %cause, "no git credential can be had");
         }
         if (given.failed.is_empty() && !hosts.lacks_some()) || planned.variables_wanted {

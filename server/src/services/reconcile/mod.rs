@@ -7,6 +7,7 @@ mod round;
 mod variables;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_schema::FieldError;
@@ -18,48 +19,51 @@ use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
 use tokio::time::Instant;
 
-use crate::http::identity::AgentIdentity;
-use crate::{Context, Error, clock};
+use crate::identity::AgentIdentity;
+use crate::{Error, Op};
 use round::Round;
 pub(super) use round::planned;
 
 /// Answers an agent. With nothing to tell, the answer is held until there is, or until the agent's patience ends, or `gone`:
 /// nobody may be there any more.
 pub async fn reconcile(
-    context: &Context,
-    agent: &AgentIdentity,
+    op: Op<AgentIdentity>,
     request: &ReconcileRequest,
     gone: impl Future<Output = ()>,
 ) -> Result<ReconcileResponse, Error> {
     let mut gone = pin!(gone.fuse());
     // 1. Bounds (pure).
     check(request)?;
-    context.contacts.heard(agent.agent, clock::now());
+    let (agent, context) = (op.who.agent, Arc::clone(&op.context));
+    context.contacts.heard(agent, op.now);
     if request.message_type == MessageType::Prerequisites {
-        return prerequisites::answer(context, agent, request).await;
+        return prerequisites::answer(&op, request).await;
     }
     context.metrics.round(request.update_type);
     let deadline = Instant::now() + Duration::from_secs(request.wait_seconds);
-    let mut round = Round::first(context, agent, request);
+    let (mut op, mut again) = (op, false);
     loop {
         // 2. Listen before looking: what changes in between must not be slept through.
-        let mut subscription = context.hub.subscribe(agent.agent);
-        // 3. Look, decide, store (one transaction).
-        let (plan, variables) = round.run().await?;
+        let mut subscription = context.hub.subscribe(agent);
+        // 3. Look, decide, store (one transaction), in its turn: a look is of the moment at which that has come.
+        let turn = context.turns.take(agent).await?;
+        op = op.looks_again();
+        context.contacts.heard(agent, op.now);
+        let (plan, variables) = Round::new(&op, request, again).run().await?;
+        drop(turn);
         // 4. Answer, or wait for a reason to look again. Waiting costs the database nothing.
         let is_over = Instant::now() >= deadline || context.draining.is_cancelled() || gone.is_terminated();
         if plan.has_news || is_over {
-            return budget::within_a_message(plan, variables, agent, request, context.protocol.settings);
+            return budget::within_a_message(plan, variables, &op.who, request, context.protocol.settings);
         }
-        let _held = (context.polls.hold(agent.agent)?, context.metrics.hold());
+        let _held = (context.polls.hold(agent)?, context.metrics.hold());
         tokio::select! {
             () = subscription.woken() => {}
             () = tokio::time::sleep_until(deadline) => {}
             () = &mut gone => {}
             () = context.draining.cancelled() => {}
         }
-        context.contacts.heard(agent.agent, clock::now());
-        round = round.again();
+        again = true;
     }
 }
 

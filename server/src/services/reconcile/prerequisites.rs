@@ -6,35 +6,33 @@ use berth_schema::FieldError;
 use berth_schema::prerequisites::Prerequisites;
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse};
 
-use crate::http::identity::AgentIdentity;
+use crate::identity::AgentIdentity;
 use crate::services::agent_tokens;
-use crate::{Context, Error, clock};
+use crate::{Error, Op};
 
 /// Stores what the agent says and answers with the proxy's objects.
 pub(super) async fn answer(
-    context: &Context,
-    agent: &AgentIdentity,
+    op: &Op<AgentIdentity>,
     request: &ReconcileRequest,
 ) -> Result<ReconcileResponse, Error> {
     // 1. Bounds (pure).
     let said = check(request)?;
     // 2. Who leads, and what it has (one transaction).
-    let (written, network_check) = context
-        .database
-        .transaction(agent.organization, "prerequisites", async |conn| {
+    let (written, network_check) = op
+        .transaction("prerequisites", async |conn| {
             let leader = Leader { epoch: request.epoch, term: request.term };
-            match conn.agents().shown(agent.secret_hash).raise_epoch(agent.agent, leader).await? {
+            match conn.agents().shown(op.who.secret_hash).raise_epoch(op.who.agent, leader).await? {
                 Epoch::Stale { current } => Err(Error::StaleEpoch { given: request.epoch, current }),
                 Epoch::Current(standing) => {
                     if let Some(deposed) = &standing.deposed {
-                        agent_tokens::note_leader(conn, agent.agent, deposed, leader).await?;
+                        agent_tokens::note_leader(conn, op.who.agent, deposed, leader, op.now).await?;
                     }
-                    conn.agent_prerequisites().store(agent.agent, said, clock::now()).await?;
+                    conn.agent_prerequisites().store(op.who.agent, said, op.now).await?;
                     if let Some(report) = &request.network_check {
-                        conn.network_checks().finish(agent.agent, report, clock::now()).await?;
+                        conn.network_checks().finish(op.who.agent, report, op.now).await?;
                     }
-                    let network_check = conn.network_checks().wanted(agent.agent).await?;
-                    let written = conn.agents().configuration(agent.agent, Hold::Nothing).await?.document();
+                    let network_check = conn.network_checks().wanted(op.who.agent).await?;
+                    let written = conn.agents().configuration(op.who.agent, Hold::Nothing).await?.document();
                     Ok((written, network_check))
                 }
             }
@@ -42,12 +40,12 @@ pub(super) async fn answer(
         .await?;
     // 3. What shall be there (pure).
     // What is there stays as it is where the configuration cannot be read.
-    let config = written.ok().map(|written| AgentConfig::new(&written, &context.agent_defaults));
-    let manifests = config.map(|config| berth_planner::objects::proxy(agent.agent, &config));
+    let config = written.ok().map(|written| AgentConfig::new(&written, &op.context.agent_defaults));
+    let manifests = config.map(|config| berth_planner::objects::proxy(op.who.agent, &config));
     Ok(ReconcileResponse {
         manifests,
         network_check,
-        settings: context.protocol.settings,
+        settings: op.context.protocol.settings,
         ..ReconcileResponse::default()
     })
 }

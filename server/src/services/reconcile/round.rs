@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::variables::{self, Unreadable, Wanted};
-use crate::http::identity::AgentIdentity;
+use crate::identity::AgentIdentity;
 use crate::services::agent_tokens;
-use crate::{Context, Error, clock};
+use crate::{Error, Op};
 
 /// Rows of one statement: what fits into a message.
 const PAGE: i64 = 500;
@@ -29,29 +29,19 @@ const MAX_PAGES: usize = 20;
 /// What one look is for.
 #[derive(Clone, Copy)]
 pub(super) struct Round<'a> {
-    context: &'a Context,
-    agent: &'a AgentIdentity,
+    op: &'a Op<AgentIdentity>,
     request: &'a ReconcileRequest,
     /// Time has passed since the agent proved who it is.
     again: bool,
 }
 
 impl<'a> Round<'a> {
-    pub(super) const fn first(
-        context: &'a Context,
-        agent: &'a AgentIdentity,
-        request: &'a ReconcileRequest,
-    ) -> Self {
-        Self { context, agent, request, again: false }
-    }
-
-    pub(super) const fn again(self) -> Self {
-        Self { again: true, ..self }
+    pub(super) const fn new(op: &'a Op<AgentIdentity>, request: &'a ReconcileRequest, again: bool) -> Self {
+        Self { op, request, again }
     }
 
     /// A plan that is stored already, and the variables that go with it.
     pub(super) async fn run(&self) -> Result<(Plan, Wanted), Error> {
-        let turn = self.context.turns.take(self.agent.agent).await?;
         let asks = self.request.git.as_ref().is_some_and(|git| !git.wanted.is_empty());
         if !super::reports(self.request)
             && !asks
@@ -59,23 +49,19 @@ impl<'a> Round<'a> {
         {
             return Ok((plan, Wanted::default()));
         }
-        let (plan, variables) = self
-            .context
-            .database
-            .transaction(self.agent.organization, "reconcile", async |conn| self.transact(conn).await)
-            .await?;
-        drop(turn);
+        let (plan, variables) =
+            self.op.transaction("reconcile", async |conn| self.transact(conn).await).await?;
         for explanation in &plan.report {
-            self.context.metrics.directive(explanation.cause);
+            self.op.context.metrics.directive(explanation.cause);
             debug!(workspace = %explanation.workspace_id, cause = explanation.cause.as_str(), "directive");
         }
         let unreadable = self.request.workspace_agent_infos.count_unreadable();
         if unreadable > 0 {
-            self.context.metrics.unreadable_reports(unreadable);
+            self.op.context.metrics.unreadable_reports(unreadable);
             warn!(count = unreadable, "the agent reports workspaces in a way that cannot be read");
         }
         if !plan.orphans.is_empty() {
-            self.context.metrics.foreign_reports(plan.orphans.len());
+            self.op.context.metrics.foreign_reports(plan.orphans.len());
         }
         if !plan.orphan_changes.seen.is_empty() {
             warn!(count = plan.orphan_changes.seen.len(), "the agent has workspaces that are not known here");
@@ -86,12 +72,11 @@ impl<'a> Round<'a> {
     /// What nearly every question comes to: its leader is the one that was heard last, and nothing is to do. One round trip
     /// and no write; `None` when there is more to it.
     async fn glance(&self) -> Result<Option<Plan>, Error> {
-        let (agent, leader, page) = (self.agent.agent, self.leader(), AgentPage::first(1));
+        let (agent, leader, page) = (self.op.who.agent, self.leader(), AgentPage::first(1));
         let (heard, pending) = self
-            .context
-            .database
-            .read(self.agent.organization, "glance", async |conn| {
-                let agents = conn.agents().shown(self.agent.secret_hash);
+            .op
+            .read("glance", async |conn| {
+                let agents = conn.agents().shown(self.op.who.secret_hash);
                 let workspaces = conn.workspaces();
                 try_join(agents.heard_from(agent, leader), workspaces.pending(agent, &page))
                     .await
@@ -103,7 +88,7 @@ impl<'a> Round<'a> {
         if berth_planner::concerns_orphans(&snapshot, self.request) {
             return Ok(None);
         }
-        Ok(Some(berth_planner::reconcile(&snapshot, self.request, clock::now())))
+        Ok(Some(berth_planner::reconcile(&snapshot, self.request, self.op.now)))
     }
 
     fn snapshot(&self, standing: &Standing, config: AgentConfig, workspaces: Vec<Workspace>) -> Snapshot {
@@ -111,8 +96,8 @@ impl<'a> Round<'a> {
             loss: standing.loss,
             full_wanted: standing.full_wanted,
             git_version: standing.git_version,
-            orphan_rule: self.context.protocol.orphans,
-            ..Snapshot::new(self.agent.organization, self.agent.agent, config, workspaces)
+            orphan_rule: self.op.context.protocol.orphans,
+            ..Snapshot::new(self.op.organization(), self.op.who.agent, config, workspaces)
         }
     }
 
@@ -126,24 +111,24 @@ impl<'a> Round<'a> {
         // 2. What there is.
         let (snapshot, rendered) = self.load(conn, &standing).await?;
         // 3. What follows (pure).
-        let now = clock::now();
+        let now = self.op.now;
         let mut plan = berth_planner::reconcile(&snapshot, self.request, now);
         // 4. The variables that go with it, each workspace's on its own.
         let (variables, unreadable) = if rendered {
-            variables::open_wanted(self.context, self.agent, conn, &plan, now).await?
+            variables::open_wanted(self.op, conn, &plan).await?
         } else {
             (Wanted::default(), variables::unrendered(&plan))
         };
         if !unreadable.is_empty() {
             if !rendered {
-                warn!(agent = %self.agent.agent, waiting = unreadable.len(), "the configuration of an agent cannot be read");
+                warn!(agent = %self.op.who.agent, waiting = unreadable.len(), "the configuration of an agent cannot be read");
             }
             self.set_aside(&snapshot, &mut plan, &unreadable);
         }
         // 5. What is on record from now on. A repeated message is answered and changes nothing.
         if news {
             let report = Report {
-                agent: self.agent.agent,
+                agent: self.op.who.agent,
                 epoch: self.request.epoch,
                 sequence: self.request.sequence,
             };
@@ -164,7 +149,7 @@ impl<'a> Round<'a> {
         plan: &Plan,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let agent = self.agent.agent;
+        let agent = self.op.who.agent;
         let found = Standing { loss: plan.loss, full_wanted: false, ..*standing };
         if snapshot.census.is_some() && found != *standing {
             self.tell(standing, &found);
@@ -182,7 +167,7 @@ impl<'a> Round<'a> {
     }
 
     fn tell(&self, before: &Standing, found: &Standing) {
-        let agent = self.agent.agent;
+        let agent = self.op.who.agent;
         match (&before.loss, &found.loss) {
             (_, Some(loss)) => warn!(
                 %agent, missing = loss.missing, applied = loss.applied, needs_confirmation = loss.needs_confirmation,
@@ -195,9 +180,9 @@ impl<'a> Round<'a> {
 
     /// Whether the message is newer than every one before. Only one that reports something is worth a write.
     async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<(bool, Standing), Error> {
-        let (agent, epoch) = (self.agent.agent, self.request.epoch);
+        let (agent, epoch) = (self.op.who.agent, self.request.epoch);
         let leader = self.leader();
-        let agents = conn.agents().shown(self.agent.secret_hash);
+        let agents = conn.agents().shown(self.op.who.secret_hash);
         let stale = |current| Error::StaleEpoch { given: epoch, current };
         let (news, standing) = if !self.again && super::reports(self.request) {
             match agents.advance(agent, leader, self.request.sequence).await? {
@@ -212,7 +197,7 @@ impl<'a> Round<'a> {
             }
         };
         if let Some(deposed) = &standing.deposed {
-            agent_tokens::note_leader(conn, agent, deposed, leader).await?;
+            agent_tokens::note_leader(conn, agent, deposed, leader, self.op.now).await?;
         }
         Ok((news, standing))
     }
@@ -228,7 +213,7 @@ impl<'a> Round<'a> {
         ids.extend(self.request.git.iter().flat_map(|git| &git.wanted));
         // What the agent has in hand takes no place of what it was not told yet.
         ids.extend(self.request.received.iter().map(|received| received.workspace_id));
-        let (workspaces, agent) = (conn.workspaces(), self.agent.agent);
+        let (workspaces, agent) = (conn.workspaces(), self.op.who.agent);
         let mut census = None;
         if berth_planner::is_complete(self.request) {
             let applied = workspaces.applied(agent).await?;
@@ -252,7 +237,7 @@ impl<'a> Round<'a> {
             _ => conn.agents().configuration(agent, Hold::Nothing).await?.document(),
         };
         let rendered = written.is_ok();
-        let config = AgentConfig::new(&written.unwrap_or_default(), &self.context.agent_defaults);
+        let config = AgentConfig::new(&written.unwrap_or_default(), &self.op.context.agent_defaults);
         let mut snapshot = Snapshot { census, ..self.snapshot(standing, config, rows) };
         if berth_planner::concerns_orphans(&snapshot, self.request) {
             let records = conn.orphans().of_agent(agent).await?;
@@ -269,7 +254,7 @@ impl<'a> Round<'a> {
         ids: &[WorkspaceId],
         limit: i64,
     ) -> Result<Vec<Workspace>, Error> {
-        let (workspaces, agent) = (conn.workspaces(), self.agent.agent);
+        let (workspaces, agent) = (conn.workspaces(), self.op.who.agent);
         let (spoken_of, mut page) =
             workspaces.for_partial_reconcile(agent, ids, &AgentPage::first(limit)).await?;
         let mut rows: Vec<Workspace> = spoken_of.into_iter().map(planned).collect();
@@ -289,9 +274,9 @@ impl<'a> Round<'a> {
     fn set_aside(&self, snapshot: &Snapshot, plan: &mut Plan, unreadable: &[Unreadable]) {
         let mut request = self.request.clone();
         request.received.extend(unreadable.iter().map(Unreadable::as_received));
-        plan.has_news = berth_planner::reconcile(snapshot, &request, clock::now()).has_news;
+        plan.has_news = berth_planner::reconcile(snapshot, &request, self.op.now).has_news;
         for failed in unreadable {
-            self.context.metrics.unreadable_variables();
+            self.op.context.metrics.unreadable_variables();
             let row = snapshot.workspaces.iter().find(|workspace| workspace.id == failed.workspace);
             failed.record(row, plan);
         }

@@ -10,13 +10,12 @@ use berth_schema::reconcile::{Action, Received, WorkspaceDirective};
 use berth_schema::sealing::{Binding, Encapsulation, PublicKey};
 use berth_schema::variables::{VariableBundle, VariableKind};
 use berth_schema::{ActualState, Generation, WorkspaceId};
-use jiff::Timestamp;
 use tracing::error;
 
 use super::credentials;
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner, SealedValue, Sealer};
-use crate::http::identity::AgentIdentity;
-use crate::{Context, Error};
+use crate::identity::AgentIdentity;
+use crate::{Error, Op};
 
 /// The variables and Git credentials that directives want, in the clear for as long as it takes to seal them, and to whom they go.
 #[derive(Debug, Default)]
@@ -59,11 +58,9 @@ const fn unreadable(directive: &WorkspaceDirective, cause: Cause) -> Unreadable 
 /// Opens the variables that directives want. A workspace whose variables do not open is answered for by itself and holds
 /// up no other. An agent without a key gets none.
 pub(super) async fn open_wanted(
-    context: &Context,
-    agent: &AgentIdentity,
+    op: &Op<AgentIdentity>,
     conn: &OrganizationConn<'_>,
     plan: &Plan,
-    now: Timestamp,
 ) -> Result<(Wanted, Vec<Unreadable>), Error> {
     let directives: Vec<&WorkspaceDirective> = plan
         .directives
@@ -71,23 +68,23 @@ pub(super) async fn open_wanted(
         .filter(|planned| planned.variables_wanted)
         .map(|planned| &planned.directive)
         .collect();
-    let credentials = credentials::issue(context, agent, conn, plan, now).await?;
+    let credentials = credentials::issue(op, conn, plan).await?;
     if directives.is_empty() && credentials.is_empty() {
         return Ok((Wanted::default(), Vec::new()));
     }
-    let Some(key) = conn.sealing_keys().current(agent.agent).await? else {
+    let Some(key) = conn.sealing_keys().current(op.who.agent).await? else {
         let all = directives.into_iter().map(|directive| unreadable(directive, Cause::NoKey));
         return Ok((Wanted { lacks_key: true, ..Wanted::default() }, all.collect()));
     };
     let ids: Vec<WorkspaceId> = directives.iter().map(|directive| directive.workspace_id).collect();
-    let sealed = conn.variables().load(agent.agent, &ids).await?;
+    let sealed = conn.variables().load(op.who.agent, &ids).await?;
     let recipient = Some(PublicKey::new(key.public_key));
     let mut wanted = Wanted { recipient, credentials, ..Wanted::default() };
     let mut locked = Vec::new();
     for directive in directives {
-        let owner = Owner::of_workspace(agent.organization, directive.workspace_id);
+        let owner = Owner::of_workspace(op.organization(), directive.workspace_id);
         let opened = match sealed.get(&directive.workspace_id) {
-            Some(sealed) => context.keys.with_newest(|keys| open(keys, owner, sealed)),
+            Some(sealed) => op.context.keys.with_newest(|keys| open(keys, owner, sealed)),
             None => Ok(VariableBundle::default()),
         };
         match opened {

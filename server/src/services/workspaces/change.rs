@@ -8,31 +8,30 @@ use berth_planner::quota::{Change, Usage};
 use berth_planner::resize::{self, Standing};
 use berth_schema::api::{RebuildWorkspace, ResizeWorkspace, Workspace};
 use berth_schema::prerequisites::StorageClass;
-use berth_schema::{AgentConfiguration, DesiredState, Generation, WorkspaceSpec};
+use berth_schema::{AgentConfiguration, DesiredState, Generation, ResourceKind, WorkspaceSpec};
+use jiff::Timestamp;
 use tracing::info;
 
 use super::{Given, NewSpec, find, limits, spec_of, whole};
-use crate::http::identity::Administrator;
-use crate::{Context, Error, clock};
+use crate::identity::Member;
+use crate::{Error, Op};
 
 /// How often a change is decided anew when the workspace changed between looking and storing.
 const ATTEMPTS: u32 = 5;
 
 /// Starts, stops, restarts or terminates a workspace. With `seen`, only if it is still at that generation.
 pub async fn change(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     wish: Wish,
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
-    decide(context, administrator, name_or_id, wish, seen, None).await
+    decide(op, name_or_id, wish, seen, None).await
 }
 
 /// Replaces what a workspace is made of.
 pub async fn rebuild(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     body: RebuildWorkspace,
     seen: Option<Generation>,
@@ -41,19 +40,18 @@ pub async fn rebuild(
     let given = Given { devfile: body.devfile, devcontainer: body.devcontainer, image: body.image };
     let spec = spec_of(given, None, &Options::default(), &mut errors);
     let made_of = MadeOf::New(Box::new(spec.ok_or(Error::Invalid(errors))?));
-    decide(context, administrator, name_or_id, Wish::Rebuild, seen, Some(&made_of)).await
+    decide(op, name_or_id, Wish::Rebuild, seen, Some(&made_of)).await
 }
 
 /// Gives a workspace other resources.
 pub async fn resize(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     body: ResizeWorkspace,
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
     let made_of = MadeOf::Resized(body);
-    decide(context, administrator, name_or_id, Wish::Resize, seen, Some(&made_of)).await
+    decide(op, name_or_id, Wish::Resize, seen, Some(&made_of)).await
 }
 
 /// What a workspace shall be made of.
@@ -64,8 +62,7 @@ enum MadeOf {
 }
 
 async fn decide(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     wish: Wish,
     seen: Option<Generation>,
@@ -76,13 +73,13 @@ async fn decide(
         wish,
         seen,
         made_of,
-        by: ChangedBy::User(administrator.token),
-        defaults: &context.agent_defaults,
+        by: ChangedBy::User(op.who.token),
+        now: op.now,
+        defaults: &op.context.agent_defaults,
     };
     for _ in 0..ATTEMPTS {
-        let attempt = context
-            .database
-            .transaction(administrator.organization, operation(wish), async |conn| {
+        let attempt = op
+            .transaction(operation(wish), async |conn| {
                 let view = once(conn, &asked).await?;
                 whole(conn, view).await
             })
@@ -118,6 +115,7 @@ struct Asked<'a> {
     seen: Option<Generation>,
     made_of: Option<&'a MadeOf>,
     by: ChangedBy,
+    now: Timestamp,
     defaults: &'a AgentConfiguration,
 }
 
@@ -130,7 +128,11 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Workspac
     if row.unreadable && asked.wish != Wish::Terminate {
         return Err(TransitionError::Unreadable.into());
     }
-    let agent = conn.agents().find(row.agent_id).await?.ok_or(Error::NotFound("agent"))?;
+    let agent = conn
+        .agents()
+        .find(row.agent_id)
+        .await?
+        .ok_or_else(|| Error::missing(ResourceKind::Agent, row.agent_id))?;
     if agent.revoked_at.is_some() && row.is_living() {
         return Err(Error::WorkspaceStranded(agent.name));
     }
@@ -140,7 +142,7 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Workspac
     };
     let intent = allowed(conn, asked, row, desired).await?;
     let seen = Some(row.generation);
-    let changed = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, clock::now()).await?;
+    let changed = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, asked.now).await?;
     conn.notifications().notify_agent(row.agent_id).await?;
     Ok(changed)
 }

@@ -1,8 +1,7 @@
 //! Creating a workspace: checked whole, sealed, stored at once with its variables, its agent woken.
 
 use berth_db::{
-    AgentRow, NewWorkspace, OrganizationConn, ResourceKind, SealedVariable, Source, WorkspaceView,
-    constraints,
+    AgentRow, CreatedKind, NewWorkspace, OrganizationConn, SealedVariable, Source, WorkspaceView, constraints,
 };
 use berth_planner::config::settle;
 use berth_planner::quota::{Change, Usage};
@@ -19,28 +18,27 @@ use super::form::{Checked, CreateForm};
 use super::freeze::{Frozen, freeze};
 use super::{find, limits, whole};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
-use crate::http::identity::Administrator;
+use crate::identity::Member;
 use crate::services::idempotency::{Creation, Idempotency, claim};
 use crate::services::variables;
-use crate::{Context, Error, clock};
+use crate::{Error, Op};
 
 /// How often another name is drawn when the drawn one is taken. 32,768 names: ten misses in a row mean that most are taken.
 const DRAWS: u32 = 10;
 
 /// Creates a workspace. When anything is wrong, everything that is wrong is told and nothing is stored.
 pub async fn create(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     form: CreateForm,
     idempotency: Option<&Idempotency>,
 ) -> Result<Creation<Workspace>, Error> {
-    let form = form.check(&context.default_spec, context.projects);
+    let form = form.check(&op.context.default_spec, op.context.projects);
     let given = form.as_ref().ok().and_then(|form| form.name.clone());
-    let attempt = Attempt { context, administrator, form: &form, idempotency };
+    let attempt = Attempt { op, form: &form, idempotency };
     for _ in 0..DRAWS {
         let name = match &given {
             Some(name) => name.clone(),
-            None => WorkspaceName::generate(draw(context.random.as_ref())?),
+            None => WorkspaceName::generate(draw(op.context.random.as_ref())?),
         };
         match attempt.store(&name).await {
             Err(Failure::NameTaken) if given.is_none() => {}
@@ -81,23 +79,20 @@ struct MadeOf {
 
 /// One try under one name.
 struct Attempt<'a> {
-    context: &'a Context,
-    administrator: &'a Administrator,
+    op: &'a Op<Member>,
     form: &'a Form,
     idempotency: Option<&'a Idempotency>,
 }
 
 impl Attempt<'_> {
     async fn store(&self, name: &WorkspaceName) -> Result<Creation<Workspace>, Failure> {
-        let organization = self.administrator.organization;
         let id = WorkspaceId::random();
         let created = self
-            .context
-            .database
-            .transaction(organization, "create_workspace", async |conn| {
+            .op
+            .transaction("create_workspace", async |conn| {
                 // 1. What was done before is answered, not done again, whatever has changed since.
-                let kind = ResourceKind::Workspace;
-                let earlier = claim(conn, self.administrator, self.idempotency, kind, id.into()).await?;
+                let kind = CreatedKind::Workspace;
+                let earlier = claim(conn, self.op, self.idempotency, kind, id.into()).await?;
                 if let Some(earlier) = earlier {
                     let view = find(conn, &earlier.to_string()).await?;
                     return Ok(Creation::Repeated(whole(conn, view).await?));
@@ -140,7 +135,7 @@ impl Attempt<'_> {
         form: &Checked,
         agent: AgentId,
     ) -> Result<MadeOf, Error> {
-        let defaults = &self.context.agent_defaults;
+        let defaults = &self.op.context.agent_defaults;
         let configuration = limits::configuration(conn, agent, defaults).await?;
         let errors = limits::size(&form.spec, &configuration);
         if !errors.is_empty() {
@@ -150,7 +145,7 @@ impl Attempt<'_> {
         settle(&mut spec, &configuration, defaults);
         let after = Usage::of(DesiredState::Running, &spec.demand(), &configuration.default_resources);
         let change = Change { before: Usage::default(), after };
-        let owner = berth_db::Owner::Creator(self.administrator.token);
+        let owner = berth_db::Owner::Creator(self.op.who.token);
         limits::quotas(conn, agent, owner, &configuration, change).await?;
         Ok(MadeOf { spec, shared_namespace: configuration.shared_namespace })
     }
@@ -163,7 +158,7 @@ impl Attempt<'_> {
         (form, made_of): (&Checked, MadeOf),
         agent: &AgentRow,
     ) -> Result<WorkspaceView, Failure> {
-        let now = clock::now();
+        let now = self.op.now;
         let workspace = NewWorkspace {
             id,
             agent_id: agent.id,
@@ -172,7 +167,7 @@ impl Attempt<'_> {
             desired_state: DesiredState::Running,
             spec: made_of.spec,
             devfile: form.spec.devfile.clone(),
-            created_by: self.administrator.token,
+            created_by: self.op.who.token,
         };
         conn.workspaces().insert(&workspace, now).await.map_err(|error| {
             if error.violates(constraints::WORKSPACE_NAME) { Failure::NameTaken } else { error.into() }
@@ -191,15 +186,15 @@ impl Attempt<'_> {
         agent: &AgentRow,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let keys = self.context.keys.current();
-        let organization = self.administrator.organization;
+        let keys = self.op.context.keys.current();
+        let organization = self.op.organization();
         let around = variables::open(&keys, conn).await?;
         let frozen = freeze(&around, &form.variables).map_err(Error::Invalid)?;
         if frozen.is_empty() {
             return Ok(());
         }
         let owner = Owner::of_workspace(organization, id);
-        let random = self.context.random.as_ref();
+        let random = self.op.context.random.as_ref();
         let (key, sealed) = seal(&keys, owner, &frozen, random).map_err(Error::internal)?;
         conn.variables().insert(agent.id, id, &key, &sealed, now).await?;
         Ok(())

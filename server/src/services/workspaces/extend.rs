@@ -7,29 +7,20 @@ use berth_schema::lifecycle::{Deadline, ExtendWorkspace};
 use tracing::info;
 
 use super::{find, rules_of, show_one};
-use crate::http::identity::Administrator;
-use crate::{Context, Error};
+use crate::identity::Member;
+use crate::{Error, Op};
 
 /// How often it is decided anew when somebody else was faster.
 const ATTEMPTS: u32 = 5;
 
 /// Adds hours to the current period. Hours are added each time it is asked.
-pub async fn extend(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-    body: ExtendWorkspace,
-) -> Result<Workspace, Error> {
+pub async fn extend(op: &Op<Member>, name_or_id: &str, body: ExtendWorkspace) -> Result<Workspace, Error> {
     if body.hours == 0 {
         return Err(Error::field("hours", "must be at least 1"));
     }
     for _ in 0..ATTEMPTS {
-        let stored = context
-            .database
-            .transaction(administrator.organization, "extend_workspace", async |conn| {
-                once(conn, name_or_id, body.hours).await
-            })
-            .await?;
+        let stored =
+            op.transaction("extend_workspace", async |conn| once(conn, name_or_id, body.hours).await).await?;
         if let Some((view, deadline)) = stored {
             info!(workspace = %view.workspace.id, hours = body.hours, "extended");
             return Ok(show_one(view, deadline));

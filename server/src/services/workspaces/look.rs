@@ -9,27 +9,21 @@ use berth_schema::{ActualState, AgentId, AgentName, DesiredState, FieldError};
 use serde::Deserialize;
 
 use super::{find, show, whole};
-use crate::http::identity::Administrator;
+use crate::identity::Member;
 use crate::services::paging;
-use crate::{Context, Error};
+use crate::{Error, Op};
 
 /// The longest part of a name to look for: no name is longer.
 const MAX_NAME_PART: usize = 63;
 /// How many agents of one name are looked at, all but one of them revoked.
 const MAX_OF_A_NAME: i64 = 100;
 
-pub async fn get(
-    context: &Context,
-    administrator: &Administrator,
-    name_or_id: &str,
-) -> Result<Workspace, Error> {
-    context
-        .database
-        .read(administrator.organization, "get_workspace", async |conn| {
-            let view = find(conn, name_or_id).await?;
-            whole(conn, view).await
-        })
-        .await
+pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> {
+    op.read("get_workspace", async |conn| {
+        let view = find(conn, name_or_id).await?;
+        whole(conn, view).await
+    })
+    .await
 }
 
 /// The query of a list, as it came.
@@ -86,17 +80,10 @@ fn states<S: FromStr<Err = UnknownState>>(
 }
 
 /// A page of those that match.
-pub async fn list(
-    context: &Context,
-    administrator: &Administrator,
-    query: &ListQuery,
-) -> Result<Paged<Workspace>, Error> {
+pub async fn list(op: &Op<Member>, query: &ListQuery) -> Result<Paged<Workspace>, Error> {
     let (filter, page) = query.check()?;
-    let found = context
-        .database
-        .read(administrator.organization, "list_workspaces", async |conn| {
-            load(conn, &filter, &page, query.agent.as_deref()).await
-        })
+    let found = op
+        .read("list_workspaces", async |conn| load(conn, &filter, &page, query.agent.as_deref()).await)
         .await?;
     let cursor = |view: &WorkspaceView| Cursor::new(view.workspace.created_at, view.workspace.id);
     Ok(paging::page(found, &page, cursor, show))

@@ -25,7 +25,7 @@ use berth_planner::lifecycle::deadline;
 use berth_schema::api::Workspace;
 use berth_schema::configuration::LifecycleRules;
 use berth_schema::lifecycle::Deadline;
-use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
+use berth_schema::{AgentId, ResourceKind, WorkspaceId, WorkspaceName};
 
 use crate::Error;
 use extend::lifetime;
@@ -37,7 +37,7 @@ pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Resul
         (_, Ok(name)) => conn.workspaces().find_by_name(&name).await?,
         _ => None,
     };
-    found.ok_or(Error::NotFound("workspace"))
+    found.ok_or_else(|| Error::missing(ResourceKind::Workspace, name_or_id))
 }
 
 /// The lifecycle rules that hold for an agent's workspaces; `None`: this version cannot read them, and does nothing by them.

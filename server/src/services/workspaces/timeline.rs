@@ -7,9 +7,9 @@ use berth_schema::timeline::Transition;
 use serde::Deserialize;
 
 use super::find;
-use crate::http::identity::Administrator;
+use crate::identity::Member;
 use crate::services::paging;
-use crate::{Context, Error};
+use crate::{Error, Op};
 
 /// The query of a timeline, as it came.
 #[derive(Debug, Default, Deserialize)]
@@ -35,15 +35,13 @@ impl TimelineQuery {
 
 /// The newest first.
 pub async fn timeline(
-    context: &Context,
-    administrator: &Administrator,
+    op: &Op<Member>,
     name_or_id: &str,
     query: &TimelineQuery,
 ) -> Result<Paged<Transition>, Error> {
     let (before, limit) = query.check()?;
-    let mut rows = context
-        .database
-        .read(administrator.organization, "list_transitions", async |conn| {
+    let mut rows = op
+        .read("list_transitions", async |conn| {
             let row = find(conn, name_or_id).await?.workspace;
             Ok::<_, Error>(conn.transitions().of_workspace(row.agent_id, row.id, before, limit).await?)
         })

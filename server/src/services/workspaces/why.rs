@@ -5,30 +5,32 @@ use berth_planner::lifecycle::deadline;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
 use berth_planner::{AgentConfig, Snapshot};
 use berth_schema::why::{GitProblem, Why};
-use berth_schema::{AgentConfiguration, DesiredState, WorkspaceId};
-use jiff::Timestamp;
+use berth_schema::{AgentConfiguration, DesiredState, ResourceKind, WorkspaceId};
 
 use super::extend::lifetime;
 use super::find;
 use crate::crypto::CryptoError;
-use crate::http::identity::Administrator;
+use crate::identity::Member;
 use crate::services::git::{Holder, Issuer};
 use crate::services::reconcile::planned;
-use crate::{Context, Error, clock};
+use crate::{Error, Op};
 
-pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &str) -> Result<Why, Error> {
-    let now = clock::now();
-    let (row, asked_at, agent, written, git_problems) = context
-        .database
-        .read(administrator.organization, "why_workspace", async |conn| {
+pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
+    let now = op.now;
+    let (row, asked_at, agent, written, git_problems) = op
+        .read("why_workspace", async |conn| {
             let row = find(conn, name_or_id).await?.workspace;
-            let agent = conn.agents().find(row.agent_id).await?.ok_or(Error::NotFound("agent"))?;
+            let agent = conn
+                .agents()
+                .find(row.agent_id)
+                .await?
+                .ok_or_else(|| Error::missing(ResourceKind::Agent, row.agent_id))?;
             let asked_at =
                 conn.transitions().generation_asked_at(row.agent_id, row.id, row.generation).await?;
             let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
             let git_problems = match row.desired_state {
                 DesiredState::Terminated => vec![],
-                _ => git_problems(context, conn, row.id, now).await?,
+                _ => git_problems(op, conn, row.id).await?,
             };
             Ok::<_, Error>((row, asked_at, agent, written, git_problems))
         })
@@ -36,8 +38,8 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
     let contact = AgentContact {
         name: agent.name,
         revoked_at: agent.revoked_at,
-        last_contact_at: context.contacts.last(agent.id),
-        listening_since: context.contacts.listening_since(),
+        last_contact_at: op.context.contacts.last(agent.id),
+        listening_since: op.context.contacts.listening_since(),
     };
     // Older than the memory of transitions: a workspace that was made before there was one.
     let asked_at = asked_at.unwrap_or(row.desired_state_changed_at);
@@ -45,8 +47,8 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
     let rules = written.as_ref().ok().map(AgentConfiguration::lifecycle_rules);
     let deadline = rules.and_then(|rules| deadline(&rules, &lifetime(&row)));
     let workspace = planned(row);
-    let config = AgentConfig::new(&written.unwrap_or_default(), &context.agent_defaults);
-    let snapshot = Snapshot::new(administrator.organization, agent.id, config, vec![workspace.clone()]);
+    let config = AgentConfig::new(&written.unwrap_or_default(), &op.context.agent_defaults);
+    let snapshot = Snapshot::new(op.organization(), agent.id, config, vec![workspace.clone()]);
     let circumstances = Circumstances {
         workspace: &workspace,
         cause: standing_cause(&snapshot, now),
@@ -61,13 +63,12 @@ pub async fn why(context: &Context, administrator: &Administrator, name_or_id: &
 
 /// Tries what the workspace's agent would be given: nothing is remembered of the last time.
 async fn git_problems(
-    context: &Context,
+    op: &Op<Member>,
     conn: &OrganizationConn<'_>,
     workspace: WorkspaceId,
-    now: Timestamp,
 ) -> Result<Vec<GitProblem>, Error> {
-    let hosts = Issuer::load(context, conn).await?;
-    let given = hosts.issue(Holder { organization: conn.organization(), workspace }, now);
+    let hosts = Issuer::load(&op.context, conn).await?;
+    let given = hosts.issue(Holder { organization: conn.organization(), workspace }, op.now);
     let problem = |(host, cause): (_, CryptoError)| GitProblem { host, cause: cause.to_string() };
     Ok(given.failed.into_iter().map(problem).collect())
 }

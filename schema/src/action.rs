@@ -1,0 +1,152 @@
+//! What may be done, and to what kind of thing: the words in which routes, decisions and records speak of it.
+
+use std::fmt;
+
+/// Whether an action leaves everything as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    Reads,
+    Changes,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $Type:ident { $($(#[$variant_doc:meta])* $Variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $Type {
+            $($(#[$variant_doc])* $Variant,)+
+        }
+
+        impl $Type {
+            /// Every one there is.
+            pub const ALL: &[Self] = &[$(Self::$Variant,)+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $word,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $Type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// A kind of thing that somebody may act on.
+    ResourceKind {
+        Organization = "organization",
+        /// An access token.
+        Token = "token",
+        Agent = "agent",
+        /// What an agent has and the server does not know.
+        Orphan = "orphan",
+        /// A variable of the organisation.
+        Variable = "variable",
+        GitCredential = "git credential",
+        Workspace = "workspace",
+    }
+}
+
+impl ResourceKind {
+    /// The parameters in a route's path that say which one is meant. The organisation is in every path that has one; where it
+    /// is not, it is the caller's own.
+    pub const fn path_parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::Organization => &[],
+            Self::Token => &["token"],
+            Self::Agent => &["agent"],
+            Self::Orphan => &["agent", "orphan"],
+            Self::Variable => &["kind", "name"],
+            Self::GitCredential => &["host"],
+            Self::Workspace => &["workspace"],
+        }
+    }
+}
+
+macro_rules! actions {
+    ($($Action:ident = $word:literal, $Kind:ident, $Effect:ident;)+) => {
+        words! {
+            /// What a request does. Creating and listing are done to what the thing is in.
+            Action { $($Action = $word,)+ }
+        }
+
+        impl Action {
+            /// What it is done to.
+            pub const fn resource(self) -> ResourceKind {
+                match self {
+                    $(Self::$Action => ResourceKind::$Kind,)+
+                }
+            }
+
+            pub const fn effect(self) -> Effect {
+                match self {
+                    $(Self::$Action => Effect::$Effect,)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    ReadIdentity = "identity.read", Organization, Reads;
+    WatchOrganization = "organization.watch", Organization, Reads;
+    CreateToken = "token.create", Organization, Changes;
+    ListTokens = "token.list", Organization, Reads;
+    ReadToken = "token.read", Token, Reads;
+    RotateToken = "token.rotate", Token, Changes;
+    RevokeToken = "token.revoke", Token, Changes;
+    CreateAgent = "agent.create", Organization, Changes;
+    ListAgents = "agent.list", Organization, Reads;
+    ReadAgent = "agent.read", Agent, Reads;
+    RevokeAgent = "agent.revoke", Agent, Changes;
+    CheckNetwork = "agent.check-network", Agent, Changes;
+    RotateAgentToken = "agent.rotate-token", Agent, Changes;
+    ResetEpoch = "agent.reset-epoch", Agent, Changes;
+    AdoptWorkspaces = "agent.adopt", Agent, Changes;
+    ConfirmLoss = "agent.confirm-loss", Agent, Changes;
+    ReadConfiguration = "agent.read-configuration", Agent, Reads;
+    Configure = "agent.configure", Agent, Changes;
+    ListOrphans = "orphan.list", Agent, Reads;
+    RemoveOrphan = "orphan.remove", Orphan, Changes;
+    KeepOrphan = "orphan.keep", Orphan, Changes;
+    SetVariable = "variable.set", Organization, Changes;
+    ListVariables = "variable.list", Organization, Reads;
+    DeleteVariable = "variable.delete", Variable, Changes;
+    ListGitCredentials = "git-credential.list", Organization, Reads;
+    SetGitCredential = "git-credential.set", GitCredential, Changes;
+    DeleteGitCredential = "git-credential.delete", GitCredential, Changes;
+    CreateWorkspace = "workspace.create", Organization, Changes;
+    ListWorkspaces = "workspace.list", Organization, Reads;
+    ReadWorkspace = "workspace.read", Workspace, Reads;
+    ExplainWorkspace = "workspace.explain", Workspace, Reads;
+    ReadTimeline = "workspace.read-timeline", Workspace, Reads;
+    ReadWorkspaceVariables = "workspace.read-variables", Workspace, Reads;
+    WatchWorkspace = "workspace.watch", Workspace, Reads;
+    StartWorkspace = "workspace.start", Workspace, Changes;
+    StopWorkspace = "workspace.stop", Workspace, Changes;
+    RestartWorkspace = "workspace.restart", Workspace, Changes;
+    TerminateWorkspace = "workspace.terminate", Workspace, Changes;
+    ForgetWorkspace = "workspace.forget", Workspace, Changes;
+    ExtendWorkspace = "workspace.extend", Workspace, Changes;
+    RebuildWorkspace = "workspace.rebuild", Workspace, Changes;
+    ResizeWorkspace = "workspace.resize", Workspace, Changes;
+    RegisterKey = "agent.register-key", Agent, Changes;
+    Reconcile = "agent.reconcile", Agent, Changes;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_actions_have_one_name() {
+        let names: BTreeSet<_> = Action::ALL.iter().map(|action| action.as_str()).collect();
+        assert_eq!(names.len(), Action::ALL.len());
+    }
+}

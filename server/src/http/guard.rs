@@ -1,0 +1,259 @@
+//! What stands before a handler: who asks is proven, and whether they may, before anything else of the request is looked at.
+//!
+//! A token names the rows to compare it with; only the SHA-256 of the whole token proves anything, and it is compared in
+//! constant time. What is unknown, expired or revoked looks the same to the client.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, Responder, web};
+use berth_db::SecretHash;
+use berth_schema::{AccessToken, Action, AgentToken, Effect, ResourceKind};
+use ring::hmac;
+use tracing::Span;
+use tracing::field::display;
+use tracing_actix_web::RequestId;
+
+use super::body::BodyLimit;
+use crate::edge::Admission;
+use crate::error::{DenyReason, Unproven};
+use crate::identity::{AgentIdentity, Member, Principal};
+use crate::services::agent_tokens;
+use crate::services::tokens::{hash, same};
+use crate::{Context, Error, Op, clock};
+
+/// The guard of one line of the route table. Its handler is given an [`Op`], which there is no other way to: a line whose
+/// handler needs one does not compile without an action.
+pub struct Guard<P> {
+    method: &'static Method,
+    action: Action,
+    body: BodyLimit,
+    who: PhantomData<fn() -> P>,
+}
+
+impl<P> Clone for Guard<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Guard<P> {}
+
+impl<P> fmt::Debug for Guard<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("action", &self.action).finish_non_exhaustive()
+    }
+}
+
+impl<P: Proven> Guard<P> {
+    pub(crate) const fn new(method: &'static Method, action: Action, body: BodyLimit) -> Self {
+        Self { method, action, body, who: PhantomData }
+    }
+
+    /// The route that ends in `handler`, which takes the operation and what else it needs of the request.
+    pub fn to<H, R, F>(self, handler: H) -> actix_web::Route
+    where
+        H: Fn(Op<P>, R) -> F + Clone + 'static,
+        R: FromRequest + 'static,
+        F: Future + 'static,
+        F::Output: Responder + 'static,
+    {
+        web::method(self.method.clone()).to(move |request: HttpRequest, payload: web::Payload| {
+            let handler = handler.clone();
+            async move {
+                let context = context(&request)?;
+                let who = P::prove(&request, &context, self.action).await?;
+                let request_id = request.extensions().get::<RequestId>().map(|id| **id);
+                request.extensions_mut().insert(self.body);
+                let rest = R::from_request(&request, &mut payload.into_inner()).await.map_err(Into::into)?;
+                // Whoever sends a long body slowly acts when it is there.
+                let op = Op::begin(who, self.action, request_id, context);
+                Ok::<_, actix_web::Error>(handler(op, rest).await)
+            }
+        })
+    }
+}
+
+/// Somebody who can be proven by a request's token, and asked whether they may do something.
+pub trait Proven: Principal + Sized + 'static {
+    fn prove(
+        request: &HttpRequest,
+        context: &Arc<Context>,
+        action: Action,
+    ) -> impl Future<Output = Result<Self, Error>>;
+}
+
+impl Proven for Member {
+    async fn prove(request: &HttpRequest, context: &Arc<Context>, action: Action) -> Result<Self, Error> {
+        match bearer(request)? {
+            Bearer::Access(token) => {
+                let member = member(request, context, &token).await?;
+                // Another organisation looks like one that does not exist.
+                match request.match_info().get("organization") {
+                    Some(asked) if !is_named(&member, asked) => {
+                        Err(Error::missing(ResourceKind::Organization, asked))
+                    }
+                    _ if !member.scope.allows(action.effect() == Effect::Reads) => {
+                        Err(Error::Forbidden { action, reason: DenyReason::ReadOnlyToken })
+                    }
+                    _ => Ok(member),
+                }
+            }
+            Bearer::Agent(token) => {
+                agent(request, context, &token).await?;
+                Err(Error::Forbidden { action, reason: DenyReason::IsAgent })
+            }
+        }
+    }
+}
+
+impl Proven for AgentIdentity {
+    async fn prove(request: &HttpRequest, context: &Arc<Context>, action: Action) -> Result<Self, Error> {
+        match bearer(request)? {
+            Bearer::Agent(token) => agent(request, context, &token).await,
+            Bearer::Access(token) => {
+                member(request, context, &token).await?;
+                Err(Error::Forbidden { action, reason: DenyReason::IsNoAgent })
+            }
+        }
+    }
+}
+
+fn is_named(member: &Member, asked: &str) -> bool {
+    asked == member.organization_name.as_str() || asked.parse() == Ok(member.organization)
+}
+
+fn context(request: &HttpRequest) -> Result<Arc<Context>, Error> {
+    let context = request.app_data::<web::Data<Context>>();
+    context
+        .map(|context| web::Data::clone(context).into_inner())
+        .ok_or_else(|| Error::internal("the server has no context"))
+}
+
+enum Bearer {
+    Access(AccessToken),
+    Agent(AgentToken),
+}
+
+fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
+    let mut values = request.headers().get_all(AUTHORIZATION);
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Error::Unauthenticated(Unproven::NoHeader));
+    };
+    let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+    let Some((_, token)) = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return Err(Error::Unauthenticated(Unproven::NoBearer));
+    };
+    let access = || token.parse().map(Bearer::Access);
+    let unknown = |_| Error::Unauthenticated(Unproven::NoToken);
+    token.parse().map(Bearer::Agent).or_else(|_| access()).map_err(unknown)
+}
+
+/// Proves an access token, in a transaction that looks at nothing else.
+#[expect(clippy::disallowed_methods, reason = "whether it has expired is asked before the operation begins")]
+async fn member(request: &HttpRequest, context: &Context, token: &AccessToken) -> Result<Member, Error> {
+    let admission = admission(request)?;
+    let turn = admission.turn().await?;
+    let found = context
+        .database
+        .read(token.organization(), "authenticate_member", async |conn| {
+            conn.tokens().find_with_organization(token.token_id()).await.map_err(Error::from)
+        })
+        .await?;
+    drop(turn);
+    let (shown, now) = (hash(token.expose()), clock::now());
+    let stored = found.as_ref().map(|(row, _)| row.secrets(now));
+    let is_right = is_one_of(&shown, stored.unwrap_or_default());
+    let (row, organization) = match found {
+        Some((row, organization)) if is_right && row.is_valid(now) => (row, organization),
+        Some((row, _)) if is_right && row.revoked_at.is_none() => {
+            return Err(refused(&admission, Unproven::Expired));
+        }
+        Some(_) if is_right => return Err(refused(&admission, Unproven::Revoked)),
+        Some(_) => return Err(refused(&admission, Unproven::WrongSecret)),
+        None => return Err(refused(&admission, Unproven::UnknownToken)),
+    };
+    admission.proven();
+    Span::current().record("organization", display(organization.id));
+    Span::current().record("token", display(row.id));
+    context.uses.note(organization.id, row.id, now);
+    Ok(Member {
+        organization: organization.id,
+        organization_name: organization.name,
+        token: row.id,
+        token_name: row.name,
+        scope: row.scope,
+        expires_at: row.expires_at,
+        secret_hash: shown,
+        fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
+    })
+}
+
+/// The same for an agent's token.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which of its tokens open is asked before the operation begins"
+)]
+async fn agent(
+    request: &HttpRequest,
+    context: &Arc<Context>,
+    token: &AgentToken,
+) -> Result<AgentIdentity, Error> {
+    let admission = admission(request)?;
+    let stranger = admission.turn().await?;
+    // An agent that was proven lately stands in its own queue.
+    let known = match &stranger {
+        Some(_) => None,
+        None => Some(context.turns.take(token.agent()).await?),
+    };
+    let found = context
+        .database
+        .read(token.organization(), "authenticate_agent", async |conn| {
+            conn.agents().find(token.agent()).await.map_err(Error::from)
+        })
+        .await?;
+    drop((stranger, known));
+    let (shown, now) = (hash(token.expose()), clock::now());
+    let stored = found.as_ref().map(|row| row.tokens(now));
+    let is_right = is_one_of(&shown, stored.unwrap_or_default());
+    let row = match found {
+        Some(row) if is_right && row.revoked_at.is_none() => row,
+        Some(_) if is_right => return Err(refused(&admission, Unproven::Revoked)),
+        Some(_) => return Err(refused(&admission, Unproven::WrongSecret)),
+        None => return Err(refused(&admission, Unproven::UnknownToken)),
+    };
+    admission.proven();
+    Span::current().record("organization", display(token.organization()));
+    Span::current().record("agent", display(row.id));
+    let is_new = row.secret_hash == shown && row.previous_secret_hash.is_some();
+    let identity = AgentIdentity {
+        organization: token.organization(),
+        agent: row.id,
+        name: row.name,
+        secret_hash: shown,
+    };
+    if is_new {
+        let op = Op::begin(identity.clone(), Action::Reconcile, None, Arc::clone(context));
+        agent_tokens::take_into_use(&op).await?;
+    }
+    Ok(identity)
+}
+
+fn admission(request: &HttpRequest) -> Result<Admission, Error> {
+    Admission::of(request).ok_or_else(|| Error::internal("the request passed no gate"))
+}
+
+fn refused(admission: &Admission, reason: Unproven) -> Error {
+    admission.refused();
+    Error::Unauthenticated(reason)
+}
+
+/// The same work whether there is anything to compare with or not.
+fn is_one_of(shown: &SecretHash, stored: [Option<&SecretHash>; 2]) -> bool {
+    let is = |stored: Option<&SecretHash>| same(shown, stored.unwrap_or(&[0; 32])) & stored.is_some();
+    stored.into_iter().fold(false, |found, stored| found | is(stored))
+}

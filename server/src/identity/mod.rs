@@ -1,0 +1,131 @@
+//! Who acts, and one operation of theirs. Nothing here knows of HTTP: `http::guard` proves who it is.
+
+mod op;
+
+pub use op::{HasDatabase, Op, Run};
+
+use std::fmt;
+
+use berth_db::SecretHash;
+use berth_schema::access::TokenScope;
+use berth_schema::{AgentId, AgentName, OrganizationId, OrganizationName, TokenId};
+use jiff::Timestamp;
+use ring::hmac;
+
+/// Somebody on whose behalf something happens, as one organisation sees them.
+pub trait Principal {
+    fn organization(&self) -> OrganizationId;
+    fn actor(&self) -> Actor;
+}
+
+/// Who acts, for records and logs. Nothing runs without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A person or service, by this access token.
+    Token(TokenId),
+    Agent(AgentId),
+    /// A background task of the server.
+    Task(&'static str),
+    /// Somebody at the server's own machine, by this command of `berth-server`.
+    Command(&'static str),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(token) => write!(f, "token {token}"),
+            Self::Agent(agent) => write!(f, "agent {agent}"),
+            Self::Task(name) => write!(f, "task {name}"),
+            Self::Command(name) => write!(f, "command {name}"),
+        }
+    }
+}
+
+/// A person or service of one organisation who has proven it with an access token.
+pub struct Member {
+    pub organization: OrganizationId,
+    pub organization_name: OrganizationName,
+    pub token: TokenId,
+    pub token_name: String,
+    pub scope: TokenScope,
+    pub expires_at: Option<Timestamp>,
+    /// Of the secret that was shown.
+    pub(crate) secret_hash: SecretHash,
+    /// Marks this token's requests. Its key is the token, which is not stored: a dump of the database tells nothing about
+    /// the bodies that were marked, which may hold secrets that can be guessed.
+    pub(crate) fingerprints: hmac::Key,
+}
+
+impl Member {
+    /// Whether the secret that was shown is the one of that hash.
+    pub fn is_proven_by(&self, hash: &SecretHash) -> bool {
+        self.secret_hash == *hash
+    }
+
+    /// The mark of a request to create something.
+    pub fn fingerprint(&self, path: &str, body: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.fingerprints);
+        context.update(&(path.len() as u64).to_be_bytes());
+        context.update(path.as_bytes());
+        context.update(body);
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.sign().as_ref());
+        fingerprint
+    }
+}
+
+impl Principal for Member {
+    fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Token(self.token)
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("organization", &self.organization)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An agent that proved who it is. There is no query on an agent's workspaces without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentIdentity {
+    pub organization: OrganizationId,
+    pub agent: AgentId,
+    pub name: AgentName,
+    /// Of the token that was shown: what is done later is done only if it opens still.
+    pub secret_hash: SecretHash,
+}
+
+impl Principal for AgentIdentity {
+    fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Agent(self.agent)
+    }
+}
+
+/// The server itself at work in one organisation: a task, or a command at its machine. See [`Run::within`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Internal {
+    organization: OrganizationId,
+    actor: Actor,
+}
+
+impl Principal for Internal {
+    fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    fn actor(&self) -> Actor {
+        self.actor
+    }
+}
