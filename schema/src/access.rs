@@ -6,8 +6,8 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::TokenId;
 use crate::text::is_plain;
+use crate::{SubjectId, TokenId};
 
 /// The longest that a replaced secret goes on opening.
 pub const MAX_OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -132,6 +132,10 @@ pub struct CreateToken {
     /// Absent: when the token that makes it ends; never, if that does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// It is another token of whoever makes it, and shares their quotas and the keys of their repeated requests; otherwise it
+    /// is somebody else's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same_subject: bool,
 }
 
 /// `POST …/tokens/{token}/rotate`: another secret for the same token.
@@ -160,6 +164,9 @@ pub struct RevokeToken {
 pub struct Token {
     /// A part of the token's text: whose text was found somewhere is found here.
     pub id: TokenId,
+    /// Whose it is. Absent: the server is of a version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_id: Option<SubjectId>,
     pub name: String,
     pub scope: TokenScope,
     pub created_at: Timestamp,

@@ -83,6 +83,10 @@ id!(
     TokenId
 );
 id!(
+    /// A person or service of an organisation, whatever they prove it with.
+    SubjectId
+);
+id!(
     /// One process' time as an agent's leader, drawn when it is elected. An epoch alone does not tell leaders apart: a
     /// Lease that was lost begins to count anew.
     TermId

@@ -38,7 +38,7 @@ pub mod why;
 pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
-pub use ids::{AgentId, NetworkCheckId, OrganizationId, TermId, TokenId, WorkspaceId};
+pub use ids::{AgentId, NetworkCheckId, OrganizationId, SubjectId, TermId, TokenId, WorkspaceId};
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};

@@ -31,6 +31,7 @@ mod reconcile;
 mod rotation;
 mod sealing;
 mod strangers;
+mod subjects;
 mod support;
 mod timeline;
 mod tokens;

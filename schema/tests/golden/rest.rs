@@ -6,7 +6,7 @@ use berth_schema::configuration::ConfigurationView;
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::scope::{Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
-use berth_schema::{AgentConfiguration, OrganizationId, TokenId};
+use berth_schema::{AgentConfiguration, OrganizationId, SubjectId, TokenId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -122,13 +122,18 @@ fn what_else_is_sent_keeps_its_shape() {
 
 #[test]
 fn access_tokens_keep_their_shape() {
-    let create =
-        CreateToken { name: "ci".parse().expect("a name"), scope: TokenScope::ReadOnly, expires_at: None };
+    let create = CreateToken {
+        name: "ci".parse().expect("a name"),
+        scope: TokenScope::ReadOnly,
+        expires_at: None,
+        same_subject: true,
+    };
     check("create-token", &create);
     check("rotate-token", &RotateToken { overlap_seconds: 3600, expires_at: Some(Timestamp::UNIX_EPOCH) });
     check("revoke-token", &RevokeToken { force: true });
     let details = Token {
         id: TokenId::from_uuid(Uuid::from_u128(4)),
+        subject_id: Some(SubjectId::from_uuid(Uuid::from_u128(6))),
         name: "ci".to_owned(),
         scope: TokenScope::ReadOnly,
         created_at: Timestamp::UNIX_EPOCH,

@@ -2,17 +2,17 @@
 
 use std::str::FromStr;
 
-use berth_schema::TokenId;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::columns::{Bytes, Parsed};
+use crate::columns::{Bytes, NullableBytes, Parsed};
 use crate::error::{DbError, DbErrorKind};
 use crate::schema::idempotency_keys;
 use crate::scope::OrganizationConn;
+use crate::subjects::Author;
 
 /// How long a key is remembered.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
@@ -54,11 +54,14 @@ impl FromStr for CreatedKind {
 /// A key and what its request is about to create.
 #[derive(Clone, Debug)]
 pub struct Claim<'a> {
-    pub token: TokenId,
+    pub by: Author,
     /// 1 to 255 characters.
     pub key: &'a str,
-    /// SHA-256 of the request, so that the same key with another request is noticed.
+    /// A mark of the request, so that the same key with another request is noticed: the one that the version before compares,
+    /// which this token alone can make.
     pub request_hash: [u8; 32],
+    /// Marks that any token of the subject makes. The first is stored, and any of them is the same request.
+    pub fingerprints: &'a [[u8; 32]],
     pub kind: CreatedKind,
     pub resource: Uuid,
 }
@@ -79,6 +82,8 @@ pub enum Claimed {
 struct KeyRow {
     #[diesel(deserialize_as = Bytes<32>)]
     request_hash: [u8; 32],
+    #[diesel(deserialize_as = NullableBytes<32>)]
+    fingerprint: Option<[u8; 32]>,
     #[diesel(deserialize_as = Parsed<CreatedKind>)]
     resource_kind: CreatedKind,
     resource_id: Uuid,
@@ -103,12 +108,15 @@ impl IdempotencyKeys<'_> {
             return Ok(Claimed::New);
         }
         let query = idempotency_keys::table
-            .find((self.0.key(), *claim.token.as_uuid(), claim.key))
+            .filter(idempotency_keys::organization_id.eq(self.0.key()))
+            .filter(idempotency_keys::subject_id.eq(claim.by.subject.as_uuid()))
+            .filter(idempotency_keys::key.eq(claim.key))
             .select(KeyRow::as_select());
         // It was there a moment ago, and is newer than what is removed.
         let row = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
         let row = row.ok_or(DbErrorKind::Contention)?;
-        if row.request_hash == claim.request_hash && row.resource_kind == claim.kind {
+        let known = row.fingerprint.is_some_and(|fingerprint| claim.fingerprints.contains(&fingerprint));
+        if (known || row.request_hash == claim.request_hash) && row.resource_kind == claim.kind {
             Ok(Claimed::Replay { resource: row.resource_id })
         } else {
             Ok(Claimed::Mismatch)
@@ -119,21 +127,24 @@ impl IdempotencyKeys<'_> {
         let upsert = diesel::insert_into(idempotency_keys::table)
             .values((
                 idempotency_keys::organization_id.eq(self.0.key()),
-                idempotency_keys::token_id.eq(claim.token.as_uuid()),
+                idempotency_keys::token_id.eq(claim.by.token.as_uuid()),
+                idempotency_keys::subject_id.eq(claim.by.subject.as_uuid()),
                 idempotency_keys::key.eq(claim.key),
                 idempotency_keys::request_hash.eq(claim.request_hash.as_slice()),
+                idempotency_keys::fingerprint.eq(claim.fingerprints.first().map(|mark| mark.to_vec())),
                 idempotency_keys::resource_kind.eq(claim.kind.as_str()),
                 idempotency_keys::resource_id.eq(claim.resource),
                 idempotency_keys::created_at.eq(jiff_diesel::Timestamp::from(now)),
             ))
             .on_conflict((
                 idempotency_keys::organization_id,
-                idempotency_keys::token_id,
+                idempotency_keys::subject_id,
                 idempotency_keys::key,
             ))
             .do_update()
             .set((
                 idempotency_keys::request_hash.eq(excluded(idempotency_keys::request_hash)),
+                idempotency_keys::fingerprint.eq(excluded(idempotency_keys::fingerprint)),
                 idempotency_keys::resource_kind.eq(excluded(idempotency_keys::resource_kind)),
                 idempotency_keys::resource_id.eq(excluded(idempotency_keys::resource_id)),
                 idempotency_keys::created_at.eq(excluded(idempotency_keys::created_at)),

@@ -5,11 +5,11 @@
 //!
 //! ```no_run
 //! # use berth_db::*; use berth_schema::*; use jiff::Timestamp;
-//! # async fn example(database: &Database, organization: OrganizationId, id: WorkspaceId, token: TokenId) -> Result<(), DbError> {
+//! # async fn example(database: &Database, organization: OrganizationId, id: WorkspaceId, by: Author) -> Result<(), DbError> {
 //! let view = database
 //!     .transaction(organization, "stop_workspace", async |conn| {
 //!         let stop = Intent::Desired(DesiredState::Stopped);
-//!         let by = ChangedBy::User(token);
+//!         let by = ChangedBy::User(by);
 //!         let view = conn.workspaces().change_intent(id, None, &stop, by, Timestamp::now()).await?;
 //!         conn.notifications().notify_agent(view.workspace.agent_id).await?;
 //!         Ok::<_, DbError>(view)
@@ -21,6 +21,7 @@
 //! | through `conn.` | operations |
 //! |---|---|
 //! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
+//! | `subjects()` | `insert`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
@@ -70,6 +71,7 @@ mod schema;
 mod scope;
 mod scope_variables;
 mod sealing_keys;
+mod subjects;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
@@ -101,6 +103,7 @@ pub use roles::{RoleError, check_login};
 pub use scope::OrganizationConn;
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
+pub use subjects::{Author, NewSubject, SubjectKind, Subjects};
 pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
 pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};

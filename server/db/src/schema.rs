@@ -32,6 +32,7 @@ diesel::table! {
         rotated_at -> Nullable<Timestamptz>,
         previous_secret_hash -> Nullable<Bytea>,
         previous_valid_until -> Nullable<Timestamptz>,
+        subject_id -> Uuid,
     }
 }
 
@@ -146,6 +147,7 @@ diesel::table! {
         demanded_memory_bytes -> BigInt,
         demanded_memory_defaults -> BigInt,
         sealed_variables -> Nullable<Integer>,
+        created_by_subject -> Nullable<Uuid>,
     }
 }
 
@@ -164,6 +166,7 @@ diesel::table! {
         cause -> Text,
         token_id -> Nullable<Uuid>,
         written_in -> BigInt,
+        subject_id -> Nullable<Uuid>,
     }
 }
 
@@ -256,6 +259,18 @@ diesel::table! {
         resource_kind -> Text,
         resource_id -> Uuid,
         created_at -> Timestamptz,
+        subject_id -> Uuid,
+        fingerprint -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    subjects (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        name -> Text,
+        created_at -> Timestamptz,
     }
 }
 
@@ -272,6 +287,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     orphans,
     scope_data_keys,
     scope_variables,
+    subjects,
     workspace_data_keys,
     workspace_transitions,
     workspace_variables,

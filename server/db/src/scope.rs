@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::error::{DbError, DbErrorKind};
 use crate::{
     AgentEvents, AgentPrerequisites, Agents, DataKeys, GitCredentials, IdempotencyKeys, NetworkChecks,
-    Notifications, Organizations, Orphans, ScopeVariables, SealingKeys, Tokens, Transitions, Variables,
-    Workspaces,
+    Notifications, Organizations, Orphans, ScopeVariables, SealingKeys, Subjects, Tokens, Transitions,
+    Variables, Workspaces,
 };
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
@@ -45,6 +45,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn organizations(&self) -> Organizations<'_> {
         Organizations(self)
+    }
+
+    pub fn subjects(&self) -> Subjects<'_> {
+        Subjects(self)
     }
 
     pub fn tokens(&self) -> Tokens<'_> {

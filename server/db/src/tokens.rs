@@ -1,7 +1,7 @@
 //! Access tokens of people and services.
 
-use berth_schema::TokenId;
 use berth_schema::access::TokenScope;
+use berth_schema::{SubjectId, TokenId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use crate::organizations::OrganizationRow;
 use crate::page::{PageRequest, paged};
 use crate::schema::{access_tokens, organizations};
 use crate::scope::OrganizationConn;
+use crate::subjects::{NewSubject, SubjectKind};
 
 /// What is stored of a new token.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct NewToken {
     pub scope: TokenScope,
     /// The token that makes it; `None` on the server's machine.
     pub created_by: Option<TokenId>,
+    /// Whose it is; `None`: a new user's, of the token's name.
+    pub subject: Option<SubjectId>,
     /// SHA-256 of the whole token.
     pub secret_hash: SecretHash,
     pub expires_at: Option<Timestamp>,
@@ -43,6 +46,8 @@ pub struct TokenRotation {
 pub struct TokenRow {
     #[diesel(deserialize_as = Uuid)]
     pub id: TokenId,
+    #[diesel(deserialize_as = Uuid)]
+    pub subject_id: SubjectId,
     pub name: String,
     #[diesel(deserialize_as = String)]
     pub scope: TokenScope,
@@ -84,10 +89,20 @@ pub struct Tokens<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl Tokens<'_> {
     pub async fn insert(&self, token: &NewToken, now: Timestamp) -> Result<TokenRow, DbError> {
+        let subject = match token.subject {
+            Some(subject) => subject,
+            None => {
+                let (id, name) = (SubjectId::random(), token.name.clone());
+                let subject = NewSubject { id, kind: SubjectKind::User, name };
+                self.0.subjects().insert(&subject, now).await?;
+                id
+            }
+        };
         let statement = diesel::insert_into(access_tokens::table)
             .values((
                 access_tokens::organization_id.eq(self.0.key()),
                 access_tokens::id.eq(token.id.as_uuid()),
+                access_tokens::subject_id.eq(subject.as_uuid()),
                 access_tokens::name.eq(&token.name),
                 access_tokens::scope.eq(token.scope.as_str()),
                 access_tokens::created_by.eq(token.created_by.map(|id| *id.as_uuid())),

@@ -5,7 +5,7 @@
 
 use berth_schema::api::StateReason;
 use berth_schema::state::TransitionCause;
-use berth_schema::{ActualState, AgentId, DesiredState, Generation, TokenId, WorkspaceId};
+use berth_schema::{ActualState, AgentId, DesiredState, Generation, WorkspaceId};
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -20,6 +20,7 @@ use crate::columns::{NullableJson, Parsed, StoredGeneration, Tried};
 use crate::error::DbError;
 use crate::schema::{access_tokens, workspace_transitions};
 use crate::scope::OrganizationConn;
+use crate::subjects::Author;
 
 /// Of each workspace this many are kept, the newest.
 pub const KEPT_TRANSITIONS: i64 = 200;
@@ -29,7 +30,7 @@ pub(crate) const CHANNEL: &str = "berth_workspaces";
 /// Who changes what is wanted of a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangedBy {
-    User(TokenId),
+    User(Author),
     /// A lifecycle rule.
     Lifecycle,
 }
@@ -44,7 +45,14 @@ impl ChangedBy {
 
     fn token(self) -> Option<Uuid> {
         match self {
-            Self::User(token) => Some(token.into()),
+            Self::User(author) => Some(author.token.into()),
+            Self::Lifecycle => None,
+        }
+    }
+
+    fn subject(self) -> Option<Uuid> {
+        match self {
+            Self::User(author) => Some(author.subject.into()),
             Self::Lifecycle => None,
         }
     }
@@ -168,6 +176,7 @@ impl Transitions<'_> {
             now: now.into(),
             cause: by.cause().as_str(),
             token: by.token(),
+            subject: by.subject(),
         };
         self.0.run(statement.execute(&mut self.0.raw())).await?;
         Ok(())
@@ -206,6 +215,7 @@ struct Record {
     now: jiff_diesel::Timestamp,
     cause: &'static str,
     token: Option<Uuid>,
+    subject: Option<Uuid>,
 }
 
 impl QueryFragment<Pg> for Record {
@@ -220,12 +230,14 @@ impl QueryFragment<Pg> for Record {
         out.push_bind_param::<Text, _>(&self.cause)?;
         out.push_sql(" AS cause, ");
         out.push_bind_param::<Nullable<SqlUuid>, _>(&self.token)?;
+        out.push_sql(" AS token, ");
+        out.push_bind_param::<Nullable<SqlUuid>, _>(&self.subject)?;
         out.push_sql(
-            " AS token), told AS (
+            " AS subject), told AS (
     INSERT INTO workspace_transitions (organization_id, agent_id, workspace_id, number, at, desired_state, actual_state,
-                                       reason, generation, applied_generation, cause, token_id)
+                                       reason, generation, applied_generation, cause, token_id, subject_id)
     SELECT w.organization_id, w.agent_id, w.id, w.transitions, $3, w.desired_state, w.actual_state, w.reason, w.generation,
-           w.applied_generation, $4, $5
+           w.applied_generation, $4, $5, $6
     FROM workspaces w WHERE w.organization_id = $1 AND w.id = ANY ($2)
     RETURNING agent_id, workspace_id, number
 ), pruned AS (

@@ -5,7 +5,14 @@ use uuid::Uuid;
 use crate::support::{World, after, client, start};
 
 fn claim<'a>(world: &World, key: &'a str, hash: u8, resource: Uuid) -> Claim<'a> {
-    Claim { token: world.token, key, request_hash: [hash; 32], kind: CreatedKind::Workspace, resource }
+    Claim {
+        by: world.author(),
+        key,
+        request_hash: [hash; 32],
+        fingerprints: &[],
+        kind: CreatedKind::Workspace,
+        resource,
+    }
 }
 
 async fn claim_at(world: &World, claim: &Claim<'_>, now: Timestamp) -> Claimed {

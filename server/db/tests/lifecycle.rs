@@ -64,7 +64,7 @@ async fn a_change_of_intent_is_looked_at_within_the_shortest_rule_and_a_terminat
     };
     // A look that was to come later comes earlier, never the other way round.
     look_again(&world, id, Some(start() + hour * 36)).await;
-    let user = ChangedBy::User(world.token);
+    let user = ChangedBy::User(world.author());
     want(DesiredState::Stopped, user, start() + hour * 2).await;
     assert_eq!(due(&mut queue, start() + hour * 3).await, [id]);
     // A rule has just looked.
@@ -97,7 +97,7 @@ async fn an_extension_ends_with_its_period_and_two_at_once_are_not_added_unseen(
     world
         .database
         .transaction(world.organization, "test", async |conn| {
-            conn.workspaces().change_intent(id, None, &stop, ChangedBy::User(world.token), after(1)).await
+            conn.workspaces().change_intent(id, None, &stop, ChangedBy::User(world.author()), after(1)).await
         })
         .await
         .expect("works");

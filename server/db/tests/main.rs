@@ -12,6 +12,7 @@ mod migrations;
 mod notify;
 mod reconcile;
 mod roles;
+mod subjects;
 mod support;
 mod transitions;
 mod workspaces;

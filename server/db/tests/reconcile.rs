@@ -36,7 +36,7 @@ async fn want(world: &World, id: WorkspaceId, desired: DesiredState) {
         .database
         .transaction(world.organization, "test", async |conn| {
             conn.workspaces()
-                .change_intent(id, None, &Intent::Desired(desired), ChangedBy::User(world.token), after(5))
+                .change_intent(id, None, &Intent::Desired(desired), ChangedBy::User(world.author()), after(5))
                 .await
         })
         .await

@@ -147,7 +147,7 @@ async fn history_is_forgotten_only_where_it_is_over() {
         world
             .database
             .transaction(world.organization, "test", async |conn| {
-                let by = ChangedBy::User(world.token);
+                let by = ChangedBy::User(world.author());
                 conn.workspaces().change_intent(workspace, None, &Intent::Desired(desired), by, start()).await
             })
             .await

@@ -79,7 +79,7 @@ async fn every_change_is_written_down_with_who_made_it() {
     let id = world.create_workspace("first").await;
     report(&world, 1, &[update(id, 1, 1, ActualState::Starting)]).await;
     report(&world, 2, &[update(id, 1, 1, ActualState::Running)]).await;
-    want(&world, id, DesiredState::RestartRequested, ChangedBy::User(world.token), 3).await;
+    want(&world, id, DesiredState::RestartRequested, ChangedBy::User(world.author()), 3).await;
     let next = IntentChange { desired_state: DesiredState::Running, generation: Generation::of(3) };
     let half_way = WorkspaceUpdate { intent: Some(next), ..update(id, 2, 2, ActualState::Stopped) };
     report(&world, 4, &[half_way]).await;
@@ -182,7 +182,7 @@ async fn only_the_newest_transitions_are_kept() {
     assert_eq!(i64::try_from(rows.len()), Ok(KEPT_TRANSITIONS));
     assert_eq!(rows[0].0.number, rounds + 1);
     // A user's change forgets the oldest as well.
-    want(&world, id, DesiredState::Stopped, ChangedBy::User(world.token), 1).await;
+    want(&world, id, DesiredState::Stopped, ChangedBy::User(world.author()), 1).await;
     let rows = timeline(&world, id).await;
     assert_eq!(i64::try_from(rows.len()), Ok(KEPT_TRANSITIONS));
     assert_eq!(timeline(&world, other).await.len(), 1, "another's are left alone");
@@ -273,7 +273,7 @@ async fn the_transitions_of_what_is_long_gone_are_forgotten() {
     let mut gone = vec![];
     for name in ["one", "two", "three"] {
         let id = world.create_workspace(name).await;
-        want(&world, id, DesiredState::Terminated, ChangedBy::User(world.token), 1).await;
+        want(&world, id, DesiredState::Terminated, ChangedBy::User(world.author()), 1).await;
         gone.push(id);
     }
     let ended: Vec<_> = gone.iter().map(|id| update(*id, 2, 0, ActualState::Terminated)).collect();

@@ -17,7 +17,7 @@ async fn change(
         .database
         .transaction(world.organization, "test", async |conn| {
             conn.workspaces()
-                .change_intent(id, expected, intent, ChangedBy::User(world.token), after(1))
+                .change_intent(id, expected, intent, ChangedBy::User(world.author()), after(1))
                 .await
         })
         .await

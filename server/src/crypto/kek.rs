@@ -73,6 +73,10 @@ impl KeyRing {
         self.generations.iter().map(Kek::id)
     }
 
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = &Kek> {
+        self.generations.iter().rev()
+    }
+
     pub fn find(&self, id: &str) -> Option<&Kek> {
         self.generations.iter().find(|kek| kek.id == id)
     }

@@ -14,6 +14,7 @@ mod contents;
 mod envelope;
 mod kek;
 mod keys;
+mod mark;
 
 pub use aad::{GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
@@ -21,3 +22,4 @@ pub use contents::{GitChanges, check_variables, check_workspace, compare_git, of
 pub use envelope::{CryptoError, DataKey, SealedValue};
 pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;
+pub use mark::marks;

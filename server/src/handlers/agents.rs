@@ -30,7 +30,7 @@ pub(crate) async fn create(
     op: Op<Member>,
     (request, key, body): (HttpRequest, IdempotencyKey, Json<CreateAgent>),
 ) -> Result<HttpResponse, Error> {
-    let idempotency = idempotency(&request, &op.who, key, &body.bytes);
+    let idempotency = idempotency(&request, &op, key, &body.bytes)?;
     let created = agents::create(&op, &body.value.name, idempotency.as_ref()).await?;
     let (mut response, created) = match created {
         Creation::New(created) => (HttpResponse::Created(), created),

@@ -14,11 +14,12 @@ use actix_web::HttpRequest;
 use berth_db::PageRequest;
 use serde::Deserialize;
 
-use crate::Error;
+use crate::crypto::marks;
 use crate::http::headers::IdempotencyKey;
 use crate::identity::Member;
 use crate::services::idempotency::Idempotency;
 use crate::services::paging;
+use crate::{Error, Op};
 
 /// Which page of a list.
 #[derive(Debug, Deserialize)]
@@ -36,10 +37,17 @@ impl ListQuery {
     }
 }
 
-/// The key of a creation with the mark of its request, when there is a key.
-fn idempotency(request: &HttpRequest, who: &Member, key: IdempotencyKey, body: &[u8]) -> Option<Idempotency> {
-    let key = key.0?;
+/// The key of a creation with the marks of its request, when there is a key.
+fn idempotency(
+    request: &HttpRequest,
+    op: &Op<Member>,
+    key: IdempotencyKey,
+    body: &[u8],
+) -> Result<Option<Idempotency>, Error> {
+    let Some(key) = key.0 else { return Ok(None) };
     // The template, not the path: an organisation's name and its id are the same.
     let route = request.match_pattern().unwrap_or_default();
-    Some(Idempotency { key, fingerprint: who.fingerprint(&route, body) })
+    let whose = (op.organization(), op.who.subject);
+    let marks = marks(&op.context.keys.current(), whose, &route, body).map_err(Error::internal)?;
+    Ok(Some(Idempotency { key, fingerprint: op.who.fingerprint(&route, body), marks }))
 }

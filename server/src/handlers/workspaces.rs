@@ -33,7 +33,7 @@ pub(crate) async fn create(
     op: Op<Member>,
     (request, key, body): (HttpRequest, IdempotencyKey, Json<CreateForm>),
 ) -> Result<HttpResponse, Error> {
-    let idempotency = idempotency(&request, &op.who, key, &body.bytes);
+    let idempotency = idempotency(&request, &op, key, &body.bytes)?;
     let (mut response, workspace) = match workspaces::create(&op, body.value, idempotency.as_ref()).await? {
         Creation::New(workspace) => (HttpResponse::Created(), workspace),
         Creation::Repeated(workspace) => (HttpResponse::Ok(), workspace),

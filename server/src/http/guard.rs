@@ -184,6 +184,7 @@ async fn member(request: &HttpRequest, context: &Context, token: &AccessToken) -
     Ok(Member {
         organization: organization.id,
         organization_name: organization.name,
+        subject: row.subject_id,
         token: row.id,
         token_name: row.name,
         scope: row.scope,

@@ -6,9 +6,9 @@ pub use op::{HasDatabase, Op, Run};
 
 use std::fmt;
 
-use berth_db::SecretHash;
+use berth_db::{Author, SecretHash};
 use berth_schema::access::TokenScope;
-use berth_schema::{AgentId, AgentName, OrganizationId, OrganizationName, TokenId};
+use berth_schema::{AgentId, AgentName, OrganizationId, OrganizationName, SubjectId, TokenId};
 use jiff::Timestamp;
 use ring::hmac;
 
@@ -21,8 +21,8 @@ pub trait Principal {
 /// Who acts, for records and logs. Nothing runs without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A person or service, by this access token.
-    Token(TokenId),
+    /// A person or service, by one of their tokens.
+    Member(Author),
     Agent(AgentId),
     /// A background task of the server.
     Task(&'static str),
@@ -33,7 +33,7 @@ pub enum Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token(token) => write!(f, "token {token}"),
+            Self::Member(Author { subject, token }) => write!(f, "subject {subject} (token {token})"),
             Self::Agent(agent) => write!(f, "agent {agent}"),
             Self::Task(name) => write!(f, "task {name}"),
             Self::Command(name) => write!(f, "command {name}"),
@@ -45,6 +45,7 @@ impl fmt::Display for Actor {
 pub struct Member {
     pub organization: OrganizationId,
     pub organization_name: OrganizationName,
+    pub subject: SubjectId,
     pub token: TokenId,
     pub token_name: String,
     pub scope: TokenScope,
@@ -62,7 +63,12 @@ impl Member {
         self.secret_hash == *hash
     }
 
-    /// The mark of a request to create something.
+    /// Who they are, on record.
+    pub const fn author(&self) -> Author {
+        Author { subject: self.subject, token: self.token }
+    }
+
+    /// The mark of a request to create something, as the version before compares it.
     pub fn fingerprint(&self, path: &str, body: &[u8]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.fingerprints);
         context.update(&(path.len() as u64).to_be_bytes());
@@ -80,7 +86,7 @@ impl Principal for Member {
     }
 
     fn actor(&self) -> Actor {
-        Actor::Token(self.token)
+        Actor::Member(self.author())
     }
 }
 
@@ -88,6 +94,7 @@ impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member")
             .field("organization", &self.organization)
+            .field("subject", &self.subject)
             .field("token", &self.token)
             .finish_non_exhaustive()
     }

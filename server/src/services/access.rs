@@ -39,7 +39,9 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
             is_free(&all, &wanted.name)?;
             let made = tokens::new_access_token(organization, wanted.name.as_str(), expires_at, random)?;
             let (token, stored) = made;
-            let stored = berth_db::NewToken { scope: wanted.scope, created_by: Some(maker.id), ..stored };
+            let subject = wanted.same_subject.then_some(maker.subject_id);
+            let stored =
+                berth_db::NewToken { scope: wanted.scope, created_by: Some(maker.id), subject, ..stored };
             Ok((conn.tokens().insert(&stored, now).await?, token))
         })
         .await?;
@@ -262,6 +264,7 @@ fn show(op: &Op<Member>, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token
     Token {
         last_used_at: row.last_used_at.max(op.context.uses.last(row.id)),
         id: row.id,
+        subject_id: Some(row.subject_id),
         name: row.name,
         scope: row.scope,
         created_at: row.created_at,

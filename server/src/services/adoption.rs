@@ -47,7 +47,7 @@ pub async fn adopt(
                 )
                 .into(),
             };
-            let count = conn.workspaces().adopt(from.id, to.id, &reason, op.who.token, now).await?;
+            let count = conn.workspaces().adopt(from.id, to.id, &reason, op.who.author(), now).await?;
             for (agent, message) in [
                 (to.id, format!("Adopted {count} workspaces of agent '{}' ({}).", from.name, from.id)),
                 (from.id, format!("Its {count} workspaces became those of agent '{}' ({}).", to.name, to.id)),
@@ -127,7 +127,7 @@ pub async fn forget(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Erro
                 )
                 .into(),
             };
-            Ok::<_, Error>(conn.workspaces().forget(row.id, &reason, op.who.token, now).await?)
+            Ok::<_, Error>(conn.workspaces().forget(row.id, &reason, op.who.author(), now).await?)
         })
         .await?;
     info!(workspace = %view.workspace.id, by = %op.who.token, "a workspace was forgotten");

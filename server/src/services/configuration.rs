@@ -44,7 +44,7 @@ pub async fn set(
         AgentConfiguration::read_under(document, defaults, &op.context.guardrails).map_err(Error::Invalid)?;
     let (row, rendered) = op
         .transaction("set_configuration", async |conn| {
-            store(conn, agent, &wanted, defaults, (change, ChangedBy::User(op.who.token), op.now)).await
+            store(conn, agent, &wanted, defaults, (change, ChangedBy::User(op.who.author()), op.now)).await
         })
         .await?;
     show(op, row, Some(rendered))

@@ -10,7 +10,10 @@ use crate::{Error, Op};
 #[derive(Clone, Debug)]
 pub struct Idempotency {
     pub key: String,
+    /// The mark that this token alone makes.
     pub fingerprint: [u8; 32],
+    /// The marks that every token of the subject makes, the newest first.
+    pub marks: Vec<[u8; 32]>,
 }
 
 /// What became of a request to create something.
@@ -33,9 +36,10 @@ pub async fn claim(
         return Ok(None);
     };
     let claim = Claim {
-        token: op.who.token,
+        by: op.who.author(),
         key: &idempotency.key,
         request_hash: idempotency.fingerprint,
+        fingerprints: &idempotency.marks,
         kind,
         resource,
     };

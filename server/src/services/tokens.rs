@@ -37,6 +37,7 @@ pub fn new_access_token(
         name: name.to_owned(),
         scope: TokenScope::Full,
         created_by: None,
+        subject: None,
         secret_hash: hash(token.expose()),
         expires_at,
     };

@@ -16,6 +16,7 @@ it; never, if that does not.
 
 Examples:
   berth tokens create ci --expires-in 90d > ci.token
+  berth tokens create laptop --same-subject > laptop.token
   berth tokens create dashboard --read-only -o json";
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,10 @@ pub(crate) struct Args {
     #[arg(long)]
     read_only: bool,
 
+    /// It is another token of yours: it shares your quotas; otherwise it is somebody else's
+    #[arg(long)]
+    same_subject: bool,
+
     /// When it ends, from now on
     #[arg(long, value_name = "TIME", value_parser = parse_period)]
     expires_in: Option<SignedDuration>,
@@ -40,7 +45,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let expires_at = super::from_now(args.expires_in, now())?;
     let scope = if args.read_only { TokenScope::ReadOnly } else { TokenScope::Full };
-    let wanted = CreateToken { name: args.name.clone(), scope, expires_at };
+    let wanted = CreateToken { name: args.name.clone(), scope, expires_at, same_subject: args.same_subject };
     let session = Session::open(global).await?;
     let created = session.organization.create_token(&wanted).await?;
     let end = super::end(&created.details);

@@ -1,8 +1,7 @@
 //! Between the planner's types, which the traits speak, and those of `berth-db`.
 
-use berth_db::{NewWorkspace, WorkspaceRow};
+use berth_db::{Author, NewWorkspace, WorkspaceRow};
 use berth_planner::{Workspace, WorkspaceUpdate};
-use berth_schema::TokenId;
 use berth_simulation::store::{Intent, Leader, Report, Row};
 
 pub(super) fn row(row: WorkspaceRow) -> Row {
@@ -27,7 +26,7 @@ pub(super) fn row(row: WorkspaceRow) -> Row {
     }
 }
 
-pub(super) fn new_workspace(row: &Row, token: TokenId) -> NewWorkspace {
+pub(super) fn new_workspace(row: &Row, author: Author) -> NewWorkspace {
     let workspace = &row.workspace;
     NewWorkspace {
         id: workspace.id,
@@ -37,7 +36,7 @@ pub(super) fn new_workspace(row: &Row, token: TokenId) -> NewWorkspace {
         desired_state: workspace.desired_state,
         spec: workspace.spec.clone(),
         devfile: None,
-        created_by: token,
+        created_by: author,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use berth_db::{Database, DatabaseConfig, DbError, NewAgent, NewToken};
+use berth_db::{Author, Database, DatabaseConfig, DbError, NewAgent, NewToken};
 use berth_harness::Postgres;
 use berth_schema::access::TokenScope;
 use berth_schema::{AgentId, OrganizationId, TokenId};
@@ -67,6 +67,7 @@ impl PostgresGround {
             name: "tester".to_owned(),
             scope: TokenScope::Full,
             created_by: None,
+            subject: None,
             secret_hash: [1; 32],
             expires_at: None,
         };
@@ -75,14 +76,14 @@ impl PostgresGround {
         };
         let agents: Vec<NewAgent> = agents.iter().enumerate().map(new).collect::<anyhow::Result<_>>()?;
         let insert = self.database.transaction(organization, "conformance", async |conn| {
-            conn.tokens().insert(&token, now).await?;
+            let row = conn.tokens().insert(&token, now).await?;
             for agent in &agents {
                 conn.agents().insert(agent, now).await?;
             }
-            Ok::<_, DbError>(())
+            Ok::<_, DbError>(Author { subject: row.subject_id, token: row.id })
         });
-        insert.await?;
-        Ok(PostgresStore { database: self.database.clone(), organization, token: token.id })
+        let author = insert.await?;
+        Ok(PostgresStore { database: self.database.clone(), organization, author })
     }
 
     /// Ends when a statement waits for a lock.
@@ -133,7 +134,7 @@ async fn connect(url: &str) -> anyhow::Result<Client> {
 pub struct PostgresStore {
     database: Database,
     organization: OrganizationId,
-    token: TokenId,
+    author: Author,
 }
 
 impl Store for PostgresStore {

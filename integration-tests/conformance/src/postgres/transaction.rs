@@ -111,7 +111,7 @@ fn meaning(error: &DbError) -> StoreError {
 
 impl Transaction for PostgresTransaction {
     async fn insert(&mut self, row: Row) -> Result<(), StoreError> {
-        let (workspace, now) = (convert::new_workspace(&row, self.store.token), row.intent_changed_at);
+        let (workspace, now) = (convert::new_workspace(&row, self.store.author), row.intent_changed_at);
         self.statement(move |conn| Box::pin(async move { conn.workspaces().insert(&workspace, now).await }))
             .await
     }
@@ -128,7 +128,7 @@ impl Transaction for PostgresTransaction {
         intent: Intent,
         now: Timestamp,
     ) -> Result<Row, StoreError> {
-        let (intent, by) = (convert::intent(intent), ChangedBy::User(self.store.token));
+        let (intent, by) = (convert::intent(intent), ChangedBy::User(self.store.author));
         let changed = self.statement(move |conn| {
             Box::pin(async move { conn.workspaces().change_intent(id, expected, &intent, by, now).await })
         });

@@ -1,7 +1,7 @@
 //! Workspaces whose agent is gone: given to another, or given up.
 
 use berth_schema::api::StateReason;
-use berth_schema::{ActualState, AgentId, DesiredState, TokenId, WorkspaceId};
+use berth_schema::{ActualState, AgentId, DesiredState, WorkspaceId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{WorkspaceView, Workspaces};
 use crate::error::DbError;
 use crate::schema::{workspace_data_keys, workspaces};
+use crate::subjects::Author;
 use crate::transitions::ChangedBy;
 
 impl Workspaces<'_> {
@@ -20,7 +21,7 @@ impl Workspaces<'_> {
         from: AgentId,
         to: AgentId,
         reason: &StateReason,
-        by: TokenId,
+        by: Author,
         now: Timestamp,
     ) -> Result<usize, DbError> {
         let statement = diesel::update(workspaces::table)
@@ -47,7 +48,7 @@ impl Workspaces<'_> {
         &self,
         id: WorkspaceId,
         reason: &StateReason,
-        by: TokenId,
+        by: Author,
         now: Timestamp,
     ) -> Result<WorkspaceView, DbError> {
         let at = jiff_diesel::Timestamp::from(now);

@@ -1,8 +1,7 @@
 //! What users want: the only writes of desired states, besides the end of a restart.
 
 use berth_schema::{
-    ActualState, AgentId, DesiredState, Generation, NamespaceName, TokenId, WorkspaceId, WorkspaceName,
-    WorkspaceSpec,
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use diesel::dsl::{Eq, sql};
 use diesel::expression::SqlLiteral;
@@ -16,6 +15,7 @@ use super::{WorkspaceView, Workspaces};
 use crate::error::{Conflict, DbError};
 use crate::lifecycle::SHORTEST_RULE;
 use crate::schema::workspaces;
+use crate::subjects::Author;
 use crate::transitions::ChangedBy;
 
 /// The actual state, unless it is one that can be believed only when it was proven on purpose.
@@ -39,7 +39,7 @@ pub struct NewWorkspace {
     pub spec: WorkspaceSpec,
     /// As it was given, for people.
     pub devfile: Option<String>,
-    pub created_by: TokenId,
+    pub created_by: Author,
 }
 
 /// A change of what a user wants.
@@ -74,7 +74,8 @@ impl Workspaces<'_> {
             written(&workspace.spec)?,
             workspaces::devfile.eq(workspace.devfile.as_deref()),
             workspaces::created_at.eq(now),
-            workspaces::created_by.eq(workspace.created_by.as_uuid()),
+            workspaces::created_by.eq(workspace.created_by.token.as_uuid()),
+            workspaces::created_by_subject.eq(workspace.created_by.subject.as_uuid()),
             workspaces::desired_state_changed_at.eq(now),
             workspaces::actual_state_changed_at.eq(now),
             workspaces::transitions.eq(1),

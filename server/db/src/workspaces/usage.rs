@@ -1,7 +1,7 @@
 //! What is used of what a quota limits.
 
 use berth_schema::spec::Demand;
-use berth_schema::{AgentId, TokenId, WorkspaceId};
+use berth_schema::{AgentId, SubjectId, WorkspaceId};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -12,8 +12,8 @@ use crate::error::DbError;
 /// Whose quota it is, and which workspace is left out of the count because it is about to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// A new workspace of this token.
-    Creator(TokenId),
+    /// A new workspace of this subject.
+    Creator(SubjectId),
     /// Whoever created this workspace.
     Of(WorkspaceId),
 }
@@ -54,7 +54,7 @@ struct Row {
     memory_defaults: i64,
 }
 
-/// The sums are numeric and are cut before they could leave a bigint: no quota is larger.
+/// A workspace of before there were subjects is of the one with its token's id. The sums are numeric and are cut before they could leave a bigint: no quota is larger.
 const COUNT: &str = "
     SELECT own, count(*) AS workspaces, count(*) FILTER (WHERE runs) AS running,
            least(coalesce(sum(demanded_cpu_millis) FILTER (WHERE runs), 0), 9e18)::bigint AS cpu_millis,
@@ -62,8 +62,9 @@ const COUNT: &str = "
            least(coalesce(sum(demanded_memory_bytes) FILTER (WHERE runs), 0), 9e18)::bigint AS memory_bytes,
            coalesce(sum(demanded_memory_defaults) FILTER (WHERE runs), 0)::bigint AS memory_defaults
     FROM (SELECT w.*, desired_state IN ('Running', 'RestartRequested') AS runs,
-                 created_by IS NOT DISTINCT FROM coalesce($3, (SELECT created_by FROM workspaces
-                                                               WHERE organization_id = $1 AND id = $4)) AS own
+                 coalesce(created_by_subject, created_by) IS NOT DISTINCT FROM
+                     coalesce($3, (SELECT coalesce(created_by_subject, created_by) FROM workspaces
+                                   WHERE organization_id = $1 AND id = $4)) AS own
           FROM workspaces w
           WHERE organization_id = $1 AND agent_id = $2 AND living AND desired_state <> 'Terminated'
             AND id IS DISTINCT FROM $4) AS counted
@@ -74,7 +75,7 @@ impl Workspaces<'_> {
     /// held exclusively.
     pub async fn usage(&self, agent: AgentId, owner: Owner) -> Result<AgentUsage, DbError> {
         let (creator, changing) = match owner {
-            Owner::Creator(token) => (Some(*token.as_uuid()), None),
+            Owner::Creator(subject) => (Some(*subject.as_uuid()), None),
             Owner::Of(workspace) => (None, Some(*workspace.as_uuid())),
         };
         let query = diesel::sql_query(COUNT)

@@ -1,11 +1,11 @@
 //! A database for each test, and rows to begin with.
 
 pub(crate) use berth_db::testing::{client, empty_database, migrated_database, postgres};
-use berth_db::{Database, DatabaseConfig, DbError, NewAgent, NewToken, NewWorkspace};
+use berth_db::{Author, Database, DatabaseConfig, DbError, NewAgent, NewToken, NewWorkspace};
 use berth_schema::access::TokenScope;
 use berth_schema::{
-    AgentId, AgentName, DesiredState, NamespaceName, OrganizationId, OrganizationName, TokenId, WorkspaceId,
-    WorkspaceName, WorkspaceSpec,
+    AgentId, AgentName, DesiredState, NamespaceName, OrganizationId, OrganizationName, SubjectId, TokenId,
+    WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,6 +15,7 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) organization: OrganizationId,
     pub(crate) token: TokenId,
+    pub(crate) subject: SubjectId,
     pub(crate) agent: AgentId,
 }
 
@@ -37,15 +38,19 @@ impl World {
             .await
             .expect("an organisation");
         let agent = new_agent("cluster");
-        database
+        let subject = database
             .transaction(organization, "test", async |conn| {
-                conn.tokens().insert(&token, start()).await?;
+                let row = conn.tokens().insert(&token, start()).await?;
                 conn.agents().insert(&agent, start()).await?;
-                Ok::<_, DbError>(())
+                Ok::<_, DbError>(row.subject_id)
             })
             .await
             .expect("a token and an agent");
-        Self { url, database, organization, token: token.id, agent: agent.id }
+        Self { url, database, organization, token: token.id, subject, agent: agent.id }
+    }
+
+    pub(crate) const fn author(&self) -> Author {
+        Author { subject: self.subject, token: self.token }
     }
 
     pub(crate) fn new_workspace(&self, name: &str) -> NewWorkspace {
@@ -57,7 +62,7 @@ impl World {
             desired_state: DesiredState::Running,
             spec: WorkspaceSpec::from_image("registry.example/image:1"),
             devfile: None,
-            created_by: self.token,
+            created_by: self.author(),
         }
     }
 
@@ -90,6 +95,7 @@ pub(crate) fn new_token() -> NewToken {
         name: "tester".to_owned(),
         scope: TokenScope::Full,
         created_by: None,
+        subject: None,
         secret_hash: [1; 32],
         expires_at: None,
     }

@@ -73,7 +73,7 @@ async fn decide(
         wish,
         seen,
         made_of,
-        by: ChangedBy::User(op.who.token),
+        by: ChangedBy::User(op.who.author()),
         now: op.now,
         defaults: &op.context.agent_defaults,
     };

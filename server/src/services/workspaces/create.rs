@@ -145,7 +145,7 @@ impl Attempt<'_> {
         settle(&mut spec, &configuration, defaults);
         let after = Usage::of(DesiredState::Running, &spec.demand(), &configuration.default_resources);
         let change = Change { before: Usage::default(), after };
-        let owner = berth_db::Owner::Creator(self.op.who.token);
+        let owner = berth_db::Owner::Creator(self.op.who.subject);
         limits::quotas(conn, agent, owner, &configuration, change).await?;
         Ok(MadeOf { spec, shared_namespace: configuration.shared_namespace })
     }
@@ -167,7 +167,7 @@ impl Attempt<'_> {
             desired_state: DesiredState::Running,
             spec: made_of.spec,
             devfile: form.spec.devfile.clone(),
-            created_by: self.op.who.token,
+            created_by: self.op.who.author(),
         };
         conn.workspaces().insert(&workspace, now).await.map_err(|error| {
             if error.violates(constraints::WORKSPACE_NAME) { Failure::NameTaken } else { error.into() }

@@ -1,0 +1,15 @@
+DROP TRIGGER fingerprint_of_before ON idempotency_keys;
+DROP TRIGGER subject_of_creator_stays ON workspaces;
+DROP TRIGGER subject_of_creator ON workspaces;
+DROP TRIGGER subject_of_its_token ON workspace_transitions;
+DROP TRIGGER subject_of_its_token ON idempotency_keys;
+DROP TRIGGER subject_of_token ON access_tokens;
+DROP FUNCTION fingerprint_of_before();
+DROP FUNCTION subject_of_creator();
+DROP FUNCTION subject_of_its_token();
+DROP FUNCTION subject_of_token();
+ALTER TABLE workspace_transitions DROP COLUMN subject_id;
+ALTER TABLE workspaces DROP COLUMN created_by_subject;
+ALTER TABLE idempotency_keys DROP COLUMN subject_id, DROP COLUMN fingerprint;
+ALTER TABLE access_tokens DROP COLUMN subject_id;
+DROP TABLE subjects;

@@ -1,0 +1,85 @@
+//! Who acts, apart from what they prove it with.
+
+use berth_schema::{SubjectId, TokenId};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::error::DbError;
+use crate::schema::{subjects, workspaces};
+use crate::scope::OrganizationConn;
+
+/// Whoever changes or creates something: who, and by which of their tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Author {
+    pub subject: SubjectId,
+    pub token: TokenId,
+}
+
+/// What a subject is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectKind {
+    User,
+    Service,
+}
+
+impl SubjectKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// What is stored of a new subject.
+#[derive(Clone, Debug)]
+pub struct NewSubject {
+    pub id: SubjectId,
+    pub kind: SubjectKind,
+    /// For people: what their first token is called.
+    pub name: String,
+}
+
+/// The subjects of the organisation.
+#[derive(Debug)]
+pub struct Subjects<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Subjects<'_> {
+    pub async fn insert(&self, subject: &NewSubject, now: Timestamp) -> Result<(), DbError> {
+        let statement = diesel::insert_into(subjects::table).values((
+            subjects::organization_id.eq(self.0.key()),
+            subjects::id.eq(subject.id.as_uuid()),
+            subjects::kind.eq(subject.kind.as_str()),
+            subjects::name.eq(&subject.name),
+            subjects::created_at.eq(jiff_diesel::Timestamp::from(now)),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// Writes down who created the next `limit` workspaces, in the order of their ids, that are from before there were
+    /// subjects. Answers with the last of them: where the next batch begins; `None`: there are no more. Rows that somebody
+    /// holds are left to another time.
+    pub async fn fill_creators(&self, after: Option<Uuid>, limit: i64) -> Result<Option<Uuid>, DbError> {
+        let of_before = workspaces::table
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::created_by_subject.is_null())
+            .filter(workspaces::id.gt(after.unwrap_or(Uuid::nil())))
+            .order(workspaces::id)
+            .limit(limit)
+            .select(workspaces::id)
+            .for_no_key_update()
+            .skip_locked();
+        let ids: Vec<Uuid> = self.0.run(of_before.load(&mut self.0.raw())).await?;
+        if !ids.is_empty() {
+            // A trigger looks up whose the token is.
+            let statement = diesel::update(workspaces::table)
+                .filter(workspaces::organization_id.eq(self.0.key()))
+                .filter(workspaces::id.eq_any(&ids))
+                .set(workspaces::created_by_subject.eq(workspaces::created_by.nullable()));
+            self.0.run(statement.execute(&mut self.0.raw())).await?;
+        }
+        Ok(ids.last().copied())
+    }
+}
