@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::services::git::Signer;
 use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
+use crate::tasks::Tasks;
 use crate::uses::Uses;
 use crate::{Contacts, Hub, Polls, Turns, clock};
 
@@ -42,6 +43,8 @@ pub struct Context {
     /// When access tokens were last used.
     pub uses: Uses,
     pub streams: Streams,
+    /// What runs beside requests, and how it goes.
+    pub tasks: Tasks,
     pub metrics: Metrics,
     pub random: Arc<dyn SecureRandom + Send + Sync>,
     /// Cancelled when the server is about to stop: it is not ready any more, and held answers go out.
@@ -52,7 +55,8 @@ impl Context {
     /// Must be called within the runtime that the server lives in.
     #[expect(clippy::disallowed_methods, reason = "the server begins to listen")]
     pub fn new(database: Database, keys: Keys, agent_defaults: AgentConfiguration) -> Self {
-        let metrics = Metrics::default();
+        let tasks = Tasks::default();
+        let metrics = Metrics::new(&tasks);
         let observed = metrics.clone();
         Self {
             turns: Turns::new((database.pool_size() * 3 / 4).max(1)),
@@ -69,6 +73,7 @@ impl Context {
             contacts: Contacts::new(clock::now()),
             uses: Uses::default(),
             streams: Streams::new(),
+            tasks,
             metrics,
             random: Arc::new(SystemRandom::new()),
             draining: CancellationToken::new(),

@@ -24,6 +24,7 @@ pub mod routes;
 pub mod serve;
 pub mod services;
 pub mod streams;
+pub mod tasks;
 mod turns;
 mod uses;
 mod wake;

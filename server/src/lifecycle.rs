@@ -15,15 +15,13 @@ use berth_planner::lifecycle::{Decision, Lifetime, deadline, decide};
 use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::{DesiredState, OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{info, warn};
 
-use crate::identity::{Actor, Internal, Run};
+use crate::identity::{Internal, Run};
 use crate::services::workspaces::rules_of;
+use crate::tasks::Task;
 use crate::{Context, Error, Op};
 
-/// How often it looks. With nothing due a look reads one page of one index and writes nothing.
-const PERIOD: Duration = Duration::from_secs(60);
 /// The most workspaces of one transaction.
 const BATCH: i64 = 200;
 /// What the queue's own statement may take.
@@ -46,33 +44,37 @@ pub struct Pass {
     pub forgotten: usize,
 }
 
-/// The queue for [`run`].
+/// The queue of the scheduler.
 pub fn queue(url: &str) -> anyhow::Result<LifecycleQueue> {
     LifecycleQueue::new(url, TIMEOUT).context("the lifecycle's connection")
 }
 
-/// Looks every minute until the server drains.
-pub(crate) async fn run(context: Arc<Context>, mut queue: LifecycleQueue) {
-    // Servers that start together do not look together.
-    let first = PERIOD.mul_f64(jitter(&context));
-    let mut ticks = interval_at(Instant::now() + first, PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = context.draining.cancelled() => return,
-        }
-        match pass(&Run::begin(Actor::Task("lifecycle"), Arc::clone(&context)), &mut queue).await {
-            Ok(Pass { looked: 0, forgotten: 0, .. }) => {}
-            Ok(pass) => info!(
+/// Looks every minute.
+#[derive(Debug)]
+pub(crate) struct Scheduler(pub(crate) LifecycleQueue);
+
+impl Task for Scheduler {
+    const NAME: &'static str = "lifecycle";
+    const PERIOD: Duration = Duration::from_secs(60);
+
+    /// Servers that start together do not look together.
+    fn first(&self, context: &Context) -> Duration {
+        Self::PERIOD.mul_f64(jitter(context))
+    }
+
+    /// With nothing due a look reads one page of one index and writes nothing.
+    async fn run(&mut self, run: &Run<Arc<Context>>) -> Result<(), Error> {
+        let pass = pass(run, &mut self.0).await?;
+        if (pass.looked, pass.forgotten) != (0, 0) {
+            info!(
                 looked = pass.looked,
                 stopped = pass.stopped,
                 terminated = pass.terminated,
                 forgotten = pass.forgotten,
                 "lifecycle"
-            ),
-            Err(error) => warn!(error = &error as &dyn std::error::Error, "the lifecycle cannot look"),
+            );
         }
+        Ok(())
     }
 }
 

@@ -2,14 +2,22 @@
 
 use berth_db::Event;
 use futures::{Stream, StreamExt as _};
+use tokio::time::Instant;
 
-use crate::Hub;
-use crate::streams::Streams;
+use crate::Context;
+use crate::identity::{Actor, Run};
+
+/// Among the tasks: each event is a run.
+const NAME: &str = "listener";
 
 /// Wakes polls and feeds until the stream ends, which it does not: whoever runs this stops it.
-pub(crate) async fn run(events: impl Stream<Item = Event>, hub: Hub, streams: Streams) {
+pub(crate) async fn run(events: impl Stream<Item = Event>, context: Context) {
+    context.tasks.announce(NAME, None);
+    let Context { hub, streams, .. } = &context;
     futures::pin_mut!(events);
     while let Some(event) = events.next().await {
+        let run = Run::begin(Actor::Task(NAME), ());
+        let begun = Instant::now();
         match event {
             Event::Intent(agent) => hub.wake(agent),
             Event::Workspaces(organization) => streams.hint(organization),
@@ -19,5 +27,6 @@ pub(crate) async fn run(events: impl Stream<Item = Event>, hub: Hub, streams: St
                 streams.hint_all();
             }
         }
+        context.tasks.ran(NAME, run.now, begun.elapsed(), true);
     }
 }

@@ -17,9 +17,11 @@ use tracing_actix_web::TracingLogger;
 use crate::config::HttpOptions;
 use crate::edge::{self, Edge};
 use crate::http::observe;
-use crate::{Context, lifecycle, listener, metrics, routes, uses};
+use crate::lifecycle::Scheduler;
+use crate::tasks::{self, Task};
+use crate::{Context, listener, metrics, routes, uses};
 
-/// How long the feeds of events, and the lifecycle, get to end.
+/// How long the feeds of events, and the background tasks, get to end.
 const TASKS: Duration = Duration::from_secs(5);
 
 /// A server that serves. It must be stopped by [`Running::stop`].
@@ -33,12 +35,8 @@ pub struct Running {
     metrics: Part,
     /// Ends only if it breaks.
     listener: JoinHandle<()>,
-    /// Ends when the server drains.
-    lifecycle: JoinHandle<()>,
-    /// Ends when the server drains.
-    uses: JoinHandle<()>,
-    /// Work beside the requests; none of it ends by itself.
-    jobs: JoinSet<()>,
+    /// They end when the server drains, and only then.
+    tasks: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -83,7 +81,12 @@ pub fn start(
         &Edge::new(options, 1),
         context.metrics.clone(),
         context.database.clone(),
+        context.tasks.clone(),
     )?;
+    let mut running = JoinSet::new();
+    let shared = Arc::new(context.clone());
+    running.spawn(tasks::keep(Arc::clone(&shared), Scheduler(due)));
+    running.spawn(tasks::keep(shared, uses::Keeper));
     Ok(Running {
         context: context.clone(),
         addresses,
@@ -91,10 +94,8 @@ pub fn start(
         drain: Duration::from_secs(options.drain_seconds),
         server: Part::spawn(application(context, options, listeners)?),
         metrics: Part::spawn(metrics),
-        listener: tokio::spawn(listener::run(events, context.hub.clone(), context.streams.clone())),
-        lifecycle: tokio::spawn(lifecycle::run(Arc::new(context.clone()), due)),
-        uses: tokio::spawn(uses::keep(context.clone())),
-        jobs: JoinSet::new(),
+        listener: tokio::spawn(listener::run(events, context.clone())),
+        tasks: running,
     })
 }
 
@@ -143,9 +144,9 @@ impl Running {
         self.metrics_address
     }
 
-    /// Runs a job for as long as the server runs.
-    pub fn own(&mut self, job: impl Future<Output = ()> + Send + 'static) {
-        self.jobs.spawn(job);
+    /// Runs a task for as long as the server runs.
+    pub(crate) fn own(&mut self, task: impl Task) {
+        self.tasks.spawn(tasks::keep(Arc::new(self.context.clone()), task));
     }
 
     /// Ends when a part of the server has ended by itself, which none should: what is left must be stopped then.
@@ -154,16 +155,13 @@ impl Running {
             result = &mut self.server.task => ended("the server", &result),
             result = &mut self.metrics.task => ended("the metrics", &result),
             _ = &mut self.listener => error!("the listener for changes of intent has ended"),
-            _ = &mut self.lifecycle => error!("the lifecycle has ended"),
-            _ = &mut self.uses => error!("nobody writes down the uses of tokens any more"),
-            Some(_) = self.jobs.join_next() => error!("a job has ended"),
+            Some(_) = self.tasks.join_next() => error!("a background task has ended"),
         }
     }
 
     /// Stops in order: not ready any more, held answers out, requests in flight to their end, everything else after. Not
     /// graceful: at once, whatever is in flight.
     pub async fn stop(mut self, graceful: bool) {
-        let (mut lifecycle, mut uses) = (self.lifecycle, self.uses);
         let started = Instant::now();
         info!("draining");
         self.context.draining.cancel();
@@ -175,14 +173,10 @@ impl Running {
         if timeout(TASKS, self.context.streams.ended()).await.is_err() {
             warn!("a feed of events did not end");
         }
-        // What it has in hand it may finish; a transaction that is cut off is rolled back.
-        if timeout(TASKS, &mut lifecycle).await.is_err() {
-            lifecycle.abort();
+        // What they have in hand they may finish; a transaction that is cut off is rolled back.
+        if timeout(TASKS, async { while self.tasks.join_next().await.is_some() {} }).await.is_err() {
+            self.tasks.shutdown().await;
         }
-        if timeout(TASKS, &mut uses).await.is_err() {
-            uses.abort();
-        }
-        self.jobs.shutdown().await;
         self.listener.abort();
         self.metrics.stop(graceful).await;
         info!("stopped");

@@ -5,16 +5,12 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use berth_db::Database;
 use berth_schema::{OrganizationId, TokenId};
 use jiff::Timestamp;
-use tracing::warn;
 
-use crate::Context;
-use crate::identity::{Actor, Run};
-
-/// How often it is written down.
-const PERIOD: Duration = Duration::from_secs(60);
+use crate::identity::Run;
+use crate::tasks::Task;
+use crate::{Context, Error};
 
 /// The uses since it was last written down. Only tokens that proved themselves are in it, so it is never larger than the
 /// table.
@@ -32,18 +28,18 @@ impl Uses {
     }
 
     /// Writes down what there is. What cannot be written is tried again with what comes next.
-    pub async fn store(&self, run: &Run<Database>) {
+    async fn store(&self, run: &Run<Arc<Context>>) -> Result<(), Error> {
         let taken = mem::take(&mut *self.lock());
+        let mut result = Ok(());
         for (token, (organization, at)) in taken {
-            let stored = run
-                .within(organization)
-                .transaction("token_used", async |conn| conn.tokens().used(token, at).await)
-                .await;
+            let op = run.within(organization);
+            let stored = op.transaction("token_used", async |conn| conn.tokens().used(token, at).await).await;
             if let Err(error) = stored {
-                warn!(%token, error = &error as &dyn std::error::Error, "a token's use is not on record yet");
                 self.lock().entry(token).or_insert((organization, at));
+                result = Err(Error::from(error));
             }
         }
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TokenId, (OrganizationId, Timestamp)>> {
@@ -51,13 +47,16 @@ impl Uses {
     }
 }
 
-/// Writes down the uses of tokens until the server drains, and once more then.
-pub(crate) async fn keep(context: Context) {
-    while !context.draining.is_cancelled() {
-        tokio::select! {
-            () = tokio::time::sleep(PERIOD) => {}
-            () = context.draining.cancelled() => {}
-        }
-        context.uses.store(&Run::begin(Actor::Task("uses"), context.database.clone())).await;
+/// Writes down the uses of tokens.
+#[derive(Debug)]
+pub(crate) struct Keeper;
+
+impl Task for Keeper {
+    const NAME: &'static str = "token-uses";
+    const PERIOD: Duration = Duration::from_secs(60);
+    const AT_THE_END: bool = true;
+
+    async fn run(&mut self, run: &Run<Arc<Context>>) -> Result<(), Error> {
+        run.context.uses.store(run).await
     }
 }

@@ -33,6 +33,7 @@ mod sealing;
 mod strangers;
 mod subjects;
 mod support;
+mod tasks;
 mod timeline;
 mod tokens;
 mod why;

@@ -98,8 +98,9 @@ async fn a_job_that_was_stopped_goes_on_where_it_was_and_one_bad_key_stops_nothi
         // Given up after its first batch.
         let random = SystemRandom::new();
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let run = app.at_the_machine();
         tokio::select! {
-            _ = rewrap(&app.at_the_machine(), &keys, &random, &organizations, |_| { let _ = tell.send(()); }) => panic!("too fast"),
+            _ = rewrap(&run, &keys, &random, &organizations, |_| { let _ = tell.send(()); }) => panic!("too fast"),
             _ = told.recv() => {}
         }
         let half = app.count("SELECT count(*) FROM workspace_data_keys WHERE kek_id = 'k2'").await;

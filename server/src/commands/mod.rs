@@ -1,5 +1,6 @@
 //! The subcommands of `berth-server`.
 
+mod ask;
 mod backup;
 mod database;
 mod first_token;
@@ -8,6 +9,7 @@ mod migrate;
 mod organization;
 mod rewrap;
 mod serve;
+mod status;
 mod token;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 token::create(&organization, &name, expires_in_hours, &database, &logging).await
             }
         },
+        Some(Command::Status { address }) => status::run(address).await,
         Some(Command::Healthcheck { address }) => Ok(healthcheck::run(&address).await),
     }
 }

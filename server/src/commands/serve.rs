@@ -22,8 +22,10 @@ use crate::identity::{Actor, Run};
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
 use crate::services::key_check::check_keys;
+use crate::services::organizations;
+use crate::services::rewrap::Rewrapper;
+use crate::services::subjects::Filler;
 use crate::services::workspaces::NewSpec;
-use crate::services::{organizations, rewrap};
 use crate::{Context, lifecycle, logging};
 
 pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
@@ -95,7 +97,8 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     http.edge.max_connections = http.edge.max_connections.min(edge::raise_descriptors());
     let events = berth_db::listen(&url)?;
     let mut running = serve::start(&context, &http, events, lifecycle::queue(&url)?)?;
-    running.own(rewrap::keep(context, url));
+    running.own(Rewrapper::new(url.clone()));
+    running.own(Filler::new(url));
     Ok(running)
 }
 

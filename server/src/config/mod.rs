@@ -91,6 +91,13 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Show the background tasks of a running server: how often, when last, for how long, and how many runs failed. The exit code
+    /// is 0 unless the last run of a task is overdue.
+    Status {
+        /// Address of the server's metrics.
+        #[arg(long, env = "BERTH_METRICS_LISTEN", default_value = "127.0.0.1:9090")]
+        address: std::net::SocketAddr,
+    },
     /// Ask a running server whether it is ready; the exit code is 0 when it is.
     Healthcheck {
         /// Address of the server.

@@ -97,6 +97,13 @@ impl<C> Run<C> {
     }
 }
 
+impl<C> Run<C> {
+    /// The same run with something else at hand.
+    pub fn with<D>(&self, context: D) -> Run<D> {
+        Run { actor: self.actor, now: self.now, context }
+    }
+}
+
 impl<C: Clone> Run<C> {
     pub fn within(&self, organization: OrganizationId) -> Op<Internal, C> {
         let who = Internal { organization, actor: self.actor };

@@ -17,6 +17,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::tasks::Tasks;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     method: &'static str,
@@ -66,8 +68,9 @@ pub struct Metrics {
     pool_waiting: Gauge,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// With those of the background tasks.
+    pub fn new(tasks: &Tasks) -> Self {
         let mut registry = Registry::with_prefix("berth");
         let requests = Histograms::new_with_constructor(seconds as fn() -> Histogram);
         let operations = Histograms::new_with_constructor(seconds as fn() -> Histogram);
@@ -117,6 +120,7 @@ impl Default for Metrics {
             "Operations that wait for one",
             pool_waiting.clone(),
         );
+        tasks.register(&mut registry);
         process::register(&mut registry);
         Self {
             registry: Arc::new(registry),
@@ -135,9 +139,7 @@ impl Default for Metrics {
             pool_waiting,
         }
     }
-}
 
-impl Metrics {
     pub fn request(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
         self.requests.get_or_create(&RequestLabels { method, route, status }).observe(took.as_secs_f64());
     }

@@ -11,21 +11,29 @@ use super::Metrics;
 use crate::Error;
 use crate::edge::{self, Edge};
 use crate::error::Sought;
+use crate::tasks::Tasks;
 
-/// Serves `/metrics` on a listener, behind an edge of its own. The caller awaits the server, which ends when it is stopped.
+/// Serves `/metrics` and `/tasks` on a listener, behind an edge of its own. The caller awaits the server, which ends when it is stopped.
 pub fn serve(
     listener: TcpListener,
     edge: &Edge,
     metrics: Metrics,
     database: Database,
+    tasks: Tasks,
 ) -> std::io::Result<Server> {
     let (metrics, database) = (web::Data::new(metrics), web::Data::new(database));
+    let tasks = web::Data::new(tasks);
     let builder = Server::build().workers(1).disable_signals();
     let server = edge::listen(builder, listener, edge, move || {
         App::new()
             .app_data(web::Data::clone(&metrics))
             .app_data(web::Data::clone(&database))
+            .app_data(web::Data::clone(&tasks))
             .route("/metrics", web::get().to(scrape))
+            .route(
+                "/tasks",
+                web::get().to(async |tasks: web::Data<Tasks>| HttpResponse::Ok().json(tasks.all())),
+            )
             .default_service(web::to(async || Err::<HttpResponse, _>(Error::nothing(Sought::MetricsPath))))
             .wrap(from_fn(edge::refused))
             .wrap(from_fn(edge::answered))

@@ -15,6 +15,7 @@ pub mod paging;
 pub mod reconcile;
 pub mod rewrap;
 mod scope_key;
+pub(crate) mod subjects;
 pub mod tokens;
 pub mod variables;
 pub mod workspaces;

@@ -2,25 +2,25 @@
 //! nothing: where it stops, whoever comes next goes on. Values are not touched.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_db::{Database, KeyOwner};
 use berth_schema::OrganizationId;
 use ring::rand::SecureRandom;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::crypto::{CryptoError, DataKey, KeyRing, Owner};
-use crate::identity::{Actor, Internal, Op, Run};
+use crate::identity::{Internal, Op, Run};
+use crate::tasks::Task;
 use crate::{Context, Error};
 
 /// Keys in one transaction: locked for a few milliseconds.
 const BATCH: i64 = 100;
 /// Between two batches, so that the job never takes more than a part of the database's time.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often the file of keys is looked at.
-const LOOK: Duration = Duration::from_secs(5);
-/// How often it is made sure that no key was left behind.
+/// After how many looks it is made sure that no key was left behind.
 const AGAIN: u32 = 120;
 
 /// How far it has come.
@@ -123,10 +123,31 @@ pub(super) const fn owner(organization: OrganizationId, whose: KeyOwner) -> Owne
     }
 }
 
-/// Takes up new generations while the server runs, and brings every data key under the newest. It never ends.
-pub async fn keep(context: Context, url: String) {
-    let mut looks = 0;
-    loop {
+/// Takes up new generations while the server runs, and brings every data key under the newest.
+#[derive(Debug)]
+pub(crate) struct Rewrapper {
+    url: String,
+    /// Since the start, or the last failure.
+    looks: u32,
+}
+
+impl Rewrapper {
+    pub(crate) const fn new(url: String) -> Self {
+        Self { url, looks: 0 }
+    }
+}
+
+impl Task for Rewrapper {
+    const NAME: &'static str = "rewrap";
+    /// How often the file of keys is looked at.
+    const PERIOD: Duration = Duration::from_secs(5);
+
+    fn first(&self, _context: &Context) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn run(&mut self, run: &Run<Arc<Context>>) -> Result<(), Error> {
+        let context = &run.context;
         let changed = context.keys.reload().unwrap_or_else(|cause| {
             error!(%cause, "the file of key-encryption keys is broken; the keys of before stay in use");
             false
@@ -134,26 +155,21 @@ pub async fn keep(context: Context, url: String) {
         if changed {
             info!(kek = context.keys.current().newest().id(), "key-encryption keys read again");
         }
-        // Not at once: while servers are upgraded, one of the version before goes on reading what it wrote.
-        let binds = looks >= AGAIN;
-        if (changed || looks % AGAIN == 0)
-            && let Err(cause) = all(&context, &url, binds).await
-        {
-            warn!(cause = &cause as &dyn std::error::Error, "data keys are not wrapped anew; trying again");
-            tokio::time::sleep(LOOK).await;
-            looks = 0;
-            continue;
+        let looks = std::mem::take(&mut self.looks);
+        if changed || looks.is_multiple_of(AGAIN) {
+            // Not at once: while servers are upgraded, one of the version before goes on reading what it wrote.
+            all(run, &self.url, looks >= AGAIN).await?;
         }
-        looks += 1;
-        tokio::time::sleep(LOOK).await;
+        self.looks = looks + 1;
+        Ok(())
     }
 }
 
-async fn all(context: &Context, url: &str, binds: bool) -> Result<(), Error> {
+async fn all(run: &Run<Arc<Context>>, url: &str, binds: bool) -> Result<(), Error> {
     let organizations = berth_db::every_organization(url).await?;
-    let keys = context.keys.current();
-    let random = context.random.as_ref();
-    let run = Run::begin(Actor::Task("rewrap"), context.database.clone());
+    let keys = run.context.keys.current();
+    let random = run.context.random.as_ref();
+    let run = run.with(run.context.database.clone());
     let progress = rewrap(&run, &keys, random, &organizations, |_| ()).await?;
     let (rewrapped, failed) = (progress.rewrapped, progress.failed);
     if failed > 0 {
