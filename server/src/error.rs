@@ -177,7 +177,7 @@ impl Error {
     }
 
     /// There is none of that id or name, or not for whoever asks.
-    pub fn missing(kind: ResourceKind, id: impl ToString) -> Self {
+    pub fn missing(kind: ResourceKind, id: &(impl ToString + ?Sized)) -> Self {
         Self::NotFound { what: Sought::Resource(kind), id: Some(id.to_string()) }
     }
 

@@ -89,14 +89,12 @@ pub struct Tokens<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl Tokens<'_> {
     pub async fn insert(&self, token: &NewToken, now: Timestamp) -> Result<TokenRow, DbError> {
-        let subject = match token.subject {
-            Some(subject) => subject,
-            None => {
-                let (id, name) = (SubjectId::random(), token.name.clone());
-                let subject = NewSubject { id, kind: SubjectKind::User, name };
-                self.0.subjects().insert(&subject, now).await?;
-                id
-            }
+        let subject = if let Some(subject) = token.subject {
+            subject
+        } else {
+            let (id, name) = (SubjectId::random(), token.name.clone());
+            self.0.subjects().insert(&NewSubject { id, kind: SubjectKind::User, name }, now).await?;
+            id
         };
         let statement = diesel::insert_into(access_tokens::table)
             .values((

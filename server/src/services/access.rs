@@ -136,7 +136,7 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
                 .tokens()
                 .find(row.id)
                 .await?
-                .ok_or_else(|| Error::missing(ResourceKind::Token, row.id))?;
+                .ok_or_else(|| Error::missing(ResourceKind::Token, &row.id))?;
             let names = makers(conn, std::slice::from_ref(&row)).await?;
             Ok::<_, Error>((row, names))
         })

@@ -63,7 +63,7 @@ pub async fn adopt(
 }
 
 async fn reread(conn: &OrganizationConn<'_>, agent: &AgentRow) -> Result<AgentRow, Error> {
-    conn.agents().find(agent.id).await?.ok_or_else(|| Error::missing(ResourceKind::Agent, agent.id))
+    conn.agents().find(agent.id).await?.ok_or_else(|| Error::missing(ResourceKind::Agent, &agent.id))
 }
 
 /// What speaks against it, as a sentence that says what to do.

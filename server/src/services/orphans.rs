@@ -29,7 +29,7 @@ pub async fn remove(op: &Op<Member>, name_or_id: &str, orphan: WorkspaceId) -> R
             let agent = find(conn, name_or_id).await?.row;
             let standing = conn.agents().standing(agent.id).await?;
             let row = conn.orphans().allow_removal(agent.id, orphan, op.who.token, now).await?;
-            let row = row.ok_or_else(|| Error::missing(ResourceKind::Orphan, orphan))?;
+            let row = row.ok_or_else(|| Error::missing(ResourceKind::Orphan, &orphan))?;
             let due = op.context.protocol.orphans.kept_until(row.first_seen_at) <= now;
             if due && !standing.full_wanted {
                 let standing = berth_db::Standing { full_wanted: true, ..standing };
@@ -51,7 +51,7 @@ pub async fn keep(op: &Op<Member>, name_or_id: &str, orphan: WorkspaceId) -> Res
             // A round of the agent comes before or after this, not between.
             conn.agents().lock(agent.id).await?;
             let row = conn.orphans().forbid_removal(agent.id, orphan).await?;
-            row.ok_or_else(|| Error::missing(ResourceKind::Orphan, orphan))
+            row.ok_or_else(|| Error::missing(ResourceKind::Orphan, &orphan))
         })
         .await?;
     info!(workspace = %row.workspace_id, by = %op.who.token, "an orphan is kept");

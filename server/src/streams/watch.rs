@@ -140,7 +140,7 @@ impl Watch {
                 conn.workspaces().find(id).await.map_err(Error::from)
             })
             .await?
-            .ok_or_else(|| Error::missing(ResourceKind::Workspace, id))?;
+            .ok_or_else(|| Error::missing(ResourceKind::Workspace, &id))?;
         let (number, is_living) = (view.workspace.transitions, view.workspace.is_living());
         self.tell(&workspaces::show(view), number);
         self.has_ended |= !is_living;

@@ -132,7 +132,7 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Workspac
         .agents()
         .find(row.agent_id)
         .await?
-        .ok_or_else(|| Error::missing(ResourceKind::Agent, row.agent_id))?;
+        .ok_or_else(|| Error::missing(ResourceKind::Agent, &row.agent_id))?;
     if agent.revoked_at.is_some() && row.is_living() {
         return Err(Error::WorkspaceStranded(agent.name));
     }

@@ -24,7 +24,7 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
                 .agents()
                 .find(row.agent_id)
                 .await?
-                .ok_or_else(|| Error::missing(ResourceKind::Agent, row.agent_id))?;
+                .ok_or_else(|| Error::missing(ResourceKind::Agent, &row.agent_id))?;
             let asked_at =
                 conn.transitions().generation_asked_at(row.agent_id, row.id, row.generation).await?;
             let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
