@@ -141,6 +141,11 @@ impl Installation {
         Ok(())
     }
 
+    /// Another database on the same Postgres, with nothing in it.
+    pub async fn empty_database(&self) -> anyhow::Result<String> {
+        database().await
+    }
+
     /// The agent's token, as it is in its file.
     pub fn token(&self) -> anyhow::Result<String> {
         std::fs::read_to_string(self.token_file()).context("no token file")

@@ -32,6 +32,7 @@ const NODE: Toolchain = Toolchain {
         "loopback",
         "runc",
         "server",
+        "tuning",
     ],
     // Without seccomp in runc every pod with the profile RuntimeDefault fails.
     arguments: &["-tags", "seccomp", "-ldflags", "-s -w"],

@@ -94,6 +94,12 @@ impl Daemon {
         Ok(())
     }
 
+    /// Changes a variable that [`Self::start_again`] starts it with.
+    pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
+        self.recipe.environment.retain(|(known, _)| known != name);
+        self.recipe.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.recipe.log).unwrap_or_default();
         crate::command::last_lines(&text, 15)

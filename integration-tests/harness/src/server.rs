@@ -72,10 +72,8 @@ impl Server {
             format!("--first-token-file={}", first_token.display()),
         ];
         // By environment, since a command line is everyone's to read.
-        let mut environment = vec![
-            ("DATABASE_URL".to_owned(), Postgres::login_url(&options.database_url)),
-            ("BERTH_MIGRATIONS_DATABASE_URL".to_owned(), options.database_url),
-        ];
+        let mut environment: Vec<_> =
+            databases(&options.database_url).map(|(name, url)| (name.to_owned(), url)).into();
         environment.extend(options.environment);
         let daemon = Daemon::spawn(Recipe {
             program: paths::program("berth-server")?,
@@ -151,11 +149,26 @@ impl Server {
         self.daemon.ready(Duration::from_secs(60)).await
     }
 
+    /// From the next start on it has another database; as [`ServerOptions::database_url`].
+    pub fn use_database(&mut self, database_url: &str) {
+        for (name, url) in databases(database_url) {
+            self.daemon.set_environment(name, &url);
+        }
+    }
+
     /// [`Server::stop`] and [`Server::start_again`].
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.stop().await?;
         self.start_again().await
     }
+}
+
+/// Where a server finds its database: its own login, and the owner's for migrations.
+fn databases(owner_url: &str) -> [(&'static str, String); 2] {
+    [
+        ("DATABASE_URL", Postgres::login_url(owner_url)),
+        ("BERTH_MIGRATIONS_DATABASE_URL", owner_url.to_owned()),
+    ]
 }
 
 /// A key-encryption key as the server reads it.

@@ -105,6 +105,7 @@ fn agent_info(info: Info) -> WorkspaceAgentInfo {
         error_details: None,
         live_pods: info.object.map_or(0, |object| object.pod.into()),
         variables_missing: false,
+        drift: vec![],
     }
 }
 

@@ -19,6 +19,10 @@ pub enum Bug {
     UnconditionalCreation,
     /// After a list that was doubted the agent looks whether the objects are there, and not what they are by now.
     SecondLookAtNamesOnly,
+    /// What cannot be read of one workspace is an error of the whole round.
+    PoisonEndsTheRound,
+    /// A workspace whose row cannot be read is left out, its termination too.
+    PoisonIsPassedOver,
     /// A restart ends at a report of `Stopped` after something else, instead of at a proof.
     RestartWaitsForStopped,
 }

@@ -8,6 +8,7 @@ use crate::bugs::Bug;
 use crate::check::Watchdog;
 use crate::dice::Dice;
 use crate::faults::Faults;
+use crate::poison::Poisons;
 use crate::runtime::{Moment, Owner, Runtime};
 use crate::scenario::Shape;
 use crate::server::Mistakes;
@@ -21,6 +22,7 @@ pub struct Environment {
     pub dice: Dice,
     pub trace: Trace,
     pub faults: Faults,
+    pub poisons: Poisons,
     pub shape: Shape,
     /// When faults end.
     pub quiet_from: Moment,
@@ -40,6 +42,7 @@ impl Environment {
             trace: Trace::new(runtime.clone(), keep),
             watchdog: Watchdog::new(runtime.clone()),
             faults: Faults::default(),
+            poisons: Poisons::default(),
             mistakes: Mistakes::default(),
             shape,
             quiet_from,

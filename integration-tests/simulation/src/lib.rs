@@ -13,6 +13,7 @@ pub mod environment;
 pub mod faults;
 pub mod fleet;
 pub mod network;
+pub mod poison;
 pub mod run;
 pub mod runtime;
 pub mod scenario;

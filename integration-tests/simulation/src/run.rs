@@ -105,14 +105,18 @@ fn advance(world: &World, to: Duration) -> ControlFlow<()> {
 }
 
 fn unrest(world: &World) -> Option<String> {
-    let picture = Picture { store: &world.store, clusters: &world.clusters };
+    let picture = Picture { store: &world.store, clusters: &world.clusters, poisons: &world.env.poisons };
     let unrest = || world.unrest(has_poison(world));
     unconverged(&picture).or_else(unrest)
 }
 
 /// A poisonous workspace is tried again and again, for ever: around it nothing comes to rest.
 fn has_poison(world: &World) -> bool {
-    world.store.rows().values().any(|row| row.is_living() && is_poisonous(row))
+    world.store.rows().values().any(|row| row.is_living() && is_tried_for_ever(world, row))
+}
+
+fn is_tried_for_ever(world: &World, row: &Row) -> bool {
+    is_poisonous(row) || world.env.poisons.hides(row.workspace.id)
 }
 
 /// Nothing moves any more: no row, and no object unless somebody tries in vain.
@@ -120,7 +124,8 @@ fn stay(world: &World) -> ControlFlow<()> {
     let poison = has_poison(world);
     let look = || {
         let writes = world.clusters.iter().map(SimulatedCluster::writes).sum::<u64>();
-        let rows: Vec<Row> = world.store.rows().values().filter(|row| !is_poisonous(row)).cloned().collect();
+        let rows: Vec<Row> =
+            world.store.rows().values().filter(|row| !is_tried_for_ever(world, row)).cloned().collect();
         (rows, if poison { 0 } else { writes })
     };
     let before = look();

@@ -7,6 +7,7 @@ use berth_planner::intent::Wish;
 
 use crate::dice::Dice;
 use crate::faults::{Fault, Kinds};
+use crate::poison::Poison;
 use crate::runtime::Moment;
 
 /// What a workspace's image is like.
@@ -53,8 +54,16 @@ pub enum UserDeed {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    User { place: usize, deed: UserDeed },
+    User {
+        place: usize,
+        deed: UserDeed,
+    },
     Fault(Fault),
+    /// Something of the workspace at a place cannot be read from then on.
+    Poison {
+        place: usize,
+        poison: Poison,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +147,28 @@ impl Scenario {
             };
             deeds.push(Deed { at: user_time(&dice, &deeds, quiet_from), what: What::User { place, deed } });
         }
+        poison(seed, shape, quiet_from, &mut deeds);
         deeds.sort_by_key(|deed| deed.at);
         Self { seed, shape, quiet_from, deeds }
+    }
+}
+
+/// A quarter of the worlds has poison, drawn by dice of its own: the others are what they would be without.
+fn poison(seed: u64, shape: Shape, quiet_from: Moment, deeds: &mut Vec<Deed>) {
+    let dice = Dice::new(seed ^ 0x9015_0000_0000_0000);
+    if !dice.chance(25) {
+        return;
+    }
+    for _ in 0..dice.within(1..=2) {
+        let place = dice.below(shape.workspaces);
+        let at = dice.millis(0..=whole_millis(quiet_from));
+        deeds.push(Deed { at, what: What::Poison { place, poison: Poison::draw(&dice) } });
+        // Whatever is wrong with it, it can be removed.
+        if dice.chance(40) {
+            let deed = UserDeed::Wish { wish: Wish::Terminate, image: Image::Good, insists: false };
+            let at = (at + dice.millis(0..=30_000)).min(quiet_from);
+            deeds.push(Deed { at, what: What::User { place, deed } });
+        }
     }
 }
 

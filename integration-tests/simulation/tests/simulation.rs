@@ -8,6 +8,7 @@ use berth_planner::intent::Wish;
 use berth_simulation::bugs::Bug;
 use berth_simulation::faults::{Blow, Fault, Trap};
 use berth_simulation::fleet::{Fleet, Stop, run_all};
+use berth_simulation::poison::Poison;
 use berth_simulation::run::run;
 use berth_simulation::scenario::{Deed, Image, Scenario, Shape, UserDeed, What};
 use berth_simulation::shrink::shrink;
@@ -71,6 +72,16 @@ fn a_restart_that_waits_for_a_stopped_is_found() {
 #[test]
 fn creating_without_the_condition_that_it_is_new_is_found() {
     find(Bug::UnconditionalCreation);
+}
+
+#[test]
+fn a_round_that_ends_at_what_cannot_be_read_is_found() {
+    find(Bug::PoisonEndsTheRound);
+}
+
+#[test]
+fn a_termination_that_waits_for_a_row_to_be_readable_is_found() {
+    find(Bug::PoisonIsPassedOver);
 }
 
 /// Too rare in worlds of all faults: an empty list has to come together with a change that no watch shows. So here they are
@@ -220,4 +231,21 @@ fn a_lease_that_is_lost_together_with_its_process_does_not_make_reports_repetiti
     let outcome = run(&story(deeds), None, Keep::Lines);
     assert_eq!(outcome.violation, None);
     assert!(outcome.trace.iter().any(|line| line.contains("deposed")), "the epoch was not used twice");
+}
+
+#[test]
+fn whatever_cannot_be_read_of_a_workspace_its_termination_is_delivered_and_the_others_go_on() {
+    let poisons =
+        (0..9).map(Poison::Field).chain((0..8).map(Poison::Generation)).chain([Poison::Row, Poison::Text]);
+    for poison in poisons {
+        let mut scenario = story(vec![
+            (10, What::Poison { place: 0, poison }),
+            (11, What::User { place: 1, deed: UserDeed::Create { image: Image::Good } }),
+            (20, wish(Wish::Stop)),
+            (30, wish(Wish::Terminate)),
+        ]);
+        scenario.shape.workspaces = 2;
+        let outcome = run(&scenario, None, Keep::Lines);
+        assert_eq!(outcome.violation, None, "{poison:?}");
+    }
 }

@@ -8,9 +8,11 @@ use anyhow::{Context as _, bail, ensure};
 use berth_harness::binaries::Binaries;
 use berth_harness::{paths, shared_control_plane};
 use berth_integration_tests::unique;
-use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE, ENFORCE, PROXY_OF, WORKSPACE_ID};
+use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE, ENFORCE, FIELD_MANAGER, PROXY_OF, WORKSPACE_ID};
 use berth_schema::{AgentId, WorkspaceId};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::{Client, Config};
@@ -27,6 +29,8 @@ const TWO: &str = "berth-agent-two";
 struct Account {
     client: Client,
     home: &'static str,
+    /// By what name it writes.
+    manager: &'static str,
 }
 
 impl Account {
@@ -42,7 +46,7 @@ impl Account {
             format!("system:serviceaccounts:{home}"),
             "system:authenticated".to_owned(),
         ]);
-        let account = Self { client: Client::try_from(config)?, home };
+        let account = Self { client: Client::try_from(config)?, home, manager: FIELD_MANAGER };
         account.settled().await?;
         Ok(account)
     }
@@ -83,7 +87,7 @@ impl Account {
 
     async fn apply_as(&self, object: &Value, dry_run: bool) -> anyhow::Result<()> {
         let (api, name) = self.api(object);
-        let parameters = PatchParams { dry_run, ..PatchParams::apply("berth-agent").force() };
+        let parameters = PatchParams { dry_run, ..PatchParams::apply(self.manager).force() };
         api.patch(&name, &parameters, &Patch::Apply(object)).await?;
         Ok(())
     }
@@ -95,6 +99,23 @@ impl Account {
         let parameters = DeleteParams { dry_run: true, preconditions, ..DeleteParams::default() };
         api.delete(&name, &parameters).await?;
         Ok(())
+    }
+
+    /// Puts an object in the place of what is there, which `reader` looks at. Controllers write its status meanwhile.
+    async fn put(&self, reader: &Self, object: &Value) -> anyhow::Result<DynamicObject> {
+        let (look, name) = reader.api(object);
+        let parameters = PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() };
+        let mut object = object.clone();
+        loop {
+            let live = look.get_metadata(&name).await?.metadata;
+            (object["metadata"]["uid"], object["metadata"]["resourceVersion"]) =
+                (json!(live.uid), json!(live.resource_version));
+            let wanted = serde_json::from_value(object.clone())?;
+            match self.api(&object).0.replace(&name, &parameters, &wanted).await {
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                answer => return Ok(answer?),
+            }
+        }
     }
 
     /// A rendered workspace, marked as this agent's.
@@ -192,7 +213,7 @@ async fn what_an_administrator_made_is_nobodys() -> anyhow::Result<()> {
     let workspace = one.workspace();
     one.apply_as(workspace.objects.first().context("a Namespace")?, false).await?;
     let theirs = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "registry", "namespace": workspace.namespace } });
-    let administrator = Account { client, home: ONE };
+    let administrator = Account { client, home: ONE, manager: "kubectl" };
     administrator.apply_as(&theirs, false).await?;
     is_denied(one.try_delete(&theirs).await, "does not belong to whom its namespace belongs")?;
     let mut adopted = theirs.clone();
@@ -296,4 +317,58 @@ async fn a_shared_namespace_is_written_where_the_administrator_gave_it() -> anyh
         is_denied(one.try_apply(&unmarked).await, "is not a workspace's")?;
     }
     Ok(())
+}
+
+/// As the agent puts right what somebody has changed: by an account that has no other right than the manifests give.
+#[tokio::test]
+async fn what_somebody_changed_may_be_put_right_and_an_administrators_own_may_not_be_taken()
+-> anyhow::Result<()> {
+    let one = Account::of(ONE).await?;
+    let client = shared_control_plane().await?.client().await?;
+    let administrator = Account { client, home: ONE, manager: "kubectl" };
+    let workspace = one.workspace();
+    for object in &workspace.objects {
+        one.apply_as(object, false).await.with_context(|| object["kind"].to_string())?;
+    }
+    let bare = json!({ "metadata": { "labels": { AGENT_ID: null, WORKSPACE_ID: null, "by-hand": "yes" } } });
+    let kinds = ["ServiceAccount", "ResourceQuota", "NetworkPolicy", "ConfigMap", "Service", "Deployment"];
+    for kind in kinds {
+        let object = workspace.clone().object(kind).clone();
+        let (api, name) = administrator.api(&object);
+        let before = api.get(&name).await?;
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { "by-hand": "yes" } } }));
+        api.patch(&name, &PatchParams::default(), &patch).await?;
+        for what in ["opened", "without labels"] {
+            one.put(&administrator, &object).await.with_context(|| format!("{kind} {what}"))?;
+            let now = api.get(&name).await?;
+            let address = |object: &DynamicObject| object.data["spec"]["clusterIP"].clone();
+            ensure!(address(&now) == address(&before), "{kind}: another address");
+            ensure!(now.metadata.labels == before.metadata.labels, "{kind}: {:?}", now.metadata.labels);
+            ensure!(!now.metadata.annotations.unwrap_or_default().contains_key("by-hand"), "{kind}");
+            api.patch(&name, &PatchParams::default(), &Patch::Merge(&bare)).await?;
+        }
+        if kind != "Deployment" {
+            one.try_delete(&object).await.with_context(|| format!("{kind}: put anew"))?;
+        }
+    }
+    // The namespace itself, as long as the mark of where its agent lives is there.
+    let namespace = workspace.clone().object("Namespace").clone();
+    let (api, name) = administrator.api(&namespace);
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(&bare)).await?;
+    one.try_apply(&namespace).await.context("a namespace without its labels")?;
+    let mut proxys = namespace.clone();
+    proxys["metadata"]["labels"][PROXY_OF] = json!(AgentId::random());
+    is_denied(one.try_apply(&proxys).await, "has one owner, who stays the same")?;
+    one.apply_as(&namespace, false).await?;
+    is_denied(one.try_apply(&proxys).await, "has one owner, who stays the same")?;
+
+    // What an administrator made has no label either, and no agent ever wrote it.
+    let theirs = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "theirs", "namespace": workspace.namespace } });
+    administrator.apply_as(&theirs, false).await?;
+    let mut taken = theirs.clone();
+    taken["metadata"]["labels"] = workspace.labels();
+    let others = "does not belong to whom its namespace belongs";
+    is_denied(one.put(&administrator, &taken).await.map(drop), others)?;
+    is_denied(one.try_apply(&taken).await, others)?;
+    is_denied(one.try_delete(&theirs).await, others)
 }

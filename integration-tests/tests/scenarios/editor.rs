@@ -372,5 +372,18 @@ async fn tools_of_another_version_are_replaced_and_a_project_that_cannot_be_clon
         "cd /projects/.berth/tools && readlink current && test ! -e current/old && set -- * && echo $#";
     let tools = String::from_utf8(berth.view.exec(&running, tools).await?)?;
     assert_eq!(tools, format!("{version}2\n"), "that version, `current`, and nothing else");
+
+    // The volume is the user's: nothing that is put in the way of the tools keeps the workspace from starting.
+    for in_the_way in
+        ["echo mine > /projects/.berth", "mkdir -p /projects/.berth/tools && chmod 0 /projects/.berth"]
+    {
+        // Renamed: what runs writes into it.
+        let script = format!("mv /projects/.berth /projects/was-$$ && {in_the_way}");
+        berth.view.exec(&running, &script).await?;
+        let restart = berth.admin.wish("unreachable", "restart").await?;
+        let running = started(&berth, &restart).await?;
+        editor_answers(&berth.view, &running).await?;
+        assert_eq!(berth.view.exec(&running, "cat /projects/.berth.aside-*").await?, b"mine\n");
+    }
     Ok(())
 }

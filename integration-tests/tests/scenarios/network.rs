@@ -89,6 +89,15 @@ impl Unheld {
     }
 }
 
+/// The address that an interface with this hardware address gives itself, as curl has it.
+fn link_local(hardware: &str) -> anyhow::Result<String> {
+    let bytes = hardware.trim().split(':').map(|byte| u8::from_str_radix(byte, 16));
+    let bytes = bytes.collect::<Result<Vec<_>, _>>().context("a hardware address")?;
+    let [a, b, c, d, e, f] = bytes[..] else { anyhow::bail!("{hardware}") };
+    let address = u128::from_be_bytes([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
+    Ok(format!("[{}%eth0]", std::net::Ipv6Addr::from(address)))
+}
+
 /// Whether something answers there, in whatever way.
 fn knock(target: &str) -> String {
     // 7: refused. 28: no answer in time. Everything else began with a connection.
@@ -175,6 +184,19 @@ async fn a_workspace_reaches_nothing_of_the_cluster_and_only_the_proxy_reaches_i
     }
     for target in guarded.iter().chain(&closed) {
         assert!(!is_open(&berth, &one, target).await?, "a workspace reaches {target}");
+    }
+    // What pods of one bridge could reach without anybody's doing.
+    let hardware = berth.view.exec(&two, "cat /sys/class/net/eth0/address").await?;
+    let neighbour = link_local(std::str::from_utf8(&hardware)?)?;
+    let table = berth.view.exec(&one, "grep -v Flags /proc/net/arp | awk '{print $4}' | sort -u").await?;
+    let node = std::str::from_utf8(&table)?.lines().map(link_local).collect::<Result<Vec<_>, _>>()?;
+    ensure!(!node.is_empty(), "no neighbour is known");
+    for host in node.iter().chain([&neighbour]) {
+        for target in
+            [format!("http://{host}:8080"), format!("https://{host}:10250"), format!("https://{host}:6443")]
+        {
+            assert!(!is_open(&berth, &one, &format!("'{target}'")).await?, "a workspace reaches {target}");
+        }
     }
     let from_here = tokio::net::TcpStream::connect(format!("{two_address}:8080"));
     let from_here = tokio::time::timeout(Duration::from_secs(3), from_here).await;

@@ -4,10 +4,11 @@ use anyhow::{Context as _, ensure};
 use berth_harness::{AgentProcess, Postgres, Server, get, paths};
 use berth_integration_tests::{Actor, ClusterView, Fleet, WORKSPACE_IMAGE, cluster_with_node, unique};
 use berth_schema::ActualState;
+use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt as _;
-use kube::api::{Api, DeleteParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::PATIENCE;
@@ -105,6 +106,50 @@ async fn of_two_agents_with_one_identity_the_older_stops_within_a_round() -> any
         assert_eq!(actions(&older).await?, written, "{lease_namespace}: the older one wrote");
         drop(newer);
     }
+    namespaces.delete(&elsewhere, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+/// As `manifests/README.md` says it: the old one ends, an administrator marks its namespaces for the new one, the new one starts.
+#[tokio::test]
+async fn an_agent_that_moves_to_another_namespace_goes_on_once_its_namespaces_are_marked_for_it()
+-> anyhow::Result<()> {
+    let Some(cluster) = cluster_with_node().await? else {
+        return Ok(());
+    };
+    let view = ClusterView::new(cluster).await?;
+    let elsewhere = unique("elsewhere");
+    let namespaces: Api<Namespace> = Api::all(view.client());
+    let namespace = json!({"metadata": {"name": elsewhere}});
+    namespaces.create(&PostParams::default(), &serde_json::from_value(namespace)?).await?;
+    let fleet = Fleet::start(1, &[]).await?;
+    let token = fleet.token("moves").await?;
+    let old = AgentProcess::start(fleet.agent(&token, cluster, "old", "default")).await?;
+    let created = fleet.admin.create_from_image("stays", WORKSPACE_IMAGE).await?;
+    let running = fleet.admin.running(&created).await?;
+    let pod = view.pod(&running).await?.uid();
+    drop(old);
+
+    // Without the mark it does nothing, and says so of what it was told to change.
+    let mut options = fleet.agent(&token, cluster, "new", &elsewhere);
+    options.dir = fleet.dir.path().join("new");
+    let new = AgentProcess::start(options).await?;
+    let stop = fleet.admin.wish("stays", "stop").await?;
+    let (refused, _) = fleet.admin.reach(&stop, ActualState::Error, PATIENCE).await?;
+    let reason = refused.reason.context("no reason")?;
+    assert_eq!(reason.reason, "ApplyRefused", "{reason:?}");
+    assert_eq!(view.pod(&running).await?.uid(), pod, "it was left alone");
+
+    let marked = format!("{AGENT_ID}={},{AGENT_NAMESPACE}=default", running.agent_id);
+    for found in namespaces.list(&ListParams::default().labels(&marked)).await? {
+        let mark = json!({"metadata": {"labels": {AGENT_NAMESPACE: elsewhere}}});
+        namespaces.patch(&found.name_any(), &PatchParams::default(), &Patch::Merge(mark)).await?;
+    }
+    let (stopped, _) = fleet.admin.reach(&stop, ActualState::Stopped, 2 * PATIENCE).await?;
+    assert!(view.pods(&stopped).await?.is_empty());
+    let terminate = fleet.admin.wish("stays", "terminate").await?;
+    fleet.admin.reach(&terminate, ActualState::Terminated, PATIENCE).await?;
+    drop(new);
     namespaces.delete(&elsewhere, &DeleteParams::default()).await?;
     Ok(())
 }

@@ -134,13 +134,20 @@ async fn secrets_that_somebody_changes_are_put_back_whoever_it_says_to_be() -> a
     let person = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
     let impostor = PatchParams::apply(FIELD_MANAGER).force();
     let of = |data: Value| json!({ "data": data });
-    // Without the labels it would be somebody else's Secret, which the agent does not touch.
-    let applied = |data: Value| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "labels": as_it_was.labels() }, "type": "Opaque", "data": data });
-    let ways: [(&str, &PatchParams, Patch<Value>); 5] = [
+    // Whoever applies it by that name without its labels takes these off, too.
+    let applied = |labels: Value, data: Value| {
+        let metadata = json!({ "name": name, "labels": labels });
+        Patch::Apply(
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data }),
+        )
+    };
+    let labels = json!(as_it_was.labels());
+    let ways: [(&str, &PatchParams, Patch<Value>); 6] = [
         ("a value", &person, Patch::Merge(of(json!({ "GREETING": "aGVsbA==" })))),
         ("one more", &person, Patch::Merge(of(json!({ "LD_PRELOAD": "L3RtcC94" })))),
         ("one less", &person, Patch::Merge(of(json!({ "GREETING": null })))),
-        ("by the agent's name", &impostor, Patch::Apply(applied(json!({ "GREETING": "aGVsbA==" })))),
+        ("without labels", &impostor, applied(json!({}), json!({ "GREETING": "aGVsbA==" }))),
+        ("by the agent's name", &impostor, applied(labels, json!({ "GREETING": "aGVsbA==" }))),
         ("for good", &person, Patch::Merge(json!({ "immutable": true, "data": { "GREETING": "aGVsbA==" } }))),
     ];
     for (what, somebody, change) in ways {

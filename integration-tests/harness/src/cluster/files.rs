@@ -86,8 +86,11 @@ fn kube_proxy(plan: &Plan, place: &Place) -> Value {
 }
 
 /// No masquerading: the host has a route to the pods, so each sees the other's own address.
+///
+/// Without IPv6: every interface would have a link-local address by itself, by which pods of one bridge reach each other and the
+/// node. Nobody made that a part of the cluster, and an engine that is told of IPv4 alone holds no policy there.
 fn bridge(place: &Place) -> Value {
-    json!({
+    let mut network = json!({
         "cniVersion": "1.0.0",
         "name": "pods",
         "plugins": [{
@@ -103,7 +106,14 @@ fn bridge(place: &Place) -> Value {
                 "dataDir": "/run/cni",
             },
         }],
-    })
+    });
+    if super::network::has_ipv6()
+        && let Some(plugins) = network["plugins"].as_array_mut()
+    {
+        let off = json!({ "net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1" });
+        plugins.push(json!({ "type": "tuning", "sysctl": off }));
+    }
+    network
 }
 
 fn containerd(plan: &Plan) -> String {

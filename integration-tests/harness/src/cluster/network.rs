@@ -122,6 +122,13 @@ pub(super) fn disconnect(place: &Place) {
     let _ = ip.status();
 }
 
+const IPV6: &str = "/proc/sys/net/ipv6";
+
+/// Whether this kernel has IPv6, which the cluster does without.
+pub(super) fn has_ipv6() -> bool {
+    Path::new(IPV6).exists()
+}
+
 /// The cluster's end, set up from inside its namespace.
 pub(super) async fn configure_inside(plan: &Plan, _: Inside) -> anyhow::Result<()> {
     for _ in 0..200 {
@@ -131,6 +138,12 @@ pub(super) async fn configure_inside(plan: &Plan, _: Inside) -> anyhow::Result<(
             break;
         }
         sleep(Duration::from_millis(10)).await;
+    }
+    if has_ipv6() {
+        for interfaces in ["all", "default"] {
+            fs::write(format!("{IPV6}/conf/{interfaces}/disable_ipv6"), "1")
+                .context("IPv6 cannot be switched off in the cluster's namespace")?;
+        }
     }
     ip("link set lo up").await?;
     ip(&format!("address add {}/30 dev eth0", plan.node_address())).await?;

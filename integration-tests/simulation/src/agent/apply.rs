@@ -1,7 +1,7 @@
 //! Applying one workspace's objects, in order, guarded by what the cluster has.
 
 use berth_agent_core::{
-    Action, Apply, Kind, Left, Manifest, Outcome, Prepared, SecretVersions, SeenDeployment,
+    Action, Apply, Kind, Left, Manifest, Outcome, Prepared, Record, SecretVersions, SeenDeployment,
 };
 use berth_schema::Generation;
 use berth_schema::kubernetes::GENERATION;
@@ -38,7 +38,7 @@ impl Applying<'_> {
         // 1. Where nothing but the Deployment is to be written, the watches have told enough to write it.
         if let (Some(seen), [deployment]) = (&apply.seen, apply.then.as_slice())
             && !self.process.env.has(Bug::NoGuard)
-            && self.write_over(deployment, seen).await?
+            && self.write_over(deployment, seen, apply).await?
         {
             return Ok(Outcome::Applied);
         }
@@ -63,7 +63,7 @@ impl Applying<'_> {
             self.apply(manifest).await?;
         }
         // 5. The Deployment: the proof that all of it is applied.
-        if let Some(live) = self.deployment(deployment, live, secrets.as_ref()).await? {
+        if let Some(live) = self.deployment(deployment, live, secrets.as_ref(), apply).await? {
             return Ok(Outcome::OlderThanLive { live });
         }
         // 6. What no longer belongs.
@@ -102,12 +102,18 @@ impl Applying<'_> {
     }
 
     /// Applies the Deployment on condition that it is as it was seen. Tells whether it was.
-    async fn write_over(&self, manifest: &Manifest, seen: &SeenDeployment) -> Result<bool, String> {
+    async fn write_over(
+        &self,
+        manifest: &Manifest,
+        seen: &SeenDeployment,
+        apply: &Apply,
+    ) -> Result<bool, String> {
         let mut object = manifest.object();
         object["metadata"]["resourceVersion"] = Value::from(seen.version.as_str());
         if let Some(secrets) = &seen.secrets {
             secrets.record(&mut object);
         }
+        Record::put_on(&mut object, seen.generation, apply.left(&self.left));
         if self.process.env.faults.spring(Trap::StalledBeforeWrite, &self.process.env.trace) {
             self.process.stall().await;
         }
@@ -124,6 +130,7 @@ impl Applying<'_> {
         manifest: &Manifest,
         mut live: Option<Deployment>,
         secrets: Option<&SecretVersions>,
+        apply: &Apply,
     ) -> Result<Option<Generation>, String> {
         for _ in 0..ATTEMPTS {
             if let Some(newer) = self.newer(live.as_ref()) {
@@ -132,7 +139,7 @@ impl Applying<'_> {
             if self.process.env.faults.spring(Trap::StalledBeforeWrite, &self.process.env.trace) {
                 self.process.stall().await;
             }
-            match self.write(manifest, live.as_ref(), secrets).await {
+            match self.write(manifest, live.as_ref(), secrets, apply).await {
                 Ok(()) => return Ok(None),
                 Err(error) if error.code == Some(409) => live = self.live().await?,
                 Err(error) => return Err(words(error)),
@@ -147,12 +154,15 @@ impl Applying<'_> {
         manifest: &Manifest,
         live: Option<&Deployment>,
         secrets: Option<&SecretVersions>,
+        apply: &Apply,
     ) -> Result<(), ApiError> {
         let mut object = manifest.object();
         let recorded = || live.and_then(|live| SecretVersions::recorded(&live.metadata));
         if let Some(secrets) = secrets.cloned().or_else(recorded) {
             secrets.record(&mut object);
         }
+        let counter = live.and_then(|live| live.metadata.generation);
+        Record::put_on(&mut object, counter, apply.left(&self.left));
         let env = &self.process.env;
         match live {
             _ if env.has(Bug::NoGuard) => {}

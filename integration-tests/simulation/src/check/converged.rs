@@ -1,11 +1,13 @@
 //! Whether what is wanted is there (I6), and nothing else (I7).
 
 use berth_agent_core::SecretVersions;
+use berth_planner::REPORT_UNREADABLE;
 use berth_schema::kubernetes::{environment_secret, file_secret};
 use berth_schema::{ActualState, DesiredState, WorkspaceId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::cluster::{Object, SimulatedCluster, generation_of};
+use crate::poison::Poisons;
 use crate::scenario::Image;
 use crate::store::{MemoryStore, Row};
 
@@ -14,6 +16,7 @@ use crate::store::{MemoryStore, Row};
 pub struct Picture<'a> {
     pub store: &'a MemoryStore,
     pub clusters: &'a [SimulatedCluster],
+    pub poisons: &'a Poisons,
 }
 
 /// What one cluster has of a workspace.
@@ -51,7 +54,7 @@ pub fn unconverged(picture: &Picture<'_>) -> Option<String> {
     }
     rows.values().find_map(|row| {
         let found = find(picture.clusters, row.workspace.id, row.workspace.name.as_str());
-        let problem = problem(row, &found)?;
+        let problem = problem(row, &found, picture.poisons)?;
         let workspace = &row.workspace;
         let (desired, actual) = (workspace.desired_state, workspace.actual_state);
         let generations = (workspace.generation, workspace.applied_generation);
@@ -99,13 +102,19 @@ pub fn is_poisonous(row: &Row) -> bool {
     main.is_some_and(|container| container.image == Image::Poison.as_str())
 }
 
-fn problem(row: &Row, found: &Found) -> Option<&'static str> {
+fn problem(row: &Row, found: &Found, poisons: &Poisons) -> Option<&'static str> {
     let workspace = &row.workspace;
     let image = workspace.spec.main().map(|container| container.image.as_str());
     let is = |state| workspace.actual_state == state;
     if workspace.desired_state == DesiredState::Terminated {
         let gone = is(ActualState::Terminated) && found.objects == 0;
         return (!gone).then_some("it is not gone");
+    }
+    // Nothing can be made of it but its error, which it has to show.
+    if poisons.hides(workspace.id) {
+        let told = workspace.reason.as_ref().is_some_and(|reason| reason.reason == REPORT_UNREADABLE);
+        let silent = poisons.is_unread(workspace.id) && !poisons.row(workspace.id) && !told;
+        return silent.then_some("that its reports cannot be read is not told");
     }
     // The API server refuses it for good: that is told, and nothing else can be done.
     if is_poisonous(row) {

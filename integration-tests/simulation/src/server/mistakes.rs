@@ -11,13 +11,20 @@ use jiff::Timestamp;
 
 use crate::bugs::Bug;
 use crate::environment::Environment;
-use crate::store::Row;
+use crate::store::{Row, StoreError};
 
 /// Columns that only a mistaken server has.
 #[derive(Debug, Default)]
 pub struct Mistakes {
     answered_at: RefCell<BTreeMap<WorkspaceId, Timestamp>>,
     answered: RefCell<BTreeSet<(WorkspaceId, Generation)>>,
+}
+
+/// What a mistaken server gives up a whole round for.
+pub(super) fn stumble(env: &Environment, rows: &[Row], request: &ReconcileRequest) -> Result<(), StoreError> {
+    let poisoned = request.workspace_agent_infos.count_unreadable() > 0
+        || rows.iter().any(|row| row.workspace.unreadable);
+    if env.has(Bug::PoisonEndsTheRound) && poisoned { Err(StoreError::Unavailable) } else { Ok(()) }
 }
 
 /// What a mistaken server takes for the request.
@@ -50,6 +57,7 @@ pub(super) fn misplan(
         Some(Bug::TimestampRule) => by_timestamp(&env.mistakes, rows, request, plan, now),
         Some(Bug::ForgettingOnFirstAnswer) => once_only(&env.mistakes, request, plan),
         Some(Bug::RestartWaitsForStopped) => wait_for_stopped(rows, plan),
+        Some(Bug::PoisonIsPassedOver) => pass_over(rows, plan),
         _ => {}
     }
 }
@@ -82,6 +90,11 @@ fn once_only(mistakes: &Mistakes, request: &ReconcileRequest, plan: &mut Plan) {
             say_nothing(planned);
         }
     }
+}
+
+fn pass_over(rows: &[Row], plan: &mut Plan) {
+    let unreadable = |id| rows.iter().any(|row| row.workspace.id == id && row.workspace.unreadable);
+    plan.directives.retain(|planned| !unreadable(planned.directive.workspace_id));
 }
 
 fn wait_for_stopped(rows: &[Row], plan: &mut Plan) {

@@ -38,6 +38,7 @@ pub async fn reconcile(
     request: ReconcileRequest,
 ) -> Result<ReconcileResponse, Refused> {
     let runtime = &server.env.runtime;
+    let request = server.env.poisons.hear(&request).unwrap_or(request);
     let deadline = runtime.now() + Duration::from_secs(request.wait_seconds);
     let mut again = false;
     loop {
@@ -82,6 +83,7 @@ async fn transact(
     // 2. What there is.
     let loss = transaction.loss(agent).await?;
     let (census, rows) = load(&mut transaction, agent, request).await?;
+    mistakes::stumble(&server.env, &rows, request)?;
     let snapshot = Snapshot { census, loss, brake: server.env.shape.brake, ..snapshot(agent, &rows) };
     // 3. What follows (the real planner).
     let now = server.clock.wall();

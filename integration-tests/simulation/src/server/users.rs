@@ -90,6 +90,9 @@ async fn once(
     if seen.is_some_and(|seen| seen != workspace.generation) {
         return Err(StoreError::Generation { current: workspace.generation }.into());
     }
+    if workspace.unreadable && wish != Wish::Terminate {
+        return Err(TransitionError::Unreadable.into());
+    }
     let intent = match transition(workspace.desired_state, workspace.actual_state, wish)? {
         Transition::AlreadySo => return Ok(row),
         Transition::Change(_) if wish == Wish::Rebuild => Intent::Rebuild(Box::new(spec.clone())),

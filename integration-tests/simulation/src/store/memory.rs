@@ -159,6 +159,11 @@ impl MemoryTransaction {
         rows.filter(|row| row.agent == agent && wanted(row)).collect()
     }
 
+    /// As the server reads it, which may not be how it is stored.
+    fn read(&self, rows: Vec<Row>) -> Vec<Row> {
+        rows.into_iter().map(|row| self.store.env.poisons.read(row)).collect()
+    }
+
     fn publish(&mut self) {
         let mut tables = self.store.tables.borrow_mut();
         let written = std::mem::take(&mut self.written);
@@ -214,7 +219,7 @@ impl Transaction for MemoryTransaction {
 
     async fn find(&mut self, id: WorkspaceId) -> Result<Option<Row>, StoreError> {
         self.statement().await?;
-        Ok(self.row(id))
+        Ok(self.row(id).map(|row| self.store.env.poisons.read(row)))
     }
 
     async fn change_intent(
@@ -258,7 +263,7 @@ impl Transaction for MemoryTransaction {
 
     async fn of_agent(&mut self, agent: AgentId, ids: &[WorkspaceId]) -> Result<Vec<Row>, StoreError> {
         self.statement().await?;
-        Ok(self.select(agent, |row| ids.contains(&row.workspace.id)))
+        Ok(self.read(self.select(agent, |row| ids.contains(&row.workspace.id))))
     }
 
     async fn applied(&mut self, agent: AgentId) -> Result<Vec<WorkspaceId>, StoreError> {
@@ -305,7 +310,7 @@ impl Transaction for MemoryTransaction {
 
     async fn pending(&mut self, agent: AgentId) -> Result<Vec<Row>, StoreError> {
         self.statement().await?;
-        Ok(self.select(agent, Row::is_pending))
+        Ok(self.read(self.select(agent, Row::is_pending)))
     }
 
     async fn apply_updates(

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use berth_planner::{Workspace, WorkspaceUpdate};
 use berth_schema::api::{StateReason, SuspectedLoss};
-use berth_schema::{AgentId, DesiredState, Generation, TermId, WorkspaceId, WorkspaceSpec};
+use berth_schema::{ActualState, AgentId, DesiredState, Generation, TermId, WorkspaceId, WorkspaceSpec};
 use jiff::Timestamp;
 
 pub use memory::{MemoryStore, MemoryTransaction};
@@ -24,10 +24,26 @@ pub struct Row {
 }
 
 impl Row {
+    /// Puts in place of a column that cannot be read what `berth-db` puts there.
+    pub fn unreadable(&mut self) {
+        let workspace = &mut self.workspace;
+        workspace.unreadable = true;
+        workspace.spec = WorkspaceSpec::from_image("");
+        let finished = workspace.desired_state == DesiredState::Terminated
+            && workspace.actual_state == ActualState::Terminated;
+        if !finished {
+            workspace.actual_state = ActualState::Error;
+            workspace.reason = Some(StateReason {
+                reason: "RowUnreadable".into(),
+                message: "this version of the server cannot read in its row: spec".into(),
+            });
+        }
+    }
+
     /// Whether anything of it may still be, or shall be, in the cluster.
     pub fn is_living(&self) -> bool {
         !(self.workspace.desired_state == DesiredState::Terminated
-            && self.workspace.actual_state == berth_schema::ActualState::Terminated)
+            && self.workspace.actual_state == ActualState::Terminated)
     }
 
     /// Whether the agent has something to do that it has not proven yet.

@@ -97,6 +97,10 @@ impl World {
         self.env.later(deed.at, move || match deed.what {
             What::User { place, deed } => world.user(place, deed),
             What::Fault(fault) => world.fault(fault),
+            What::Poison { place, poison } => {
+                world.env.trace.say("fault", || format!("workspace {place}: {poison:?}"));
+                world.env.poisons.add(world.places[place].id, poison);
+            }
         });
     }
 

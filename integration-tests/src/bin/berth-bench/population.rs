@@ -122,6 +122,7 @@ fn running(workspace_id: WorkspaceId, name: WorkspaceName, namespace: NamespaceN
         error_details: None,
         live_pods: 1,
         variables_missing: false,
+        drift: vec![],
     }
 }
 
