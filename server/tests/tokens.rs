@@ -135,6 +135,10 @@ async fn the_last_token_that_may_change_anything_is_not_lost_by_mistake() {
         let problem = admin.post(&path, &json!({})).await.problem(409, "last-full-token");
         assert!(problem.detail.contains("berth-server token create"), "{}", problem.detail);
         assert!(opens(&admin).await);
+        // One that ends soon is not another one.
+        let end = jiff::Timestamp::now() + SignedDuration::from_hours(3);
+        let (_, brief) = made(app, &admin, &json!({"name": "brief", "expires_at": end})).await;
+        brief.post(&path, &json!({})).await.problem(409, "last-full-token");
         // Two that take each other away at the same time leave one.
         let (other, second) = made(app, &admin, &json!({"name": "second"})).await;
         let (one, two) = (second.path("/tokens/second/revoke"), path.clone());

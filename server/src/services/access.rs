@@ -118,6 +118,9 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
     Ok(TokenCreated { details: show(op, row, &names), token: token.expose().to_owned() })
 }
 
+/// How long a token has to go on to count as one that is left.
+const LASTING: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Takes a token away. The last one that may change anything stays, unless it is said that this is meant.
 pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> Result<Token, Error> {
     let now = op.now;
@@ -126,7 +129,10 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
             let all = conn.tokens().lock_unrevoked().await?;
             maker(&all, op)?;
             let row = find(conn, name_or_id).await?;
-            let full = |token: &&TokenRow| token.scope == TokenScope::Full && token.is_valid(now);
+            // One that ends in an hour is nobody's way in tomorrow.
+            let soon = now.saturating_add(LASTING).unwrap_or(Timestamp::MAX);
+            let until = row.expires_at.map_or(soon, |end| end.min(soon));
+            let full = |token: &&TokenRow| token.scope == TokenScope::Full && token.is_valid(until);
             let last = all.iter().filter(full).all(|token| token.id == row.id);
             if last && row.revoked_at.is_none() && !wanted.force {
                 return Err(Error::LastFullToken);

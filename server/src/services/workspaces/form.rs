@@ -106,6 +106,11 @@ impl CreateForm {
         let name = self.name.map(WorkspaceName::new).transpose();
         let name =
             name.map_err(|error| errors.push(FieldError::new("name", error.to_string()))).ok().flatten();
+        if name.as_ref().is_some_and(|name| name.as_str() == "default") {
+            let message =
+                "is the name of an account that Kubernetes makes in every namespace; choose another one";
+            errors.push(FieldError::new("name", message));
+        }
         let given = Given { devfile: self.devfile, devcontainer: self.devcontainer, image: self.image };
         let mut spec = spec_of(given, Some(default), &Options::default(), &mut errors);
         let project = self.project.map(|project| project::given(&project, projects, &mut errors));
@@ -261,6 +266,7 @@ mod tests {
             "variables[5].name",
         ];
         assert_eq!(wrong_fields(body), expected);
+        assert_eq!(wrong_fields(json!({"name": "default", "image": "a"})), ["name"]);
     }
 
     #[test]
