@@ -1,4 +1,5 @@
-//! What a repository brings along, as people write it: its commands find its files, in their order.
+//! What a repository brings along, as people write it: its commands find its files, in their order, and those of the creation run
+//! once.
 
 use berth_harness::images;
 use berth_integration_tests::Installation;
@@ -6,6 +7,73 @@ use berth_schema::WorkspaceName;
 use berth_schema::api::{CreateWorkspace, ProjectInput};
 
 use super::{GitServer, eventually, started};
+
+const LOGS: &str = "/projects/workspace-logs";
+
+/// Of a repository that is opened in other tools, too.
+const DEVCONTAINER: &str = r#"{
+    // As it is for Codespaces.
+    "name": "site",
+    "image": "IMAGE",
+    "workspaceFolder": "/workspaces/${localWorkspaceFolderBasename}",
+    "remoteUser": "vscode",
+    "customizations": {"vscode": {"extensions": ["a.b"]}},
+    "hostRequirements": {"memory": "600mb"},
+    "remoteEnv": {"PATH": "${containerEnv:PATH}:/added", "SITE": "${containerWorkspaceFolder}"},
+    "onCreateCommand": "echo create >> created; read -r line < README; echo \"$line\" > read",
+    "updateContentCommand": "echo \"it's broken",
+    "postCreateCommand": {"where": "echo '${containerWorkspaceFolder}' > where", "path": "echo \"$PATH\" > path; echo \"$SITE\" > site"},
+    "postStartCommand": "echo start >> started; : > \"${containerWorkspaceFolder}/done-${containerEnv:HOSTNAME}\"",
+}"#;
+
+#[tokio::test]
+async fn a_devcontainers_commands_find_the_project_and_those_of_the_creation_run_once() -> anyhow::Result<()>
+{
+    let Some(berth) = Installation::start_with_tools().await? else {
+        return Ok(());
+    };
+    let (admin, view) = (&berth.admin, &berth.view);
+    let git = GitServer::start(&berth).await?;
+    let created = admin
+        .create(&CreateWorkspace {
+            name: Some(WorkspaceName::new("brought")?),
+            agent: None,
+            devfile: None,
+            devcontainer: Some(DEVCONTAINER.replace("IMAGE", images::SHELL.reference)),
+            image: None,
+            git_user: None,
+            project: Some(ProjectInput { url: git.url.clone(), reference: None }),
+            variables: vec![],
+        })
+        .await?;
+    let warned: Vec<&str> = created.warnings.iter().map(|warning| warning.path.as_str()).collect();
+    assert_eq!(warned, ["workspaceFolder", "remoteUser", "customizations"]);
+    let running = started(&berth, &created).await?;
+    let pod = view.pod(&running).await?;
+    let memory = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| Some(spec.containers[0].resources.as_ref()?.requests.as_ref()?["memory"].0.clone()));
+    assert_eq!(memory.as_deref(), Some("600Mi"), "it gets what it asks for");
+    let name = pod.metadata.name.unwrap_or_default();
+    eventually(view, &running, &format!("test -e /projects/site/done-{name}")).await?;
+    let read = |file: &str| format!("read -r line < {file} && echo \"$line\"");
+    let in_project = |file: &str| read(&format!("/projects/site/{file}"));
+    assert_eq!(eventually(view, &running, &in_project("read")).await?, "three\n");
+    assert_eq!(eventually(view, &running, &in_project("where")).await?, "/projects/site\n");
+    assert_eq!(eventually(view, &running, &in_project("site")).await?, "/projects/site\n");
+    assert!(eventually(view, &running, &in_project("path")).await?.ends_with(":/added\n"));
+    let log = format!("while read -r line; do echo \"$line\"; done < {LOGS}/post-start-update-content.log");
+    let log = eventually(view, &running, &log).await?;
+    assert!(log.ends_with("ended with 2\n") && log.lines().count() > 1, "its own failure alone: {log}");
+
+    let running = started(&berth, &admin.wish("brought", "restart").await?).await?;
+    let name = view.pod(&running).await?.metadata.name.unwrap_or_default();
+    eventually(view, &running, &format!("test -e /projects/site/done-{name}")).await?;
+    let count = "cd /projects/site; for file in created started; do n=0; while read -r line; do n=$((n+1)); done < $file; echo $n; done";
+    assert_eq!(eventually(view, &running, count).await?, "1\n2\n");
+    Ok(())
+}
 
 #[tokio::test]
 async fn the_commands_of_two_containers_wait_for_the_project_and_for_each_other() -> anyhow::Result<()> {
