@@ -137,14 +137,12 @@ fn what_was_changed_is_put_in_the_place_of_what_is_there_and_the_rest_is_left_al
 #[test]
 fn whoever_changes_it_again_and_again_waits_longer_each_time() {
     let (mut agent, mut now) = settled();
-    let mut counter = 1;
     let mut rests = vec![];
-    for _ in 0..16 {
+    for counter in 1..=16 {
         agent.index_mut().apply(changed(CONFIG_MAPS, "w-scripts"));
         let plan = round(&mut agent, directive(Wish::Update, 1), now);
         assert_eq!(plan.actions.len(), 1);
         write(&mut agent, &plan, Some(counter), now);
-        counter += 1;
         agent.index_mut().apply(changed(CONFIG_MAPS, "w-scripts"));
         let resting = round(&mut agent, directive(Wish::Update, 1), now);
         let Skip::BackingOff { remaining } = resting.skipped[0].1 else { panic!("it does not rest") };
