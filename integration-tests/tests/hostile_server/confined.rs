@@ -158,6 +158,7 @@ fn spoiled(target: &Target, kind: &str, spoil: impl FnOnce(&mut Value)) -> Value
 
 #[tokio::test]
 async fn each_agent_writes_its_own_workspaces_and_nobody_elses() -> anyhow::Result<()> {
+    let _alone = super::ALONE.lock().await;
     let (one, two) = (Account::of(ONE).await?, Account::of(TWO).await?);
     let workspace = one.workspace();
     for object in &workspace.objects {
@@ -191,6 +192,7 @@ async fn each_agent_writes_its_own_workspaces_and_nobody_elses() -> anyhow::Resu
 
 #[tokio::test]
 async fn what_an_administrator_made_is_nobodys() -> anyhow::Result<()> {
+    let _alone = super::ALONE.lock().await;
     let (one, client) = (Account::of(ONE).await?, shared_control_plane().await?.client().await?);
     let (foreign, named) = (unique("atk"), unique("berth-foreign"));
     let others = "does not belong to this Berth agent";
@@ -223,6 +225,7 @@ async fn what_an_administrator_made_is_nobodys() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_reaches_beyond_a_workspace_is_refused_in_its_own_namespace_too() -> anyhow::Result<()> {
+    let _alone = super::ALONE.lock().await;
     let one = Account::of(ONE).await?;
     let workspace = one.workspace();
     one.apply_as(workspace.objects.first().context("a Namespace")?, false).await?;
@@ -304,6 +307,7 @@ async fn what_reaches_beyond_a_workspace_is_refused_in_its_own_namespace_too() -
 
 #[tokio::test]
 async fn a_shared_namespace_is_written_where_the_administrator_gave_it() -> anyhow::Result<()> {
+    let _alone = super::ALONE.lock().await;
     let (one, two) = (Account::of(ONE).await?, Account::of(TWO).await?);
     let client = shared_control_plane().await?.client().await?;
     let shared = unique("berth-shared");
@@ -323,6 +327,7 @@ async fn a_shared_namespace_is_written_where_the_administrator_gave_it() -> anyh
 #[tokio::test]
 async fn what_somebody_changed_may_be_put_right_and_an_administrators_own_may_not_be_taken()
 -> anyhow::Result<()> {
+    let _alone = super::ALONE.lock().await;
     let one = Account::of(ONE).await?;
     let client = shared_control_plane().await?.client().await?;
     let administrator = Account { client, home: ONE, manager: "kubectl" };

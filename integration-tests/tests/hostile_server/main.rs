@@ -30,7 +30,7 @@ use server::HostileServer;
 /// More than any step takes on a busy machine: a test waits for a state, never for a time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What is outside is compared as a whole, so there is one attack at a time.
+/// What is outside is compared as a whole, so there is one attack at a time, and nobody else who writes.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// An agent under attack.
