@@ -24,6 +24,7 @@ pub const NO_EGRESS: u16 = 7003;
 
 /// What was reached at the end of all tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four findings that are independent of each other")]
 pub struct Reached {
     pub open: bool,
     pub no_ingress: bool,
