@@ -163,7 +163,8 @@ impl Program {
             Self::Serve => {
                 let (open, ingress, egress) =
                     tokio::try_join!(listen(OPEN), listen(NO_INGRESS), listen(NO_EGRESS))?;
-                let mine = addresses().iter().map(|found| format!("{}\n", found.address)).collect::<String>();
+                let mine: Vec<String> = addresses().iter().map(|found| found.address.to_string()).collect();
+                let mine = mine.join("\n");
                 tokio::join!(accept(open, mine.as_bytes()), accept(ingress, &[]), accept(egress, &[]));
                 Ok(())
             }
