@@ -93,8 +93,13 @@ impl Unheld {
 fn link_local(hardware: &str) -> anyhow::Result<String> {
     let bytes = hardware.trim().split(':').map(|byte| u8::from_str_radix(byte, 16));
     let bytes = bytes.collect::<Result<Vec<_>, _>>().context("a hardware address")?;
-    let [a, b, c, d, e, f] = bytes[..] else { anyhow::bail!("{hardware}") };
-    let address = u128::from_be_bytes([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
+    let (vendor, device) =
+        bytes.split_at_checked(3).filter(|_| bytes.len() == 6).context("a hardware address")?;
+    let mut address = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0];
+    address[8..11].copy_from_slice(vendor);
+    address[13..].copy_from_slice(device);
+    // The bit that says that it is of this network alone.
+    address[8] ^= 2;
     Ok(format!("[{}%eth0]", std::net::Ipv6Addr::from(address)))
 }
 
