@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use berth_harness::binaries::Binaries;
 use berth_harness::{
     AgentOptions, AgentProcess, Cluster, Postgres, Server, ServerOptions, images, shared_cluster,
 };
+use berth_schema::AgentId;
+use berth_schema::kubernetes::AGENT_ID;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,8 +32,35 @@ pub struct Installation {
     pub cluster: &'static Cluster,
     pub view: ClusterView,
     pub database_url: String,
+    /// After the agent, which would make again what vanishes while it runs.
+    _room: Room,
     dir: TempDir,
     _node: Share,
+}
+
+/// The workspaces of an agent, which go with this: a node of two cores has room for some forty.
+#[derive(Debug)]
+struct Room {
+    cluster: &'static Cluster,
+    agent: AgentId,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let Ok(Some(programs)) = Binaries::cached() else { return };
+        let mut kubectl = std::process::Command::new(programs.kubectl());
+        kubectl.arg("--kubeconfig").arg(self.cluster.kubeconfig());
+        kubectl.args([
+            "delete",
+            "namespaces",
+            "--wait=false",
+            "--selector",
+            &format!("{AGENT_ID}={}", self.agent),
+        ]);
+        kubectl.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        // What stays takes room and is in nobody's way.
+        let _ = kubectl.status();
+    }
 }
 
 /// What a scenario wants beyond the usual.
@@ -125,10 +155,12 @@ impl Installation {
             .extend(setup.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let server = Server::start(options).await?;
         let admin = Actor::new(server.url(), server.first_token()?).await?;
-        let token = admin.create_agent("agent").await?.token.context("no token")?;
+        let created = admin.create_agent("agent").await?;
+        let token = created.token.context("no token")?;
+        let room = Room { cluster, agent: created.agent.id };
         let agent = AgentProcess::start(agent_options(&server, token.into(), cluster, dir.path())).await?;
         let view = ClusterView::new(cluster).await?;
-        Ok(Some(Self { server, agent, admin, cluster, view, database_url, dir, _node: node }))
+        Ok(Some(Self { server, agent, admin, cluster, view, database_url, _room: room, dir, _node: node }))
     }
 
     /// Lets the workspaces of an agent reach this machine, which has a private address, beside the public internet. Before they are
