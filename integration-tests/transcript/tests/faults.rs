@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Faults of what is around the deciding code, and the test that has them.
-const ELSEWHERE: [(&str, &str, &str); 8] = [
+const ELSEWHERE: [(&str, &str, &str); 10] = [
     (
         "two agents with one identity",
         "server/tests/reconcile.rs",
@@ -45,6 +45,16 @@ const ELSEWHERE: [(&str, &str, &str); 8] = [
         "a row that this version cannot read",
         "server/tests/poison.rs",
         "a_row_that_cannot_be_read_is_shown_with_its_error_and_can_be_removed",
+    ),
+    (
+        "objects deleted, changed or added to by hand",
+        "integration-tests/tests/scenarios/drift.rs",
+        "drift_what_is_deleted_or_opened_beside_a_running_workspace_is_as_it_was_and_its_pod_runs_on",
+    ),
+    (
+        "labels of ownership taken off by hand",
+        "integration-tests/tests/scenarios/drift.rs",
+        "drift_of_labels_is_put_right_where_the_object_is_known",
     ),
 ];
 
