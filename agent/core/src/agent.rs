@@ -132,6 +132,8 @@ impl Agent {
             full_requested: response.full_reconcile_requested,
             ..Plan::default()
         };
+        let heard = sent.iter().filter(|info| self.memory.is_acknowledged(info));
+        let heard: BTreeSet<_> = heard.map(|info| info.workspace_id).collect();
         self.git.version = response.git_version;
         self.set_workspaces_per_message(sane(response.settings).workspaces_per_message);
         let mut gone = sent
@@ -165,7 +167,7 @@ impl Agent {
             let workspace = directive.workspace_id;
             self.learn_home(workspace, &directive);
             let sealed = (variables.variables(workspace), variables.credentials(workspace));
-            self.follow(directive, sealed, now, jitter, &mut plan);
+            self.follow(directive, sealed, heard.contains(&workspace), now, jitter, &mut plan);
         }
         plan
     }
@@ -229,10 +231,12 @@ impl Agent {
         self.work.finish(action.workspace, outcome, now, jitter);
     }
 
+    /// `heard`: the server had the workspace's newest report when it wrote this.
     fn follow(
         &mut self,
         directive: WorkspaceDirective,
         sealed: Sealed,
+        heard: bool,
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
         plan: &mut Plan,
@@ -245,7 +249,7 @@ impl Agent {
                 }
             }
             Wish::Terminate => self.terminate(plan::wanted(&directive, Goal::Gone), now, jitter, plan),
-            Wish::Create | Wish::Update => self.apply(directive, sealed, now, jitter, plan),
+            Wish::Create | Wish::Update => self.apply(directive, sealed, heard, now, jitter, plan),
         }
     }
 
@@ -267,6 +271,7 @@ impl Agent {
         &mut self,
         directive: WorkspaceDirective,
         (variables, credentials): Sealed,
+        heard: bool,
         now: Instant,
         jitter: &mut dyn FnMut() -> f64,
         plan: &mut Plan,
@@ -288,7 +293,7 @@ impl Agent {
                 self.work.begin(wanted);
             }
             Err(skip) => {
-                self.record(&skip, wanted, now, jitter());
+                self.record(&skip, wanted, heard, now, jitter());
                 plan.skipped.push((workspace, skip));
             }
         }
@@ -307,22 +312,22 @@ impl Agent {
                 self.work.begin(wanted);
             }
             Err(skip) => {
-                self.record(&skip, wanted, now, jitter());
+                self.record(&skip, wanted, false, now, jitter());
                 plan.skipped.push((workspace, skip));
             }
         }
     }
 
     /// What the local policy forbids is an error of the workspace, and rests like any other. A directive that the cluster
-    /// has outrun was written without knowing it, so it is told again.
-    fn record(&mut self, skip: &Skip, wanted: Wanted, now: Instant, jitter: f64) {
+    /// has outrun was written without knowing it, so it is told again: at once, or where the server did know, after a while.
+    fn record(&mut self, skip: &Skip, wanted: Wanted, heard: bool, now: Instant, jitter: f64) {
         let workspace = wanted.workspace;
         let outcome = match skip {
             Skip::Refused(refusal) => Outcome::Failed(plan::refused(refusal)),
-            Skip::OlderThanLive { .. } | Skip::AlreadyProven => {
-                self.repeat(workspace);
-                return;
+            Skip::OlderThanLive { .. } | Skip::AlreadyProven if heard => {
+                return self.work.disagree(wanted, now);
             }
+            Skip::OlderThanLive { .. } | Skip::AlreadyProven => return self.repeat(workspace),
             Skip::InFlight | Skip::AwaitingProof | Skip::BackingOff { .. } | Skip::BeingTerminated => return,
         };
         self.work.begin(wanted);

@@ -223,9 +223,34 @@ fn a_lower_generation_is_never_applied_over_a_higher_one() {
     let plan = round(&mut agent, directive(Wish::Update, 4), now);
     assert!(plan.actions.is_empty());
     assert_eq!(plan.skipped, [(W, Skip::OlderThanLive { live: Generation::of(5) })]);
+    // It was told so, and says it all the same: it is told again after a while.
     agent.tick(now);
+    assert_eq!(agent.news(), []);
+    agent.tick(now + 11 * SECOND);
     assert_eq!(agent.news()[0].applied_generation, Some(Generation::of(5)), "the server is told again");
     assert_eq!(round(&mut agent, directive(Wish::Update, 6), now).actions.len(), 1);
+}
+
+#[test]
+fn a_server_that_was_told_and_disagrees_is_not_told_the_same_without_a_pause() {
+    let (mut agent, mut now) = (agent(), Instant::now());
+    show(&mut agent, 1);
+    for _ in 0..3 {
+        let plan = round(&mut agent, directive(Wish::Create, 1), now);
+        assert_eq!(plan.skipped, [(W, Skip::AlreadyProven)]);
+        assert_eq!(agent.news(), [], "others are told of meanwhile");
+        assert_eq!(agent.received().len(), 1, "and the directive is held, or it would come at once");
+        now += 11 * SECOND;
+        agent.tick(now);
+        assert_eq!((agent.news().len(), agent.received().len()), (1, 0));
+    }
+    // What is news meanwhile is told at once, and when the server agrees nothing is left.
+    round(&mut agent, directive(Wish::Create, 1), now);
+    hide(&mut agent, SECRETS, "w-file");
+    assert!(agent.has_news());
+    show(&mut agent, 1);
+    round(&mut agent, directive(Wish::None, 1), now);
+    assert_eq!((agent.news(), agent.received()), (vec![], vec![]));
 }
 
 #[test]

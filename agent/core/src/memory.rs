@@ -54,6 +54,11 @@ impl Memory {
         self.acknowledged.get(&workspace)
     }
 
+    /// Whether this report is the last one that the server has answered to.
+    pub(crate) fn is_acknowledged(&self, info: &WorkspaceAgentInfo) -> bool {
+        self.last(info.workspace_id) == Some(info)
+    }
+
     pub(crate) fn is_news(&self, info: &WorkspaceAgentInfo) -> bool {
         let workspace = info.workspace_id;
         // As long as a report is unanswered, the server may know it or the one before.

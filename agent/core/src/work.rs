@@ -61,7 +61,7 @@ pub(crate) enum Phase {
     Running,
     /// Applied; the watch has to show it.
     Unproven { until: Instant },
-    /// After an error.
+    /// After an error, or where the server was told and disagrees.
     Resting { until: Instant },
     /// The rest is over; the directive is awaited.
     Idle,
@@ -240,6 +240,16 @@ impl Work {
         };
         self.entries.insert(wanted.workspace, entry);
         self.touched.insert(wanted.workspace);
+    }
+
+    /// Nothing is to be done for a directive, the server was told so, and wants it all the same. It is held for a while: telling the
+    /// same again at once would bring the same answer, as fast as the two can speak, and keep others from being told of.
+    pub(crate) fn disagree(&mut self, wanted: Wanted, now: Instant) {
+        let workspace = wanted.workspace;
+        self.begin(Wanted { puts_back: false, ..wanted });
+        if let Some(entry) = self.entries.get_mut(&workspace) {
+            entry.phase = Phase::Resting { until: now + PROOF };
+        }
     }
 
     /// An action ended. What was forgotten meanwhile is left alone.
