@@ -121,6 +121,11 @@ impl Actor {
         self.post("workspaces", &json!({"name": name, "image": image})).await?.expect()
     }
 
+    /// A workspace of a devfile, without variables.
+    pub async fn create_from_devfile(&self, name: &str, devfile: &str) -> anyhow::Result<Workspace> {
+        self.post("workspaces", &json!({"name": name, "devfile": devfile})).await?.expect()
+    }
+
     pub async fn workspace(&self, name: &str) -> anyhow::Result<Workspace> {
         self.get(&format!("workspaces/{name}")).await?.expect()
     }

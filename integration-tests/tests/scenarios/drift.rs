@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use berth_integration_tests::{Installation, SHARED_NAMESPACE};
-use berth_schema::api::{CreateWorkspace, Workspace};
+use berth_schema::ActualState;
+use berth_schema::api::Workspace;
 use berth_schema::kubernetes::{AGENT_ID, ENFORCE, LEFT, SECRET_VERSIONS, WORKSPACE_ID};
 use berth_schema::why::{Actor, Situation, Why};
-use berth_schema::{ActualState, WorkspaceName};
 use kube::Client;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -68,17 +68,7 @@ impl<'a> Standing<'a> {
     }
 
     pub(crate) async fn new(berth: &'a Installation, name: &str) -> anyhow::Result<Self> {
-        let wanted = CreateWorkspace {
-            name: Some(WorkspaceName::new(name)?),
-            agent: None,
-            devfile: Some(devfile()),
-            devcontainer: None,
-            image: None,
-            git_user: None,
-            project: None,
-            variables: vec![],
-        };
-        let created = berth.admin.create(&wanted).await?;
+        let created = berth.admin.create_from_devfile(name, &devfile()).await?;
         let workspace = berth.admin.running(&created).await?;
         let client = berth.view.client();
         let mut standing = Self { berth, client, workspace, objects: vec![], pod: None };

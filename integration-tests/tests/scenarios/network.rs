@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use berth_harness::{Cluster, command::command};
 use berth_integration_tests::{Installation, WORKSPACE_IMAGE, unique};
-use berth_schema::api::{CreateWorkspace, Workspace};
+use berth_schema::api::Workspace;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
@@ -23,17 +23,7 @@ const METADATA: &str = "169.254.169.254";
 const PRIVATE: &str = "192.168.177.1";
 
 async fn workspace(berth: &Installation, name: &str) -> anyhow::Result<Workspace> {
-    let wanted = CreateWorkspace {
-        name: Some(unique(name).parse()?),
-        agent: None,
-        devfile: Some(devfile()),
-        devcontainer: None,
-        image: None,
-        git_user: None,
-        project: None,
-        variables: vec![],
-    };
-    let created = berth.admin.create(&wanted).await?;
+    let created = berth.admin.create_from_devfile(&unique(name), &devfile()).await?;
     berth.admin.running(&created).await
 }
 

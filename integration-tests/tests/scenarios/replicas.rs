@@ -55,16 +55,22 @@ async fn the_second_replica_takes_over_within_the_lease_when_the_leader_is_kille
     Ok(())
 }
 
+/// A new namespace, and all of them.
+async fn another_namespace(view: &ClusterView) -> anyhow::Result<(String, Api<Namespace>)> {
+    let name = unique("elsewhere");
+    let namespaces: Api<Namespace> = Api::all(view.client());
+    let namespace = json!({"metadata": {"name": name}});
+    namespaces.create(&PostParams::default(), &serde_json::from_value(namespace)?).await?;
+    Ok((name, namespaces))
+}
+
 #[tokio::test]
 async fn of_two_agents_with_one_identity_the_older_stops_within_a_round() -> anyhow::Result<()> {
     let Some(cluster) = cluster_with_node().await? else {
         return Ok(());
     };
     let view = ClusterView::new(cluster).await?;
-    let elsewhere = unique("elsewhere");
-    let namespaces: Api<Namespace> = Api::all(view.client());
-    let namespace = json!({"metadata": {"name": elsewhere}});
-    namespaces.create(&PostParams::default(), &serde_json::from_value(namespace)?).await?;
+    let (elsewhere, namespaces) = another_namespace(&view).await?;
     // A copied machine, name and all, at the same Lease; and a second installation with a Lease of its own.
     for lease_namespace in ["default", elsewhere.as_str()] {
         let fleet = Fleet::start(1, &[]).await?;
@@ -118,10 +124,7 @@ async fn an_agent_that_moves_to_another_namespace_goes_on_once_its_namespaces_ar
         return Ok(());
     };
     let view = ClusterView::new(cluster).await?;
-    let elsewhere = unique("elsewhere");
-    let namespaces: Api<Namespace> = Api::all(view.client());
-    let namespace = json!({"metadata": {"name": elsewhere}});
-    namespaces.create(&PostParams::default(), &serde_json::from_value(namespace)?).await?;
+    let (elsewhere, namespaces) = another_namespace(&view).await?;
     let fleet = Fleet::start(1, &[]).await?;
     let token = fleet.token("moves").await?;
     let old = AgentProcess::start(fleet.agent(&token, cluster, "old", "default")).await?;

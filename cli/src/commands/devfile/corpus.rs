@@ -9,6 +9,7 @@ use berth_devfile::{MAX_BYTES, Options};
 use serde::Serialize;
 use walkdir::WalkDir;
 
+use super::Format;
 use super::lint::text;
 use crate::args::Global;
 use crate::error::Error;
@@ -42,13 +43,6 @@ pub(crate) struct Args {
     /// The form of the output: text, json or yaml
     #[arg(long, short, value_name = "FORM", default_value = "text", hide_possible_values = true)]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Yaml,
 }
 
 /// What `-o json` prints.

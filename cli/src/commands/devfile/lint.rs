@@ -6,6 +6,7 @@ use berth_devfile::{Diagnostic, Options, devcontainer};
 use berth_schema::{Warning, WorkspaceSpec};
 use serde::Serialize;
 
+use super::Format;
 use crate::args::Global;
 use crate::error::Error;
 use crate::input::{Source, Stdin};
@@ -36,13 +37,6 @@ pub(crate) struct Args {
     /// The form of the output: text, json or yaml
     #[arg(long, short, value_name = "FORM", default_value = "text", hide_possible_values = true)]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Yaml,
 }
 
 /// What `-o json` prints.

@@ -3,7 +3,7 @@
 mod corpus;
 mod lint;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use crate::args::Global;
 use crate::error::Error;
@@ -14,6 +14,14 @@ pub(crate) enum Command {
     Lint(lint::Args),
     /// Tell which of a folder's devfiles and devcontainers would be accepted, and what holds up the others
     Corpus(corpus::Args),
+}
+
+/// The form of what these commands tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Yaml,
 }
 
 pub(crate) fn run(global: &Global, command: &Command) -> Result<(), Error> {

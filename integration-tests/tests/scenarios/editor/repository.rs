@@ -101,18 +101,7 @@ projects:
         image = images::SHELL.reference,
         url = git.url,
     );
-    let created = admin
-        .create(&CreateWorkspace {
-            name: Some(WorkspaceName::new("ordered")?),
-            agent: None,
-            devfile: Some(devfile),
-            devcontainer: None,
-            image: None,
-            git_user: None,
-            project: None,
-            variables: vec![],
-        })
-        .await?;
+    let created = admin.create_from_devfile("ordered", &devfile).await?;
     assert_eq!(created.project.as_ref().map(|project| project.url.to_string()), Some(git.url.clone()));
     let running = started(&berth, &created).await?;
     let order = "cd /projects/site; n=0; all=; while read -r line; do all=\"$all $line\"; n=$((n+1)); done < order; test $n = 3 && echo $all";
