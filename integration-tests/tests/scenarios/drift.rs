@@ -171,6 +171,23 @@ impl<'a> Standing<'a> {
         deployment.metadata.generation.context("no generation")
     }
 
+    /// Waits until the agent has written its record of the last change, too: the Deployment comes last, and that something was
+    /// put right may have been told of the change before. Returns the writes so far. What is fought is never told as put right for so long.
+    pub(crate) async fn rests(&self) -> anyhow::Result<i64> {
+        let deadline = Instant::now() + PATIENCE;
+        let (mut writes, mut since) = (self.writes().await?, Instant::now());
+        while since.elapsed() < Duration::from_secs(4) {
+            ensure!(Instant::now() < deadline, "it does not come to rest after {writes} writes");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let reason = self.berth.admin.workspace(self.workspace.name.as_str()).await?.reason;
+            let now = self.writes().await?;
+            if now != writes || reason.is_none_or(|reason| reason.reason != "PutRight") {
+                (writes, since) = (now, Instant::now());
+            }
+        }
+        Ok(writes)
+    }
+
     pub(crate) async fn keeps_its_pod(&self) -> anyhow::Result<()> {
         ensure!(
             self.berth.view.pod(&self.workspace).await?.metadata.uid == self.pod,

@@ -85,7 +85,7 @@ async fn what_admission_adds_to_each_write_is_nobodys_change_and_is_not_fought()
     it.change("Service", &by_hand).await?;
     ensure!(put_right(&it, "Service").await?.contains_key(ADDED));
     // From now on it rests, for longer than the agent would.
-    let writes = it.writes().await?;
+    let writes = it.rests().await?;
     for _ in 0..50 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let workspace = berth.admin.workspace("meshed").await?;
