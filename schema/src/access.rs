@@ -58,6 +58,85 @@ impl fmt::Display for TokenScope {
     }
 }
 
+/// What a subject is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubjectKind {
+    User,
+    Service,
+}
+
+impl SubjectKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// What a subject is in its organisation. What each role may do is said by the organisation's policy; the built-in one is
+/// in `server/policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Everything.
+    Owner,
+    /// Agents, settings and everybody's workspaces, but not who may do what.
+    Maintainer,
+    /// Workspaces of their own.
+    Developer,
+    /// Looks, and changes nothing.
+    Viewer,
+    /// Looks, also at whose tokens there are, at the policy and at what was done.
+    Auditor,
+    /// One that this version does not know: it may do nothing.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Role {
+    /// Every one that can be given.
+    pub const ALL: [Self; 5] = [Self::Owner, Self::Maintainer, Self::Developer, Self::Viewer, Self::Auditor];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Maintainer => "maintainer",
+            Self::Developer => "developer",
+            Self::Viewer => "viewer",
+            Self::Auditor => "auditor",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether whoever has this role may give the other one: it lets nobody do what this one does not.
+    pub const fn includes(self, other: Self) -> bool {
+        match (self, other) {
+            (_, Self::Unknown) | (Self::Unknown, _) => false,
+            (Self::Owner, _)
+            | (Self::Maintainer, Self::Maintainer | Self::Developer | Self::Viewer)
+            | (Self::Developer, Self::Developer)
+            | (Self::Viewer, Self::Viewer)
+            | (Self::Auditor, Self::Auditor | Self::Viewer) => true,
+            (Self::Maintainer | Self::Developer | Self::Viewer | Self::Auditor, _) => false,
+        }
+    }
+}
+
+impl From<String> for Role {
+    /// As it is stored. What a later version stored is no right in this one.
+    fn from(text: String) -> Self {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).unwrap_or(Self::Unknown)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Why a text is not the name of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenNameError {
@@ -230,6 +309,17 @@ mod tests {
         }
         assert_eq!("a".repeat(101).parse::<TokenName>(), Err(TokenNameError::Length));
         assert_eq!(TokenId::random().to_string().parse::<TokenName>(), Err(TokenNameError::Id));
+    }
+
+    #[test]
+    fn a_role_of_a_later_version_is_no_right_and_cannot_be_given() {
+        let role = Role::from("emperor".to_owned());
+        assert_eq!(role, Role::Unknown);
+        assert_eq!(serde_json::from_str::<Role>("\"emperor\"").expect("text"), Role::Unknown);
+        assert!(
+            Role::ALL.iter().all(|given| !given.includes(Role::Unknown) && !Role::Unknown.includes(*given))
+        );
+        assert!(Role::ALL.iter().all(|given| Role::from(given.as_str().to_owned()) == *given));
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub use roles::{RoleError, check_login};
 pub use scope::OrganizationConn;
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
-pub use subjects::{Author, NewSubject, SubjectKind, Subjects};
+pub use subjects::{Author, NewSubject, Subjects};
 pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
 pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};

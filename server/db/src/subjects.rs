@@ -1,5 +1,6 @@
 //! Who acts, apart from what they prove it with.
 
+use berth_schema::access::SubjectKind;
 use berth_schema::{SubjectId, TokenId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -15,22 +16,6 @@ use crate::scope::OrganizationConn;
 pub struct Author {
     pub subject: SubjectId,
     pub token: TokenId,
-}
-
-/// What a subject is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubjectKind {
-    User,
-    Service,
-}
-
-impl SubjectKind {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Service => "service",
-        }
-    }
 }
 
 /// What is stored of a new subject.

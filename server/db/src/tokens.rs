@@ -1,6 +1,6 @@
 //! Access tokens of people and services.
 
-use berth_schema::access::TokenScope;
+use berth_schema::access::{SubjectKind, TokenScope};
 use berth_schema::{SubjectId, TokenId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -13,7 +13,7 @@ use crate::organizations::OrganizationRow;
 use crate::page::{PageRequest, paged};
 use crate::schema::{access_tokens, organizations};
 use crate::scope::OrganizationConn;
-use crate::subjects::{NewSubject, SubjectKind};
+use crate::subjects::NewSubject;
 
 /// What is stored of a new token.
 #[derive(Clone, Debug)]

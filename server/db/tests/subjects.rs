@@ -1,5 +1,6 @@
-use berth_db::{DbError, Owner, SubjectKind};
+use berth_db::{DbError, Owner};
 use berth_schema::SubjectId;
+use berth_schema::access::SubjectKind;
 use uuid::Uuid;
 
 use crate::support::{World, client, start};
