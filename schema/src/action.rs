@@ -26,6 +26,11 @@ macro_rules! words {
                     $(Self::$Variant => $word,)+
                 }
             }
+
+            /// The one of that word.
+            pub fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word)
+            }
         }
 
         impl fmt::Display for $Type {
@@ -53,6 +58,14 @@ words! {
 }
 
 impl ResourceKind {
+    /// The word where no space may be: on record, in queries.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::GitCredential => "git-credential",
+            other => other.as_str(),
+        }
+    }
+
     /// The parameters in a route's path that say which one is meant. The organisation is in every path that has one; where it
     /// is not, it is the caller's own.
     pub const fn path_parameters(self) -> &'static [&'static str] {
@@ -67,6 +80,8 @@ impl ResourceKind {
         }
     }
 }
+
+pub(crate) use words;
 
 macro_rules! actions {
     ($($Action:ident = $word:literal, $Kind:ident, $Effect:ident;)+) => {

@@ -7,6 +7,7 @@ pub mod access;
 pub mod action;
 pub mod agents;
 pub mod api;
+pub mod audit;
 pub mod command;
 pub mod configuration;
 pub mod generation;

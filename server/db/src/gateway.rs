@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_schema::OrganizationId;
+use berth_schema::audit::Event;
 use deadpool::Runtime;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -12,9 +13,10 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use futures::FutureExt;
 use tracing::{Instrument, debug_span, warn};
 
+use crate::audit::{Changed, Stamp};
 use crate::connect;
 use crate::error::{DbError, DbErrorKind};
-use crate::transaction::{Access, Attempt, Body, Transaction};
+use crate::transaction::{Access, Attempt, Body, End, Settle, Transaction};
 
 /// A transaction that collides with others is tried this often in all.
 const MAX_ATTEMPTS: u32 = 5;
@@ -69,6 +71,8 @@ pub struct OperationSample {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     Done,
+    /// There was nothing to change, and it was rolled back.
+    Unchanged,
     /// The caller's code gave it up (not found, a conflict, a name that is taken), and it was rolled back.
     RolledBack,
     /// The database failed.
@@ -79,6 +83,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Unchanged => "unchanged",
             Self::RolledBack => "rolled_back",
             Self::Failed => "failed",
         }
@@ -174,7 +179,49 @@ impl Database {
         T: Send,
         E: From<DbError> + Send,
     {
-        self.run(organization, operation, Access::Write, body)
+        self.run(organization, operation, Access::Write, body, Settle::PLAIN)
+    }
+
+    /// Like [`Self::transaction`] for a `body` that changes one thing, which is put on record in the same transaction, behind
+    /// everything else. Without a record nothing is changed: where `body` answers [`Changed::Not`] it is rolled back.
+    pub fn change<T, E, F>(
+        &self,
+        organization: OrganizationId,
+        operation: &'static str,
+        stamp: Stamp,
+        body: F,
+    ) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, Changed<T>, E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        async move {
+            let with = |changed| match changed {
+                Changed::So(value, event) => (value, End::Commit(vec![event])),
+                Changed::Not(value) => (value, End::RollBack),
+            };
+            self.run(organization, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
+        }
+    }
+
+    /// The same for a `body` that may change several things, each of which is one record, or store what is no change.
+    pub fn changes<T, E, F>(
+        &self,
+        organization: OrganizationId,
+        operation: &'static str,
+        stamp: Stamp,
+        body: F,
+    ) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, (T, Vec<Event>), E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        async move {
+            let with = |(value, events)| (value, End::Commit(events));
+            self.run(organization, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
+        }
     }
 
     /// Like [`Self::transaction`] for a `body` that only reads, which Postgres enforces. It costs no round trip beyond
@@ -190,18 +237,20 @@ impl Database {
         T: Send,
         E: From<DbError> + Send,
     {
-        self.run(organization, operation, Access::Read, body)
+        self.run(organization, operation, Access::Read, body, Settle::PLAIN)
     }
 
-    async fn run<T, E, F>(
+    async fn run<R, T, E, F>(
         &self,
         organization: OrganizationId,
         operation: &'static str,
         access: Access,
         body: F,
+        settle: Settle<'_, R, T>,
     ) -> Result<T, E>
     where
-        F: for<'c> Body<'c, T, E>,
+        F: for<'c> Body<'c, R, E>,
+        R: Send,
         T: Send,
         E: From<DbError> + Send,
     {
@@ -209,7 +258,7 @@ impl Database {
         let span = debug_span!("database", operation, %organization);
         let mut attempts = 1;
         let (result, outcome) = loop {
-            let attempt = self.attempt(organization, access, &body).instrument(span.clone()).await;
+            let attempt = self.attempt(organization, access, &body, &settle).instrument(span.clone()).await;
             match attempt {
                 Attempt::TryAgain(_) if attempts < MAX_ATTEMPTS => {
                     tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow(attempts - 1)).await;
@@ -223,9 +272,16 @@ impl Database {
         result
     }
 
-    async fn attempt<T, E, F>(&self, organization: OrganizationId, access: Access, body: &F) -> Attempt<T, E>
+    async fn attempt<R, T, E, F>(
+        &self,
+        organization: OrganizationId,
+        access: Access,
+        body: &F,
+        settle: &Settle<'_, R, T>,
+    ) -> Attempt<T, E>
     where
-        F: for<'c> Body<'c, T, E>,
+        F: for<'c> Body<'c, R, E>,
+        R: Send,
         T: Send,
         E: From<DbError> + Send,
     {
@@ -233,7 +289,7 @@ impl Database {
             Ok(connection) => connection,
             Err(error) => return Attempt::Finished(Err(DbError::from(error).into()), Outcome::Failed),
         };
-        Transaction::on(connection).run(organization, access, body).await
+        Transaction::on(connection).run(organization, access, body, settle).await
     }
 
     fn observe(&self, sample: OperationSample) {

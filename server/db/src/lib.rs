@@ -1,7 +1,8 @@
 //! Berth's Postgres: rows, queries, migrations.
 //!
-//! [`migrate`] once at start, then [`Database::connect`]. All work with rows passes [`Database::transaction`] or
-//! [`Database::read`], which give their closure an [`OrganizationConn`]: one organisation's rows, the only way to them.
+//! [`migrate`] once at start, then [`Database::connect`]. All work with rows passes [`Database::change`], which puts on record what
+//! is changed, [`Database::transaction`] or [`Database::read`]. They give their closure an [`OrganizationConn`]: one organisation's
+//! rows, the only way to them.
 //!
 //! ```no_run
 //! # use berth_db::*; use berth_schema::*; use jiff::Timestamp;
@@ -35,6 +36,7 @@
 //! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
 //! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
+//! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
 //!
 //! One job works across organisations: [`LifecycleQueue`] tells it where to look, and what it does there passes the gateway.
@@ -47,6 +49,7 @@
 mod agent_events;
 mod agent_tokens;
 mod agents;
+mod audit;
 pub mod backup;
 mod columns;
 mod configuration;
@@ -83,6 +86,7 @@ mod workspaces;
 pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
+pub use audit::{Audit, AuditFilter, AuditPage, AuditRow, Changed, Stamp};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, ConfigurationUnreadable, Hold};
 pub use data_keys::{DataKeys, KeyOwner};

@@ -37,6 +37,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_records (organization_id, sequence) {
+        organization_id -> Uuid,
+        sequence -> BigInt,
+        at -> Timestamptz,
+        previous_hash -> Bytea,
+        hash -> Bytea,
+        record -> Bytea,
+        subject_id -> Nullable<Uuid>,
+        action -> Text,
+        resource_kind -> Text,
+        resource_id -> Nullable<Text>,
+        outcome -> Text,
+    }
+}
+
+diesel::table! {
     agents (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -280,6 +296,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     agent_prerequisites,
     agent_sealing_keys,
     agents,
+    audit_records,
     git_credentials,
     idempotency_keys,
     network_checks,

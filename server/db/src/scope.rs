@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    AgentEvents, AgentPrerequisites, Agents, DataKeys, GitCredentials, IdempotencyKeys, NetworkChecks,
+    AgentEvents, AgentPrerequisites, Agents, Audit, DataKeys, GitCredentials, IdempotencyKeys, NetworkChecks,
     Notifications, Organizations, Orphans, ScopeVariables, SealingKeys, Subjects, Tokens, Transitions,
     Variables, Workspaces,
 };
@@ -93,6 +93,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn idempotency_keys(&self) -> IdempotencyKeys<'_> {
         IdempotencyKeys(self)
+    }
+
+    pub fn audit(&self) -> Audit<'_> {
+        Audit(self)
     }
 
     pub fn notifications(&self) -> Notifications<'_> {

@@ -1,12 +1,14 @@
 //! One transaction on one connection.
 
 use berth_schema::OrganizationId;
+use berth_schema::audit::Event;
 use diesel::QueryResult;
 use diesel_async::pooled_connection::deadpool::Object;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures::FutureExt;
 use futures::future::join;
 
+use crate::audit::Stamp;
 use crate::error::{DbError, DbErrorKind};
 use crate::gateway::Outcome;
 use crate::scope::OrganizationConn;
@@ -36,6 +38,25 @@ where
 pub(crate) enum Access {
     Read,
     Write,
+}
+
+/// What becomes of what a body has answered with.
+pub(crate) enum End {
+    /// It is committed, with these on record.
+    Commit(Vec<Event>),
+    RollBack,
+}
+
+/// Tells a body's value from what is to become of it, and knows whose doing it is.
+pub(crate) struct Settle<'a, R, T> {
+    pub(crate) with: fn(R) -> (T, End),
+    /// `None`: nothing is ever put on record.
+    pub(crate) stamp: Option<&'a Stamp>,
+}
+
+impl<T> Settle<'_, T, T> {
+    /// What is committed as it is.
+    pub(crate) const PLAIN: Self = Self { with: |value| (value, End::Commit(Vec::new())), stamp: None };
 }
 
 /// What became of one try.
@@ -69,14 +90,16 @@ impl Transaction {
     /// BEGIN and the organisation go out first, and the first statement of `body` right behind them without waiting. Were
     /// they refused, that statement would run without an organisation, where row-level security shows it nothing and
     /// lets it write nothing.
-    pub(crate) async fn run<T, E, F>(
+    pub(crate) async fn run<R, T, E, F>(
         mut self,
         organization: OrganizationId,
         access: Access,
         body: &F,
+        settle: &Settle<'_, R, T>,
     ) -> Attempt<T, E>
     where
-        F: for<'c> Body<'c, T, E>,
+        F: for<'c> Body<'c, R, E>,
+        R: Send,
         T: Send,
         E: From<DbError> + Send,
     {
@@ -88,21 +111,29 @@ impl Transaction {
         if let Err(error) = begun {
             return Attempt::TryAgain(DbError::from(error).into());
         }
+        let ended = match result {
+            Ok(answer) if !scope.has_failed() => {
+                let (value, end) = (settle.with)(answer);
+                put_on_record(&scope, settle.stamp, end).await.map(|kept| (value, kept)).map_err(E::from)
+            }
+            Ok(_) => Err(ignored_failure().into()),
+            Err(error) => Err(error),
+        };
         let failed = scope.has_failed();
         let collided = scope.has_collided();
-        match result {
-            Ok(value) if !failed => match self.finish("COMMIT", access).await {
+        match ended {
+            Ok((value, true)) => match self.finish("COMMIT", access).await {
                 Ok(()) => Attempt::Finished(Ok(value), Outcome::Done),
                 Err(error) => Attempt::Finished(Err(error.into()), Outcome::Failed),
             },
-            result => {
+            ended => {
                 // Whether the rollback arrives does not matter: without it the connection is closed, which does the same.
                 let _ = self.finish("ROLLBACK", access).await;
-                match result {
+                match ended {
+                    Ok((value, _)) => Attempt::Finished(Ok(value), Outcome::Unchanged),
                     Err(error) if collided => Attempt::TryAgain(error),
                     Err(error) if failed => Attempt::Finished(Err(error), Outcome::Failed),
                     Err(error) => Attempt::Finished(Err(error), Outcome::RolledBack),
-                    Ok(_) => Attempt::Finished(Err(ignored_failure().into()), Outcome::Failed),
                 }
             }
         }
@@ -131,6 +162,20 @@ impl Transaction {
             drop(Object::take(connection));
         }
         Ok(result?)
+    }
+}
+
+/// Appends what is to be on record. Whether the transaction is to be committed.
+async fn put_on_record(
+    scope: &OrganizationConn<'_>,
+    stamp: Option<&Stamp>,
+    end: End,
+) -> Result<bool, DbError> {
+    match (end, stamp) {
+        (End::RollBack, _) => Ok(false),
+        (End::Commit(events), _) if events.is_empty() => Ok(true),
+        (End::Commit(events), Some(stamp)) => scope.audit().append(stamp, events).await.map(|()| true),
+        (End::Commit(_), None) => Err(DbError::because(DbErrorKind::Internal, "events of nobody")),
     }
 }
 

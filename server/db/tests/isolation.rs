@@ -53,6 +53,8 @@ async fn fill(world: &World) {
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'));
              INSERT INTO agent_events VALUES ('{organization}', '{agent}', '{token}', now(), 'token_rotated', 'a', '{token}');
              INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
+             INSERT INTO audit_records VALUES ('{organization}', 1, now(), decode(repeat('00', 32), 'hex'),
+                sha256(decode(repeat('00', 32), 'hex') || '\\x7b7d'::bytea), '\\x7b7d', NULL, 'a', 'agent', NULL, 'done');
              INSERT INTO network_checks VALUES ('{organization}', '{agent}', '{token}', now());
              INSERT INTO orphans VALUES ('{organization}', '{agent}', '{token}', 'stranger', 'ws-stranger', now());
              INSERT INTO scope_data_keys VALUES ('{organization}', 'organization', '{organization}', '{token}', 'kek',

@@ -1,6 +1,7 @@
 //! Against a real Postgres: one for the process, a database of its own for each test.
 
 mod agents;
+mod audit;
 mod backup;
 mod embedded;
 mod gateway;

@@ -1,0 +1,150 @@
+//! What matters of each kind of event: before and after, never a value.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::access::TokenScope;
+use crate::git::GitMethod;
+use crate::sealing::PublicKey;
+use crate::{AgentId, DesiredState, Generation, NetworkCheckId, SubjectId, TokenId, WorkspaceId};
+
+/// One variant for each kind of event. What its action and resource say already is not said again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Details {
+    Nothing,
+    OrganizationCreated {
+        /// The first token.
+        token: TokenId,
+    },
+    TokenCreated {
+        subject: SubjectId,
+        scope: TokenScope,
+        /// Absent: never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+    },
+    TokenRotated {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expired_at: Option<Timestamp>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+        /// Until when the secret before opens; absent: it ended at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_until: Option<Timestamp>,
+    },
+    AgentTokenRotated {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_until: Option<Timestamp>,
+    },
+    EpochReset {
+        before: i64,
+    },
+    EpochTaken {
+        before: i64,
+        epoch: i64,
+        /// Why that is odd.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suspicion: Option<Suspicion>,
+    },
+    Adopted {
+        from: AgentId,
+        workspaces: u64,
+    },
+    NetworkCheckWanted {
+        check: NetworkCheckId,
+    },
+    LossSuspected {
+        fingerprint: Uuid,
+        missing: u64,
+        applied: u64,
+        needs_confirmation: bool,
+    },
+    LossSettled {
+        fingerprint: Uuid,
+    },
+    LossConfirmed {
+        fingerprint: Uuid,
+        workspaces: u64,
+    },
+    Configured {
+        before: i64,
+        version: i64,
+        /// Workspaces that are rendered anew.
+        raised: u64,
+    },
+    KeyRegistered {
+        key: PublicKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaced: Option<PublicKey>,
+    },
+    VariableSet {
+        version: i64,
+        is_final: bool,
+    },
+    VariableDeleted {
+        version: i64,
+    },
+    VariablesExplained {
+        count: u64,
+    },
+    VariablesHandedOut {
+        agent: AgentId,
+        generation: Generation,
+        count: u64,
+    },
+    GitCredentialSet {
+        method: GitMethod,
+        version: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaced: Option<GitMethod>,
+    },
+    GitCredentialDeleted {
+        method: GitMethod,
+        version: i64,
+    },
+    GitCredentialsIssued {
+        version: i64,
+        workspaces: Vec<WorkspaceId>,
+    },
+    WorkspaceCreated {
+        agent: AgentId,
+        generation: Generation,
+        variables: u64,
+    },
+    IntentChanged {
+        from: DesiredState,
+        to: DesiredState,
+        generation_before: Generation,
+        generation: Generation,
+    },
+    /// What was wanted before could not be read.
+    IntentReplaced {
+        to: DesiredState,
+        generation_before: Generation,
+    },
+    Extended {
+        added_hours: u32,
+        /// Of the period, by now.
+        hours: u32,
+    },
+    KeysRewrapped {
+        /// The generation of the key-encryption key that they come under.
+        generation: String,
+    },
+    Denied {
+        /// How often the same was denied since it was last on record, this time included.
+        times: u64,
+    },
+}
+
+/// Why a leader is odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suspicion {
+    /// Its epoch is far ahead.
+    Jumped,
+    /// It had been deposed.
+    Returned,
+}

@@ -1,0 +1,43 @@
+//! Who did it: ids alone, which say nothing of a person to whoever has only the record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, SubjectId, TokenId};
+
+/// Whoever acts. Nothing is on record without one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Who {
+    /// A person or service of the organisation.
+    Subject {
+        subject: SubjectId,
+        by: By,
+    },
+    Agent {
+        agent: AgentId,
+    },
+    /// A background task of the server.
+    Task {
+        name: String,
+    },
+    /// Somebody at the server's own machine, by this command of `berth-server`.
+    Command {
+        name: String,
+    },
+}
+
+impl Who {
+    pub const fn subject(&self) -> Option<SubjectId> {
+        match self {
+            Self::Subject { subject, .. } => Some(*subject),
+            Self::Agent { .. } | Self::Task { .. } | Self::Command { .. } => None,
+        }
+    }
+}
+
+/// What a subject proved it with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    Token(TokenId),
+}

@@ -1,0 +1,217 @@
+//! What is on record: appended in the transaction of the change, and looked up.
+
+use std::net::IpAddr;
+
+use berth_audit_chain::{canonical, follow};
+use berth_schema::audit::{Digest, Entry, Event, Outcome, Record, What, Who};
+use berth_schema::{Action, SubjectId};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::result::Error as DieselError;
+use diesel::sql_types::Uuid as SqlUuid;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::columns::Bytes;
+use crate::error::{DbError, DbErrorKind};
+use crate::schema::audit_records;
+use crate::scope::OrganizationConn;
+
+/// What is known of an operation beside what it does.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    pub time: Timestamp,
+    pub who: Who,
+    /// What an event is on record as that names nothing else.
+    pub action: Option<Action>,
+    pub outcome: Outcome,
+    pub request: Option<Uuid>,
+    pub peer: Option<IpAddr>,
+}
+
+/// What a body of [`crate::Database::change`] did.
+#[derive(Clone, Debug)]
+pub enum Changed<T> {
+    /// This, and exactly this is put on record of it.
+    So(T, Event),
+    /// Nothing was to be done. Whatever the body has written is rolled back: without a record there is no change.
+    Not(T),
+}
+
+/// Which records. Empty fields do not filter.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    pub subject: Option<SubjectId>,
+    pub action: Option<What>,
+    pub resource_kind: Option<String>,
+    pub resource_id: Option<String>,
+    /// [`Outcome::as_str`].
+    pub outcome: Option<&'static str>,
+}
+
+/// From where, and in which direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditPage {
+    /// The newest first: those below a sequence.
+    Below(i64),
+    /// The oldest first: those from a sequence on.
+    From(i64),
+}
+
+/// An entry as it is stored. What this version cannot read of a record is shown as it is: it is on record all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    pub sequence: i64,
+    pub entry: Entry<Value>,
+}
+
+/// The organisation's record of what happened.
+#[derive(Debug)]
+pub struct Audit<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Audit<'_> {
+    /// Appends to the chain. Nothing else may be locked after it in the transaction.
+    pub(crate) async fn append(&self, stamp: &Stamp, events: Vec<Event>) -> Result<(), DbError> {
+        let head: Option<(i64, Vec<u8>)> = {
+            let query = Head(self.0.key());
+            self.0.run_optional(query.get_result(&mut self.0.raw())).await?
+        };
+        let (mut sequence, mut hash) = match head {
+            None => (0, Digest::ZERO),
+            Some((sequence, hash)) => (sequence, digest(&hash)?),
+        };
+        let mut rows = Vec::with_capacity(events.len());
+        for event in events {
+            sequence += 1;
+            let record = self.record(stamp, event, sequence)?;
+            let bytes = canonical(&record).map_err(no_json)?;
+            let next = follow(hash, &bytes);
+            let previous = std::mem::replace(&mut hash, next);
+            rows.push((
+                audit_records::organization_id.eq(self.0.key()),
+                audit_records::sequence.eq(sequence),
+                audit_records::at.eq(jiff_diesel::Timestamp::from(record.time)),
+                audit_records::previous_hash.eq(previous.as_bytes().to_vec()),
+                audit_records::hash.eq(hash.as_bytes().to_vec()),
+                audit_records::record.eq(bytes),
+                audit_records::subject_id.eq(record.who.subject().map(Uuid::from)),
+                audit_records::action.eq(record.action.as_str()),
+                audit_records::resource_kind.eq(record.resource.kind().to_owned()),
+                audit_records::resource_id.eq(record.resource.id().map(str::to_owned)),
+                audit_records::outcome.eq(record.outcome.as_str()),
+            ));
+        }
+        let statement = diesel::insert_into(audit_records::table).values(rows);
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    fn record(&self, stamp: &Stamp, event: Event, sequence: i64) -> Result<Record, DbError> {
+        let action = event.internal.map(What::Internal).or(stamp.action.map(What::Action));
+        Ok(Record {
+            organization: self.0.organization(),
+            sequence: u64::try_from(sequence).map_err(|_| DbErrorKind::Internal)?,
+            time: stamp.time,
+            who: stamp.who.clone(),
+            action: action
+                .ok_or_else(|| DbError::because(DbErrorKind::Internal, "an event that is no action"))?,
+            resource: event.resource,
+            outcome: stamp.outcome.clone(),
+            request: stamp.request,
+            peer: stamp.peer,
+            details: event.details,
+        })
+    }
+
+    /// At most `limit`.
+    pub async fn list(
+        &self,
+        filter: &AuditFilter,
+        page: AuditPage,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, DbError> {
+        let mut query = audit_records::table
+            .filter(audit_records::organization_id.eq(self.0.key()))
+            .select(Raw::as_select())
+            .limit(limit)
+            .into_boxed();
+        query = match page {
+            AuditPage::Below(sequence) => {
+                query.filter(audit_records::sequence.lt(sequence)).order(audit_records::sequence.desc())
+            }
+            AuditPage::From(sequence) => {
+                query.filter(audit_records::sequence.ge(sequence)).order(audit_records::sequence.asc())
+            }
+        };
+        if let Some(since) = filter.since {
+            query = query.filter(audit_records::at.ge(jiff_diesel::Timestamp::from(since)));
+        }
+        if let Some(until) = filter.until {
+            query = query.filter(audit_records::at.lt(jiff_diesel::Timestamp::from(until)));
+        }
+        if let Some(subject) = filter.subject {
+            query = query.filter(audit_records::subject_id.eq(Uuid::from(subject)));
+        }
+        if let Some(action) = filter.action {
+            query = query.filter(audit_records::action.eq(action.as_str()));
+        }
+        if let Some(kind) = &filter.resource_kind {
+            query = query.filter(audit_records::resource_kind.eq(kind.clone()));
+        }
+        if let Some(id) = &filter.resource_id {
+            query = query.filter(audit_records::resource_id.eq(id.clone()));
+        }
+        if let Some(outcome) = filter.outcome {
+            query = query.filter(audit_records::outcome.eq(outcome));
+        }
+        let rows: Vec<Raw> = self.0.run(query.load(&mut self.0.raw())).await?;
+        rows.into_iter().map(Raw::read).collect()
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_records)]
+struct Raw {
+    sequence: i64,
+    #[diesel(deserialize_as = Bytes<32>)]
+    hash: [u8; 32],
+    record: Vec<u8>,
+}
+
+impl Raw {
+    fn read(self) -> Result<AuditRow, DbError> {
+        let record = serde_json::from_slice(&self.record).map_err(no_json)?;
+        Ok(AuditRow { sequence: self.sequence, entry: Entry { hash: Digest::new(self.hash), record } })
+    }
+}
+
+fn digest(stored: &[u8]) -> Result<Digest, DbError> {
+    Ok(Digest::new(stored.try_into().map_err(|_| DbErrorKind::Internal)?))
+}
+
+fn no_json(error: serde_json::Error) -> DbError {
+    DieselError::SerializationError(Box::new(error)).into()
+}
+
+/// `audit_head`: the end of the chain, held until the transaction ends.
+#[derive(QueryId)]
+struct Head(Uuid);
+
+impl diesel::query_builder::Query for Head {
+    type SqlType = (diesel::sql_types::BigInt, diesel::sql_types::Bytea);
+}
+
+impl QueryFragment<Pg> for Head {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT sequence, hash FROM audit_head(");
+        out.push_bind_param::<SqlUuid, _>(&self.0)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
