@@ -105,6 +105,29 @@ impl Browser {
         }
     }
 
+    pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
+        let element = self.find(selector).await?;
+        self.call(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await.map(drop)
+    }
+
+    /// What a person reads of the page.
+    pub async fn text(&self) -> anyhow::Result<String> {
+        let body = self.find("body").await?;
+        let text = self.call(Method::GET, &format!("/element/{body}/text"), None).await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// How wide the window is, in pixels; its height stays.
+    pub async fn resize(&self, width: u32) -> anyhow::Result<()> {
+        let size = json!({"width": width, "height": 800});
+        self.call(Method::POST, "/window/rect", Some(size)).await.map(drop)
+    }
+
+    /// The cookies that the page has, as WebDriver writes them.
+    pub async fn cookies(&self) -> anyhow::Result<Value> {
+        self.call(Method::GET, "/cookie", None).await
+    }
+
     /// Types at where the focus is.
     pub async fn press(&self, text: &str) -> anyhow::Result<()> {
         let strokes = text.chars().flat_map(|key| {

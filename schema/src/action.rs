@@ -44,6 +44,10 @@ macro_rules! words {
 words! {
     /// A kind of thing that somebody may act on.
     ResourceKind {
+        /// A person, outside of organisations.
+        Account = "account",
+        /// A time that a person is signed in.
+        Session = "session",
         Organization = "organization",
         /// An access token.
         Token = "token",
@@ -70,7 +74,8 @@ impl ResourceKind {
     /// is not, it is the caller's own.
     pub const fn path_parameters(self) -> &'static [&'static str] {
         match self {
-            Self::Organization => &[],
+            Self::Account | Self::Organization => &[],
+            Self::Session => &["session"],
             Self::Token => &["token"],
             Self::Agent => &["agent"],
             Self::Orphan => &["agent", "orphan"],
@@ -108,6 +113,12 @@ macro_rules! actions {
 }
 
 actions! {
+    ReadAccount = "account.read", Account, Reads;
+    SignOut = "account.sign-out", Account, Changes;
+    ListSessions = "session.list", Account, Reads;
+    EndSession = "session.end", Session, Changes;
+    EndOtherSessions = "session.end-others", Account, Changes;
+    ReadOrganization = "organization.read", Organization, Reads;
     ReadIdentity = "identity.read", Organization, Reads;
     WatchOrganization = "organization.watch", Organization, Reads;
     CreateToken = "token.create", Organization, Changes;

@@ -87,6 +87,18 @@ id!(
     SubjectId
 );
 id!(
+    /// A person, whatever organisations they are in.
+    AccountId
+);
+id!(
+    /// A time that a person is signed in, in one browser or one command line.
+    SessionId
+);
+id!(
+    /// A link that signs somebody in once (not the link's secret).
+    SignInLinkId
+);
+id!(
     /// One process' time as an agent's leader, drawn when it is elected. An epoch alone does not tell leaders apart: a
     /// Lease that was lost begins to count anew.
     TermId

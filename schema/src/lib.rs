@@ -39,7 +39,10 @@ pub mod why;
 pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
-pub use ids::{AgentId, NetworkCheckId, OrganizationId, SubjectId, TermId, TokenId, WorkspaceId};
+pub use ids::{
+    AccountId, AgentId, NetworkCheckId, OrganizationId, SessionId, SignInLinkId, SubjectId, TermId, TokenId,
+    WorkspaceId,
+};
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};
@@ -48,5 +51,5 @@ pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};
 pub use text::{Message, ResourceVersion, Text, Word};
-pub use token::{AccessToken, AgentToken};
+pub use token::{AccessToken, AgentToken, SessionToken, SignInToken};
 pub use warning::Warning;

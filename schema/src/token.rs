@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{AgentId, OrganizationId, TokenId};
+use crate::{AccountId, AgentId, OrganizationId, SessionId, SignInLinkId, TokenId};
 
 /// The random bytes of a token.
 pub const SECRET_BYTES: usize = 32;
@@ -51,11 +51,11 @@ fn decode(prefix: &'static str, text: &str) -> Result<[Uuid; 2], TokenError> {
 }
 
 macro_rules! token {
-    ($(#[$doc:meta])* $name:ident, prefix $prefix:literal, $id:ident: $Id:ident) => {
+    ($(#[$doc:meta])* $name:ident, prefix $prefix:literal, $within:ident: $Within:ident, $id:ident: $Id:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
-            organization: OrganizationId,
+            $within: $Within,
             $id: $Id,
             text: Zeroizing<String>,
         }
@@ -64,13 +64,13 @@ macro_rules! token {
             pub const PREFIX: &'static str = $prefix;
 
             /// A token from its parts; `secret` comes from a cryptographic random source.
-            pub fn new(organization: OrganizationId, $id: $Id, secret: &[u8; SECRET_BYTES]) -> Self {
-                let text = encode(Self::PREFIX, [organization.as_uuid(), $id.as_uuid()], secret);
-                Self { organization, $id, text }
+            pub fn new($within: $Within, $id: $Id, secret: &[u8; SECRET_BYTES]) -> Self {
+                let text = encode(Self::PREFIX, [$within.as_uuid(), $id.as_uuid()], secret);
+                Self { $within, $id, text }
             }
 
-            pub const fn organization(&self) -> OrganizationId {
-                self.organization
+            pub const fn $within(&self) -> $Within {
+                self.$within
             }
 
             pub const fn $id(&self) -> $Id {
@@ -86,9 +86,9 @@ macro_rules! token {
         impl FromStr for $name {
             type Err = TokenError;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let [organization, id] = decode(Self::PREFIX, text)?;
+                let [within, id] = decode(Self::PREFIX, text)?;
                 Ok(Self {
-                    organization: organization.into(),
+                    $within: within.into(),
                     $id: id.into(),
                     text: Zeroizing::new(text.to_owned()),
                 })
@@ -98,7 +98,7 @@ macro_rules! token {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($name))
-                    .field("organization", &self.organization)
+                    .field(stringify!($within), &self.$within)
                     .field(stringify!($id), &self.$id)
                     .finish_non_exhaustive()
             }
@@ -108,11 +108,19 @@ macro_rules! token {
 
 token!(
     /// A person's or a service's token for the REST API.
-    AccessToken, prefix "berth_pat_", token_id: TokenId
+    AccessToken, prefix "berth_pat_", organization: OrganizationId, token_id: TokenId
 );
 token!(
     /// An agent's token: opens the reconcile endpoint and nothing else.
-    AgentToken, prefix "berth_agt_", agent: AgentId
+    AgentToken, prefix "berth_agt_", organization: OrganizationId, agent: AgentId
+);
+token!(
+    /// What a browser's cookie or a command line holds of a person's session.
+    SessionToken, prefix "berth_ses_", account: AccountId, session: SessionId
+);
+token!(
+    /// What a link that signs somebody in holds. It opens once.
+    SignInToken, prefix "berth_lnk_", account: AccountId, link: SignInLinkId
 );
 
 #[cfg(test)]

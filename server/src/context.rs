@@ -14,6 +14,7 @@ use crate::crypto::Keys;
 use crate::identity::HasDatabase;
 use crate::metrics::Metrics;
 use crate::services::git::Signer;
+use crate::services::sign_in::SessionRules;
 use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
 use crate::tasks::Tasks;
@@ -37,6 +38,10 @@ pub struct Context {
     /// What signs tokens for Git hosts, where that is configured.
     pub signer: Option<Arc<Signer>>,
     pub projects: ProjectRules,
+    /// How long people are signed in.
+    pub sessions: SessionRules,
+    /// The origin at which browsers know this server (`https://berth.example.com`); `None`: the one that they say.
+    pub public_url: Option<Arc<str>>,
     pub hub: Hub,
     pub polls: Polls,
     pub contacts: Contacts,
@@ -68,6 +73,8 @@ impl Context {
             default_spec: Arc::new(NewSpec::built_in()),
             signer: None,
             projects: ProjectRules::default(),
+            sessions: SessionRules::default(),
+            public_url: None,
             hub: Hub::default(),
             polls: Polls::default(),
             contacts: Contacts::new(clock::now()),

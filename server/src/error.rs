@@ -60,6 +60,16 @@ pub enum Unproven {
     WrongSecret,
     Expired,
     Revoked,
+    /// The subject, or its account.
+    Suspended,
+    /// A page was asked for by nobody who is signed in.
+    NoSession,
+    /// A link that signs in was never made, or is not whole.
+    UnknownLink,
+    /// It was used, or is too old.
+    LinkOver,
+    /// A form was sent by another site's page.
+    OtherOrigin,
 }
 
 impl Unproven {
@@ -74,6 +84,11 @@ impl Unproven {
             Self::WrongSecret => "wrong-secret",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Suspended => "suspended",
+            Self::NoSession => "no-session",
+            Self::UnknownLink => "unknown-link",
+            Self::LinkOver => "link-over",
+            Self::OtherOrigin => "other-origin",
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod lifecycle;
 mod listener;
 pub mod logging;
 pub mod metrics;
+mod pages;
 mod polls;
 pub mod routes;
 pub mod serve;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use actix_web::HttpMessage as _;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -11,9 +13,9 @@ use berth_schema::reconcile::MAX_WAIT_SECONDS;
 use crate::error::Sought;
 use crate::handlers::{agents, events, git, health, reconcile, tokens, variables, whoami, workspaces};
 use crate::http::body::BodyLimit;
-use crate::http::guard::Guard;
-use crate::identity::{AgentIdentity, Member};
-use crate::{Error, http};
+use crate::http::guard::{Channel, Guard};
+use crate::identity::{AgentIdentity, Member, Person};
+use crate::{Error, http, pages};
 
 /// Who a route is for, what they do there, and its handler. Only a handler that is behind a [`Guard`] is given an operation, so
 /// that no line with one compiles without an action.
@@ -23,6 +25,8 @@ enum Access {
     Everyone(fn() -> actix_web::Route),
     /// Whoever has an access token; below an organisation, of that organisation.
     Member(Action, fn(Guard<Member>) -> actix_web::Route),
+    /// Whoever is signed in, outside of organisations.
+    Person(Action, fn(Guard<Person>) -> actix_web::Route),
     Agent(Action, fn(Guard<AgentIdentity>) -> actix_web::Route),
 }
 
@@ -31,6 +35,7 @@ enum Access {
 pub enum Audience {
     Everyone,
     Member,
+    Person,
     Agent,
 }
 
@@ -39,6 +44,8 @@ pub enum Audience {
 pub enum Renderer {
     /// For the one who asked: nobody keeps it.
     Json,
+    /// For a browser and the person in front of it: nobody keeps it, and what fails is a page as well.
+    Page,
     /// For everybody, who may keep it for five minutes: a new key is published longer than that before it signs.
     Published,
 }
@@ -46,7 +53,7 @@ pub enum Renderer {
 impl Renderer {
     pub(crate) const fn cache_control(self) -> &'static str {
         match self {
-            Self::Json => "no-store",
+            Self::Json | Self::Page => "no-store",
             Self::Published => "public, max-age=300",
         }
     }
@@ -69,6 +76,7 @@ impl Route {
         match self.access {
             Access::Everyone(_) => Audience::Everyone,
             Access::Member(..) => Audience::Member,
+            Access::Person(..) => Audience::Person,
             Access::Agent(..) => Audience::Agent,
         }
     }
@@ -77,7 +85,7 @@ impl Route {
     pub const fn action(&self) -> Option<Action> {
         match self.access {
             Access::Everyone(_) => None,
-            Access::Member(action, _) | Access::Agent(action, _) => Some(action),
+            Access::Member(action, _) | Access::Person(action, _) | Access::Agent(action, _) => Some(action),
         }
     }
 
@@ -93,11 +101,18 @@ impl Route {
         Self { held, ..self }
     }
 
+    const fn page(self) -> Self {
+        Self { renderer: Renderer::Page, ..self }
+    }
+
     fn service(&'static self) -> actix_web::Route {
+        let method = method(self.method);
+        let channel = if self.renderer == Renderer::Page { Channel::Cookie } else { Channel::Bearer };
         match self.access {
             Access::Everyone(handler) => handler(),
-            Access::Member(action, handler) => handler(Guard::new(method(self.method), action, self.body)),
-            Access::Agent(action, handler) => handler(Guard::new(method(self.method), action, self.body)),
+            Access::Member(action, handler) => handler(Guard::new(method, action, channel)),
+            Access::Person(action, handler) => handler(Guard::new(method, action, channel)),
+            Access::Agent(action, handler) => handler(Guard::new(method, action, channel)),
         }
     }
 }
@@ -123,6 +138,20 @@ const fn route(method: &'static str, path: &'static str, access: Access) -> Rout
 
 const fn everyone(path: &'static str, handler: fn() -> actix_web::Route) -> Route {
     route("GET", path, Access::Everyone(handler))
+}
+
+/// What nobody has to be signed in for.
+const fn public_page(method: &'static str, path: &'static str, handler: fn() -> actix_web::Route) -> Route {
+    route(method, path, Access::Everyone(handler)).page()
+}
+
+const fn person(
+    method: &'static str,
+    path: &'static str,
+    action: Action,
+    handler: fn(Guard<Person>) -> actix_web::Route,
+) -> Route {
+    route(method, path, Access::Person(action, handler)).page()
 }
 
 const fn member(
@@ -155,6 +184,21 @@ pub const ROUTES: &[Route] = &[
     everyone("/readyz", || web::get().to(health::ready)),
     everyone("/.well-known/jwks.json", || web::get().to(git::keys)).published(),
     everyone("/.well-known/openid-configuration", || web::get().to(git::discovery)).published(),
+    everyone("/assets/berth.css", || web::get().to(pages::style)).published(),
+    person("GET", "/", Action::ReadAccount, |guard| guard.to(pages::home)),
+    public_page("GET", "/sign-in", || web::get().to(pages::ask)),
+    public_page("GET", "/sign-in/link", || web::get().to(pages::confirm)),
+    public_page("POST", "/sign-in/link", || web::post().to(pages::open)).takes(FORM),
+    person("POST", "/sign-out", Action::SignOut, |guard| guard.to(pages::sign_out)),
+    person("GET", "/sessions", Action::ListSessions, |guard| guard.to(pages::sessions)),
+    person("POST", "/sessions/end-others", Action::EndOtherSessions, |guard| {
+        guard.to(pages::end_other_sessions)
+    }),
+    person("POST", "/sessions/{session}/end", Action::EndSession, |guard| guard.to(pages::end_session)),
+    member("GET", "/organizations/{organization}", Action::ReadOrganization, |guard| {
+        guard.to(pages::organization)
+    })
+    .page(),
     member("GET", "/api/v1/whoami", Action::ReadIdentity, |guard| guard.to(whoami::whoami)),
     member("POST", organization!("/tokens"), Action::CreateToken, |guard| guard.to(tokens::create))
         .takes(FORM),
@@ -297,9 +341,12 @@ pub fn configure(config: &mut ServiceConfig) {
             async move { Err::<&'static str, _>(Error::MethodNotAllowed { allowed }) }
         };
         let resource = resource.default_service(web::to(refuse));
-        config.service(
-            resource.wrap(from_fn(move |request, next| http::deadline::enforce(request, next, held))),
-        );
+        config.service(resource.wrap(from_fn(move |request: ServiceRequest, next| {
+            if let Some(line) = lines.iter().find(|line| *request.method() == line.method) {
+                request.extensions_mut().insert(line.body);
+            }
+            http::deadline::enforce(request, next, held)
+        })));
     }
     config.default_service(web::to(async || Err::<&'static str, _>(Error::nothing(Sought::Path))));
 }

@@ -30,6 +30,7 @@ mod quotas;
 mod reconcile;
 mod rotation;
 mod sealing;
+mod sign_in;
 mod strangers;
 mod subjects;
 mod support;

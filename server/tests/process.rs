@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use berth_schema::AccessToken;
+use berth_schema::{AccessToken, SignInToken};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -87,9 +87,15 @@ impl Program {
     }
 }
 
+/// Beside tokens stdout holds links alone.
 fn tokens(output: &Output) -> Vec<AccessToken> {
     let text = String::from_utf8(output.stdout.clone()).expect("text");
-    text.lines().map(|line| line.parse().expect("stdout holds tokens alone")).collect()
+    let (links, tokens): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with("http"));
+    for link in links {
+        let token = link.split_once("/sign-in/link?token=").expect("a link").1;
+        token.parse::<SignInToken>().expect("it signs somebody in");
+    }
+    tokens.into_iter().map(|line| line.parse().expect("a token")).collect()
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ pub struct Server {
     address: SocketAddr,
     metrics: SocketAddr,
     first_token: PathBuf,
+    first_link: PathBuf,
     kek: PathBuf,
 }
 
@@ -70,6 +71,8 @@ impl Server {
             format!("--metrics-listen={metrics}"),
             format!("--kek-file={}", kek.display()),
             format!("--first-token-file={}", first_token.display()),
+            format!("--first-link-file={}", options.dir.join("first-link").display()),
+            format!("--public-url=http://localhost:{}", address.port()),
         ];
         // By environment, since a command line is everyone's to read.
         let mut environment: Vec<_> =
@@ -83,7 +86,8 @@ impl Server {
             ready_url: format!("http://{address}/readyz"),
         })?;
         daemon.ready(Duration::from_secs(60)).await?;
-        Ok(Self { daemon, address, metrics, first_token, kek })
+        let first_link = options.dir.join("first-link");
+        Ok(Self { daemon, address, metrics, first_token, first_link, kek })
     }
 
     /// On 127.0.0.1.
@@ -109,6 +113,12 @@ impl Server {
     pub fn first_token(&self) -> anyhow::Result<SecretString> {
         let text = std::fs::read_to_string(&self.first_token).context("the server wrote no first token")?;
         Ok(text.trim().into())
+    }
+
+    /// The link that signs the first administrator in, once, at `localhost`.
+    pub fn first_link(&self) -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(&self.first_link).context("the server wrote no first link")?;
+        Ok(text.trim().to_owned())
     }
 
     /// The file of its key-encryption keys, for another server on the same database.

@@ -20,6 +20,7 @@ mod proxy;
 mod rendered;
 mod replicas;
 mod restore;
+mod sign_in;
 mod takeover;
 mod variables;
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use berth_schema::OrganizationId;
 use berth_schema::audit::Event;
 use deadpool::Runtime;
 use diesel_async::AsyncPgConnection;
@@ -16,6 +15,7 @@ use tracing::{Instrument, debug_span, warn};
 use crate::audit::{Changed, Stamp};
 use crate::connect;
 use crate::error::{DbError, DbErrorKind};
+use crate::scope::Reach;
 use crate::transaction::{Access, Attempt, Body, End, Settle, Transaction};
 
 /// A transaction that collides with others is tried this often in all.
@@ -160,7 +160,7 @@ impl Database {
         PoolStatus { open: status.size, idle: status.available, waiting: status.waiting }
     }
 
-    /// Runs `body` in a transaction that sees and writes the rows of `organization` alone.
+    /// Runs `body` in a transaction that sees and writes the rows in `reach` alone: an organisation's, an account's, or both.
     ///
     /// It commits when `body` answers `Ok` and rolls back when it answers `Err`. When the transaction collided with
     /// another (serialization failure, deadlock) the whole of it is run again, up to five times: `body` must
@@ -170,7 +170,7 @@ impl Database {
     /// operation fails as [`DbErrorKind::Internal`].
     pub fn transaction<T, E, F>(
         &self,
-        organization: OrganizationId,
+        reach: impl Into<Reach>,
         operation: &'static str,
         body: F,
     ) -> impl Future<Output = Result<T, E>> + Send
@@ -179,14 +179,14 @@ impl Database {
         T: Send,
         E: From<DbError> + Send,
     {
-        self.run(organization, operation, Access::Write, body, Settle::PLAIN)
+        self.run(reach.into(), operation, Access::Write, body, Settle::PLAIN)
     }
 
     /// Like [`Self::transaction`] for a `body` that changes one thing, which is put on record in the same transaction, behind
     /// everything else. Without a record nothing is changed: where `body` answers [`Changed::Not`] it is rolled back.
     pub fn change<T, E, F>(
         &self,
-        organization: OrganizationId,
+        reach: impl Into<Reach>,
         operation: &'static str,
         stamp: Stamp,
         body: F,
@@ -196,19 +196,20 @@ impl Database {
         T: Send,
         E: From<DbError> + Send,
     {
+        let reach = reach.into();
         async move {
             let with = |changed| match changed {
                 Changed::So(value, event) => (value, End::Commit(vec![event])),
                 Changed::Not(value) => (value, End::RollBack),
             };
-            self.run(organization, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
+            self.run(reach, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
         }
     }
 
     /// The same for a `body` that may change several things, each of which is one record, or store what is no change.
     pub fn changes<T, E, F>(
         &self,
-        organization: OrganizationId,
+        reach: impl Into<Reach>,
         operation: &'static str,
         stamp: Stamp,
         body: F,
@@ -218,9 +219,10 @@ impl Database {
         T: Send,
         E: From<DbError> + Send,
     {
+        let reach = reach.into();
         async move {
             let with = |(value, events)| (value, End::Commit(events));
-            self.run(organization, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
+            self.run(reach, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
         }
     }
 
@@ -228,7 +230,7 @@ impl Database {
     /// those of `body` itself.
     pub fn read<T, E, F>(
         &self,
-        organization: OrganizationId,
+        reach: impl Into<Reach>,
         operation: &'static str,
         body: F,
     ) -> impl Future<Output = Result<T, E>> + Send
@@ -237,12 +239,12 @@ impl Database {
         T: Send,
         E: From<DbError> + Send,
     {
-        self.run(organization, operation, Access::Read, body, Settle::PLAIN)
+        self.run(reach.into(), operation, Access::Read, body, Settle::PLAIN)
     }
 
     async fn run<R, T, E, F>(
         &self,
-        organization: OrganizationId,
+        reach: Reach,
         operation: &'static str,
         access: Access,
         body: F,
@@ -255,10 +257,10 @@ impl Database {
         E: From<DbError> + Send,
     {
         let started = Instant::now();
-        let span = debug_span!("database", operation, %organization);
+        let span = debug_span!("database", operation, %reach);
         let mut attempts = 1;
         let (result, outcome) = loop {
-            let attempt = self.attempt(organization, access, &body, &settle).instrument(span.clone()).await;
+            let attempt = self.attempt(reach, access, &body, &settle).instrument(span.clone()).await;
             match attempt {
                 Attempt::TryAgain(_) if attempts < MAX_ATTEMPTS => {
                     tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow(attempts - 1)).await;
@@ -274,7 +276,7 @@ impl Database {
 
     async fn attempt<R, T, E, F>(
         &self,
-        organization: OrganizationId,
+        reach: Reach,
         access: Access,
         body: &F,
         settle: &Settle<'_, R, T>,
@@ -289,7 +291,7 @@ impl Database {
             Ok(connection) => connection,
             Err(error) => return Attempt::Finished(Err(DbError::from(error).into()), Outcome::Failed),
         };
-        Transaction::on(connection).run(organization, access, body, settle).await
+        Transaction::on(connection).run(reach, access, body, settle).await
     }
 
     fn observe(&self, sample: OperationSample) {

@@ -1,8 +1,8 @@
 //! Berth's Postgres: rows, queries, migrations.
 //!
 //! [`migrate`] once at start, then [`Database::connect`]. All work with rows passes [`Database::change`], which puts on record what
-//! is changed, [`Database::transaction`] or [`Database::read`]. They give their closure an [`OrganizationConn`]: one organisation's
-//! rows, the only way to them.
+//! is changed, [`Database::transaction`] or [`Database::read`]. They give their closure an [`OrganizationConn`]: the rows within its
+//! [`Reach`], the only way to them.
 //!
 //! ```no_run
 //! # use berth_db::*; use berth_schema::*; use jiff::Timestamp;
@@ -22,7 +22,10 @@
 //! | through `conn.` | operations |
 //! |---|---|
 //! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
-//! | `subjects()` | `insert`, `fill_creators` |
+//! | `accounts()` | `insert`, `insert_owner`, `find`, `memberships` |
+//! | `sign_in_links()` | `insert`, `find`, `mark_used` |
+//! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
+//! | `subjects()` | `insert`, `users_named`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
@@ -46,6 +49,7 @@
 //!
 //! Times are arguments; [`stored_time`] gives what Postgres keeps of one.
 
+mod accounts;
 mod agent_events;
 mod agent_tokens;
 mod agents;
@@ -74,6 +78,8 @@ mod schema;
 mod scope;
 mod scope_variables;
 mod sealing_keys;
+mod sessions;
+mod sign_in_links;
 mod subjects;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -83,6 +89,7 @@ mod transitions;
 mod variables;
 mod workspaces;
 
+pub use accounts::{AccountRow, Accounts, MembershipRow, NewOwner};
 pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
@@ -104,10 +111,12 @@ pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
 pub use prerequisites::AgentPrerequisites;
 pub use roles::{RoleError, check_login};
-pub use scope::OrganizationConn;
+pub use scope::{OrganizationConn, Reach};
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
-pub use subjects::{Author, NewSubject, Subjects};
+pub use sessions::{NewSession, OrganizationSession, SessionRow, Sessions};
+pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
+pub use subjects::{Author, NewSubject, Subjects, UserRow};
 pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
 pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};

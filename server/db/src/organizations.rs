@@ -6,12 +6,12 @@ use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::accounts::NewOwner;
 use crate::columns::Parsed;
 use crate::error::DbError;
 use crate::gateway::Database;
 use crate::schema::{installation, organizations};
 use crate::scope::OrganizationConn;
-use crate::tokens::NewToken;
 
 /// A row of `organizations`.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -71,17 +71,17 @@ pub async fn create_organization(
         .await
 }
 
-/// Creates the first organisation and its first token, unless somebody did before. Of several servers that start
-/// together on an empty database one is told `true`; it alone shows the token.
+/// Creates the first organisation and its first person, unless somebody did before. Of several servers that start together on an
+/// empty database one is told `true`; it alone shows the token and the link.
 pub async fn bootstrap(
     database: &Database,
     id: OrganizationId,
     name: &OrganizationName,
-    token: &NewToken,
+    owner: &NewOwner,
     now: Timestamp,
 ) -> Result<bool, DbError> {
     database
-        .transaction(id, "bootstrap", async |conn| {
+        .transaction((id, owner.account), "bootstrap", async |conn| {
             let claim = diesel::insert_into(installation::table)
                 .values(installation::initialized_at.eq(jiff_diesel::Timestamp::from(now)))
                 .on_conflict_do_nothing();
@@ -89,7 +89,7 @@ pub async fn bootstrap(
                 return Ok(false);
             }
             conn.organizations().create(name, now).await?;
-            conn.tokens().insert(token, now).await?;
+            conn.accounts().insert_owner(owner, now).await?;
             Ok(true)
         })
         .await

@@ -33,6 +33,7 @@ diesel::table! {
         previous_secret_hash -> Nullable<Bytea>,
         previous_valid_until -> Nullable<Timestamptz>,
         subject_id -> Uuid,
+        is_session -> Bool,
     }
 }
 
@@ -287,11 +288,52 @@ diesel::table! {
         kind -> Text,
         name -> Text,
         created_at -> Timestamptz,
+        account_id -> Nullable<Uuid>,
+        role -> Text,
+        suspended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    accounts (id) {
+        id -> Uuid,
+        name -> Text,
+        created_at -> Timestamptz,
+        suspended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sign_in_links (account_id, id) {
+        account_id -> Uuid,
+        id -> Uuid,
+        secret_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sessions (account_id, id) {
+        account_id -> Uuid,
+        id -> Uuid,
+        secret_hash -> Bytea,
+        method -> Text,
+        authenticated_at -> Timestamptz,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        idle_seconds -> BigInt,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
+    accounts,
     agent_events,
     agent_prerequisites,
     agent_sealing_keys,
@@ -304,6 +346,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     orphans,
     scope_data_keys,
     scope_variables,
+    sessions,
+    sign_in_links,
     subjects,
     workspace_data_keys,
     workspace_transitions,

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_schema::OrganizationId;
 use berth_schema::scope::Scope;
+use berth_schema::{AccountId, OrganizationId};
 use diesel::result::Error as DieselError;
 use diesel::{OptionalExtension, QueryResult};
 use diesel_async::AsyncPgConnection;
@@ -12,35 +12,91 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    AgentEvents, AgentPrerequisites, Agents, Audit, DataKeys, GitCredentials, IdempotencyKeys, NetworkChecks,
-    Notifications, Organizations, Orphans, ScopeVariables, SealingKeys, Subjects, Tokens, Transitions,
-    Variables, Workspaces,
+    Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, DataKeys, GitCredentials, IdempotencyKeys,
+    NetworkChecks, Notifications, Organizations, Orphans, ScopeVariables, SealingKeys, Sessions, SignInLinks,
+    Subjects, Tokens, Transitions, Variables, Workspaces,
 };
+
+/// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    organization: OrganizationId,
+    account: Option<AccountId>,
+}
+
+impl Reach {
+    /// The statement that says it to Postgres until the transaction ends. Ids are formatted from their bytes and so cannot hold a quote.
+    pub(crate) fn statement(&self) -> String {
+        let organization = format!("set_config('berth.organization', '{}', true)", self.organization);
+        let account = self.account.map(|account| format!(", set_config('berth.account', '{account}', true)"));
+        format!("SELECT {organization}{}", account.unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.account {
+            Some(account) if self.organization.as_uuid().is_nil() => write!(f, "account {account}"),
+            _ => write!(f, "{}", self.organization),
+        }
+    }
+}
+
+impl From<OrganizationId> for Reach {
+    fn from(organization: OrganizationId) -> Self {
+        Self { organization, account: None }
+    }
+}
+
+/// No organisation's rows but what the account is there.
+impl From<AccountId> for Reach {
+    fn from(account: AccountId) -> Self {
+        Self { organization: OrganizationId::from_uuid(Uuid::nil()), account: Some(account) }
+    }
+}
+
+impl From<(OrganizationId, AccountId)> for Reach {
+    fn from((organization, account): (OrganizationId, AccountId)) -> Self {
+        Self { organization, account: Some(account) }
+    }
+}
 
 /// The rows of one organisation within one transaction: the only way to a tenant's table.
 ///
 /// Several of its operations may run at the same time (`futures::try_join!`); their statements then share a round trip.
 pub struct OrganizationConn<'a> {
     connection: &'a AsyncPgConnection,
-    organization: OrganizationId,
+    reach: Reach,
     failed: AtomicBool,
     collided: AtomicBool,
 }
 
 impl fmt::Debug for OrganizationConn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OrganizationConn").field("organization", &self.organization).finish_non_exhaustive()
+        f.debug_struct("OrganizationConn").field("reach", &self.reach).finish_non_exhaustive()
     }
 }
 
 impl<'a> OrganizationConn<'a> {
-    pub(crate) fn new(connection: &'a AsyncPgConnection, organization: OrganizationId) -> Self {
+    pub(crate) fn new(connection: &'a AsyncPgConnection, reach: Reach) -> Self {
         let (failed, collided) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { connection, organization, failed, collided }
+        Self { connection, reach, failed, collided }
     }
 
     pub const fn organization(&self) -> OrganizationId {
-        self.organization
+        self.reach.organization
+    }
+
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts(self)
+    }
+
+    pub fn sign_in_links(&self) -> SignInLinks<'_> {
+        SignInLinks(self)
+    }
+
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
     }
 
     pub fn organizations(&self) -> Organizations<'_> {
@@ -123,7 +179,12 @@ impl<'a> OrganizationConn<'a> {
 
     /// The organisation as a column has it.
     pub(crate) fn key(&self) -> Uuid {
-        self.organization.into()
+        self.reach.organization.into()
+    }
+
+    /// The account as a column has it. Where the transaction is nobody's, no row is theirs.
+    pub(crate) fn account_key(&self) -> Uuid {
+        self.reach.account.map_or(Uuid::nil(), Uuid::from)
     }
 
     /// A statement's result. Every statement passes here, so that its failure ends the transaction.

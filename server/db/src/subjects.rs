@@ -1,14 +1,14 @@
 //! Who acts, apart from what they prove it with.
 
 use berth_schema::access::SubjectKind;
-use berth_schema::{SubjectId, TokenId};
+use berth_schema::{AccountId, SubjectId, TokenId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::DbError;
-use crate::schema::{subjects, workspaces};
+use crate::schema::{accounts, subjects, workspaces};
 use crate::scope::OrganizationConn;
 
 /// Whoever changes or creates something: who, and by which of their tokens.
@@ -23,8 +23,23 @@ pub struct Author {
 pub struct NewSubject {
     pub id: SubjectId,
     pub kind: SubjectKind,
-    /// For people: what their first token is called.
+    /// For people: what their first token, or their account, is called.
     pub name: String,
+    pub account: Option<AccountId>,
+}
+
+/// A user of the organisation who is a person with an account.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct UserRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: SubjectId,
+    #[diesel(deserialize_as = Uuid)]
+    pub account: AccountId,
+    /// Of the account.
+    pub name: String,
+    pub role: String,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub suspended_at: Option<Timestamp>,
 }
 
 /// The subjects of the organisation.
@@ -39,8 +54,21 @@ impl Subjects<'_> {
             subjects::kind.eq(subject.kind.as_str()),
             subjects::name.eq(&subject.name),
             subjects::created_at.eq(jiff_diesel::Timestamp::from(now)),
+            subjects::account_id.eq(subject.account.map(|account| *account.as_uuid())),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// The users of that name, at most `limit`, the oldest first.
+    pub async fn users_named(&self, name: &str, limit: i64) -> Result<Vec<UserRow>, DbError> {
+        let query = subjects::table
+            .inner_join(accounts::table.on(accounts::id.nullable().eq(subjects::account_id)))
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(accounts::name.eq(name))
+            .order((subjects::created_at, subjects::id))
+            .limit(limit)
+            .select((subjects::id, accounts::id, accounts::name, subjects::role, subjects::suspended_at));
+        self.0.run(query.load(&mut self.0.raw())).await
     }
 
     /// Writes down who created the next `limit` workspaces, in the order of their ids, that are from before there were

@@ -2,17 +2,20 @@
 
 use berth_schema::access::{SubjectKind, TokenScope};
 use berth_schema::{SubjectId, TokenId};
+use diesel::dsl::not;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::accounts::MembershipRow;
 use crate::columns::{Bytes, NullableBytes, SecretHash};
 use crate::error::DbError;
 use crate::organizations::OrganizationRow;
 use crate::page::{PageRequest, paged};
-use crate::schema::{access_tokens, organizations};
+use crate::schema::{access_tokens, organizations, subjects};
 use crate::scope::OrganizationConn;
+use crate::sessions::SessionRow;
 use crate::subjects::NewSubject;
 
 /// What is stored of a new token.
@@ -93,7 +96,10 @@ impl Tokens<'_> {
             subject
         } else {
             let (id, name) = (SubjectId::random(), token.name.clone());
-            self.0.subjects().insert(&NewSubject { id, kind: SubjectKind::User, name }, now).await?;
+            self.0
+                .subjects()
+                .insert(&NewSubject { id, kind: SubjectKind::User, name, account: None }, now)
+                .await?;
             id
         };
         let statement = diesel::insert_into(access_tokens::table)
@@ -112,6 +118,29 @@ impl Tokens<'_> {
         self.0.run(statement.get_result(&mut self.0.raw())).await
     }
 
+    /// Makes a session of a user's account one of their tokens, unless it is. Nobody has its secret.
+    pub async fn insert_session(
+        &self,
+        session: &SessionRow,
+        subject: SubjectId,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let statement = diesel::insert_into(access_tokens::table)
+            .values((
+                access_tokens::organization_id.eq(self.0.key()),
+                access_tokens::id.eq(session.id.as_uuid()),
+                access_tokens::subject_id.eq(subject.as_uuid()),
+                access_tokens::name.eq(format!("session {}", session.id)),
+                access_tokens::scope.eq(TokenScope::Full.as_str()),
+                access_tokens::secret_hash.eq(session.secret_hash.as_slice()),
+                access_tokens::created_at.eq(jiff_diesel::Timestamp::from(now)),
+                access_tokens::expires_at.eq(jiff_diesel::Timestamp::from(session.expires_at)),
+                access_tokens::is_session.eq(true),
+            ))
+            .on_conflict_do_nothing();
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
     /// The token with that id, valid or not.
     pub async fn find(&self, id: TokenId) -> Result<Option<TokenRow>, DbError> {
         let query = access_tokens::table.find((self.0.key(), *id.as_uuid())).select(TokenRow::as_select());
@@ -123,23 +152,28 @@ impl Tokens<'_> {
         let query = access_tokens::table
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::name.eq(name))
+            .filter(not(access_tokens::is_session))
             .order((access_tokens::revoked_at.is_null().desc(), access_tokens::created_at.desc()))
             .limit(limit)
             .select(TokenRow::as_select());
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// The token with that id, valid or not, and the organisation.
+    /// The token with that id, valid or not, the organisation, and what its subject is there.
     pub async fn find_with_organization(
         &self,
         id: TokenId,
-    ) -> Result<Option<(TokenRow, OrganizationRow)>, DbError> {
+    ) -> Result<Option<(TokenRow, OrganizationRow, MembershipRow)>, DbError> {
         let organization = organizations::table.on(organizations::id.eq(access_tokens::organization_id));
+        let subject = subjects::organization_id
+            .eq(access_tokens::organization_id)
+            .and(subjects::id.eq(access_tokens::subject_id));
         let query = access_tokens::table
             .inner_join(organization)
+            .inner_join(subjects::table.on(subject))
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::id.eq(id.as_uuid()))
-            .select((TokenRow::as_select(), OrganizationRow::as_select()));
+            .select((TokenRow::as_select(), OrganizationRow::as_select(), MembershipRow::as_select()));
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
@@ -154,23 +188,25 @@ impl Tokens<'_> {
     }
 
     /// All that are not revoked, locked until the transaction ends: who changes the organisation's tokens does so one
-    /// after the other, and sees what the one before has done.
+    /// after the other, and sees what the one before has done. Of the sessions none.
     pub async fn lock_unrevoked(&self) -> Result<Vec<TokenRow>, DbError> {
         // Their own locks are not enough: a statement that waited for them does not see a row that came meanwhile.
         self.0.organizations().lock().await?;
         let query = access_tokens::table
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::revoked_at.is_null())
+            .filter(not(access_tokens::is_session))
             .order(access_tokens::id)
             .for_no_key_update()
             .select(TokenRow::as_select());
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// The newest first, revoked and expired ones included.
+    /// The newest first, revoked and expired ones included, sessions not.
     pub async fn list(&self, page: &PageRequest) -> Result<Vec<TokenRow>, DbError> {
         let query = access_tokens::table
             .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(not(access_tokens::is_session))
             .select(TokenRow::as_select())
             .into_boxed();
         let query = paged!(query, access_tokens, page);

@@ -1,6 +1,5 @@
 //! One transaction on one connection.
 
-use berth_schema::OrganizationId;
 use berth_schema::audit::Event;
 use diesel::QueryResult;
 use diesel_async::pooled_connection::deadpool::Object;
@@ -11,7 +10,7 @@ use futures::future::join;
 use crate::audit::Stamp;
 use crate::error::{DbError, DbErrorKind};
 use crate::gateway::Outcome;
-use crate::scope::OrganizationConn;
+use crate::scope::{OrganizationConn, Reach};
 
 /// What is run in a transaction: `async |conn| { … }`, which may use what is around it by reference.
 ///
@@ -54,7 +53,7 @@ pub(crate) struct Settle<'a, R, T> {
     pub(crate) stamp: Option<&'a Stamp>,
 }
 
-impl<T> Settle<'_, T, T> {
+impl<V> Settle<'_, V, V> {
     /// What is committed as it is.
     pub(crate) const PLAIN: Self = Self { with: |value| (value, End::Commit(Vec::new())), stamp: None };
 }
@@ -87,12 +86,12 @@ impl Transaction {
 
     /// Runs `body` between BEGIN and COMMIT or ROLLBACK.
     ///
-    /// BEGIN and the organisation go out first, and the first statement of `body` right behind them without waiting. Were
-    /// they refused, that statement would run without an organisation, where row-level security shows it nothing and
+    /// BEGIN and whose rows it is about go out first, and the first statement of `body` right behind them without waiting. Were
+    /// they refused, that statement would run in nobody's name, where row-level security shows it nothing and
     /// lets it write nothing.
     pub(crate) async fn run<R, T, E, F>(
         mut self,
-        organization: OrganizationId,
+        reach: Reach,
         access: Access,
         body: &F,
         settle: &Settle<'_, R, T>,
@@ -106,8 +105,8 @@ impl Transaction {
         let Some(connection) = self.connection.as_deref() else {
             return Attempt::Finished(Err(DbError::from(DbErrorKind::Internal).into()), Outcome::Failed);
         };
-        let scope = OrganizationConn::new(connection, organization);
-        let (begun, result) = join(begin(connection, organization, access), body(&scope)).await;
+        let scope = OrganizationConn::new(connection, reach);
+        let (begun, result) = join(begin(connection, reach, access), body(&scope)).await;
         if let Err(error) = begun {
             return Attempt::TryAgain(DbError::from(error).into());
         }
@@ -179,18 +178,12 @@ async fn put_on_record(
     }
 }
 
-async fn begin(
-    mut connection: &AsyncPgConnection,
-    organization: OrganizationId,
-    access: Access,
-) -> QueryResult<()> {
+async fn begin(mut connection: &AsyncPgConnection, reach: Reach, access: Access) -> QueryResult<()> {
     let begin = match access {
         Access::Read => "BEGIN READ ONLY",
         Access::Write => "BEGIN",
     };
-    // The id is formatted from its bytes and so cannot hold a quote.
-    let scope = format!("{begin}; SELECT set_config('berth.organization', '{organization}', true)");
-    connection.batch_execute(&scope).await
+    connection.batch_execute(&format!("{begin}; {}", reach.statement())).await
 }
 
 fn ignored_failure() -> DbError {

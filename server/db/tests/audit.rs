@@ -90,8 +90,8 @@ async fn a_connection_that_is_cut_between_change_and_record_leaves_neither() {
         .database
         .change(world.organization, "test", stamp(), async |conn| {
             conn.tokens().revoke(world.token, start()).await?;
-            let killed: i64 = killer.query_one(backends, &[]).await.expect("a superuser may").get(0);
-            assert!(killed > 0, "nothing was cut");
+            let ended: i64 = killer.query_one(backends, &[]).await.expect("a superuser may").get(0);
+            assert!(ended > 0, "nothing was cut");
             Ok::<_, DbError>(Changed::So((), event(&world)))
         })
         .await;

@@ -7,7 +7,7 @@ use berth_db::{
 };
 use berth_schema::OrganizationId;
 
-use crate::support::{World, after, client, migrated_database, new_agent, new_token, start};
+use crate::support::{World, after, client, migrated_database, new_agent, new_owner, new_token, start};
 
 async fn idle_in_transaction(world: &World) -> i64 {
     let query = "SELECT count(*) FROM pg_stat_activity
@@ -186,8 +186,8 @@ async fn of_servers_that_start_together_one_bootstraps() {
     let starts = (0..8).map(|_| {
         let (database, name) = (&database, &name);
         async move {
-            let token = new_token();
-            berth_db::bootstrap(database, OrganizationId::random(), name, &token, start()).await
+            let owner = new_owner("Ada");
+            berth_db::bootstrap(database, OrganizationId::random(), name, &owner, start()).await
         }
     });
     let outcomes = futures::future::try_join_all(starts).await.expect("none fails");

@@ -86,7 +86,10 @@ async fn every_table_forces_row_level_security() {
         open.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
     );
     let without: Vec<_> = tables(&world).await.into_iter().filter(|(_, column)| column.is_none()).collect();
-    assert_eq!(without, [("installation".to_owned(), None)], "tables that no organisation owns");
+    let without: Vec<_> = without.into_iter().map(|(table, _)| table).collect();
+    // What an account owns is tried in `accounts`.
+    let known = ["accounts", "installation", "sessions", "sign_in_links"];
+    assert_eq!(without, known, "tables that no organisation owns");
 }
 
 #[tokio::test]
@@ -99,7 +102,16 @@ async fn every_key_begins_with_the_organisation() {
         ORDER BY 1";
     let others = client(&world.url).await.query(query, &[]).await.expect("constraints");
     let others: Vec<String> = others.iter().map(|row| row.get(0)).collect();
-    assert_eq!(others, ["__diesel_schema_migrations", "installation", "organizations"]);
+    let known = [
+        "__diesel_schema_migrations",
+        "accounts",
+        "installation",
+        "organizations",
+        "sessions",
+        "sign_in_links",
+        "subjects",
+    ];
+    assert_eq!(others, known);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Against a real Postgres: one for the process, a database of its own for each test.
 
+mod accounts;
 mod agents;
 mod audit;
 mod backup;

@@ -120,6 +120,7 @@ async fn a_subject_of_another_organisation_owns_nothing_here() {
         id: SubjectId::random(),
         kind: SubjectKind::Service,
         name: "builds".to_owned(),
+        account: None,
     };
     world
         .database

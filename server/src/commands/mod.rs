@@ -3,12 +3,13 @@
 mod ask;
 mod backup;
 mod database;
-mod first_token;
+mod first;
 mod healthcheck;
 mod migrate;
 mod organization;
 mod rewrap;
 mod serve;
+mod sign_in_link;
 mod status;
 mod token;
 
@@ -31,8 +32,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             OrganizationCommand::AcceptChanges { id, database, keys, logging } => {
                 organization::accept_changes(id, &database, &keys, &logging).await
             }
-            OrganizationCommand::Create { name, database, owner, logging } => {
-                organization::create(&name, &database, &owner, &logging).await
+            OrganizationCommand::Create { name, public, database, owner, logging } => {
+                organization::create(&name, &public, &database, &owner, &logging).await
             }
         },
         Some(Command::Token { command }) => match command {
@@ -40,6 +41,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 token::create(&organization, &name, expires_in_hours, &database, &logging).await
             }
         },
+        Some(Command::SignInLink { organization, name, public, database, logging }) => {
+            sign_in_link::run(&organization, &name, &public, &database, &logging).await
+        }
         Some(Command::Status { address }) => status::run(address).await,
         Some(Command::Healthcheck { address }) => Ok(healthcheck::run(&address).await),
     }

@@ -7,28 +7,31 @@ use berth_schema::{OrganizationId, OrganizationName};
 use ring::rand::SystemRandom;
 use tracing::info;
 
-use super::first_token;
-use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions, OwnerOptions};
+use super::first;
+use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions, OwnerOptions, PublicOptions};
 use crate::crypto::KeyRing;
 use crate::identity::{Actor, Run};
 use crate::logging;
+use crate::services::sign_in::FIRST_PERSON;
 use crate::services::{binding, organizations};
 
 pub(super) async fn create(
     name: &OrganizationName,
+    public: &PublicOptions,
     database: &DatabaseOptions,
     owner: &OwnerOptions,
     log: &LoggingOptions,
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
     let database = super::database::open(database, owner).await?;
-    let token = organizations::create(
+    let new = organizations::create(
         &Run::begin(Actor::Command("organization create"), database),
         name,
         &SystemRandom::new(),
     )
     .await?;
-    first_token::print(&token, name)?;
+    first::print_token(&new.token, name)?;
+    first::print_link(&new.link, public.public_url.as_deref(), FIRST_PERSON, true)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,13 +8,12 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
 use berth_issuer::SigningKeys;
-use berth_schema::AccessToken;
 use jiff::SignedDuration;
 use ring::rand::SystemRandom;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
-use super::first_token;
+use super::first;
 use crate::config::{GitOptions, ServeOptions};
 use crate::crypto::{KeyRing, Keys};
 use crate::edge;
@@ -22,8 +21,9 @@ use crate::identity::{Actor, Run};
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
 use crate::services::key_check::check_keys;
-use crate::services::organizations;
+use crate::services::organizations::{self, First};
 use crate::services::rewrap::Rewrapper;
+use crate::services::sign_in::FIRST_PERSON;
 use crate::services::subjects::Filler;
 use crate::services::workspaces::NewSpec;
 use crate::{Context, lifecycle, logging};
@@ -82,13 +82,15 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("--kek-file {}", key_file.display()))?;
     let first = organizations::create_first(&run, &SystemRandom::new()).await?;
-    if let Some(token) = first {
-        show(&token, options)?;
+    if let Some(first) = first {
+        show(&first, options)?;
     }
     let context = Context {
         default_spec: Arc::new(default_spec),
         signer,
         projects: (&options.projects).into(),
+        sessions: options.sign_in.rules(),
+        public_url: options.sign_in.public_url(),
         guardrails: Arc::new((&options.guardrails).into()),
         ..Context::new(database, keys, options.agents.configuration()?)
     };
@@ -145,15 +147,22 @@ fn signer(options: &GitOptions) -> anyhow::Result<Option<Signer>> {
     Ok(Some(Signer { keys, issuer: issuer.clone(), lifetime }))
 }
 
-fn show(token: &AccessToken, options: &ServeOptions) -> anyhow::Result<()> {
+fn show(new: &First, options: &ServeOptions) -> anyhow::Result<()> {
+    let public_url = options.sign_in.public.public_url.as_deref();
     if options.dev.dev {
-        let path = options.dev.state_dir.join("first-token");
-        first_token::write(token, &path)?;
-        info!(path = %path.display(), "organization 'default' created, its first administrator's token is in this file");
+        let state = &options.dev.state_dir;
+        let (token, link) = (state.join("first-token"), state.join("first-link"));
+        first::write(new.token.expose(), &token)?;
+        first::write(&first::address(&new.link, public_url), &link)?;
+        info!(token = %token.display(), link = %link.display(), "organization 'default' created; what its first administrator needs is in these files");
     }
     match &options.first_token_file {
-        Some(path) => first_token::write(token, path),
-        None => first_token::print(token, &organizations::first_name()),
+        Some(path) => first::write(new.token.expose(), path)?,
+        None => first::print_token(&new.token, &organizations::first_name())?,
+    }
+    match &options.sign_in.first_link_file {
+        Some(path) => first::write(&first::address(&new.link, public_url), path),
+        None => first::print_link(&new.link, public_url, FIRST_PERSON, true),
     }
 }
 
@@ -166,6 +175,8 @@ async fn own_postgres(options: &mut ServeOptions) -> anyhow::Result<Option<Embed
     }
     let postgres = EmbeddedPostgres::start(&EmbeddedConfig::new(state.join("postgres"))).await?;
     berth_db::roles::ensure(&postgres.url()).await?;
+    // For the commands that need the database: `--database-url-file`.
+    first::write(&postgres.login_url(), &state.join("database-url"))?;
     options.owner.migrations_database_url = Some(postgres.url());
     options.database.login.database_url = Some(postgres.login_url());
     Ok(Some(postgres))

@@ -9,7 +9,7 @@ use berth_schema::access::TokenName;
 use jiff::SignedDuration;
 use ring::rand::SystemRandom;
 
-use super::first_token;
+use super::first;
 use crate::config::{DatabaseOptions, LoggingOptions};
 use crate::identity::{Actor, Run};
 use crate::logging;
@@ -36,6 +36,6 @@ pub(super) async fn create(
     let token = access::recover(&run, &organizations, organization, name, expires_at, &random)
         .await
         .with_context(|| format!("no token can be made in organization '{organization}'"))?;
-    first_token::print(&token, organization)?;
+    first::print_token(&token, organization)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ mod keys;
 mod logging;
 mod projects;
 mod protocol;
+mod sign_in;
 
 pub use agents::AgentDefaults;
 pub use database::{DatabaseOptions, LoginOptions, OwnerOptions};
@@ -21,12 +22,16 @@ pub use keys::KeyOptions;
 pub use logging::{LogFormat, LoggingOptions};
 pub use projects::ProjectOptions;
 pub use protocol::{Protocol, ProtocolOptions};
+pub use sign_in::{PublicOptions, SignInOptions};
 
 use std::path::PathBuf;
 
 use berth_schema::OrganizationName;
 use berth_schema::access::TokenName;
+use berth_schema::text::check_plain;
 use clap::{Args, Parser, Subcommand};
+
+use crate::services::sign_in::FIRST_PERSON;
 
 /// Berth's control plane.
 #[derive(Debug, Parser)]
@@ -91,6 +96,22 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Make a link that signs a person in, once, within 24 hours, and print it. It needs the database, not a token: for the first
+    /// administrator, and for who cannot sign in any more.
+    SignInLink {
+        /// The organisation's name.
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        organization: OrganizationName,
+        /// The person's name. Somebody who is not there yet becomes an owner of the organisation.
+        #[arg(long, value_name = "NAME", default_value = FIRST_PERSON, value_parser = person_name)]
+        name: String,
+        #[command(flatten)]
+        public: PublicOptions,
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
     /// Show the background tasks of a running server: how often, when last, for how long, and how many runs failed. The exit code
     /// is 0 unless the last run of a task is overdue.
     Status {
@@ -104,6 +125,17 @@ pub enum Command {
         #[arg(long, env = "BERTH_LISTEN", default_value = "127.0.0.1:8080", value_delimiter = ',')]
         address: Vec<std::net::SocketAddr>,
     },
+}
+
+/// What a person is called: 1 to 200 characters that can be shown.
+fn person_name(text: &str) -> Result<String, String> {
+    match check_plain(text) {
+        Err(error) => Err(error.to_string()),
+        Ok(()) if text.trim().is_empty() || text.chars().count() > 200 => {
+            Err("must have 1 to 200 characters".to_owned())
+        }
+        Ok(()) => Ok(text.to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,10 +152,12 @@ pub enum OrganizationCommand {
         #[command(flatten)]
         logging: LoggingOptions,
     },
-    /// Create an organisation and print the token of its first administrator, once.
+    /// Create an organisation and print, once, a token and a sign-in link of its first owner.
     Create {
         /// Its name: lower-case letters, digits and "-", at most 63 characters.
         name: OrganizationName,
+        #[command(flatten)]
+        public: PublicOptions,
         #[command(flatten)]
         database: DatabaseOptions,
         #[command(flatten)]
@@ -177,6 +211,8 @@ pub struct ServeOptions {
     pub protocol: ProtocolOptions,
     #[command(flatten)]
     pub projects: ProjectOptions,
+    #[command(flatten)]
+    pub sign_in: SignInOptions,
     #[command(flatten)]
     pub logging: LoggingOptions,
     #[command(flatten)]

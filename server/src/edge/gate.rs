@@ -22,6 +22,7 @@ use super::pace::{Accounts, Verdict};
 use super::{Edge, Refusal, head, source};
 use crate::Error;
 use crate::config::EdgeOptions;
+use crate::http::cookies;
 use crate::routes::is_probe;
 use crate::services::tokens;
 use crate::turns::{Turn, Turns};
@@ -106,6 +107,11 @@ impl Admission {
         request.extensions().get::<Self>().cloned()
     }
 
+    /// Where the request comes from, as it is counted.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Waits until it may be looked who it is. Fair among addresses, and nothing for who was proven lately.
     pub async fn turn(&self) -> Result<Option<Turn<IpAddr>>, Error> {
         if self.was_proven { Ok(None) } else { self.gate.strangers.take(self.address).await.map(Some) }
@@ -183,10 +189,15 @@ pub(super) fn refusal(request: &ServiceRequest) -> Option<Error> {
     })
 }
 
-/// The digest of the one token that a request brings, whatever it is worth.
+/// The digest of the one token that a request brings, in the header or in the cookie, whatever it is worth.
 fn digest(request: &ServiceRequest) -> Option<Digest> {
     let mut values = request.headers().get_all(AUTHORIZATION);
-    let (value, None) = (values.next()?, values.next()) else { return None };
+    let Some(value) = values.next() else {
+        return cookies::session(request.headers()).map(|token| tokens::hash(token.expose()));
+    };
+    if values.next().is_some() {
+        return None;
+    }
     let (_, token) = value.to_str().ok()?.split_once(' ')?;
     Some(tokens::hash(token))
 }

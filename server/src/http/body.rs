@@ -1,4 +1,4 @@
-//! JSON bodies: media type, size and time are checked before anything is parsed.
+//! Bodies, JSON and forms: media type, size and time are checked before anything is parsed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::time::Instant;
 
+use super::query;
 use super::wording::field_error;
 use crate::Error;
 use crate::config::Limits;
@@ -61,9 +62,29 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let payload = payload.take();
         let request = request.clone();
         Box::pin(async move {
-            let bytes = read(&request, payload).await?;
+            let bytes = read(&request, payload, "application/json").await?;
             let value = parse(&bytes)?;
             Ok(Self { value, bytes })
+        })
+    }
+}
+
+/// What a browser sends of a form, as a type that refuses unknown fields.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let request = request.clone();
+        Box::pin(async move {
+            let bytes = read(&request, payload, "application/x-www-form-urlencoded").await?;
+            let text = std::str::from_utf8(&bytes)
+                .map_err(|_| Error::MalformedRequest("the form is not UTF-8".to_owned()))?;
+            query::parse(text).map(Self)
         })
     }
 }
@@ -98,14 +119,14 @@ fn syntax(error: &serde_json::Error) -> Error {
 }
 
 /// Reads a body within its limits of size and time.
-async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
+async fn read(request: &HttpRequest, payload: Payload, media_type: &str) -> Result<Bytes, Error> {
     let limits = request.app_data::<web::Data<Limits>>().map(|limits| *limits.get_ref()).unwrap_or_default();
     let line = request.extensions().get::<BodyLimit>().copied();
     let Some(line) = line.filter(|line| *line != BodyLimit::Nothing) else {
         return Err(Error::internal("a handler reads a body that the route table does not allow"));
     };
     let limit = line.bytes(limits.body_bytes);
-    check_media_type(request)?;
+    check_media_type(request, media_type)?;
     if declared_length(request).is_some_and(|length| length > limit) {
         return Err(Error::BodyTooLarge { limit });
     }
@@ -141,12 +162,12 @@ fn pieces(chunk: Result<Bytes, PayloadError>) -> Vec<Result<Bytes, PayloadError>
     }
 }
 
-fn check_media_type(request: &HttpRequest) -> Result<(), Error> {
+fn check_media_type(request: &HttpRequest, wanted: &str) -> Result<(), Error> {
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     let media_type = header(CONTENT_TYPE).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Error::UnsupportedMediaType("the body must be sent as application/json".to_owned()));
+    if !essence.eq_ignore_ascii_case(wanted) {
+        return Err(Error::UnsupportedMediaType(format!("the body must be sent as {wanted}")));
     }
     match header(CONTENT_ENCODING).map(str::trim) {
         None => Ok(()),

@@ -12,26 +12,35 @@ use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, Responder, web};
 use berth_db::SecretHash;
+use berth_schema::access::TokenScope;
 use berth_schema::{AccessToken, Action, AgentToken, Effect, ResourceKind};
 use ring::hmac;
 use tracing::Span;
 use tracing::field::display;
 use tracing_actix_web::RequestId;
 
-use super::body::BodyLimit;
+use super::{cookies, origin};
 use crate::edge::Admission;
 use crate::error::{DenyReason, Unproven};
-use crate::identity::{AgentIdentity, Member, Principal};
-use crate::services::agent_tokens;
+use crate::identity::{AgentIdentity, Member, Person, Principal};
 use crate::services::tokens::{hash, same};
+use crate::services::{agent_tokens, sessions};
 use crate::{Context, Error, Op, clock};
+
+/// What somebody brings to prove who they are. A page takes no header, and the API no cookie: what a browser sends by itself opens
+/// nothing that another site could ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    Bearer,
+    Cookie,
+}
 
 /// The guard of one line of the route table. Its handler is given an [`Op`], which there is no other way to: a line whose
 /// handler needs one does not compile without an action.
 pub struct Guard<P> {
     method: &'static Method,
     action: Action,
-    body: BodyLimit,
+    channel: Channel,
     who: PhantomData<fn() -> P>,
 }
 
@@ -50,8 +59,8 @@ impl<P> fmt::Debug for Guard<P> {
 }
 
 impl<P: Proven> Guard<P> {
-    pub(crate) const fn new(method: &'static Method, action: Action, body: BodyLimit) -> Self {
-        Self { method, action, body, who: PhantomData }
+    pub(crate) const fn new(method: &'static Method, action: Action, channel: Channel) -> Self {
+        Self { method, action, channel, who: PhantomData }
     }
 
     /// The route that ends in `handler`, which takes the operation and what else it needs of the request.
@@ -66,9 +75,11 @@ impl<P: Proven> Guard<P> {
             let handler = handler.clone();
             async move {
                 let context = context(&request)?;
-                let who = P::prove(&request, &context, self.action).await?;
+                if self.channel == Channel::Cookie && self.method != Method::GET {
+                    origin::check(&request, &context)?;
+                }
+                let who = P::prove(&request, &context, self.action, self.channel).await?;
                 let request_id = request.extensions().get::<RequestId>().map(|id| **id);
-                request.extensions_mut().insert(self.body);
                 let rest = R::from_request(&request, &mut payload.into_inner()).await.map_err(Into::into)?;
                 // Whoever sends a long body slowly acts when it is there.
                 let op = Op::begin(who, self.action, request_id, context);
@@ -84,11 +95,34 @@ pub trait Proven: Principal + Sized + 'static {
         request: &HttpRequest,
         context: &Arc<Context>,
         action: Action,
+        channel: Channel,
     ) -> impl Future<Output = Result<Self, Error>>;
 }
 
+impl Proven for Person {
+    async fn prove(
+        request: &HttpRequest,
+        context: &Arc<Context>,
+        _: Action,
+        channel: Channel,
+    ) -> Result<Self, Error> {
+        match channel {
+            Channel::Cookie => person(request, context).await,
+            Channel::Bearer => Err(Error::internal("no token is an account's")),
+        }
+    }
+}
+
 impl Proven for Member {
-    async fn prove(request: &HttpRequest, context: &Arc<Context>, action: Action) -> Result<Self, Error> {
+    async fn prove(
+        request: &HttpRequest,
+        context: &Arc<Context>,
+        action: Action,
+        channel: Channel,
+    ) -> Result<Self, Error> {
+        if channel == Channel::Cookie {
+            return member_signed_in(request, context).await;
+        }
         match bearer(request)? {
             Bearer::Access(token) => {
                 let member = member(request, context, &token).await?;
@@ -112,7 +146,12 @@ impl Proven for Member {
 }
 
 impl Proven for AgentIdentity {
-    async fn prove(request: &HttpRequest, context: &Arc<Context>, action: Action) -> Result<Self, Error> {
+    async fn prove(
+        request: &HttpRequest,
+        context: &Arc<Context>,
+        action: Action,
+        _: Channel,
+    ) -> Result<Self, Error> {
         match bearer(request)? {
             Bearer::Agent(token) => agent(request, context, &token).await,
             Bearer::Access(token) => {
@@ -166,11 +205,16 @@ async fn member(request: &HttpRequest, context: &Context, token: &AccessToken) -
         .await?;
     drop(turn);
     let (shown, now) = (hash(token.expose()), clock::now());
-    let stored = found.as_ref().map(|(row, _)| row.secrets(now));
+    let stored = found.as_ref().map(|(row, ..)| row.secrets(now));
     let is_right = is_one_of(&shown, stored.unwrap_or_default());
-    let (row, organization) = match found {
-        Some((row, organization)) if is_right && row.is_valid(now) => (row, organization),
-        Some((row, _)) if is_right && row.revoked_at.is_none() => {
+    let (row, organization, membership) = match found {
+        Some((.., membership)) if is_right && membership.suspended_at.is_some() => {
+            return Err(refused(&admission, Unproven::Suspended));
+        }
+        Some((row, organization, membership)) if is_right && row.is_valid(now) => {
+            (row, organization, membership)
+        }
+        Some((row, ..)) if is_right && row.revoked_at.is_none() => {
             return Err(refused(&admission, Unproven::Expired));
         }
         Some(_) if is_right => return Err(refused(&admission, Unproven::Revoked)),
@@ -188,9 +232,83 @@ async fn member(request: &HttpRequest, context: &Context, token: &AccessToken) -
         token: row.id,
         token_name: row.name,
         scope: row.scope,
+        role: membership.role,
         expires_at: row.expires_at,
         secret_hash: shown,
         fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
+    })
+}
+
+/// Proves who is signed in, in a transaction that looks at nothing else.
+#[expect(clippy::disallowed_methods, reason = "whether it has ended is asked before the operation begins")]
+async fn person(request: &HttpRequest, context: &Arc<Context>) -> Result<Person, Error> {
+    let token = cookies::session(request.headers()).ok_or(Error::Unauthenticated(Unproven::NoSession))?;
+    let admission = admission(request)?;
+    let turn = admission.turn().await?;
+    let found = context
+        .database
+        .read(token.account(), "authenticate_person", async |conn| {
+            conn.sessions().find(token.session()).await.map_err(Error::from)
+        })
+        .await?;
+    drop(turn);
+    let now = clock::now();
+    let stored = found.as_ref().map(|(session, _)| &session.secret_hash);
+    if !is_one_of(&hash(token.expose()), [stored, None]) {
+        return Err(refused(&admission, Unproven::WrongSecret));
+    }
+    let Some((session, account)) = found else { return Err(refused(&admission, Unproven::UnknownToken)) };
+    if let Some(reason) = sessions::is_over(&session, &account, now) {
+        return Err(refused(&admission, reason));
+    }
+    admission.proven();
+    let op = Op::begin(
+        Person { account: account.id, name: account.name, session: session.id },
+        Action::ReadAccount,
+        None,
+        Arc::clone(context),
+    );
+    sessions::note_use(&op, &session).await?;
+    Ok(op.who)
+}
+
+/// The same below an organisation, which looks like one that does not exist where the account is nobody in it.
+#[expect(clippy::disallowed_methods, reason = "whether it has ended is asked before the operation begins")]
+async fn member_signed_in(request: &HttpRequest, context: &Arc<Context>) -> Result<Member, Error> {
+    let person = person(request, context).await?;
+    let asked = request.match_info().get("organization").unwrap_or_default();
+    let now = clock::now();
+    let found = context
+        .database
+        .read(person.account, "authenticate_user", async |conn| {
+            conn.sessions().find_in(person.session, asked).await.map_err(Error::from)
+        })
+        .await?;
+    let found = found
+        .filter(|found| found.membership.suspended_at.is_none() && !found.is_revoked)
+        .ok_or_else(|| Error::missing(ResourceKind::Organization, asked))?;
+    let (subject, token) = (found.membership.id, (*found.session.id.as_uuid()).into());
+    if !found.is_known {
+        context
+            .database
+            .transaction(found.organization.id, "bring_session", async |conn| {
+                conn.tokens().insert_session(&found.session, subject, now).await.map_err(Error::from)
+            })
+            .await?;
+    }
+    Span::current().record("organization", display(found.organization.id));
+    Span::current().record("token", display(token));
+    Ok(Member {
+        organization: found.organization.id,
+        organization_name: found.organization.name,
+        subject,
+        token,
+        token_name: found.account.name,
+        scope: TokenScope::Full,
+        role: found.membership.role,
+        expires_at: Some(found.session.expires_at),
+        fingerprints: hmac::Key::new(hmac::HMAC_SHA256, &found.session.secret_hash),
+        secret_hash: found.session.secret_hash,
     })
 }
 

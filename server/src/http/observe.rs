@@ -18,6 +18,7 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 use super::problem::{self, CONTENT_TYPE_PROBLEM};
 use crate::Error;
 use crate::metrics::Metrics;
+use crate::pages;
 use crate::routes::{self, Renderer};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -93,8 +94,11 @@ pub(crate) async fn encoding(
 
 fn finish(response: ServiceResponse<BoxBody>, renderer: Renderer, id: &str) -> ServiceResponse<BoxBody> {
     let failed = response.status().is_client_error() || response.status().is_server_error();
-    let mut response = if failed { whole_problem(response, id) } else { response };
+    let mut response = if failed { whole_problem(response, renderer, id) } else { response };
     let headers = response.headers_mut();
+    if renderer == Renderer::Page {
+        pages::protect(headers);
+    }
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -115,7 +119,11 @@ fn is_small(size: BodySize) -> bool {
 }
 
 /// Gives a failure its request id; what the framework refused by itself becomes a problem too.
-fn whole_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+fn whole_problem(
+    response: ServiceResponse<BoxBody>,
+    renderer: Renderer,
+    id: &str,
+) -> ServiceResponse<BoxBody> {
     let known = response.response().error().and_then(|error| error.as_error::<Error>());
     let problem = match known {
         Some(error) => error.problem(),
@@ -123,7 +131,10 @@ fn whole_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceRespons
         None => framework_problem(&response),
     };
     let problem = Problem { request_id: Some(id.to_owned()), ..problem };
-    let mut whole = problem::response_of(&problem);
+    let mut whole = match renderer {
+        Renderer::Page => pages::failure(known, &problem, id),
+        Renderer::Json | Renderer::Published => problem::response_of(&problem),
+    };
     for (name, value) in response.headers() {
         if !whole.headers().contains_key(name) {
             whole.headers_mut().append(name.clone(), value.clone());

@@ -25,7 +25,8 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
+/// A query, or a form, which is written like one.
+pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     // Whatever is asked for ends in a statement or in a log.
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if let Err(error) = check_plain(&name).and_then(|()| check_plain(&value)) {

@@ -36,7 +36,13 @@ pub(crate) const fn unproven(reason: Unproven) -> &'static str {
         | Unproven::UnknownToken
         | Unproven::WrongSecret
         | Unproven::Expired
-        | Unproven::Revoked => "the token is unknown, expired or revoked",
+        | Unproven::Revoked
+        | Unproven::Suspended => "the token is unknown, expired or revoked",
+        Unproven::NoSession => "nobody is signed in",
+        Unproven::UnknownLink | Unproven::LinkOver => {
+            "this link was used already, or is too old or not whole; ask for another one"
+        }
+        Unproven::OtherOrigin => "the form was not sent by a page of this server",
     }
 }
 

@@ -6,16 +6,24 @@ pub use op::{HasDatabase, Op, Run};
 
 use std::fmt;
 
-use berth_db::{Author, SecretHash};
+use berth_db::{Author, Reach, SecretHash};
 use berth_schema::access::TokenScope;
-use berth_schema::{AgentId, AgentName, OrganizationId, OrganizationName, SubjectId, TokenId};
+use berth_schema::{
+    AccountId, AgentId, AgentName, OrganizationId, OrganizationName, SessionId, SubjectId, TokenId,
+};
 use jiff::Timestamp;
 use ring::hmac;
 
-/// Somebody on whose behalf something happens, as one organisation sees them.
+/// Somebody on whose behalf something happens.
 pub trait Principal {
-    fn organization(&self) -> OrganizationId;
+    /// Whose rows they get at.
+    fn reach(&self) -> Reach;
     fn actor(&self) -> Actor;
+}
+
+/// Somebody as one organisation sees them.
+pub trait Tenant: Principal {
+    fn organization(&self) -> OrganizationId;
 }
 
 /// Who acts, for records and logs. Nothing runs without one.
@@ -23,6 +31,8 @@ pub trait Principal {
 pub enum Actor {
     /// A person or service, by one of their tokens.
     Member(Author),
+    /// A person outside of organisations.
+    Account(AccountId),
     Agent(AgentId),
     /// A background task of the server.
     Task(&'static str),
@@ -34,6 +44,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Member(Author { subject, token }) => write!(f, "subject {subject} (token {token})"),
+            Self::Account(account) => write!(f, "account {account}"),
             Self::Agent(agent) => write!(f, "agent {agent}"),
             Self::Task(name) => write!(f, "task {name}"),
             Self::Command(name) => write!(f, "command {name}"),
@@ -41,7 +52,26 @@ impl fmt::Display for Actor {
     }
 }
 
-/// A person or service of one organisation who has proven it with an access token.
+/// A person who is signed in, outside of organisations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub account: AccountId,
+    pub name: String,
+    pub session: SessionId,
+}
+
+impl Principal for Person {
+    fn reach(&self) -> Reach {
+        self.account.into()
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Account(self.account)
+    }
+}
+
+/// A person or service of one organisation who has proven it with an access token, or whose account is signed in: then the
+/// token is the session's, see the migration `accounts`.
 pub struct Member {
     pub organization: OrganizationId,
     pub organization_name: OrganizationName,
@@ -49,6 +79,8 @@ pub struct Member {
     pub token: TokenId,
     pub token_name: String,
     pub scope: TokenScope,
+    /// What they are in the organisation.
+    pub role: String,
     pub expires_at: Option<Timestamp>,
     /// Of the secret that was shown.
     pub(crate) secret_hash: SecretHash,
@@ -80,9 +112,15 @@ impl Member {
     }
 }
 
-impl Principal for Member {
+impl Tenant for Member {
     fn organization(&self) -> OrganizationId {
         self.organization
+    }
+}
+
+impl Principal for Member {
+    fn reach(&self) -> Reach {
+        self.organization.into()
     }
 
     fn actor(&self) -> Actor {
@@ -110,9 +148,15 @@ pub struct AgentIdentity {
     pub secret_hash: SecretHash,
 }
 
-impl Principal for AgentIdentity {
+impl Tenant for AgentIdentity {
     fn organization(&self) -> OrganizationId {
         self.organization
+    }
+}
+
+impl Principal for AgentIdentity {
+    fn reach(&self) -> Reach {
+        self.organization.into()
     }
 
     fn actor(&self) -> Actor {
@@ -127,9 +171,15 @@ pub struct Internal {
     actor: Actor,
 }
 
-impl Principal for Internal {
+impl Tenant for Internal {
     fn organization(&self) -> OrganizationId {
         self.organization
+    }
+}
+
+impl Principal for Internal {
+    fn reach(&self) -> Reach {
+        self.organization.into()
     }
 
     fn actor(&self) -> Actor {

@@ -5,7 +5,7 @@ use berth_schema::{Action, OrganizationId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Actor, Internal, Principal};
+use super::{Actor, Internal, Principal, Tenant};
 use crate::clock;
 
 /// What an operation works with.
@@ -38,10 +38,6 @@ impl<P: Principal, C> Op<P, C> {
         Self { who, action: Some(action), request_id, now: clock::now(), context }
     }
 
-    pub fn organization(&self) -> OrganizationId {
-        self.who.organization()
-    }
-
     pub fn actor(&self) -> Actor {
         self.who.actor()
     }
@@ -54,8 +50,14 @@ impl<P: Principal, C> Op<P, C> {
     }
 }
 
+impl<P: Tenant, C> Op<P, C> {
+    pub fn organization(&self) -> OrganizationId {
+        self.who.organization()
+    }
+}
+
 impl<P: Principal, C: HasDatabase> Op<P, C> {
-    /// [`Database::transaction`] in the operation's organisation. `name` is one of a fixed set: it becomes a label.
+    /// [`Database::transaction`] on the rows within their reach. `name` is one of a fixed set: it becomes a label.
     pub fn transaction<T, E, F>(
         &self,
         name: &'static str,
@@ -66,17 +68,17 @@ impl<P: Principal, C: HasDatabase> Op<P, C> {
         T: Send,
         E: From<DbError> + Send,
     {
-        self.context.database().transaction(self.organization(), name, body)
+        self.context.database().transaction(self.who.reach(), name, body)
     }
 
-    /// [`Database::read`] in the operation's organisation.
+    /// [`Database::read`] of the rows within their reach.
     pub fn read<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
     where
         F: for<'c> Body<'c, T, E>,
         T: Send,
         E: From<DbError> + Send,
     {
-        self.context.database().read(self.organization(), name, body)
+        self.context.database().read(self.who.reach(), name, body)
     }
 }
 

@@ -15,6 +15,8 @@ pub mod paging;
 pub mod reconcile;
 pub mod rewrap;
 mod scope_key;
+pub mod sessions;
+pub mod sign_in;
 pub(crate) mod subjects;
 pub mod tokens;
 pub mod variables;

@@ -1,37 +1,57 @@
 //! Organisations, and the first one.
 
-use berth_db::{Database, constraints};
-use berth_schema::{AccessToken, OrganizationId, OrganizationName};
+use berth_db::{Database, NewOwner, constraints};
+use berth_schema::{AccessToken, OrganizationId, OrganizationName, SignInToken};
 use ring::rand::SecureRandom;
 
+use super::sign_in::{self, FIRST_PERSON};
 use super::tokens;
 use crate::Error;
 use crate::identity::Run;
 
 const FIRST_TOKEN: &str = "first administrator";
 
-/// Creates an organisation and its first administrator's token, which is shown by whoever calls, once.
+/// What the first person of an organisation gets: it is shown once, by whoever calls.
+#[derive(Debug)]
+pub struct First {
+    /// For the command line and for scripts.
+    pub token: AccessToken,
+    /// For a browser.
+    pub link: SignInToken,
+}
+
+/// Creates an organisation with its first owner.
 pub async fn create(
     run: &Run<Database>,
     name: &OrganizationName,
     random: &dyn SecureRandom,
-) -> Result<AccessToken, Error> {
+) -> Result<First, Error> {
     let id = OrganizationId::random();
-    let (token, stored) = tokens::new_access_token(id, FIRST_TOKEN, None, random)?;
-    let op = run.within(id);
-    let result = op
-        .transaction("create_organization", async |conn| {
-            conn.organizations().create(name, op.now).await?;
-            conn.tokens().insert(&stored, op.now).await
+    let (first, owner) = first_owner(run, id, random)?;
+    let result = run
+        .context
+        .transaction((id, owner.account), "create_organization", async |conn| {
+            conn.organizations().create(name, run.now).await?;
+            conn.accounts().insert_owner(&owner, run.now).await
         })
         .await;
     match result {
-        Ok(_) => Ok(token),
+        Ok(()) => Ok(first),
         Err(error) if error.violates(constraints::ORGANIZATION_NAME) => {
             Err(Error::NameTaken { what: "an organization", name: name.to_string() })
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn first_owner(
+    run: &Run<Database>,
+    organization: OrganizationId,
+    random: &dyn SecureRandom,
+) -> Result<(First, NewOwner), Error> {
+    let (token, stored) = tokens::new_access_token(organization, FIRST_TOKEN, None, random)?;
+    let (link, owner) = sign_in::new_owner(FIRST_PERSON, Some(stored), run.now, random)?;
+    Ok((First { token, link }, owner))
 }
 
 /// What the organisation of a new installation is called.
@@ -40,17 +60,13 @@ pub fn first_name() -> OrganizationName {
 }
 
 /// Makes the organisation `default` on an empty database. `None` when there is one already; of several servers that start
-/// together one gets the token.
-pub async fn create_first(
-    run: &Run<Database>,
-    random: &dyn SecureRandom,
-) -> Result<Option<AccessToken>, Error> {
+/// together one gets what its first person needs.
+pub async fn create_first(run: &Run<Database>, random: &dyn SecureRandom) -> Result<Option<First>, Error> {
     if !berth_db::is_empty(&run.context).await? {
         return Ok(None);
     }
-    let name = first_name();
     let id = OrganizationId::random();
-    let (token, stored) = tokens::new_access_token(id, FIRST_TOKEN, None, random)?;
-    let won = berth_db::bootstrap(&run.context, id, &name, &stored, run.now).await?;
-    Ok(won.then_some(token))
+    let (first, owner) = first_owner(run, id, random)?;
+    let won = berth_db::bootstrap(&run.context, id, &first_name(), &owner, run.now).await?;
+    Ok(won.then_some(first))
 }

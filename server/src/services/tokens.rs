@@ -50,7 +50,7 @@ pub fn access_token_of(
     id: TokenId,
     random: &dyn SecureRandom,
 ) -> Result<AccessToken, Error> {
-    Ok(AccessToken::new(organization, id, &*secret(random)?))
+    Ok(AccessToken::new(organization, id, &*random_secret(random)?))
 }
 
 pub fn new_agent_token(
@@ -58,10 +58,10 @@ pub fn new_agent_token(
     agent: AgentId,
     random: &dyn SecureRandom,
 ) -> Result<AgentToken, Error> {
-    Ok(AgentToken::new(organization, agent, &*secret(random)?))
+    Ok(AgentToken::new(organization, agent, &*random_secret(random)?))
 }
 
-fn secret(random: &dyn SecureRandom) -> Result<Zeroizing<[u8; SECRET_BYTES]>, Error> {
+pub(super) fn random_secret(random: &dyn SecureRandom) -> Result<Zeroizing<[u8; SECRET_BYTES]>, Error> {
     let mut secret = Zeroizing::new([0; SECRET_BYTES]);
     random
         .fill(secret.as_mut())

@@ -8,18 +8,22 @@ use berth_schema::git::CredentialBundle;
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, WorkspaceAgentInfo};
 use berth_schema::variables::VariableBundle;
 use berth_schema::{AccessToken, AgentId, OrganizationId};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::Reply;
 use super::sealing::Key;
 
 fn client() -> Client {
+    builder().build().expect("a client")
+}
+
+pub(super) fn builder() -> ClientBuilder {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| {
         rustls::crypto::ring::default_provider().install_default().expect("the only provider");
     });
-    Client::builder().tls_certs_only([]).build().expect("a client")
+    Client::builder().tls_certs_only([])
 }
 
 /// Requests as somebody.

@@ -147,8 +147,8 @@ impl App {
     /// A new organisation's administrator.
     pub(crate) async fn organization(&self, name: &str) -> Admin {
         let name = name.parse().expect("a name");
-        let token = organizations::create(&self.at_the_machine(), &name, &SystemRandom::new()).await;
-        Admin::new(self.address(), token.expect("an organisation"))
+        let new = organizations::create(&self.at_the_machine(), &name, &SystemRandom::new()).await;
+        Admin::new(self.address(), new.expect("an organisation").token)
     }
 
     /// The same administrator at this server.

@@ -6,9 +6,11 @@ pub(crate) mod cluster;
 mod raw;
 mod reply;
 pub(crate) mod sealing;
+mod visitor;
 
 pub(crate) use actors::{Admin, Agent, Anyone, RECONCILE, Requests, message, send};
 pub(crate) use app::App;
 pub(crate) use berth_db::testing as postgres;
 pub(crate) use raw::Raw;
 pub(crate) use reply::Reply;
+pub(crate) use visitor::Visitor;

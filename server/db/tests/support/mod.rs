@@ -1,11 +1,14 @@
 //! A database for each test, and rows to begin with.
 
 pub(crate) use berth_db::testing::{client, empty_database, migrated_database, postgres};
-use berth_db::{Author, Database, DatabaseConfig, DbError, NewAgent, NewToken, NewWorkspace};
+use berth_db::{
+    Author, Database, DatabaseConfig, DbError, NewAgent, NewOwner, NewSession, NewSignInLink, NewToken,
+    NewWorkspace,
+};
 use berth_schema::access::TokenScope;
 use berth_schema::{
-    AgentId, AgentName, DesiredState, NamespaceName, OrganizationId, OrganizationName, SubjectId, TokenId,
-    WorkspaceId, WorkspaceName, WorkspaceSpec,
+    AccountId, AgentId, AgentName, DesiredState, NamespaceName, OrganizationId, OrganizationName, SessionId,
+    SignInLinkId, SubjectId, TokenId, WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,6 +50,25 @@ impl World {
             .await
             .expect("a token and an agent");
         Self { url, database, organization, token: token.id, subject, agent: agent.id }
+    }
+
+    /// What the organisation is called.
+    pub(crate) async fn name(&self) -> String {
+        let found =
+            self.database.read(self.organization, "test", async |conn| conn.organizations().find().await);
+        found.await.expect("works").expect("it is there").name.to_string()
+    }
+
+    /// A person with every right in the organisation.
+    pub(crate) async fn owner(&self, name: &str) -> NewOwner {
+        let owner = new_owner(name);
+        self.database
+            .transaction((self.organization, owner.account), "test", async |conn| {
+                conn.accounts().insert_owner(&owner, start()).await
+            })
+            .await
+            .expect("an owner");
+        owner
     }
 
     pub(crate) const fn author(&self) -> Author {
@@ -112,4 +134,30 @@ pub(crate) fn start() -> Timestamp {
 
 pub(crate) fn after(seconds: i64) -> Timestamp {
     start() + SignedDuration::from_secs(seconds)
+}
+
+/// Somebody who is not stored yet.
+pub(crate) fn new_owner(name: &str) -> NewOwner {
+    let link = NewSignInLink { id: SignInLinkId::random(), secret_hash: [1; 32], expires_at: after(3_600) };
+    NewOwner {
+        account: AccountId::random(),
+        name: name.to_owned(),
+        subject: SubjectId::random(),
+        link,
+        token: None,
+    }
+}
+
+/// For an hour, and a minute where nobody uses it.
+pub(crate) fn new_session() -> NewSession {
+    NewSession {
+        id: SessionId::random(),
+        secret_hash: [2; 32],
+        method: "link",
+        authenticated_at: start(),
+        expires_at: after(3_600),
+        idle_seconds: 60,
+        address: Some("192.0.2.1".to_owned()),
+        user_agent: Some("a browser".to_owned()),
+    }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use berth_harness::command::{command, output};
 use berth_harness::paths;
 
 use crate::detached::{self, HERE};
@@ -43,6 +44,8 @@ pub(crate) async fn ensure(
     command.arg("--dev").arg("--state-dir").arg(site.server());
     command.arg("--listen").arg(listen.join(",")).arg("--metrics-listen").arg(metrics.to_string());
     command.arg("--first-token-file").arg(site.first_token());
+    command.arg("--first-link-file").arg(site.server().join("first-link"));
+    command.arg("--public-url").arg(public_url(address));
     if let Some(image) = tools_image {
         command.arg("--tools-image").arg(image);
     }
@@ -53,6 +56,19 @@ pub(crate) async fn ensure(
     detached::ready(process, &ready_url(address), &log).await?;
     let again = if running.is_some() { "started again, with Postgres," } else { "started with Postgres" };
     Ok((address, format!("{again} at http://{address}, metrics at http://{metrics}/metrics")))
+}
+
+/// As a browser on this machine knows it: `localhost` may have cookies that are for TLS alone.
+fn public_url(address: SocketAddr) -> String {
+    format!("http://localhost:{}", address.port())
+}
+
+/// A link that signs the administrator in, once: each call makes another one.
+pub(crate) async fn sign_in_link(site: &Site, address: SocketAddr) -> anyhow::Result<String> {
+    let mut server = command(paths::program("berth-server")?);
+    server.arg("sign-in-link").arg("--public-url").arg(public_url(address));
+    server.arg("--database-url-file").arg(site.server().join("database-url"));
+    Ok(output(&mut server).await?.trim().to_owned())
 }
 
 fn ready_url(address: SocketAddr) -> String {

@@ -23,6 +23,7 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
     let welcome = stages.run("workspace", workspace::ensure(&site, &berth, &target)).await?;
     let link = stages.run("variables", workspace::show(&site, &target, &welcome)).await?;
     let editor = stages.run("editor", workspace::editor(&site, &target, &welcome)).await?;
+    let sign_in = server::sign_in_link(&site, server).await?;
     say_what_next(&site, &berth, &target, &stages);
     if let Some(link) = link {
         anstream::println!("The workspace answers at {link}");
@@ -30,6 +31,7 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
     if let Some(link) = editor {
         anstream::println!("Its editor answers at {link}");
     }
+    anstream::println!("Sign in, once and within 24 hours, at {sign_in}");
     Ok(())
 }
 

@@ -1,0 +1,13 @@
+DROP TRIGGER its_account_for_good ON subjects;
+DROP POLICY of_its_users ON accounts;
+DROP POLICY of_its_account_ended ON access_tokens;
+DROP POLICY of_its_account ON access_tokens;
+DROP POLICY of_its_accounts ON organizations;
+DROP POLICY of_its_account ON subjects;
+ALTER TABLE access_tokens DROP COLUMN is_session;
+REVOKE UPDATE (account_id, role, suspended_at) ON subjects FROM berth_app;
+ALTER TABLE subjects DROP COLUMN suspended_at, DROP COLUMN role, DROP COLUMN account_id;
+DROP TABLE sessions;
+DROP TABLE sign_in_links;
+DROP TABLE accounts;
+DROP FUNCTION stays_as_it_is();

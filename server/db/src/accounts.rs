@@ -1,0 +1,102 @@
+//! People, outside of organisations.
+
+use berth_schema::access::SubjectKind;
+use berth_schema::{AccountId, SubjectId};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::error::DbError;
+use crate::organizations::OrganizationRow;
+use crate::schema::{accounts, organizations, subjects};
+use crate::scope::OrganizationConn;
+use crate::sign_in_links::NewSignInLink;
+use crate::subjects::NewSubject;
+use crate::tokens::NewToken;
+
+/// A row of `accounts`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = accounts)]
+pub struct AccountRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: AccountId,
+    pub name: String,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub created_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub suspended_at: Option<Timestamp>,
+}
+
+/// What an account is in an organisation: the part of a row of `subjects` that says it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = subjects)]
+pub struct MembershipRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: SubjectId,
+    pub role: String,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub suspended_at: Option<Timestamp>,
+}
+
+/// A new person who has every right in an organisation.
+#[derive(Clone, Debug)]
+pub struct NewOwner {
+    pub account: AccountId,
+    /// 1 to 200 characters.
+    pub name: String,
+    pub subject: SubjectId,
+    /// Signs them in.
+    pub link: NewSignInLink,
+    /// A token of theirs, for programs.
+    pub token: Option<NewToken>,
+}
+
+/// The account that the transaction is about.
+#[derive(Debug)]
+pub struct Accounts<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Accounts<'_> {
+    /// Stores the account of the transaction's reach. `name`: 1 to 200 characters.
+    pub async fn insert(&self, name: &str, now: Timestamp) -> Result<(), DbError> {
+        let statement = diesel::insert_into(accounts::table).values((
+            accounts::id.eq(self.0.account_key()),
+            accounts::name.eq(name),
+            accounts::created_at.eq(jiff_diesel::Timestamp::from(now)),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// The same for an owner of the transaction's organisation, with their first link and token.
+    pub async fn insert_owner(&self, owner: &NewOwner, now: Timestamp) -> Result<(), DbError> {
+        self.insert(&owner.name, now).await?;
+        let subject = NewSubject {
+            id: owner.subject,
+            kind: SubjectKind::User,
+            name: owner.name.clone(),
+            account: Some(owner.account),
+        };
+        self.0.subjects().insert(&subject, now).await?;
+        self.0.sign_in_links().insert(&owner.link, now).await?;
+        if let Some(token) = &owner.token {
+            let token = NewToken { subject: Some(owner.subject), ..token.clone() };
+            self.0.tokens().insert(&token, now).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn find(&self) -> Result<Option<AccountRow>, DbError> {
+        let query = accounts::table.find(self.0.account_key()).select(AccountRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// What the account is in each of its organisations, by their names.
+    pub async fn memberships(&self) -> Result<Vec<(OrganizationRow, MembershipRow)>, DbError> {
+        let query = subjects::table
+            .inner_join(organizations::table.on(organizations::id.eq(subjects::organization_id)))
+            .filter(subjects::account_id.eq(self.0.account_key()))
+            .order(organizations::name)
+            .select((OrganizationRow::as_select(), MembershipRow::as_select()));
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+}

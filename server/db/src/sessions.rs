@@ -1,0 +1,202 @@
+//! The times that people are signed in.
+
+use berth_schema::SessionId;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::accounts::{AccountRow, MembershipRow};
+use crate::columns::{Bytes, SecretHash};
+use crate::error::DbError;
+use crate::organizations::OrganizationRow;
+use crate::schema::{access_tokens, accounts, organizations, sessions, subjects};
+use crate::scope::OrganizationConn;
+
+/// Ended sessions are kept for so long, so that people see what was theirs.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What is stored of a new session.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub id: SessionId,
+    /// SHA-256 of the whole token.
+    pub secret_hash: SecretHash,
+    /// By what it was proven who they are: `link`.
+    pub method: &'static str,
+    pub authenticated_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// How long it lasts without being used, in seconds.
+    pub idle_seconds: i64,
+    /// Where the request came from.
+    pub address: Option<String>,
+    /// What the browser called itself, at most 300 characters.
+    pub user_agent: Option<String>,
+}
+
+/// A row of `sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub struct SessionRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: SessionId,
+    #[diesel(deserialize_as = Bytes<32>)]
+    pub secret_hash: SecretHash,
+    pub method: String,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub authenticated_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub created_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub last_used_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub expires_at: Timestamp,
+    pub idle_seconds: i64,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub ended_at: Option<Timestamp>,
+}
+
+impl SessionRow {
+    /// When it ends by itself, as long as it is not used.
+    pub fn ends_at(&self) -> Timestamp {
+        let idle = SignedDuration::from_secs(self.idle_seconds);
+        self.last_used_at.checked_add(idle).map_or(self.expires_at, |idle| idle.min(self.expires_at))
+    }
+
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none() && now < self.ends_at()
+    }
+}
+
+/// A session in an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationSession {
+    pub session: SessionRow,
+    pub account: AccountRow,
+    pub organization: OrganizationRow,
+    pub membership: MembershipRow,
+    /// Whether the organisation has it among its tokens.
+    pub is_known: bool,
+    /// Whether somebody there took it away.
+    pub is_revoked: bool,
+}
+
+/// The account's sessions.
+#[derive(Debug)]
+pub struct Sessions<'a>(pub(crate) &'a OrganizationConn<'a>);
+
+impl Sessions<'_> {
+    /// Stores one and forgets those that ended long ago.
+    pub async fn insert(&self, session: &NewSession, now: Timestamp) -> Result<(), DbError> {
+        let long_ago = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
+        let over = diesel::delete(sessions::table)
+            .filter(sessions::account_id.eq(self.0.account_key()))
+            .filter(sessions::expires_at.lt(jiff_diesel::Timestamp::from(long_ago)));
+        self.0.run(over.execute(&mut self.0.raw())).await?;
+        let now = jiff_diesel::Timestamp::from(now);
+        let statement = diesel::insert_into(sessions::table).values((
+            sessions::account_id.eq(self.0.account_key()),
+            sessions::id.eq(session.id.as_uuid()),
+            sessions::secret_hash.eq(session.secret_hash.as_slice()),
+            sessions::method.eq(session.method),
+            sessions::authenticated_at.eq(jiff_diesel::Timestamp::from(session.authenticated_at)),
+            sessions::created_at.eq(now),
+            sessions::last_used_at.eq(now),
+            sessions::expires_at.eq(jiff_diesel::Timestamp::from(session.expires_at)),
+            sessions::idle_seconds.eq(session.idle_seconds),
+            sessions::address.eq(&session.address),
+            sessions::user_agent.eq(&session.user_agent),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// The session of that id, valid or not.
+    pub async fn find(&self, id: SessionId) -> Result<Option<(SessionRow, AccountRow)>, DbError> {
+        let query = sessions::table
+            .inner_join(accounts::table.on(accounts::id.eq(sessions::account_id)))
+            .filter(sessions::account_id.eq(self.0.account_key()))
+            .filter(sessions::id.eq(id.as_uuid()))
+            .select((SessionRow::as_select(), AccountRow::as_select()));
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The same together with an organisation of the account's, by its id or its name; `None` where one of both is not there.
+    pub async fn find_in(
+        &self,
+        id: SessionId,
+        organization: &str,
+    ) -> Result<Option<OrganizationSession>, DbError> {
+        let its_id = organization.parse().unwrap_or(Uuid::nil());
+        let its_token = access_tokens::organization_id
+            .eq(organizations::id)
+            .and(access_tokens::id.eq(sessions::id))
+            .and(access_tokens::is_session);
+        let query = sessions::table
+            .inner_join(accounts::table.on(accounts::id.eq(sessions::account_id)))
+            .inner_join(subjects::table.on(subjects::account_id.eq(sessions::account_id.nullable())))
+            .inner_join(organizations::table.on(organizations::id.eq(subjects::organization_id)))
+            .left_join(access_tokens::table.on(its_token))
+            .filter(sessions::account_id.eq(self.0.account_key()))
+            .filter(sessions::id.eq(id.as_uuid()))
+            .filter(organizations::name.eq(organization).or(organizations::id.eq(its_id)))
+            .select((
+                SessionRow::as_select(),
+                AccountRow::as_select(),
+                OrganizationRow::as_select(),
+                MembershipRow::as_select(),
+                access_tokens::id.nullable(),
+                access_tokens::revoked_at.is_not_null().nullable(),
+            ));
+        type Found = (SessionRow, AccountRow, OrganizationRow, MembershipRow, Option<Uuid>, Option<bool>);
+        let found: Option<Found> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(found.map(|(session, account, organization, membership, token, revoked)| OrganizationSession {
+            session,
+            account,
+            organization,
+            membership,
+            is_known: token.is_some(),
+            is_revoked: revoked == Some(true),
+        }))
+    }
+
+    /// Those that have not ended, the newest first, at most `limit`.
+    pub async fn list(&self, limit: i64) -> Result<Vec<SessionRow>, DbError> {
+        let query = sessions::table
+            .filter(sessions::account_id.eq(self.0.account_key()))
+            .filter(sessions::ended_at.is_null())
+            .order((sessions::created_at.desc(), sessions::id.desc()))
+            .limit(limit)
+            .select(SessionRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Writes down that it is used, where nobody did in the last minute.
+    pub async fn touch(&self, id: SessionId, now: Timestamp) -> Result<(), DbError> {
+        let statement = diesel::update(sessions::table.find((self.0.account_key(), id.as_uuid())))
+            .filter(sessions::last_used_at.lt(jiff_diesel::Timestamp::from(now)))
+            .set(sessions::last_used_at.eq(jiff_diesel::Timestamp::from(now)));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// Ends those of the ids, here and in every organisation. Answers with how many went on until now.
+    pub async fn end(&self, ids: &[SessionId], now: Timestamp) -> Result<usize, DbError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
+        let now = jiff_diesel::Timestamp::from(now);
+        let statement = diesel::update(sessions::table)
+            .filter(sessions::account_id.eq(self.0.account_key()))
+            .filter(sessions::id.eq_any(ids.clone()))
+            .filter(sessions::ended_at.is_null())
+            .set(sessions::ended_at.eq(now));
+        let ended = self.0.run(statement.execute(&mut self.0.raw())).await?;
+        // What the account sees of tokens are its own sessions.
+        let statement = diesel::update(access_tokens::table)
+            .filter(access_tokens::is_session)
+            .filter(access_tokens::id.eq_any(ids))
+            .filter(access_tokens::revoked_at.is_null())
+            .set(access_tokens::revoked_at.eq(now));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(ended)
+    }
+}

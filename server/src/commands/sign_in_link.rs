@@ -1,0 +1,35 @@
+//! `berth-server sign-in-link`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use berth_db::Database;
+use berth_schema::OrganizationName;
+use ring::rand::SystemRandom;
+
+use super::first;
+use crate::config::{DatabaseOptions, LoggingOptions, PublicOptions};
+use crate::identity::{Actor, Run};
+use crate::logging;
+use crate::services::sign_in;
+
+pub(super) async fn run(
+    organization: &OrganizationName,
+    name: &str,
+    public: &PublicOptions,
+    database: &DatabaseOptions,
+    log: &LoggingOptions,
+) -> anyhow::Result<ExitCode> {
+    logging::start(log)?;
+    let url = database.url()?;
+    berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
+    let organizations = berth_db::every_organization(&url).await.context("cannot list the organizations")?;
+    let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
+    let run = Run::begin(Actor::Command("sign-in-link"), database);
+    let random = SystemRandom::new();
+    let (token, is_new) = sign_in::recover(&run, &organizations, organization, name, &random)
+        .await
+        .with_context(|| format!("no link can be made for '{name}' in organization '{organization}'"))?;
+    first::print_link(&token, public.public_url.as_deref(), name, is_new)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,96 @@
+//! What a person sees of themselves: their organisations and their sessions.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::SET_COOKIE;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use berth_schema::SessionId;
+use serde::Deserialize;
+
+use super::page::{see, show};
+use super::times::{ago, at};
+use crate::http::cookies;
+use crate::identity::Person;
+use crate::services::sessions as service;
+use crate::{Error, Op};
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home<'a> {
+    person: &'a str,
+    organizations: Vec<Membership>,
+}
+
+struct Membership {
+    name: String,
+    role: String,
+    is_suspended: bool,
+}
+
+pub(crate) async fn home(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
+    let organizations = service::memberships(&op).await?.into_iter();
+    let organizations = organizations.map(|(organization, membership)| Membership {
+        name: organization.name.to_string(),
+        role: membership.role,
+        is_suspended: membership.suspended_at.is_some(),
+    });
+    show(StatusCode::OK, &Home { person: &op.who.name, organizations: organizations.collect() })
+}
+
+#[derive(Template)]
+#[template(path = "sessions.html")]
+struct Sessions<'a> {
+    person: &'a str,
+    sessions: Vec<Session>,
+}
+
+struct Session {
+    id: String,
+    is_this: bool,
+    method: String,
+    user_agent: String,
+    address: String,
+    began: String,
+    used: String,
+    ends: String,
+}
+
+pub(crate) async fn sessions(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
+    let sessions = service::list(&op).await?.into_iter().map(|session| Session {
+        id: session.id.to_string(),
+        is_this: session.id == op.who.session,
+        began: at(session.created_at),
+        used: ago(session.last_used_at, op.now),
+        ends: at(session.ends_at()),
+        method: session.method,
+        user_agent: session.user_agent.unwrap_or_else(|| "an unnamed browser".to_owned()),
+        address: session.address.unwrap_or_else(|| "an unknown address".to_owned()),
+    });
+    show(StatusCode::OK, &Sessions { person: &op.who.name, sessions: sessions.collect() })
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Path {
+    session: SessionId,
+}
+
+pub(crate) async fn end_session(op: Op<Person>, path: web::Path<Path>) -> Result<HttpResponse, Error> {
+    service::end(&op, path.session).await?;
+    if path.session == op.who.session { signed_out() } else { Ok(see("/sessions")) }
+}
+
+pub(crate) async fn end_other_sessions(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
+    service::end_others(&op).await?;
+    Ok(see("/sessions"))
+}
+
+pub(crate) async fn sign_out(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
+    service::end(&op, op.who.session).await?;
+    signed_out()
+}
+
+fn signed_out() -> Result<HttpResponse, Error> {
+    let mut response = see("/sign-in");
+    response.headers_mut().insert(SET_COOKIE, cookies::forget()?);
+    Ok(response)
+}

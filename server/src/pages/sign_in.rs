@@ -1,0 +1,78 @@
+//! Signing in.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{SET_COOKIE, USER_AGENT};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use berth_schema::{SignInToken, Text};
+use serde::Deserialize;
+
+use super::page::{see, show};
+use crate::edge::Admission;
+use crate::error::Unproven;
+use crate::http::body::Form;
+use crate::http::cookies;
+use crate::http::origin::SameOrigin;
+use crate::http::query::Query;
+use crate::services::sign_in::{self, Device};
+use crate::{Context, Error, clock};
+
+#[derive(Template)]
+#[template(path = "sign-in.html")]
+struct Ask;
+
+#[derive(Template)]
+#[template(path = "sign-in-link.html")]
+struct Confirm<'a> {
+    token: &'a str,
+}
+
+/// A link's token, in the link and in the form that it leads to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shown {
+    token: String,
+}
+
+impl Shown {
+    fn parse(&self) -> Result<SignInToken, Error> {
+        self.token.parse().map_err(|_| Error::Unauthenticated(Unproven::UnknownLink))
+    }
+}
+
+pub(crate) async fn ask() -> Result<HttpResponse, Error> {
+    show(StatusCode::OK, &Ask)
+}
+
+/// Where a link leads: a form. What looks at links before people do (mail scanners, previews of chats) follows them, and opens
+/// nothing here.
+pub(crate) async fn confirm(query: Query<Shown>) -> Result<HttpResponse, Error> {
+    let token = query.0.parse()?;
+    show(StatusCode::OK, &Confirm { token: token.expose() })
+}
+
+#[expect(clippy::disallowed_methods, reason = "an operation of nobody begins")]
+pub(crate) async fn open(
+    request: HttpRequest,
+    context: web::Data<Context>,
+    _: SameOrigin,
+    form: Form<Shown>,
+) -> Result<HttpResponse, Error> {
+    let shown = form.0.parse()?;
+    let admission = Admission::of(&request).ok_or_else(|| Error::internal("the request passed no gate"))?;
+    let turn = admission.turn().await?;
+    let user_agent = request.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let device = Device {
+        address: Some(admission.address().to_string()),
+        user_agent: user_agent
+            .map(|text| Text::<300>::new(&text).to_string())
+            .filter(|text| !text.is_empty()),
+    };
+    let signed_in = sign_in::by_link(&context, &shown, device, clock::now()).await;
+    drop(turn);
+    let token = signed_in.inspect_err(|_| admission.refused())?;
+    admission.proven();
+    let mut response = see("/");
+    response.headers_mut().insert(SET_COOKIE, cookies::keep(&token)?);
+    Ok(response)
+}

@@ -1,0 +1,162 @@
+//! Signing in by a link that opens once, and making such links.
+
+use berth_db::{Database, NewOwner, NewSession, NewSignInLink, NewToken};
+use berth_schema::{
+    AccountId, OrganizationId, OrganizationName, ResourceKind, SessionId, SessionToken, SignInLinkId,
+    SignInToken, SubjectId,
+};
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::SecureRandom;
+use tracing::info;
+
+use super::tokens::{hash, random_secret, same};
+use crate::error::Unproven;
+use crate::identity::Run;
+use crate::{Context, Error};
+
+/// How long a link of the first start, or of `berth-server sign-in-link`, may wait to be used.
+pub const LINK_LIFE: SignedDuration = SignedDuration::from_hours(24);
+/// What the person of a new installation is called.
+pub const FIRST_PERSON: &str = "Administrator";
+/// How many people of one name are told apart.
+const MAX_OF_A_NAME: i64 = 2;
+
+/// How long people are signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRules {
+    /// Whatever they do.
+    pub absolute: SignedDuration,
+    /// When they do nothing.
+    pub idle: SignedDuration,
+}
+
+impl Default for SessionRules {
+    fn default() -> Self {
+        Self { absolute: SignedDuration::from_hours(10), idle: SignedDuration::from_hours(2) }
+    }
+}
+
+/// Where a request to sign in comes from, for the person to recognise it later.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    pub address: Option<String>,
+    /// What the browser calls itself, at most 300 characters.
+    pub user_agent: Option<String>,
+}
+
+/// Opens a link and begins a session. Of several who open it at once, one is let in.
+pub async fn by_link(
+    context: &Context,
+    shown: &SignInToken,
+    device: Device,
+    now: Timestamp,
+) -> Result<SessionToken, Error> {
+    let account = shown.account();
+    let id = SessionId::random();
+    let token = SessionToken::new(account, id, &*random_secret(context.random.as_ref())?);
+    let rules = context.sessions;
+    context
+        .database
+        .transaction(account, "sign_in_by_link", async |conn| {
+            let link = conn.sign_in_links().find(shown.link()).await?;
+            let stored = link.as_ref().map_or([0; 32], |link| link.secret_hash);
+            // The same work whether there is one or not.
+            let is_right = same(&hash(shown.expose()), &stored) & link.is_some();
+            let link = link.filter(|_| is_right).ok_or(Error::Unauthenticated(Unproven::UnknownLink))?;
+            let person = conn.accounts().find().await?;
+            let is_suspended = person.is_none_or(|person| person.suspended_at.is_some());
+            if link.used_at.is_some() || link.expires_at <= now || is_suspended {
+                return Err(Error::Unauthenticated(Unproven::LinkOver));
+            }
+            if !conn.sign_in_links().mark_used(shown.link(), now).await? {
+                return Err(Error::Unauthenticated(Unproven::LinkOver));
+            }
+            let session = NewSession {
+                id,
+                secret_hash: hash(token.expose()),
+                method: "link",
+                authenticated_at: now,
+                expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
+                idle_seconds: rules.idle.as_secs(),
+                address: device.address.clone(),
+                user_agent: device.user_agent.clone(),
+            };
+            conn.sessions().insert(&session, now).await?;
+            Ok(())
+        })
+        .await?;
+    info!(%account, session = %id, method = "link", "signed in");
+    Ok(token)
+}
+
+/// A link of an account.
+fn new_link(
+    account: AccountId,
+    now: Timestamp,
+    random: &dyn SecureRandom,
+) -> Result<(SignInToken, NewSignInLink), Error> {
+    let token = SignInToken::new(account, SignInLinkId::random(), &*random_secret(random)?);
+    let expires_at = berth_db::stored_time(now.saturating_add(LINK_LIFE).unwrap_or(now));
+    let link = NewSignInLink { id: token.link(), secret_hash: hash(token.expose()), expires_at };
+    Ok((token, link))
+}
+
+/// A new owner of an organisation, with the link that signs them in.
+pub(super) fn new_owner(
+    name: &str,
+    token: Option<NewToken>,
+    now: Timestamp,
+    random: &dyn SecureRandom,
+) -> Result<(SignInToken, NewOwner), Error> {
+    let account = AccountId::random();
+    let (shown, link) = new_link(account, now, random)?;
+    let owner = NewOwner { account, name: name.to_owned(), subject: SubjectId::random(), link, token };
+    Ok((shown, owner))
+}
+
+/// Makes a link on the server's machine, for the person of that name in that organisation. Who is not there yet becomes an
+/// owner: whoever has the machine has every right. The second value: whether they are new.
+pub async fn recover(
+    run: &Run<Database>,
+    organizations: &[OrganizationId],
+    organization: &OrganizationName,
+    name: &str,
+    random: &(dyn SecureRandom + Sync),
+) -> Result<(SignInToken, bool), Error> {
+    for id in organizations {
+        let op = run.within(*id);
+        let known = op
+            .read("look_for_person", async |conn| {
+                let found = conn.organizations().find().await?;
+                if found.is_none_or(|found| found.name != *organization) {
+                    return Ok(None);
+                }
+                Ok::<_, Error>(Some(conn.subjects().users_named(name, MAX_OF_A_NAME).await?))
+            })
+            .await?;
+        let database = &run.context;
+        return match known.as_deref() {
+            None => continue,
+            Some([]) => {
+                let (token, owner) = new_owner(name, None, run.now, random)?;
+                database
+                    .transaction((*id, owner.account), "make_owner", async |conn| {
+                        conn.accounts().insert_owner(&owner, run.now).await
+                    })
+                    .await?;
+                Ok((token, true))
+            }
+            Some([one]) => {
+                let (token, link) = new_link(one.account, run.now, random)?;
+                database
+                    .transaction((*id, one.account), "make_link", async |conn| {
+                        conn.sign_in_links().insert(&link, run.now).await
+                    })
+                    .await?;
+                Ok((token, false))
+            }
+            Some(_) => Err(Error::field("name", "is that of several people")),
+        };
+    }
+    Err(Error::missing(ResourceKind::Organization, organization))
+}

@@ -1,0 +1,78 @@
+//! A browser as far as the server sees one: it keeps the cookie and says where its forms come from.
+
+use std::net::SocketAddr;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, RequestBuilder};
+
+use super::Reply;
+use super::actors::builder;
+
+pub(crate) struct Visitor {
+    client: Client,
+    origin: String,
+    pub(crate) cookie: Option<String>,
+}
+
+impl Visitor {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        let client = builder().redirect(Policy::none()).build().expect("a client");
+        Self { client, origin: format!("http://{address}"), cookie: None }
+    }
+
+    /// A browser that holds that cookie.
+    pub(crate) fn with(address: SocketAddr, cookie: Option<String>) -> Self {
+        Self { cookie, ..Self::new(address) }
+    }
+
+    /// The same browser at another server of the same database.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self::with(address, self.cookie.clone())
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.origin));
+        match &self.cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        Reply::of(self.request(Method::GET, path).send().await.expect("an answer")).await
+    }
+
+    /// A form of this server's own page. The cookie that comes back is kept.
+    pub(crate) async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self
+            .request(Method::POST, path)
+            .header("origin", &self.origin)
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let reply = Reply::of(request.send().await.expect("an answer")).await;
+        if let Some(set) = reply.headers.get("set-cookie") {
+            let pair = set.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned();
+            self.cookie = Some(pair).filter(|pair| !pair.ends_with('='));
+        }
+        reply
+    }
+
+    pub(crate) async fn sign_in(&mut self, link: &str) -> Reply {
+        self.submit("/sign-in/link", &[("token", link)]).await
+    }
+
+    /// Whether the first page is theirs, not the one that asks to sign in.
+    pub(crate) async fn is_signed_in(&self) -> bool {
+        let reply = self.get("/").await;
+        match reply.status {
+            200 => true,
+            303 => {
+                assert_eq!(reply.header("location"), "/sign-in");
+                false
+            }
+            other => panic!("{other}: {}", reply.text),
+        }
+    }
+}
