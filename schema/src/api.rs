@@ -1,5 +1,7 @@
 //! Bodies of the REST API under `/api/v1/organizations/{organization}/…`. Requests refuse unknown fields.
 
+pub mod account;
+
 use std::fmt;
 
 use base64::Engine as _;

@@ -1,12 +1,13 @@
 //! The bodies of the REST API that administrators' scripts write and read: variables and configurations.
 
-use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated, TokenScope};
+use berth_schema::access::{CreateToken, RevokeToken, Role, RotateToken, Token, TokenCreated, TokenScope};
+use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
 use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
 use berth_schema::configuration::ConfigurationView;
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::scope::{Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
-use berth_schema::{AgentConfiguration, OrganizationId, SubjectId, TokenId};
+use berth_schema::{AccountId, AgentConfiguration, OrganizationId, SessionId, SubjectId, TokenId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -146,4 +147,27 @@ fn access_tokens_keep_their_shape() {
         revoked_at: None,
     };
     check("token-created", &TokenCreated { details, token: "berth_pat_…".to_owned() });
+}
+
+#[test]
+fn an_account_keeps_its_shape() {
+    let organization = |id, name: &str, role, suspended| AccountOrganization {
+        id: OrganizationId::from_uuid(Uuid::from_u128(id)),
+        name: name.parse().expect("a name"),
+        role,
+        suspended,
+    };
+    let account = Account {
+        id: AccountId::from_uuid(Uuid::from_u128(7)),
+        name: "Zoë".to_owned(),
+        session: AccountSession {
+            id: SessionId::from_uuid(Uuid::from_u128(8)),
+            expires_at: Timestamp::UNIX_EPOCH,
+        },
+        organizations: vec![
+            organization(3, "acme", Role::Owner, false),
+            organization(9, "umbrella", Role::Auditor, true),
+        ],
+    };
+    check("account", &account);
 }

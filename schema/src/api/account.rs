@@ -1,0 +1,36 @@
+//! A person, as the server shows them to their own command line: `GET /api/v1/account`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Role;
+use crate::{AccountId, OrganizationId, OrganizationName, SessionId};
+
+/// The account that an access token of a login belongs to, and what it is in each organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub id: AccountId,
+    /// What the person is called.
+    pub name: String,
+    pub session: AccountSession,
+    /// By name. None: the person was let in and belongs nowhere.
+    pub organizations: Vec<AccountOrganization>,
+}
+
+/// The session that the access token was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSession {
+    pub id: SessionId,
+    /// When it ends, however much it is used.
+    pub expires_at: Timestamp,
+}
+
+/// What an account is in one organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountOrganization {
+    pub id: OrganizationId,
+    pub name: OrganizationName,
+    pub role: Role,
+    /// The organisation lets this person do nothing at the moment.
+    pub suspended: bool,
+}
