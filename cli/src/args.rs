@@ -8,7 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, completion, contexts, devfile, git_credentials, login, logout, tokens, variables, workspaces,
+    agents, completion, contexts, devfile, git_credentials, login, logout, organizations, tokens, variables,
+    workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -77,6 +78,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: tokens::Command,
     },
+    /// The organisations that you belong to
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Examples:\n  berth organizations list")]
+    Organizations {
+        #[command(subcommand)]
+        command: organizations::Command,
+    },
     /// Check what a workspace is made of before it is sent
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Examples:\n  berth devfile lint devfile.yaml")]
@@ -86,9 +94,9 @@ pub(crate) enum Command {
     },
     /// Log in to a server
     Login(login::Args),
-    /// Forget a server's token, and perhaps take it away
+    /// End a login, or forget a server's token
     Logout(logout::Args),
-    /// Show whose token is used, and where
+    /// Show who you are, and where
     Whoami(crate::commands::whoami::Args),
     /// Show and choose the servers you are logged in to
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -20,6 +20,18 @@ pub(crate) enum Error {
     #[error("{0}")]
     LoginNeeded(String),
 
+    /// A session that was ended, or has ended by itself. `context`: where it is not the current one.
+    #[error("your login has ended; run `berth login{}`", of(.context.as_deref()))]
+    LoginEnded { context: Option<String> },
+
+    /// Somebody said no in the browser.
+    #[error("{0}")]
+    Denied(String),
+
+    /// The words of an OAuth server (RFC 6749, 5.2; RFC 8628, 3.5).
+    #[error("cannot {doing}: the server says {code}{}", because(Some(description.as_str()).filter(|text| !text.is_empty())))]
+    NotGranted { doing: String, code: String, description: String },
+
     #[error(transparent)]
     InTheClear(#[from] InTheClear),
 
@@ -113,7 +125,8 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::InTheClear(_) => Exit::Usage,
-            Self::LoginNeeded(_) => Exit::LoginNeeded,
+            Self::LoginNeeded(_) | Self::LoginEnded { .. } => Exit::LoginNeeded,
+            Self::Denied(_) => Exit::Denied,
             Self::NotFound { .. } => Exit::NotFound,
             Self::Refused { problem, .. } => match problem.status {
                 401 => Exit::LoginNeeded,
@@ -127,7 +140,8 @@ impl Error {
             Self::Several { exit, .. } => *exit,
             Self::Interrupted => Exit::Interrupted,
             Self::OutputClosed => Exit::Ok,
-            Self::Foreign { .. }
+            Self::NotGranted { .. }
+            | Self::Foreign { .. }
             | Self::AnswerTooLarge { .. }
             | Self::Unreachable { .. }
             | Self::File { .. }
@@ -142,11 +156,15 @@ impl Error {
 
     /// Whether the same request may succeed a moment later, with nothing changed by anybody.
     pub(crate) fn passes_by_itself(&self) -> bool {
+        matches!(self, Self::Unreachable { .. }) || self.status().is_some_and(is_transient)
+    }
+
+    /// The status of the answer that it came with.
+    pub(crate) fn status(&self) -> Option<u16> {
         match self {
-            Self::Unreachable { .. } => true,
-            Self::Refused { problem, .. } => is_transient(problem.status),
-            Self::Foreign { status, .. } => is_transient(*status),
-            _ => false,
+            Self::Refused { problem, .. } => Some(problem.status),
+            Self::Foreign { status, .. } => Some(*status),
+            _ => None,
         }
     }
 
@@ -204,7 +222,10 @@ impl Error {
             Self::Overtaken { workspace, .. } | Self::TimeOut { workspace, .. } => {
                 return Some(format!("`berth why {workspace}` says what it waits for and who acts next"));
             }
-            Self::AnswerTooLarge { .. }
+            Self::LoginEnded { .. }
+            | Self::Denied(_)
+            | Self::NotGranted { .. }
+            | Self::AnswerTooLarge { .. }
             | Self::File { .. }
             | Self::Several { .. }
             | Self::Declined
@@ -244,6 +265,11 @@ pub(crate) const fn is_transient(status: u16) -> bool {
 /// One sentence; of several fields that are wrong it names none, as all of them follow.
 fn summary(problem: &Problem) -> &str {
     if problem.detail.is_empty() || problem.errors.len() > 1 { &problem.title } else { &problem.detail }
+}
+
+/// ` --context NAME`.
+fn of(context: Option<&str>) -> String {
+    context.map(|name| format!(" --context {name}")).unwrap_or_default()
 }
 
 fn because(reason: Option<&str>) -> String {

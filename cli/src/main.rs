@@ -10,6 +10,7 @@ mod input;
 mod names;
 mod output;
 mod session;
+mod sign_in;
 mod terminal;
 mod token;
 mod wait;

@@ -1,10 +1,12 @@
 //! What a command needs to speak to a server.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::args::Global;
-use crate::client::{Client, Organization};
-use crate::config::{Config, Target};
+use crate::client::{Bearer, Client, Keeper, Organization, Place};
+use crate::config::{Config, Credential, Target};
 use crate::error::Error;
 use crate::output::Printer;
 use crate::terminal::Talk;
@@ -39,7 +41,21 @@ pub(crate) fn connect(global: &Global) -> Result<(Target, Client), Error> {
         talk.warn(&format!("{path} holds tokens and others may read it; `chmod 600 {path}`"));
     }
     let target = Target::resolve(global, &config)?;
-    let client = Client::new(target.url.clone(), &target.token, target.ca_file.as_deref(), talk)?;
+    let bearer = match &target.credential {
+        Credential::Token(token) => Bearer::Token(token.clone()),
+        Credential::Login(login) => {
+            let place = Place {
+                config: config.path().to_owned(),
+                // A login comes from a context and from nowhere else.
+                context: target.context.clone().unwrap_or_default(),
+                server: target.url.clone(),
+                ca_file: target.ca_file.clone(),
+                talk,
+            };
+            Bearer::Login(Arc::new(Keeper::new(place, login.clone())))
+        }
+    };
+    let client = Client::new(target.url.clone(), bearer, target.ca_file.as_deref(), talk)?;
     Ok((target, client))
 }
 

@@ -92,6 +92,18 @@ pub(crate) fn confirm(question: &str) -> Result<(), Error> {
     }
 }
 
+/// Has somebody choose one of several. Only where there is a terminal.
+pub(crate) fn choose(prompt: &str, items: &[String]) -> Result<usize, Error> {
+    let items = items.iter().map(|item| escape(item));
+    let chosen =
+        dialoguer::Select::new().with_prompt(prompt).items(items).default(0).report(false).interact();
+    chosen.map_err(|error| {
+        // It was hidden for the list.
+        let _ = console::Term::stderr().show_cursor();
+        asking_failed(error)
+    })
+}
+
 /// Whether there is somebody to ask.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()

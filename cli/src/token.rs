@@ -19,12 +19,18 @@ impl Token {
         if trimmed.is_empty() {
             return Err(Error::usage("the token is empty"));
         }
-        if !trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let token = Self(SecretString::from(trimmed));
+        if !token.is_sound() {
             return Err(Error::usage(
                 "the token holds characters that no token has; was something else pasted?",
             ));
         }
-        Ok(Self(SecretString::from(trimmed)))
+        Ok(token)
+    }
+
+    /// Whether it can be sent: there is something, and nothing that has no place in a header.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.expose().is_empty() && self.expose().bytes().all(|byte| byte.is_ascii_graphic())
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -34,5 +40,17 @@ impl Token {
     /// For the one place that stores it: the configuration file.
     pub(crate) fn serialize_exposed<S: Serializer>(token: &Self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(token.expose())
+    }
+
+    /// The same for one that may be absent.
+    #[expect(clippy::ref_option, reason = "serde hands a reference to the field")]
+    pub(crate) fn serialize_if_any<S: Serializer>(
+        token: &Option<Self>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match token {
+            Some(token) => serializer.serialize_some(token.expose()),
+            None => serializer.serialize_none(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The REST API, typed.
 
+use berth_schema::api::account::Account;
 use berth_schema::api::{
     Agent, AgentCreated, ConfirmLoss, CreateAgent, CreateWorkspace, LossConfirmed, Orphan, Orphans, Paged,
     RebuildWorkspace, ResizeWorkspace, WhoAmI, Workspace,
@@ -29,6 +30,12 @@ impl Client {
     pub(crate) async fn whoami(&self) -> Result<WhoAmI, Error> {
         self.send(Call::get("ask the server whose token this is", self.server.join(["api", "v1", "whoami"])))
             .await
+    }
+
+    /// Whose login this is, and where they may go.
+    pub(crate) async fn account(&self) -> Result<Account, Error> {
+        let url = self.server.join(["api", "v1", "account"]);
+        self.send(Call::get("ask the server whose login this is", url)).await
     }
 }
 

@@ -3,7 +3,11 @@
 mod agents;
 mod answer;
 mod api;
+mod authority;
+mod bearer;
 mod events;
+mod http;
+mod keeper;
 mod tokens;
 
 use std::future::Future;
@@ -13,30 +17,33 @@ use std::time::{Duration, Instant};
 use berth_schema::TokenUrl;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Method};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
 pub(crate) use api::{Listing, Organization, WorkspaceFilter};
+pub(crate) use authority::{Authority, CLIENT_ID, DeviceAuthorization, Issuer};
+pub(crate) use bearer::Bearer;
 pub(crate) use events::Events;
+pub(crate) use keeper::{Keeper, Place};
 
 use crate::error::Error;
 use crate::terminal::Talk;
 use crate::token::Token;
+use http::REQUEST_TIMEOUT;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// No stream of events is followed for longer; it is opened again then.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The pauses before the second and the third attempt.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
-/// Speaks to one server with one token.
+/// Speaks to one server as one bearer.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
     server: TokenUrl,
+    bearer: Bearer,
     talk: Talk,
 }
 
@@ -64,32 +71,11 @@ struct Call {
 impl Client {
     pub(crate) fn new(
         server: TokenUrl,
-        token: &Token,
+        bearer: Bearer,
         ca_file: Option<&Path>,
         talk: Talk,
     ) -> Result<Self, Error> {
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| Error::usage("the token holds characters that no token has"))?;
-        authorization.set_sensitive(true);
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("berth/", env!("CARGO_PKG_VERSION")))
-            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT);
-        // A name of this machine is not left to a resolver, and what is not encrypted to no proxy of the environment.
-        let builder = match server.own_machine() {
-            Some((name, addresses)) => builder.resolve_to_addrs(name, &addresses),
-            None => builder,
-        };
-        let builder = if server.is_https() { builder } else { builder.no_proxy() };
-        let builder = match (server.is_https(), ca_file) {
-            (true, Some(path)) => builder.tls_certs_only(certificates(path)?),
-            (true, None) => builder,
-            // Without TLS the system's certificates are not read: a machine may have none.
-            (false, _) => builder.tls_certs_only([]),
-        };
-        Ok(Self { http: builder.build().map_err(Error::Tls)?, server, talk })
+        Ok(Self { http: http::http(&server, ca_file)?, server, bearer, talk })
     }
 
     /// Sends, again where that is safe, and reads the answer.
@@ -121,11 +107,11 @@ impl Client {
     async fn open(&self, call: Call) -> Result<Events, Error> {
         let unreachable =
             |source| Error::Unreachable { doing: call.doing.clone(), url: self.server.to_string(), source };
-        let request = self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
         // Until the head of the answer it may take as long as any other request.
-        let response = tokio::time::timeout(REQUEST_TIMEOUT, request.timeout(STREAM_TIMEOUT).send()).await;
+        let response = self.dispatch(&call, |request| request.timeout(STREAM_TIMEOUT));
+        let response = tokio::time::timeout(REQUEST_TIMEOUT, response).await;
         let silent = |_| Error::Other(format!("cannot {}: {} does not answer", call.doing, self.server));
-        let response = response.map_err(silent)?.map_err(unreachable)?;
+        let response = response.map_err(silent)??;
         self.talk.trace(&format!("{} {} {}", call.method, call.url, response.status().as_u16()));
         let is_stream = response
             .headers()
@@ -143,14 +129,9 @@ impl Client {
 
     async fn attempt<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let started = Instant::now();
-        let mut request =
-            self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
-        if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
-        }
         let unreachable =
             |source| Error::Unreachable { doing: call.doing.clone(), url: self.server.to_string(), source };
-        let response = request.send().await.map_err(unreachable)?;
+        let response = self.dispatch(call, |request| request).await?;
         let status = response.status();
         self.talk.trace(&format!(
             "{} {} {} in {} ms",
@@ -160,6 +141,38 @@ impl Client {
             started.elapsed().as_millis()
         ));
         answer::read(response, &call.doing, &self.server, unreachable).await
+    }
+
+    /// Sends once, or once more with another access token where the server refuses a login's: then it has done nothing yet.
+    async fn dispatch(
+        &self,
+        call: &Call,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Error> {
+        let unreachable =
+            |source| Error::Unreachable { doing: call.doing.clone(), url: self.server.to_string(), source };
+        let token = self.bearer.token().await?;
+        let response = with(self.request(call, &token)?).send().await.map_err(unreachable)?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        let Some(token) = self.bearer.instead_of(&token).await? else {
+            return Ok(response);
+        };
+        self.talk.trace(&format!("{} {} 401; the login is refreshed", call.method, call.url));
+        with(self.request(call, &token)?).send().await.map_err(unreachable)
+    }
+
+    fn request(&self, call: &Call, token: &Token) -> Result<RequestBuilder, Error> {
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| Error::usage("the token holds characters that no token has"))?;
+        authorization.set_sensitive(true);
+        let request = self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
+        let request = request.header(AUTHORIZATION, authorization);
+        Ok(match &call.body {
+            Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.clone()),
+            None => request,
+        })
     }
 }
 
@@ -211,13 +224,5 @@ pub(crate) async fn interruptible<T>(work: impl Future<Output = Result<T, Error>
     tokio::select! {
         result = work => result,
         _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-    }
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
-    let pem = std::fs::read(path).map_err(|error| Error::file("read the certificates in", path, error))?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Error::usage(format!("{} holds no certificate in PEM form", path.display()))),
     }
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::args::Global;
-use crate::config::Config;
+use crate::config::{Config, Credential, Locked};
 use crate::error::Error;
 use crate::output::Printer;
 
@@ -19,7 +19,7 @@ pub(crate) enum Command {
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Forget a context and its token; the token stays valid on the server
+    /// Forget a context and its token or login, which stays valid on the server
     #[command(after_help = "Examples:\n  berth contexts delete berth.example.com")]
     Delete {
         /// The context
@@ -28,11 +28,12 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(global: &Global, command: &Command) -> Result<(), Error> {
-    let mut config = Config::load(global.config.as_deref())?;
+pub(crate) async fn run(global: &Global, command: &Command) -> Result<(), Error> {
+    let path = global.config.as_deref();
     match command {
-        Command::List => list(global, &config),
+        Command::List => list(global, &Config::load(path)?),
         Command::Use { name } => {
+            let mut config = Locked::open(path).await?;
             config.context(name)?;
             config.contents.current = Some(name.clone());
             config.save()?;
@@ -40,15 +41,17 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result<(), Error> {
             Ok(())
         }
         Command::Delete { name } => {
-            config.context(name)?;
+            let mut config = Locked::open(path).await?;
+            let left = match config.context(name)?.credential {
+                Credential::Token(_) => "its token stays valid on the server",
+                Credential::Login(_) => "its session goes on on the server until it ends there",
+            };
             config.contents.contexts.remove(name);
             if config.contents.current.as_deref() == Some(name) {
                 config.contents.current = None;
             }
             config.save()?;
-            global
-                .talk()
-                .say(&format!("Context '{name}' is forgotten; its token stays valid on the server."));
+            global.talk().say(&format!("Context '{name}' is forgotten; {left}."));
             Ok(())
         }
     }
@@ -62,8 +65,14 @@ fn list(global: &Global, config: &Config) -> Result<(), Error> {
         .iter()
         .map(|(name, context)| {
             let mark = if current == Some(name) { "*" } else { "" };
-            vec![mark.into(), name.into(), (&context.url).into(), (&context.organization).into()]
+            vec![
+                mark.into(),
+                name.into(),
+                (&context.url).into(),
+                (&context.organization).into(),
+                context.credential.kind().into(),
+            ]
         })
         .collect();
-    Printer::of(global).rows(&["CURRENT", "NAME", "SERVER", "ORGANISATION"], &rows)
+    Printer::of(global).rows(&["CURRENT", "NAME", "SERVER", "ORGANISATION", "HOLDS"], &rows)
 }

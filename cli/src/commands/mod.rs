@@ -7,6 +7,7 @@ pub(crate) mod devfile;
 pub(crate) mod git_credentials;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod organizations;
 mod page;
 mod secret;
 pub(crate) mod tokens;
@@ -28,10 +29,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Variables { command } => variables::run(global, command).await,
         Command::Devfile { command } => devfile::run(global, &command),
         Command::Tokens { command } => tokens::run(global, command).await,
+        Command::Organizations { command } => organizations::run(global, command).await,
         Command::Login(args) => login::run(global, args).await,
         Command::Logout(args) => logout::run(global, &args).await,
         Command::Whoami(args) => whoami::run(global, &args).await,
-        Command::Contexts { command } => contexts::run(global, &command),
+        Command::Contexts { command } => contexts::run(global, &command).await,
         Command::Completion(args) => completion::run(&args),
         Command::Version => version::run(),
     }

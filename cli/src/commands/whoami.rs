@@ -1,11 +1,20 @@
 //! `berth whoami`
 
+use berth_schema::api::WhoAmI;
+use berth_schema::api::account::{Account, AccountOrganization};
+use serde::Serialize;
+
 use crate::args::Global;
+use crate::config::{Credential, Target};
 use crate::error::Error;
-use crate::output::{self, Printer};
+use crate::names::OrganizationRef;
+use crate::output::{self, Cell, Printer};
 use crate::session;
 
 const HELP: &str = "\
+For a login the account and its session, and what it is in the current organisation; for a token
+the token.
+
 Examples:
   berth whoami
   berth whoami -o json";
@@ -27,18 +36,65 @@ enum Form {
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let (target, client) = session::connect(global)?;
-    let whoami = client.whoami().await?;
-    match args.output {
-        Form::Json => output::write(&output::json(&whoami)?),
-        Form::Yaml => output::write(&output::yaml(&whoami)?),
-        Form::Table => Printer::of(global).pairs(&[
-            ("Server", target.url.into()),
-            ("Context", target.context.unwrap_or_else(|| "-".to_owned()).into()),
-            ("Organisation", whoami.organization.into()),
-            ("Organisation id", whoami.organization_id.into()),
-            ("Token", whoami.token_name.into()),
-            ("Scope", whoami.scope.to_string().into()),
-            ("Expires", whoami.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string()).into()),
-        ]),
+    match &target.credential {
+        Credential::Token(_) => {
+            let whoami = client.whoami().await?;
+            args.show(global, &target, &whoami, of_token)
+        }
+        Credential::Login(_) => {
+            let account = client.account().await?;
+            args.show(global, &target, &account, |account| of_login(account, target.organization.as_ref()))
+        }
     }
+}
+
+impl Args {
+    fn show<T: Serialize>(
+        &self,
+        global: &Global,
+        target: &Target,
+        answer: &T,
+        pairs: impl FnOnce(&T) -> Vec<(&'static str, Cell)>,
+    ) -> Result<(), Error> {
+        match self.output {
+            Form::Json => output::write(&output::json(answer)?),
+            Form::Yaml => output::write(&output::yaml(answer)?),
+            Form::Table => {
+                let context = target.context.as_deref().unwrap_or("-");
+                let mut all = vec![("Server", (&target.url).into()), ("Context", context.into())];
+                all.extend(pairs(answer));
+                Printer::of(global).pairs(&all)
+            }
+        }
+    }
+}
+
+fn of_token(whoami: &WhoAmI) -> Vec<(&'static str, Cell)> {
+    vec![
+        ("Organisation", (&whoami.organization).into()),
+        ("Organisation id", whoami.organization_id.into()),
+        ("Token", (&whoami.token_name).into()),
+        ("Scope", whoami.scope.to_string().into()),
+        ("Expires", whoami.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string()).into()),
+    ]
+}
+
+fn of_login(account: &Account, current: Option<&OrganizationRef>) -> Vec<(&'static str, Cell)> {
+    let current = current.map(OrganizationRef::as_str).unwrap_or_default();
+    let is_current =
+        |one: &&AccountOrganization| one.name.as_str() == current || one.id.to_string() == current;
+    let organization = account.organizations.iter().find(is_current);
+    let role = match organization {
+        Some(one) if one.suspended => format!("{} (suspended)", one.role),
+        Some(one) => one.role.to_string(),
+        None => "none".to_owned(),
+    };
+    vec![
+        ("Organisation", organization.map_or(current, |one| one.name.as_str()).into()),
+        ("Role", role.into()),
+        ("Account", (&account.name).into()),
+        ("Account id", account.id.into()),
+        ("Session", account.session.id.into()),
+        ("Expires", account.session.expires_at.into()),
+    ]
 }

@@ -1,5 +1,7 @@
-//! The configuration file: contexts, each a server with a token.
+//! The configuration file: contexts, each a server with a token or a login.
 
+mod context;
+mod lock;
 mod target;
 
 use std::collections::BTreeMap;
@@ -7,30 +9,13 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use berth_schema::ServerUrl;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use context::{Context, Credential, Login};
+pub(crate) use lock::Locked;
 pub(crate) use target::Target;
 
 use crate::error::Error;
-use crate::token::Token;
-
-/// One server, as somebody logged in there.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Context {
-    pub(crate) url: ServerUrl,
-    /// The organisation's name, as `whoami` said at login.
-    pub(crate) organization: String,
-    /// Somebody said at login that the network to the server is trusted with the token in the clear.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) allow_http: bool,
-    /// PEM file whose certificates alone are trusted; an absolute path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ca_file: Option<PathBuf>,
-    #[serde(serialize_with = "Token::serialize_exposed")]
-    pub(crate) token: Token,
-}
 
 /// What the file holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -74,8 +59,8 @@ impl Config {
         }
     }
 
-    /// Writes the file whole or not at all, readable by its owner alone.
-    pub(crate) fn save(&self) -> Result<(), Error> {
+    /// [`Locked`] does it.
+    fn save(&self) -> Result<(), Error> {
         let text = serde_saphyr::to_string(&self.contents)
             .map_err(|error| Error::Other(format!("cannot write YAML: {error}")))?;
         write_private(&self.path, &text).map_err(|error| Error::file("write", &self.path, error))
@@ -115,14 +100,22 @@ fn default_path() -> Result<PathBuf, Error> {
     Ok(base.join("berth").join("config.yaml"))
 }
 
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    // A link (into somebody's dot files) stays a link.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = match path.parent() {
+/// A link (into somebody's dot files) stays a link.
+fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let path = resolved(path);
+    let directory = directory_of(&path);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     // A temporary file is made with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
@@ -135,6 +128,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Token;
 
     #[test]
     fn a_token_that_looks_like_something_else_comes_back_as_it_was() {
@@ -150,12 +144,13 @@ mod tests {
                 organization: "main".to_owned(),
                 allow_http: false,
                 ca_file: None,
-                token: Token::from_input(token.to_owned()).expect("a token"),
+                credential: Credential::Token(Token::from_input(token.to_owned()).expect("a token")),
             };
             config.contents.contexts.insert("one".to_owned(), context);
             config.save().expect("saved");
             let loaded = Config::load(Some(&path)).expect("what was saved is understood");
-            assert_eq!(loaded.context("one").expect("the context").token.expose(), token);
+            let context = loaded.context("one").expect("the context");
+            assert!(matches!(&context.credential, Credential::Token(read) if read.expose() == token));
         }
     }
 

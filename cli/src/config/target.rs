@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use berth_schema::TokenUrl;
 
-use super::{Config, Context};
+use super::{Config, Context, Credential};
 use crate::args::Global;
 use crate::error::Error;
 use crate::names::OrganizationRef;
-use crate::token::Token;
 
 /// Everything needed to reach a server.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(crate) struct Target {
     /// The context it comes from, if from one.
     pub(crate) context: Option<String>,
     pub(crate) url: TokenUrl,
-    pub(crate) token: Token,
+    pub(crate) credential: Credential,
     /// `None`: ask the server whose token this is.
     pub(crate) organization: Option<OrganizationRef>,
     pub(crate) ca_file: Option<PathBuf>,
@@ -37,8 +36,9 @@ impl Target {
             (None, None, Some((_, context))) => Some(parse_stored_organization(config, context)?),
             (None, _, _) => None,
         };
-        let token = from_environment
-            .or_else(|| stored.map(|(_, context)| context.token.clone()))
+        let credential = from_environment
+            .map(Credential::Token)
+            .or_else(|| stored.map(|(_, context)| context.credential.clone()))
             .ok_or_else(|| {
                 Error::LoginNeeded(format!(
                     "no token for {url}: no context has this URL, and BERTH_TOKEN is not set"
@@ -47,7 +47,7 @@ impl Target {
         Ok(Self {
             context: stored.map(|(name, _)| name.to_owned()),
             url,
-            token,
+            credential,
             organization,
             ca_file: global
                 .ca_file
@@ -109,7 +109,14 @@ contexts:
 
     fn resolve(global: &Global, text: &str) -> Result<(String, String), Error> {
         let target = Target::resolve(global, &config(text))?;
-        Ok((target.url.to_string(), target.token.expose().to_owned()))
+        Ok((target.url.to_string(), token(&target).to_owned()))
+    }
+
+    fn token(target: &Target) -> &str {
+        match &target.credential {
+            Credential::Token(token) => token.expose(),
+            Credential::Login(login) => login.access_token.expose(),
+        }
     }
 
     #[test]
@@ -146,10 +153,9 @@ contexts:
 
     #[test]
     fn a_token_of_the_environment_brings_its_own_organisation() {
-        let token = Some("from-environment".to_owned());
-        let global = Global { token, ..Global::default() };
+        let global = Global { token: Some("from-environment".to_owned()), ..Global::default() };
         let target = Target::resolve(&global, &config(TWO)).expect("a target");
-        assert_eq!(target.token.expose(), "from-environment");
+        assert_eq!(token(&target), "from-environment");
         assert_eq!(target.organization, None, "it must be asked for");
     }
 

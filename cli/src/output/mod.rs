@@ -3,6 +3,7 @@
 mod age;
 mod escape;
 mod git;
+mod membership;
 mod objects;
 mod table;
 mod timeline;
@@ -18,11 +19,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub(crate) use escape::escape;
+pub(crate) use membership::Membership;
 pub(crate) use objects::done;
 
 use crate::args::{Color, Global};
 use crate::error::Error;
-use table::Cell;
+pub(crate) use table::Cell;
 
 /// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -56,9 +56,9 @@ async fn contexts_are_chosen_and_forgotten() {
     let (server, berth) = (server().await, Berth::new());
     login(&berth, &[&server.uri(), "--context", "one"]).ok();
     login(&berth, &[&server.uri(), "--context", "two"]).ok();
-    let line = |name: &str, mark: &str| format!("{mark}\t{name}\t{}\tmain\n", server.uri());
-    let list =
-        |one, two| format!("CURRENT\tNAME\tSERVER\tORGANISATION\n{}{}", line("one", one), line("two", two));
+    let line = |name: &str, mark: &str| format!("{mark}\t{name}\t{}\tmain\ttoken\n", server.uri());
+    let heads = "CURRENT\tNAME\tSERVER\tORGANISATION\tHOLDS\n";
+    let list = |one, two| format!("{heads}{}{}", line("one", one), line("two", two));
     berth.run(&["contexts", "list"]).ok().prints(&list("", "*"));
     berth.run(&["contexts", "use", "one"]).ok();
     berth.run(&["contexts", "list"]).ok().prints(&list("*", ""));
@@ -89,8 +89,16 @@ async fn a_context_on_the_command_line_sets_the_environment_aside() {
 #[test]
 fn without_a_terminal_the_token_must_come_from_somewhere() {
     let ran = Berth::new().run(&["login", "http://127.0.0.1:1"]).exits(2);
+    ran.says("no terminal to show a code on").says("--token-stdin").says("--device");
+    let ran = Berth::new().run(&["login", "http://127.0.0.1:1", "--token"]).exits(2);
     ran.says("no terminal to ask").says("--token-stdin");
     login(&Berth::new(), &["ftp://example.com"]).exits(2).says("must begin with https://");
+}
+
+#[test]
+fn a_token_that_is_given_where_a_url_belongs_is_not_repeated() {
+    let ran = Berth::new().run(&["login", "--token", TOKEN]).exits(2);
+    ran.says("the server's URL ").says("--token takes no value");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod git;
 mod help;
 mod lists;
 mod login;
+mod logins;
 mod problems;
 mod support;
 mod terminal;

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer};
 
+use crate::logins;
 use crate::support::{
     Berth, InTurn, TOKEN, WORKSPACE_ID, agent, answer, because, ok, requests, whoami, workspace,
 };
@@ -166,13 +167,37 @@ async fn a_revocation_says_first_what_it_leaves_behind() {
 async fn a_token_that_is_typed_is_not_shown() {
     let server = MockServer::start().await;
     Mock::given(path("/api/v1/whoami")).respond_with(ok(whoami())).mount(&server).await;
-    let mut terminal = OnTerminal::run(&Berth::new(), &["login", &server.uri()]);
+    let mut terminal = OnTerminal::run(&Berth::new(), &["login", &server.uri(), "--token"]);
     terminal.waits_for("Token for http://127.0.0.1").await;
     terminal.stops_echoing().await;
     terminal.types(&format!("{TOKEN}\n"));
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("Logged in to") && !screen.contains(TOKEN), "{screen}");
+}
+
+#[tokio::test]
+async fn a_person_without_a_browser_is_shown_a_code_and_chooses_the_organisation() {
+    let ((server, fake), berth) = (logins::server().await, Berth::new());
+    fake.state().organizations =
+        json!([logins::organization("acme", "owner", false), logins::organization("main", "viewer", false)]);
+    let start = || OnTerminal::run(&berth, &["login", &server.uri()]);
+    let mut terminal = start();
+    terminal.waits_for("enter the code WDJB-MJHT").await;
+    terminal.waits_for("main (viewer)").await;
+    terminal.types("\u{3}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
+    assert!(screen.contains("\u{1b}[?25h"), "the cursor is there again: {screen:?}");
+    assert_eq!(fake.state().revoked.len(), 1, "a session that leads nowhere is ended");
+    let mut terminal = start();
+    terminal.waits_for("main (viewer)").await;
+    terminal.types("\u{1b}[B\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    berth.run(&["organizations", "list", "-o", "name"]).ok().prints("acme\nmain\n");
+    berth.run(&["whoami"]).ok();
+    assert!(berth.run(&["contexts", "list"]).ok().stdout.ends_with("\tmain\tlogin\n"));
 }
 
 #[tokio::test]

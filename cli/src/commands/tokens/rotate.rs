@@ -7,7 +7,7 @@ use super::parse_period;
 use crate::args::Global;
 use crate::client::Organization;
 use crate::commands::secret::SecretOutput;
-use crate::config::{Config, Target};
+use crate::config::{Credential, Locked, Target};
 use crate::error::Error;
 use crate::names::TokenRef;
 use crate::session::{self, now};
@@ -49,8 +49,14 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     };
     let talk = global.talk();
     let (target, client) = session::connect(global)?;
-    let whoami = client.whoami().await?;
-    let organization = target.organization.clone().unwrap_or_else(|| whoami.organization.clone().into());
+    // A login is no token that could be rotated here, and always has an organisation.
+    let (organization, own) = match (&target.credential, target.organization.clone()) {
+        (Credential::Login(_), Some(organization)) => (organization, None),
+        (_, organization) => {
+            let whoami = client.whoami().await?;
+            (organization.unwrap_or_else(|| whoami.organization.into()), whoami.token_id)
+        }
+    };
     let rotated = Organization::new(client, organization).rotate_token(&args.token, &wanted).await?;
     let details = &rotated.details;
     let old = match details.previous_valid_until {
@@ -59,7 +65,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     };
     talk.say(&format!("Token '{}' has a new secret; {old}. Keep it: it is not shown again.", details.name));
     // Before anything else can fail: it is the only copy.
-    let kept = if whoami.token_id == Some(details.id) { keep(global, &target, &rotated) } else { Ok(None) };
+    let kept = if own == Some(details.id) { keep(global, &target, &rotated).await } else { Ok(None) };
     let printed = args.output.print(&rotated.token, &rotated);
     if let Some(name) = kept? {
         talk.say(&format!("Context '{name}' uses it from now on."));
@@ -68,11 +74,11 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
 }
 
 /// Stores the new secret where the old one was found: in a context, if it came from one.
-fn keep(global: &Global, target: &Target, rotated: &TokenCreated) -> Result<Option<String>, Error> {
+async fn keep(global: &Global, target: &Target, rotated: &TokenCreated) -> Result<Option<String>, Error> {
     let Some(name) = target.context.clone().filter(|_| global.token.is_none()) else { return Ok(None) };
-    let mut config = Config::load(global.config.as_deref())?;
+    let mut config = Locked::open(global.config.as_deref()).await?;
     if let Some(context) = config.contents.contexts.get_mut(&name) {
-        context.token = Token::from_input(rotated.token.clone())?;
+        context.credential = Credential::Token(Token::from_input(rotated.token.clone())?);
         config.save()?;
     }
     Ok(Some(name))

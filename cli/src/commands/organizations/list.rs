@@ -1,0 +1,40 @@
+//! `berth organizations list`
+
+use berth_schema::api::Paged;
+
+use crate::args::Global;
+use crate::config::Credential;
+use crate::error::Error;
+use crate::output::{Membership, Printer, ReadOutput};
+use crate::session::{self, now};
+
+const HELP: &str = "\
+What you are in each of them, side by side. The current one is that of the context, or of
+--organization; every other command takes --organization to act in another one.
+
+Examples:
+  berth organizations list
+  berth organizations list -o json
+  berth list --organization acme";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    output: ReadOutput,
+}
+
+pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let (target, client) = session::connect(global)?;
+    if matches!(target.credential, Credential::Token(_)) {
+        return Err(Error::Usage {
+            message: "a token belongs to one organisation and to no account".to_owned(),
+            hint: Some("`berth whoami` shows the token's; `berth login` logs in as yourself".to_owned()),
+        });
+    }
+    let current = target.organization.as_ref();
+    let account = client.account().await?;
+    let items = account.organizations.into_iter().map(|organization| Membership::new(organization, current));
+    let page = Paged { items: items.collect(), next: None };
+    Printer::of(global).list(&page, args.output.output, now())
+}
