@@ -1,12 +1,15 @@
 use std::fs;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use tokio::time::sleep;
 use wiremock::ResponseTemplate;
 
 use super::server::{FUTURE, PAST, access, refresh, server, store};
 use super::{file, stored};
-use crate::support::{Berth, Ran, problem, requests};
+use crate::support::{Berth, Ran, WORKSPACE_ID, problem, requests};
 
 const LIST: [&str; 3] = ["list", "-o", "name"];
 
@@ -46,11 +49,7 @@ async fn an_access_token_that_the_server_refuses_is_replaced_once() {
 async fn parallel_commands_do_not_end_each_others_session() {
     let ((server, fake), berth) = (server().await, Berth::new());
     store(&berth, &server, 0, PAST);
-    let start = |_| {
-        let mut command = berth.command(&LIST);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    };
-    let children: Vec<_> = (0..8).map(start).collect();
+    let children: Vec<_> = (0..8).map(|_| start(&berth, &LIST)).collect();
     for child in children {
         Ran::from(child.wait_with_output().unwrap()).ok();
     }
@@ -63,17 +62,57 @@ async fn choosing_a_context_beside_a_refresh_brings_no_used_token_back() {
     let ((server, fake), berth) = (server().await, Berth::new());
     for round in 0..4 {
         store(&berth, &server, round, PAST);
-        let start = |args: &[&str]| {
-            let mut command = berth.command(args);
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-        };
-        let both = [start(&LIST), start(&["contexts", "use", "here"])];
+        let both = [start(&berth, &LIST), start(&berth, &["contexts", "use", "here"])];
         for child in both {
             Ran::from(child.wait_with_output().unwrap()).ok();
         }
         assert!(stored(&berth).contains(&refresh(round + 1)), "{}", stored(&berth));
     }
     assert_eq!(fake.state().good, Some(4));
+}
+
+/// Until the server has got that far.
+async fn until(is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn start(berth: &Berth, args: &[&str]) -> Child {
+    let mut command = berth.command(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[tokio::test]
+async fn ctrl_c_does_not_lose_the_answer_that_a_token_was_spent_on() {
+    let ((server, fake), berth) = (server().await, Berth::new());
+    store(&berth, &server, 0, PAST);
+    fake.state().slow = true;
+    let child = start(&berth, &LIST);
+    until(|| fake.state().refreshes == 1).await;
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    Ran::from(child.wait_with_output().unwrap()).exits(130);
+    assert!(stored(&berth).contains(&refresh(1)), "{}", stored(&berth));
+    berth.run(&LIST).ok();
+    assert_eq!(fake.state().refreshes, 1);
+}
+
+#[tokio::test]
+async fn a_command_that_waits_goes_on_with_another_access_token() {
+    let ((server, fake), berth) = (server().await, Berth::new());
+    store(&berth, &server, 0, FUTURE);
+    let child = start(&berth, &["start", "reef", "--wait"]);
+    let asked = async || requests(&server).await.matches(&format!("/workspaces/{WORKSPACE_ID}\n")).count();
+    while asked().await == 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    fake.state().closed = true;
+    until(|| fake.state().refreshes == 1).await;
+    fake.state().actual = "Running";
+    Ran::from(child.wait_with_output().unwrap()).ok().prints("reef\n");
+    assert!(stored(&berth).contains(&refresh(1)), "{}", stored(&berth));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::support::{Berth, ORGANIZATION, TOKEN, ok, problem};
+use crate::support::{Berth, ORGANIZATION, TOKEN, WORKSPACE_ID, ok, problem, workspace};
 
 /// What a test may change, and what it may look at.
 pub(crate) struct State {
@@ -27,6 +28,12 @@ pub(crate) struct State {
     pub(crate) good: Option<u32>,
     pub(crate) refreshes: u32,
     pub(crate) revoked: Vec<String>,
+    /// No access token opens anything until there is another one.
+    pub(crate) closed: bool,
+    /// What state the workspace `reef` is in.
+    pub(crate) actual: &'static str,
+    /// The answer to a refresh is a second on its way.
+    pub(crate) slow: bool,
     /// In place of every answer of `/oauth/…`.
     pub(crate) instead: Option<ResponseTemplate>,
 }
@@ -49,6 +56,9 @@ pub(crate) async fn server() -> (MockServer, Fake) {
         good: Some(0),
         refreshes: 0,
         revoked: Vec::new(),
+        closed: false,
+        actual: "Stopped",
+        slow: false,
         instead: None,
     })));
     Mock::given(any()).respond_with(fake.clone()).mount(&server).await;
@@ -104,10 +114,12 @@ fn refused(code: &str) -> ResponseTemplate {
 impl State {
     fn tokens(&mut self) -> ResponseTemplate {
         let number = self.good.map_or(0, |number| number + 1);
-        self.good = Some(number);
+        (self.good, self.closed) = (Some(number), false);
+        let delay = Duration::from_secs(u64::from(self.slow));
         ok(json!({
             "access_token": access(number), "token_type": "Bearer", "expires_in": 600, "refresh_token": refresh(number),
         }))
+        .set_delay(delay)
     }
 
     fn token(&mut self, form: &HashMap<String, String>) -> ResponseTemplate {
@@ -165,7 +177,7 @@ impl Respond for Fake {
                 let shown =
                     request.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
                 let is_good = |number| shown.as_deref() == Some(&format!("Bearer {}", access(number)));
-                if !state.good.is_some_and(is_good) {
+                if state.closed || !state.good.is_some_and(is_good) {
                     return problem(401, "the token is not known", &json!([]));
                 }
                 match path {
@@ -174,6 +186,11 @@ impl Respond for Fake {
                         "session": { "id": uuid_of("session"), "expires_at": "2026-12-31T00:00:00Z" },
                     })),
                     path if path == format!("{ORGANIZATION}/workspaces") => ok(json!({ "items": [] })),
+                    path if path == format!("{ORGANIZATION}/workspaces/reef/start")
+                        || path == format!("{ORGANIZATION}/workspaces/{WORKSPACE_ID}") =>
+                    {
+                        ok(workspace("Running", state.actual, 2, 2))
+                    }
                     _ => problem(404, "no such path", &json!([])),
                 }
             }
