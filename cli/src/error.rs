@@ -88,8 +88,13 @@ pub(crate) enum Error {
     #[error("workspace '{workspace}' was changed by somebody else meanwhile: {change}")]
     Overtaken { workspace: String, change: String },
 
-    #[error("timed out after {}: workspace '{workspace}' is {state}; it waits for {waits_for}", duration(.after))]
-    TimeOut { workspace: String, after: Duration, state: String, waits_for: String },
+    /// `--wait` was at its end first.
+    #[error("timed out after {}: {seen}", duration(.after))]
+    TimeOut { after: Duration, seen: String, hint: String },
+
+    /// What was tried out is not as it has to be, or could not be found out.
+    #[error("{message}")]
+    Unproven { message: String, hint: String },
 
     /// One of several was refused; it was told when it happened.
     #[error("{failed} of {all} failed")]
@@ -137,6 +142,7 @@ impl Error {
             },
             Self::Overtaken { .. } => Exit::Conflict,
             Self::TimeOut { .. } => Exit::TimeOut,
+            Self::Unproven { .. } => Exit::Unproven,
             Self::Several { exit, .. } => *exit,
             Self::Interrupted => Exit::Interrupted,
             Self::OutputClosed => Exit::Ok,
@@ -186,11 +192,18 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Usage { hint, .. } => return hint.clone(),
-            Self::NotFound { hint, .. } | Self::Failed { hint, .. } | Self::Lost { hint, .. } => hint,
+            Self::NotFound { hint, .. }
+            | Self::Failed { hint, .. }
+            | Self::Lost { hint, .. }
+            | Self::TimeOut { hint, .. }
+            | Self::Unproven { hint, .. } => hint,
             Self::InTheClear(_) => InTheClear::HINT,
             Self::LoginNeeded(_) => "log in with `berth login URL`",
-            Self::Refused { problem, .. } => match problem.status {
-                401 => "the token is unknown, revoked or expired; log in again with `berth login`",
+            Self::Refused { problem, doing } => match problem.status {
+                401 => {
+                    "the token is unknown, revoked or expired; log in again with `berth login`. Where nobody has a token left, \
+                     `berth-server token create`, on the server's machine, makes one"
+                }
                 409 if problem.kind.ends_with(":agent-revoked") => {
                     "`berth agents adopt OTHER --from AGENT` gives its workspaces to another agent of the cluster; \
                      `berth delete NAME --forget` takes one out of the database"
@@ -198,8 +211,11 @@ impl Error {
                 409 if problem.kind.ends_with(":last-full-token") => {
                     "make another one with `berth tokens create`, or say --force"
                 }
+                409 if problem.kind.ends_with(":rotation-pending") && doing.contains("agent") => {
+                    "--again makes another in place of the one that is not used yet; --now ends every token at once"
+                }
                 409 if problem.kind.ends_with(":rotation-pending") => {
-                    "end both secrets at once (tokens: without --overlap; agents: --now), or, for an agent, --again"
+                    "wait, or end both secrets at once: rotate without --overlap"
                 }
                 403 if problem.kind.ends_with(":quota-exceeded") => {
                     "delete or stop something, or ask an administrator for a larger quota"
@@ -219,9 +235,7 @@ impl Error {
             Self::Tls(_) => {
                 "install this system's CA certificates (Debian: ca-certificates), or give --ca-file"
             }
-            Self::Overtaken { workspace, .. } | Self::TimeOut { workspace, .. } => {
-                return Some(format!("`berth why {workspace}` says what it waits for and who acts next"));
-            }
+            Self::Overtaken { workspace, .. } => return Some(why(workspace)),
             Self::LoginEnded { .. }
             | Self::Denied(_)
             | Self::NotGranted { .. }
@@ -235,6 +249,11 @@ impl Error {
         };
         Some(text.to_owned())
     }
+}
+
+/// Who knows what a workspace waits for.
+pub(crate) fn why(workspace: &str) -> String {
+    format!("`berth why {workspace}` says what it waits for and who acts next")
 }
 
 /// Where to look for what is not there, by what the server says that it was.

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Denied = 5,
     Conflict = 6,
     TimeOut = 7,
+    /// A check came to another result than the one that is good.
+    Unproven = 8,
     /// 128 + SIGINT, as shells say it.
     Interrupted = 130,
 }
@@ -47,4 +49,5 @@ Exit codes:
   5    denied
   6    conflict: it exists already, or somebody changed it meanwhile
   7    --wait timed out
+  8    agents check-network --wait: not enforced, or not found out
   130  interrupted";

@@ -94,8 +94,13 @@ impl Organization {
         self.client.send(call.body(create)?.idempotent()).await
     }
 
-    pub(crate) async fn list_agents(&self, listing: &Listing) -> Result<Paged<Agent>, Error> {
-        self.list("list the agents", &self.url(["agents"]), listing).await
+    /// Those of which `wanted` holds, and how many were passed over for that.
+    pub(crate) async fn list_agents(
+        &self,
+        listing: &Listing,
+        wanted: impl Fn(&Agent) -> bool,
+    ) -> Result<(Paged<Agent>, usize), Error> {
+        self.select("list the agents", &self.url(["agents"]), listing, wanted).await
     }
 
     pub(crate) async fn agent(&self, agent: &AgentRef) -> Result<Agent, Error> {
@@ -333,6 +338,38 @@ impl Organization {
             // An empty page that promises more would have us ask for ever.
             if all.next.is_none() || is_empty || listing.limit.is_some_and(|limit| all.items.len() >= limit) {
                 return Ok(all);
+            }
+        }
+    }
+
+    /// The same of what `wanted` holds of, and how many were passed over for that.
+    pub(super) async fn select<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        url: &Url,
+        listing: &Listing,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<(Paged<T>, usize), Error> {
+        let (mut items, mut passed_over) = (Vec::new(), 0);
+        let mut after = listing.after.clone();
+        loop {
+            let left = listing.limit.map_or(usize::MAX, |limit| limit.saturating_sub(items.len()));
+            let whole = Listing { limit: Some(PAGE), after: after.clone() };
+            let mut page: Paged<T> = self.list(doing, url, &whole).await?;
+            // More than are to be shown: the page has to end with the last of them, or the next would begin too late.
+            let last =
+                page.items.iter().enumerate().filter(|(_, item)| wanted(item)).nth(left.saturating_sub(1));
+            if let Some((last, _)) = last.filter(|(last, _)| last + 1 < page.items.len()) {
+                let cut = Listing { limit: Some(last + 1), after };
+                page = self.list(doing, url, &cut).await?;
+            }
+            let seen = page.items.len();
+            let kept = items.len();
+            items.extend(page.items.into_iter().filter(&wanted));
+            passed_over += seen - (items.len() - kept);
+            after = page.next;
+            if after.is_none() || seen == 0 || listing.limit.is_some_and(|limit| items.len() >= limit) {
+                return Ok((Paged { items, next: after }, passed_over));
             }
         }
     }

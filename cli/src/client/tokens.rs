@@ -13,8 +13,13 @@ impl Organization {
         self.client.send(call.body(create)?).await
     }
 
-    pub(crate) async fn list_tokens(&self, listing: &Listing) -> Result<Paged<Token>, Error> {
-        self.list("list the tokens", &self.url(["tokens"]), listing).await
+    /// Those of which `wanted` holds, and how many were passed over for that.
+    pub(crate) async fn list_tokens(
+        &self,
+        listing: &Listing,
+        wanted: impl Fn(&Token) -> bool,
+    ) -> Result<(Paged<Token>, usize), Error> {
+        self.select("list the tokens", &self.url(["tokens"]), listing, wanted).await
     }
 
     pub(crate) async fn token(&self, token: &TokenRef) -> Result<Token, Error> {

@@ -33,3 +33,12 @@ pub(crate) fn tell_of_more<T>(page: &Paged<T>, talk: Talk) {
         talk.say(&format!("There are more than these {}; --all shows all.", page.items.len()));
     }
 }
+
+/// Nor what was passed over because of its state.
+pub(crate) fn tell_of_others(others: usize, talk: Talk) {
+    match others {
+        0 => {}
+        1 => talk.say("1 in another state is not shown; --state all shows it."),
+        _ => talk.say(&format!("{others} in another state are not shown; --state all shows them.")),
+    }
+}

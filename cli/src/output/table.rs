@@ -110,7 +110,10 @@ impl ApplyTone for console::StyledObject<String> {
 /// Label and value, long values wrapped to the terminal.
 pub(super) fn details_aligned(details: &[(&'static str, Cell)], styled: bool) -> String {
     let mut table = empty(styled);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // A terminal that does not know its width says 0: then nothing can be wrapped to it.
+    let is_known = table.width().is_some_and(|width| width > 0);
+    let arrangement = if is_known { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+    table.set_content_arrangement(arrangement);
     for (label, cell) in details {
         let label = comfy_table::Cell::new(format!("{label}:")).add_attribute(Attribute::Bold);
         table.add_row([label, cell.styled()]);

@@ -10,7 +10,7 @@ use berth_schema::api::Workspace;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::{Organization, interruptible};
-use crate::error::Error;
+use crate::error::{Error, why};
 use crate::names::WorkspaceRef;
 use crate::terminal::Talk;
 use goal::{Goal, OLD_ERROR_GRACE, Verdict};
@@ -142,11 +142,12 @@ fn failed(workspace: &Workspace) -> Error {
 
 fn timed_out(workspace: &Workspace, after: Duration, waits_for: String) -> Error {
     let reason = workspace.reason.as_ref().map(|reason| format!(" ({}: {})", reason.reason, reason.message));
+    let (name, state) = (&workspace.name, workspace.actual_state);
+    let state = format!("{state}{}", reason.unwrap_or_default());
     Error::TimeOut {
-        workspace: workspace.name.to_string(),
         after,
-        state: format!("{}{}", workspace.actual_state, reason.unwrap_or_default()),
-        waits_for,
+        seen: format!("workspace '{name}' is {state}; it waits for {waits_for}"),
+        hint: why(name.as_str()),
     }
 }
 

@@ -133,7 +133,10 @@ async fn agents_are_shown_with_how_they_are() {
     answer(&server, "GET", "/agents", ok(json!({ "items": [heard, agent("silent"), revoked] }))).await;
     answer(&server, "GET", "/agents/silent", ok(agent("silent"))).await;
     let berth = Berth::with(&server);
-    let ran = berth.run(&["agents", "list"]).ok();
+    let valid = berth.run(&["agents", "list", "-o", "name"]).ok().prints("heard\nsilent\n");
+    valid.says("1 in another state is not shown; --state all shows it.");
+    berth.run(&["agents", "list", "-o", "name", "--state", "revoked"]).ok().prints("revoked\n");
+    let ran = berth.run(&["agents", "list", "--state", "all"]).ok();
     let columns = |line: &str| line.split('\t').take(4).map(str::to_owned).collect::<Vec<_>>().join(" ");
     let lines: Vec<_> = ran.stdout.lines().map(columns).collect();
     let expected = [

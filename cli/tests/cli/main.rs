@@ -14,6 +14,7 @@ mod help;
 mod lists;
 mod login;
 mod logins;
+mod network;
 mod problems;
 mod support;
 mod terminal;

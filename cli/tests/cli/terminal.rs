@@ -31,10 +31,17 @@ struct OnTerminal {
 
 impl OnTerminal {
     fn run(berth: &Berth, args: &[&str]) -> Self {
+        Self::of_columns(60, berth, args)
+    }
+
+    fn of_columns(columns: u16, berth: &Berth, args: &[&str]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
-        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        // Who does not know the one knows neither.
+        let rows = if columns == 0 { 0 } else { 24 };
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&master, size).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave = OpenOptions::new().read(true).write(true).open(name).unwrap();
         let stdio = || Stdio::from(OwnedFd::from(slave.try_clone().unwrap()));
@@ -130,6 +137,31 @@ async fn a_table_on_a_terminal_is_aligned_and_coloured_unless_no_color_is_set() 
     assert_eq!(head.find("AGENT"), row.find("here"), "{plain}");
     let (_, wide) = OnTerminal::run(&Berth::with(&server), &["list", "-o", "wide"]).end();
     assert_eq!(wide.lines().count(), 2, "a row is not wrapped: {wide}");
+}
+
+#[tokio::test]
+async fn a_terminal_that_does_not_know_its_width_wraps_nothing() {
+    let server = MockServer::start().await;
+    let creating = because(workspace("Running", "Starting", 2, 2), "ContainerCreating", "…");
+    let running = || ok(workspace("Running", "Running", 2, 2));
+    answer(&server, "GET", "/workspaces/reef", running()).await;
+    answer(&server, "GET", "/workspaces", ok(json!({ "items": [workspace("Running", "Running", 2, 2)] })))
+        .await;
+    answer(&server, "POST", "/workspaces/reef/start", ok(creating.clone())).await;
+    let looks = InTurn::new([ok(creating.clone()), ok(creating), running()]);
+    answer(&server, "GET", &format!("/workspaces/{WORKSPACE_ID}"), looks).await;
+    for berth in [Berth::with(&server), Berth::with(&server).env("NO_COLOR", "1")] {
+        for (args, whole) in [
+            (&["get", "reef"][..], "2026-01-01T00:00:00Z ("),
+            (&["list", "-o", "wide"], "debian:13"),
+            (&["start", "reef", "--wait"], "Starting (ContainerCreating)"),
+            (&["start", "--help"], "--no-wait"),
+        ] {
+            let (code, screen) = OnTerminal::of_columns(0, &berth, args).end();
+            assert_eq!(code, 0, "{screen}");
+            assert!(screen.contains(whole), "{args:?}: {screen}");
+        }
+    }
 }
 
 #[tokio::test]

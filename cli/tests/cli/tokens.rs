@@ -1,10 +1,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use wiremock::matchers::{header, path};
-use wiremock::{Mock, MockServer};
+use wiremock::matchers::{header, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{Berth, TOKEN, answer, bodies, ok, problem, requests, whoami};
+use crate::support::{Berth, ORGANIZATION, TOKEN, answer, bodies, ok, problem, requests, whoami};
 
 const ID: &str = "0191e2b4-0000-4000-8000-000000000007";
 
@@ -38,7 +38,12 @@ async fn tokens_are_listed_with_who_made_them_and_when_they_end() {
     let later = json!({"name": "later", "scope": "a scope of a later version", "created_by_name": null});
     let items = json!({"items": [token(&json!({})), token(&ended), token(&gone), token(&later)]});
     answer(&server, "GET", "/tokens", ok(items)).await;
-    let ran = Berth::with(&server).run(&["tokens", "list"]).ok();
+    let valid = Berth::with(&server).run(&["tokens", "list", "-o", "name"]).ok().prints("ci\nlater\n");
+    valid.says("2 in another state are not shown; --state all shows them.");
+    for (state, names) in [("revoked", "gone\n"), ("expired", "old\n"), ("valid", "ci\nlater\n")] {
+        Berth::with(&server).run(&["tokens", "list", "-o", "name", "--state", state]).ok().prints(names);
+    }
+    let ran = Berth::with(&server).run(&["tokens", "list", "--state", "all"]).ok();
     let columns = |line: &str| {
         let cells: Vec<_> = line.split('\t').collect();
         [cells[0], cells[1], cells[2], cells[5]].join(" ")
@@ -88,6 +93,7 @@ async fn what_would_lock_everybody_out_says_how_to_go_on() {
         "application/problem+json",
     );
     answer(&server, "POST", "/tokens/ci/revoke", last).await;
+    Mock::given(path("/api/v1/whoami")).respond_with(ok(whoami())).mount(&server).await;
     let berth = Berth::with(&server);
     berth.run(&["tokens", "revoke", "ci"]).exits(2).says("--yes");
     let ran = berth.run(&["tokens", "revoke", "ci", "--yes"]).exits(6);
@@ -139,4 +145,57 @@ async fn a_login_does_not_write_over_another_organisations_token() {
     refused.says("holds a token of organisation 'main'").says("berth logout");
     let file = fs::read_to_string(berth.home.path().join(".config/berth/config.yaml")).unwrap();
     assert!(file.contains("token-of-main") && file.contains("token-of-other"), "{file}");
+}
+
+#[tokio::test]
+async fn whoever_takes_away_the_token_that_is_used_is_told() {
+    const OTHER: &str = "0191e2b4-0000-4000-8000-0000000000aa";
+    let server = MockServer::start().await;
+    let mut own = whoami();
+    own["token_id"] = json!(ID);
+    Mock::given(path("/api/v1/whoami")).respond_with(ok(own)).mount(&server).await;
+    let other = token(&json!({"id": OTHER, "name": "other"}));
+    for (name, shown) in [("ci", token(&json!({}))), (ID, token(&json!({}))), ("other", other)] {
+        answer(&server, "GET", &format!("/tokens/{name}"), ok(shown.clone())).await;
+        answer(&server, "POST", &format!("/tokens/{name}/revoke"), ok(shown)).await;
+    }
+    let berth = Berth::with(&server);
+    for name in ["ci", ID] {
+        berth.run(&["tokens", "revoke", name, "--yes"]).ok().says("it is the one that this command used");
+    }
+    let ran = berth.run(&["tokens", "revoke", "other", "--yes"]).ok();
+    assert!(!ran.stderr.contains("this command used"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn a_page_of_what_is_valid_ends_with_the_last_that_is_shown() {
+    let server = MockServer::start().await;
+    let gone = json!({"name": "gone", "revoked_at": "2026-01-02T00:00:00Z"});
+    let named = |name: &str| token(&json!({ "name": name }));
+    let all = json!({"items": [token(&gone), named("one"), named("two"), named("three")]});
+    let cut = json!({"items": [token(&gone), named("one"), named("two")], "next": "behind-two"});
+    let list = || Mock::given(path(format!("{ORGANIZATION}/tokens")));
+    list().and(query_param("limit", "100")).respond_with(ok(all)).mount(&server).await;
+    list().and(query_param("limit", "3")).respond_with(ok(cut)).mount(&server).await;
+    let ran = Berth::with(&server).run(&["tokens", "list", "--limit", "2", "-o", "json"]).ok();
+    let names: Vec<_> =
+        ran.json()["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    assert_eq!((names, ran.json()["next"].clone()), (vec![json!("one"), json!("two")], json!("behind-two")));
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_not_over_names_what_that_command_has() {
+    let server = MockServer::start().await;
+    let pending = || {
+        let body = json!({"type": "urn:berth:problem:rotation-pending", "title": "t", "status": 409, "detail": "not over"});
+        ResponseTemplate::new(409).set_body_raw(body.to_string(), "application/problem+json")
+    };
+    Mock::given(path("/api/v1/whoami")).respond_with(ok(whoami())).mount(&server).await;
+    answer(&server, "POST", "/tokens/ci/rotate", pending()).await;
+    answer(&server, "POST", "/agents/here/rotate-token", pending()).await;
+    let berth = Berth::with(&server);
+    let token = berth.run(&["tokens", "rotate", "ci"]).exits(6).says("rotate without --overlap");
+    assert!(!token.stderr.contains("--again"), "{}", token.stderr);
+    let agent = berth.run(&["agents", "rotate-token", "here"]).exits(6).says("--again").says("--now");
+    assert!(!agent.stderr.contains("overlap"), "{}", agent.stderr);
 }

@@ -1,22 +1,53 @@
 //! `berth tokens list`
 
+use berth_schema::access::Token;
+use jiff::Timestamp;
+
 use crate::args::Global;
-use crate::commands::page::{PageArgs, tell_of_more};
+use crate::commands::page::{PageArgs, tell_of_more, tell_of_others};
 use crate::error::Error;
 use crate::output::ReadOutput;
 use crate::session::{Session, now};
 
 const HELP: &str = "\
 Secrets are never shown. The id is a part of a token's text: what was found in some file is found
-here with `-o wide`.
+here with `-o wide`. Tokens that were revoked or have expired are listed with --state alone.
 
 Examples:
   berth tokens list
-  berth tokens list -o wide";
+  berth tokens list -o wide
+  berth tokens list --state all";
+
+/// Which tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum State {
+    /// Those that open
+    Valid,
+    Revoked,
+    Expired,
+    All,
+}
+
+impl State {
+    fn is_of(self, token: &Token, now: Timestamp) -> bool {
+        let is_revoked = token.revoked_at.is_some();
+        let is_expired = token.expires_at.is_some_and(|end| end <= now);
+        match self {
+            Self::Valid => !is_revoked && !is_expired,
+            Self::Revoked => is_revoked,
+            Self::Expired => is_expired && !is_revoked,
+            Self::All => true,
+        }
+    }
+}
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
+    /// Which tokens: valid, revoked, expired or all
+    #[arg(long, value_name = "STATE", default_value = "valid", hide_possible_values = true)]
+    state: State,
+
     #[command(flatten)]
     page: PageArgs,
 
@@ -26,8 +57,11 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
-    let page = session.organization.list_tokens(&args.page.listing()).await?;
-    session.printer.list(&page, args.output.output, now())?;
+    let now = now();
+    let wanted = |token: &Token| args.state.is_of(token, now);
+    let (page, others) = session.organization.list_tokens(&args.page.listing(), wanted).await?;
+    session.printer.list(&page, args.output.output, now)?;
     tell_of_more(&page, session.talk);
+    tell_of_others(others, session.talk);
     Ok(())
 }

@@ -6,12 +6,16 @@ mod list;
 mod revoke;
 mod rotate;
 
+use berth_schema::TokenId;
 use berth_schema::access::Token;
 use clap::Subcommand;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::args::Global;
+use crate::client::Client;
+use crate::config::{Credential, Target};
 use crate::error::Error;
+use crate::names::OrganizationRef;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -36,6 +40,17 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Get(args) => get::run(global, &args).await,
         Command::Rotate(args) => rotate::run(global, &args).await,
         Command::Revoke(args) => revoke::run(global, &args).await,
+    }
+}
+
+/// The organisation that is meant, and the token that asks. A login is no token of its own, and always has an organisation.
+async fn whose(target: &Target, client: &Client) -> Result<(OrganizationRef, Option<TokenId>), Error> {
+    match (&target.credential, target.organization.clone()) {
+        (Credential::Login(_), Some(organization)) => Ok((organization, None)),
+        (_, organization) => {
+            let whoami = client.whoami().await?;
+            Ok((organization.unwrap_or_else(|| whoami.organization.into()), whoami.token_id))
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use berth_schema::access::RevokeToken;
 
 use crate::args::Global;
+use crate::client::Organization;
 use crate::error::Error;
 use crate::names::TokenRef;
-use crate::output::ChangeOutput;
-use crate::session::{Session, now};
+use crate::output::{ChangeOutput, Printer};
+use crate::session::{self, now};
 use crate::terminal;
 
 const HELP: &str = "\
@@ -39,10 +40,21 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     if !args.yes {
-        terminal::confirm(&format!("Take token '{}' away for good?", args.token))?;
+        terminal::can_confirm()?;
     }
-    let session = Session::open(global).await?;
-    let token = session.organization.revoke_token(&args.token, RevokeToken { force: args.force }).await?;
-    session.talk.say(&format!("Token '{}' is revoked.", token.name));
-    session.printer.one(&token, args.output.output, now())
+    let talk = global.talk();
+    let (target, client) = session::connect(global)?;
+    let (organization, own) = super::whose(&target, &client).await?;
+    let organization = Organization::new(client, organization);
+    let is_in_use = own.is_some() && own == Some(organization.token(&args.token).await?.id);
+    if !args.yes {
+        let which = if is_in_use { ", which you are using," } else { "" };
+        terminal::confirm(&format!("Take token '{}'{which} away for good?", args.token))?;
+    }
+    let token = organization.revoke_token(&args.token, RevokeToken { force: args.force }).await?;
+    talk.say(&format!("Token '{}' is revoked.", token.name));
+    if is_in_use {
+        talk.warn("it is the one that this command used: the next one needs another (`berth login`)");
+    }
+    Printer::of(global).one(&token, args.output.output, now())
 }

@@ -49,14 +49,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     };
     let talk = global.talk();
     let (target, client) = session::connect(global)?;
-    // A login is no token that could be rotated here, and always has an organisation.
-    let (organization, own) = match (&target.credential, target.organization.clone()) {
-        (Credential::Login(_), Some(organization)) => (organization, None),
-        (_, organization) => {
-            let whoami = client.whoami().await?;
-            (organization.unwrap_or_else(|| whoami.organization.into()), whoami.token_id)
-        }
-    };
+    let (organization, own) = super::whose(&target, &client).await?;
     let rotated = Organization::new(client, organization).rotate_token(&args.token, &wanted).await?;
     let details = &rotated.details;
     let old = match details.previous_valid_until {
