@@ -120,6 +120,7 @@ actions! {
     EndOtherSessions = "session.end-others", Account, Changes;
     ReadOrganization = "organization.read", Organization, Reads;
     ReadIdentity = "identity.read", Organization, Reads;
+    ListAudit = "audit.list", Organization, Reads;
     WatchOrganization = "organization.watch", Organization, Reads;
     CreateToken = "token.create", Organization, Changes;
     ListTokens = "token.list", Organization, Reads;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Protocol;
 use crate::crypto::Keys;
+use crate::denials::Denials;
 use crate::identity::HasDatabase;
 use crate::metrics::Metrics;
 use crate::services::git::Signer;
@@ -47,6 +48,7 @@ pub struct Context {
     pub contacts: Contacts,
     /// When access tokens were last used.
     pub uses: Uses,
+    pub(crate) denials: Denials,
     pub streams: Streams,
     /// What runs beside requests, and how it goes.
     pub tasks: Tasks,
@@ -79,6 +81,7 @@ impl Context {
             polls: Polls::default(),
             contacts: Contacts::new(clock::now()),
             uses: Uses::default(),
+            denials: Denials::default(),
             streams: Streams::new(),
             tasks,
             metrics,

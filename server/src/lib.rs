@@ -10,6 +10,7 @@ pub mod config;
 mod contacts;
 mod context;
 pub mod crypto;
+mod denials;
 pub mod edge;
 pub mod error;
 mod handlers;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use berth_db::{DueWorkspace, LifecycleQueue, LifecycleRow, OrganizationConn};
 use berth_planner::lifecycle::{Decision, Lifetime, deadline, decide};
+use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
 use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::{DesiredState, OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
@@ -123,7 +124,7 @@ pub async fn pass(run: &Run<Arc<Context>>, queue: &mut LifecycleQueue) -> Result
 /// One transaction's worth of one organisation.
 async fn look(op: &Op<Internal>, ids: &[WorkspaceId]) -> Result<Pass, Error> {
     let now = op.now;
-    op.transaction("lifecycle", async |conn| {
+    op.changes("lifecycle", async |conn| {
         let rows = conn.workspaces().lock_for_lifecycle(ids, now).await?;
         let mut done = Pass { looked: rows.len(), ..Pass::default() };
         let mut rules = BTreeMap::new();
@@ -148,17 +149,29 @@ async fn look(op: &Op<Internal>, ids: &[WorkspaceId]) -> Result<Pass, Error> {
                 }
             }
         }
+        let mut events = Vec::new();
         for ((desired, next), rows) in &due {
             act(conn, rows, (*desired, *next), now).await?;
+            events.extend(rows.iter().map(|row| acted(row, *desired)));
         }
         let count = |wanted| -> usize {
             due.iter().filter(|((desired, _), _)| *desired == wanted).map(|(_, rows)| rows.len()).sum()
         };
         done.stopped = count(DesiredState::Stopped);
         done.terminated = count(DesiredState::Terminated);
-        Ok::<_, Error>(done)
+        Ok::<_, Error>((done, events))
     })
     .await
+}
+
+/// What is on record of a rule that acted.
+fn acted(row: &LifecycleRow, to: DesiredState) -> Event {
+    let (generation_before, generation) = (row.generation, row.generation.next());
+    let details = match row.desired_state {
+        Some(from) => Details::IntentChanged { from, to, generation_before, generation },
+        None => Details::IntentReplaced { to, generation_before },
+    };
+    Event::internal(Kind::EndPeriod, Resource::workspace(row.id), details)
 }
 
 /// When to look again at what this version cannot read.
@@ -209,7 +222,7 @@ async fn forget(run: &Run<Arc<Context>>, queue: &mut LifecycleQueue) -> Result<u
     for organization in queue.with_finished(before, FORGOTTEN).await? {
         forgotten += run
             .within(organization)
-            .transaction("forget_transitions", async |conn| {
+            .upkeep("forget_transitions", async |conn| {
                 Ok::<_, Error>(conn.transitions().forget_finished(before, FORGOTTEN).await?)
             })
             .await?;

@@ -11,7 +11,7 @@ use berth_schema::Action;
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
-use crate::handlers::{agents, events, git, health, reconcile, tokens, variables, whoami, workspaces};
+use crate::handlers::{agents, audit, events, git, health, reconcile, tokens, variables, whoami, workspaces};
 use crate::http::body::BodyLimit;
 use crate::http::guard::{Channel, Guard};
 use crate::identity::{AgentIdentity, Member, Person};
@@ -200,6 +200,7 @@ pub const ROUTES: &[Route] = &[
     })
     .page(),
     member("GET", "/api/v1/whoami", Action::ReadIdentity, |guard| guard.to(whoami::whoami)),
+    member("GET", organization!("/audit"), Action::ListAudit, |guard| guard.to(audit::list)),
     member("POST", organization!("/tokens"), Action::CreateToken, |guard| guard.to(tokens::create))
         .takes(FORM),
     member("GET", organization!("/tokens"), Action::ListTokens, |guard| guard.to(tokens::list)),

@@ -19,7 +19,7 @@ use crate::edge::{self, Edge};
 use crate::http::observe;
 use crate::lifecycle::Scheduler;
 use crate::tasks::{self, Task};
-use crate::{Context, listener, metrics, routes, uses};
+use crate::{Context, denials, listener, metrics, routes, uses};
 
 /// How long the feeds of events, and the background tasks, get to end.
 const TASKS: Duration = Duration::from_secs(5);
@@ -86,6 +86,7 @@ pub fn start(
     let mut running = JoinSet::new();
     let shared = Arc::new(context.clone());
     running.spawn(tasks::keep(Arc::clone(&shared), Scheduler(due)));
+    running.spawn(tasks::keep(Arc::clone(&shared), denials::Recorder));
     running.spawn(tasks::keep(shared, uses::Keeper));
     Ok(Running {
         context: context.clone(),

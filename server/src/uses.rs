@@ -33,7 +33,7 @@ impl Uses {
         let mut result = Ok(());
         for (token, (organization, at)) in taken {
             let op = run.within(organization);
-            let stored = op.transaction("token_used", async |conn| conn.tokens().used(token, at).await).await;
+            let stored = op.upkeep("token_used", async |conn| conn.tokens().used(token, at).await).await;
             if let Err(error) = stored {
                 self.lock().entry(token).or_insert((organization, at));
                 result = Err(Error::from(error));

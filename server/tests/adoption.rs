@@ -13,7 +13,7 @@ use crate::support::cluster::settled;
 use crate::support::{Admin, Agent, App, Reply, Requests, message};
 
 /// The agent says which cluster it is in, and whom it adopts.
-async fn tell(agent: &Agent, cluster: Option<&str>, adopts: &[AgentId]) {
+pub(crate) async fn tell(agent: &Agent, cluster: Option<&str>, adopts: &[AgentId]) {
     let has = Prerequisites {
         cluster_id: cluster.map(Into::into),
         adopts: adopts.to_vec(),

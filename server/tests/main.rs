@@ -5,6 +5,7 @@ mod adoption;
 mod agent_tokens;
 mod agents;
 mod at_rest;
+mod audit;
 mod authorisation;
 mod backup;
 mod bad_input;

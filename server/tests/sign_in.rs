@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{App, Requests, Visitor};
 
 /// A link for somebody of that organisation, who is made an owner where they are not there yet.
-async fn link(app: &App, organization: &str, name: &str) -> String {
+pub(crate) async fn link(app: &App, organization: &str, name: &str) -> String {
     let organizations = berth_db::every_organization(&app.database_url).await.expect("organisations");
     let organization = organization.parse().expect("a name");
     let (run, random) = (app.at_the_machine(), SystemRandom::new());
@@ -17,7 +17,7 @@ async fn link(app: &App, organization: &str, name: &str) -> String {
     made.expect("a link").0.expose().to_owned()
 }
 
-async fn signed_in(app: &App, organization: &str, name: &str) -> Visitor {
+pub(crate) async fn signed_in(app: &App, organization: &str, name: &str) -> Visitor {
     let mut visitor = Visitor::new(app.address());
     let reply = visitor.sign_in(&link(app, organization, name).await).await;
     assert_eq!((reply.status, reply.header("location")), (303, "/"), "{}", reply.text);
@@ -25,7 +25,7 @@ async fn signed_in(app: &App, organization: &str, name: &str) -> Visitor {
 }
 
 /// A session's id, as the page of sessions names it.
-fn ids(page: &str) -> Vec<String> {
+pub(crate) fn ids(page: &str) -> Vec<String> {
     let parts = page.split("action=\"/sessions/").skip(1);
     parts.filter_map(|part| part.split_once("/end\"")).map(|(id, _)| id.to_owned()).collect()
 }

@@ -17,6 +17,22 @@ pub enum Details {
     OrganizationCreated {
         /// The first token.
         token: TokenId,
+        /// Whose it is.
+        owner: SubjectId,
+        /// Until when they can sign in by the first link.
+        link_until: Timestamp,
+    },
+    SignInLinkMade {
+        expires_at: Timestamp,
+    },
+    SignedIn {
+        /// By what it was proven who they are: `link`.
+        method: String,
+        /// When the session ends, whatever is done meanwhile.
+        expires_at: Timestamp,
+    },
+    SessionsEnded {
+        count: u64,
     },
     TokenCreated {
         subject: SubjectId,

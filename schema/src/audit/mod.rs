@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub use details::{Details, Suspicion};
 pub use who::{By, Who};
-pub use words::{Internal, Resource, What};
+pub use words::{Internal, NoAction, Resource, What};
 
 use crate::OrganizationId;
 

@@ -1,4 +1,3 @@
-use super::words::NoAction;
 use super::*;
 use crate::{Action, DesiredState, Generation};
 

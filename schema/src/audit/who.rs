@@ -5,13 +5,17 @@ use serde::{Deserialize, Serialize};
 use crate::{AgentId, SubjectId, TokenId};
 
 /// Whoever acts. Nothing is on record without one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Who {
     /// A person or service of the organisation.
     Subject {
         subject: SubjectId,
         by: By,
+    },
+    /// Somebody who has not proven that they are this subject.
+    Unproven {
+        subject: SubjectId,
     },
     Agent {
         agent: AgentId,
@@ -27,17 +31,19 @@ pub enum Who {
 }
 
 impl Who {
+    /// Whose doing it is, or is said to be.
     pub const fn subject(&self) -> Option<SubjectId> {
         match self {
-            Self::Subject { subject, .. } => Some(*subject),
+            Self::Subject { subject, .. } | Self::Unproven { subject } => Some(*subject),
             Self::Agent { .. } | Self::Task { .. } | Self::Command { .. } => None,
         }
     }
 }
 
 /// What a subject proved it with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
+    /// A person who is signed in acts by a token with the id of their session.
     Token(TokenId),
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::action::words;
 use crate::git::GitHost;
 use crate::variables::VariableKind;
-use crate::{Action, AgentId, OrganizationId, ResourceKind, TokenId, WorkspaceId};
+use crate::{Action, AgentId, OrganizationId, ResourceKind, SessionId, SubjectId, TokenId, WorkspaceId};
 
 words! {
     /// What happens without a route of its own: in an agent's round, by a task or a command.
@@ -34,6 +34,12 @@ words! {
         AcceptChanges = "organization.accept-changes",
         /// A token was made at the server's machine.
         RecoverToken = "token.recover",
+        /// A link that signs somebody in was made there,
+        MakeSignInLink = "user.make-sign-in-link",
+        /// or one for a new owner of the organisation.
+        MakeOwner = "user.make-owner",
+        /// Somebody begins a session, or tries to.
+        SignIn = "account.sign-in",
     }
 }
 
@@ -95,6 +101,14 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// A person as the organisation knows them; their account is outside of it.
+    const USER: &str = "user";
+
+    /// Every word that says what kind of thing something is.
+    pub fn kinds() -> impl Iterator<Item = &'static str> {
+        ResourceKind::ALL.iter().map(|kind| kind.slug()).chain([Self::USER])
+    }
+
     fn new(kind: ResourceKind, id: String) -> Self {
         Self { kind: kind.slug().to_owned(), id: Some(id) }
     }
@@ -110,6 +124,14 @@ impl Resource {
 
     pub fn token(id: TokenId) -> Self {
         Self::new(ResourceKind::Token, id.to_string())
+    }
+
+    pub fn session(id: SessionId) -> Self {
+        Self::new(ResourceKind::Session, id.to_string())
+    }
+
+    pub fn user(id: SubjectId) -> Self {
+        Self { kind: Self::USER.to_owned(), id: Some(id.to_string()) }
     }
 
     pub fn agent(id: AgentId) -> Self {

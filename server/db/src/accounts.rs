@@ -1,7 +1,7 @@
 //! People, outside of organisations.
 
 use berth_schema::access::SubjectKind;
-use berth_schema::{AccountId, SubjectId};
+use berth_schema::{AccountId, OrganizationId, SubjectId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
@@ -88,6 +88,16 @@ impl Accounts<'_> {
     pub async fn find(&self) -> Result<Option<AccountRow>, DbError> {
         let query = accounts::table.find(self.0.account_key()).select(AccountRow::as_select());
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// Which subject the account is in each of its organisations, by their ids.
+    pub(crate) async fn subjects(&self) -> Result<Vec<(OrganizationId, SubjectId)>, DbError> {
+        let query = subjects::table
+            .filter(subjects::account_id.eq(self.0.account_key()))
+            .order(subjects::organization_id)
+            .select((subjects::organization_id, subjects::id));
+        let all: Vec<(Uuid, Uuid)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(all.into_iter().map(|(organization, subject)| (organization.into(), subject.into())).collect())
     }
 
     /// What the account is in each of its organisations, by their names.

@@ -1,10 +1,11 @@
 //! What is on record: appended in the transaction of the change, and looked up.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use berth_audit_chain::{canonical, follow};
-use berth_schema::audit::{Digest, Entry, Event, Outcome, Record, What, Who};
-use berth_schema::{Action, SubjectId};
+use berth_schema::SubjectId;
+use berth_schema::audit::{By, Digest, Entry, Event, Outcome, Record, What, Who};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -24,19 +25,73 @@ use crate::scope::OrganizationConn;
 #[derive(Clone, Debug)]
 pub struct Stamp {
     pub time: Timestamp,
-    pub who: Who,
+    pub who: Acting,
     /// What an event is on record as that names nothing else.
-    pub action: Option<Action>,
+    pub action: Option<What>,
     pub outcome: Outcome,
     pub request: Option<Uuid>,
     pub peer: Option<IpAddr>,
 }
 
-/// What a body of [`crate::Database::change`] did.
-#[derive(Clone, Debug)]
-pub enum Changed<T> {
+/// Who acts, as far as the operation knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Acting {
+    /// Whoever is known in the organisation, or is of none.
+    Known(Who),
+    /// The account, by its session. Each of its organisations knows it as a subject of its own.
+    Account(By),
+    /// Somebody who has not proven that they are the account.
+    Unproven,
+}
+
+impl Acting {
+    /// Who that is in an organisation, where an account is that subject.
+    fn within(&self, account: Option<SubjectId>) -> Option<Who> {
+        match self {
+            Self::Known(who) => Some(who.clone()),
+            Self::Account(by) => account.map(|subject| Who::Subject { subject, by: *by }),
+            Self::Unproven => account.map(|subject| Who::Unproven { subject }),
+        }
+    }
+}
+
+impl From<Who> for Acting {
+    fn from(who: Who) -> Self {
+        Self::Known(who)
+    }
+}
+
+/// What is put on record of an account in each organisation, which knows it as a subject of its own.
+pub struct AccountEvent(Box<dyn Fn(SubjectId) -> Event + Send + Sync>);
+
+impl AccountEvent {
+    pub fn of(event: impl Fn(SubjectId) -> Event + Send + Sync + 'static) -> Self {
+        Self(Box::new(event))
+    }
+
+    pub(crate) fn within(&self, subject: SubjectId) -> Event {
+        self.0(subject)
+    }
+}
+
+/// The same everywhere.
+impl From<Event> for AccountEvent {
+    fn from(event: Event) -> Self {
+        Self::of(move |_| event.clone())
+    }
+}
+
+impl fmt::Debug for AccountEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountEvent").finish_non_exhaustive()
+    }
+}
+
+/// What a body of [`crate::Database::change`] did; with an [`AccountEvent`], of [`crate::Database::change_of_account`].
+#[derive(Debug)]
+pub enum Changed<T, E = Event> {
     /// This, and exactly this is put on record of it.
-    So(T, Event),
+    So(T, E),
     /// Nothing was to be done. Whatever the body has written is rolled back: without a record there is no change.
     Not(T),
 }
@@ -77,8 +132,16 @@ pub struct AuditRow {
 pub struct Audit<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl Audit<'_> {
-    /// Appends to the chain. Nothing else may be locked after it in the transaction.
-    pub(crate) async fn append(&self, stamp: &Stamp, events: Vec<Event>) -> Result<(), DbError> {
+    /// Appends to the chain. Nothing else may be locked after it in the transaction, but the chains of organisations with
+    /// greater ids. `account`: what the account of the transaction is here.
+    pub(crate) async fn append(
+        &self,
+        stamp: &Stamp,
+        account: Option<SubjectId>,
+        events: Vec<Event>,
+    ) -> Result<(), DbError> {
+        let nobody = || DbError::because(DbErrorKind::Internal, "an account is nobody in an organization");
+        let who = stamp.who.within(account).ok_or_else(nobody)?;
         let head: Option<(i64, Vec<u8>)> = {
             let query = Head(self.0.key());
             self.0.run_optional(query.get_result(&mut self.0.raw())).await?
@@ -90,7 +153,7 @@ impl Audit<'_> {
         let mut rows = Vec::with_capacity(events.len());
         for event in events {
             sequence += 1;
-            let record = self.record(stamp, event, sequence)?;
+            let record = self.record(stamp, who.clone(), event, sequence)?;
             let bytes = canonical(&record).map_err(no_json)?;
             let next = follow(hash, &bytes);
             let previous = std::mem::replace(&mut hash, next);
@@ -112,13 +175,13 @@ impl Audit<'_> {
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
-    fn record(&self, stamp: &Stamp, event: Event, sequence: i64) -> Result<Record, DbError> {
-        let action = event.internal.map(What::Internal).or(stamp.action.map(What::Action));
+    fn record(&self, stamp: &Stamp, who: Who, event: Event, sequence: i64) -> Result<Record, DbError> {
+        let action = event.internal.map(What::Internal).or(stamp.action);
         Ok(Record {
             organization: self.0.organization(),
             sequence: u64::try_from(sequence).map_err(|_| DbErrorKind::Internal)?,
             time: stamp.time,
-            who: stamp.who.clone(),
+            who,
             action: action
                 .ok_or_else(|| DbError::because(DbErrorKind::Internal, "an event that is no action"))?,
             resource: event.resource,

@@ -12,7 +12,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use futures::FutureExt;
 use tracing::{Instrument, debug_span, warn};
 
-use crate::audit::{Changed, Stamp};
+use crate::audit::{AccountEvent, Changed, Stamp};
 use crate::connect;
 use crate::error::{DbError, DbErrorKind};
 use crate::scope::Reach;
@@ -222,6 +222,30 @@ impl Database {
         let reach = reach.into();
         async move {
             let with = |(value, events)| (value, End::Commit(events));
+            self.run(reach, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
+        }
+    }
+
+    /// Like [`Self::change`] for what is an account's, outside of organisations: it is put on record in each organisation that
+    /// the account is a user of when `body` has ended. Where it is one of none, nobody has a record that could hold it.
+    pub fn change_of_account<T, E, F>(
+        &self,
+        reach: impl Into<Reach>,
+        operation: &'static str,
+        stamp: Stamp,
+        body: F,
+    ) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, Changed<T, AccountEvent>, E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        let reach = reach.into();
+        async move {
+            let with = |changed| match changed {
+                Changed::So(value, event) => (value, End::CommitOfAccount(event)),
+                Changed::Not(value) => (value, End::RollBack),
+            };
             self.run(reach, operation, Access::Write, body, Settle { with, stamp: Some(&stamp) }).await
         }
     }

@@ -21,7 +21,7 @@
 //!
 //! | through `conn.` | operations |
 //! |---|---|
-//! | `organizations()` | `create`, `find`; outside a scope [`create_organization`], [`bootstrap`], [`is_empty`] |
+//! | `organizations()` | `create`, `claim_first`, `find`; outside a scope [`is_empty`] |
 //! | `accounts()` | `insert`, `insert_owner`, `find`, `memberships` |
 //! | `sign_in_links()` | `insert`, `find`, `mark_used` |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
@@ -93,7 +93,7 @@ pub use accounts::{AccountRow, Accounts, MembershipRow, NewOwner};
 pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
-pub use audit::{Audit, AuditFilter, AuditPage, AuditRow, Changed, Stamp};
+pub use audit::{AccountEvent, Acting, Audit, AuditFilter, AuditPage, AuditRow, Changed, Stamp};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, ConfigurationUnreadable, Hold};
 pub use data_keys::{DataKeys, KeyOwner};
@@ -106,7 +106,7 @@ pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};
 pub use network_checks::NetworkChecks;
 pub use notify::{Event, Notifications, listen};
-pub use organizations::{OrganizationRow, Organizations, bootstrap, create_organization, is_empty};
+pub use organizations::{OrganizationRow, Organizations, is_empty};
 pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
 pub use prerequisites::AgentPrerequisites;

@@ -6,7 +6,6 @@ use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::accounts::NewOwner;
 use crate::columns::Parsed;
 use crate::error::DbError;
 use crate::gateway::Database;
@@ -42,6 +41,15 @@ impl Organizations<'_> {
         self.0.run(statement.get_result(&mut self.0.raw())).await
     }
 
+    /// Whether the transaction is the one that makes the first organisation of the installation. Of several servers that start
+    /// together on an empty database one is told `true`, once the others' transactions have ended.
+    pub async fn claim_first(&self, now: Timestamp) -> Result<bool, DbError> {
+        let claim = diesel::insert_into(installation::table)
+            .values(installation::initialized_at.eq(jiff_diesel::Timestamp::from(now)))
+            .on_conflict_do_nothing();
+        Ok(self.0.run(claim.execute(&mut self.0.raw())).await? > 0)
+    }
+
     /// Locks the organisation until the transaction ends. What is read after it holds all that was stored by whoever had
     /// the lock before.
     pub async fn lock(&self) -> Result<(), DbError> {
@@ -59,43 +67,7 @@ impl Organizations<'_> {
     }
 }
 
-/// Creates an organisation.
-pub async fn create_organization(
-    database: &Database,
-    id: OrganizationId,
-    name: &OrganizationName,
-    now: Timestamp,
-) -> Result<OrganizationRow, DbError> {
-    database
-        .transaction(id, "create_organization", async |conn| conn.organizations().create(name, now).await)
-        .await
-}
-
-/// Creates the first organisation and its first person, unless somebody did before. Of several servers that start together on an
-/// empty database one is told `true`; it alone shows the token and the link.
-pub async fn bootstrap(
-    database: &Database,
-    id: OrganizationId,
-    name: &OrganizationName,
-    owner: &NewOwner,
-    now: Timestamp,
-) -> Result<bool, DbError> {
-    database
-        .transaction((id, owner.account), "bootstrap", async |conn| {
-            let claim = diesel::insert_into(installation::table)
-                .values(installation::initialized_at.eq(jiff_diesel::Timestamp::from(now)))
-                .on_conflict_do_nothing();
-            if conn.run(claim.execute(&mut conn.raw())).await? == 0 {
-                return Ok(false);
-            }
-            conn.organizations().create(name, now).await?;
-            conn.accounts().insert_owner(owner, now).await?;
-            Ok(true)
-        })
-        .await
-}
-
-/// Whether no organisation was ever made by [`bootstrap`]. It tells nothing of any organisation.
+/// Whether nobody ever made the first organisation ([`Organizations::claim_first`]). It tells nothing of any organisation.
 pub async fn is_empty(database: &Database) -> Result<bool, DbError> {
     let nobody = OrganizationId::from_uuid(Uuid::nil());
     database

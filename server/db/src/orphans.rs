@@ -75,6 +75,13 @@ impl Orphans<'_> {
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
+    pub async fn find(&self, agent: AgentId, id: WorkspaceId) -> Result<Option<OrphanRow>, DbError> {
+        let row = (self.0.key(), *agent.as_uuid(), *id.as_uuid());
+        let query = orphans::table.find(row).select(RawOrphan::as_select());
+        let row: Option<RawOrphan> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(row.map(Into::into))
+    }
+
     /// Stores what is new, as far as the agent has room for it. The agent's row has to be locked, so that two of its reports
     /// do not count at the same time.
     pub async fn insert(&self, agent: AgentId, new: &[NewOrphan], now: Timestamp) -> Result<(), DbError> {
@@ -143,8 +150,6 @@ impl Orphans<'_> {
                 orphans::removal_allowed_by.eq(by.as_uuid()),
             ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
-        let query = orphans::table.find(row).select(RawOrphan::as_select());
-        let row: Option<RawOrphan> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        Ok(row.map(Into::into))
+        self.find(agent, id).await
     }
 }

@@ -7,7 +7,7 @@ use berth_schema::scope::Scope;
 use berth_schema::{AccountId, OrganizationId};
 use diesel::result::Error as DieselError;
 use diesel::{OptionalExtension, QueryResult};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
@@ -208,6 +208,20 @@ impl<'a> OrganizationConn<'a> {
         statement: impl Future<Output = QueryResult<T>>,
     ) -> Result<Option<T>, DbError> {
         self.run(async { statement.await.optional() }).await
+    }
+
+    /// The rest of the transaction sees the rows of another organisation, together with those of the same account.
+    pub(crate) async fn moved_to(&self, organization: OrganizationId) -> Result<Self, DbError> {
+        let reach = Reach { organization, ..self.reach };
+        let mut connection = self.connection;
+        self.run(connection.batch_execute(&reach.statement())).await?;
+        Ok(Self::new(self.connection, reach))
+    }
+
+    /// What went wrong there went wrong here.
+    pub(crate) fn fails_with(&self, there: &Self) {
+        self.failed.fetch_or(there.has_failed(), Ordering::Relaxed);
+        self.collided.fetch_or(there.has_collided(), Ordering::Relaxed);
     }
 
     pub(crate) fn has_failed(&self) -> bool {

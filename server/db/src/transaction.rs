@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures::FutureExt;
 use futures::future::join;
 
-use crate::audit::Stamp;
+use crate::audit::{AccountEvent, Stamp};
 use crate::error::{DbError, DbErrorKind};
 use crate::gateway::Outcome;
 use crate::scope::{OrganizationConn, Reach};
@@ -43,6 +43,8 @@ pub(crate) enum Access {
 pub(crate) enum End {
     /// It is committed, with these on record.
     Commit(Vec<Event>),
+    /// The same, with this on record in each of the account's organisations.
+    CommitOfAccount(AccountEvent),
     RollBack,
 }
 
@@ -173,8 +175,20 @@ async fn put_on_record(
     match (end, stamp) {
         (End::RollBack, _) => Ok(false),
         (End::Commit(events), _) if events.is_empty() => Ok(true),
-        (End::Commit(events), Some(stamp)) => scope.audit().append(stamp, events).await.map(|()| true),
-        (End::Commit(_), None) => Err(DbError::because(DbErrorKind::Internal, "events of nobody")),
+        (End::Commit(events), Some(stamp)) => scope.audit().append(stamp, None, events).await.map(|()| true),
+        (End::CommitOfAccount(event), Some(stamp)) => {
+            // By their ids, so that of two such transactions none has what the other one waits for.
+            for (organization, subject) in scope.accounts().subjects().await? {
+                let there = scope.moved_to(organization).await?;
+                let appended = there.audit().append(stamp, Some(subject), vec![event.within(subject)]).await;
+                scope.fails_with(&there);
+                appended?;
+            }
+            Ok(true)
+        }
+        (End::Commit(_) | End::CommitOfAccount(_), None) => {
+            Err(DbError::because(DbErrorKind::Internal, "events of nobody"))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::{World, client, start};
 fn stamp() -> Stamp {
     Stamp {
         time: start(),
-        who: Who::Command { name: "test".to_owned() },
+        who: Who::Command { name: "test".to_owned() }.into(),
         action: None,
         outcome: Outcome::Done,
         request: None,

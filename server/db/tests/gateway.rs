@@ -186,8 +186,16 @@ async fn of_servers_that_start_together_one_bootstraps() {
     let starts = (0..8).map(|_| {
         let (database, name) = (&database, &name);
         async move {
-            let owner = new_owner("Ada");
-            berth_db::bootstrap(database, OrganizationId::random(), name, &owner, start()).await
+            let (owner, id) = (new_owner("Ada"), OrganizationId::random());
+            let first = database.transaction((id, owner.account), "test", async |conn| {
+                if !conn.organizations().claim_first(start()).await? {
+                    return Ok(false);
+                }
+                conn.organizations().create(name, start()).await?;
+                conn.accounts().insert_owner(&owner, start()).await?;
+                Ok::<_, DbError>(true)
+            });
+            first.await
         }
     });
     let outcomes = futures::future::try_join_all(starts).await.expect("none fails");

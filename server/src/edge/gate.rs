@@ -96,6 +96,7 @@ impl Gate {
 #[derive(Clone, Debug)]
 pub struct Admission {
     gate: Gate,
+    source: IpAddr,
     address: IpAddr,
     digest: Option<Digest>,
     was_proven: bool,
@@ -107,7 +108,12 @@ impl Admission {
         request.extensions().get::<Self>().cloned()
     }
 
-    /// Where the request comes from, as it is counted.
+    /// Where the request comes from: the peer, or whom trusted proxies name.
+    pub fn source(&self) -> IpAddr {
+        self.source.to_canonical()
+    }
+
+    /// The same as it is counted.
     pub fn address(&self) -> IpAddr {
         self.address
     }
@@ -152,7 +158,8 @@ pub(crate) async fn admit(
         return Ok(request.error_response(Error::internal("the server has no edge")));
     };
     let gate = &edge.gate;
-    let address = source::counted(source::of(peer.ip(), request.headers(), &gate.trusted));
+    let source = source::of(peer.ip(), request.headers(), &gate.trusted);
+    let address = source::counted(source);
     let digest = digest(&request);
     let was_proven = digest.is_some_and(|digest| gate.was_proven(&digest, Instant::now()));
     if !was_proven {
@@ -171,7 +178,7 @@ pub(crate) async fn admit(
     if let Some(refusal) = refusal(&request) {
         return Ok(request.error_response(refusal));
     }
-    let admission = Admission { gate: gate.clone(), address, digest, was_proven, connection };
+    let admission = Admission { gate: gate.clone(), source, address, digest, was_proven, connection };
     request.extensions_mut().insert(admission);
     next.call(request).await
 }

@@ -1,6 +1,7 @@
 //! From a request to a service and back: no handler decides anything.
 
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod health;

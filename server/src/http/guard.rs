@@ -10,19 +10,21 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, Responder, web};
+use actix_web::{FromRequest, HttpRequest, Responder, web};
 use berth_db::SecretHash;
 use berth_schema::access::TokenScope;
+use berth_schema::audit::{By, Resource, Who};
 use berth_schema::{AccessToken, Action, AgentToken, Effect, ResourceKind};
 use ring::hmac;
 use tracing::Span;
 use tracing::field::display;
-use tracing_actix_web::RequestId;
 
+use super::asker::{Asker, origin_of};
 use super::{cookies, origin};
+use crate::denials::Whose;
 use crate::edge::Admission;
 use crate::error::{DenyReason, Unproven};
-use crate::identity::{AgentIdentity, Member, Person, Principal};
+use crate::identity::{AgentIdentity, Member, Person, Principal, by_session};
 use crate::services::tokens::{hash, same};
 use crate::services::{agent_tokens, sessions};
 use crate::{Context, Error, Op, clock};
@@ -79,11 +81,18 @@ impl<P: Proven> Guard<P> {
                     origin::check(&request, &context)?;
                 }
                 let who = P::prove(&request, &context, self.action, self.channel).await?;
-                let request_id = request.extensions().get::<RequestId>().map(|id| **id);
+                let asker = who.asker(self.action);
+                let origin = origin_of(&request);
                 let rest = R::from_request(&request, &mut payload.into_inner()).await.map_err(Into::into)?;
                 // Whoever sends a long body slowly acts when it is there.
-                let op = Op::begin(who, self.action, request_id, context);
-                Ok::<_, actix_web::Error>(handler(op, rest).await)
+                let op = Op::begin(who, self.action, origin, Arc::clone(&context));
+                let answer = handler(op, rest).await.respond_to(&request).map_into_boxed_body();
+                let error = answer.error().and_then(|error| error.as_error::<Error>());
+                // Only the guard knows that somebody asked for another organisation.
+                if let Some(error @ (Error::Forbidden { .. } | Error::QuotaExceeded(_))) = error {
+                    asker.denied(&request, &context, error).await;
+                }
+                Ok::<_, actix_web::Error>(answer)
             }
         })
     }
@@ -97,6 +106,9 @@ pub trait Proven: Principal + Sized + 'static {
         action: Action,
         channel: Channel,
     ) -> impl Future<Output = Result<Self, Error>>;
+
+    /// Who it is for the record of what they are denied.
+    fn asker(&self, action: Action) -> Asker;
 }
 
 impl Proven for Person {
@@ -111,6 +123,10 @@ impl Proven for Person {
             Channel::Bearer => Err(Error::internal("no token is an account's")),
         }
     }
+
+    fn asker(&self, action: Action) -> Asker {
+        Asker { whose: Whose::Account(self.account), who: self.actor().into(), action }
+    }
 }
 
 impl Proven for Member {
@@ -121,27 +137,33 @@ impl Proven for Member {
         channel: Channel,
     ) -> Result<Self, Error> {
         if channel == Channel::Cookie {
-            return member_signed_in(request, context).await;
+            return member_signed_in(request, context, action).await;
         }
         match bearer(request)? {
             Bearer::Access(token) => {
                 let member = member(request, context, &token).await?;
                 // Another organisation looks like one that does not exist.
-                match request.match_info().get("organization") {
+                let refusal = match request.match_info().get("organization") {
                     Some(asked) if !is_named(&member, asked) => {
-                        Err(Error::missing(ResourceKind::Organization, asked))
+                        Error::missing(ResourceKind::Organization, asked)
                     }
                     _ if !member.scope.allows(action.effect() == Effect::Reads) => {
-                        Err(Error::Forbidden { action, reason: DenyReason::ReadOnlyToken })
+                        Error::Forbidden { action, reason: DenyReason::ReadOnlyToken }
                     }
-                    _ => Ok(member),
-                }
+                    _ => return Ok(member),
+                };
+                Err(member.asker(action).refused(request, context, refusal).await)
             }
             Bearer::Agent(token) => {
-                agent(request, context, &token).await?;
-                Err(Error::Forbidden { action, reason: DenyReason::IsAgent })
+                let agent = agent(request, context, &token).await?;
+                let refusal = Error::Forbidden { action, reason: DenyReason::IsAgent };
+                Err(agent.asker(action).refused(request, context, refusal).await)
             }
         }
+    }
+
+    fn asker(&self, action: Action) -> Asker {
+        Asker::within(self, action)
     }
 }
 
@@ -155,10 +177,15 @@ impl Proven for AgentIdentity {
         match bearer(request)? {
             Bearer::Agent(token) => agent(request, context, &token).await,
             Bearer::Access(token) => {
-                member(request, context, &token).await?;
-                Err(Error::Forbidden { action, reason: DenyReason::IsNoAgent })
+                let member = member(request, context, &token).await?;
+                let refusal = Error::Forbidden { action, reason: DenyReason::IsNoAgent };
+                Err(member.asker(action).refused(request, context, refusal).await)
             }
         }
+    }
+
+    fn asker(&self, action: Action) -> Asker {
+        Asker::within(self, action)
     }
 }
 
@@ -265,7 +292,7 @@ async fn person(request: &HttpRequest, context: &Arc<Context>) -> Result<Person,
     let op = Op::begin(
         Person { account: account.id, name: account.name, session: session.id },
         Action::ReadAccount,
-        None,
+        origin_of(request),
         Arc::clone(context),
     );
     sessions::note_use(&op, &session).await?;
@@ -274,7 +301,11 @@ async fn person(request: &HttpRequest, context: &Arc<Context>) -> Result<Person,
 
 /// The same below an organisation, which looks like one that does not exist where the account is nobody in it.
 #[expect(clippy::disallowed_methods, reason = "whether it has ended is asked before the operation begins")]
-async fn member_signed_in(request: &HttpRequest, context: &Arc<Context>) -> Result<Member, Error> {
+async fn member_signed_in(
+    request: &HttpRequest,
+    context: &Arc<Context>,
+    action: Action,
+) -> Result<Member, Error> {
     let person = person(request, context).await?;
     let asked = request.match_info().get("organization").unwrap_or_default();
     let now = clock::now();
@@ -284,18 +315,22 @@ async fn member_signed_in(request: &HttpRequest, context: &Arc<Context>) -> Resu
             conn.sessions().find_in(person.session, asked).await.map_err(Error::from)
         })
         .await?;
-    let found = found
-        .filter(|found| found.membership.suspended_at.is_none() && !found.is_revoked)
-        .ok_or_else(|| Error::missing(ResourceKind::Organization, asked))?;
-    let (subject, token) = (found.membership.id, (*found.session.id.as_uuid()).into());
-    if !found.is_known {
-        context
-            .database
-            .transaction(found.organization.id, "bring_session", async |conn| {
-                conn.tokens().insert_session(&found.session, subject, now).await.map_err(Error::from)
-            })
-            .await?;
+    let missing = Error::missing(ResourceKind::Organization, asked);
+    let Some(found) = found else {
+        return Err(person.asker(action).refused(request, context, missing).await);
+    };
+    let (subject, by) = (found.membership.id, by_session(person.session));
+    let over = found.membership.suspended_at.map(|_| Unproven::Suspended);
+    if let Some(reason) = over.or(found.is_revoked.then_some(Unproven::Revoked)) {
+        let (whose, who) = (Whose::Organization(found.organization.id), Who::Subject { subject, by }.into());
+        let organization = Resource::organization(found.organization.id);
+        Asker { whose, who, action }.note(request, context, reason.as_str().into(), organization).await;
+        return Err(missing);
     }
+    if !found.is_known {
+        sessions::bring(&context.database, &found, now).await?;
+    }
+    let By::Token(token) = by;
     Span::current().record("organization", display(found.organization.id));
     Span::current().record("token", display(token));
     Ok(Member {
@@ -356,7 +391,7 @@ async fn agent(
         secret_hash: shown,
     };
     if is_new {
-        let op = Op::begin(identity.clone(), Action::Reconcile, None, Arc::clone(context));
+        let op = Op::begin(identity.clone(), Action::Reconcile, origin_of(request), Arc::clone(context));
         agent_tokens::take_into_use(&op).await?;
     }
     Ok(identity)

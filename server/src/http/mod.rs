@@ -1,5 +1,6 @@
 //! What stands between the socket and the services: limits, extractors, errors, spans.
 
+pub mod asker;
 pub mod body;
 pub mod cookies;
 pub mod deadline;

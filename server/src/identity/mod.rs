@@ -2,12 +2,13 @@
 
 mod op;
 
-pub use op::{HasDatabase, Op, Run};
+pub use op::{HasDatabase, Op, Origin, Run};
 
 use std::fmt;
 
-use berth_db::{Author, Reach, SecretHash};
+use berth_db::{Acting, Author, Reach, SecretHash};
 use berth_schema::access::TokenScope;
+use berth_schema::audit::{By, Who};
 use berth_schema::{
     AccountId, AgentId, AgentName, OrganizationId, OrganizationName, SessionId, SubjectId, TokenId,
 };
@@ -31,8 +32,8 @@ pub trait Tenant: Principal {
 pub enum Actor {
     /// A person or service, by one of their tokens.
     Member(Author),
-    /// A person outside of organisations.
-    Account(AccountId),
+    /// A person outside of organisations, who is signed in.
+    Account(AccountId, SessionId),
     Agent(AgentId),
     /// A background task of the server.
     Task(&'static str),
@@ -40,11 +41,29 @@ pub enum Actor {
     Command(&'static str),
 }
 
+impl From<Actor> for Acting {
+    fn from(actor: Actor) -> Self {
+        let who = match actor {
+            Actor::Account(_, session) => return Self::Account(by_session(session)),
+            Actor::Member(Author { subject, token }) => Who::Subject { subject, by: By::Token(token) },
+            Actor::Agent(agent) => Who::Agent { agent },
+            Actor::Task(name) => Who::Task { name: name.to_owned() },
+            Actor::Command(name) => Who::Command { name: name.to_owned() },
+        };
+        who.into()
+    }
+}
+
+/// In each organisation a session is one of its user's tokens, with its id.
+pub(crate) fn by_session(session: SessionId) -> By {
+    By::Token((*session.as_uuid()).into())
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Member(Author { subject, token }) => write!(f, "subject {subject} (token {token})"),
-            Self::Account(account) => write!(f, "account {account}"),
+            Self::Account(account, session) => write!(f, "account {account} (session {session})"),
             Self::Agent(agent) => write!(f, "agent {agent}"),
             Self::Task(name) => write!(f, "task {name}"),
             Self::Command(name) => write!(f, "command {name}"),
@@ -66,7 +85,7 @@ impl Principal for Person {
     }
 
     fn actor(&self) -> Actor {
-        Actor::Account(self.account)
+        Actor::Account(self.account, self.session)
     }
 }
 

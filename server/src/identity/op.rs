@@ -1,11 +1,14 @@
 //! One operation: who does it, in which organisation, what for, and when.
 
-use berth_db::{Body, Database, DbError};
-use berth_schema::{Action, OrganizationId};
+use std::net::IpAddr;
+
+use berth_db::{AccountEvent, Body, Changed, Database, DbError, Stamp};
+use berth_schema::audit::{Event, Outcome, What};
+use berth_schema::{AccountId, Action, OrganizationId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Actor, Internal, Principal, Tenant};
+use super::{Actor, AgentIdentity, Internal, Person, Principal, Tenant};
 use crate::clock;
 
 /// What an operation works with.
@@ -19,14 +22,20 @@ impl HasDatabase for Database {
     }
 }
 
+/// Of which request an operation is, and where that came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    pub request_id: Option<Uuid>,
+    pub peer: Option<IpAddr>,
+}
+
 /// One operation. It has one time: everything that it decides and stores is of that moment.
 #[derive(Debug)]
 pub struct Op<P, C> {
     pub who: P,
     /// `None`: work of the server's own, which [`Actor`] names.
     pub action: Option<Action>,
-    /// Of the request that it answers.
-    pub request_id: Option<Uuid>,
+    pub origin: Origin,
     pub now: Timestamp,
     pub context: C,
 }
@@ -34,8 +43,8 @@ pub struct Op<P, C> {
 impl<P: Principal, C> Op<P, C> {
     /// Begins now.
     #[expect(clippy::disallowed_methods, reason = "an operation begins")]
-    pub fn begin(who: P, action: Action, request_id: Option<Uuid>, context: C) -> Self {
-        Self { who, action: Some(action), request_id, now: clock::now(), context }
+    pub fn begin(who: P, action: Action, origin: Origin, context: C) -> Self {
+        Self { who, action: Some(action), origin, now: clock::now(), context }
     }
 
     pub fn actor(&self) -> Actor {
@@ -48,6 +57,18 @@ impl<P: Principal, C> Op<P, C> {
     pub fn looks_again(self) -> Self {
         Self { now: clock::now(), ..self }
     }
+
+    /// What is on record of whatever it does.
+    fn stamp(&self) -> Stamp {
+        Stamp {
+            time: self.now,
+            who: self.actor().into(),
+            action: self.action.map(What::Action),
+            outcome: Outcome::Done,
+            request: self.origin.request_id,
+            peer: self.origin.peer,
+        }
+    }
 }
 
 impl<P: Tenant, C> Op<P, C> {
@@ -56,21 +77,21 @@ impl<P: Tenant, C> Op<P, C> {
     }
 }
 
-impl<P: Principal, C: HasDatabase> Op<P, C> {
-    /// [`Database::transaction`] on the rows within their reach. `name` is one of a fixed set: it becomes a label.
-    pub fn transaction<T, E, F>(
-        &self,
-        name: &'static str,
-        body: F,
-    ) -> impl Future<Output = Result<T, E>> + Send
+/// There is no other way to write than these: a member's operation changes one thing and puts it on record, or nothing.
+impl<P: Tenant, C: HasDatabase> Op<P, C> {
+    /// [`Database::change`] in the operation's organisation: one change, or one read of what is read on record, with its
+    /// record; or nothing. `name` is one of a fixed set: it becomes a label.
+    pub fn change<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
     where
-        F: for<'c> Body<'c, T, E>,
+        F: for<'c> Body<'c, Changed<T>, E>,
         T: Send,
         E: From<DbError> + Send,
     {
-        self.context.database().transaction(self.who.reach(), name, body)
+        self.context.database().change(self.organization(), name, self.stamp(), body)
     }
+}
 
+impl<P: Principal, C: HasDatabase> Op<P, C> {
     /// [`Database::read`] of the rows within their reach.
     pub fn read<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
     where
@@ -79,6 +100,69 @@ impl<P: Principal, C: HasDatabase> Op<P, C> {
         E: From<DbError> + Send,
     {
         self.context.database().read(self.who.reach(), name, body)
+    }
+}
+
+impl<C: HasDatabase> Op<AgentIdentity, C> {
+    /// [`Database::changes`]: what an agent reports is stored, and each thing that is more than a report is put on record.
+    pub fn round<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, (T, Vec<Event>), E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        self.context.database().changes(self.organization(), name, self.stamp(), body)
+    }
+}
+
+impl<C: HasDatabase> Op<Person, C> {
+    /// [`Database::change_of_account`]: what somebody changes for themselves, on record wherever they are a user.
+    pub fn change<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, Changed<T, AccountEvent>, E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        self.context.database().change_of_account(self.who.account, name, self.stamp(), body)
+    }
+}
+
+impl<C: HasDatabase> Op<Internal, C> {
+    /// [`Database::change_of_account`]: what a command changes for somebody, on record wherever they are a user.
+    pub fn change_of<T, E, F>(
+        &self,
+        account: AccountId,
+        name: &'static str,
+        body: F,
+    ) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, Changed<T, AccountEvent>, E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        let reach = (self.organization(), account);
+        self.context.database().change_of_account(reach, name, self.stamp(), body)
+    }
+
+    /// [`Database::changes`]: each thing that a task or command changes for somebody is put on record.
+    pub fn changes<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, (T, Vec<Event>), E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        self.context.database().changes(self.organization(), name, self.stamp(), body)
+    }
+
+    /// Keeps what is stored in order, which changes nothing for anybody and is not on record.
+    #[expect(clippy::disallowed_methods, reason = "for the server's own work alone")]
+    pub fn upkeep<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
+    where
+        F: for<'c> Body<'c, T, E>,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        self.context.database().transaction(self.organization(), name, body)
     }
 }
 
@@ -109,6 +193,6 @@ impl<C> Run<C> {
 impl<C: Clone> Run<C> {
     pub fn within(&self, organization: OrganizationId) -> Op<Internal, C> {
         let who = Internal { organization, actor: self.actor };
-        Op { who, action: None, request_id: None, now: self.now, context: self.context.clone() }
+        Op { who, action: None, origin: Origin::default(), now: self.now, context: self.context.clone() }
     }
 }

@@ -33,6 +33,11 @@ struct UpdateTypeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CauseLabel {
     cause: &'static str,
 }
@@ -56,6 +61,7 @@ pub struct Metrics {
     requests: Histograms<RequestLabels>,
     rounds: Family<UpdateTypeLabel, Counter>,
     directives: Family<CauseLabel, Counter>,
+    denials: Family<OutcomeLabel, Counter>,
     foreign_reports: Counter,
     unreadable_reports: Counter,
     unreadable_variables: Counter,
@@ -76,6 +82,7 @@ impl Metrics {
         let operations = Histograms::new_with_constructor(seconds as fn() -> Histogram);
         let rounds = Family::default();
         let directives = Family::default();
+        let denials = Family::default();
         let (foreign_reports, unreadable_variables) = (Counter::default(), Counter::default());
         let unreadable_reports = Counter::default();
         let failed_git_credentials = Counter::default();
@@ -85,6 +92,11 @@ impl Metrics {
         registry.register_with_unit("request", "Requests by their time", Unit::Seconds, requests.clone());
         registry.register("reconcile_rounds", "Reconcile messages", rounds.clone());
         registry.register("directives", "Directives by their cause", directives.clone());
+        registry.register(
+            "denials",
+            "Denials by whether they are on record, counted with others, or neither",
+            denials.clone(),
+        );
         registry.register(
             "foreign_reports",
             "Reports on workspaces that are not the agent's",
@@ -127,6 +139,7 @@ impl Metrics {
             requests,
             rounds,
             directives,
+            denials,
             foreign_reports,
             unreadable_reports,
             unreadable_variables,
@@ -150,6 +163,11 @@ impl Metrics {
 
     pub fn directive(&self, cause: Cause) {
         self.directives.get_or_create(&CauseLabel { cause: cause.as_str() }).inc();
+    }
+
+    /// A denial: `recorded`, `counted` with equal ones, `dropped`, or `failed` to be put on record.
+    pub(crate) fn denial(&self, outcome: &'static str) {
+        self.denials.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Reports on workspaces that the agent does not own, which are ignored.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::page::{see, show};
 use crate::edge::Admission;
 use crate::error::Unproven;
+use crate::http::asker::origin_of;
 use crate::http::body::Form;
 use crate::http::cookies;
 use crate::http::origin::SameOrigin;
@@ -68,7 +69,8 @@ pub(crate) async fn open(
             .map(|text| Text::<300>::new(&text).to_string())
             .filter(|text| !text.is_empty()),
     };
-    let signed_in = sign_in::by_link(&context, &shown, device, clock::now()).await;
+    let signed_in =
+        sign_in::by_link(&context.into_inner(), &shown, device, (origin_of(&request), clock::now())).await;
     drop(turn);
     let token = signed_in.inspect_err(|_| admission.refused())?;
     admission.proven();

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use berth_db::{Cursor, Database, OrganizationConn, PageRequest, TokenRotation, TokenRow};
+use berth_db::{Changed, Cursor, Database, OrganizationConn, PageRequest, TokenRotation, TokenRow};
 use berth_schema::access::{
     CreateToken, MAX_OVERLAP, RevokeToken, RotateToken, Token, TokenCreated, TokenName, TokenScope,
 };
 use berth_schema::api::Paged;
+use berth_schema::audit::{Details, Event, Internal, Resource};
 use berth_schema::{AccessToken, Action, OrganizationId, OrganizationName, ResourceKind, TokenId};
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SecureRandom;
@@ -29,7 +30,7 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
     let organization = op.organization();
     let random = op.context.random.as_ref();
     let (row, token) = op
-        .transaction("create_token", async |conn| {
+        .change("create_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
             let maker = maker(&all, op)?;
             if wanted.scope == TokenScope::Unknown {
@@ -42,7 +43,9 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
             let subject = wanted.same_subject.then_some(maker.subject_id);
             let stored =
                 berth_db::NewToken { scope: wanted.scope, created_by: Some(maker.id), subject, ..stored };
-            Ok((conn.tokens().insert(&stored, now).await?, token))
+            let row = conn.tokens().insert(&stored, now).await?;
+            let event = Event::new(Resource::token(row.id), created(&row));
+            Ok(Changed::So((row, token), event))
         })
         .await?;
     info!(token = %row.id, scope = %row.scope, by = %op.who.token, "access token created");
@@ -80,7 +83,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
     let overlap = overlap(wanted.overlap_seconds)?;
     let organization = op.organization();
     let (row, names, token) = op
-        .transaction("rotate_token", async |conn| {
+        .change("rotate_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
             let maker = maker(&all, op)?;
             let row = find(conn, name_or_id).await?;
@@ -109,9 +112,13 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
                 expires_at,
                 previous: overlap.map(|overlap| (row.secret_hash, overlap.after(now))),
             };
+            let before = row.expires_at;
             let row = conn.tokens().rotate(row.id, &rotation, now).await?;
             let names = makers(conn, std::slice::from_ref(&row)).await?;
-            Ok((row, names, token))
+            let previous_until = rotation.previous.map(|(_, until)| until);
+            let details = Details::TokenRotated { expired_at: before, expires_at, previous_until };
+            let event = Event::new(Resource::token(row.id), details);
+            Ok(Changed::So((row, names, token), event))
         })
         .await?;
     info!(token = %row.id, by = %op.who.token, "access token rotated");
@@ -125,7 +132,7 @@ const LASTING: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> Result<Token, Error> {
     let now = op.now;
     let (row, names) = op
-        .transaction("revoke_token", async |conn| {
+        .change("revoke_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
             maker(&all, op)?;
             let row = find(conn, name_or_id).await?;
@@ -137,14 +144,16 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
             if last && row.revoked_at.is_none() && !wanted.force {
                 return Err(Error::LastFullToken);
             }
-            conn.tokens().revoke(row.id, now).await?;
+            let revoked = conn.tokens().revoke(row.id, now).await?;
             let row = conn
                 .tokens()
                 .find(row.id)
                 .await?
                 .ok_or_else(|| Error::missing(ResourceKind::Token, &row.id))?;
             let names = makers(conn, std::slice::from_ref(&row)).await?;
-            Ok::<_, Error>((row, names))
+            let event = Event::new(Resource::token(row.id), Details::Nothing);
+            let shown = (row, names);
+            Ok::<_, Error>(if revoked { Changed::So(shown, event) } else { Changed::Not(shown) })
         })
         .await?;
     info!(token = %row.id, by = %op.who.token, "access token revoked");
@@ -163,15 +172,16 @@ pub async fn recover(
     for organization in organizations {
         let op = run.within(*organization);
         let made = op
-            .transaction("recover_token", async |conn| {
+            .change("recover_token", async |conn| {
                 let found = conn.organizations().find().await?;
                 if found.is_none_or(|found| found.name != *name) {
-                    return Ok(None);
+                    return Ok(Changed::Not(None));
                 }
                 is_free(&conn.tokens().lock_unrevoked().await?, token_name)?;
                 let made = tokens::new_access_token(*organization, token_name.as_str(), expires_at, random)?;
-                conn.tokens().insert(&made.1, op.now).await?;
-                Ok::<_, Error>(Some(made.0))
+                let row = conn.tokens().insert(&made.1, op.now).await?;
+                let event = Event::internal(Internal::RecoverToken, Resource::token(row.id), created(&row));
+                Ok::<_, Error>(Changed::So(Some(made.0), event))
             })
             .await?;
         if let Some(token) = made {
@@ -179,6 +189,10 @@ pub async fn recover(
         }
     }
     Err(Error::missing(ResourceKind::Organization, name))
+}
+
+fn created(row: &TokenRow) -> Details {
+    Details::TokenCreated { subject: row.subject_id, scope: row.scope, expires_at: row.expires_at }
 }
 
 /// The token that asks, as it is now. Between its proof and this somebody may have taken it away, or its secret.

@@ -1,9 +1,10 @@
 //! What becomes of workspaces whose agent is gone: another agent of the same cluster adopts them, or they are forgotten.
 
-use berth_db::{AgentRow, OrganizationConn};
+use berth_db::{AgentRow, Changed, OrganizationConn};
 use berth_schema::ResourceKind;
 use berth_schema::agents::{AdoptWorkspaces, AgentEventKind, WorkspacesAdopted};
 use berth_schema::api::{StateReason, Workspace};
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::prerequisites::Prerequisites;
 use tracing::info;
 
@@ -22,7 +23,7 @@ pub async fn adopt(
 ) -> Result<WorkspacesAdopted, Error> {
     let now = op.now;
     let (to, from, workspaces) = op
-        .transaction("adopt_workspaces", async |conn| {
+        .change("adopt_workspaces", async |conn| {
             let (one, other) = (find(conn, name_or_id).await?.row, find(conn, &wanted.from).await?.row);
             // In the order of their ids, so that two adoptions do not wait for each other.
             let mut locked = [one.id, other.id];
@@ -55,11 +56,14 @@ pub async fn adopt(
                 note(conn, agent, AgentEventKind::Adopted, message, Some(&op.who), now).await?;
             }
             conn.notifications().notify_agent(to.id).await?;
-            Ok::<_, Error>((to.id, from.id, count))
+            let workspaces = u64::try_from(count).unwrap_or(u64::MAX);
+            let details = Details::Adopted { from: from.id, workspaces };
+            let event = Event::new(Resource::agent(to.id), details);
+            Ok::<_, Error>(Changed::So((to.id, from.id, workspaces), event))
         })
         .await?;
     info!(agent = %to, %from, workspaces, by = %op.who.token, "workspaces were adopted");
-    Ok(WorkspacesAdopted { from, workspaces: u64::try_from(workspaces).unwrap_or(u64::MAX) })
+    Ok(WorkspacesAdopted { from, workspaces })
 }
 
 async fn reread(conn: &OrganizationConn<'_>, agent: &AgentRow) -> Result<AgentRow, Error> {
@@ -108,11 +112,11 @@ fn objection(
 /// Takes a workspace of a revoked agent out of the database. What is left of it in the cluster stays there.
 pub async fn forget(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> {
     let now = op.now;
-    let view = op.transaction("forget_workspace", async |conn| {
+    let view = op.change("forget_workspace", async |conn| {
             let view = workspaces::find(conn, name_or_id).await?;
             let row = &view.workspace;
             if !row.is_living() {
-                return Ok(view);
+                return Ok(Changed::Not(view));
             }
             // Locked, so that no adoption comes in between.
             let agent = conn.agents().lock(row.agent_id).await?;
@@ -127,7 +131,9 @@ pub async fn forget(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Erro
                 )
                 .into(),
             };
-            Ok::<_, Error>(conn.workspaces().forget(row.id, &reason, op.who.author(), now).await?)
+            let forgotten = conn.workspaces().forget(row.id, &reason, op.who.author(), now).await?;
+            let event = workspaces::changed(row, &forgotten.workspace);
+            Ok::<_, Error>(Changed::So(forgotten, event))
         })
         .await?;
     info!(workspace = %view.workspace.id, by = %op.who.token, "a workspace was forgotten");

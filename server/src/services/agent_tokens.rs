@@ -3,11 +3,12 @@
 //! With a token ends everything that was done in its name: the keys that were registered with it, and the leadership that was
 //! claimed with it. So it does not matter what somebody who stole it has claimed.
 
-use berth_db::{AgentTokenRotation, Deposed, Leader, NewAgentEvent, OrganizationConn};
+use berth_db::{AgentTokenRotation, Changed, Deposed, Leader, NewAgentEvent, OrganizationConn};
 use berth_planner::leadership::{Before, Suspicion, suspicion};
 use berth_schema::AgentId;
 use berth_schema::agents::{AgentEventKind, RotateAgentToken};
 use berth_schema::api::{Agent, AgentCreated};
+use berth_schema::audit::{self, Details, Event, Internal, Resource};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -28,7 +29,7 @@ pub async fn rotate(
     let overlap = overlap(wanted.overlap_seconds)?;
     let organization = op.organization();
     let (seen, token) = op
-        .transaction("rotate_agent_token", async |conn| {
+        .change("rotate_agent_token", async |conn| {
             let id = find(conn, name_or_id).await?.row.id;
             let row = conn.agents().lock(id).await?;
             if row.revoked_at.is_some() {
@@ -61,7 +62,9 @@ pub async fn rotate(
             if rotation.previous.is_none() {
                 undo(conn, id, now).await?;
             }
-            Ok((find(conn, &id.to_string()).await?, token))
+            let previous_until = rotation.previous.map(|(_, until)| until);
+            let event = Event::new(Resource::agent(id), Details::AgentTokenRotated { previous_until });
+            Ok(Changed::So((find(conn, &id.to_string()).await?, token), event))
         })
         .await?;
     info!(agent = %seen.row.id, by = %op.who.token, "the agent's token was rotated");
@@ -72,7 +75,7 @@ pub async fn rotate(
 pub async fn reset_epoch(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Error> {
     let now = op.now;
     let seen = op
-        .transaction("reset_epoch", async |conn| {
+        .change("reset_epoch", async |conn| {
             let id = find(conn, name_or_id).await?.row.id;
             let row = conn.agents().lock(id).await?;
             if row.revoked_at.is_some() {
@@ -83,7 +86,8 @@ pub async fn reset_epoch(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Err
                 format!("The order of its reports begins anew; it had come to epoch {}.", row.epoch);
             note(conn, id, AgentEventKind::EpochReset, message, Some(&op.who), now).await?;
             conn.notifications().notify_agent(id).await?;
-            find(conn, &id.to_string()).await
+            let event = Event::new(Resource::agent(id), Details::EpochReset { before: row.epoch });
+            Ok(Changed::So(find(conn, &id.to_string()).await?, event))
         })
         .await?;
     info!(agent = %seen.row.id, by = %op.who.token, "the agent's epoch was reset");
@@ -94,15 +98,18 @@ pub async fn reset_epoch(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Err
 pub async fn take_into_use(op: &Op<AgentIdentity>) -> Result<(), Error> {
     let now = op.now;
     let first = op
-        .transaction("take_token_into_use", async |conn| {
+        .change("take_token_into_use", async |conn| {
             let first = conn.agents().end_previous(op.who.agent, &op.who.secret_hash).await?;
-            if first {
-                undo(conn, op.who.agent, now).await?;
-                let message = "The new token was used for the first time; the old one has ended.";
-                note(conn, op.who.agent, AgentEventKind::TokenTakenIntoUse, message.to_owned(), None, now)
-                    .await?;
+            if !first {
+                return Ok(Changed::Not(false));
             }
-            Ok::<_, Error>(first)
+            undo(conn, op.who.agent, now).await?;
+            let message = "The new token was used for the first time; the old one has ended.";
+            note(conn, op.who.agent, AgentEventKind::TokenTakenIntoUse, message.to_owned(), None, now)
+                .await?;
+            let agent = Resource::agent(op.who.agent);
+            let event = Event::internal(Internal::TakeTokenIntoUse, agent, Details::Nothing);
+            Ok::<_, Error>(Changed::So(true, event))
         })
         .await?;
     if first {
@@ -119,18 +126,23 @@ async fn undo(conn: &OrganizationConn<'_>, agent: AgentId, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Takes note of a leader that took another's place, where that is odd.
+/// Takes note of a leader that took another's place, and tells it where it is odd. The event is for the record.
 pub(super) async fn note_leader(
     conn: &OrganizationConn<'_>,
     agent: AgentId,
     deposed: &Deposed,
     leader: Leader,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Event, Error> {
     let before = Before { epoch: deposed.epoch, term: deposed.term, predecessor: deposed.before };
-    let (kind, message) = match suspicion(before, leader.epoch, leader.term) {
-        None => return Ok(()),
+    let event = |suspicion| {
+        let details = Details::EpochTaken { before: deposed.epoch, epoch: leader.epoch, suspicion };
+        Event::internal(Internal::TakeEpoch, Resource::agent(agent), details)
+    };
+    let (odd, kind, message) = match suspicion(before, leader.epoch, leader.term) {
+        None => return Ok(event(None)),
         Some(Suspicion::Jumped { from, to }) => (
+            audit::Suspicion::Jumped,
             AgentEventKind::EpochJumped,
             format!(
                 "A leader came in epoch {to}, after {from}: no agent gets there by itself. Unless its Lease was changed by \
@@ -138,6 +150,7 @@ pub(super) async fn note_leader(
             ),
         ),
         Some(Suspicion::Returned) => (
+            audit::Suspicion::Returned,
             AgentEventKind::LeadersAlternate,
             "A leader that had been deposed took the place back: two processes lead in turns. Either the agent runs twice, \
              or somebody else has its token."
@@ -145,7 +158,8 @@ pub(super) async fn note_leader(
         ),
     };
     warn!(%agent, kind = kind.as_str(), message, "an agent's leader is odd");
-    note(conn, agent, kind, message, None, now).await
+    note(conn, agent, kind, message, None, now).await?;
+    Ok(event(Some(odd)))
 }
 
 pub(super) async fn note(

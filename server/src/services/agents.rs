@@ -1,12 +1,13 @@
 //! Agents: created, looked at, revoked.
 
 use berth_db::{
-    AgentEventRow, AgentRow, CreatedKind, Cursor, NewAgent, OrganizationConn, PageRequest, Registration,
-    SealingKeyRow, Standing, constraints,
+    AgentEventRow, AgentRow, Changed, CreatedKind, Cursor, NewAgent, OrganizationConn, PageRequest,
+    Registration, SealingKeyRow, Standing, constraints,
 };
 use berth_planner::LOSS_SUSPECTED;
 use berth_schema::agents::{AgentCredential, AgentEvent, AgentEventKind};
 use berth_schema::api::{Agent, AgentCreated, ConfirmLoss, LossConfirmed, Paged, SealingKey};
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::sealing::{PublicKey, RegisteredKey};
 use berth_schema::{AgentId, AgentName, NetworkCheckId, ResourceKind};
 use jiff::SignedDuration;
@@ -36,17 +37,18 @@ pub async fn create(
     let token = tokens::new_agent_token(organization, id, op.context.random.as_ref())?;
     let agent = NewAgent { id, name: name.clone(), secret_hash: tokens::hash(token.expose()) };
     let stored = op
-        .transaction("create_agent", async |conn| {
+        .change("create_agent", async |conn| {
             if let Some(earlier) = claim(conn, op, idempotency, CreatedKind::Agent, id.into()).await? {
-                return Ok(Creation::Repeated(find(conn, &earlier.to_string()).await?));
+                return Ok(Changed::Not(Creation::Repeated(find(conn, &earlier.to_string()).await?)));
             }
-            let inserted = conn.agents().insert(&agent, now).await;
-            inserted.map(|row| Creation::New(Seen::new(row))).map_err(|error| {
+            let row = conn.agents().insert(&agent, now).await.map_err(|error| {
                 if error.violates(constraints::AGENT_NAME) {
                     return Error::NameTaken { what: "an agent", name: name.to_string() };
                 }
                 error.into()
-            })
+            })?;
+            let event = Event::new(Resource::agent(id), Details::Nothing);
+            Ok::<_, Error>(Changed::So(Creation::New(Seen::new(row)), event))
         })
         .await?;
     Ok(match stored {
@@ -98,7 +100,7 @@ pub async fn check_network(op: &Op<Member>, name_or_id: &str) -> Result<Agent, E
     let now = op.now;
     let id = NetworkCheckId::random();
     let (seen, network_check) = op
-        .transaction("check_network", async |conn| {
+        .change("check_network", async |conn| {
             let seen = find(conn, name_or_id).await?;
             if seen.row.revoked_at.is_some() {
                 return Err(Error::field("agent", "was revoked: nobody is there to look"));
@@ -108,7 +110,9 @@ pub async fn check_network(op: &Op<Member>, name_or_id: &str) -> Result<Agent, E
             conn.agents().set_standing(seen.row.id, &Standing { full_wanted: true, ..standing }).await?;
             conn.notifications().notify_agent(seen.row.id).await?;
             let network_check = conn.network_checks().find(seen.row.id).await?;
-            Ok((seen, network_check))
+            let details = Details::NetworkCheckWanted { check: id };
+            let event = Event::new(Resource::agent(seen.row.id), details);
+            Ok(Changed::So((seen, network_check), event))
         })
         .await?;
     info!(agent = %seen.row.id, by = %op.who.token, "a check of the network was asked for");
@@ -119,16 +123,18 @@ pub async fn check_network(op: &Op<Member>, name_or_id: &str) -> Result<Agent, E
 pub async fn revoke(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Error> {
     let now = op.now;
     let seen = op
-        .transaction("revoke_agent", async |conn| {
+        .change("revoke_agent", async |conn| {
             let Seen { row, .. } = find(conn, name_or_id).await?;
-            if conn.agents().revoke(row.id, now).await? {
-                // Nothing is to be sealed to what whoever had the token registered.
-                conn.agents().forget_keys(row.id).await?;
-                let message = "Its token was taken away for good.".to_owned();
-                note(conn, row.id, AgentEventKind::Revoked, message, Some(&op.who), now).await?;
-                conn.notifications().notify_agent(row.id).await?;
+            if !conn.agents().revoke(row.id, now).await? {
+                return find(conn, &row.id.to_string()).await.map(Changed::Not);
             }
-            find(conn, &row.id.to_string()).await
+            // Nothing is to be sealed to what whoever had the token registered.
+            conn.agents().forget_keys(row.id).await?;
+            let message = "Its token was taken away for good.".to_owned();
+            note(conn, row.id, AgentEventKind::Revoked, message, Some(&op.who), now).await?;
+            conn.notifications().notify_agent(row.id).await?;
+            let event = Event::new(Resource::agent(row.id), Details::Nothing);
+            Ok(Changed::So(find(conn, &row.id.to_string()).await?, event))
         })
         .await?;
     info!(agent = %seen.row.id, "agent revoked");
@@ -142,7 +148,7 @@ pub async fn confirm_loss(
     confirmed: &ConfirmLoss,
 ) -> Result<LossConfirmed, Error> {
     let (agent, workspaces) = op
-        .transaction("confirm_loss", async |conn| {
+        .change("confirm_loss", async |conn| {
             let Seen { row, .. } = find(conn, name_or_id).await?;
             // Locked: a report of the agent comes before or after this, not between.
             let standing = conn.agents().standing(row.id).await?;
@@ -155,11 +161,13 @@ pub async fn confirm_loss(
             let count = conn.workspaces().confirm_loss(row.id, LOSS_SUSPECTED, &reason).await?;
             conn.agents().set_standing(row.id, &Standing { loss: None, ..standing }).await?;
             conn.notifications().notify_agent(row.id).await?;
-            Ok((row.id, count))
+            let workspaces = u64::try_from(count).unwrap_or(u64::MAX);
+            let details = Details::LossConfirmed { fingerprint: confirmed.fingerprint, workspaces };
+            Ok(Changed::So((row.id, workspaces), Event::new(Resource::agent(row.id), details)))
         })
         .await?;
     info!(%agent, workspaces, by = %op.who.token, "a loss was confirmed");
-    Ok(LossConfirmed { workspaces: u64::try_from(workspaces).unwrap_or(u64::MAX) })
+    Ok(LossConfirmed { workspaces })
 }
 
 /// Puts a key of the agent into use: what is sealed from now on is sealed to it. A change is for everybody to see, since
@@ -168,18 +176,23 @@ pub async fn register_key(op: &Op<AgentIdentity>, public_key: PublicKey) -> Resu
     Sealer::new(public_key).map_err(|error| Error::field("public_key", error.to_string()))?;
     let now = op.now;
     let registration = op
-        .transaction("register_key", async |conn| {
+        .change("register_key", async |conn| {
             // Locked: a rotation comes before or after this, not between.
             conn.agents().shown(op.who.secret_hash).admit(op.who.agent).await?;
             let key = *public_key.as_bytes();
             let registration = conn.sealing_keys().register(op.who.agent, key, now).await?;
-            if !matches!(registration, Registration::Known(_)) {
-                conn.notifications().notify_agent(op.who.agent).await?;
-            }
-            if let Registration::Changed { current, before } = &registration {
-                note_key(conn, op.who.agent, current, before).await?;
-            }
-            Ok::<_, Error>(registration)
+            let replaced = match &registration {
+                Registration::Known(_) => return Ok(Changed::Not(registration)),
+                Registration::First(_) => None,
+                Registration::Changed { current, before } => {
+                    note_key(conn, op.who.agent, current, before).await?;
+                    Some(PublicKey::new(before.public_key))
+                }
+            };
+            conn.notifications().notify_agent(op.who.agent).await?;
+            let details = Details::KeyRegistered { key: public_key, replaced };
+            let event = Event::new(Resource::agent(op.who.agent), details);
+            Ok::<_, Error>(Changed::So(registration, event))
         })
         .await?;
     let row = match registration {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use berth_db::{Database, KeyOwner, SealedVariables};
+use berth_db::{Changed, Database, KeyOwner, SealedVariables};
+use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
 use berth_schema::scope::Scope;
 use berth_schema::{AgentId, WorkspaceId};
 use ring::rand::SecureRandom;
@@ -43,11 +44,13 @@ pub async fn accept(
     keys: &KeyRing,
     random: &(dyn SecureRandom + Sync),
 ) -> Result<(), Error> {
-    op.transaction("accept_contents", async |conn| {
+    op.change("accept_contents", async |conn| {
         // Workspaces that kept what they had ask for what is accepted.
         conn.git_credentials().change().await?;
         let scope = ScopeKey::lock(keys, random, conn, (Trust::AsFound, op.now)).await?;
-        scope.bind(keys, random, conn).await
+        scope.bind(keys, random, conn).await?;
+        let organization = Resource::organization(conn.organization());
+        Ok(Changed::So((), Event::internal(Kind::AcceptChanges, organization, Details::Nothing)))
     })
     .await
 }
@@ -57,7 +60,7 @@ async fn bind_scope(
     keys: &KeyRing,
     random: &(dyn SecureRandom + Sync),
 ) -> Result<bool, Error> {
-    op.transaction("bind_scope_key", async |conn| {
+    op.upkeep("bind_scope_key", async |conn| {
             let wanted = match conn.scope_variables(Scope::Organization).data_key().await? {
                 Some(wrapped) => wrapped.contents.is_none(),
                 // Git hosts of signed tokens needed no key.
@@ -84,7 +87,7 @@ async fn batch(
     random: &(dyn SecureRandom + Sync),
     after: Option<Uuid>,
 ) -> Result<(usize, Option<Uuid>), Error> {
-    op.transaction("bind_workspace_keys", async |conn| {
+    op.upkeep("bind_workspace_keys", async |conn| {
         let unbound = conn.data_keys().unbound_of_workspaces(after, BATCH).await?;
         let last = unbound.last().map(|(_, _, wrapped)| wrapped.id);
         let last = last.filter(|_| unbound.len() as u64 == BATCH.unsigned_abs());

@@ -1,8 +1,9 @@
 //! An agent's configuration: looked at, tried, set.
 
-use berth_db::{ChangedBy, ConfigurationRow, Hold, OrganizationConn};
+use berth_db::{Changed, ChangedBy, ConfigurationRow, Hold, OrganizationConn};
 use berth_planner::config;
 use berth_schema::AgentConfiguration;
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::configuration::ConfigurationView;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -43,7 +44,7 @@ pub async fn set(
     let wanted =
         AgentConfiguration::read_under(document, defaults, &op.context.guardrails).map_err(Error::Invalid)?;
     let (row, rendered) = op
-        .transaction("set_configuration", async |conn| {
+        .change("set_configuration", async |conn| {
             store(conn, agent, &wanted, defaults, (change, ChangedBy::User(op.who.author()), op.now)).await
         })
         .await?;
@@ -56,7 +57,7 @@ async fn store(
     wanted: &AgentConfiguration,
     defaults: &AgentConfiguration,
     (change, by, now): (Change, ChangedBy, Timestamp),
-) -> Result<(ConfigurationRow, i64), Error> {
+) -> Result<Changed<(ConfigurationRow, i64)>, Error> {
     let agent = agents::find(conn, agent).await?.row;
     let before = conn.agents().configuration(agent.id, Hold::Exclusive).await?;
     if change.seen.is_some_and(|seen| seen != before.version) {
@@ -72,10 +73,11 @@ async fn store(
     let renders = unsettled || unreadable || config::renders_differently(&document, wanted, defaults);
     if change.dry_run {
         let rendered = if renders { conn.agents().count_rendered(agent.id).await? } else { 0 };
-        return Ok((ConfigurationRow { configuration: Ok(Some(wanted.clone())), ..before }, rendered));
+        let tried = ConfigurationRow { configuration: Ok(Some(wanted.clone())), ..before };
+        return Ok(Changed::Not((tried, rendered)));
     }
     if before.configuration.as_ref() == Ok(&Some(wanted.clone())) {
-        return Ok((before, 0));
+        return Ok(Changed::Not((before, 0)));
     }
     if unsettled {
         conn.agents().settle_user(agent.id, user).await?;
@@ -89,7 +91,13 @@ async fn store(
         conn.notifications().notify_agent(agent.id).await?;
     }
     info!(agent = %agent.id, version = stored.version, raised, "configuration set");
-    Ok((stored, i64::try_from(raised).unwrap_or(i64::MAX)))
+    let details = Details::Configured {
+        before: before.version,
+        version: stored.version,
+        raised: u64::try_from(raised).unwrap_or(u64::MAX),
+    };
+    let event = Event::new(Resource::agent(agent.id), details);
+    Ok(Changed::So((stored, i64::try_from(raised).unwrap_or(i64::MAX)), event))
 }
 
 fn show(op: &Op<Member>, row: ConfigurationRow, rendered: Option<i64>) -> Result<ConfigurationView, Error> {

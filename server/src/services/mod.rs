@@ -4,6 +4,7 @@ pub mod access;
 pub mod adoption;
 pub mod agent_tokens;
 pub mod agents;
+pub mod audit;
 pub mod binding;
 pub mod configuration;
 pub mod git;

@@ -1,7 +1,9 @@
 //! Organisations, and the first one.
 
-use berth_db::{Database, NewOwner, constraints};
-use berth_schema::{AccessToken, OrganizationId, OrganizationName, SignInToken};
+use berth_db::{AccountEvent, Changed, Database, DbError, NewOwner, OrganizationConn, constraints};
+use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
+use berth_schema::{AccessToken, OrganizationId, OrganizationName, SignInToken, TokenId};
+use jiff::Timestamp;
 use ring::rand::SecureRandom;
 
 use super::sign_in::{self, FIRST_PERSON};
@@ -27,12 +29,12 @@ pub async fn create(
     random: &dyn SecureRandom,
 ) -> Result<First, Error> {
     let id = OrganizationId::random();
-    let (first, owner) = first_owner(run, id, random)?;
-    let result = run
-        .context
-        .transaction((id, owner.account), "create_organization", async |conn| {
-            conn.organizations().create(name, run.now).await?;
-            conn.accounts().insert_owner(&owner, run.now).await
+    let (first, owner) = first_owner(id, run.now, random)?;
+    let op = run.within(id);
+    let result = op
+        .change_of(owner.account, "create_organization", async |conn| {
+            let event = make(conn, name, (first.token.token_id(), &owner), op.now).await?;
+            Ok::<_, DbError>(Changed::So((), event))
         })
         .await;
     match result {
@@ -45,13 +47,28 @@ pub async fn create(
 }
 
 fn first_owner(
-    run: &Run<Database>,
     organization: OrganizationId,
+    now: Timestamp,
     random: &dyn SecureRandom,
 ) -> Result<(First, NewOwner), Error> {
     let (token, stored) = tokens::new_access_token(organization, FIRST_TOKEN, None, random)?;
-    let (link, owner) = sign_in::new_owner(FIRST_PERSON, Some(stored), run.now, random)?;
+    let (link, owner) = sign_in::new_owner(FIRST_PERSON, Some(stored), now, random)?;
     Ok((First { token, link }, owner))
+}
+
+/// The organisation with its first owner, and what is on record of both: the beginning of its chain.
+async fn make(
+    conn: &OrganizationConn<'_>,
+    name: &OrganizationName,
+    (token, owner): (TokenId, &NewOwner),
+    now: Timestamp,
+) -> Result<AccountEvent, DbError> {
+    conn.organizations().create(name, now).await?;
+    conn.accounts().insert_owner(owner, now).await?;
+    let (owner, link_until) = (owner.subject, owner.link.expires_at);
+    let details = Details::OrganizationCreated { token, owner, link_until };
+    let organization = Resource::organization(conn.organization());
+    Ok(Event::internal(Kind::CreateOrganization, organization, details).into())
 }
 
 /// What the organisation of a new installation is called.
@@ -65,8 +82,17 @@ pub async fn create_first(run: &Run<Database>, random: &dyn SecureRandom) -> Res
     if !berth_db::is_empty(&run.context).await? {
         return Ok(None);
     }
-    let id = OrganizationId::random();
-    let (first, owner) = first_owner(run, id, random)?;
-    let won = berth_db::bootstrap(&run.context, id, &first_name(), &owner, run.now).await?;
+    let (id, name) = (OrganizationId::random(), first_name());
+    let (first, owner) = first_owner(id, run.now, random)?;
+    let op = run.within(id);
+    let won = op
+        .change_of(owner.account, "bootstrap", async |conn| {
+            if !conn.organizations().claim_first(op.now).await? {
+                return Ok(Changed::Not(false));
+            }
+            let event = make(conn, &name, (first.token.token_id(), &owner), op.now).await?;
+            Ok::<_, DbError>(Changed::So(true, event))
+        })
+        .await?;
     Ok(won.then_some(first))
 }

@@ -1,8 +1,9 @@
 //! What agents have and the server does not know: looked at, and given up.
 
-use berth_db::OrphanRow;
+use berth_db::{Changed, OrphanRow};
 use berth_planner::OrphanRule;
 use berth_schema::api::{Orphan, Orphans};
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::{ResourceKind, WorkspaceId};
 use tracing::info;
 
@@ -25,18 +26,22 @@ pub async fn list(op: &Op<Member>, name_or_id: &str) -> Result<Orphans, Error> {
 pub async fn remove(op: &Op<Member>, name_or_id: &str, orphan: WorkspaceId) -> Result<Orphan, Error> {
     let now = op.now;
     let row = op
-        .transaction("remove_orphan", async |conn| {
+        .change("remove_orphan", async |conn| {
             let agent = find(conn, name_or_id).await?.row;
             let standing = conn.agents().standing(agent.id).await?;
             let row = conn.orphans().allow_removal(agent.id, orphan, op.who.token, now).await?;
             let row = row.ok_or_else(|| Error::missing(ResourceKind::Orphan, &orphan))?;
+            // Allowing it twice keeps the first time.
+            let allowed = row.removal_allowed_at == Some(now);
             let due = op.context.protocol.orphans.kept_until(row.first_seen_at) <= now;
-            if due && !standing.full_wanted {
+            let asks = due && !standing.full_wanted;
+            if asks {
                 let standing = berth_db::Standing { full_wanted: true, ..standing };
                 conn.agents().set_standing(agent.id, &standing).await?;
                 conn.notifications().notify_agent(agent.id).await?;
             }
-            Ok::<_, Error>(row)
+            let event = Event::new(Resource::orphan(agent.id, orphan), Details::Nothing);
+            Ok::<_, Error>(if allowed || asks { Changed::So(row, event) } else { Changed::Not(row) })
         })
         .await?;
     info!(workspace = %row.workspace_id, by = %op.who.token, "an orphan's removal was allowed");
@@ -46,12 +51,18 @@ pub async fn remove(op: &Op<Member>, name_or_id: &str, orphan: WorkspaceId) -> R
 /// Takes back that an orphan may be removed. What the agent was told already is done.
 pub async fn keep(op: &Op<Member>, name_or_id: &str, orphan: WorkspaceId) -> Result<Orphan, Error> {
     let row = op
-        .transaction("keep_orphan", async |conn| {
+        .change("keep_orphan", async |conn| {
             let agent = find(conn, name_or_id).await?.row;
             // A round of the agent comes before or after this, not between.
             conn.agents().lock(agent.id).await?;
-            let row = conn.orphans().forbid_removal(agent.id, orphan).await?;
-            row.ok_or_else(|| Error::missing(ResourceKind::Orphan, &orphan))
+            let missing = || Error::missing(ResourceKind::Orphan, &orphan);
+            let before = conn.orphans().find(agent.id, orphan).await?.ok_or_else(missing)?;
+            if before.removal_allowed_at.is_none() {
+                return Ok(Changed::Not(before));
+            }
+            let row = conn.orphans().forbid_removal(agent.id, orphan).await?.ok_or_else(missing)?;
+            let event = Event::new(Resource::orphan(agent.id, orphan), Details::Nothing);
+            Ok::<_, Error>(Changed::So(row, event))
         })
         .await?;
     info!(workspace = %row.workspace_id, by = %op.who.token, "an orphan is kept");

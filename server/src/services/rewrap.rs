@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use berth_db::{Database, KeyOwner};
 use berth_schema::OrganizationId;
+use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
 use ring::rand::SecureRandom;
 use tracing::{error, info};
 use uuid::Uuid;
@@ -42,7 +43,8 @@ impl Progress {
     }
 }
 
-/// Wraps everything of these organisations by the newest generation. `told` hears of each batch.
+/// Wraps everything of these organisations by the newest generation. `told` hears of each batch. On record it is one event of
+/// each organisation: with the first batch that changes anything, so that nothing is changed before it.
 pub async fn rewrap(
     run: &Run<Database>,
     keys: &KeyRing,
@@ -53,9 +55,10 @@ pub async fn rewrap(
     let mut progress = Progress::default();
     for organization in organizations {
         let op = run.within(*organization);
-        let mut after = None;
+        let (mut after, mut on_record) = (None, false);
         loop {
-            let done = batch(&op, keys, random, after).await?;
+            let done = batch(&op, keys, random, (after, on_record)).await?;
+            on_record |= done.rewrapped > 0;
             progress.rewrapped += done.rewrapped;
             progress.failed += done.failed;
             told(&progress);
@@ -85,9 +88,9 @@ async fn batch(
     op: &Op<Internal, Database>,
     keys: &KeyRing,
     random: &(dyn SecureRandom + Sync),
-    after: Option<Uuid>,
+    (after, on_record): (Option<Uuid>, bool),
 ) -> Result<Done, Error> {
-    op.transaction("rewrap", async |conn| {
+    op.changes("rewrap", async |conn| {
         let newest = keys.newest().id();
         let mut outdated = conn.data_keys().outdated_of_workspaces(newest, after, BATCH).await?;
         let full = outdated.len() as u64 == BATCH.unsigned_abs();
@@ -109,7 +112,12 @@ async fn batch(
                 }
             }
         }
-        Ok(done)
+        let mut events = Vec::new();
+        if done.rewrapped > 0 && !on_record {
+            let details = Details::KeysRewrapped { generation: newest.to_owned() };
+            events.push(Event::internal(Kind::Rewrap, Resource::organization(op.organization()), details));
+        }
+        Ok((done, events))
     })
     .await
 }

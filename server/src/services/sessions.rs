@@ -1,6 +1,10 @@
 //! One's own sessions: looked at, and ended.
 
-use berth_db::{AccountRow, MembershipRow, OrganizationRow, SessionRow};
+use berth_db::{
+    AccountEvent, AccountRow, Changed, Database, MembershipRow, OrganizationRow, OrganizationSession,
+    SessionRow,
+};
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::{ResourceKind, SessionId};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
@@ -27,11 +31,30 @@ pub(crate) fn is_over(session: &SessionRow, account: &AccountRow, now: Timestamp
 }
 
 /// Keeps a session that is used from ending as an idle one.
+#[expect(clippy::disallowed_methods, reason = "that it is used changes nothing for anybody")]
 pub(crate) async fn note_use(op: &Op<Person>, session: &SessionRow) -> Result<(), Error> {
     if op.now.duration_since(session.last_used_at) < NOTED {
         return Ok(());
     }
-    op.transaction("note_session", async |conn| Ok(conn.sessions().touch(session.id, op.now).await?)).await
+    let database = &op.context.database;
+    let noted = database.transaction(op.who.account, "note_session", async |conn| {
+        conn.sessions().touch(session.id, op.now).await.map_err(Error::from)
+    });
+    noted.await
+}
+
+/// Makes a session one of its user's tokens in an organisation, where it is used for the first time.
+#[expect(clippy::disallowed_methods, reason = "that it was begun is on record there already")]
+pub(crate) async fn bring(
+    database: &Database,
+    found: &OrganizationSession,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let subject = found.membership.id;
+    let brought = database.transaction(found.organization.id, "bring_session", async |conn| {
+        conn.tokens().insert_session(&found.session, subject, now).await.map_err(Error::from)
+    });
+    brought.await
 }
 
 /// What one is in each of one's organisations.
@@ -47,12 +70,14 @@ pub async fn list(op: &Op<Person>) -> Result<Vec<SessionRow>, Error> {
 
 /// Ends one. One that has ended already has ended.
 pub async fn end(op: &Op<Person>, session: SessionId) -> Result<(), Error> {
-    op.transaction("end_session", async |conn| {
+    op.change("end_session", async |conn| {
         if conn.sessions().find(session).await?.is_none() {
             return Err(Error::missing(ResourceKind::Session, &session));
         }
-        conn.sessions().end(&[session], op.now).await?;
-        Ok(())
+        if conn.sessions().end(&[session], op.now).await? == 0 {
+            return Ok(Changed::Not(()));
+        }
+        Ok(Changed::So((), Event::new(Resource::session(session), Details::Nothing).into()))
     })
     .await?;
     info!(account = %op.who.account, %session, by = %op.who.session, "a session was ended");
@@ -62,17 +87,23 @@ pub async fn end(op: &Op<Person>, session: SessionId) -> Result<(), Error> {
 /// Ends all but the one that asks. Answers with how many those were.
 pub async fn end_others(op: &Op<Person>) -> Result<usize, Error> {
     let ended = op
-        .transaction("end_other_sessions", async |conn| {
+        .change("end_other_sessions", async |conn| {
             let mut ended = 0;
             loop {
                 let all = conn.sessions().list(MAX_SHOWN).await?;
                 let others: Vec<_> =
                     all.iter().map(|session| session.id).filter(|id| *id != op.who.session).collect();
                 if others.is_empty() {
-                    return Ok::<_, Error>(ended);
+                    break;
                 }
                 ended += conn.sessions().end(&others, op.now).await?;
             }
+            if ended == 0 {
+                return Ok::<_, Error>(Changed::Not(ended));
+            }
+            let details = Details::SessionsEnded { count: ended as u64 };
+            let event = AccountEvent::of(move |subject| Event::new(Resource::user(subject), details.clone()));
+            Ok(Changed::So(ended, event))
         })
         .await?;
     info!(account = %op.who.account, ended, by = %op.who.session, "all other sessions were ended");

@@ -1,6 +1,13 @@
 //! Signing in by a link that opens once, and making such links.
 
-use berth_db::{Database, NewOwner, NewSession, NewSignInLink, NewToken};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use berth_db::{
+    AccountEvent, Acting, Changed, Database, NewOwner, NewSession, NewSignInLink, NewToken, OrganizationConn,
+    Stamp,
+};
+use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What};
 use berth_schema::{
     AccountId, OrganizationId, OrganizationName, ResourceKind, SessionId, SessionToken, SignInLinkId,
     SignInToken, SubjectId,
@@ -10,8 +17,9 @@ use ring::rand::SecureRandom;
 use tracing::info;
 
 use super::tokens::{hash, random_secret, same};
+use crate::denials::{Denial, Whose};
 use crate::error::Unproven;
-use crate::identity::Run;
+use crate::identity::{Origin, Run, by_session};
 use crate::{Context, Error};
 
 /// How long a link of the first start, or of `berth-server sign-in-link`, may wait to be used.
@@ -44,49 +52,85 @@ pub struct Device {
     pub user_agent: Option<String>,
 }
 
-/// Opens a link and begins a session. Of several who open it at once, one is let in.
+/// Opens a link and begins a session. Of several who open it at once, one is let in. Whoever is, and whoever is not, is on
+/// record in each organisation of the account.
 pub async fn by_link(
-    context: &Context,
+    context: &Arc<Context>,
     shown: &SignInToken,
     device: Device,
-    now: Timestamp,
+    (origin, now): (Origin, Timestamp),
 ) -> Result<SessionToken, Error> {
     let account = shown.account();
     let id = SessionId::random();
     let token = SessionToken::new(account, id, &*random_secret(context.random.as_ref())?);
     let rules = context.sessions;
-    context
+    let session = NewSession {
+        id,
+        secret_hash: hash(token.expose()),
+        method: "link",
+        authenticated_at: now,
+        expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
+        idle_seconds: rules.idle.as_secs(),
+        address: device.address,
+        user_agent: device.user_agent,
+    };
+    let stamp = Stamp {
+        time: now,
+        who: Acting::Account(by_session(id)),
+        action: Some(What::Internal(Kind::SignIn)),
+        outcome: Outcome::Done,
+        request: origin.request_id,
+        peer: origin.peer,
+    };
+    let is_somebodys = AtomicBool::new(false);
+    let result = context
         .database
-        .transaction(account, "sign_in_by_link", async |conn| {
-            let link = conn.sign_in_links().find(shown.link()).await?;
-            let stored = link.as_ref().map_or([0; 32], |link| link.secret_hash);
-            // The same work whether there is one or not.
-            let is_right = same(&hash(shown.expose()), &stored) & link.is_some();
-            let link = link.filter(|_| is_right).ok_or(Error::Unauthenticated(Unproven::UnknownLink))?;
-            let person = conn.accounts().find().await?;
-            let is_suspended = person.is_none_or(|person| person.suspended_at.is_some());
-            if link.used_at.is_some() || link.expires_at <= now || is_suspended {
-                return Err(Error::Unauthenticated(Unproven::LinkOver));
-            }
-            if !conn.sign_in_links().mark_used(shown.link(), now).await? {
-                return Err(Error::Unauthenticated(Unproven::LinkOver));
-            }
-            let session = NewSession {
-                id,
-                secret_hash: hash(token.expose()),
-                method: "link",
-                authenticated_at: now,
-                expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
-                idle_seconds: rules.idle.as_secs(),
-                address: device.address.clone(),
-                user_agent: device.user_agent.clone(),
-            };
+        .change_of_account(account, "sign_in_by_link", stamp, async |conn| {
+            open(conn, shown, &is_somebodys, now).await?;
             conn.sessions().insert(&session, now).await?;
-            Ok(())
+            let details =
+                Details::SignedIn { method: session.method.to_owned(), expires_at: session.expires_at };
+            Ok(Changed::So((), Event::new(Resource::session(id), details).into()))
         })
-        .await?;
+        .await;
+    if let Err(Error::Unauthenticated(reason)) = &result
+        && is_somebodys.into_inner()
+    {
+        let denial = Denial {
+            whose: Whose::Account(account),
+            who: Acting::Unproven,
+            action: What::Internal(Kind::SignIn),
+            reason: reason.as_str().into(),
+            resource: None,
+            origin,
+        };
+        context.denials.note_aside(context, denial, now);
+    }
+    result?;
     info!(%account, session = %id, method = "link", "signed in");
     Ok(token)
+}
+
+/// Uses a link up, where it opens. Whether it is one of an account that there is, is told aside.
+async fn open(
+    conn: &OrganizationConn<'_>,
+    shown: &SignInToken,
+    is_somebodys: &AtomicBool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let person = conn.accounts().find().await?;
+    is_somebodys.store(person.is_some(), Ordering::Relaxed);
+    let link = conn.sign_in_links().find(shown.link()).await?;
+    let stored = link.as_ref().map_or([0; 32], |link| link.secret_hash);
+    // The same work whether there is one or not.
+    let is_right = same(&hash(shown.expose()), &stored) & link.is_some();
+    let link = link.filter(|_| is_right).ok_or(Error::Unauthenticated(Unproven::UnknownLink))?;
+    let is_suspended = person.is_none_or(|person| person.suspended_at.is_some());
+    let is_over = link.used_at.is_some() || link.expires_at <= now || is_suspended;
+    if is_over || !conn.sign_in_links().mark_used(shown.link(), now).await? {
+        return Err(Error::Unauthenticated(Unproven::LinkOver));
+    }
+    Ok(())
 }
 
 /// A link of an account.
@@ -114,6 +158,13 @@ pub(super) fn new_owner(
     Ok((shown, owner))
 }
 
+/// What is on record of a link, in each organisation that it leads to.
+fn made(kind: Kind, expires_at: Timestamp) -> AccountEvent {
+    AccountEvent::of(move |subject| {
+        Event::internal(kind, Resource::user(subject), Details::SignInLinkMade { expires_at })
+    })
+}
+
 /// Makes a link on the server's machine, for the person of that name in that organisation. Who is not there yet becomes an
 /// owner: whoever has the machine has every right. The second value: whether they are new.
 pub async fn recover(
@@ -134,25 +185,24 @@ pub async fn recover(
                 Ok::<_, Error>(Some(conn.subjects().users_named(name, MAX_OF_A_NAME).await?))
             })
             .await?;
-        let database = &run.context;
         return match known.as_deref() {
             None => continue,
             Some([]) => {
                 let (token, owner) = new_owner(name, None, run.now, random)?;
-                database
-                    .transaction((*id, owner.account), "make_owner", async |conn| {
-                        conn.accounts().insert_owner(&owner, run.now).await
-                    })
-                    .await?;
+                op.change_of(owner.account, "make_owner", async |conn| {
+                    conn.accounts().insert_owner(&owner, run.now).await?;
+                    Ok::<_, Error>(Changed::So((), made(Kind::MakeOwner, owner.link.expires_at)))
+                })
+                .await?;
                 Ok((token, true))
             }
             Some([one]) => {
                 let (token, link) = new_link(one.account, run.now, random)?;
-                database
-                    .transaction((*id, one.account), "make_link", async |conn| {
-                        conn.sign_in_links().insert(&link, run.now).await
-                    })
-                    .await?;
+                op.change_of(one.account, "make_link", async |conn| {
+                    conn.sign_in_links().insert(&link, run.now).await?;
+                    Ok::<_, Error>(Changed::So((), made(Kind::MakeSignInLink, link.expires_at)))
+                })
+                .await?;
                 Ok((token, false))
             }
             Some(_) => Err(Error::field("name", "is that of several people")),

@@ -39,9 +39,8 @@ impl Task for Filler {
             let op = run.within(organization);
             let mut after = None;
             loop {
-                let next = op.transaction("fill_creators", async |conn| {
-                    conn.subjects().fill_creators(after, BATCH).await
-                });
+                let next = op
+                    .upkeep("fill_creators", async |conn| conn.subjects().fill_creators(after, BATCH).await);
                 after = next.await?;
                 if after.is_none() || run.context.draining.is_cancelled() {
                     break;

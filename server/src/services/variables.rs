@@ -1,7 +1,8 @@
 //! Variables of the organisation: set, listed without their values, deleted; and where a workspace's come from.
 
-use berth_db::{OrganizationConn, ScopeVariableRow};
+use berth_db::{Changed, OrganizationConn, ScopeVariableRow};
 use berth_schema::api::Paged;
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::scope::{Scope, ScopeVariable, SetVariable, VariableOrigin};
 use berth_schema::variables::{
     MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_name, check_value,
@@ -22,7 +23,7 @@ pub async fn set(op: &Op<Member>, form: SetVariable) -> Result<ScopeVariable, Er
     let (kind, name) = (input.kind, input.name);
     let now = op.now;
     let row = op
-        .transaction("set_variable", async |conn| {
+        .change("set_variable", async |conn| {
             // 1. The key of the scope, made with its first variable, and what is there: the version goes on from it.
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
             let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
@@ -48,7 +49,9 @@ pub async fn set(op: &Op<Member>, form: SetVariable) -> Result<ScopeVariable, Er
             };
             conn.scope_variables(Scope::Organization).put(&row).await?;
             scope.bind(&ring, random, conn).await?;
-            Ok(row)
+            let event =
+                Event::new(Resource::variable(kind, &row.name), Details::VariableSet { version, is_final });
+            Ok(Changed::So(row, event))
         })
         .await?;
     info!(%kind, name = row.name, version = row.version, is_final, "variable of the organization set");
@@ -86,16 +89,18 @@ pub async fn delete(op: &Op<Member>, kind: VariableKind, name: &str) -> Result<S
     // What is no name names nothing.
     check_name(kind, name).map_err(|_| unknown())?;
     let deleted = op
-        .transaction("delete_variable", async |conn| {
+        .change("delete_variable", async |conn| {
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
             let variables = conn.scope_variables(Scope::Organization);
             if variables.data_key().await?.is_none() {
-                return Ok(None);
+                return Ok(Changed::Not(None));
             }
             let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
-            let deleted = variables.delete(kind, name).await?;
+            let Some(deleted) = variables.delete(kind, name).await? else { return Ok(Changed::Not(None)) };
             scope.bind(&ring, random, conn).await?;
-            Ok::<_, Error>(deleted)
+            let details = Details::VariableDeleted { version: deleted.version };
+            let event = Event::new(Resource::variable(kind, name), details);
+            Ok::<_, Error>(Changed::So(Some(deleted), event))
         })
         .await?;
     let row = deleted.ok_or_else(unknown)?;
@@ -103,13 +108,16 @@ pub async fn delete(op: &Op<Member>, kind: VariableKind, name: &str) -> Result<S
     Ok(show(row))
 }
 
-/// Where each of a workspace's variables comes from.
+/// Where each of a workspace's variables comes from. That somebody looks is on record: it tells which secrets there are.
 pub async fn explain(op: &Op<Member>, workspace: &str) -> Result<Paged<VariableOrigin>, Error> {
     let origins = op
-        .read("explain_variables", async |conn| {
+        .change("explain_variables", async |conn| {
             let view = super::workspaces::find(conn, workspace).await?;
             let (id, created_at) = (view.workspace.id, view.workspace.created_at);
-            Ok::<_, Error>((conn.variables().origins(view.workspace.agent_id, id).await?, created_at))
+            let origins = conn.variables().origins(view.workspace.agent_id, id).await?;
+            let details = Details::VariablesExplained { count: origins.len() as u64 };
+            let event = Event::new(Resource::workspace(id), details);
+            Ok::<_, Error>(Changed::So((origins, created_at), event))
         })
         .await?;
     let (rows, created_at) = origins;

@@ -1,5 +1,7 @@
 //! `berth-db` on a real Postgres as a [`Store`].
 
+#![expect(clippy::disallowed_methods, reason = "what is compared is not on record")]
+
 mod breaking;
 mod convert;
 mod transaction;
@@ -11,7 +13,7 @@ use anyhow::Context as _;
 use berth_db::{Author, Database, DatabaseConfig, DbError, NewAgent, NewToken};
 use berth_harness::Postgres;
 use berth_schema::access::TokenScope;
-use berth_schema::{AgentId, OrganizationId, TokenId};
+use berth_schema::{AgentId, OrganizationId, OrganizationName, TokenId};
 use berth_simulation::store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio_postgres::{Client, NoTls};
@@ -59,9 +61,8 @@ impl PostgresGround {
     /// A new organisation with these agents.
     pub async fn store(&self, agents: &[AgentId]) -> anyhow::Result<PostgresStore> {
         let organization = OrganizationId::random();
-        let name = format!("o{}", Uuid::from(organization).simple()).parse()?;
+        let name: OrganizationName = format!("o{}", Uuid::from(organization).simple()).parse()?;
         let now = Timestamp::UNIX_EPOCH;
-        berth_db::create_organization(&self.database, organization, &name, now).await?;
         let token = NewToken {
             id: TokenId::random(),
             name: "tester".to_owned(),
@@ -76,6 +77,7 @@ impl PostgresGround {
         };
         let agents: Vec<NewAgent> = agents.iter().enumerate().map(new).collect::<anyhow::Result<_>>()?;
         let insert = self.database.transaction(organization, "conformance", async |conn| {
+            conn.organizations().create(&name, now).await?;
             let row = conn.tokens().insert(&token, now).await?;
             for agent in &agents {
                 conn.agents().insert(agent, now).await?;

@@ -37,18 +37,16 @@ impl World {
     pub(crate) async fn in_database(url: String, database: Database, name: &str) -> Self {
         let (organization, token) = (OrganizationId::random(), new_token());
         let name: OrganizationName = name.parse().expect("a name");
-        berth_db::create_organization(&database, organization, &name, start())
-            .await
-            .expect("an organisation");
         let agent = new_agent("cluster");
         let subject = database
             .transaction(organization, "test", async |conn| {
+                conn.organizations().create(&name, start()).await?;
                 let row = conn.tokens().insert(&token, start()).await?;
                 conn.agents().insert(&agent, start()).await?;
                 Ok::<_, DbError>(row.subject_id)
             })
             .await
-            .expect("a token and an agent");
+            .expect("an organisation with a token and an agent");
         Self { url, database, organization, token: token.id, subject, agent: agent.id }
     }
 

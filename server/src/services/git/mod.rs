@@ -6,8 +6,9 @@ mod source;
 pub use issue::{Issued, Issuer};
 pub use source::{Credential, GitCredentialSource, Holder, SignedToken, Signer, StoredToken};
 
-use berth_db::GitCredentialRow;
+use berth_db::{Changed, GitCredentialRow};
 use berth_schema::api::Paged;
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::git::{
     DEFAULT_USERNAME, GitCredential, GitHost, GitMethod, MAX_AUDIENCE, MAX_HOSTS, MAX_TOKEN, MAX_USERNAME,
     SetGitCredential, token_audience,
@@ -42,7 +43,7 @@ pub async fn set(op: &Op<Member>, host: &str, form: SetGitCredential) -> Result<
     let checked = check(host, form, op.context.signer.is_some()).map_err(Error::Invalid)?;
     let now = op.now;
     let row = op
-        .transaction("set_git_credential", async |conn| {
+        .change("set_git_credential", async |conn| {
             // From here on nobody else changes the list.
             let version = conn.git_credentials().change().await?;
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
@@ -50,7 +51,14 @@ pub async fn set(op: &Op<Member>, host: &str, form: SetGitCredential) -> Result<
             let row = row(&scope, random, &checked, version, now)?;
             conn.git_credentials().put(&row).await?;
             scope.bind(&ring, random, conn).await?;
-            Ok::<_, Error>(row)
+            let before = scope.git.iter().find(|before| before.host == row.host);
+            let details = Details::GitCredentialSet {
+                method: method(&row),
+                version: row.version,
+                replaced: before.map(method),
+            };
+            let event = Event::new(Resource::git_credential(&row.host), details);
+            Ok::<_, Error>(Changed::So(row, event))
         })
         .await?;
     let shown = show(row, op.organization());
@@ -141,24 +149,29 @@ pub async fn delete(op: &Op<Member>, host: &str) -> Result<GitCredential, Error>
     let missing = || Error::missing(ResourceKind::GitCredential, host);
     let parsed: GitHost = host.parse().map_err(|_| missing())?;
     let row = op
-        .transaction("delete_git_credential", async |conn| {
+        .change("delete_git_credential", async |conn| {
             conn.git_credentials().change().await?;
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
             let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
             let row = conn.git_credentials().delete(&parsed).await?.ok_or_else(missing)?;
             scope.bind(&ring, random, conn).await?;
-            Ok::<_, Error>(row)
+            let details = Details::GitCredentialDeleted { method: method(&row), version: row.version };
+            let event = Event::new(Resource::git_credential(&row.host), details);
+            Ok::<_, Error>(Changed::So(row, event))
         })
         .await?;
     info!(%host, "git credential deleted");
     Ok(show(row, op.organization()))
 }
 
+const fn method(row: &GitCredentialRow) -> GitMethod {
+    if row.audience.is_some() { GitMethod::Jwt } else { GitMethod::Token }
+}
+
 fn show(row: GitCredentialRow, organization: OrganizationId) -> GitCredential {
-    let method = if row.audience.is_some() { GitMethod::Jwt } else { GitMethod::Token };
     GitCredential {
+        method: method(&row),
         host: row.host,
-        method,
         username: row.username,
         token_audience: row.audience.as_deref().map(|audience| token_audience(audience, organization)),
         audience: row.audience,

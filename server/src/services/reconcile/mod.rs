@@ -3,6 +3,7 @@
 mod budget;
 mod credentials;
 mod prerequisites;
+mod record;
 mod round;
 mod variables;
 

@@ -19,13 +19,16 @@ pub(super) async fn answer(
     let said = check(request)?;
     // 2. Who leads, and what it has (one transaction).
     let (written, network_check) = op
-        .transaction("prerequisites", async |conn| {
+        .round("prerequisites", async |conn| {
             let leader = Leader { epoch: request.epoch, term: request.term };
             match conn.agents().shown(op.who.secret_hash).raise_epoch(op.who.agent, leader).await? {
                 Epoch::Stale { current } => Err(Error::StaleEpoch { given: request.epoch, current }),
                 Epoch::Current(standing) => {
+                    let mut events = Vec::new();
                     if let Some(deposed) = &standing.deposed {
-                        agent_tokens::note_leader(conn, op.who.agent, deposed, leader, op.now).await?;
+                        let taken =
+                            agent_tokens::note_leader(conn, op.who.agent, deposed, leader, op.now).await?;
+                        events.push(taken);
                     }
                     conn.agent_prerequisites().store(op.who.agent, said, op.now).await?;
                     if let Some(report) = &request.network_check {
@@ -33,7 +36,7 @@ pub(super) async fn answer(
                     }
                     let network_check = conn.network_checks().wanted(op.who.agent).await?;
                     let written = conn.agents().configuration(op.who.agent, Hold::Nothing).await?.document();
-                    Ok((written, network_check))
+                    Ok(((written, network_check), events))
                 }
             }
         })

@@ -7,12 +7,14 @@ use berth_db::{
     UpdateOutcome, WorkspaceRow,
 };
 use berth_planner::{AgentConfig, IntentChange, OrphanRecord, Plan, Snapshot, Workspace, WorkspaceUpdate};
+use berth_schema::audit::Event;
 use berth_schema::reconcile::{MAX_WORKSPACES, Orphan, ReconcileRequest, UpdateType};
 use berth_schema::{AgentConfiguration, WorkspaceId};
 use futures::future::try_join;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
+use super::record;
 use super::variables::{self, Unreadable, Wanted};
 use crate::identity::AgentIdentity;
 use crate::services::agent_tokens;
@@ -49,8 +51,7 @@ impl<'a> Round<'a> {
         {
             return Ok((plan, Wanted::default()));
         }
-        let (plan, variables) =
-            self.op.transaction("reconcile", async |conn| self.transact(conn).await).await?;
+        let (plan, variables) = self.op.round("reconcile", async |conn| self.transact(conn).await).await?;
         for explanation in &plan.report {
             self.op.context.metrics.directive(explanation.cause);
             debug!(workspace = %explanation.workspace_id, cause = explanation.cause.as_str(), "directive");
@@ -105,9 +106,9 @@ impl<'a> Round<'a> {
         Leader { epoch: self.request.epoch, term: self.request.term }
     }
 
-    async fn transact(&self, conn: &OrganizationConn<'_>) -> Result<(Plan, Wanted), Error> {
+    async fn transact(&self, conn: &OrganizationConn<'_>) -> Result<((Plan, Wanted), Vec<Event>), Error> {
         // 1. Whether this agent is still heard, and where its message stands in the order of its messages.
-        let (news, standing) = self.take_note(conn).await?;
+        let (news, standing, mut events) = self.take_note(conn).await?;
         // 2. What there is.
         let (snapshot, rendered) = self.load(conn, &standing).await?;
         // 3. What follows (pure).
@@ -135,12 +136,14 @@ impl<'a> Round<'a> {
             let updates: Vec<_> = plan.updates.drain(..).map(stored_update).collect();
             let outcomes = conn.workspaces().apply_updates(report, &updates, now).await?;
             forget_outdated(&mut plan, &outcomes);
-            self.keep(conn, &snapshot, &standing, &plan, now).await?;
+            events.extend(record::settled(&snapshot, &updates, &outcomes));
+            events.extend(self.keep(conn, &snapshot, &standing, &plan, now).await?);
         }
-        Ok((plan, variables))
+        events.extend(variables.handed_out(self.op.who.agent, &plan));
+        Ok(((plan, variables), events))
     }
 
-    /// What is on record beside the workspaces. Rounds that find nothing new write nothing.
+    /// What is stored beside the workspaces. Rounds that find nothing new write nothing.
     async fn keep(
         &self,
         conn: &OrganizationConn<'_>,
@@ -148,11 +151,13 @@ impl<'a> Round<'a> {
         standing: &Standing,
         plan: &Plan,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Event>, Error> {
         let agent = self.op.who.agent;
         let found = Standing { loss: plan.loss, full_wanted: false, ..*standing };
+        let mut event = None;
         if snapshot.census.is_some() && found != *standing {
             self.tell(standing, &found);
+            event = record::loss(agent, standing.loss.as_ref(), found.loss.as_ref());
             conn.agents().set_standing(agent, &found).await?;
         }
         let changes = &plan.orphan_changes;
@@ -163,7 +168,7 @@ impl<'a> Round<'a> {
             let new: Vec<_> = changes.seen.iter().map(new_orphan).collect();
             conn.orphans().insert(agent, &new, now).await?;
         }
-        Ok(())
+        Ok(event)
     }
 
     fn tell(&self, before: &Standing, found: &Standing) {
@@ -179,7 +184,7 @@ impl<'a> Round<'a> {
     }
 
     /// Whether the message is newer than every one before. Only one that reports something is worth a write.
-    async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<(bool, Standing), Error> {
+    async fn take_note(&self, conn: &OrganizationConn<'_>) -> Result<(bool, Standing, Vec<Event>), Error> {
         let (agent, epoch) = (self.op.who.agent, self.request.epoch);
         let leader = self.leader();
         let agents = conn.agents().shown(self.op.who.secret_hash);
@@ -196,10 +201,11 @@ impl<'a> Round<'a> {
                 Epoch::Stale { current } => return Err(stale(current)),
             }
         };
+        let mut events = Vec::new();
         if let Some(deposed) = &standing.deposed {
-            agent_tokens::note_leader(conn, agent, deposed, leader, self.op.now).await?;
+            events.push(agent_tokens::note_leader(conn, agent, deposed, leader, self.op.now).await?);
         }
-        Ok((news, standing))
+        Ok((news, standing, events))
     }
 
     /// What the planner needs, and whether the agent's configuration could be read: what is rendered without it is not for
@@ -241,7 +247,7 @@ impl<'a> Round<'a> {
         let mut snapshot = Snapshot { census, ..self.snapshot(standing, config, rows) };
         if berth_planner::concerns_orphans(&snapshot, self.request) {
             let records = conn.orphans().of_agent(agent).await?;
-            snapshot.orphans = records.iter().map(record).collect();
+            snapshot.orphans = records.iter().map(orphan_record).collect();
         }
         Ok((snapshot, rendered))
     }
@@ -289,7 +295,7 @@ fn forget_outdated(plan: &mut Plan, outcomes: &BTreeMap<WorkspaceId, UpdateOutco
         .retain(|planned| outcomes.get(&planned.directive.workspace_id) != Some(&UpdateOutcome::Outdated));
 }
 
-fn record(row: &OrphanRow) -> OrphanRecord {
+fn orphan_record(row: &OrphanRow) -> OrphanRecord {
     OrphanRecord {
         workspace_id: row.workspace_id,
         first_seen_at: row.first_seen_at,

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use berth_db::{OrganizationConn, SealedVariables};
 use berth_planner::{AGENT_HAS_NO_KEY, CONFIGURATION_UNREADABLE, Plan, Workspace, WorkspaceUpdate};
 use berth_schema::api::StateReason;
+use berth_schema::audit::Event;
 use berth_schema::git::CredentialBundle;
 use berth_schema::reconcile::{Action, Received, WorkspaceDirective};
 use berth_schema::sealing::{Binding, Encapsulation, PublicKey};
 use berth_schema::variables::{VariableBundle, VariableKind};
-use berth_schema::{ActualState, Generation, WorkspaceId};
+use berth_schema::{ActualState, AgentId, Generation, WorkspaceId};
 use tracing::error;
 
-use super::credentials;
+use super::{credentials, record};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner, SealedValue, Sealer};
 use crate::identity::AgentIdentity;
 use crate::{Error, Op};
@@ -102,6 +103,31 @@ pub(super) async fn open_wanted(
 }
 
 impl Wanted {
+    /// What is on record of the secrets that go with a plan. What does not fit into the message is on record as well: it was
+    /// opened.
+    pub(super) fn handed_out(&self, agent: AgentId, plan: &Plan) -> Vec<Event> {
+        if self.recipient.is_none() {
+            return Vec::new();
+        }
+        let directives = plan.directives.iter().map(|planned| &planned.directive);
+        let told: Vec<(WorkspaceId, Generation)> =
+            directives.map(|directive| (directive.workspace_id, directive.generation)).collect();
+        let mut events = Vec::new();
+        for (workspace, generation) in &told {
+            let bundle = self.bundles.get(workspace);
+            let count = bundle.map_or(0, |bundle| bundle.environment.len() + bundle.files.len());
+            if count > 0 {
+                events.push(record::variables(agent, *workspace, *generation, count as u64));
+            }
+        }
+        let issued = told.iter().filter_map(|(workspace, _)| {
+            let bundle = self.credentials.get(workspace)?;
+            (!bundle.files.is_empty()).then_some((*workspace, bundle.version))
+        });
+        events.extend(record::credentials(agent, issued));
+        events
+    }
+
     /// Seals each bundle to its place: one exchange of keys for all of them, in the order of the directives.
     pub(super) fn seal(
         mut self,

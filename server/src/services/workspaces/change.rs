@@ -1,6 +1,6 @@
 //! Changes of what a user wants. Each raises the generation; a repeated one changes nothing.
 
-use berth_db::{ChangedBy, Intent, OrganizationConn, Owner, WorkspaceRow, WorkspaceView};
+use berth_db::{Changed, ChangedBy, Intent, OrganizationConn, Owner, WorkspaceRow, WorkspaceView};
 use berth_devfile::Options;
 use berth_planner::config;
 use berth_planner::intent::{Transition, TransitionError, Wish, transition};
@@ -12,7 +12,7 @@ use berth_schema::{AgentConfiguration, DesiredState, Generation, ResourceKind, W
 use jiff::Timestamp;
 use tracing::info;
 
-use super::{Given, NewSpec, find, limits, spec_of, whole};
+use super::{Given, NewSpec, changed, find, limits, spec_of, whole};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -79,9 +79,11 @@ async fn decide(
     };
     for _ in 0..ATTEMPTS {
         let attempt = op
-            .transaction(operation(wish), async |conn| {
-                let view = once(conn, &asked).await?;
-                whole(conn, view).await
+            .change(operation(wish), async |conn| {
+                Ok(match once(conn, &asked).await? {
+                    Changed::So(view, event) => Changed::So(whole(conn, view).await?, event),
+                    Changed::Not(view) => Changed::Not(whole(conn, view).await?),
+                })
             })
             .await;
         match attempt {
@@ -119,7 +121,7 @@ struct Asked<'a> {
     defaults: &'a AgentConfiguration,
 }
 
-async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<WorkspaceView, Error> {
+async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Changed<WorkspaceView>, Error> {
     let view = find(conn, asked.name_or_id).await?;
     let row = &view.workspace;
     if asked.seen.is_some_and(|seen| seen != row.generation) {
@@ -137,14 +139,15 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Workspac
         return Err(Error::WorkspaceStranded(agent.name));
     }
     let desired = match transition(row.desired_state, row.actual_state, asked.wish)? {
-        Transition::AlreadySo => return Ok(view),
+        Transition::AlreadySo => return Ok(Changed::Not(view)),
         Transition::Change(desired) => desired,
     };
     let intent = allowed(conn, asked, row, desired).await?;
     let seen = Some(row.generation);
-    let changed = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, asked.now).await?;
+    let after = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, asked.now).await?;
     conn.notifications().notify_agent(row.agent_id).await?;
-    Ok(changed)
+    let event = changed(row, &after.workspace);
+    Ok(Changed::So(after, event))
 }
 
 /// What is stored, if the agent's configuration has room for it. What only takes less is not looked at any further: it

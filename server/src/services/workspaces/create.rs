@@ -1,11 +1,13 @@
 //! Creating a workspace: checked whole, sealed, stored at once with its variables, its agent woken.
 
 use berth_db::{
-    AgentRow, CreatedKind, NewWorkspace, OrganizationConn, SealedVariable, Source, WorkspaceView, constraints,
+    AgentRow, Changed, CreatedKind, NewWorkspace, OrganizationConn, SealedVariable, Source, WorkspaceView,
+    constraints,
 };
 use berth_planner::config::settle;
 use berth_planner::quota::{Change, Usage};
 use berth_schema::api::Workspace;
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
     AgentId, AgentName, DesiredState, FieldError, NamespaceName, WorkspaceId, WorkspaceName, WorkspaceSpec,
@@ -89,20 +91,26 @@ impl Attempt<'_> {
         let id = WorkspaceId::random();
         let created = self
             .op
-            .transaction("create_workspace", async |conn| {
+            .change("create_workspace", async |conn| {
                 // 1. What was done before is answered, not done again, whatever has changed since.
                 let kind = CreatedKind::Workspace;
                 let earlier = claim(conn, self.op, self.idempotency, kind, id.into()).await?;
                 if let Some(earlier) = earlier {
                     let view = find(conn, &earlier.to_string()).await?;
-                    return Ok(Creation::Repeated(whole(conn, view).await?));
+                    return Ok(Changed::Not(Creation::Repeated(whole(conn, view).await?)));
                 }
                 // 2. What only the database knows to be wrong.
                 let (form, agent) = self.complete(conn).await?;
                 let made_of = self.allow(conn, form, agent.id).await?;
                 // 3. All of it, or nothing.
                 let view = self.insert(conn, id, name, (form, made_of), &agent).await?;
-                Ok::<_, Failure>(Creation::New(whole(conn, view).await?))
+                let details = Details::WorkspaceCreated {
+                    agent: agent.id,
+                    generation: view.workspace.generation,
+                    variables: view.variables.len() as u64,
+                };
+                let event = Event::new(Resource::workspace(id), details);
+                Ok::<_, Failure>(Changed::So(Creation::New(whole(conn, view).await?), event))
             })
             .await?;
         if let Creation::New(workspace) = &created {

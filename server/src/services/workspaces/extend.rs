@@ -1,8 +1,9 @@
 //! More time before a lifecycle rule acts.
 
-use berth_db::{OrganizationConn, WorkspaceRow, WorkspaceView};
+use berth_db::{Changed, OrganizationConn, WorkspaceRow, WorkspaceView};
 use berth_planner::lifecycle::{ExtensionError, Lifetime, deadline, extend as decide};
 use berth_schema::api::Workspace;
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::lifecycle::{Deadline, ExtendWorkspace};
 use tracing::info;
 
@@ -20,7 +21,7 @@ pub async fn extend(op: &Op<Member>, name_or_id: &str, body: ExtendWorkspace) ->
     }
     for _ in 0..ATTEMPTS {
         let stored =
-            op.transaction("extend_workspace", async |conn| once(conn, name_or_id, body.hours).await).await?;
+            op.change("extend_workspace", async |conn| once(conn, name_or_id, body.hours).await).await?;
         if let Some((view, deadline)) = stored {
             info!(workspace = %view.workspace.id, hours = body.hours, "extended");
             return Ok(show_one(view, deadline));
@@ -33,7 +34,7 @@ async fn once(
     conn: &OrganizationConn<'_>,
     name_or_id: &str,
     hours: u32,
-) -> Result<Option<(WorkspaceView, Option<Deadline>)>, Error> {
+) -> Result<Changed<Option<(WorkspaceView, Option<Deadline>)>>, Error> {
     let view = find(conn, name_or_id).await?;
     let row = &view.workspace;
     let rules = rules_of(conn, row.agent_id).await?.ok_or(Error::ConfigurationUnreadable)?;
@@ -42,13 +43,15 @@ async fn once(
         ExtensionError::TooMuch { .. } => Error::field("hours", error.to_string()),
     })?;
     let seen = (row.desired_state, row.desired_state_changed_at, row.extended_hours);
-    let total = i32::try_from(total).map_err(Error::internal)?;
-    if !conn.workspaces().extend(row.id, seen, total).await? {
-        return Ok(None);
+    let stored = i32::try_from(total).map_err(Error::internal)?;
+    if !conn.workspaces().extend(row.id, seen, stored).await? {
+        return Ok(Changed::Not(None));
     }
+    let event =
+        Event::new(Resource::workspace(row.id), Details::Extended { added_hours: hours, hours: total });
     let view = find(conn, &row.id.to_string()).await?;
     let next = deadline(&rules, &lifetime(&view.workspace));
-    Ok(Some((view, next)))
+    Ok(Changed::So(Some((view, next)), event))
 }
 
 /// What the rules look at.

@@ -20,9 +20,10 @@ pub use project::ProjectRules;
 pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
 
-use berth_db::{Hold, OrganizationConn, WorkspaceView};
+use berth_db::{Hold, OrganizationConn, WorkspaceRow, WorkspaceView};
 use berth_planner::lifecycle::deadline;
 use berth_schema::api::Workspace;
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::configuration::LifecycleRules;
 use berth_schema::lifecycle::Deadline;
 use berth_schema::{AgentId, ResourceKind, WorkspaceId, WorkspaceName};
@@ -38,6 +39,17 @@ pub(super) async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Resul
         _ => None,
     };
     found.ok_or_else(|| Error::missing(ResourceKind::Workspace, name_or_id))
+}
+
+/// What is on record of a change of what is wanted.
+pub(super) fn changed(before: &WorkspaceRow, after: &WorkspaceRow) -> Event {
+    let details = Details::IntentChanged {
+        from: before.desired_state,
+        to: after.desired_state,
+        generation_before: before.generation,
+        generation: after.generation,
+    };
+    Event::new(Resource::workspace(after.id), details)
 }
 
 /// The lifecycle rules that hold for an agent's workspaces; `None`: this version cannot read them, and does nothing by them.

@@ -1,0 +1,159 @@
+//! An organisation in which everything can be done.
+
+use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, UpdateType};
+use berth_schema::{Action, WorkspaceId};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::CANARY;
+use crate::sign_in::{ids as sessions, signed_in};
+use crate::support::cluster::settled;
+use crate::support::sealing::Key;
+use crate::support::{Admin, Agent, App, Reply, Requests, Visitor, message, send};
+
+/// Has an agent of its own report that nothing is left of what it had, and tells what has to be confirmed.
+async fn suspected_loss(admin: &Admin) -> String {
+    let lossy = admin.create_agent("lossy").await;
+    for n in 0..6 {
+        let body = json!({"name": format!("lost-{n}"), "image": "a", "agent": "lossy"});
+        admin.create(&body).await.expect::<Value>(201);
+    }
+    let directives = lossy.partial(1, vec![]).await.workspaces;
+    lossy.partial(2, directives.iter().map(|directive| settled(directive, "1")).collect()).await;
+    let empty = ReconcileRequest { update_type: UpdateType::Full, relisted: true, ..message(3, vec![]) };
+    lossy.send(&empty).await.expect::<ReconcileResponse>(200);
+    let shown: berth_schema::api::Agent = admin.get(&admin.path("/agents/lossy")).await.expect(200);
+    shown.suspected_loss.expect("it is suspected").fingerprint.to_string()
+}
+
+pub(super) struct World {
+    pub(super) admin: Admin,
+    pub(super) agent: Agent,
+    /// Its agent was revoked.
+    stranded: Agent,
+    heir: Agent,
+    pub(super) orphan: WorkspaceId,
+    /// Of the loss that is suspected at an agent of its own.
+    loss: String,
+    /// An owner who is signed in.
+    pub(super) ada: Visitor,
+}
+
+impl World {
+    pub(super) async fn new(app: &App) -> Self {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        let (stranded, heir) = (admin.create_agent("stranded").await, admin.create_agent("heir").await);
+        for name in ["running", "stopping", "going", "rebuilt", "resized", "extended", "again"] {
+            let body = json!({"name": name, "image": "debian:13", "agent": "cluster"});
+            admin.create(&body).await.expect::<Value>(201);
+        }
+        let body = json!({"name": "left", "image": "debian:13", "agent": "stranded"});
+        admin.create(&body).await.expect::<Value>(201);
+        admin.wish("stopping", "stop").await.expect::<Value>(200);
+        crate::adoption::tell(&stranded, Some("c1"), &[]).await;
+        crate::adoption::tell(&heir, Some("c1"), &[stranded.id]).await;
+        let orphan = crate::orphans::report(&agent, 1).await;
+        let loss = suspected_loss(&admin).await;
+        let ada = signed_in(app, "acme", "Ada").await;
+        Self { admin, agent, stranded, heir, orphan, loss, ada }
+    }
+
+    /// The request that does this action, when all that has to be before is done.
+    pub(super) async fn prepare(&self, app: &App, action: Action) -> (Method, String, Value) {
+        let Self { admin, .. } = self;
+        let post = |path: &str, body: Value| (Method::POST, admin.path(path), body);
+        let put = |path: &str, body: Value| (Method::PUT, admin.path(path), body);
+        let wish = |workspace: &str, wish: &str| post(&format!("/workspaces/{workspace}/{wish}"), json!({}));
+        let token = async |name: &str| {
+            admin.post(&admin.path("/tokens"), &json!({"name": name})).await.expect::<Value>(201);
+        };
+        match action {
+            Action::CreateToken => post("/tokens", json!({"name": "one", "scope": "read-only"})),
+            Action::RotateToken => {
+                token("two").await;
+                post("/tokens/two/rotate", json!({"overlap_seconds": 60}))
+            }
+            Action::RevokeToken => {
+                token("three").await;
+                post("/tokens/three/revoke", json!({}))
+            }
+            Action::CreateAgent => post("/agents", json!({"name": "one"})),
+            Action::RevokeAgent => post("/agents/stranded/revoke", json!({})),
+            Action::CheckNetwork => post("/agents/cluster/check-network", json!({})),
+            Action::RotateAgentToken => post("/agents/heir/rotate-token", json!({})),
+            Action::ResetEpoch => post("/agents/cluster/reset-epoch", json!({})),
+            Action::AdoptWorkspaces => {
+                let body = json!({"from": self.stranded.id});
+                post(&format!("/agents/{}/adopt", self.heir.id), body)
+            }
+            Action::ConfirmLoss => post("/agents/lossy/confirm-loss", json!({"fingerprint": self.loss})),
+            Action::Configure => put("/agents/cluster/configuration", json!({"labels": {"a": "b"}})),
+            Action::RemoveOrphan => {
+                post(&format!("/agents/cluster/orphans/{}/remove", self.orphan), json!({}))
+            }
+            Action::KeepOrphan => post(&format!("/agents/cluster/orphans/{}/keep", self.orphan), json!({})),
+            Action::SetVariable => put("/variables", json!({"name": "A", "value": CANARY, "final": true})),
+            Action::DeleteVariable => (Method::DELETE, admin.path("/variables/environment/A"), json!({})),
+            Action::SetGitCredential => put("/git-credentials/git.a", json!({"token": CANARY})),
+            Action::DeleteGitCredential => (Method::DELETE, admin.path("/git-credentials/git.a"), json!({})),
+            Action::CreateWorkspace => {
+                let variables = json!([{"name": "B", "value": CANARY}]);
+                post(
+                    "/workspaces",
+                    json!({"name": "new", "image": "a", "agent": "cluster", "variables": variables}),
+                )
+            }
+            Action::StartWorkspace => wish("stopping", "start"),
+            Action::StopWorkspace => wish("running", "stop"),
+            Action::RestartWorkspace => wish("again", "restart"),
+            Action::TerminateWorkspace => wish("going", "terminate"),
+            Action::ForgetWorkspace => {
+                let body = json!({"name": "lost", "image": "a", "agent": "lossy"});
+                admin.create(&body).await.expect::<Value>(201);
+                let revoke = admin.path("/agents/lossy/revoke");
+                admin.post(&revoke, &json!({})).await.expect::<Value>(200);
+                wish("lost", "forget")
+            }
+            Action::ExtendWorkspace => post("/workspaces/extended/extend", json!({"hours": 3})),
+            Action::RebuildWorkspace => post("/workspaces/rebuilt/rebuild", json!({"image": "debian:14"})),
+            Action::ResizeWorkspace => post("/workspaces/resized/resize", json!({"cpu": "2"})),
+            Action::RegisterKey => {
+                let key = Key::new(b"another key here");
+                (Method::POST, "/api/v1/agent/key".to_owned(), json!({"public_key": key.public}))
+            }
+            Action::SignOut => (Method::POST, "/sign-out".to_owned(), json!({})),
+            Action::EndOtherSessions => {
+                signed_in(app, "acme", "Ada").await;
+                (Method::POST, "/sessions/end-others".to_owned(), json!({}))
+            }
+            Action::EndSession => {
+                let before = sessions(&self.ada.get("/sessions").await.text);
+                signed_in(app, "acme", "Ada").await;
+                let mut all = sessions(&self.ada.get("/sessions").await.text);
+                all.retain(|session| !before.contains(session));
+                (Method::POST, format!("/sessions/{}/end", all[0]), json!({}))
+            }
+            other => panic!("{other} changes something, and nobody thought of how"),
+        }
+    }
+
+    pub(super) async fn ask(
+        &self,
+        app: &App,
+        action: Action,
+        (method, path, body): &(Method, String, Value),
+    ) -> Reply {
+        if matches!(action, Action::SignOut | Action::EndSession | Action::EndOtherSessions) {
+            return self.ada.at(app.address()).submit(path, &[]).await;
+        }
+        let request = match action {
+            Action::RegisterKey => self.agent.request(method.clone(), path),
+            _ => self.admin.request(method.clone(), path),
+        };
+        let has_body = body != &json!({})
+            || ["/rotate-token", "/revoke", "/rotate"].iter().any(|end| path.ends_with(end));
+        let no_body = path.contains("/agents/") && path.ends_with("/revoke");
+        send(if has_body && !no_body { request.json(body) } else { request }).await
+    }
+}
