@@ -16,12 +16,13 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Cluster;
 use super::files::SANDBOX_IMAGE;
+use super::{Cluster, this_machine};
 
 /// Where the proxy is, unless an agent's configuration says otherwise.
 pub const PROXY_NAMESPACE: &str = "berth-proxy";
@@ -92,8 +93,17 @@ impl Door {
         Ok(TcpStream::from_std(stream.with_context(|| format!("{to} is not reached"))?)?)
     }
 
-    /// Listens on a port of this machine, 0 for any, and hands each connection on to `to`.
+    /// Listens on a port of this machine, 0 for any, and hands each connection on to `to`, whoever speaks whatever.
     pub async fn forward(&self, port: u16, to: SocketAddr) -> anyhow::Result<Forward> {
+        self.hand_on(port, to, false).await
+    }
+
+    /// The same for the browser of this machine alone: whoever asks has to name this machine as the host.
+    pub async fn show(&self, port: u16, to: SocketAddr) -> anyhow::Result<Forward> {
+        self.hand_on(port, to, true).await
+    }
+
+    async fn hand_on(&self, port: u16, to: SocketAddr, shows: bool) -> anyhow::Result<Forward> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.context("the port is taken")?;
         let address = listener.local_addr()?;
         let door = self.clone();
@@ -101,8 +111,15 @@ impl Door {
             while let Ok((mut near, _)) = listener.accept().await {
                 let door = door.clone();
                 tokio::spawn(async move {
+                    let read = if shows {
+                        this_machine::admitted(&mut near, address.port()).await
+                    } else {
+                        Some(vec![])
+                    };
+                    let Some(read) = read else { return };
                     // Closed at once where nobody listens, as if asked there.
-                    if let Ok(mut far) = door.connect(to).await {
+                    let Ok(mut far) = door.connect(to).await else { return };
+                    if far.write_all(&read).await.is_ok() {
                         let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
                     }
                 });

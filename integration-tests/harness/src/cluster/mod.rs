@@ -23,6 +23,7 @@ mod reservation;
 pub(crate) mod shared;
 mod start;
 mod supervisor;
+mod this_machine;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

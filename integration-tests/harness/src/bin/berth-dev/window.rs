@@ -23,7 +23,7 @@ pub(crate) const EDITOR: &str = "window-editor";
 /// What the process does: it ends with the cluster, or when it is told to.
 pub(crate) async fn keep_open(cluster: &Path, port: u16, to: SocketAddr) -> anyhow::Result<()> {
     let cluster = Cluster::attach(cluster).context("the cluster does not run")?;
-    cluster.door().await?.forward(port, to).await?.run().await
+    cluster.door().await?.show(port, to).await?.run().await
 }
 
 /// Opens a window at the workspace's Service, which keeps its address when the pod does not, or finds it open. Gives where it is.
