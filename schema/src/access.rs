@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text::is_plain;
 use crate::{SubjectId, TokenId};
@@ -209,7 +210,7 @@ pub struct CreateToken {
     #[serde(default)]
     pub scope: TokenScope,
     /// Absent: when the token that makes it ends; never, if that does not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "asked_time", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// It is another token of whoever makes it, and shares their quotas and the keys of their repeated requests; otherwise it
     /// is somebody else's.
@@ -225,7 +226,7 @@ pub struct RotateToken {
     #[serde(default)]
     pub overlap_seconds: u64,
     /// When the token ends; absent: as before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "asked_time", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
 
@@ -283,6 +284,17 @@ impl fmt::Debug for TokenCreated {
     }
 }
 
+/// A time that somebody asks for: what is none is said in words that do not depend on how it is read.
+fn asked_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let time = |text: String| {
+        text.parse().map_err(|_| {
+            D::Error::custom("must be a time as in 2026-12-31T23:59:59Z, before the year 9999 is over")
+        })
+    };
+    text.map(time).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,5 +340,25 @@ mod tests {
         assert_eq!((scope, scope.allows(true), scope.allows(false)), (TokenScope::Unknown, false, false));
         assert_eq!(serde_json::from_str::<TokenScope>("\"billing\"").expect("text"), TokenScope::Unknown);
         assert!(TokenScope::ReadOnly.allows(true) && !TokenScope::ReadOnly.allows(false));
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_refused_in_words_that_say_what_would_be_one() {
+        for bad in ["9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z", "tomorrow", "2026-12-31"] {
+            let words = [
+                serde_json::from_value::<CreateToken>(serde_json::json!({"name": "ci", "expires_at": bad}))
+                    .expect_err("no time")
+                    .to_string(),
+                serde_json::from_value::<RotateToken>(serde_json::json!({"expires_at": bad}))
+                    .expect_err("no time")
+                    .to_string(),
+            ];
+            assert!(
+                words.iter().all(|words| words.starts_with("must be a time as in 2026-12-31T23:59:59Z")),
+                "{words:?}"
+            );
+        }
+        let good = serde_json::json!({"name": "ci", "expires_at": "2026-12-31T23:59:59Z"});
+        assert!(serde_json::from_value::<CreateToken>(good).expect("a time").expires_at.is_some());
     }
 }

@@ -135,6 +135,11 @@ pub enum Error {
     )]
     RotationPending { until: Timestamp },
     #[error(
+        "the agent has not used its new token yet, and the one before it opens until {until}: give it the new one, or make another \
+         in its place ('replace_unused'), or end every token at once ('overlap_seconds': 0)"
+    )]
+    AgentRotationPending { until: Timestamp },
+    #[error(
         "its agent '{0}' was revoked, so nobody carries that out: have another agent of the same cluster adopt its workspaces, \
          or forget the workspace"
     )]
@@ -235,6 +240,7 @@ impl Error {
             | Self::LastFullToken
             | Self::TokenEnded
             | Self::RotationPending { .. }
+            | Self::AgentRotationPending { .. }
             | Self::AgentRevoked(_)
             | Self::WorkspaceStranded(_)
             | Self::AgentLives(_)

@@ -318,3 +318,40 @@ async fn a_server_does_not_log_in_as_the_owner_nor_serve_a_part_of_a_copy() {
     let said = refusal(directory.path(), &postgres::login_url(&url), &kek).await;
     assert!(said.contains("lacks the access tokens") && said.contains("berth-server backup"), "{said}");
 }
+
+#[tokio::test]
+async fn a_dev_server_can_be_backed_up_and_restored_with_the_files_that_it_writes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    // The user as whom Postgres runs has to enter it.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).expect("it is ours");
+    let state = directory.path().join("state");
+    let (port, metrics) = (free_port(), free_port());
+    let log = std::fs::File::create(directory.path().join(LOG)).expect("a file");
+    let mut command_line = command(directory.path());
+    command_line.stderr(log).env("PATH", std::env::var_os("PATH").unwrap_or_default()).arg("--dev");
+    command_line.arg("--state-dir").arg(&state).args(["--listen", &format!("127.0.0.1:{port}")]);
+    command_line.args(["--metrics-listen", &format!("127.0.0.1:{metrics}")]);
+    let program = Program { child: command_line.spawn().expect("it starts"), port };
+    program.ready(directory.path()).await;
+
+    let owner = std::fs::read_to_string(state.join("owner-database-url")).expect("a file");
+    let owner = owner.trim();
+    let file = directory.path().join("berth.backup");
+    let run = async |url: &str, arguments: &[&std::ffi::OsStr]| {
+        let mut command = command(directory.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let output = command.env("BERTH_MIGRATIONS_DATABASE_URL", url).args(arguments).output().await;
+        let output = output.expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(owner, &["backup".as_ref(), file.as_os_str()]).await;
+    postgres::client(owner).await.batch_execute("CREATE DATABASE again").await.expect("made");
+    let again = format!("{}/again", owner.strip_suffix("/berth").expect("the database's name"));
+    run(
+        &again,
+        &["restore".as_ref(), file.as_os_str(), "--kek-file".as_ref(), state.join("kek").as_os_str()],
+    )
+    .await;
+    program.terminate().await;
+}

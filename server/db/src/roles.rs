@@ -39,6 +39,16 @@ pub enum RoleError {
     )]
     CannotMake { role: String, missing: String },
     #[error(
+        "'{role}' is a server's login, which may not do that: name the owner of the database in BERTH_MIGRATIONS_DATABASE_URL, or \
+         its file in --migrations-database-url-file (docs/operations.md, \"Database roles\")"
+    )]
+    ServersLogin { role: String },
+    #[error(
+        "'{role}' may not read every row: name the owner of the database in BERTH_MIGRATIONS_DATABASE_URL, or a login that is a \
+         member of berth_backup (docs/operations.md, \"Backup and restore\")"
+    )]
+    NoBackup { role: String },
+    #[error(
         "the database lacks {0} migrations: run `berth-server migrate` as the owner, or name it in BERTH_MIGRATIONS_DATABASE_URL"
     )]
     NotMigrated(usize),
@@ -129,7 +139,24 @@ pub(crate) async fn check_owner(client: &Client) -> Result<(), DbError> {
     if missing.is_empty() || may_make {
         return Ok(());
     }
+    // Of all that may take the application's roles it alone has none for backups.
+    if TAKEN.iter().all(|taken| !missing.iter().any(|missing| missing == taken)) {
+        return Err(RoleError::ServersLogin { role }.into());
+    }
     Err(RoleError::CannotMake { role, missing: missing.join(", ") }.into())
+}
+
+/// Whether the role of a URL can become the one that reads every row.
+pub(crate) async fn check_backup(client: &Client) -> Result<(), DbError> {
+    let row = client
+        .query_one(
+            "SELECT session_user::text, EXISTS (SELECT FROM pg_roles WHERE rolname = 'berth_backup'
+                                                AND pg_has_role(session_user, oid, 'MEMBER'))",
+            &[],
+        )
+        .await?;
+    let (role, is_member): (String, bool) = (row.get(0), row.get(1));
+    if is_member { Ok(()) } else { Err(RoleError::NoBackup { role }.into()) }
 }
 
 /// Makes the roles that the migrations need and that are missing.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_db::backup::{self, BackupError, Counts};
+use berth_db::testing::login_url;
 use berth_db::{Database, DatabaseConfig};
 
 use crate::support::{World, client, empty_database};
@@ -175,4 +176,21 @@ async fn a_broken_archive_restores_nothing() {
         let superuser = client(&as_superuser(&copy, owner)).await;
         assert_eq!(superuser.query_one(tables, &[]).await.expect("a row").get::<_, i64>(0), 0);
     }
+}
+
+#[tokio::test]
+async fn a_servers_login_is_told_to_let_the_owner_do_it() {
+    let url = empty_database().await;
+    let login = login_url(&url);
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("berth.backup");
+    let refused = backup::restore(&login, &file).await.expect_err("refused");
+    let BackupError::Database(refused) = refused else { panic!("{refused:?}") };
+    let said = std::error::Error::source(&refused).expect("a cause").to_string();
+    assert!(said.contains("is a server's login") && said.contains("BERTH_MIGRATIONS_DATABASE_URL"), "{said}");
+    let refused = backup::back_up(&login, &file).await.expect_err("refused");
+    let BackupError::Database(refused) = refused else { panic!("{refused:?}") };
+    let said = std::error::Error::source(&refused).expect("a cause").to_string();
+    assert!(said.contains("may not read every row"), "{said}");
+    assert!(!file.exists());
 }

@@ -53,7 +53,13 @@ pub(super) async fn restore(
             Database::connect(DatabaseConfig::new(&url)).await.context("cannot reach the database")?;
         check_keys(&Run::begin(Actor::Command("restore"), database.clone()), &ring, &generations)
             .await
-            .with_context(|| format!("the database is restored, but --kek-file {}", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "the database is restored, and that need not be repeated: start the server with the right keys; for \
+                     --kek-file {} does not open it",
+                    path.display()
+                )
+            })?;
     } else {
         warn!(
             keys = ?generations.keys().collect::<Vec<_>>(),

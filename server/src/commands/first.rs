@@ -28,6 +28,12 @@ pub(super) fn print_link(
         "The next line on stdout signs '{person}' in{who}, once, within 24 hours. Open it in a browser. Should it be lost, \
          `berth-server sign-in-link` makes another one."
     ));
+    if public_url.is_none() {
+        tell(
+            "Its address is a guess, because --public-url (BERTH_PUBLIC_URL) was not named: where browsers reach the server at \
+             another one, put that in the place of http://localhost:8080.",
+        );
+    }
     print(&address(token, public_url))
 }
 

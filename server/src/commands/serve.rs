@@ -175,8 +175,9 @@ async fn own_postgres(options: &mut ServeOptions) -> anyhow::Result<Option<Embed
     }
     let postgres = EmbeddedPostgres::start(&EmbeddedConfig::new(state.join("postgres"))).await?;
     berth_db::roles::ensure(&postgres.url()).await?;
-    // For the commands that need the database: `--database-url-file`.
+    // For the commands that need the database: `--database-url-file`, and `--migrations-database-url-file` for its owner.
     first::write(&postgres.login_url(), &state.join("database-url"))?;
+    first::write(&postgres.url(), &state.join("owner-database-url"))?;
     options.owner.migrations_database_url = Some(postgres.url());
     options.database.login.database_url = Some(postgres.login_url());
     Ok(Some(postgres))

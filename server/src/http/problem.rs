@@ -88,7 +88,7 @@ impl Error {
             Self::AgentRevoked(_) | Self::WorkspaceStranded(_) => AGENT_REVOKED,
             Self::AgentLives(_) => AGENT_LIVES,
             Self::NotAdopted(_) => NOT_ADOPTED,
-            Self::RotationPending { .. } => ROTATION_PENDING,
+            Self::RotationPending { .. } | Self::AgentRotationPending { .. } => ROTATION_PENDING,
             Self::WrongState(_) => WRONG_STATE,
             Self::StaleEpoch { .. } => STALE_EPOCH,
             Self::GenerationMismatch { .. } => GENERATION_MISMATCH,

@@ -39,7 +39,7 @@ pub async fn rotate(
             let unused = row.previous_valid_until.filter(|until| *until > now);
             let (in_use, overlap) = match (unused, row.previous_secret_hash, overlap) {
                 (Some(until), _, Some(_)) if !wanted.replace_unused => {
-                    return Err(Error::RotationPending { until });
+                    return Err(Error::AgentRotationPending { until });
                 }
                 (Some(_), Some(previous), overlap) => (previous, overlap),
                 (_, _, overlap) => (row.secret_hash, overlap),

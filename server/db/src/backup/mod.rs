@@ -76,6 +76,7 @@ pub async fn back_up(url: &str, file: &Path) -> Result<Counts, BackupError> {
         return Err(BackupError::Exists(file.to_owned()));
     }
     let client = roles::client(url).await?;
+    roles::check_backup(&client).await?;
     client.batch_execute("SET ROLE berth_backup; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let snapshot: String = client.query_one("SELECT pg_export_snapshot()", &[]).await?.get(0);
     let hidden = names(&client, HIDDEN).await?;
