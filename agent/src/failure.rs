@@ -30,6 +30,8 @@ pub enum Failure {
          pod-security.kubernetes.io/enforce=restricted"
     )]
     UnsafeNamespace { name: String },
+    #[error("the namespace {name} was deleted and is not gone yet; it is made again then")]
+    Leaving { name: String },
     #[error("the volume {name} of this workspace is gone; it is not replaced by an empty one")]
     VolumeLost { name: String },
     #[error("volume {name} could not be deleted: {message}")]
@@ -51,6 +53,7 @@ impl Failure {
             Self::Foreign { .. }
             | Self::NoNamespace { .. }
             | Self::UnsafeNamespace { .. }
+            | Self::Leaving { .. }
             | Self::VolumeLost { .. }
             | Self::VolumeStuck { .. }
             | Self::Contended
@@ -70,6 +73,7 @@ impl Failure {
             | Self::Foreign { .. }
             | Self::NoNamespace { .. }
             | Self::UnsafeNamespace { .. }
+            | Self::Leaving { .. }
             | Self::VolumeLost { .. }
             | Self::Contended
             | Self::TimedOut { .. } => ErrorType::Applier,

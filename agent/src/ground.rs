@@ -54,10 +54,16 @@ impl<'a> Ground<'a> {
         let back = made && ground.live.as_ref().is_some_and(|live| ground.takes_back(Kind::Namespace, live));
         let entered = cluster.identity().may_enter(owner, place, ground.live.as_ref(), made);
         match entered {
-            Err(Trespass::Foreign) if back && place == Place::Own => Ok(ground),
-            Err(trespass) => Err(refused(trespass, namespace)),
-            Ok(()) => Ok(ground),
+            Err(Trespass::Foreign) if back && place == Place::Own => {}
+            Err(trespass) => return Err(refused(trespass, namespace)),
+            Ok(()) => {}
         }
+        if ground.is_leaving() { Err(Failure::Leaving { name: namespace.to_owned() }) } else { Ok(ground) }
+    }
+
+    /// Whether somebody has deleted the namespace, and it is there still.
+    fn is_leaving(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.deletion_timestamp.is_some())
     }
 
     /// Whether there is no namespace yet.

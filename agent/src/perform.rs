@@ -42,10 +42,10 @@ pub async fn perform(desk: &Desk, action: Action<Prepared>) -> Action<Applied> {
         Err(failure) => {
             let (workspace, generation) = (action.workspace, action.generation.get());
             tracing::warn!(task = name, %workspace, generation, %failure, "action failed");
-            let outcome = if failure.is_unanswered() {
-                Outcome::Unanswered
-            } else {
-                Outcome::Failed(failure.details())
+            let outcome = match failure {
+                Failure::Leaving { .. } => Outcome::Waits,
+                failure if failure.is_unanswered() => Outcome::Unanswered,
+                failure => Outcome::Failed(failure.details()),
             };
             (outcome, vec![])
         }
@@ -63,6 +63,7 @@ fn count(desk: &Desk, task: &'static str, outcome: &Outcome, took: Duration) {
         Outcome::VolumesLeft => "volumes_left",
         Outcome::Gone => "gone",
         Outcome::Failed(_) => "failed",
+        Outcome::Waits => "waits",
         Outcome::Unanswered => "unanswered",
     };
     let metrics = &desk.shared.metrics;

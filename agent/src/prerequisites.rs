@@ -130,7 +130,14 @@ pub async fn install(cluster: &Cluster, identity: &Identity, objects: Vec<Value>
         // Without the namespace there is nothing to remove either.
         Err(Failure::NoNamespace { .. }) if !made => return vec![],
         // In somebody else's nothing shall be.
-        Err(failure) => return vec![report(Kind::Namespace.as_str(), namespace, Err(failure))],
+        Err(failure) => {
+            let what_to_do = matches!(failure, Failure::Foreign { .. }).then_some(
+                "; where that is an agent that is gone, this one takes it over when it is started with --adopts and \
+                 that one's id, else an administrator has to delete it",
+            );
+            let error = format!("{failure}{}", what_to_do.unwrap_or_default());
+            return vec![refused(Kind::Namespace.as_str(), namespace, error)];
+        }
     };
     let mut reports = vec![];
     for manifest in &manifests {
@@ -156,11 +163,15 @@ async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T,
 }
 
 fn report(kind: &str, name: &str, result: Result<(), Failure>) -> ManifestReport {
-    let error = result.err().map(|failure| failure.to_string());
-    if let Some(error) = &error {
-        tracing::warn!(kind, name, error, "an object of the proxy is not as the server wants it");
+    match result {
+        Ok(()) => manifest_report(kind, name, None),
+        Err(failure) => refused(kind, name, failure.to_string()),
     }
-    manifest_report(kind, name, error)
+}
+
+fn refused(kind: &str, name: &str, error: String) -> ManifestReport {
+    tracing::warn!(kind, name, error, "an object of the proxy is not as the server wants it");
+    manifest_report(kind, name, Some(error))
 }
 
 async fn prune(
@@ -170,7 +181,8 @@ async fn prune(
     wanted: &[Manifest],
 ) -> Result<(), Failure> {
     let namespace = identity.proxy_namespace.as_str();
-    let labels = format!("{PROXY_OF}={}", identity.agent);
+    let owners: Vec<String> = identity.owners().map(|agent| agent.to_string()).collect();
+    let labels = format!("{PROXY_OF} in ({})", owners.join(","));
     let list = cluster.api(kind, namespace).list_metadata(&ListParams::default().labels(&labels)).await;
     let list = list.map_err(during(format!("listing {} in {namespace}", kind.plural())))?;
     for metadata in list.items.into_iter().map(|object| object.metadata) {

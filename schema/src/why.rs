@@ -63,6 +63,9 @@ pub struct WhyAgent {
     /// When this server last heard of it; absent when it has not since it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_contact_at: Option<Timestamp>,
+    /// No server has ever heard of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_connected: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
 }

@@ -105,6 +105,7 @@ fn info() -> WorkspaceAgentInfo {
         live_pods: 1,
         variables_missing: true,
         drift: vec![],
+        lost: None,
     }
 }
 
@@ -303,6 +304,7 @@ fn why_keeps_its_shape() {
             agent: WhyAgent {
                 name: AgentName::new("berlin").expect("a name"),
                 last_contact_at: Some(Timestamp::UNIX_EPOCH),
+                never_connected: false,
                 revoked_at: None,
             },
             git_problems: vec![GitProblem { host: git_host(), cause: "there is no key".to_owned() }],

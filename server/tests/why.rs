@@ -1,11 +1,13 @@
 //! Why: the whole way from an agent's report to the answer.
 
-use berth_schema::reconcile::PodProblem;
+use berth_schema::api::Paged;
+use berth_schema::reconcile::{Lost, PodProblem, WorkspaceAgentInfo};
+use berth_schema::timeline::Transition;
 use berth_schema::why::{Actor, Situation, Why};
 use berth_schema::{ActualState, Generation};
 use serde_json::json;
 
-use crate::support::cluster::{gone, settled};
+use crate::support::cluster::{gone, seen, settled};
 use crate::support::{Admin, App, Requests};
 
 async fn why(admin: &Admin, workspace: &str) -> Why {
@@ -55,6 +57,49 @@ async fn why_follows_a_workspace_through_its_life() {
         let answer = why(&admin, &created.id.to_string()).await;
         assert_eq!((answer.situation, answer.actual_state), (Situation::Gone, ActualState::Terminated));
         assert_eq!(answer.next, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_no_server_ever_heard_of_is_told_apart_from_a_silent_one() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        admin.create_workspace("w").await;
+        assert!(why(&admin, "w").await.agent.never_connected);
+        agent.partial(1, vec![]).await;
+        assert!(!why(&admin, "w").await.agent.never_connected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn volumes_that_were_made_anew_are_told_by_why_and_by_the_timeline() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        admin.create_workspace("w").await;
+        let directive = agent.partial(1, vec![]).await.workspaces.remove(0);
+        agent.partial(2, vec![settled(&directive, "1")]).await;
+        assert_eq!(why(&admin, "w").await.cause, "It runs, as wanted.");
+
+        let leaving = WorkspaceAgentInfo { lost: Some(Lost::NamespaceLeaving), ..settled(&directive, "2") };
+        agent.partial(3, vec![leaving]).await;
+        let blank = WorkspaceAgentInfo { applied_generation: None, ..seen(&directive) };
+        agent.partial(4, vec![WorkspaceAgentInfo { lost: Some(Lost::Namespace), ..blank }]).await;
+        let answer = why(&admin, "w").await;
+        assert_eq!(answer.situation, Situation::MissingInCluster);
+        assert_eq!(answer.reason.expect("a reason").reason, "NotInCluster");
+        assert!(answer.cause.contains("somebody deleted its namespace"), "{}", answer.cause);
+
+        agent.partial(5, vec![settled(&directive, "3")]).await;
+        let answer = why(&admin, "w").await;
+        assert_eq!((answer.situation, answer.reason), (Situation::Running, None));
+        assert!(answer.cause.ends_with("and was made again with empty volumes."), "{}", answer.cause);
+        let timeline: Paged<Transition> = admin.get(&admin.path("/workspaces/w/timeline")).await.expect(200);
+        let reasons = timeline.items.iter().filter_map(|one| Some(one.reason.as_ref()?.reason.as_str()));
+        assert!(reasons.clone().any(|reason| reason == "NotInCluster"), "{:?}", reasons.collect::<Vec<_>>());
     })
     .await;
 }

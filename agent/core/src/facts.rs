@@ -96,6 +96,8 @@ pub enum Fact {
         stamp: Stamp,
         /// Nobody but the agent has written any field of it.
         alone: bool,
+        /// Somebody has deleted it, and something holds it still.
+        leaving: bool,
     },
     /// The same of a Secret, with its version: its values are never read.
     Secret {
@@ -195,7 +197,7 @@ impl Observed {
                 let version = metadata.resource_version.as_deref().unwrap_or_default().into();
                 Fact::Secret { stamp, version, delivered: Delivered::of(metadata) }
             }
-            _ => Fact::Present { stamp, alone },
+            _ => Fact::Present { stamp, alone, leaving: metadata.deletion_timestamp.is_some() },
         };
         Self::new(watched, metadata, fact)
     }

@@ -16,6 +16,8 @@ pub(crate) struct Home {
     pub(crate) name: WorkspaceName,
     pub(crate) namespace: NamespaceName,
     pub(crate) object_name: String,
+    /// The namespace is the workspace's alone.
+    pub(crate) is_own: bool,
 }
 
 impl Home {
@@ -24,6 +26,7 @@ impl Home {
             name: name.clone(),
             namespace: namespace.clone(),
             object_name: object_name(name, workspace, namespace.as_str()),
+            is_own: !is_shared(name, workspace, namespace.as_str()),
         }
     }
 

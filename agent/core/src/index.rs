@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_schema::kubernetes::{environment_secret, file_secret, git_secret};
-use berth_schema::reconcile::{Change, Drifted};
+use berth_schema::reconcile::{Change, Drifted, Lost};
 use berth_schema::{Generation, WorkspaceId};
 
 use crate::facts::{Delivered, DeploymentFact, Fact, ObjectKey, Observed, PodFact, Watched};
@@ -278,6 +278,28 @@ impl<'a> View<'a> {
             .collect();
         let own = deployment.changed.then(|| itself(Change::Changed));
         own.into_iter().chain(record.compare(&seen)).collect()
+    }
+
+    /// What holds the workspace's content and is gone, or about to go.
+    pub(crate) fn lost(&self) -> Option<Lost> {
+        let home = self.home?;
+        let of = |kind| {
+            self.objects.iter().filter_map(move |observed| match &observed.fact {
+                Fact::Present { leaving, .. } if observed.key.watched == Watched::Applied(kind) => {
+                    Some(*leaving)
+                }
+                _ => None,
+            })
+        };
+        let namespace = if home.is_own { of(Kind::Namespace).next() } else { Some(false) };
+        match (namespace, self.deployment()) {
+            (Some(true), _) => Some(Lost::NamespaceLeaving),
+            (None, None) => Some(Lost::Namespace),
+            (Some(false), None) => of(Kind::PersistentVolumeClaim).next().is_none().then_some(Lost::Volumes),
+            (_, Some(_)) => {
+                of(Kind::PersistentVolumeClaim).any(|leaving| leaving).then_some(Lost::VolumeLeaving)
+            }
+        }
     }
 
     /// What has to be put in the place of what somebody has made of it: an apply alone would leave what was added.

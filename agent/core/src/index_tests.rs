@@ -1,3 +1,4 @@
+use berth_schema::kubernetes::SHARED_NAMESPACE;
 use berth_schema::{NamespaceName, WorkspaceName};
 use proptest::prelude::*;
 
@@ -101,6 +102,48 @@ fn a_secret_at_another_version_than_it_was_left_at_is_as_good_as_none() {
     changed.fact = Fact::Secret { stamp: Stamp::default(), version: "9".into(), delivered: None };
     assert!(index.apply(changed), "that is news");
     assert!(!index.view(workspace(1), Some(&home)).has_secrets());
+}
+
+/// Another object of workspace 1, which somebody may have deleted.
+fn present(kind: Kind, name: &str, leaving: bool) -> Observed {
+    let namespace = (kind != Kind::Namespace).then_some("berth-w1");
+    let metadata = serde_json::json!({
+        "name": name, "namespace": namespace, "labels": { "berth.dev/workspace-id": workspace(1) },
+        "deletionTimestamp": leaving.then_some("2026-01-01T00:00:00Z"),
+    });
+    let metadata = serde_json::from_value(metadata).expect("metadata");
+    Observed::metadata(Watched::Applied(kind), &metadata).expect("usable")
+}
+
+#[test]
+fn what_holds_a_workspaces_content_is_missed() {
+    let home = home();
+    let lost = |objects: &[Observed]| {
+        let mut index = Index::default();
+        for observed in objects {
+            index.apply(observed.clone());
+        }
+        index.view(workspace(1), Some(&home)).lost()
+    };
+    let namespace = |leaving| present(Kind::Namespace, "berth-w1", leaving);
+    let claim = |leaving| present(Kind::PersistentVolumeClaim, "w1-data", leaving);
+    assert_eq!(lost(&[namespace(false), claim(false), deployment(None)]), None);
+    assert_eq!(lost(&[namespace(false), claim(false)]), None, "its content is there");
+    assert_eq!(lost(&[namespace(true), claim(false), deployment(None)]), Some(Lost::NamespaceLeaving));
+    assert_eq!(lost(&[namespace(true)]), Some(Lost::NamespaceLeaving));
+    assert_eq!(lost(&[]), Some(Lost::Namespace));
+    assert_eq!(lost(&[namespace(false)]), Some(Lost::Volumes));
+    assert_eq!(lost(&[namespace(false), claim(true), deployment(None)]), Some(Lost::VolumeLeaving));
+    // Somebody has taken the labels off the namespace: it is put right, and nothing is lost.
+    assert_eq!(lost(&[claim(false), deployment(None)]), None);
+}
+
+#[test]
+fn a_shared_namespace_is_not_the_workspaces_to_lose() {
+    let name = WorkspaceName::new("w1").expect("a name");
+    let shared = Home::new(workspace(1), &name, &NamespaceName::new(SHARED_NAMESPACE).expect("a name"));
+    let index = Index::default();
+    assert_eq!(index.view(workspace(1), Some(&shared)).lost(), Some(Lost::Volumes));
 }
 
 #[test]

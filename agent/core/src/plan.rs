@@ -129,6 +129,8 @@ pub enum Outcome {
     /// Nothing is left.
     Gone,
     Failed(ErrorDetails),
+    /// Somebody has deleted the namespace, and it is not gone yet: until then nothing can be made in it.
+    Waits,
     /// The API server gave no answer. That says nothing of this workspace.
     Unanswered,
 }

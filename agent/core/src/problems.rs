@@ -1,13 +1,20 @@
 //! Why a pod is not ready, in the words of Kubernetes.
 
 use berth_schema::reconcile::PodProblem;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// What every container says on its way up.
 const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 /// What the scheduler says of a pod that the agent has not let go: why not, the agent itself tells.
 const GATED: &str = "SchedulingGated";
+/// A container that ended, and is to be started again or was.
+const FAILED: &str = "ContainerFailed";
+const ENDED: &str = "ContainerEnded";
+/// What the kubelet says while it holds back one that ends again and again. Between two tries it says nothing of that.
+const CRASHES: &str = "CrashLoopBackOff";
+/// Whoever lived for so long begins anew for the kubelet, too.
+const LIVED: SignedDuration = SignedDuration::from_mins(10);
 
 /// Whether the pod may still hold the workspace's volume. One that is being deleted does until it is gone, although its
 /// containers have ended; one that ended by itself (evicted, for example) stays listed for long, and holds nothing.
@@ -36,12 +43,50 @@ pub(crate) fn of(pod: &Pod) -> Vec<PodProblem> {
         let condition = conditions.iter().find(|condition| condition.type_ == kind)?;
         condition.last_transition_time.as_ref().map(|time| time.0)
     };
-    let init = status.init_container_statuses.iter().flatten();
-    let containers = init.chain(status.container_statuses.iter().flatten());
+    // One that goes before the others ends well when it ends without an error.
+    let init = status.init_container_statuses.iter().flatten().map(|container| (container, false));
+    let main = status.container_statuses.iter().flatten().map(|container| (container, true));
+    let unready = since("ContainersReady");
     let unscheduled = conditions.iter().filter_map(unscheduled);
-    unscheduled
-        .chain(containers.filter_map(|container| waiting(container, since("ContainersReady"))))
-        .collect()
+    let containers = init.chain(main).filter_map(|(container, stays)| {
+        waiting(container, unready).or_else(|| ended(container, stays, unready))
+    });
+    unscheduled.chain(containers).collect()
+}
+
+/// A container that has ended, or runs again after it had. `stays`: it shall not end at all.
+fn ended(container: &ContainerStatus, stays: bool, since: Option<Timestamp>) -> Option<PodProblem> {
+    let state = container.state.as_ref()?;
+    let before = || container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    let (end, times, what) = match (&state.terminated, &state.running) {
+        (Some(end), _) => (end, container.restart_count.saturating_add(1), "and is started again"),
+        (None, Some(_)) if container.restart_count > 0 => {
+            (before()?, container.restart_count, "and was started again")
+        }
+        _ => return None,
+    };
+    if end.exit_code == 0 && !stays {
+        return None;
+    }
+    let reason = match end.exit_code {
+        _ if times > 1 && !lived(end) => CRASHES,
+        0 => ENDED,
+        _ => FAILED,
+    };
+    let why = end.reason.as_deref().unwrap_or("no reason given");
+    let said = end.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    let code = end.exit_code;
+    Some(PodProblem {
+        container: Some(container.name.as_str().into()),
+        reason: reason.into(),
+        message: format!("it ended with exit code {code} ({why}), {what}; ends so far: {times}{said}").into(),
+        since,
+    })
+}
+
+fn lived(end: &ContainerStateTerminated) -> bool {
+    let times = end.started_at.as_ref().zip(end.finished_at.as_ref());
+    times.is_some_and(|(from, to)| to.0.duration_since(from.0) >= LIVED)
 }
 
 fn unscheduled(condition: &PodCondition) -> Option<PodProblem> {
@@ -123,6 +168,51 @@ mod tests {
         status["lastState"] = json!({ "terminated": { "exitCode": 3, "reason": "Error" } });
         let found = problems(&json!({ "containerStatuses": [status] }));
         assert_eq!(found[0].2, "back-off (last exit code 3: Error)");
+    }
+
+    #[test]
+    fn a_container_that_ended_is_told_whichever_it_is_and_also_between_two_tries() {
+        let end = |code: i32, seconds: &str| {
+            json!({ "terminated": {
+                "exitCode": code, "reason": "Error",
+                "startedAt": "2026-01-01T00:00:00Z", "finishedAt": format!("2026-01-01T{seconds}Z"),
+            } })
+        };
+        let running = json!({ "running": {} });
+        let told = |kind: &str, state: &Value, last: &Value, restarts: i32| {
+            let mut second = container(state);
+            (second["name"], second["restartCount"], second["lastState"]) =
+                ("second".into(), restarts.into(), last.clone());
+            let found = problems(&json!({ kind: [container(&running), second] }));
+            let first = found.first().map(|(container, reason, message)| {
+                assert_eq!(container.as_deref(), Some("second"));
+                (reason.to_string(), message.to_string())
+            });
+            assert!(found.len() < 2);
+            first
+        };
+        let quick = end(3, "00:00:01");
+        let reason = |told: Option<(String, String)>| told.map(|(reason, _)| reason);
+        let main = "containerStatuses";
+        let first = told(main, &quick, &json!({}), 0).expect("a problem");
+        let words = "it ended with exit code 3 (Error), and is started again; ends so far: 1";
+        assert_eq!(first, ("ContainerFailed".to_owned(), words.to_owned()));
+        assert_eq!(reason(told(main, &running, &quick, 1)), Some("ContainerFailed".to_owned()));
+        assert_eq!(reason(told(main, &quick, &quick, 1)), Some("CrashLoopBackOff".to_owned()));
+        let between = told(main, &running, &quick, 2).expect("a problem");
+        assert_eq!(between.0, "CrashLoopBackOff");
+        assert!(between.1.contains("exit code 3 (Error), and was started again"), "{}", between.1);
+        // Who lived for long does not crash again and again.
+        assert_eq!(
+            reason(told(main, &running, &end(137, "09:00:00"), 5)),
+            Some("ContainerFailed".to_owned())
+        );
+        assert_eq!(reason(told(main, &end(0, "00:00:01"), &json!({}), 0)), Some("ContainerEnded".to_owned()));
+        // What goes before the others is done when it has ended well.
+        let init = "initContainerStatuses";
+        assert_eq!(told(init, &end(0, "00:00:01"), &json!({}), 0), None);
+        assert_eq!(reason(told(init, &quick, &quick, 1)), Some("CrashLoopBackOff".to_owned()));
+        assert_eq!(told(main, &running, &json!({}), 0), None);
     }
 
     #[test]

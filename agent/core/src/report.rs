@@ -39,6 +39,7 @@ pub(crate) fn info(
         live_pods: u32::try_from(live_pods).unwrap_or(u32::MAX),
         variables_missing: wanted && settled && !view.has_secrets(),
         drift: if settled { view.drift() } else { vec![] },
+        lost: if settled { view.lost() } else { None },
         name: home.name.clone(),
         namespace: home.namespace.clone(),
     }
@@ -121,6 +122,7 @@ mod tests {
             live_pods: 0,
             variables_missing: false,
             drift: vec![],
+            lost: None,
         };
         std::iter::repeat_with(info).take(count).collect()
     }

@@ -123,6 +123,11 @@ fn unanswered(jitter: f64) -> Duration {
     Duration::from_secs(1) + Duration::from_secs(2).mul_f64(jitter)
 }
 
+/// How long a namespace that somebody has deleted is given to go.
+fn waits(jitter: f64) -> Duration {
+    Duration::from_secs(3) + Duration::from_secs(2).mul_f64(jitter)
+}
+
 /// What a directive wants of a workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -272,6 +277,7 @@ impl Work {
             Outcome::VolumesLeft => Phase::Leaving { from: now + VOLUMES, until: now + VOLUMES },
             Outcome::Gone => Phase::Gone,
             Outcome::Failed(details) => return entry.fail(details, now, jitter),
+            Outcome::Waits => Phase::Resting { until: now + waits(jitter) },
             Outcome::Unanswered => return entry.phase = Phase::Resting { until: now + unanswered(jitter) },
         };
         entry.trouble = None;

@@ -2,7 +2,7 @@
 
 use berth_schema::state::TransitionCause;
 use berth_schema::timeline::Transition;
-use berth_schema::{ActualState, DesiredState};
+use berth_schema::{ActualState, DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::age::age;
@@ -11,9 +11,13 @@ use super::table::{Cell, Tone};
 
 pub(super) const COLUMNS: [&str; 7] = ["AT", "LASTED", "STATE", "WANTED", "GENERATION", "BY", "WHAT"];
 
+/// The reason of a workspace that is not in its cluster any more, with all that was on its volumes.
+const GONE: &str = "NotInCluster";
+
 /// The lines of a page that came the newest first.
 pub(super) fn rows(newest_first: &[Transition], now: Timestamp) -> Vec<Vec<Cell>> {
     let mut asked: Option<Timestamp> = None;
+    let mut is_gone = false;
     let mut rows = Vec::with_capacity(newest_first.len());
     for (index, transition) in newest_first.iter().enumerate().rev() {
         let before = newest_first.get(index + 1);
@@ -23,7 +27,11 @@ pub(super) fn rows(newest_first: &[Transition], now: Timestamp) -> Vec<Vec<Cell>
             asked = Some(transition.at);
         }
         let after = index.checked_sub(1).and_then(|after| newest_first.get(after));
-        rows.push(row(transition, before, after, asked, now));
+        let is_here = transition.applied_generation > Generation::default();
+        is_gone |= is_because(transition, GONE);
+        let is_remade = is_gone && is_here && !is_because(transition, GONE);
+        is_gone &= !is_remade;
+        rows.push(row(transition, before, after, asked, is_remade, now));
     }
     rows
 }
@@ -33,6 +41,7 @@ fn row(
     before: Option<&Transition>,
     after: Option<&Transition>,
     asked: Option<Timestamp>,
+    is_remade: bool,
     now: Timestamp,
 ) -> Vec<Cell> {
     let lasted = match after {
@@ -52,8 +61,12 @@ fn row(
         Cell::new(transition.desired_state.as_str(), Tone::Faint),
         generation.into(),
         by(transition).into(),
-        what(transition, before, asked).into(),
+        what(transition, before, asked, is_remade).into(),
     ]
+}
+
+fn is_because(transition: &Transition, word: &str) -> bool {
+    transition.reason.as_ref().is_some_and(|reason| reason.reason == word)
 }
 
 fn is_final(transition: &Transition) -> bool {
@@ -71,7 +84,12 @@ fn by(transition: &Transition) -> String {
 }
 
 /// What happened, with the time since it was asked for where that is a step on the way there.
-fn what(transition: &Transition, before: Option<&Transition>, asked: Option<Timestamp>) -> String {
+fn what(
+    transition: &Transition,
+    before: Option<&Transition>,
+    asked: Option<Timestamp>,
+    is_remade: bool,
+) -> String {
     let since_asked =
         || asked.map(|asked| format!(", {} after it was asked for", span(asked, transition.at)));
     let mut parts = Vec::new();
@@ -80,6 +98,9 @@ fn what(transition: &Transition, before: Option<&Transition>, asked: Option<Time
     };
     if transition.generation > before.generation {
         parts.push(wish(transition, before).to_owned());
+    }
+    if is_remade {
+        parts.push("made again, with empty volumes".to_owned());
     }
     let applied = transition.applied_generation;
     if applied != before.applied_generation && applied == transition.generation {
@@ -92,7 +113,13 @@ fn what(transition: &Transition, before: Option<&Transition>, asked: Option<Time
     if transition.reason != before.reason
         && let Some(reason) = &transition.reason
     {
-        parts.push(reason.reason.to_string());
+        // What is lost is said in whole words.
+        let is_lost = is_because(transition, GONE);
+        parts.push(if is_lost {
+            format!("{}: {}", reason.reason, reason.message)
+        } else {
+            reason.reason.to_string()
+        });
     }
     if parts.is_empty() { "-".to_owned() } else { parts.join("; ") }
 }

@@ -80,6 +80,7 @@ fn agent(why: &Why, now: Timestamp) -> String {
     match (why.agent.revoked_at, why.agent.last_contact_at) {
         (Some(revoked), _) => format!("{name}, revoked {} ago", age(revoked, now)),
         (None, Some(heard)) => format!("{name}, heard of {} ago", age(heard, now)),
+        (None, None) if why.agent.never_connected => format!("{name}, which has never connected"),
         (None, None) => format!("{name}, not heard of since the server started"),
     }
 }

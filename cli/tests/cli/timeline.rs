@@ -59,3 +59,31 @@ async fn a_long_timeline_is_fetched_in_pages_and_said_to_go_on() {
     ran.says("There are more than these 5");
     assert!(requests(&server).await.contains("/workspaces/reef/timeline?limit=5\n"));
 }
+
+#[tokio::test]
+async fn what_was_made_again_with_empty_volumes_is_said_to_be_that() {
+    let server = MockServer::start().await;
+    let because = |mut transition: Value, word: &str| {
+        transition["reason"] = json!({ "reason": word, "message": "somebody deleted its namespace" });
+        transition
+    };
+    let running = transition(5, "00", ("Running", "Running"), (2, 2), "Agent");
+    let leaving = because(transition(6, "10", ("Running", "Unknown"), (2, 2), "Agent"), "NotInCluster");
+    let gone = because(transition(7, "11", ("Running", "Unknown"), (2, 0), "Agent"), "NotInCluster");
+    let refused = because(transition(8, "12", ("Running", "Error"), (2, 0), "Agent"), "KubernetesRefused");
+    let starting = transition(9, "20", ("Running", "Starting"), (2, 2), "Agent");
+    let again = transition(10, "25", ("Running", "Running"), (2, 2), "Agent");
+    let items = json!({ "items": [again, starting, refused, gone, leaving, running] });
+    answer(&server, "GET", "/workspaces/reef/timeline", ok(items)).await;
+    let ran = Berth::with(&server).run(&["timeline", "reef"]).ok();
+    let told: Vec<&str> = ran.stdout.lines().skip(1).map(|line| line.rsplit('\t').next().unwrap()).collect();
+    let expected = [
+        "…",
+        "NotInCluster: somebody deleted its namespace",
+        "-",
+        "KubernetesRefused",
+        "made again, with empty volumes; generation 2 applied",
+        "running",
+    ];
+    assert_eq!(told, expected);
+}

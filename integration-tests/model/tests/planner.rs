@@ -106,6 +106,7 @@ fn agent_info(info: Info) -> WorkspaceAgentInfo {
         live_pods: info.object.map_or(0, |object| object.pod.into()),
         variables_missing: false,
         drift: vec![],
+        lost: None,
     }
 }
 

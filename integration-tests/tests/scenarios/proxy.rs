@@ -1,8 +1,10 @@
 //! What the server wants to be in a cluster beside workspaces, on the real API server. No pod runs, so no node is needed.
 
+use std::collections::BTreeMap;
+
 use berth_agent::cluster::Cluster;
 use berth_agent::prerequisites::{gather, install};
-use berth_agent_core::Identity;
+use berth_agent_core::{Allowances, Identity};
 use berth_harness::shared_cluster;
 use berth_planner::AgentConfig;
 use berth_planner::objects::proxy;
@@ -66,6 +68,7 @@ async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() 
     let other = identity(&namespace);
     let refused = install(&hands(&client, &other), &other, wanted(&other)).await;
     assert_eq!((refused.len(), errors(&refused).len()), (1, 1), "{refused:?}");
+    assert!(errors(&refused)[0].contains("--adopts"), "it says what to do: {refused:?}");
     // A server that wants something else than the proxy.
     let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "x" } });
     let refused = install(&hands(&client, &mine), &mine, vec![role]).await;
@@ -75,6 +78,21 @@ async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() 
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let labels = namespaces.get(&namespace).await?.metadata.labels.unwrap_or_default();
     assert_eq!(labels.get("pod-security.kubernetes.io/enforce").map(String::as_str), Some("restricted"));
+
+    // The heir of an agent that is gone: the place becomes its own, and what nobody wants any more goes from it.
+    let map = json!({ "metadata": { "name": "left", "labels": { PROXY_OF: mine.agent.to_string() } } });
+    maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
+    let allowances = Allowances { adopts: vec![mine.agent], ..Allowances::default() };
+    let heir = Identity { allowances, ..identity(&namespace) };
+    let taken = install(&hands(&client, &heir), &heir, wanted(&heir)).await;
+    assert_eq!((errors(&taken), taken.len()), (vec![], 3));
+    let whose = Some(heir.agent.to_string());
+    let of =
+        |labels: Option<BTreeMap<String, String>>| labels.and_then(|labels| labels.get(PROXY_OF).cloned());
+    assert_eq!(of(namespaces.get(&namespace).await?.metadata.labels), whose);
+    assert_eq!(of(accounts.get("berth-proxy").await?.metadata.labels), whose);
+    assert_eq!(of(policies.get("closed").await?.metadata.labels), whose);
+    assert!(maps.get_opt("left").await?.is_none());
     namespaces.delete(&namespace, &DeleteParams::default()).await?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{Generation, TermId, WorkspaceId};
 
 pub use answer::{Action, Orphan, OrphanVerdict, ReconcileResponse, Settings, WorkspaceDirective};
 pub use report::{
-    Change, DeploymentCondition, DeploymentInfo, DeploymentStatus, Drifted, ErrorDetails, ErrorType,
+    Change, DeploymentCondition, DeploymentInfo, DeploymentStatus, Drifted, ErrorDetails, ErrorType, Lost,
     PodProblem, TerminationProgress, WorkspaceAgentInfo,
 };
 

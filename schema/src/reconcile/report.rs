@@ -33,6 +33,27 @@ pub struct WorkspaceAgentInfo {
     /// Objects that are not as the agent left them: they are to be written again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drifted>,
+    /// What it had in the cluster and has no longer, or not for long, although nobody asked for that here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+}
+
+/// What is gone with everything that is on a workspace's volumes. Whether it was ever there is for the server to know: a new
+/// workspace has nothing either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lost {
+    /// Its namespace is being deleted.
+    NamespaceLeaving,
+    /// There is no namespace of it.
+    Namespace,
+    /// There is neither a Deployment nor a volume claim of it.
+    Volumes,
+    /// A volume claim is deleted, and goes when its pod ends.
+    VolumeLeaving,
+    /// In a word that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// An object of a workspace that somebody has changed in the cluster.

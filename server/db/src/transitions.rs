@@ -10,7 +10,7 @@ use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use futures::future::try_join;
 use jiff::Timestamp;
@@ -128,6 +128,28 @@ impl Transitions<'_> {
         let at: Option<jiff_diesel::Timestamp> =
             self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
         Ok(at.map(Into::into))
+    }
+
+    /// When a workspace was last told to be for that reason, and in which words, unless that was before `since`.
+    pub async fn last_because(
+        &self,
+        agent: AgentId,
+        workspace: WorkspaceId,
+        reason: &str,
+        since: Timestamp,
+    ) -> Result<Option<(Timestamp, StateReason)>, DbError> {
+        let is_that = sql::<Bool>("reason->>'reason' = ").bind::<Text, _>(reason.to_owned());
+        let query = workspace_transitions::table
+            .filter(workspace_transitions::organization_id.eq(self.0.key()))
+            .filter(workspace_transitions::agent_id.eq(agent.as_uuid()))
+            .filter(workspace_transitions::workspace_id.eq(workspace.as_uuid()))
+            .filter(workspace_transitions::at.ge(jiff_diesel::Timestamp::from(since)))
+            .filter(is_that)
+            .order(workspace_transitions::number.desc())
+            .limit(1)
+            .select(TransitionRow::as_select());
+        let row: Option<TransitionRow> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(row.and_then(|row| Some((row.at, row.reason?))))
     }
 
     /// The place from which a reader that knows everything until now has to read on. Everything that was written below it

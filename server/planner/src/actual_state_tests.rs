@@ -25,6 +25,7 @@ fn info() -> WorkspaceAgentInfo {
         live_pods: 0,
         variables_missing: false,
         drift: vec![],
+        lost: None,
     }
 }
 

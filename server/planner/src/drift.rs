@@ -79,6 +79,7 @@ mod tests {
             live_pods: 1,
             variables_missing: false,
             drift: drift.iter().map(drifted).collect(),
+            lost: None,
         }
     }
 

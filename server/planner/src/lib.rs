@@ -17,6 +17,7 @@ mod orphans;
 pub mod quota;
 mod reconcile;
 pub mod resize;
+mod vanished;
 pub mod volumes;
 pub mod why;
 
@@ -27,9 +28,9 @@ pub use model::{
     Snapshot, Workspace, WorkspaceUpdate,
 };
 pub use orphans::{OrphanRule, concerns_orphans};
-pub use reconcile::{
-    AGENT_HAS_NO_KEY, CONFIGURATION_UNREADABLE, REPORT_UNREADABLE, is_silent, reconcile, remade,
-};
+pub use reconcile::{AGENT_HAS_NO_KEY, CONFIGURATION_UNREADABLE, REPORT_UNREADABLE, is_silent, reconcile};
+
+pub use vanished::{NOT_IN_CLUSTER, remade};
 
 #[cfg(test)]
 mod poison_tests;

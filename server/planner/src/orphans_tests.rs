@@ -23,6 +23,7 @@ fn stranger() -> WorkspaceAgentInfo {
         live_pods: 0,
         variables_missing: false,
         drift: vec![],
+        lost: None,
     }
 }
 

@@ -18,15 +18,10 @@ use crate::loss::{self, LOSS_SUSPECTED};
 use crate::model::{
     Cause, Explanation, IntentChange, Plan, PlannedDirective, Snapshot, Workspace, WorkspaceUpdate,
 };
-use crate::{drift, objects, orphans};
+use crate::{drift, objects, orphans, vanished};
 
 /// The most missing workspaces that one answer makes again; the others are pending from now on and come with the next.
 const MAX_REMADE: usize = MAX_WORKSPACES;
-
-/// The reason of a workspace that is to be made again; `message` says who found that it is gone.
-pub fn remade(message: &str) -> StateReason {
-    StateReason { reason: "NotInCluster".into(), message: message.into() }
-}
 
 /// Decides what to store and what to answer. `now` counts how long a loss is suspected and an
 /// orphan is known; no other clock is looked at.
@@ -184,6 +179,7 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         // What was reported last counts, not the highest: a lower one means that the cluster went back.
         next.applied_generation = proven(workspace, info);
         drift::note(workspace, &mut next, info);
+        vanished::note(workspace, &mut next, info);
         next.deployment_resource_version = info
             .latest_k8s_deployment_info
             .as_ref()
@@ -196,7 +192,7 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         match missing {
             Missing::Doubted(reason) => next.reason = Some(reason.clone()),
             Missing::Believed => {
-                next.reason = Some(remade("the agent's full report does not hold this workspace"));
+                next.reason = Some(vanished::remade("the agent's full report does not hold this workspace"));
                 next.applied_generation = Generation::default();
                 next.deployment_resource_version = None;
             }

@@ -78,6 +78,7 @@ fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInf
         live_pods: u32::try_from(replicas).unwrap_or(0),
         variables_missing: false,
         drift: vec![],
+        lost: None,
     }
 }
 

@@ -19,12 +19,14 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
 }
 
-/// The states changed at second 10, the newest generation was asked for at second 20, the agent spoke at second 95 and
+/// The agent and the workspace were made at second -1000, the states changed at second 10, the newest generation was asked for at second 20, the agent spoke at second 95 and
 /// now is second 100.
 struct Case {
     workspace: Workspace,
     agent: AgentContact,
+    created_at: Timestamp,
     deadline: Option<Deadline>,
+    vanished: Option<(Timestamp, StateReason)>,
     now: Timestamp,
 }
 
@@ -47,11 +49,15 @@ fn case(desired: DesiredState, actual: ActualState, generation: i64, applied: i6
         },
         agent: AgentContact {
             name: AgentName::new("berlin").expect("a name"),
+            created_at: at(-1_000),
             revoked_at: None,
             last_contact_at: Some(at(95)),
+            ever_spoke: true,
             listening_since: at(0),
         },
+        created_at: at(-1_000),
         deadline: None,
+        vanished: None,
         now: at(100),
     }
 }
@@ -74,9 +80,11 @@ impl Case {
             workspace: &self.workspace,
             cause: self.cause(),
             asked_at: at(20),
+            created_at: self.created_at,
             actual_state_changed_at: at(10),
             agent: &self.agent,
             deadline: self.deadline,
+            vanished: self.vanished.clone(),
             git_problems: vec![],
         };
         why(&circumstances, self.now)
@@ -192,6 +200,40 @@ fn what_somebody_deleted_in_the_cluster_is_made_again_by_the_agent() {
 }
 
 #[test]
+fn what_was_made_again_is_said_to_have_begun_empty() {
+    let lost = || Some((at(-600), crate::remade("somebody deleted its namespace")));
+    for (desired, actual, reason) in [
+        (D::Running, A::Running, None),
+        (D::Running, A::Starting, Some("ContainerCreating")),
+        (D::Stopped, A::Stopped, None),
+        (D::Running, A::Failed, Some("CrashLoopBackOff")),
+    ] {
+        let mut again = case(desired, actual, 3, 3);
+        again.workspace.reason =
+            reason.map(|word| StateReason { reason: word.into(), message: "its words".into() });
+        again.vanished = lost();
+        let cause = again.why().cause;
+        let told = " At 2027-01-15T07:50:00Z it was gone (somebody deleted its namespace), and was made again with empty volumes.";
+        assert!(cause.ends_with(told), "{cause}");
+    }
+    let mut gone = case(D::Running, A::Unknown, 3, 0);
+    gone.workspace.reason = Some(crate::remade("somebody deleted its namespace"));
+    gone.vanished = lost();
+    let answer = gone.is(Situation::MissingInCluster, Actor::Agent, 10, HEARD_BY);
+    assert_eq!(
+        answer.cause,
+        "It is not in the cluster, although it should be: somebody deleted its namespace."
+    );
+}
+
+#[test]
+fn a_volume_that_goes_with_the_pod_is_told_while_it_runs() {
+    let leaving = case(D::Running, A::Running, 3, 3).because("VolumeLeaving");
+    let answer = leaving.is(Situation::Running, Actor::User, 10, None);
+    assert_eq!(answer.cause, "It runs, as wanted. But its words.");
+}
+
+#[test]
 fn what_somebody_scaled_by_hand_is_set_right_by_the_agent() {
     case(D::Running, A::Stopped, 3, 0).is(Situation::ScaledByHand, Actor::Agent, 10, HEARD_BY);
     case(D::Stopped, A::Running, 3, 0).is(Situation::ScaledByHand, Actor::Agent, 10, HEARD_BY);
@@ -264,6 +306,44 @@ fn an_agent_that_a_new_server_has_not_heard_of_gets_two_minutes() {
     unheard.now = at(120);
     let answer = unheard.is(Situation::AgentSilent, Actor::Administrator, 0, None);
     assert!(answer.cause.contains("has not spoken to this server"), "{}", answer.cause);
+}
+
+#[test]
+fn an_agent_that_was_never_installed_is_told_as_that() {
+    let mut unheard = case(D::Running, A::CreationRequested, 1, 0);
+    (unheard.agent.last_contact_at, unheard.agent.ever_spoke) = (None, false);
+    unheard.now = at(800);
+    unheard.created_at = at(790);
+    let answer = unheard.is(Situation::AgentSilent, Actor::Administrator, 790, None);
+    assert!(answer.agent.never_connected && answer.cause.contains("has never connected"), "{answer:?}");
+    let next = answer.next.expect("a step").action;
+    assert!(next.contains("Install agent 'berlin'"), "{next}");
+    // It gets its two minutes from when it was made, not from when the server was started.
+    unheard.agent.created_at = at(700);
+    let answer = unheard.is(Situation::CreationRequested, Actor::Agent, 790, Some(820));
+    assert!(answer.agent.never_connected, "{answer:?}");
+}
+
+#[test]
+fn what_is_told_of_a_workspace_is_never_older_than_itself() {
+    for (revoked_at, last_contact_at) in [(Some(at(-500)), None), (None, Some(at(-500))), (None, None)] {
+        let mut young = case(D::Running, A::CreationRequested, 1, 0);
+        (young.agent.revoked_at, young.agent.last_contact_at) = (revoked_at, last_contact_at);
+        young.now = at(800);
+        young.created_at = at(798);
+        assert_eq!(young.why().since, at(798));
+    }
+}
+
+#[test]
+fn a_command_that_is_named_works_when_it_is_typed() {
+    for reason in
+        ["CrashLoopBackOff", "RunContainerError", "ImagePullBackOff", "ProgressDeadlineExceeded", "Odd"]
+    {
+        let next = case(D::Running, A::Failed, 3, 3).because(reason).why().next.expect("a step").action;
+        let (_, named) = next.split_once("`berth rebuild reef").expect("a command");
+        assert!(named.starts_with(" --image IMAGE`"), "{next}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(crate) fn seen(directive: &WorkspaceDirective) -> WorkspaceAgentInfo {
         live_pods: 0,
         variables_missing: false,
         drift: vec![],
+        lost: None,
     }
 }
 

@@ -38,7 +38,7 @@ fn label<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
 }
 
 impl Identity {
-    /// Whether an object carries the labels of this agent, or of one whose workspaces it adopts, and of an owner; and no mark
+    /// Whether an object carries the labels of this agent, or of one that it adopts, and of an owner; and no mark
     /// of another installation.
     pub fn owns(&self, metadata: &ObjectMeta, owner: Owner) -> bool {
         self.is_labelled(metadata, owner) && !self.is_anothers(metadata)
@@ -58,7 +58,7 @@ impl Identity {
                 self.owners().any(|agent| is(AGENT_ID, agent.to_string()))
                     && is(WORKSPACE_ID, workspace.to_string())
             }
-            Owner::Proxy => is(PROXY_OF, self.agent.to_string()),
+            Owner::Proxy => self.owners().any(|agent| is(PROXY_OF, agent.to_string())),
         }
     }
 
@@ -75,7 +75,7 @@ impl Identity {
             && !self.is_anothers(metadata)
     }
 
-    /// Whose workspaces' objects are this agent's to change: its own, and those of the agents that it adopts.
+    /// Whose objects are this agent's to change: its own, and those of the agents that it adopts.
     pub fn owners(&self) -> impl Iterator<Item = AgentId> {
         std::iter::once(self.agent).chain(self.allowances.adopts.iter().copied())
     }
@@ -180,8 +180,26 @@ mod tests {
         assert!(heir.owns(&left, Owner::Workspace(workspace)));
         assert!(!heir.owns(&left, Owner::Workspace(WorkspaceId::random())), "another workspace's");
         assert!(!Identity::of(heir.agent).owns(&left, Owner::Workspace(workspace)), "without consent");
-        let proxys = metadata(&[(PROXY_OF, gone.as_str())]);
-        assert!(!heir.owns(&proxys, Owner::Proxy));
+    }
+
+    #[test]
+    fn the_proxys_place_of_an_adopted_agent_is_taken_over_like_its_workspaces() {
+        let gone = AgentId::random();
+        let allowances = Allowances { adopts: vec![gone], ..Allowances::default() };
+        let heir = Identity { allowances, ..Identity::of(AgentId::random()) };
+        let gone = gone.to_string();
+        let left = metadata(&[(PROXY_OF, gone.as_str()), (ENFORCE, RESTRICTED)]);
+        assert_eq!(heir.may_enter(Owner::Proxy, Place::Own, Some(&left), true), Ok(()));
+        assert!(heir.owns(&left, Owner::Proxy));
+        assert!(!heir.owns(&left, Owner::Workspace(WorkspaceId::random())), "it is no workspace's");
+        let stranger = Identity::of(heir.agent);
+        let refused = stranger.may_enter(Owner::Proxy, Place::Own, Some(&left), true);
+        assert_eq!(refused, Err(Trespass::Foreign), "without consent");
+        let elsewhere = metadata(&[(PROXY_OF, gone.as_str()), (AGENT_NAMESPACE, "berth-agent-two")]);
+        let refused = heir.may_enter(Owner::Proxy, Place::Own, Some(&elsewhere), true);
+        assert_eq!(refused, Err(Trespass::Foreign), "another installation's");
+        let another = metadata(&[(PROXY_OF, &*AgentId::random().to_string())]);
+        assert!(!heir.owns(&another, Owner::Proxy));
     }
 
     #[test]

@@ -188,6 +188,7 @@ impl Cluster {
             "volumes-left" => Outcome::VolumesLeft,
             "gone" => Outcome::Gone,
             "older" => Outcome::OlderThanLive { live: words.value("live")?.unwrap_or(Generation::of(9)) },
+            "waits" => Outcome::Waits,
             "unanswered" => Outcome::Unanswered,
             "failed" => Outcome::Failed(ErrorDetails {
                 error_type: ErrorType::Kubernetes,

@@ -123,6 +123,7 @@ fn running(workspace_id: WorkspaceId, name: WorkspaceName, namespace: NamespaceN
         live_pods: 1,
         variables_missing: false,
         drift: vec![],
+        lost: None,
     }
 }
 

@@ -18,7 +18,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::{
-    Context, GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS, commands, git, scripts, storage, tools,
+    Context, GRACE_PERIOD_SECONDS, MIN_READY_SECONDS, PROGRESS_DEADLINE_SECONDS, commands, git, scripts,
+    storage, tools,
 };
 
 pub(super) fn deployment(context: &Context<'_>) -> Deployment {
@@ -30,6 +31,7 @@ pub(super) fn deployment(context: &Context<'_>) -> Deployment {
             strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
             selector: LabelSelector { match_labels: Some(context.selector()), ..LabelSelector::default() },
             progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
+            min_ready_seconds: Some(MIN_READY_SECONDS),
             revision_history_limit: Some(1),
             template: PodTemplateSpec { metadata: Some(pod_metadata(context)), spec: Some(pod(context)) },
             ..DeploymentSpec::default()

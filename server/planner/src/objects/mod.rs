@@ -24,6 +24,8 @@ use crate::model::{Snapshot, Workspace};
 
 /// After this long without progress Kubernetes counts the Deployment as failed.
 pub(crate) const PROGRESS_DEADLINE_SECONDS: i32 = 600;
+/// So long a pod has to live until it counts as running: one whose process ends at once does not.
+pub(crate) const MIN_READY_SECONDS: i32 = 2;
 /// How long the processes of a pod that is to end may take.
 pub(crate) const GRACE_PERIOD_SECONDS: i64 = 10;
 

@@ -28,10 +28,13 @@ pub struct Circumstances<'a> {
     pub cause: Option<Cause>,
     /// When its newest generation was asked for.
     pub asked_at: Timestamp,
+    pub created_at: Timestamp,
     pub actual_state_changed_at: Timestamp,
     pub agent: &'a AgentContact,
     /// What a lifecycle rule will do next.
     pub deadline: Option<Deadline>,
+    /// When it was last found to be gone from the cluster, with what was said of that, where it is not too long ago.
+    pub vanished: Option<(Timestamp, StateReason)>,
     /// Git hosts whose credentials cannot be had for it.
     pub git_problems: Vec<GitProblem>,
 }
@@ -40,9 +43,12 @@ pub struct Circumstances<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentContact {
     pub name: AgentName,
+    pub created_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
     /// When this server last heard of it.
     pub last_contact_at: Option<Timestamp>,
+    /// Whether any server has ever heard of it.
+    pub ever_spoke: bool,
     /// Since when this server listens at all.
     pub listening_since: Timestamp,
 }
@@ -50,8 +56,18 @@ pub struct AgentContact {
 impl AgentContact {
     /// Since when nothing was heard, once that is too long.
     fn silent_since(&self, now: Timestamp) -> Option<Timestamp> {
-        let heard = self.last_contact_at.unwrap_or(self.listening_since);
+        let heard = self.awaited_since();
         (now.duration_since(heard) >= SILENCE).then_some(heard)
+    }
+
+    /// Since when its next word is waited for.
+    fn awaited_since(&self) -> Timestamp {
+        self.last_contact_at.unwrap_or_else(|| self.listening_since.max(self.created_at))
+    }
+
+    /// Whether nobody has ever heard of it, this server included.
+    const fn never_spoke(&self) -> bool {
+        !self.ever_spoke && self.last_contact_at.is_none()
     }
 }
 
@@ -74,7 +90,7 @@ pub fn why(circumstances: &Circumstances<'_>, now: Timestamp) -> Why {
         desired_state: workspace.desired_state,
         actual_state: workspace.actual_state,
         situation,
-        cause: words::cause(situation, circumstances),
+        cause: words::cause(situation, circumstances) + &words::vanished(circumstances),
         reason: workspace.reason.clone(),
         since: since(situation, circumstances, now),
         next: words::next(situation, circumstances, now),
@@ -83,6 +99,7 @@ pub fn why(circumstances: &Circumstances<'_>, now: Timestamp) -> Why {
         agent: WhyAgent {
             name: agent.name.clone(),
             last_contact_at: agent.last_contact_at,
+            never_connected: agent.never_spoke(),
             revoked_at: agent.revoked_at,
         },
         git_problems: circumstances.git_problems.clone(),
@@ -233,9 +250,10 @@ fn failed(reason: Option<&StateReason>) -> Situation {
     }
 }
 
+/// What concerns a workspace began with it at the earliest, however long its agent has been silent or revoked.
 fn since(situation: Situation, circumstances: &Circumstances<'_>, now: Timestamp) -> Timestamp {
     let Circumstances { asked_at, actual_state_changed_at, agent, .. } = circumstances;
-    match situation {
+    let since = match situation {
         Situation::AgentRevoked => agent.revoked_at.unwrap_or(*asked_at),
         Situation::AgentSilent => agent.silent_since(now).unwrap_or(*asked_at),
         Situation::CreationRequested
@@ -268,7 +286,8 @@ fn since(situation: Situation, circumstances: &Circumstances<'_>, now: Timestamp
         | Situation::Failed
         | Situation::Terminating
         | Situation::Unclear => *actual_state_changed_at,
-    }
+    };
+    since.max(circumstances.created_at)
 }
 
 /// The generation, as a person reads it.

@@ -1,14 +1,15 @@
 //! The words for each situation: its cause, and who acts next.
 
-use berth_schema::DesiredState;
 use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::reconcile::PodProblem;
 use berth_schema::why::{Actor, NextStep, Situation};
+use berth_schema::{DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Circumstances, SILENCE, proven};
 use crate::drift::{CHANGED_BY_HAND, PUT_RIGHT};
 use crate::objects::{GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS};
+use crate::vanished::{NOT_IN_CLUSTER, VOLUME_LEAVING};
 
 /// The longest time that an agent backs off from a workspace that was refused.
 const AGENT_BACKOFF: SignedDuration = SignedDuration::from_secs(60);
@@ -24,7 +25,9 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
             .to_owned();
     }
     match situation {
-        Situation::Running => format!("It runs, as wanted.{}", put_right(circumstances)),
+        Situation::Running => {
+            format!("It runs, as wanted.{}{}", put_right(circumstances), leaving(circumstances))
+        }
         Situation::Stopped => {
             format!("It is stopped, as wanted. Its volume is kept.{}", put_right(circumstances))
         }
@@ -46,6 +49,10 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
             "It restarts: its old pod has to be gone before the new one may use its \
                                        volume."
                 .to_owned()
+        }
+        Situation::MissingInCluster if message_of(circumstances, NOT_IN_CLUSTER).is_some() => {
+            let message = message_of(circumstances, NOT_IN_CLUSTER).unwrap_or_default();
+            format!("It is not in the cluster, although it should be: {message}.")
         }
         Situation::MissingInCluster => {
             "It is not in the cluster, although it should be: somebody may have deleted \
@@ -112,6 +119,9 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
         Situation::Stopping => "Its pod is ending.".to_owned(),
         Situation::Terminating => "Its namespace with everything in it is being removed.".to_owned(),
         Situation::Unclear => "What the cluster says of it fits no state.".to_owned(),
+        Situation::AgentSilent if circumstances.agent.never_spoke() => format!(
+            "Agent '{agent}' has never connected: it was not installed yet, or it cannot reach the server."
+        ),
         Situation::AgentSilent => match circumstances.agent.last_contact_at {
             Some(_) => format!("Agent '{agent}' has fallen silent: what is shown may be out of date."),
             None => format!(
@@ -139,12 +149,30 @@ fn said(circumstances: &Circumstances<'_>) -> String {
     circumstances.workspace.reason.as_ref().map(|reason| format!(" ({})", reason.message)).unwrap_or_default()
 }
 
+/// That it is not the one that it was, for whoever looks for what was stored in it.
+pub(super) fn vanished(circumstances: &Circumstances<'_>) -> String {
+    let is_back = circumstances.workspace.applied_generation > Generation::default()
+        && message_of(circumstances, NOT_IN_CLUSTER).is_none();
+    let vanished = circumstances.vanished.as_ref().filter(|_| is_back);
+    vanished
+        .map(|(at, reason)| {
+            format!(" At {at:.0} it was gone ({}), and was made again with empty volumes.", reason.message)
+        })
+        .unwrap_or_default()
+}
+
 /// What was put right since its last generation was applied.
 fn put_right(circumstances: &Circumstances<'_>) -> String {
     let message = message_of(circumstances, PUT_RIGHT);
     message
         .map(|what| format!(" Somebody had changed it in the cluster, and it was put right: {what}."))
         .unwrap_or_default()
+}
+
+/// What is on one of its volumes only as long as it runs.
+fn leaving(circumstances: &Circumstances<'_>) -> String {
+    let message = message_of(circumstances, VOLUME_LEAVING);
+    message.map(|message| format!(" But {message}.")).unwrap_or_default()
 }
 
 /// The message of the workspace's reason, if it is that one.
@@ -168,6 +196,7 @@ pub(super) fn next(
     let agent = &circumstances.agent.name;
     let step = |actor, action: String| Some(NextStep { actor, action, by: None });
     let by = |actor, action: String, by: Option<Timestamp>| Some(NextStep { actor, action, by });
+    let rebuild = format!("`berth rebuild {name} --image IMAGE` (or --devfile FILE, or --devcontainer FILE)");
     if let Some(words) = waits_for_node(situation, circumstances) {
         return step(Actor::Administrator, words.to_owned());
     }
@@ -278,22 +307,21 @@ pub(super) fn next(
         Situation::ImageCannotBePulled => step(
             Actor::User,
             format!(
-                "Correct the image with `berth rebuild {name} --image IMAGE` (or --devfile FILE). Meanwhile the \
-                 kubelet tries again, at least every 5 minutes."
+                "Correct the image with {rebuild}. Meanwhile the kubelet tries again, at least every 5 minutes."
             ),
         ),
         Situation::ContainerCrashes => step(
             Actor::User,
             format!(
-                "Correct the command or the image with `berth rebuild {name}`. Meanwhile the kubelet starts it \
-                 again, at least every 5 minutes."
+                "Correct the command or the image with {rebuild}. Meanwhile the kubelet starts it again, at least \
+                 every 5 minutes."
             ),
         ),
         Situation::ContainerCannotStart => step(
             Actor::User,
             format!(
-                "Correct it with `berth rebuild {name}`; an administrator has to where the cause is on the node. \
-                 Meanwhile the kubelet tries again."
+                "Correct it with {rebuild}; an administrator has to where the cause is on the node. Meanwhile the \
+                 kubelet tries again."
             ),
         ),
         Situation::VolumeMissing => step(
@@ -303,13 +331,20 @@ pub(super) fn next(
         Situation::DeadlineExceeded | Situation::Failed => step(
             Actor::User,
             format!(
-                "Try `berth start {name}` once more, or correct it with `berth rebuild {name}`. Where the cause is \
-                 in the cluster it recovers by itself once that is cured."
+                "Try `berth start {name}` once more, or correct it with {rebuild}. Where the cause is in the cluster \
+                 it recovers by itself once that is cured."
             ),
         ),
         Situation::Unclear => {
             by(Actor::Agent, "It reports as soon as the cluster says more.".to_owned(), heard_by(circumstances))
         }
+        Situation::AgentSilent if circumstances.agent.never_spoke() => step(
+            Actor::Administrator,
+            format!(
+                "Install agent '{agent}' in its cluster with its token (`berth agents rotate-token {agent} --now` makes \
+                 another where it is lost); where it runs, its log says why it does not reach the server."
+            ),
+        ),
         Situation::AgentSilent => step(
             Actor::Administrator,
             format!("See whether agent '{agent}' runs and reaches the server: its log says more."),
@@ -368,8 +403,7 @@ fn by_rule(circumstances: &Circumstances<'_>) -> NextStep {
 
 /// When the agent's silence would be noticed.
 fn heard_by(circumstances: &Circumstances<'_>) -> Option<Timestamp> {
-    let agent = circumstances.agent;
-    agent.last_contact_at.unwrap_or(agent.listening_since).checked_add(SILENCE).ok()
+    circumstances.agent.awaited_since().checked_add(SILENCE).ok()
 }
 
 /// When Kubernetes gives up. It counts from its last sign of progress, which the state's beginning is at the earliest.

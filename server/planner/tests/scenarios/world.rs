@@ -289,6 +289,7 @@ fn info(name: &str, words: &Words<'_>) -> Result<WorkspaceAgentInfo, String> {
         live_pods: words.value("pods")?.unwrap_or(u32::try_from(replicas.unwrap_or(0)).unwrap_or(0)),
         variables_missing: words.has("missing-variables"),
         drift: vec![],
+        lost: None,
     })
 }
 

@@ -3,9 +3,11 @@
 use berth_db::{Hold, OrganizationConn};
 use berth_planner::lifecycle::deadline;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
-use berth_planner::{AgentConfig, Snapshot};
+use berth_planner::{AgentConfig, NOT_IN_CLUSTER, Snapshot};
 use berth_schema::why::{GitProblem, Why};
-use berth_schema::{AgentConfiguration, DesiredState, ResourceKind, WorkspaceId};
+use berth_schema::{AgentConfiguration, DesiredState, Generation, ResourceKind, WorkspaceId};
+
+use jiff::SignedDuration;
 
 use super::extend::lifetime;
 use super::find;
@@ -15,9 +17,13 @@ use crate::services::git::{Holder, Issuer};
 use crate::services::reconcile::planned;
 use crate::{Error, Op};
 
+/// For how long whoever looks for what was stored in a workspace is told that its volumes were made anew; the timeline says it for
+/// longer.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
     let now = op.now;
-    let (row, asked_at, agent, written, git_problems) = op
+    let (row, asked_at, vanished, agent, ever_spoke, written, git_problems) = op
         .read("why_workspace", async |conn| {
             let row = find(conn, name_or_id).await?.workspace;
             let agent = conn
@@ -27,23 +33,33 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
                 .ok_or_else(|| Error::missing(ResourceKind::Agent, &row.agent_id))?;
             let asked_at =
                 conn.transitions().generation_asked_at(row.agent_id, row.id, row.generation).await?;
+            let vanished = conn
+                .transitions()
+                .last_because(row.agent_id, row.id, NOT_IN_CLUSTER, now - REMEMBERED)
+                .await?;
             let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
             let git_problems = match row.desired_state {
                 DesiredState::Terminated => vec![],
                 _ => git_problems(op, conn, row.id).await?,
             };
-            Ok::<_, Error>((row, asked_at, agent, written, git_problems))
+            // It says what its cluster has before anything else.
+            let ever_spoke = agent.epoch > 0
+                || row.applied_generation > Generation::default()
+                || conn.agent_prerequisites().find(row.agent_id).await?.is_some();
+            Ok::<_, Error>((row, asked_at, vanished, agent, ever_spoke, written, git_problems))
         })
         .await?;
     let contact = AgentContact {
         name: agent.name,
+        created_at: agent.created_at,
         revoked_at: agent.revoked_at,
         last_contact_at: op.context.contacts.last(agent.id),
+        ever_spoke,
         listening_since: op.context.contacts.listening_since(),
     };
     // Older than the memory of transitions: a workspace that was made before there was one.
     let asked_at = asked_at.unwrap_or(row.desired_state_changed_at);
-    let actual_state_changed_at = row.actual_state_changed_at;
+    let (created_at, actual_state_changed_at) = (row.created_at, row.actual_state_changed_at);
     let rules = written.as_ref().ok().map(AgentConfiguration::lifecycle_rules);
     let deadline = rules.and_then(|rules| deadline(&rules, &lifetime(&row)));
     let workspace = planned(row);
@@ -53,9 +69,11 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
         workspace: &workspace,
         cause: standing_cause(&snapshot, now),
         asked_at,
+        created_at,
         actual_state_changed_at,
         agent: &contact,
         deadline,
+        vanished,
         git_problems,
     };
     Ok(berth_planner::why::why(&circumstances, now))
