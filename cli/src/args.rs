@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, completion, contexts, devfile, git_credentials, login, logout, organizations, tokens, variables,
-    workspaces,
+    agents, audit, completion, contexts, devfile, git_credentials, login, logout, organizations, tokens,
+    variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -84,6 +84,15 @@ pub(crate) enum Command {
     Organizations {
         #[command(subcommand)]
         command: organizations::Command,
+    },
+    /// What happened in the organisation: who did what, when, and what was denied
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth audit list\n  berth audit export > audit.jsonl\n  berth audit verify audit.jsonl"
+    )]
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
     },
     /// Check what a workspace is made of before it is sent
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -3,6 +3,7 @@
 mod agents;
 mod answer;
 mod api;
+mod audit;
 mod authority;
 mod bearer;
 mod events;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 pub(crate) use api::{Listing, Organization, WorkspaceFilter};
+pub(crate) use audit::AuditFilter;
 pub(crate) use authority::{Authority, CLIENT_ID, DeviceAuthorization, Issuer};
 pub(crate) use bearer::Bearer;
 pub(crate) use events::Events;

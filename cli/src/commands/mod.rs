@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod completion;
 pub(crate) mod contexts;
 pub(crate) mod devfile;
@@ -28,6 +29,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::GitCredentials { command } => git_credentials::run(global, command).await,
         Command::Variables { command } => variables::run(global, command).await,
         Command::Devfile { command } => devfile::run(global, &command),
+        Command::Audit { command } => audit::run(global, command).await,
         Command::Tokens { command } => tokens::run(global, command).await,
         Command::Organizations { command } => organizations::run(global, command).await,
         Command::Login(args) => login::run(global, args).await,

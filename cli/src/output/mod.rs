@@ -1,6 +1,7 @@
 //! Data goes to stdout, in the form that was asked for.
 
 mod age;
+mod audit;
 mod escape;
 mod git;
 mod membership;
@@ -18,6 +19,7 @@ use berth_schema::timeline::Transition;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(crate) use audit::Recorded;
 pub(crate) use escape::escape;
 pub(crate) use membership::Membership;
 pub(crate) use objects::done;
