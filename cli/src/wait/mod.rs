@@ -85,7 +85,7 @@ async fn until(
             Verdict::Pending(waits_for) => waits_for,
         };
         let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
-            return Err(timed_out(&seen, timeout, waits_for));
+            return Err(timed_out(&seen, timeout, &waits_for));
         };
         // A server that is being restarted is no reason to give up, but neither may it outlast the time-out.
         // An old error has to be judged anew when its time is over, even if nothing changes.
@@ -140,7 +140,7 @@ fn failed(workspace: &Workspace) -> Error {
     }
 }
 
-fn timed_out(workspace: &Workspace, after: Duration, waits_for: String) -> Error {
+fn timed_out(workspace: &Workspace, after: Duration, waits_for: &str) -> Error {
     let reason = workspace.reason.as_ref().map(|reason| format!(" ({}: {})", reason.reason, reason.message));
     let (name, state) = (&workspace.name, workspace.actual_state);
     let state = format!("{state}{}", reason.unwrap_or_default());

@@ -171,9 +171,9 @@ async fn whoever_takes_away_the_token_that_is_used_is_told() {
 async fn a_page_of_what_is_valid_ends_with_the_last_that_is_shown() {
     let server = MockServer::start().await;
     let gone = json!({"name": "gone", "revoked_at": "2026-01-02T00:00:00Z"});
-    let named = |name: &str| token(&json!({ "name": name }));
-    let all = json!({"items": [token(&gone), named("one"), named("two"), named("three")]});
-    let cut = json!({"items": [token(&gone), named("one"), named("two")], "next": "behind-two"});
+    let called = |name: &str| token(&json!({ "name": name }));
+    let all = json!({"items": [token(&gone), called("one"), called("two"), called("three")]});
+    let cut = json!({"items": [token(&gone), called("one"), called("two")], "next": "behind-two"});
     let list = || Mock::given(path(format!("{ORGANIZATION}/tokens")));
     list().and(query_param("limit", "100")).respond_with(ok(all)).mount(&server).await;
     list().and(query_param("limit", "3")).respond_with(ok(cut)).mount(&server).await;
