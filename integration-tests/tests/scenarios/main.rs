@@ -12,6 +12,7 @@ mod git;
 mod image;
 mod leaks;
 mod lifecycle;
+mod login;
 mod lost_node;
 mod mutated;
 mod network;
