@@ -114,6 +114,11 @@ macro_rules! actions {
 
 actions! {
     ReadAccount = "account.read", Account, Reads;
+    DescribeAccount = "account.describe", Account, Reads;
+    LookAtDevice = "login.look-at-device", Account, Reads;
+    DecideDevice = "login.decide-device", Account, Changes;
+    LookAtLogin = "login.look-at", Account, Reads;
+    DecideLogin = "login.decide", Account, Changes;
     SignOut = "account.sign-out", Account, Changes;
     ListSessions = "session.list", Account, Reads;
     EndSession = "session.end", Session, Changes;

@@ -99,6 +99,10 @@ id!(
     SignInLinkId
 );
 id!(
+    /// A code that lets a command line in once (not the code's secret).
+    AuthorizationCodeId
+);
+id!(
     /// One process' time as an agent's leader, drawn when it is elected. An epoch alone does not tell leaders apart: a
     /// Lease that was lost begins to count anew.
     TermId

@@ -40,8 +40,8 @@ pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{
-    AccountId, AgentId, NetworkCheckId, OrganizationId, SessionId, SignInLinkId, SubjectId, TermId, TokenId,
-    WorkspaceId,
+    AccountId, AgentId, AuthorizationCodeId, NetworkCheckId, OrganizationId, SessionId, SignInLinkId,
+    SubjectId, TermId, TokenId, WorkspaceId,
 };
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
@@ -51,5 +51,5 @@ pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};
 pub use text::{Message, ResourceVersion, Text, Word};
-pub use token::{AccessToken, AgentToken, SessionToken, SignInToken};
+pub use token::{AccessToken, AgentToken, AuthorizationCode, SessionToken, SignInToken};
 pub use warning::Warning;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{AccountId, AgentId, OrganizationId, SessionId, SignInLinkId, TokenId};
+use crate::{AccountId, AgentId, AuthorizationCodeId, OrganizationId, SessionId, SignInLinkId, TokenId};
 
 /// The random bytes of a token.
 pub const SECRET_BYTES: usize = 32;
@@ -115,12 +115,16 @@ token!(
     AgentToken, prefix "berth_agt_", organization: OrganizationId, agent: AgentId
 );
 token!(
-    /// What a browser's cookie or a command line holds of a person's session.
+    /// What a browser's cookie holds of a person's session.
     SessionToken, prefix "berth_ses_", account: AccountId, session: SessionId
 );
 token!(
     /// What a link that signs somebody in holds. It opens once.
     SignInToken, prefix "berth_lnk_", account: AccountId, link: SignInLinkId
+);
+token!(
+    /// What a command line is given by the browser, to be exchanged for tokens. It opens once.
+    AuthorizationCode, prefix "berth_cod_", account: AccountId, code: AuthorizationCodeId
 );
 
 #[cfg(test)]

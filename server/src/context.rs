@@ -13,6 +13,7 @@ use crate::config::Protocol;
 use crate::crypto::Keys;
 use crate::denials::Denials;
 use crate::identity::HasDatabase;
+use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::services::git::Signer;
 use crate::services::sign_in::SessionRules;
@@ -36,6 +37,8 @@ pub struct Context {
     pub protocol: Protocol,
     /// What a workspace is made of when nobody says it.
     pub default_spec: Arc<NewSpec>,
+    /// What signs tokens, and knows those that it signed.
+    pub issuer: Arc<Issuer>,
     /// What signs tokens for Git hosts, where that is configured.
     pub signer: Option<Arc<Signer>>,
     pub projects: ProjectRules,
@@ -73,6 +76,7 @@ impl Context {
             guardrails: Arc::default(),
             protocol: Protocol::default(),
             default_spec: Arc::new(NewSpec::built_in()),
+            issuer: Arc::new(Issuer::new("http://localhost")),
             signer: None,
             projects: ProjectRules::default(),
             sessions: SessionRules::default(),

@@ -30,6 +30,8 @@ pub enum DenyReason {
     IsAgent,
     /// A member asked for what is for agents.
     IsNoAgent,
+    /// A token of an organisation asked for what is an account's.
+    IsNoAccount,
     /// The token ends before the one that it would give another secret.
     EndsEarlier,
 }
@@ -40,6 +42,7 @@ impl DenyReason {
             Self::ReadOnlyToken => "read-only-token",
             Self::IsAgent => "is-agent",
             Self::IsNoAgent => "is-no-agent",
+            Self::IsNoAccount => "is-no-account",
             Self::EndsEarlier => "ends-earlier",
         }
     }

@@ -16,6 +16,7 @@ pub mod error;
 mod handlers;
 pub mod http;
 pub mod identity;
+pub mod issuer;
 pub mod lifecycle;
 mod listener;
 pub mod logging;

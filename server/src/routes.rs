@@ -11,7 +11,9 @@ use berth_schema::Action;
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
-use crate::handlers::{agents, audit, events, git, health, reconcile, tokens, variables, whoami, workspaces};
+use crate::handlers::{
+    account, agents, audit, events, git, health, oauth, reconcile, tokens, variables, whoami, workspaces,
+};
 use crate::http::body::BodyLimit;
 use crate::http::guard::{Channel, Guard};
 use crate::identity::{AgentIdentity, Member, Person};
@@ -140,6 +142,20 @@ const fn everyone(path: &'static str, handler: fn() -> actix_web::Route) -> Rout
     route("GET", path, Access::Everyone(handler))
 }
 
+/// What nobody brings a token to: it is where they get one.
+const fn public(method: &'static str, path: &'static str, handler: fn() -> actix_web::Route) -> Route {
+    route(method, path, Access::Everyone(handler))
+}
+
+/// What a person's command line asks of themselves.
+const fn account_of(
+    path: &'static str,
+    action: Action,
+    handler: fn(Guard<Person>) -> actix_web::Route,
+) -> Route {
+    route("GET", path, Access::Person(action, handler))
+}
+
 /// What nobody has to be signed in for.
 const fn public_page(method: &'static str, path: &'static str, handler: fn() -> actix_web::Route) -> Route {
     route(method, path, Access::Everyone(handler)).page()
@@ -184,6 +200,7 @@ pub const ROUTES: &[Route] = &[
     everyone("/readyz", || web::get().to(health::ready)),
     everyone("/.well-known/jwks.json", || web::get().to(git::keys)).published(),
     everyone("/.well-known/openid-configuration", || web::get().to(git::discovery)).published(),
+    everyone("/.well-known/oauth-authorization-server", || web::get().to(oauth::metadata)),
     everyone("/assets/berth.css", || web::get().to(pages::style)).published(),
     person("GET", "/", Action::ReadAccount, |guard| guard.to(pages::home)),
     public_page("GET", "/sign-in", || web::get().to(pages::ask)),
@@ -199,6 +216,15 @@ pub const ROUTES: &[Route] = &[
         guard.to(pages::organization)
     })
     .page(),
+    person("GET", "/device", Action::LookAtDevice, |guard| guard.to(pages::device)),
+    person("POST", "/device", Action::DecideDevice, |guard| guard.to(pages::decide_device)).takes(FORM),
+    person("GET", "/oauth/authorize", Action::LookAtLogin, |guard| guard.to(pages::authorize)),
+    person("POST", "/oauth/authorize", Action::DecideLogin, |guard| guard.to(pages::decide_authorize))
+        .takes(FORM),
+    public("POST", "/oauth/device_authorization", || web::post().to(oauth::device_authorization)).takes(FORM),
+    public("POST", "/oauth/token", || web::post().to(oauth::token)).takes(FORM),
+    public("POST", "/oauth/revoke", || web::post().to(oauth::revoke)).takes(FORM),
+    account_of("/api/v1/account", Action::DescribeAccount, |guard| guard.to(account::get)),
     member("GET", "/api/v1/whoami", Action::ReadIdentity, |guard| guard.to(whoami::whoami)),
     member("GET", organization!("/audit"), Action::ListAudit, |guard| guard.to(audit::list)),
     member("POST", organization!("/tokens"), Action::CreateToken, |guard| guard.to(tokens::create))
@@ -357,6 +383,19 @@ pub fn find(method: &str, template: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.path == template && route.method == method)
 }
 
+/// Whether a path, with its query, is one of our pages: nobody is led elsewhere after signing in.
+pub(crate) fn is_page(wanted: &str) -> bool {
+    let path = wanted.split('?').next().unwrap_or_default();
+    let is_of = |template: &str| {
+        let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        let fits =
+            |(known, asked): (&&str, &&str)| known == asked || (known.starts_with('{') && !asked.is_empty());
+        template.len() == path.len() && template.iter().zip(&path).all(fits)
+    };
+    let mut pages = ROUTES.iter().filter(|route| route.method == "GET" && route.renderer == Renderer::Page);
+    wanted.bytes().all(|byte| byte.is_ascii_graphic()) && pages.any(|route| is_of(route.path))
+}
+
 /// A path of the table for what the router matched, as a label: nothing that a client makes up.
 pub fn template(matched: Option<&str>) -> &'static str {
     let known = ROUTES.iter().find(|route| Some(route.path) == matched);
@@ -386,6 +425,28 @@ mod tests {
         unique.sort_unstable();
         unique.dedup();
         assert_eq!(unique.len(), paths.len());
+    }
+
+    #[test]
+    fn nobody_is_led_elsewhere_after_signing_in() {
+        for page in ["/", "/device?user_code=BCDF-GHJK", "/organizations/acme", "/oauth/authorize?state=//a"]
+        {
+            assert!(is_page(page), "{page}");
+        }
+        for other in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example/",
+            "/organizations/",
+            "/organizations/a/b",
+            "/api/v1/whoami",
+            "/oauth/token",
+            "/device\r\nx: y",
+            "device",
+        ] {
+            assert!(!is_page(other), "{other}");
+        }
     }
 
     #[test]

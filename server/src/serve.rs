@@ -18,6 +18,7 @@ use crate::config::HttpOptions;
 use crate::edge::{self, Edge};
 use crate::http::observe;
 use crate::lifecycle::Scheduler;
+use crate::services::signing_keys;
 use crate::tasks::{self, Task};
 use crate::{Context, denials, listener, metrics, routes, uses};
 
@@ -87,6 +88,7 @@ pub fn start(
     let shared = Arc::new(context.clone());
     running.spawn(tasks::keep(Arc::clone(&shared), Scheduler(due)));
     running.spawn(tasks::keep(Arc::clone(&shared), denials::Recorder));
+    running.spawn(tasks::keep(Arc::clone(&shared), signing_keys::Supplier));
     running.spawn(tasks::keep(shared, uses::Keeper));
     Ok(Running {
         context: context.clone(),

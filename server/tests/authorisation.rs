@@ -29,6 +29,8 @@ const OWN: [u16; 9] = [401, 401, 401, PASSES, 403, PASSES, 401, 401, PASSES];
 /// What changes nothing.
 const LOOKS: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, PASSES];
 const CHANGES: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, 403];
+/// A person's own: no token of an organisation leads there.
+const PERSON: [u16; 9] = [401, 401, 401, 403, 403, 403, 401, 401, 403];
 const AGENT: [u16; 9] = [401, 401, 401, 403, PASSES, 403, 401, 401, 403];
 
 /// What each asker gets, in the order of [`ASKERS`]: what the route table says, and nothing else.
@@ -39,6 +41,7 @@ fn expected(route: &Route) -> [u16; 9] {
         (Audience::Member, Some(Effect::Reads)) if below_an_organization => LOOKS,
         (Audience::Member, Some(Effect::Changes)) if below_an_organization => CHANGES,
         (Audience::Member, Some(Effect::Reads)) => OWN,
+        (Audience::Person, Some(Effect::Reads)) => PERSON,
         (Audience::Agent, Some(_)) => AGENT,
         odd => panic!("{} {} is for {odd:?}, which nobody thought of", route.method, route.path),
     }

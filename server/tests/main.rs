@@ -19,6 +19,7 @@ mod idempotency;
 mod inheritance;
 mod lifecycle;
 mod listing;
+mod login;
 mod losses;
 mod network_check;
 mod newer;

@@ -287,3 +287,43 @@ async fn a_page_says_what_protects_it_and_shows_names_as_text() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_new_link_and_a_new_session_take_the_place_of_the_old_ones() {
+    App::run(async |app| {
+        app.organization("acme").await;
+        let lost = link(app, "acme", "Ada").await;
+        let new = link(app, "acme", "Ada").await;
+        let mut ada = Visitor::new(app.address());
+        assert_eq!(ada.sign_in(&lost).await.status, 401);
+        assert_eq!(ada.sign_in(&new).await.status, 303);
+        let before = Visitor::with(app.address(), ada.cookie.clone());
+        let other = link(app, "acme", "Ada").await;
+        assert_eq!(ada.sign_in(&other).await.status, 303);
+        assert!(ada.is_signed_in().await);
+        assert!(!before.is_signed_in().await, "this browser has forgotten it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_there_is_not_is_told_in_their_own_form() {
+    App::run(async |app| {
+        let nobody = Visitor::new(app.address());
+        for path in ["/blubb", "/organizations", "/organizations/acme/workspaces/api"] {
+            let page = nobody.request(Method::GET, path).header("accept", "text/html,*/*");
+            let page = page.send().await.expect("an answer");
+            assert_eq!(page.status(), 404);
+            assert!(
+                page.headers()["content-type"].to_str().expect("ASCII").starts_with("text/html"),
+                "{path}"
+            );
+            assert!(page.headers().contains_key("content-security-policy"));
+            assert_eq!(nobody.get(path).await.header("content-type"), "application/problem+json");
+        }
+        let api = nobody.request(Method::GET, "/api/v1/nothing").header("accept", "text/html");
+        let api = api.send().await.expect("an answer");
+        assert_eq!(api.headers()["content-type"], "application/problem+json");
+    })
+    .await;
+}

@@ -36,7 +36,7 @@ async fn every_task_is_listed_with_its_runs() {
         let (fine, table) = status(&address.to_string()).await;
         assert!(fine, "{table}");
         let names: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["TASK", "denials", "lifecycle", "listener", "token-uses"]);
+        assert_eq!(names, ["TASK", "denials", "lifecycle", "listener", "signing-keys", "token-uses"]);
         let metrics = reqwest::get(format!("http://{address}/metrics")).await.expect("an answer");
         let metrics = metrics.text().await.expect("text");
         for name in ["denials", "lifecycle", "token-uses"] {

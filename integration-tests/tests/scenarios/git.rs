@@ -6,15 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_integration_tests::{GitServer, Hunt, Installation, WORKSPACE_IMAGE, repository, unique};
 use berth_schema::ActualState;
 use berth_schema::api::Workspace;
 use berth_schema::kubernetes::git_secret;
-use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
-};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -165,14 +162,7 @@ fn verified(keys: &Value, token: &str, audience: &str) -> Option<Value> {
 
 #[tokio::test]
 async fn a_signed_token_is_renewed_in_the_running_pod_before_it_expires() -> anyhow::Result<()> {
-    let directory = tempfile::tempdir()?;
-    let key_file = directory.path().join("signing-keys.pem");
-    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-    let der = STANDARD.encode(der.map_err(|_| anyhow::anyhow!("no key"))?);
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n");
-    berth_secret_file::replace(&key_file, pem.as_bytes())?;
     let environment = [
-        ("BERTH_SIGNING_KEY_FILE", key_file.display().to_string()),
         ("BERTH_ISSUER", "https://berth.example.com".to_owned()),
         ("BERTH_GIT_TOKEN_SECONDS", "240".to_owned()),
     ];

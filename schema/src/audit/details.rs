@@ -31,6 +31,10 @@ pub enum Details {
         /// When the session ends, whatever is done meanwhile.
         expires_at: Timestamp,
     },
+    /// Somebody was asked whether a command line may act as them.
+    LoginDecided {
+        is_allowed: bool,
+    },
     SessionsEnded {
         count: u64,
     },

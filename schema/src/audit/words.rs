@@ -40,6 +40,8 @@ words! {
         MakeOwner = "user.make-owner",
         /// Somebody begins a session, or tries to.
         SignIn = "account.sign-in",
+        /// A session ends that somebody else may have got hold of, or that a command line or a browser gives up.
+        EndSession = "account.end-session",
     }
 }
 

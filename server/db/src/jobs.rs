@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use crate::error::DbError;
-use crate::schema::{organizations, scope_data_keys, workspace_data_keys};
+use crate::schema::{organizations, scope_data_keys, signing_keys, workspace_data_keys};
 use crate::{connect, roles};
 
 /// How many organisations are named for each generation of the key-encryption key.
@@ -22,7 +22,8 @@ pub async fn every_organization(url: &str) -> Result<Vec<OrganizationId>, DbErro
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// The generations of the key-encryption key that wrap anything, each with a few organisations whose data keys it wraps.
+/// The generations of the key-encryption key that wrap anything, each with a few organisations whose data keys it wraps: none
+/// where only signing keys are under it.
 pub async fn generations_in_use(url: &str) -> Result<BTreeMap<String, Vec<OrganizationId>>, DbError> {
     let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
     let of_workspaces: Vec<(String, Uuid)> = workspace_data_keys::table
@@ -35,7 +36,10 @@ pub async fn generations_in_use(url: &str) -> Result<BTreeMap<String, Vec<Organi
         .distinct()
         .load(&mut connection)
         .await?;
-    let mut generations: BTreeMap<String, Vec<OrganizationId>> = BTreeMap::new();
+    let of_signing_keys: Vec<String> =
+        signing_keys::table.select(signing_keys::kek_id).distinct().load(&mut connection).await?;
+    let mut generations: BTreeMap<String, Vec<OrganizationId>> =
+        of_signing_keys.into_iter().map(|generation| (generation, Vec::new())).collect();
     for (generation, organization) in of_workspaces.into_iter().chain(of_scopes) {
         let named = generations.entry(generation).or_default();
         let organization = OrganizationId::from(organization);

@@ -24,6 +24,9 @@
 //! | `organizations()` | `create`, `claim_first`, `find`; outside a scope [`is_empty`] |
 //! | `accounts()` | `insert`, `insert_owner`, `find`, `memberships` |
 //! | `sign_in_links()` | `insert`, `find`, `mark_used` |
+//! | `authorization_codes()` | `insert`, `find`, `exchanged` |
+//! | `device_requests()` | `insert`, `find`, `find_by_user_code`, `polled`, `decide`, `take`; in [`Reach::installation`] |
+//! | `signing_keys()` | `list`, `list_locked`, `insert`, `reseal`, `revoke`, `delete`; in [`Reach::installation`] |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
 //! | `subjects()` | `insert`, `users_named`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
@@ -54,11 +57,13 @@ mod agent_events;
 mod agent_tokens;
 mod agents;
 mod audit;
+mod authorization_codes;
 pub mod backup;
 mod columns;
 mod configuration;
 mod connect;
 mod data_keys;
+mod device_requests;
 pub mod embedded;
 mod error;
 mod gateway;
@@ -80,6 +85,7 @@ mod scope_variables;
 mod sealing_keys;
 mod sessions;
 mod sign_in_links;
+mod signing_keys;
 mod subjects;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -94,9 +100,11 @@ pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
 pub use audit::{AccountEvent, Acting, Audit, AuditFilter, AuditPage, AuditRow, Changed, Stamp};
+pub use authorization_codes::{AuthorizationCodeRow, AuthorizationCodes, NewAuthorizationCode};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, ConfigurationUnreadable, Hold};
 pub use data_keys::{DataKeys, KeyOwner};
+pub use device_requests::{DeviceRequestRow, DeviceRequests, NewDeviceRequest};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use git_credentials::{GitCredentialRow, GitCredentials};
@@ -116,6 +124,7 @@ pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use sessions::{NewSession, OrganizationSession, SessionRow, Sessions};
 pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
+pub use signing_keys::{SigningKeyRow, SigningKeys};
 pub use subjects::{Author, NewSubject, Subjects, UserRow};
 pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
 pub use transaction::Body;

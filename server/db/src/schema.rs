@@ -328,6 +328,55 @@ diesel::table! {
         address -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         ended_at -> Nullable<Timestamptz>,
+        client -> Text,
+        refresh_id -> Nullable<Uuid>,
+        refresh_before -> Nullable<Uuid>,
+        refreshed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    authorization_codes (account_id, id) {
+        account_id -> Uuid,
+        id -> Uuid,
+        secret_hash -> Bytea,
+        challenge -> Text,
+        redirect_uri -> Text,
+        device_name -> Text,
+        method -> Text,
+        authenticated_at -> Timestamptz,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        session_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    device_requests (secret_hash) {
+        secret_hash -> Bytea,
+        user_code -> Text,
+        device_name -> Text,
+        address -> Nullable<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        polled_at -> Nullable<Timestamptz>,
+        interval_seconds -> Integer,
+        account_id -> Nullable<Uuid>,
+        method -> Nullable<Text>,
+        authenticated_at -> Nullable<Timestamptz>,
+        is_allowed -> Nullable<Bool>,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        kek_id -> Text,
+        salt -> Bytea,
+        sealed -> Bytea,
+        created_at -> Timestamptz,
+        signs_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -339,6 +388,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     agent_sealing_keys,
     agents,
     audit_records,
+    authorization_codes,
+    device_requests,
     git_credentials,
     idempotency_keys,
     network_checks,
@@ -348,6 +399,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     scope_variables,
     sessions,
     sign_in_links,
+    signing_keys,
     subjects,
     workspace_data_keys,
     workspace_transitions,

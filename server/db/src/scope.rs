@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, DataKeys, GitCredentials, IdempotencyKeys,
-    NetworkChecks, Notifications, Organizations, Orphans, ScopeVariables, SealingKeys, Sessions, SignInLinks,
-    Subjects, Tokens, Transitions, Variables, Workspaces,
+    Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
+    GitCredentials, IdempotencyKeys, NetworkChecks, Notifications, Organizations, Orphans, ScopeVariables,
+    SealingKeys, Sessions, SignInLinks, SigningKeys, Subjects, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -25,6 +25,11 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// What is neither an organisation's nor an account's.
+    pub const fn installation() -> Self {
+        Self { organization: OrganizationId::from_uuid(Uuid::nil()), account: None }
+    }
+
     /// The statement that says it to Postgres until the transaction ends. Ids are formatted from their bytes and so cannot hold a quote.
     pub(crate) fn statement(&self) -> String {
         let organization = format!("set_config('berth.organization', '{}', true)", self.organization);
@@ -37,6 +42,7 @@ impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.account {
             Some(account) if self.organization.as_uuid().is_nil() => write!(f, "account {account}"),
+            None if self.organization.as_uuid().is_nil() => f.write_str("installation"),
             _ => write!(f, "{}", self.organization),
         }
     }
@@ -93,6 +99,18 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn sign_in_links(&self) -> SignInLinks<'_> {
         SignInLinks(self)
+    }
+
+    pub fn authorization_codes(&self) -> AuthorizationCodes<'_> {
+        AuthorizationCodes(self)
+    }
+
+    pub fn device_requests(&self) -> DeviceRequests<'_> {
+        DeviceRequests(self)
+    }
+
+    pub fn signing_keys(&self) -> SigningKeys<'_> {
+        SigningKeys(self)
     }
 
     pub fn sessions(&self) -> Sessions<'_> {

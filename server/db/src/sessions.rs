@@ -23,15 +23,17 @@ pub struct NewSession {
     /// SHA-256 of the whole token.
     pub secret_hash: SecretHash,
     /// By what it was proven who they are: `link`.
-    pub method: &'static str,
+    pub method: String,
     pub authenticated_at: Timestamp,
     pub expires_at: Timestamp,
     /// How long it lasts without being used, in seconds.
     pub idle_seconds: i64,
     /// Where the request came from.
     pub address: Option<String>,
-    /// What the browser called itself, at most 300 characters.
+    /// What the browser called itself, or the name of the device, at most 300 characters.
     pub user_agent: Option<String>,
+    /// A command line's: the id of the refresh token that is good. `None`: a browser's, which has a cookie.
+    pub refresh_id: Option<Uuid>,
 }
 
 /// A row of `sessions`.
@@ -56,6 +58,14 @@ pub struct SessionRow {
     pub user_agent: Option<String>,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub ended_at: Option<Timestamp>,
+    /// `browser` or `command-line`.
+    pub client: String,
+    /// The id of the refresh token that is good.
+    pub refresh_id: Option<Uuid>,
+    /// The one before it.
+    pub refresh_before: Option<Uuid>,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub refreshed_at: Option<Timestamp>,
 }
 
 impl SessionRow {
@@ -100,7 +110,7 @@ impl Sessions<'_> {
             sessions::account_id.eq(self.0.account_key()),
             sessions::id.eq(session.id.as_uuid()),
             sessions::secret_hash.eq(session.secret_hash.as_slice()),
-            sessions::method.eq(session.method),
+            sessions::method.eq(&session.method),
             sessions::authenticated_at.eq(jiff_diesel::Timestamp::from(session.authenticated_at)),
             sessions::created_at.eq(now),
             sessions::last_used_at.eq(now),
@@ -108,6 +118,8 @@ impl Sessions<'_> {
             sessions::idle_seconds.eq(session.idle_seconds),
             sessions::address.eq(&session.address),
             sessions::user_agent.eq(&session.user_agent),
+            sessions::client.eq(if session.refresh_id.is_some() { "command-line" } else { "browser" }),
+            sessions::refresh_id.eq(session.refresh_id),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
@@ -120,6 +132,28 @@ impl Sessions<'_> {
             .filter(sessions::id.eq(id.as_uuid()))
             .select((SessionRow::as_select(), AccountRow::as_select()));
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The same, locked.
+    pub async fn find_locked(&self, id: SessionId) -> Result<Option<SessionRow>, DbError> {
+        let query = sessions::table
+            .find((self.0.account_key(), id.as_uuid()))
+            .select(SessionRow::as_select())
+            .for_no_key_update();
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// Another refresh token is good from now on, and it was used.
+    pub async fn refresh(&self, id: SessionId, next: Uuid, now: Timestamp) -> Result<(), DbError> {
+        let row = sessions::table.find((self.0.account_key(), id.as_uuid()));
+        let now = jiff_diesel::Timestamp::from(now);
+        let statement = diesel::update(row).set((
+            sessions::refresh_before.eq(sessions::refresh_id),
+            sessions::refresh_id.eq(next),
+            sessions::refreshed_at.eq(now),
+            sessions::last_used_at.eq(now),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
     /// The same together with an organisation of the account's, by its id or its name; `None` where one of both is not there.

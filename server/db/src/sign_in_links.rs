@@ -36,12 +36,13 @@ pub struct SignInLinkRow {
 pub struct SignInLinks<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl SignInLinks<'_> {
-    /// Stores one and forgets those that are over.
+    /// Stores one and forgets all others that were not used: who has lost a link asks for another one, and whoever finds the lost one
+    /// gets nowhere.
     pub async fn insert(&self, link: &NewSignInLink, now: Timestamp) -> Result<(), DbError> {
         let now = jiff_diesel::Timestamp::from(now);
         let over = diesel::delete(sign_in_links::table)
             .filter(sign_in_links::account_id.eq(self.0.account_key()))
-            .filter(sign_in_links::expires_at.le(now));
+            .filter(sign_in_links::expires_at.le(now).or(sign_in_links::used_at.is_null()));
         self.0.run(over.execute(&mut self.0.raw())).await?;
         let statement = diesel::insert_into(sign_in_links::table).values((
             sign_in_links::account_id.eq(self.0.account_key()),

@@ -88,7 +88,15 @@ async fn every_table_forces_row_level_security() {
     let without: Vec<_> = tables(&world).await.into_iter().filter(|(_, column)| column.is_none()).collect();
     let without: Vec<_> = without.into_iter().map(|(table, _)| table).collect();
     // What an account owns is tried in `accounts`.
-    let known = ["accounts", "installation", "sessions", "sign_in_links"];
+    let known = [
+        "accounts",
+        "authorization_codes",
+        "device_requests",
+        "installation",
+        "sessions",
+        "sign_in_links",
+        "signing_keys",
+    ];
     assert_eq!(without, known, "tables that no organisation owns");
 }
 
@@ -105,10 +113,13 @@ async fn every_key_begins_with_the_organisation() {
     let known = [
         "__diesel_schema_migrations",
         "accounts",
+        "authorization_codes",
+        "device_requests",
         "installation",
         "organizations",
         "sessions",
         "sign_in_links",
+        "signing_keys",
         "subjects",
     ];
     assert_eq!(others, known);

@@ -1,12 +1,11 @@
 //! The keys that sign.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use ring::rand::SecureRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject as _;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -30,23 +29,13 @@ impl fmt::Debug for SigningKey {
 /// Several keys: the first signs, all are published. So a key is known to those who verify before it signs, and for as long
 /// as something it signed is valid.
 pub struct SigningKeys {
-    keys: Vec<SigningKey>,
+    keys: Vec<Arc<SigningKey>>,
 }
 
 impl fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.keys).finish()
     }
-}
-
-/// Why a file holds no signing keys. No message holds a part of a key.
-#[derive(Debug, thiserror::Error)]
-pub enum SigningKeyError {
-    #[error("holds no key; `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` makes one")]
-    Empty,
-    /// The key at this place, from 1.
-    #[error("key {0} is no P-256 key in PKCS #8, as `openssl genpkey` writes it")]
-    Key(usize),
 }
 
 /// Why nothing was signed.
@@ -91,23 +80,8 @@ impl SigningKey {
 
 impl SigningKeys {
     /// The first signs.
-    pub const fn new(keys: Vec<SigningKey>) -> Self {
-        Self { keys }
-    }
-
-    /// Those of a PEM file, in its order.
-    ///
-    /// # Errors
-    ///
-    /// When it holds none, or one that is no P-256 key in PKCS #8.
-    pub fn from_pem(pem: &[u8], random: &dyn SecureRandom) -> Result<Self, SigningKeyError> {
-        let mut keys = Vec::new();
-        for (index, der) in PrivatePkcs8KeyDer::pem_slice_iter(pem).enumerate() {
-            let broken = || SigningKeyError::Key(index + 1);
-            let der = der.map_err(|_| broken())?;
-            keys.push(SigningKey::from_pkcs8(der.secret_pkcs8_der(), random).ok_or_else(broken)?);
-        }
-        if keys.is_empty() { Err(SigningKeyError::Empty) } else { Ok(Self { keys }) }
+    pub fn new(keys: impl IntoIterator<Item = impl Into<Arc<SigningKey>>>) -> Self {
+        Self { keys: keys.into_iter().map(Into::into).collect() }
     }
 
     /// The public halves, for everybody.
@@ -145,44 +119,28 @@ mod tests {
     use ring::rand::SystemRandom;
 
     /// The key of RFC 7515, A.3.1, in PKCS #8.
-    const RFC_7515: &str = "-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff
-H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
-7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt
------END PRIVATE KEY-----
-";
+    const RFC_7515: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIffH1136cspYG6+0iY7X1fC\
+E9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt";
 
-    fn new_key() -> String {
-        let (_, der) = SigningKey::generate(&SystemRandom::new()).expect("a key");
-        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(&*der))
-    }
-
-    fn keys(pem: &str) -> SigningKeys {
-        SigningKeys::from_pem(pem.as_bytes(), &SystemRandom::new()).expect("keys")
+    fn key(encoded: &str) -> Option<SigningKey> {
+        SigningKey::from_pkcs8(&STANDARD.decode(encoded).expect("base64"), &SystemRandom::new())
     }
 
     #[test]
     fn a_published_key_has_the_coordinates_of_the_rfc() {
-        let published = serde_json::to_value(keys(RFC_7515).published()).expect("JSON");
+        let keys = SigningKeys::new([key(RFC_7515).expect("a key")]);
+        let published = serde_json::to_value(keys.published()).expect("JSON");
         assert_eq!(published["keys"][0]["x"], "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
         assert_eq!(published["keys"][0]["y"], "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
         assert!(published["keys"][0].get("d").is_none());
+        assert!(!format!("{keys:?}").contains("jpsQ"));
     }
 
     #[test]
-    fn what_is_no_key_is_named_by_its_place_and_not_shown() {
-        let error = |pem: &str| {
-            let keys = SigningKeys::from_pem(pem.as_bytes(), &SystemRandom::new());
-            keys.expect_err("broken").to_string()
-        };
-        assert!(error("").contains("openssl genpkey"));
-        assert!(
-            error("-----BEGIN EC PRIVATE KEY-----\naHVudGVyMg==\n-----END EC PRIVATE KEY-----\n")
-                .contains("no key")
-        );
-        let broken = "-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n";
-        let message = error(&(new_key() + broken));
-        assert!(message.starts_with("key 2 ") && !message.contains("aHVud"), "{message}");
-        assert!(!format!("{:?}", keys(RFC_7515)).contains("jpsQ"));
+    fn what_was_generated_is_read_again_and_what_is_no_key_is_none() {
+        let (made, stored) = SigningKey::generate(&SystemRandom::new()).expect("a key");
+        let read = SigningKey::from_pkcs8(&stored, &SystemRandom::new()).expect("the key");
+        assert_eq!(read.kid(), made.kid());
+        assert!(key("aHVudGVyMg==").is_none());
     }
 }

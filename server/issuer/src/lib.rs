@@ -12,6 +12,6 @@ pub mod provider;
 mod verify;
 
 pub use jwk::{Jwk, Jwks};
-pub use keys::{SigningError, SigningKey, SigningKeyError, SigningKeys};
+pub use keys::{SigningError, SigningKey, SigningKeys};
 pub use kind::Kind;
 pub use verify::{Claims, Expected, LEEWAY_SECONDS, MAX_TOKEN_BYTES, Rejected, VerifyingKeys};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
@@ -90,8 +91,8 @@ impl fmt::Debug for VerifyingKeys {
 }
 
 impl VerifyingKeys {
-    pub(crate) fn of(keys: &[SigningKey]) -> Self {
-        let key = |key: &SigningKey| (key.kid().to_owned(), DecodingKey::from_ec_der(key.point()));
+    pub(crate) fn of(keys: &[Arc<SigningKey>]) -> Self {
+        let key = |key: &Arc<SigningKey>| (key.kid().to_owned(), DecodingKey::from_ec_der(key.point()));
         Self { keys: keys.iter().map(key).collect() }
     }
 

@@ -67,7 +67,7 @@ pub(super) async fn restore(
         );
     }
     info!(
-        "restored; tokens that were revoked since the backup are valid again: revoke them before agents and people come back"
+        "restored. Everybody is signed out and links to sign in are void; `berth-server sign-in-link` makes another one. Access tokens that were revoked since the backup are valid again: revoke them before agents and people come back"
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ mod organization;
 mod rewrap;
 mod serve;
 mod sign_in_link;
+mod signing_keys;
 mod status;
 mod token;
 
@@ -43,6 +44,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Some(Command::SignInLink { organization, name, public, database, logging }) => {
             sign_in_link::run(&organization, &name, &public, &database, &logging).await
+        }
+        Some(Command::SigningKeys { command, database, keys, logging }) => {
+            signing_keys::run(&command, &database, &keys, &logging).await
         }
         Some(Command::Status { address }) => status::run(address).await,
         Some(Command::Healthcheck { address }) => Ok(healthcheck::run(&address).await),

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use berth_db::embedded::{EmbeddedConfig, EmbeddedPostgres};
-use berth_issuer::SigningKeys;
 use jiff::SignedDuration;
 use ring::rand::SystemRandom;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,12 +17,14 @@ use crate::config::{GitOptions, ServeOptions};
 use crate::crypto::{KeyRing, Keys};
 use crate::edge;
 use crate::identity::{Actor, Run};
+use crate::issuer::Issuer;
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
 use crate::services::key_check::check_keys;
 use crate::services::organizations::{self, First};
 use crate::services::rewrap::Rewrapper;
 use crate::services::sign_in::FIRST_PERSON;
+use crate::services::signing_keys;
 use crate::services::subjects::Filler;
 use crate::services::workspaces::NewSpec;
 use crate::{Context, lifecycle, logging};
@@ -73,7 +74,6 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let url = options.database.url()?;
     let (key_file, keys) = keys(options)?;
     let default_spec = default_spec(options.default_devfile.as_deref())?;
-    let signer = signer(&options.git)?.map(Arc::new);
     let database = super::database::open(&options.database, &options.owner).await?;
     super::database::refuse_part(&url).await?;
     let run = Run::begin(Actor::Command("serve"), database.clone());
@@ -85,9 +85,11 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     if let Some(first) = first {
         show(&first, options)?;
     }
+    let issuer = Arc::new(Issuer::new(&issuer_name(options)));
     let context = Context {
         default_spec: Arc::new(default_spec),
-        signer,
+        signer: options.git.issuer.as_ref().map(|_| Arc::new(signer(&issuer, &options.git))),
+        issuer,
         projects: (&options.projects).into(),
         sessions: options.sign_in.rules(),
         public_url: options.sign_in.public_url(),
@@ -95,6 +97,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
         ..Context::new(database, keys, options.agents.configuration()?)
     };
     let context = context.speaking((&options.protocol).into());
+    signing_keys::of(&context, run.now).await.context("cannot take up the signing keys")?;
     let mut http = options.http.clone();
     http.edge.max_connections = http.edge.max_connections.min(edge::raise_descriptors());
     let events = berth_db::listen(&url)?;
@@ -136,15 +139,18 @@ fn keys(options: &ServeOptions) -> anyhow::Result<(PathBuf, Keys)> {
     Ok((path.clone(), Keys::of_file(path, ring)))
 }
 
-/// What signs tokens for Git hosts. Clap sees to it that a key has an issuer.
-fn signer(options: &GitOptions) -> anyhow::Result<Option<Signer>> {
-    let (Some(path), Some(issuer)) = (&options.signing_key_file, &options.issuer) else { return Ok(None) };
-    let named = || format!("--signing-key-file {}", path.display());
-    let pem = berth_secret_file::read(path).with_context(named)?;
-    let keys = SigningKeys::from_pem(pem.as_bytes(), &SystemRandom::new()).with_context(named)?;
-    info!(?keys, issuer, "tokens for Git hosts are signed by the first of these keys");
+/// Who signs: as Git hosts know it, else as browsers do, else as this machine does.
+fn issuer_name(options: &ServeOptions) -> String {
+    let named = options.git.issuer.clone().or_else(|| options.sign_in.public.public_url.clone());
+    named.unwrap_or_else(|| {
+        let port = options.http.listen.first().map_or(0, std::net::SocketAddr::port);
+        format!("http://localhost:{port}")
+    })
+}
+
+fn signer(issuer: &Arc<Issuer>, options: &GitOptions) -> Signer {
     let lifetime = SignedDuration::from_secs(options.git_token_seconds.into());
-    Ok(Some(Signer { keys, issuer: issuer.clone(), lifetime }))
+    Signer { issuer: Arc::clone(issuer), lifetime }
 }
 
 fn show(new: &First, options: &ServeOptions) -> anyhow::Result<()> {

@@ -112,6 +112,17 @@ pub enum Command {
         #[command(flatten)]
         logging: LoggingOptions,
     },
+    /// The keys that sign tokens: in the database, sealed under the key-encryption key. Servers take up a change within seconds.
+    SigningKeys {
+        #[command(subcommand)]
+        command: SigningKeysCommand,
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        keys: KeyOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
     /// Show the background tasks of a running server: how often, when last, for how long, and how many runs failed. The exit code
     /// is 0 unless the last run of a task is overdue.
     Status {
@@ -164,6 +175,21 @@ pub enum OrganizationCommand {
         owner: OwnerOptions,
         #[command(flatten)]
         logging: LoggingOptions,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SigningKeysCommand {
+    /// Show them, the newest first.
+    List,
+    /// Make the next one now. It is published at once and signs in a day; those of before go on verifying what they signed. It
+    /// happens by itself every 90 days.
+    Rotate,
+    /// End a key at once, for when somebody else has got it: nothing that it signed is believed any more. Command lines log in anew,
+    /// and workspaces get other tokens for Git hosts.
+    Revoke {
+        /// Its id.
+        kid: String,
     },
 }
 

@@ -31,6 +31,14 @@ pub struct SignInOptions {
     #[arg(long, env = "BERTH_SESSION_IDLE_MINUTES", value_name = "MINUTES", default_value_t = 120,
         value_parser = value_parser!(u32).range(5..=10_080))]
     pub session_idle_minutes: u32,
+    /// Hours that a command line is logged in, whatever it does.
+    #[arg(long, env = "BERTH_LOGIN_HOURS", value_name = "HOURS", default_value_t = 168,
+        value_parser = value_parser!(u32).range(1..=744))]
+    pub login_hours: u32,
+    /// Hours after which a command line that is not used is logged out.
+    #[arg(long, env = "BERTH_LOGIN_IDLE_HOURS", value_name = "HOURS", default_value_t = 72,
+        value_parser = value_parser!(u32).range(1..=744))]
+    pub login_idle_hours: u32,
     /// Write the link that signs the first administrator in to this file (mode 0600) instead of printing it.
     #[arg(long, env = "BERTH_FIRST_LINK_FILE", value_name = "PATH")]
     pub first_link_file: Option<PathBuf>,
@@ -41,6 +49,8 @@ impl SignInOptions {
         SessionRules {
             absolute: SignedDuration::from_hours(self.session_hours.into()),
             idle: SignedDuration::from_mins(self.session_idle_minutes.into()),
+            login: SignedDuration::from_hours(self.login_hours.into()),
+            login_idle: SignedDuration::from_hours(self.login_idle_hours.into()),
         }
     }
 

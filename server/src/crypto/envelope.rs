@@ -38,8 +38,12 @@ pub enum CryptoError {
     Kind,
     #[error("the agent's key is none that anything can be sealed to")]
     Recipient,
-    #[error("this server has no key to sign tokens with: it was started without --signing-key-file")]
+    #[error("this server signs no tokens for Git hosts: it was started without --issuer")]
+    NoIssuer,
+    #[error("this server has no key to sign tokens with")]
     NoSigningKey,
+    #[error("a signing key does not open: it was changed or belongs elsewhere")]
+    SigningKey,
     #[error("no random numbers can be had from the system")]
     Random,
     #[error("the cipher refused to work")]
@@ -181,7 +185,7 @@ fn unwrap(
     }
 }
 
-fn draw<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N], CryptoError> {
+pub(super) fn draw<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N], CryptoError> {
     let mut bytes = [0; N];
     random.fill(&mut bytes).map_err(|_| CryptoError::Random)?;
     Ok(bytes)
@@ -192,7 +196,7 @@ fn cipher(key: &[u8; KEY_BYTES]) -> Result<LessSafeKey, CryptoError> {
 }
 
 /// The key that wraps one data key: used once, because the salt is random.
-fn wrapping_key(kek: &Kek, salt: &[u8]) -> Result<LessSafeKey, CryptoError> {
+pub(super) fn wrapping_key(kek: &Kek, salt: &[u8]) -> Result<LessSafeKey, CryptoError> {
     let secret = Salt::new(HKDF_SHA256, salt).extract(kek.expose());
     let expanded = secret.expand(&[b"berth-wrap/1"], &AES_256_GCM).map_err(|_| CryptoError::Cipher)?;
     Ok(LessSafeKey::new(UnboundKey::from(expanded)))
@@ -208,7 +212,7 @@ fn commitment(key: &[u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], CryptoError> {
     Ok(committed)
 }
 
-fn seal(
+pub(super) fn seal(
     key: &LessSafeKey,
     nonce: [u8; NONCE_LEN],
     associated: &[u8],
@@ -222,7 +226,12 @@ fn seal(
     Ok(buffer)
 }
 
-fn open(key: &LessSafeKey, nonce: &[u8], associated: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(
+    key: &LessSafeKey,
+    nonce: &[u8],
+    associated: &[u8],
+    sealed: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut buffer = Zeroizing::new(sealed.to_vec());
     let length = key.open_in_place(nonce, Aad::from(associated), &mut buffer).ok()?.len();

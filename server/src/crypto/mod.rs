@@ -4,7 +4,7 @@
 //! are derived with a random salt and used once, so the key-encryption key's own limit of nonces is never near. Nobody
 //! outside this module chooses a nonce or a key id.
 //!
-//! Tokens are signed by `berth_issuer`, whose keys have nothing to do with the keys above.
+//! Tokens are signed by `berth_issuer`; its keys are sealed by a key-encryption key as well ([`seal_signing_key`]).
 //!
 //! On the way to an agent they are sealed to its own key ([`Sealer`]): what ends TLS in between sees none of them.
 
@@ -15,6 +15,7 @@ mod envelope;
 mod kek;
 mod keys;
 mod mark;
+mod signing;
 
 pub use aad::{GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
@@ -23,3 +24,4 @@ pub use envelope::{CryptoError, DataKey, SealedValue};
 pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;
 pub use mark::marks;
+pub use signing::{SealedKey, open_signing_key, seal_signing_key};

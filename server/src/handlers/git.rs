@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::web;
-use berth_issuer::Jwks;
 use berth_schema::api::Paged;
 use berth_schema::git::{GitCredential, SetGitCredential};
 use serde::Deserialize;
@@ -34,18 +33,17 @@ pub(crate) async fn delete(op: Op<Member>, path: web::Path<Path>) -> Result<web:
     git::delete(&op, &path.host).await.map(web::Json)
 }
 
-/// An empty set where the server signs nothing.
 pub(crate) async fn keys(context: web::Data<Context>) -> HttpResponse {
-    let keys = context.signer.as_deref().map_or_else(Jwks::default, |signer| signer.keys.published());
-    HttpResponse::Ok().json(keys)
+    HttpResponse::Ok().json(context.issuer.published())
 }
 
 /// What verifiers look for first (OpenID Connect Discovery). There is nothing to log in to.
 pub(crate) async fn discovery(context: web::Data<Context>) -> Result<HttpResponse, Error> {
     let signer = context.signer.as_deref().ok_or(Error::nothing(Sought::Issuer))?;
+    let issuer = signer.issuer.name();
     let document = json!({
-        "issuer": signer.issuer,
-        "jwks_uri": format!("{}/.well-known/jwks.json", signer.issuer),
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],

@@ -1,10 +1,12 @@
 //! From a request to a service and back: no handler decides anything.
 
+pub(crate) mod account;
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod health;
+pub(crate) mod oauth;
 pub(crate) mod reconcile;
 pub(crate) mod tokens;
 pub(crate) mod variables;

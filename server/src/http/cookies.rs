@@ -2,32 +2,64 @@
 //! (RFC 6265bis, 4.1.3).
 
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_schema::SessionToken;
+use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
+use jiff::SignedDuration;
 
 use crate::Error;
 
 const NAME: &str = "__Host-berth-session";
+/// What somebody wanted to see who was not signed in, for a few minutes.
+const RETURN: &str = "__Host-berth-return";
+const RETURN_LIFE: Duration = Duration::minutes(15);
+/// The longest path with its query that is kept.
+const MAX_RETURN: usize = 1_024;
 
 /// What a request shows of a session. Two of that name are none: one of them is somebody else's.
 pub(crate) fn session(headers: &HeaderMap) -> Option<SessionToken> {
+    only(headers, NAME).and_then(|value| value.parse().ok())
+}
+
+/// The value of the only cookie of that name.
+fn only(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(COOKIE).filter_map(|line| line.to_str().ok());
     let mut found = lines
         .flat_map(|line| Cookie::split_parse(line).flatten())
-        .filter(|cookie| cookie.name() == NAME)
-        .map(|cookie| cookie.value().parse().ok());
+        .filter(|cookie| cookie.name() == name)
+        .map(|cookie| cookie.value().to_owned());
     match (found.next(), found.next()) {
-        (Some(token), None) => token,
+        (Some(value), None) => Some(value),
         _ => None,
     }
 }
 
-/// Keeps it until the browser ends; the server knows when it is over.
+/// Keeps what somebody wanted to see: a path with its query. `None`: it is too long.
+pub(crate) fn keep_return(wanted: &str) -> Option<HeaderValue> {
+    let kept = (wanted.len() <= MAX_RETURN).then(|| URL_SAFE_NO_PAD.encode(wanted))?;
+    set(Cookie::build((RETURN, kept)).max_age(RETURN_LIFE)).ok()
+}
+
+/// What was kept. Whoever leads there looks whether it is a page.
+pub(crate) fn wanted(headers: &HeaderMap) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(only(headers, RETURN)?).ok()?;
+    String::from_utf8(bytes).ok().filter(|wanted| wanted.len() <= MAX_RETURN)
+}
+
+/// # Errors
+/// As [`keep`].
+pub(crate) fn forget_return() -> Result<HeaderValue, Error> {
+    set(Cookie::build((RETURN, "")).removal())
+}
+
+/// Keeps it for as long as a session can last; the server knows when it is over.
 ///
 /// # Errors
 /// None that can happen: a token is ASCII.
-pub(crate) fn keep(token: &SessionToken) -> Result<HeaderValue, Error> {
-    set(Cookie::build((NAME, token.expose().to_owned())))
+pub(crate) fn keep(token: &SessionToken, life: SignedDuration) -> Result<HeaderValue, Error> {
+    set(Cookie::build((NAME, token.expose().to_owned())).max_age(Duration::seconds(life.as_secs())))
 }
 
 /// Takes it away.
@@ -64,10 +96,10 @@ mod tests {
     #[test]
     fn what_was_kept_is_found_among_others() {
         let token = token();
-        let kept = keep(&token).expect("a header");
+        let kept = keep(&token, SignedDuration::from_hours(10)).expect("a header");
         let kept = kept.to_str().expect("ASCII");
         assert!(kept.starts_with("__Host-berth-session=berth_ses_"));
-        for part in ["; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/"] {
+        for part in ["; Max-Age=36000", "; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/"] {
             assert!(kept.contains(part), "{kept}");
         }
         assert!(!kept.contains("Domain"));

@@ -11,20 +11,24 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, Responder, web};
-use berth_db::SecretHash;
+use berth_db::{AccountRow, OrganizationSession, SecretHash, SessionRow};
+use berth_issuer::Kind;
 use berth_schema::access::TokenScope;
 use berth_schema::audit::{By, Resource, Who};
 use berth_schema::{AccessToken, Action, AgentToken, Effect, ResourceKind};
+use jiff::Timestamp;
 use ring::hmac;
-use tracing::Span;
 use tracing::field::display;
+use tracing::{Span, debug};
+use zeroize::Zeroizing;
 
 use super::asker::{Asker, origin_of};
-use super::{cookies, origin};
+use super::{cookies, headers, origin};
 use crate::denials::Whose;
 use crate::edge::Admission;
 use crate::error::{DenyReason, Unproven};
 use crate::identity::{AgentIdentity, Member, Person, Principal, by_session};
+use crate::issuer::Bearer as Signed;
 use crate::services::tokens::{hash, same};
 use crate::services::{agent_tokens, sessions};
 use crate::{Context, Error, Op, clock};
@@ -115,12 +119,24 @@ impl Proven for Person {
     async fn prove(
         request: &HttpRequest,
         context: &Arc<Context>,
-        _: Action,
+        action: Action,
         channel: Channel,
     ) -> Result<Self, Error> {
         match channel {
             Channel::Cookie => person(request, context).await,
-            Channel::Bearer => Err(Error::internal("no token is an account's")),
+            Channel::Bearer => match bearer(request)? {
+                Bearer::Account(token) => person_logged_in(request, context, &token).await,
+                Bearer::Access(token) => {
+                    let member = member(request, context, &token).await?;
+                    let refusal = Error::Forbidden { action, reason: DenyReason::IsNoAccount };
+                    Err(member.asker(action).refused(request, context, refusal).await)
+                }
+                Bearer::Agent(token) => {
+                    let agent = agent(request, context, &token).await?;
+                    let refusal = Error::Forbidden { action, reason: DenyReason::IsAgent };
+                    Err(agent.asker(action).refused(request, context, refusal).await)
+                }
+            },
         }
     }
 
@@ -154,6 +170,7 @@ impl Proven for Member {
                 };
                 Err(member.asker(action).refused(request, context, refusal).await)
             }
+            Bearer::Account(token) => member_logged_in(request, context, &token, action).await,
             Bearer::Agent(token) => {
                 let agent = agent(request, context, &token).await?;
                 let refusal = Error::Forbidden { action, reason: DenyReason::IsAgent };
@@ -181,6 +198,11 @@ impl Proven for AgentIdentity {
                 let refusal = Error::Forbidden { action, reason: DenyReason::IsNoAgent };
                 Err(member.asker(action).refused(request, context, refusal).await)
             }
+            Bearer::Account(token) => {
+                let person = person_logged_in(request, context, &token).await?;
+                let refusal = Error::Forbidden { action, reason: DenyReason::IsNoAgent };
+                Err(person.asker(action).refused(request, context, refusal).await)
+            }
         }
     }
 
@@ -203,6 +225,8 @@ fn context(request: &HttpRequest) -> Result<Arc<Context>, Error> {
 enum Bearer {
     Access(AccessToken),
     Agent(AgentToken),
+    /// Of a command line that somebody has let in: signed, and not looked at yet.
+    Account(Zeroizing<String>),
 }
 
 fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
@@ -214,6 +238,10 @@ fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
     let Some((_, token)) = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
         return Err(Error::Unauthenticated(Unproven::NoBearer));
     };
+    // Signed tokens have three parts; ours that are not have no dot.
+    if token.contains('.') {
+        return Ok(Bearer::Account(Zeroizing::new(token.to_owned())));
+    }
     let access = || token.parse().map(Bearer::Access);
     let unknown = |_| Error::Unauthenticated(Unproven::NoToken);
     token.parse().map(Bearer::Agent).or_else(|_| access()).map_err(unknown)
@@ -285,18 +313,98 @@ async fn person(request: &HttpRequest, context: &Arc<Context>) -> Result<Person,
         return Err(refused(&admission, Unproven::WrongSecret));
     }
     let Some((session, account)) = found else { return Err(refused(&admission, Unproven::UnknownToken)) };
-    if let Some(reason) = sessions::is_over(&session, &account, now) {
+    if let Some(reason) = sessions::is_over(&session, &account, &context.sessions, now) {
         return Err(refused(&admission, reason));
     }
     admission.proven();
-    let op = Op::begin(
-        Person { account: account.id, name: account.name, session: session.id },
-        Action::ReadAccount,
-        origin_of(request),
-        Arc::clone(context),
-    );
-    sessions::note_use(&op, &session).await?;
+    acts(request, context, account, &session).await
+}
+
+/// Who acts by a session, whose use is noted.
+async fn acts(
+    request: &HttpRequest,
+    context: &Arc<Context>,
+    account: AccountRow,
+    session: &SessionRow,
+) -> Result<Person, Error> {
+    let person = Person {
+        account: account.id,
+        name: account.name,
+        session: session.id,
+        session_ends_at: session.expires_at,
+    };
+    let op = Op::begin(person, Action::ReadAccount, origin_of(request), Arc::clone(context));
+    sessions::note_use(&op, session).await?;
     Ok(op.who)
+}
+
+/// What a command line's token says, if it is signed by us. Nothing is asked of the database before.
+fn signed(context: &Context, admission: &Admission, token: &str, now: Timestamp) -> Result<Signed, Error> {
+    context.issuer.verify(Kind::Access, token, now).map_err(|rejected| {
+        debug!(%rejected, "a signed token is not believed");
+        refused(admission, Unproven::UnknownToken)
+    })
+}
+
+/// Proves whose a command line's token is: by its signature, and by the session that it names.
+#[expect(clippy::disallowed_methods, reason = "whether it has ended is asked before the operation begins")]
+async fn person_logged_in(
+    request: &HttpRequest,
+    context: &Arc<Context>,
+    token: &str,
+) -> Result<Person, Error> {
+    let (admission, now) = (admission(request)?, clock::now());
+    let turn = admission.turn().await?;
+    let shown = signed(context, &admission, token, now)?;
+    let found = context
+        .database
+        .read(shown.account, "authenticate_login", async |conn| {
+            conn.sessions().find(shown.session).await.map_err(Error::from)
+        })
+        .await?;
+    drop(turn);
+    let Some((session, account)) = found else { return Err(refused(&admission, Unproven::UnknownToken)) };
+    if let Some(reason) = sessions::is_over(&session, &account, &context.sessions, now) {
+        return Err(refused(&admission, reason));
+    }
+    admission.proven();
+    acts(request, context, account, &session).await
+}
+
+/// The same in an organisation: that of the path, or of `Berth-Organization` where the path has none.
+#[expect(clippy::disallowed_methods, reason = "whether it has ended is asked before the operation begins")]
+async fn member_logged_in(
+    request: &HttpRequest,
+    context: &Arc<Context>,
+    token: &str,
+    action: Action,
+) -> Result<Member, Error> {
+    let (admission, now) = (admission(request)?, clock::now());
+    let turn = admission.turn().await?;
+    let shown = signed(context, &admission, token, now)?;
+    let asked = match request.match_info().get("organization") {
+        Some(asked) => asked,
+        None => headers::organization(request)?,
+    };
+    let found = context
+        .database
+        .read(shown.account, "authenticate_login_in", async |conn| {
+            conn.sessions().find_in(shown.session, asked).await.map_err(Error::from)
+        })
+        .await?;
+    drop(turn);
+    let Some(found) = found else {
+        // Whose token it is comes first: only they are told that there is no such organisation.
+        let person = person_logged_in(request, context, token).await?;
+        let missing = Error::missing(ResourceKind::Organization, asked);
+        return Err(person.asker(action).refused(request, context, missing).await);
+    };
+    if let Some(reason) = sessions::is_over(&found.session, &found.account, &context.sessions, now) {
+        return Err(refused(&admission, reason));
+    }
+    admission.proven();
+    acts(request, context, found.account.clone(), &found.session).await?;
+    in_organization(request, context, found, (asked, action), now).await
 }
 
 /// The same below an organisation, which looks like one that does not exist where the account is nobody in it.
@@ -315,17 +423,28 @@ async fn member_signed_in(
             conn.sessions().find_in(person.session, asked).await.map_err(Error::from)
         })
         .await?;
-    let missing = Error::missing(ResourceKind::Organization, asked);
     let Some(found) = found else {
+        let missing = Error::missing(ResourceKind::Organization, asked);
         return Err(person.asker(action).refused(request, context, missing).await);
     };
-    let (subject, by) = (found.membership.id, by_session(person.session));
+    in_organization(request, context, found, (asked, action), now).await
+}
+
+/// What somebody is whose account acts in an organisation.
+async fn in_organization(
+    request: &HttpRequest,
+    context: &Context,
+    found: OrganizationSession,
+    (asked, action): (&str, Action),
+    now: Timestamp,
+) -> Result<Member, Error> {
+    let (subject, by) = (found.membership.id, by_session(found.session.id));
     let over = found.membership.suspended_at.map(|_| Unproven::Suspended);
     if let Some(reason) = over.or(found.is_revoked.then_some(Unproven::Revoked)) {
         let (whose, who) = (Whose::Organization(found.organization.id), Who::Subject { subject, by }.into());
         let organization = Resource::organization(found.organization.id);
         Asker { whose, who, action }.note(request, context, reason.as_str().into(), organization).await;
-        return Err(missing);
+        return Err(Error::missing(ResourceKind::Organization, asked));
     }
     if !found.is_known {
         sessions::bring(&context.database, &found, now).await?;

@@ -25,6 +25,13 @@ fn single<'a>(request: &'a HttpRequest, name: &'static str) -> Result<Option<&'a
     }
 }
 
+/// Which of somebody's organisations is meant, where the path does not say it: `Berth-Organization`, a name or an id.
+pub(crate) fn organization(request: &HttpRequest) -> Result<&str, Error> {
+    const NAME: &str = "Berth-Organization";
+    let missing = || Error::header(NAME, "must say which of your organizations is meant");
+    single(request, NAME)?.ok_or_else(missing)
+}
+
 /// The generation that the client saw, when it said one: `If-Match: "<generation>"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IfMatch(pub Option<Generation>);

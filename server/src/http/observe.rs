@@ -6,11 +6,11 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{
-    ACCEPT_ENCODING, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, Encoding, Header as _, HeaderName,
-    HeaderValue,
+    ACCEPT, ACCEPT_ENCODING, AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, Encoding, Header as _,
+    HeaderName, HeaderValue,
 };
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage as _, web};
+use actix_web::{HttpMessage as _, HttpRequest, web};
 use berth_schema::Problem;
 use tracing::{Span, debug, error, info, info_span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
@@ -69,7 +69,8 @@ pub async fn around<B: MessageBody + 'static>(
     if let Some(metrics) = metrics {
         metrics.request(method, route, response.status().as_u16(), started.elapsed());
     }
-    let renderer = routes::find(method, route).map_or(Renderer::Json, |line| line.renderer);
+    let known = routes::find(method, route).map(|line| line.renderer);
+    let renderer = known.unwrap_or_else(|| for_whom(response.request()));
     Ok(finish(response, renderer, &id))
 }
 
@@ -90,6 +91,13 @@ pub(crate) async fn encoding(
         }
     }
     next.call(request).await
+}
+
+/// How somebody is answered who has asked for nothing that there is: a person at a browser by a page.
+fn for_whom(request: &HttpRequest) -> Renderer {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let is_browser = accepts.is_some_and(|accepted| accepted.contains("text/html"));
+    if is_browser && !request.path().starts_with("/api/") { Renderer::Page } else { Renderer::Json }
 }
 
 fn finish(response: ServiceResponse<BoxBody>, renderer: Renderer, id: &str) -> ServiceResponse<BoxBody> {
@@ -118,6 +126,10 @@ fn is_small(size: BodySize) -> bool {
     matches!(size, BodySize::Sized(bytes) if bytes <= FIRST_FLIGHT)
 }
 
+/// Of a failure that another standard has its own form for: it is left as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnWords;
+
 /// Gives a failure its request id; what the framework refused by itself becomes a problem too.
 fn whole_problem(
     response: ServiceResponse<BoxBody>,
@@ -128,11 +140,12 @@ fn whole_problem(
     let problem = match known {
         Some(error) => error.problem(),
         None if response.headers().get("content-type") == Some(&CONTENT_TYPE_PROBLEM) => return response,
+        None if response.response().extensions().contains::<OwnWords>() => return response,
         None => framework_problem(&response),
     };
     let problem = Problem { request_id: Some(id.to_owned()), ..problem };
     let mut whole = match renderer {
-        Renderer::Page => pages::failure(known, &problem, id),
+        Renderer::Page => pages::failure(response.request(), known, &problem, id),
         Renderer::Json | Renderer::Published => problem::response_of(&problem),
     };
     for (name, value) in response.headers() {

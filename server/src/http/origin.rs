@@ -12,22 +12,29 @@ use crate::{Context, Error};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Where browsers find this server: as it was told, else as this request says.
+pub(crate) fn own(request: &HttpRequest, context: &Context) -> Result<String, Error> {
+    match &context.public_url {
+        Some(origin) => Ok(origin.to_string()),
+        None => Ok(format!("http://{}", header(request, HOST)?.unwrap_or_default())),
+    }
+}
+
+/// A header that may be there once.
+fn header(request: &HttpRequest, name: HeaderName) -> Result<Option<&str>, Error> {
+    let mut values = request.headers().get_all(name);
+    match (values.next().map(|value| value.to_str().ok()), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Some(value)), None) => Ok(Some(value)),
+        _ => Err(Error::Unauthenticated(Unproven::OtherOrigin)),
+    }
+}
+
 /// Refuses what another origin's page has sent, or what does not say.
 pub(crate) fn check(request: &HttpRequest, context: &Context) -> Result<(), Error> {
-    let header = |name: HeaderName| {
-        let mut values = request.headers().get_all(name);
-        match (values.next().map(|value| value.to_str().ok()), values.next()) {
-            (None, _) => Ok(None),
-            (Some(Some(value)), None) => Ok(Some(value)),
-            _ => Err(Error::Unauthenticated(Unproven::OtherOrigin)),
-        }
-    };
-    let own = match &context.public_url {
-        Some(origin) => origin.to_string(),
-        None => format!("http://{}", header(HOST)?.unwrap_or_default()),
-    };
-    let site = header(SEC_FETCH_SITE)?.is_none_or(|site| site == "same-origin");
-    match header(ORIGIN)? {
+    let own = own(request, context)?;
+    let site = header(request, SEC_FETCH_SITE)?.is_none_or(|site| site == "same-origin");
+    match header(request, ORIGIN)? {
         Some(origin) if site && origin == own => Ok(()),
         _ => Err(Error::Unauthenticated(Unproven::OtherOrigin)),
     }

@@ -21,6 +21,9 @@ pub(crate) const fn denied(reason: DenyReason) -> &'static str {
         DenyReason::ReadOnlyToken => "this token may look at everything and change nothing",
         DenyReason::IsAgent => "an agent's token opens the reconcile endpoint and nothing else",
         DenyReason::IsNoAgent => "only an agent may do that",
+        DenyReason::IsNoAccount => {
+            "that is a person's own: it needs a login (`berth login`), not a token of an organization"
+        }
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
     }
 }

@@ -77,6 +77,8 @@ pub struct Person {
     pub account: AccountId,
     pub name: String,
     pub session: SessionId,
+    /// However much it is used.
+    pub session_ends_at: Timestamp,
 }
 
 impl Principal for Person {

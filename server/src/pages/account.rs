@@ -53,15 +53,18 @@ struct Session {
     began: String,
     used: String,
     ends: String,
+    latest: String,
 }
 
 pub(crate) async fn sessions(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
+    let rules = op.context.sessions;
     let sessions = service::list(&op).await?.into_iter().map(|session| Session {
         id: session.id.to_string(),
         is_this: session.id == op.who.session,
         began: at(session.created_at),
         used: ago(session.last_used_at, op.now),
-        ends: at(session.ends_at()),
+        ends: at(service::ends(&session, &rules).0),
+        latest: at(service::ends(&session, &rules).1),
         method: session.method,
         user_agent: session.user_agent.unwrap_or_else(|| "an unnamed browser".to_owned()),
         address: session.address.unwrap_or_else(|| "an unknown address".to_owned()),

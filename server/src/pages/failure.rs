@@ -1,29 +1,55 @@
 //! What a person is shown where a request failed.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::header::SET_COOKIE;
+use actix_web::http::uri::PathAndQuery;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use berth_schema::Problem;
 
 use super::page::{see, show};
-use crate::Error;
 use crate::error::Unproven;
+use crate::http::cookies;
+use crate::{Context, Error};
 
 #[derive(Template)]
 #[template(path = "failure.html")]
 struct Failure<'a> {
+    title: &'a str,
+    /// Where this server's pages are, for who has found them elsewhere.
+    at: Option<String>,
     problem: &'a Problem,
     request_id: &'a str,
 }
 
-/// Who is not signed in is asked to do so; everything else is told, with the id that the log has it under.
-pub(crate) fn failure(error: Option<&Error>, problem: &Problem, id: &str) -> HttpResponse {
+/// Who is not signed in is asked to do so, and led to what they wanted to see afterwards; everything else is told, with the id that the log has it under.
+pub(crate) fn failure(
+    request: &HttpRequest,
+    error: Option<&Error>,
+    problem: &Problem,
+    id: &str,
+) -> HttpResponse {
     if let Some(Error::Unauthenticated(reason)) = error
         && !matches!(reason, Unproven::UnknownLink | Unproven::LinkOver | Unproven::OtherOrigin)
     {
-        return see("/sign-in");
+        let mut response = see("/sign-in");
+        let wanted = request.uri().path_and_query().map(PathAndQuery::as_str);
+        if let Some(kept) = wanted.filter(|_| request.method() == Method::GET).and_then(cookies::keep_return)
+        {
+            response.headers_mut().append(SET_COOKIE, kept);
+        }
+        return response;
     }
+    let elsewhere = matches!(error, Some(Error::Unauthenticated(Unproven::OtherOrigin)));
+    let context = request.app_data::<web::Data<Context>>().filter(|_| elsewhere);
+    let at = context.and_then(|context| context.public_url.as_deref()).map(str::to_owned);
+    // A problem speaks to programs, of tokens.
+    let title = match error {
+        Some(Error::Unauthenticated(Unproven::OtherOrigin)) => "The form was refused",
+        Some(Error::Unauthenticated(_)) => "The link is over",
+        _ => &problem.title,
+    };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let page = show(status, &Failure { problem, request_id: id });
+    let page = show(status, &Failure { title, at, problem, request_id: id });
     page.unwrap_or_else(|_| HttpResponse::new(status))
 }

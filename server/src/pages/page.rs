@@ -14,22 +14,29 @@ const STYLE: &str = include_str!("../../assets/berth.css");
 
 /// A page holds what is our own and nothing else: no script, nothing from elsewhere, in nobody's frame. Forms say where they
 /// come from (`same-origin`), and nobody else is told an address of ours.
-const HEADERS: [(HeaderName, &str); 5] = [
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'",
-    ),
+const HEADERS: [(HeaderName, &str); 4] = [
     (REFERRER_POLICY, "same-origin"),
     (X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// A page's policy, with where its forms may lead.
+pub(super) fn policy(forms: &str) -> String {
+    format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
 /// Gives a page what protects it.
 pub(crate) fn protect(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::from_str(&policy("'self'"))
+    {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
 }
 
@@ -38,8 +45,8 @@ pub(super) fn show(status: StatusCode, page: &impl Template) -> Result<HttpRespo
     Ok(HttpResponse::build(status).insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(text))
 }
 
-/// After a form: the browser asks for a page of ours.
-pub(super) fn see(path: &'static str) -> HttpResponse {
+/// After a form: the browser asks for that.
+pub(super) fn see(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
 }
 

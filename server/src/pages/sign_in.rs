@@ -16,7 +16,7 @@ use crate::http::cookies;
 use crate::http::origin::SameOrigin;
 use crate::http::query::Query;
 use crate::services::sign_in::{self, Device};
-use crate::{Context, Error, clock};
+use crate::{Context, Error, clock, routes};
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
@@ -69,12 +69,17 @@ pub(crate) async fn open(
             .map(|text| Text::<300>::new(&text).to_string())
             .filter(|text| !text.is_empty()),
     };
-    let signed_in =
-        sign_in::by_link(&context.into_inner(), &shown, device, (origin_of(&request), clock::now())).await;
+    let before = cookies::session(request.headers());
+    let at = (origin_of(&request), clock::now());
+    let signed_in = sign_in::by_link(&context, &shown, before.as_ref(), device, at).await;
     drop(turn);
     let token = signed_in.inspect_err(|_| admission.refused())?;
     admission.proven();
-    let mut response = see("/");
-    response.headers_mut().insert(SET_COOKIE, cookies::keep(&token)?);
+    let wanted = cookies::wanted(request.headers()).filter(|wanted| routes::is_page(wanted));
+    let mut response = see(wanted.as_deref().unwrap_or("/"));
+    response.headers_mut().append(SET_COOKIE, cookies::keep(&token, context.sessions.absolute)?);
+    if wanted.is_some() {
+        response.headers_mut().append(SET_COOKIE, cookies::forget_return()?);
+    }
     Ok(response)
 }

@@ -1,17 +1,18 @@
 //! One's own sessions: looked at, and ended.
 
 use berth_db::{
-    AccountEvent, AccountRow, Changed, Database, MembershipRow, OrganizationRow, OrganizationSession,
-    SessionRow,
+    AccountEvent, AccountRow, Acting, Changed, Database, MembershipRow, OrganizationRow, OrganizationSession,
+    SessionRow, Stamp,
 };
-use berth_schema::audit::{Details, Event, Resource};
-use berth_schema::{ResourceKind, SessionId};
+use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What};
+use berth_schema::{AccountId, ResourceKind, SessionId};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
 use crate::error::Unproven;
-use crate::identity::Person;
-use crate::{Error, Op};
+use crate::identity::{Origin, Person, by_session};
+use crate::services::sign_in::SessionRules;
+use crate::{Context, Error, Op};
 
 /// So many are shown, the newest.
 const MAX_SHOWN: i64 = 200;
@@ -20,14 +21,35 @@ const MAX_SHOWN: i64 = 200;
 const NOTED: SignedDuration = SignedDuration::from_secs(60);
 
 /// Why a session opens nothing any more.
-pub(crate) fn is_over(session: &SessionRow, account: &AccountRow, now: Timestamp) -> Option<Unproven> {
+pub(crate) fn is_over(
+    session: &SessionRow,
+    account: &AccountRow,
+    rules: &SessionRules,
+    now: Timestamp,
+) -> Option<Unproven> {
     if account.suspended_at.is_some() {
         Some(Unproven::Suspended)
     } else if session.ended_at.is_some() {
         Some(Unproven::Revoked)
     } else {
-        (!session.is_valid(now)).then_some(Unproven::Expired)
+        (!goes_on(session, rules, now)).then_some(Unproven::Expired)
     }
+}
+
+/// Whether it goes on, by what was said when it began and by what holds now, whichever is less.
+fn goes_on(session: &SessionRow, rules: &SessionRules, now: Timestamp) -> bool {
+    session.is_valid(now) && now < ends(session, rules).0
+}
+
+/// When it ends: as long as it is not used, and at the latest.
+pub(crate) fn ends(session: &SessionRow, rules: &SessionRules) -> (Timestamp, Timestamp) {
+    let (absolute, idle) = match session.client.as_str() {
+        "browser" => (rules.absolute, rules.idle),
+        _ => (rules.login, rules.login_idle),
+    };
+    let after = |time: Timestamp, life: SignedDuration| time.saturating_add(life).unwrap_or(Timestamp::MAX);
+    let latest = session.expires_at.min(after(session.created_at, absolute));
+    (latest.min(session.ends_at()).min(after(session.last_used_at, idle)), latest)
 }
 
 /// Keeps a session that is used from ending as an idle one.
@@ -57,6 +79,35 @@ pub(crate) async fn bring(
     brought.await
 }
 
+/// Who begins or ends a session that no operation of an account does: by that session.
+pub(crate) fn stamp(session: SessionId, kind: Kind, (origin, now): (Origin, Timestamp)) -> Stamp {
+    Stamp {
+        time: now,
+        who: Acting::Account(by_session(session)),
+        action: Some(What::Internal(kind)),
+        outcome: Outcome::Done,
+        request: origin.request_id,
+        peer: origin.peer,
+    }
+}
+
+/// Ends a session that is given up, or that two seem to have.
+pub(crate) async fn end_by_itself(
+    context: &Context,
+    (account, session): (AccountId, SessionId),
+    at: (Origin, Timestamp),
+) -> Result<(), Error> {
+    let (_, now) = at;
+    let stamp = stamp(session, Kind::EndSession, at);
+    let ended = context.database.change_of_account(account, "end_session_by_itself", stamp, async |conn| {
+        if conn.sessions().end(&[session], now).await? == 0 {
+            return Ok::<_, Error>(Changed::Not(()));
+        }
+        Ok(Changed::So((), Event::new(Resource::session(session), Details::Nothing).into()))
+    });
+    ended.await
+}
+
 /// What one is in each of one's organisations.
 pub async fn memberships(op: &Op<Person>) -> Result<Vec<(OrganizationRow, MembershipRow)>, Error> {
     op.read("list_memberships", async |conn| Ok(conn.accounts().memberships().await?)).await
@@ -65,7 +116,7 @@ pub async fn memberships(op: &Op<Person>) -> Result<Vec<(OrganizationRow, Member
 /// Those that go on, the newest first.
 pub async fn list(op: &Op<Person>) -> Result<Vec<SessionRow>, Error> {
     let all = op.read("list_sessions", async |conn| Ok::<_, Error>(conn.sessions().list(MAX_SHOWN).await?));
-    Ok(all.await?.into_iter().filter(|session| session.is_valid(op.now)).collect())
+    Ok(all.await?.into_iter().filter(|session| goes_on(session, &op.context.sessions, op.now)).collect())
 }
 
 /// Ends one. One that has ended already has ended.

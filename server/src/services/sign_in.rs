@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_db::{
     AccountEvent, Acting, Changed, Database, NewOwner, NewSession, NewSignInLink, NewToken, OrganizationConn,
-    Stamp,
 };
-use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What};
+use berth_schema::audit::{Details, Event, Internal as Kind, Resource, What};
 use berth_schema::{
     AccountId, OrganizationId, OrganizationName, ResourceKind, SessionId, SessionToken, SignInLinkId,
     SignInToken, SubjectId,
@@ -16,10 +15,11 @@ use jiff::{SignedDuration, Timestamp};
 use ring::rand::SecureRandom;
 use tracing::info;
 
+use super::sessions;
 use super::tokens::{hash, random_secret, same};
 use crate::denials::{Denial, Whose};
 use crate::error::Unproven;
-use crate::identity::{Origin, Run, by_session};
+use crate::identity::{Origin, Run};
 use crate::{Context, Error};
 
 /// How long a link of the first start, or of `berth-server sign-in-link`, may wait to be used.
@@ -36,11 +36,19 @@ pub struct SessionRules {
     pub absolute: SignedDuration,
     /// When they do nothing.
     pub idle: SignedDuration,
+    /// The same for a command line.
+    pub login: SignedDuration,
+    pub login_idle: SignedDuration,
 }
 
 impl Default for SessionRules {
     fn default() -> Self {
-        Self { absolute: SignedDuration::from_hours(10), idle: SignedDuration::from_hours(2) }
+        Self {
+            absolute: SignedDuration::from_hours(10),
+            idle: SignedDuration::from_hours(2),
+            login: SignedDuration::from_hours(168),
+            login_idle: SignedDuration::from_hours(72),
+        }
     }
 }
 
@@ -53,10 +61,11 @@ pub struct Device {
 }
 
 /// Opens a link and begins a session. Of several who open it at once, one is let in. Whoever is, and whoever is not, is on
-/// record in each organisation of the account.
+/// record in each organisation of the account. A session that the browser has had `before` ends: it is forgotten there.
 pub async fn by_link(
     context: &Arc<Context>,
     shown: &SignInToken,
+    before: Option<&SessionToken>,
     device: Device,
     (origin, now): (Origin, Timestamp),
 ) -> Result<SessionToken, Error> {
@@ -67,21 +76,15 @@ pub async fn by_link(
     let session = NewSession {
         id,
         secret_hash: hash(token.expose()),
-        method: "link",
+        method: "link".to_owned(),
         authenticated_at: now,
         expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
         idle_seconds: rules.idle.as_secs(),
         address: device.address,
         user_agent: device.user_agent,
+        refresh_id: None,
     };
-    let stamp = Stamp {
-        time: now,
-        who: Acting::Account(by_session(id)),
-        action: Some(What::Internal(Kind::SignIn)),
-        outcome: Outcome::Done,
-        request: origin.request_id,
-        peer: origin.peer,
-    };
+    let stamp = sessions::stamp(id, Kind::SignIn, (origin, now));
     let is_somebodys = AtomicBool::new(false);
     let result = context
         .database
@@ -89,7 +92,7 @@ pub async fn by_link(
             open(conn, shown, &is_somebodys, now).await?;
             conn.sessions().insert(&session, now).await?;
             let details =
-                Details::SignedIn { method: session.method.to_owned(), expires_at: session.expires_at };
+                Details::SignedIn { method: session.method.clone(), expires_at: session.expires_at };
             Ok(Changed::So((), Event::new(Resource::session(id), details).into()))
         })
         .await;
@@ -108,6 +111,9 @@ pub async fn by_link(
     }
     result?;
     info!(%account, session = %id, method = "link", "signed in");
+    if let Some(before) = before {
+        end_before(context, before, (origin, now)).await?;
+    }
     Ok(token)
 }
 
@@ -129,6 +135,22 @@ async fn open(
     let is_over = link.used_at.is_some() || link.expires_at <= now || is_suspended;
     if is_over || !conn.sign_in_links().mark_used(shown.link(), now).await? {
         return Err(Error::Unauthenticated(Unproven::LinkOver));
+    }
+    Ok(())
+}
+
+/// Ends a session whose cookie is shown, if it is one.
+async fn end_before(
+    context: &Arc<Context>,
+    shown: &SessionToken,
+    at: (Origin, Timestamp),
+) -> Result<(), Error> {
+    let found = context.database.read(shown.account(), "find_session_before", async |conn| {
+        conn.sessions().find(shown.session()).await.map_err(Error::from)
+    });
+    let stored = found.await?.map_or([0; 32], |(session, _)| session.secret_hash);
+    if same(&hash(shown.expose()), &stored) {
+        sessions::end_by_itself(context, (shown.account(), shown.session()), at).await?;
     }
     Ok(())
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use berth_schema::audit::{By, Details, Record, Who};
 use berth_schema::{AccountId, SignInLinkId, SignInToken, SubjectId};
+use serde_json::Value;
 
 use super::{records, since, why};
+use crate::login::Cli;
 use crate::sign_in::{link, signed_in};
 use crate::support::{Admin, App, Visitor};
 
@@ -123,6 +125,32 @@ async fn a_link_a_sign_in_and_its_end_are_on_record_wherever_one_is_a_user() {
         assert_ne!(by(&acme[1]).0, by(&umbrella[1]).0, "each knows her as a subject of its own");
         let all = format!("{acme:?} {umbrella:?} {first:?}");
         assert!(!all.contains("Ada") && !all.contains(&token), "{all}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_line_that_is_let_in_and_its_end_are_on_record_and_its_refreshes_are_not() {
+    App::run(async |app| {
+        let world = World::new(app).await;
+        let mut ada = signed_in(app, "acme", "Ada").await;
+        let before = world.counts().await;
+        let cli = Cli::of(app);
+        let first = cli.log_in(&mut ada).await;
+        let second: Value = cli.refresh(&first).await.expect(200);
+        let third: Value = cli.refresh(&second).await.expect(200);
+        // Somebody has kept an old one.
+        assert_eq!(cli.refresh(&first).await.status, 400);
+        assert_eq!(cli.refresh(&third).await.status, 400);
+        let (acme, umbrella) = world.since(before).await;
+        for there in [&acme, &umbrella] {
+            assert_eq!(words(there), ["login.decide-device", "account.sign-in", "account.end-session"]);
+            assert!(matches!(there[0].details, Details::LoginDecided { is_allowed: true }));
+            assert_eq!(by(&there[1]), by(&there[2]), "the session itself");
+            assert!(there.iter().all(|record| record.request.is_some() && record.peer.is_some()));
+        }
+        let all = format!("{acme:?}");
+        assert!(!all.contains("laptop") && !all.contains("eyJ"), "{all}");
     })
     .await;
 }

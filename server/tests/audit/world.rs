@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::CANARY;
+use crate::login::begin_device;
 use crate::sign_in::{ids as sessions, signed_in};
 use crate::support::cluster::settled;
 use crate::support::sealing::Key;
@@ -134,6 +135,18 @@ impl World {
                 all.retain(|session| !before.contains(session));
                 (Method::POST, format!("/sessions/{}/end", all[0]), json!({}))
             }
+            Action::DecideDevice => {
+                let code = begin_device(app).await;
+                (Method::POST, "/device".to_owned(), json!({"user_code": code, "decision": "allow"}))
+            }
+            Action::DecideLogin => {
+                let body = json!({
+                    "response_type": "code", "client_id": "berth-cli", "state": "s", "decision": "allow",
+                    "redirect_uri": "http://127.0.0.1:49152/callback", "code_challenge_method": "S256",
+                    "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                });
+                (Method::POST, "/oauth/authorize".to_owned(), body)
+            }
             other => panic!("{other} changes something, and nobody thought of how"),
         }
     }
@@ -144,8 +157,18 @@ impl World {
         action: Action,
         (method, path, body): &(Method, String, Value),
     ) -> Reply {
-        if matches!(action, Action::SignOut | Action::EndSession | Action::EndOtherSessions) {
-            return self.ada.at(app.address()).submit(path, &[]).await;
+        if matches!(
+            action,
+            Action::SignOut
+                | Action::EndSession
+                | Action::EndOtherSessions
+                | Action::DecideDevice
+                | Action::DecideLogin
+        ) {
+            let fields = body.as_object().expect("an object").iter();
+            let fields: Vec<_> =
+                fields.map(|(name, value)| (name.as_str(), value.as_str().expect("a text"))).collect();
+            return self.ada.at(app.address()).submit(path, &fields).await;
         }
         let request = match action {
             Action::RegisterKey => self.agent.request(method.clone(), path),

@@ -3,10 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use berth_db::{Database, DatabaseConfig, NewToken};
-use berth_issuer::SigningKeys;
 use berth_schema::access::TokenScope;
 use berth_schema::api::Workspace;
 use berth_schema::variables::{SecretValue, VariableKind};
@@ -14,14 +11,15 @@ use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId}
 use berth_server::config::{Cli, HttpOptions, Protocol};
 use berth_server::crypto::{DataKey, Keys, Label, Owner};
 use berth_server::identity::{Actor, Run};
+use berth_server::issuer::Issuer;
 use berth_server::serve::{self, Running};
 use berth_server::services::git::Signer;
-use berth_server::services::{organizations, tokens};
+use berth_server::services::signing_keys::Workshop;
+use berth_server::services::{organizations, signing_keys, tokens};
 use berth_server::{Context, clock, lifecycle};
 use clap::Parser as _;
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 use super::actors::{Admin, Agent};
 use super::{Anyone, postgres};
@@ -37,19 +35,6 @@ const KEY: &str = "test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 fn keys() -> Keys {
     Keys::fixed(KEY.parse().expect("a key"))
-}
-
-/// With a key of its own.
-fn signer() -> Signer {
-    let random = SystemRandom::new();
-    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
-    let der = STANDARD.encode(der);
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n");
-    Signer {
-        keys: SigningKeys::from_pem(pem.as_bytes(), &random).expect("a key"),
-        issuer: "https://berth.example.com".to_owned(),
-        lifetime: SignedDuration::from_mins(10),
-    }
 }
 
 impl App {
@@ -98,11 +83,26 @@ impl App {
         let database =
             Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
         let mut context = Context::new(database, keys, AgentConfiguration::built_in()).speaking(protocol);
-        context.signer = Some(Arc::new(signer()));
+        let issuer = Arc::new(Issuer::new("https://berth.example.com"));
+        let lifetime = SignedDuration::from_mins(10);
+        context.signer = Some(Arc::new(Signer { issuer: Arc::clone(&issuer), lifetime }));
+        context.issuer = issuer;
+        signing_keys::of(&context, Timestamp::now()).await.expect("signing keys");
         let events = berth_db::listen(&database_url).expect("a URL");
         let running = serve::start(&context, http, events, lifecycle::queue(&database_url).expect("a URL"))
             .expect("the server starts");
         Self { context, database_url, running }
+    }
+
+    /// What works on the signing keys, at that time.
+    pub(crate) async fn on_signing_keys<T>(
+        &self,
+        now: Timestamp,
+        work: impl AsyncFnOnce(Workshop<'_>) -> T,
+    ) -> T {
+        let keys = self.context.keys.current();
+        let random = self.context.random.as_ref();
+        work(Workshop { database: &self.context.database, keys: &keys, random, now }).await
     }
 
     /// A second server on the same database.

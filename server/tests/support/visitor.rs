@@ -30,6 +30,10 @@ impl Visitor {
         Self::with(address, self.cookie.clone())
     }
 
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.origin));
         match &self.cookie {

@@ -129,6 +129,7 @@ pub async fn restore(url: &str, file: &Path) -> Result<Counts, BackupError> {
     drop(client);
     migrate(url).await?;
     want_reports(url).await?;
+    end_sign_ins(url).await?;
     Ok(saved)
 }
 
@@ -146,6 +147,29 @@ async fn want_reports(url: &str) -> Result<(), BackupError> {
         client.batch_execute(&statements).await?;
     }
     Ok(())
+}
+
+/// Ends what people were signed in by when the backup was made, and forgets links and codes: some of them were used or ended since,
+/// which nobody knows any more.
+async fn end_sign_ins(url: &str) -> Result<(), BackupError> {
+    let client = roles::client(url).await?;
+    client.batch_execute("SET ROLE berth_backup").await?;
+    // Postgres writes them from their bytes, so that none holds a quote.
+    for account in names(&client, "SELECT id::text FROM accounts").await? {
+        let statements = format!(
+            "BEGIN; SET LOCAL ROLE berth_app; SELECT set_config('berth.account', '{account}', true);
+             UPDATE sessions SET ended_at = now() WHERE ended_at IS NULL;
+             UPDATE access_tokens SET revoked_at = now() WHERE is_session AND revoked_at IS NULL;
+             DELETE FROM sign_in_links; DELETE FROM authorization_codes; COMMIT"
+        );
+        client.batch_execute(&statements).await?;
+    }
+    let nobody = uuid::Uuid::nil();
+    let statements = format!(
+        "BEGIN; SET LOCAL ROLE berth_app; SELECT set_config('berth.organization', '{nobody}', true);
+         DELETE FROM device_requests; COMMIT"
+    );
+    Ok(client.batch_execute(&statements).await?)
 }
 
 async fn names(client: &Client, query: &str) -> Result<Vec<String>, BackupError> {

@@ -151,11 +151,12 @@ pub(crate) fn new_session() -> NewSession {
     NewSession {
         id: SessionId::random(),
         secret_hash: [2; 32],
-        method: "link",
+        method: "link".to_owned(),
         authenticated_at: start(),
         expires_at: after(3_600),
         idle_seconds: 60,
         address: Some("192.0.2.1".to_owned()),
         user_agent: Some("a browser".to_owned()),
+        refresh_id: None,
     }
 }

@@ -337,7 +337,7 @@ fn the_first_key_signs_and_all_verify() {
 
 #[test]
 fn without_a_key_nothing_is_signed_and_nothing_is_believed() {
-    let none = SigningKeys::new(Vec::new());
+    let none = SigningKeys::new(Vec::<SigningKey>::new());
     assert!(none.sign(Kind::Access, &claims()).is_err());
     let token = world().keys.sign(Kind::Access, &claims()).expect("signed");
     assert_eq!(none.verifying().verify(&token, expected()), Err(Rejected::Key));

@@ -123,7 +123,7 @@ fn check(host: &str, form: SetGitCredential, signs: bool) -> Result<Checked, Vec
         }
         (Some(_), None) => Err(("token", rule(MAX_TOKEN))),
         (None, Some(_)) if !signs => {
-            Err(("audience", format!("cannot be signed for: {}", CryptoError::NoSigningKey)))
+            Err(("audience", format!("cannot be signed for: {}", CryptoError::NoIssuer)))
         }
         (None, Some(audience)) if printable(&audience, MAX_AUDIENCE) => Ok(Wanted::Signed { audience }),
         (None, Some(_)) => Err(("audience", rule(MAX_AUDIENCE))),
@@ -194,10 +194,7 @@ mod tests {
     fn a_server_without_a_key_says_so_before_a_workspace_needs_a_token() {
         let form = serde_json::from_value(serde_json::json!({"audience": "a"})).expect("a form");
         let errors = check("a", form, false).err().expect("wrong");
-        assert!(
-            errors[0].field == "audience" && errors[0].message.contains("--signing-key-file"),
-            "{errors:?}"
-        );
+        assert!(errors[0].field == "audience" && errors[0].message.contains("--issuer"), "{errors:?}");
     }
 
     #[test]

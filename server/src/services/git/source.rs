@@ -1,9 +1,10 @@
 //! Where a credential for a Git host comes from.
 
 use std::fmt;
+use std::sync::Arc;
 
 use berth_db::GitCredentialRow;
-use berth_issuer::{Claims, Kind, SigningKeys};
+use berth_issuer::{Claims, Kind};
 use berth_schema::git::token_audience;
 use berth_schema::variables::SecretValue;
 use berth_schema::{OrganizationId, WorkspaceId};
@@ -12,6 +13,7 @@ use ring::rand::SecureRandom;
 use uuid::Builder;
 
 use crate::crypto::{CryptoError, DataKey, GIT_TOKEN, Label, SealedValue};
+use crate::issuer::Issuer;
 
 /// Who a credential is for.
 #[derive(Clone, Copy, Debug)]
@@ -58,9 +60,7 @@ impl GitCredentialSource for StoredToken<'_> {
 /// How signed tokens are made.
 #[derive(Debug)]
 pub struct Signer {
-    pub keys: SigningKeys,
-    /// Who signs, as Git hosts know it.
-    pub issuer: String,
+    pub issuer: Arc<Issuer>,
     /// How long a token lives.
     pub lifetime: SignedDuration,
 }
@@ -85,12 +85,12 @@ const LEEWAY: i64 = 30;
 
 impl GitCredentialSource for SignedToken<'_> {
     fn issue(&self, holder: Holder, now: Timestamp) -> Result<Credential, CryptoError> {
-        let signer = self.signer.ok_or(CryptoError::NoSigningKey)?;
+        let signer = self.signer.ok_or(CryptoError::NoIssuer)?;
         let mut id = [0; 16];
         self.random.fill(&mut id).map_err(|_| CryptoError::Random)?;
         let seconds = now.as_second();
         let claims = Claims {
-            iss: signer.issuer.clone(),
+            iss: signer.issuer.name().to_owned(),
             sub: format!("organization/{}/workspace/{}", holder.organization, holder.workspace),
             aud: token_audience(self.audience, holder.organization),
             iat: seconds,
@@ -99,7 +99,7 @@ impl GitCredentialSource for SignedToken<'_> {
             jti: Builder::from_random_bytes(id).into_uuid().to_string(),
             sid: None,
         };
-        let token = signer.keys.sign(Kind::Git, &claims)?;
+        let token = signer.issuer.sign(Kind::Git, &claims)?;
         let password = SecretValue::new(token.as_bytes().to_vec());
         Ok(Credential { username: self.username.to_owned(), password, lifetime: Some(signer.lifetime) })
     }

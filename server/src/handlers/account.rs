@@ -1,0 +1,24 @@
+//! `/api/v1/account`: a person, outside of organisations.
+
+use actix_web::web;
+use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
+
+use crate::identity::Person;
+use crate::services::sessions;
+use crate::{Error, Op};
+
+pub(crate) async fn get(op: Op<Person>, (): ()) -> Result<web::Json<Account>, Error> {
+    let memberships = sessions::memberships(&op).await?.into_iter();
+    let organizations = memberships.map(|(organization, membership)| AccountOrganization {
+        id: organization.id,
+        name: organization.name,
+        role: membership.role.into(),
+        suspended: membership.suspended_at.is_some(),
+    });
+    Ok(web::Json(Account {
+        id: op.who.account,
+        session: AccountSession { id: op.who.session, expires_at: op.who.session_ends_at },
+        organizations: organizations.collect(),
+        name: op.who.name,
+    }))
+}

@@ -1,0 +1,145 @@
+//! Letting a command line in: by a browser of the same machine (a code, RFC 8252 and RFC 7636), or by one elsewhere (a device's
+//! request, RFC 8628). Both end in a session that goes on by refresh tokens. See decision 0054.
+
+mod code;
+mod device;
+mod refresh;
+
+pub use code::{Asked, allow, exchange, refuse};
+pub use device::{Decision, DeviceAuthorization, decide, look_at, poll, request};
+pub use refresh::{refresh, revoke};
+
+use berth_db::{AccountEvent, NewSession, OrganizationConn};
+use berth_issuer::Kind;
+use berth_schema::audit::{Details, Event, Resource};
+use berth_schema::{AccountId, SessionId, Text};
+use jiff::Timestamp;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::sign_in::Device;
+use super::tokens::random_secret;
+use crate::issuer::{ACCESS_LIFE, Bearer};
+use crate::{Context, Error};
+
+/// The one client there is: it has no secret, for everybody has the program.
+pub const CLIENT_ID: &str = "berth-cli";
+/// The longest name of a device.
+const MAX_NAME: usize = 100;
+
+/// What a command line is let in with.
+#[derive(Debug)]
+pub struct LoginTokens {
+    pub access: Zeroizing<String>,
+    pub refresh: Zeroizing<String>,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+}
+
+/// Why no tokens are given, in the words of RFC 6749 and RFC 8628.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    InvalidGrant(&'static str),
+    AuthorizationPending,
+    SlowDown,
+    AccessDenied,
+    ExpiredToken,
+}
+
+impl Refused {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InvalidGrant(_) => "invalid_grant",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::AccessDenied => "access_denied",
+            Self::ExpiredToken => "expired_token",
+        }
+    }
+
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::InvalidGrant(why) => why,
+            Self::AuthorizationPending => "nobody has decided yet",
+            Self::SlowDown => "this asks too often",
+            Self::AccessDenied => "somebody refused it",
+            Self::ExpiredToken => "nobody has let it in in time; begin anew",
+        }
+    }
+}
+
+/// What a device calls itself, as people can read it.
+pub fn device_name(text: &str) -> String {
+    let name = Text::<MAX_NAME>::new(text).to_string();
+    if name.trim().is_empty() { "an unnamed device".to_owned() } else { name }
+}
+
+/// How somebody has proven who they are, and when.
+#[derive(Clone, Debug)]
+struct Proof {
+    method: String,
+    at: Timestamp,
+}
+
+/// A session of a command line that begins.
+struct Beginning {
+    refresh_id: Uuid,
+    stored: NewSession,
+}
+
+impl Beginning {
+    fn new(
+        context: &Context,
+        session: SessionId,
+        proof: &Proof,
+        device: Device,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let rules = context.sessions;
+        let refresh_id = Uuid::new_v4();
+        let expires_at = berth_db::stored_time(now.saturating_add(rules.login).unwrap_or(now));
+        let stored = NewSession {
+            id: session,
+            // Nobody has it: no cookie opens such a session.
+            secret_hash: *random_secret(context.random.as_ref())?,
+            method: proof.method.clone(),
+            authenticated_at: proof.at,
+            expires_at,
+            idle_seconds: rules.login_idle.as_secs(),
+            address: device.address,
+            user_agent: device.user_agent,
+            refresh_id: Some(refresh_id),
+        };
+        Ok(Self { refresh_id, stored })
+    }
+
+    /// Stores it. The answer goes on record.
+    async fn store(&self, conn: &OrganizationConn<'_>, now: Timestamp) -> Result<AccountEvent, Error> {
+        conn.sessions().insert(&self.stored, now).await?;
+        let NewSession { id, method, expires_at, .. } = &self.stored;
+        let details = Details::SignedIn { method: method.clone(), expires_at: *expires_at };
+        Ok(Event::new(Resource::session(*id), details).into())
+    }
+
+    fn tokens(&self, context: &Context, account: AccountId, now: Timestamp) -> Result<LoginTokens, Error> {
+        tokens(context, account, self.stored.id, self.refresh_id, (now, self.stored.expires_at))
+    }
+}
+
+fn tokens(
+    context: &Context,
+    account: AccountId,
+    session: SessionId,
+    refresh_id: Uuid,
+    (now, expires_at): (Timestamp, Timestamp),
+) -> Result<LoginTokens, Error> {
+    let until = now.saturating_add(ACCESS_LIFE).unwrap_or(now).min(expires_at);
+    let bearer = |id| Bearer { account, session, id };
+    let sign =
+        |kind, id, until| context.issuer.sign_for(kind, bearer(id), (now, until)).map_err(Error::internal);
+    Ok(LoginTokens {
+        access: sign(Kind::Access, Uuid::new_v4(), until)?,
+        refresh: sign(Kind::Refresh, refresh_id, expires_at)?,
+        expires_in: until.duration_since(now).as_secs(),
+    })
+}

@@ -1,0 +1,265 @@
+//! The keys that sign tokens: made, rotated by themselves and by command, revoked, and taken up by every server within seconds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_db::{Database, OrganizationConn, Reach, SigningKeyRow};
+use berth_issuer::{Kind, SigningKey};
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::SecureRandom;
+use tracing::{error, info};
+
+use crate::crypto::{CryptoError, KeyRing, SealedKey, open_signing_key, seal_signing_key};
+use crate::identity::Run;
+use crate::issuer::Issuer;
+use crate::tasks::Task;
+use crate::{Context, Error};
+
+/// A key signs for so long, then the next one does.
+const ROTATION: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// A new key is published so long before it signs: whoever verifies may keep what is published for five minutes, and some keep it
+/// for a day.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// A key, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownKey {
+    pub kid: String,
+    pub kek_id: String,
+    pub created_at: Timestamp,
+    pub signs_at: Timestamp,
+    pub revoked_at: Option<Timestamp>,
+    /// Whether it is the one that signs now.
+    pub signs: bool,
+}
+
+/// What works on signing keys: with the database, the key-encryption keys and random numbers.
+#[derive(Clone, Copy)]
+pub struct Workshop<'a> {
+    pub database: &'a Database,
+    pub keys: &'a KeyRing,
+    pub random: &'a (dyn SecureRandom + Sync),
+    pub now: Timestamp,
+}
+
+impl std::fmt::Debug for Workshop<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workshop").field("keys", self.keys).finish_non_exhaustive()
+    }
+}
+
+impl Workshop<'_> {
+    /// Gives the issuer the keys of this moment: makes the first one, and the next one when its time has come; seals all under the
+    /// newest key-encryption key; forgets those by which nothing was signed that could still be valid.
+    ///
+    /// # Errors
+    /// Where the database fails. A key that does not open is left out, and told.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the installation's keys are no organisation's, and have no record yet"
+    )]
+    pub async fn supply(&self, issuer: &Issuer) -> Result<(), Error> {
+        let rows = self.list().await?;
+        let rows = if self.is_due(&rows) {
+            let keep_up =
+                self.database.transaction(Reach::installation(), "keep_up_signing_keys", async |conn| {
+                    self.keep_up(conn).await?;
+                    conn.signing_keys().list().await.map_err(Error::from)
+                });
+            keep_up.await?
+        } else {
+            rows
+        };
+        let valid = rows.iter().filter(|row| row.revoked_at.is_none());
+        // The one that signs stands first, those that are to sign later behind it.
+        let (now, later): (Vec<_>, Vec<_>) = valid.partition(|row| row.signs_at <= self.now);
+        let mut opened = Vec::new();
+        for row in now.into_iter().chain(later) {
+            match issuer.opened(&row.kid).map_or_else(|| self.open(row), Ok) {
+                Ok(key) => opened.push(key),
+                Err(cause) => error!(kid = row.kid, %cause, "a signing key cannot be used"),
+            }
+        }
+        issuer.take_up(opened);
+        Ok(())
+    }
+
+    /// All there are, the newest first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn shown(&self) -> Result<Vec<ShownKey>, Error> {
+        let rows = self.list().await?;
+        let signing = signer(&rows, self.now).map(|row| row.kid.clone());
+        let shown = rows.into_iter().map(|row| ShownKey {
+            signs: Some(&row.kid) == signing.as_ref(),
+            kid: row.kid,
+            kek_id: row.kek_id,
+            created_at: row.created_at,
+            signs_at: row.signs_at,
+            revoked_at: row.revoked_at,
+        });
+        Ok(shown.collect())
+    }
+
+    /// Makes the next key, which signs in a day. One that waits to sign is left.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the installation's keys are no organisation's, and have no record yet"
+    )]
+    pub async fn rotate(&self) -> Result<Vec<ShownKey>, Error> {
+        let rotate = self.database.transaction(Reach::installation(), "rotate_signing_key", async |conn| {
+            let rows = conn.signing_keys().list_locked().await?;
+            if rows.iter().any(|row| row.revoked_at.is_none() && row.signs_at > self.now) {
+                return Ok(());
+            }
+            self.make(conn, self.next_signs_at(&rows)).await
+        });
+        rotate.await?;
+        self.shown().await
+    }
+
+    /// Ends a key at once, with everything that it signed. Another one signs from now on.
+    ///
+    /// # Errors
+    /// Where there is none of that id, or the database fails.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the installation's keys are no organisation's, and have no record yet"
+    )]
+    pub async fn revoke(&self, kid: &str) -> Result<Vec<ShownKey>, Error> {
+        let revoke = self.database.transaction(Reach::installation(), "revoke_signing_key", async |conn| {
+            let rows = conn.signing_keys().list_locked().await?;
+            if !rows.iter().any(|row| row.kid == kid) {
+                let message = "is that of no signing key; `berth-server signing-keys list` shows them";
+                return Err(Error::field("kid", message));
+            }
+            conn.signing_keys().revoke(kid, self.now).await?;
+            let rest: Vec<_> = rows.into_iter().filter(|row| row.kid != kid).collect();
+            if signer(&rest, self.now).is_none() {
+                self.make(conn, self.now).await?;
+            }
+            Ok(())
+        });
+        revoke.await?;
+        self.shown().await
+    }
+
+    async fn list(&self) -> Result<Vec<SigningKeyRow>, Error> {
+        let list = async |conn: &OrganizationConn<'_>| conn.signing_keys().list().await.map_err(Error::from);
+        self.database.read(Reach::installation(), "list_signing_keys", list).await
+    }
+
+    fn is_due(&self, rows: &[SigningKeyRow]) -> bool {
+        self.next_is_due(rows)
+            || rows.iter().any(|row| row.kek_id != self.keys.newest().id())
+            || over(rows, self.now).next().is_some()
+    }
+
+    fn next_is_due(&self, rows: &[SigningKeyRow]) -> bool {
+        let newest = rows.iter().filter(|row| row.revoked_at.is_none()).max_by_key(|row| row.signs_at);
+        newest.is_none_or(|row| self.now.duration_since(row.signs_at) >= ROTATION)
+    }
+
+    /// When a key signs that is made now: at once where none does.
+    fn next_signs_at(&self, rows: &[SigningKeyRow]) -> Timestamp {
+        let ahead = signer(rows, self.now).map(|_| AHEAD).unwrap_or_default();
+        self.now.saturating_add(ahead).unwrap_or(self.now)
+    }
+
+    async fn keep_up(&self, conn: &OrganizationConn<'_>) -> Result<(), Error> {
+        let rows = conn.signing_keys().list_locked().await?;
+        if self.next_is_due(&rows) {
+            self.make(conn, self.next_signs_at(&rows)).await?;
+        }
+        for row in over(&rows, self.now) {
+            conn.signing_keys().delete(&row.kid).await?;
+            info!(kid = row.kid, "a signing key is forgotten: nothing that it signed is valid any more");
+        }
+        for row in rows.iter().filter(|row| row.kek_id != self.keys.newest().id()) {
+            match self.reseal(row) {
+                Ok(row) => conn.signing_keys().reseal(&row).await?,
+                Err(cause) => error!(kid = row.kid, %cause, "a signing key cannot be sealed anew"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn make(&self, conn: &OrganizationConn<'_>, signs_at: Timestamp) -> Result<(), Error> {
+        let (key, pkcs8) = SigningKey::generate(self.random).map_err(Error::internal)?;
+        let sealed = seal_signing_key(self.keys, key.kid(), &pkcs8, self.random).map_err(Error::internal)?;
+        let row = row(key.kid(), sealed, (self.now, signs_at));
+        conn.signing_keys().insert(&row).await?;
+        info!(kid = row.kid, %signs_at, "a signing key was made");
+        Ok(())
+    }
+
+    fn open(&self, row: &SigningKeyRow) -> Result<Arc<SigningKey>, CryptoError> {
+        let pkcs8 = open_signing_key(self.keys, &row.kid, &sealed(row))?;
+        let key = SigningKey::from_pkcs8(&pkcs8, self.random).ok_or(CryptoError::SigningKey)?;
+        if key.kid() == row.kid { Ok(Arc::new(key)) } else { Err(CryptoError::SigningKey) }
+    }
+
+    fn reseal(&self, stored: &SigningKeyRow) -> Result<SigningKeyRow, CryptoError> {
+        let pkcs8 = open_signing_key(self.keys, &stored.kid, &sealed(stored))?;
+        let anew = seal_signing_key(self.keys, &stored.kid, &pkcs8, self.random)?;
+        Ok(SigningKeyRow {
+            revoked_at: stored.revoked_at,
+            ..row(&stored.kid, anew, (stored.created_at, stored.signs_at))
+        })
+    }
+}
+
+/// The one that signs: the newest of those whose time has come.
+fn signer(rows: &[SigningKeyRow], now: Timestamp) -> Option<&SigningKeyRow> {
+    let valid = rows.iter().filter(|row| row.revoked_at.is_none() && row.signs_at <= now);
+    valid.max_by_key(|row| row.signs_at)
+}
+
+/// Those that have been followed by another for longer than anything lives that they signed.
+fn over(rows: &[SigningKeyRow], now: Timestamp) -> impl Iterator<Item = &SigningKeyRow> {
+    let longest = Kind::ALL.into_iter().map(Kind::max_lifetime_seconds).max().unwrap_or_default();
+    let longest = SignedDuration::from_secs(longest) + SignedDuration::from_hours(24);
+    rows.iter().filter(move |row| {
+        let next = rows.iter().filter(|next| next.signs_at > row.signs_at && next.revoked_at.is_none());
+        let ended = next.map(|next| next.signs_at).min();
+        let ended = ended.into_iter().chain(row.revoked_at).min();
+        ended.is_some_and(|ended| now.duration_since(ended) > longest)
+    })
+}
+
+fn row(kid: &str, sealed: SealedKey, (created_at, signs_at): (Timestamp, Timestamp)) -> SigningKeyRow {
+    let SealedKey { kek_id, salt, sealed } = sealed;
+    SigningKeyRow { kid: kid.to_owned(), kek_id, salt, sealed, created_at, signs_at, revoked_at: None }
+}
+
+fn sealed(row: &SigningKeyRow) -> SealedKey {
+    SealedKey { kek_id: row.kek_id.clone(), salt: row.salt, sealed: row.sealed.clone() }
+}
+
+/// Supplies the server's issuer.
+#[derive(Debug)]
+pub(crate) struct Supplier;
+
+impl Task for Supplier {
+    const NAME: &'static str = "signing-keys";
+    /// A key is revoked on every server within so long.
+    const PERIOD: Duration = Duration::from_secs(5);
+
+    async fn run(&mut self, run: &Run<Arc<Context>>) -> Result<(), Error> {
+        of(&run.context, run.now).await
+    }
+}
+
+/// Supplies a server's issuer once.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn of(context: &Context, now: Timestamp) -> Result<(), Error> {
+    let keys = context.keys.current();
+    let random = context.random.as_ref();
+    Workshop { database: &context.database, keys: &keys, random, now }.supply(&context.issuer).await
+}
