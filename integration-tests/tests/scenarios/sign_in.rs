@@ -3,7 +3,12 @@
 use anyhow::ensure;
 use berth_harness::{Postgres, Server, ServerOptions};
 use berth_integration_tests::{Actor, Browser};
+use reqwest::{RequestBuilder, Url};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::PATIENCE;
 
 #[tokio::test]
 async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_out_everywhere()
@@ -42,9 +47,7 @@ async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_
         let wide = laptop.run("return document.documentElement.scrollWidth <= window.innerWidth").await?;
         ensure!(wide == true, "the page is wider than {width} pixels");
     }
-    if let Some(folder) = std::env::var_os("BERTH_SCREENSHOTS") {
-        laptop.screenshot(&std::path::Path::new(&folder).join("organization-320.png")).await?;
-    }
+    screenshot(&laptop, "organization-320.png").await?;
 
     // The link opens once, whoever has it.
     let thief = Browser::start("http://nowhere.invalid").await?;
@@ -54,12 +57,88 @@ async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_
     ensure!(thief.cookies().await? == json!([]), "the second one is signed in");
     thief.quit().await?;
 
+    lets_a_command_line_in(&laptop, &origin).await?;
+
     laptop.open(&format!("{origin}/sessions")).await?;
+    ensure!(laptop.text().await?.contains("ada's laptop"), "{}", laptop.text().await?);
     ensure!(laptop.text().await?.contains("this one"));
     laptop.click("nav button").await?;
     laptop.wait_until("return location.pathname === '/sign-in'").await?;
     laptop.open(&format!("{origin}/organizations/default")).await?;
     laptop.wait_until("return location.pathname === '/sign-in'").await?;
-    ensure!(laptop.cookies().await? == json!([]), "the cookie stayed");
+    let left = laptop.cookies().await?.to_string();
+    ensure!(!left.contains("__Host-berth-session"), "the cookie stayed: {left}");
     laptop.quit().await
+}
+
+/// Through the page that asks, to the port that the command line listens at: which the page's own policy has to let the form's
+/// answer lead to. And by the code of a device, typed as a person types it.
+async fn lets_a_command_line_in(laptop: &Browser, origin: &str) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let redirect = format!("http://{}/callback", listener.local_addr()?);
+    let query = [
+        ("response_type", "code"),
+        ("client_id", "berth-cli"),
+        ("redirect_uri", redirect.as_str()),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+        ("state", "a-state"),
+        ("device_name", "ada's laptop"),
+    ];
+    let url = Url::parse_with_params(&format!("{origin}/oauth/authorize"), query)?;
+    laptop.open(url.as_str()).await?;
+    ensure!(laptop.text().await?.contains("ada's laptop"), "{}", laptop.text().await?);
+    screenshot(laptop, "authorize-320.png").await?;
+    let answered = async {
+        let (mut stream, _) = listener.accept().await?;
+        let mut head = vec![0; 2_048];
+        let length = stream.read(&mut head).await?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await?;
+        anyhow::Ok(String::from_utf8_lossy(&head[..length]).into_owned())
+    };
+    let (clicked, head) =
+        tokio::join!(laptop.click("button[value=allow]"), tokio::time::timeout(PATIENCE, answered));
+    clicked?;
+    let head = head??;
+    ensure!(
+        head.starts_with("GET /callback?code=berth_cod_") && head.contains("&state=a-state&iss="),
+        "{head}"
+    );
+
+    let http = reqwest::Client::builder().tls_certs_only([]).build()?;
+    let form = [("client_id", "berth-cli"), ("device_name", "ada's laptop")];
+    let asked = http.post(format!("{origin}/oauth/device_authorization"));
+    let asked = with_form(asked, &form)?;
+    let asked: serde_json::Value = asked.send().await?.json().await?;
+    laptop.open(&format!("{origin}/device")).await?;
+    let typed = asked["user_code"].as_str().unwrap_or_default().to_lowercase();
+    laptop.run(&format!("document.querySelector('input').value = '{typed}'")).await?;
+    screenshot(laptop, "device-320.png").await?;
+    laptop.click("main button").await?;
+    laptop.wait_until("return document.body.innerText.includes('Allow it only if')").await?;
+    screenshot(laptop, "device-confirm-320.png").await?;
+    laptop.click("button[value=allow]").await?;
+    laptop.wait_until("return document.body.innerText.includes('is logged in within')").await?;
+    let grant = [
+        ("client_id", "berth-cli"),
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+        ("device_code", asked["device_code"].as_str().unwrap_or_default()),
+    ];
+    let taken = with_form(http.post(format!("{origin}/oauth/token")), &grant)?;
+    let taken = taken.send().await?;
+    ensure!(taken.status() == 200, "{}", taken.text().await?);
+    Ok(())
+}
+
+fn with_form(request: RequestBuilder, fields: &[(&str, &str)]) -> anyhow::Result<RequestBuilder> {
+    let form = Url::parse_with_params("http://form.invalid", fields)?;
+    let form = form.query().unwrap_or_default().to_owned();
+    Ok(request.header("content-type", "application/x-www-form-urlencoded").body(form))
+}
+
+async fn screenshot(browser: &Browser, name: &str) -> anyhow::Result<()> {
+    match std::env::var_os("BERTH_SCREENSHOTS") {
+        Some(folder) => browser.screenshot(&std::path::Path::new(&folder).join(name)).await,
+        None => Ok(()),
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) fn failure(
         && !matches!(reason, Unproven::UnknownLink | Unproven::LinkOver | Unproven::OtherOrigin)
     {
         let mut response = see("/sign-in");
-        let wanted = request.uri().path_and_query().map(PathAndQuery::as_str);
+        let wanted = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|wanted| *wanted != "/");
         if let Some(kept) = wanted.filter(|_| request.method() == Method::GET).and_then(cookies::keep_return)
         {
             response.headers_mut().append(SET_COOKIE, kept);
