@@ -129,6 +129,8 @@ impl Installation {
         let directory = berth.dir.path().join("loud");
         let mut options = ServerOptions::new(&berth.database_url, directory.join("server"));
         options.environment = [loud().as_slice(), environment].concat();
+        // What is sealed in the database opens with the keys of before alone.
+        options.kek = Some(berth.server.kek().to_owned());
         berth.server = Server::start(options).await?;
         let address = berth.server.url().trim_start_matches("http://").parse().context("an address")?;
         let recorder = Recorder::before(address).await?;
