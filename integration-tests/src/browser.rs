@@ -157,12 +157,14 @@ impl Browser {
         Ok(())
     }
 
-    /// The page as PNG.
-    pub async fn screenshot(&self, file: &Path) -> anyhow::Result<()> {
+    /// Writes the page as PNG into the folder that `BERTH_SCREENSHOTS` names. Without it nothing is written anywhere.
+    pub async fn screenshot(&self, name: &str) -> anyhow::Result<()> {
+        let Some(folder) = std::env::var_os("BERTH_SCREENSHOTS") else { return Ok(()) };
+        let file = Path::new(&folder).join(name);
         let encoded = self.call(Method::GET, "/screenshot", None).await?;
         let png =
             base64::engine::general_purpose::STANDARD.decode(encoded.as_str().context("no picture")?)?;
-        std::fs::write(file, png).with_context(|| format!("{} cannot be written", file.display()))
+        std::fs::write(&file, png).with_context(|| format!("{} cannot be written", file.display()))
     }
 
     /// Ends it in good order.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use berth_harness::command::{command, output};
-use berth_harness::{Forward, images, paths};
+use berth_harness::{Forward, images};
 use berth_integration_tests::browser::keys::{ENTER, ESCAPE, F1};
 use berth_integration_tests::{Browser, ClusterView, Installation, WORKSPACE_IMAGE, variable};
 use berth_schema::api::{CreateWorkspace, ProjectInput, Workspace};
@@ -215,9 +215,7 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
     type_into_the_terminal(&browser, "echo typed by $(id -u) > /projects/typed; uname -sm").await?;
     assert_eq!(eventually(view, &running, "cat /projects/typed").await?, "typed by 5001\n");
     browser.wait_until("return document.querySelector('.monaco-workbench.vs') !== null").await?;
-    let picture = paths::state().join("editor.png");
-    std::fs::create_dir_all(paths::state())?;
-    browser.screenshot(&picture).await?;
+    browser.screenshot("editor.png").await?;
     browser.quit().await?;
 
     // It dies and is there again, and the container never noticed.

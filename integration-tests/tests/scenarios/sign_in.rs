@@ -47,7 +47,7 @@ async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_
         let wide = laptop.run("return document.documentElement.scrollWidth <= window.innerWidth").await?;
         ensure!(wide == true, "the page is wider than {width} pixels");
     }
-    screenshot(&laptop, "organization-320.png").await?;
+    laptop.screenshot("organization-320.png").await?;
 
     // The link opens once, whoever has it.
     let thief = Browser::start("http://nowhere.invalid").await?;
@@ -88,7 +88,7 @@ async fn lets_a_command_line_in(laptop: &Browser, origin: &str) -> anyhow::Resul
     let url = Url::parse_with_params(&format!("{origin}/oauth/authorize"), query)?;
     laptop.open(url.as_str()).await?;
     ensure!(laptop.text().await?.contains("ada's laptop"), "{}", laptop.text().await?);
-    screenshot(laptop, "authorize-320.png").await?;
+    laptop.screenshot("authorize-320.png").await?;
     let answered = async {
         let (mut stream, _) = listener.accept().await?;
         let mut head = vec![0; 2_048];
@@ -113,10 +113,10 @@ async fn lets_a_command_line_in(laptop: &Browser, origin: &str) -> anyhow::Resul
     laptop.open(&format!("{origin}/device")).await?;
     let typed = asked["user_code"].as_str().unwrap_or_default().to_lowercase();
     laptop.run(&format!("document.querySelector('input').value = '{typed}'")).await?;
-    screenshot(laptop, "device-320.png").await?;
+    laptop.screenshot("device-320.png").await?;
     laptop.click("main button").await?;
     laptop.wait_until("return document.body.innerText.includes('Allow it only if')").await?;
-    screenshot(laptop, "device-confirm-320.png").await?;
+    laptop.screenshot("device-confirm-320.png").await?;
     laptop.click("button[value=allow]").await?;
     laptop.wait_until("return document.body.innerText.includes('is logged in within')").await?;
     let grant = [
@@ -134,11 +134,4 @@ fn with_form(request: RequestBuilder, fields: &[(&str, &str)]) -> anyhow::Result
     let form = Url::parse_with_params("http://form.invalid", fields)?;
     let form = form.query().unwrap_or_default().to_owned();
     Ok(request.header("content-type", "application/x-www-form-urlencoded").body(form))
-}
-
-async fn screenshot(browser: &Browser, name: &str) -> anyhow::Result<()> {
-    match std::env::var_os("BERTH_SCREENSHOTS") {
-        Some(folder) => browser.screenshot(&std::path::Path::new(&folder).join(name)).await,
-        None => Ok(()),
-    }
 }
