@@ -271,16 +271,19 @@ async fn a_key_file_that_is_wrong_or_open_stops_the_start_and_says_what_to_do() 
     let program = start(&url, directory.path()).await;
     let port = program.port;
     let first = program.terminate().await;
+    let login = postgres::login_url(&url);
+    let kek = directory.path().join("other");
+    let write = |text: &str| berth_secret_file::replace(&kek, text.as_bytes()).expect("written");
+    let another = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+    write(&format!("test {another}\n"));
+    let said = refusal(directory.path(), &login, &kek).await;
+    assert!(said.contains("a key 'test' that is another one"), "nothing but what signs is under it: {said}");
     let admin = Admin::new(([127, 0, 0, 1], port).into(), tokens(&first).remove(0));
     let again = start(&url, directory.path()).await;
     let admin = Admin::new(([127, 0, 0, 1], again.port).into(), admin.token.clone());
     admin.request_variable(&json!({"name": "A", "value": "x"})).await.expect::<Value>(200);
     again.terminate().await;
 
-    let login = postgres::login_url(&url);
-    let kek = directory.path().join("other");
-    let write = |text: &str| berth_secret_file::replace(&kek, text.as_bytes()).expect("written");
-    let another = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
     write(&format!("2026 {another}\n"));
     let said = refusal(directory.path(), &login, &kek).await;
     assert!(said.contains("lacks the key 'test'") && said.contains("bring its line back"), "{said}");

@@ -170,7 +170,7 @@ impl Index {
         let objects = home.into_iter().flat_map(|home| {
             self.everywhere(workspace).filter(|one| one.key.namespace == home.namespace.as_str())
         });
-        View { home, objects: objects.collect() }
+        View { home, objects: objects.collect(), doubted: &self.doubted }
     }
 
     /// Objects of a workspace that are known even without their labels.
@@ -225,6 +225,7 @@ impl Index {
 pub(crate) struct View<'a> {
     home: Option<&'a Home>,
     objects: Vec<&'a Observed>,
+    doubted: &'a BTreeSet<ObjectKey>,
 }
 
 impl<'a> View<'a> {
@@ -247,12 +248,13 @@ impl<'a> View<'a> {
         })
     }
 
-    /// How an object is, of which only the metadata is watched.
+    /// How an object is, of which only the metadata is watched. What the last list lacked counts as there, and says nothing of how
+    /// it is: to write it once more harms nobody.
     pub(crate) fn stamp(&self, kind: Kind, name: &str) -> Option<Stamp> {
         let watched = Watched::Applied(kind);
         self.objects.iter().find_map(|observed| match (&observed.key, &observed.fact) {
             (key, Fact::Present { stamp, .. } | Fact::Secret { stamp, .. })
-                if key.watched == watched && key.name == name =>
+                if key.watched == watched && key.name == name && !self.doubted.contains(key) =>
             {
                 Some(*stamp)
             }

@@ -106,12 +106,16 @@ impl Written {
         let belongs = |kind, name: &str| apply.holds(&object_name, kind, name);
         apply.prune = !(same && set.pruned) || view.has_strays(belongs);
         set.pruned = !apply.prune;
-        let as_left = |manifest: &Manifest| {
+        let found = |manifest: &Manifest| {
             let left = set.objects.get(&manifest.key())?;
             let seen = view.stamp(manifest.kind, &manifest.name);
             let unchanged = left.content == manifest.content() && seen == Some(left.stamp);
             unchanged.then(|| left.clone())
         };
+        // A namespace that is not as it was left may be another one: what the watches still show in it went with the first.
+        let is_namespace = |manifest: &&Manifest| manifest.kind == Kind::Namespace;
+        let stands = apply.manifests().filter(is_namespace).all(|namespace| found(namespace).is_some());
+        let as_left = |manifest: &Manifest| found(manifest).filter(|_| stands);
         let mut kept = BTreeMap::new();
         for manifests in [&mut apply.first, &mut apply.then] {
             manifests.retain(|manifest| {

@@ -179,6 +179,33 @@ fn what_somebody_deleted_is_written_again() {
 }
 
 #[test]
+fn in_a_namespace_that_is_not_the_one_that_was_left_everything_is_written() {
+    let namespace = Watched::Applied(Kind::Namespace);
+    let another = Case::new().second(|case| {
+        let mut made_anew = live(NAMESPACE, 1, "berth-agent");
+        made_anew.uid = Some("another".to_owned());
+        case.show(namespace, &made_anew);
+    });
+    assert_eq!(written(&another), EVERYTHING);
+    let gone = Case::new().second(|case| {
+        let gone = Observed::metadata(namespace, &live(NAMESPACE, 1, "berth-agent")).expect("usable");
+        case.agent.index_mut().delete(&gone.key);
+    });
+    assert_eq!(written(&gone), EVERYTHING, "what the other watches still show is gone with it");
+}
+
+#[test]
+fn what_a_doubted_list_lacked_is_written_again() {
+    let action = Case::new().second(|case| {
+        let index = case.agent.index_mut();
+        index.begin_list(Watched::Applied(Kind::ConfigMap));
+        let verdict = index.end_list(Watched::Applied(Kind::ConfigMap));
+        assert_eq!(verdict, crate::ListVerdict::Doubted { missing: 1, of: 1 });
+    });
+    assert_eq!(written(&action), ["w-scripts", "w"]);
+}
+
+#[test]
 fn what_changes_its_content_is_written_and_the_rest_is_not() {
     let action = Case::new().second(|case| case.data = "b");
     assert_eq!(written(&action), ["w-scripts", "w"]);

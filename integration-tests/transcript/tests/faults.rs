@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Faults of what is around the deciding code, and the test that has them.
-const ELSEWHERE: [(&str, &str, &str); 10] = [
+const ELSEWHERE: [(&str, &str, &str); 11] = [
     (
         "two agents with one identity",
         "server/tests/reconcile.rs",
@@ -55,6 +55,11 @@ const ELSEWHERE: [(&str, &str, &str); 10] = [
         "labels of ownership taken off by hand",
         "integration-tests/tests/scenarios/drift.rs",
         "drift_of_labels_is_put_right_where_the_object_is_known",
+    ),
+    (
+        "volume claim deleted by hand while its pod runs",
+        "server/planner/src/vanished.rs",
+        "a_volume_that_goes_when_the_pod_ends_is_told_while_it_runs",
     ),
 ];
 

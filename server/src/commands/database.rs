@@ -1,11 +1,13 @@
-//! The way to a database that may be served: migrated, whole, and entered by a login that owns nothing.
+//! The way to a database and to the keys that it needs, for the commands.
 
 use anyhow::{Context as _, bail};
 use berth_db::Database;
 
-use crate::config::{DatabaseOptions, OwnerOptions};
+use crate::config::{DatabaseOptions, KeyOptions, OwnerOptions};
+use crate::crypto::KeyRing;
 
-/// Migrates where the owner is named, and connects as the application.
+/// Migrates where the owner is named, and connects as the application to a database that may be served: migrated, whole, and
+/// entered by a login that owns nothing.
 pub(super) async fn open(database: &DatabaseOptions, owner: &OwnerOptions) -> anyhow::Result<Database> {
     let url = database.url()?;
     if let Some(owner) = owner.url()? {
@@ -13,7 +15,23 @@ pub(super) async fn open(database: &DatabaseOptions, owner: &OwnerOptions) -> an
     }
     berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
     berth_db::check_migrated(&url).await.context("cannot serve this database")?;
+    connect(database).await
+}
+
+/// Connects as the application, as it is.
+pub(super) async fn log_in(database: &DatabaseOptions) -> anyhow::Result<Database> {
+    berth_db::check_login(&database.url()?).await.context("cannot log in to the database as a server")?;
+    connect(database).await
+}
+
+async fn connect(database: &DatabaseOptions) -> anyhow::Result<Database> {
     Database::connect(database.config()?).await.context("cannot reach the database")
+}
+
+/// The key-encryption keys, for a command that can do nothing without them.
+pub(super) fn needed_keys(keys: &KeyOptions) -> anyhow::Result<KeyRing> {
+    let path = keys.kek_file.as_deref().context("--kek-file (BERTH_KEK_FILE) is needed")?;
+    KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))
 }
 
 /// Refuses a database that is a part of one: what a server would do with it could not be undone.

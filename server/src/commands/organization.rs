@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use berth_schema::{OrganizationId, OrganizationName};
 use ring::rand::SystemRandom;
 use tracing::info;
 
 use super::first;
 use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions, OwnerOptions, PublicOptions};
-use crate::crypto::KeyRing;
 use crate::identity::{Actor, Run};
 use crate::logging;
 use crate::services::sign_in::FIRST_PERSON;
@@ -42,11 +40,8 @@ pub(super) async fn accept_changes(
     log: &LoggingOptions,
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
-    let path = keys.kek_file.as_deref().context("--kek-file (BERTH_KEK_FILE) is needed")?;
-    let ring = KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?;
-    berth_db::check_login(&database.url()?).await.context("cannot log in to the database as a server")?;
-    let database =
-        berth_db::Database::connect(database.config()?).await.context("cannot reach the database")?;
+    let ring = super::database::needed_keys(keys)?;
+    let database = super::database::log_in(database).await?;
     let run = Run::begin(Actor::Command("organization accept-changes"), database);
     binding::accept(&run.within(id), &ring, &SystemRandom::new()).await?;
     info!(organization = %id, "its variables and Git credentials are believed as they are");

@@ -3,15 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use berth_db::Database;
 use ring::rand::SystemRandom;
 use tracing::{info, warn};
 
 use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions};
-use crate::crypto::KeyRing;
 use crate::identity::{Actor, Run};
 use crate::logging;
 use crate::services::rewrap::rewrap;
+use crate::services::signing_keys::Workshop;
 
 pub(super) async fn run(
     database: &DatabaseOptions,
@@ -19,24 +18,23 @@ pub(super) async fn run(
     log: &LoggingOptions,
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
-    let path = keys.kek_file.as_deref().context("--kek-file (BERTH_KEK_FILE) is needed")?;
-    let ring = KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?;
+    let ring = super::database::needed_keys(keys)?;
     let url = database.url()?;
-    berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
+    let database = super::database::log_in(database).await?;
     let organizations = berth_db::every_organization(&url).await.context("cannot list the organisations")?;
-    let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
-    let progress = rewrap(
-        &Run::begin(Actor::Command("rewrap"), database),
-        &ring,
-        &SystemRandom::new(),
-        &organizations,
-        |progress| {
-            info!(rewrapped = progress.rewrapped, failed = progress.failed, "data keys");
-        },
-    )
+    let run = Run::begin(Actor::Command("rewrap"), database);
+    let random = SystemRandom::new();
+    let workshop = Workshop { database: &run.context, keys: &ring, random: &random, now: run.now };
+    let signing_keys = workshop.kept_up().await?;
+    let mut progress = rewrap(&run, &ring, &random, &organizations, |progress| {
+        info!(rewrapped = progress.rewrapped, failed = progress.failed, "data keys");
+    })
     .await?;
+    for key in signing_keys {
+        *progress.in_use.entry(key.kek_id).or_default() += 1;
+    }
     for (generation, count) in &progress.in_use {
-        info!(generation, count, "data keys under this generation");
+        info!(generation, count, "keys under this generation");
     }
     for generation in progress.unused(&ring) {
         info!(generation, "wraps nothing any more and may be taken out of the file");

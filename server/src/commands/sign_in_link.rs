@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use berth_db::Database;
 use berth_schema::OrganizationName;
 use ring::rand::SystemRandom;
 
@@ -22,9 +21,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
     let url = database.url()?;
-    berth_db::check_login(&url).await.context("cannot log in to the database as a server")?;
+    let database = super::database::log_in(database).await?;
     let organizations = berth_db::every_organization(&url).await.context("cannot list the organizations")?;
-    let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
     let run = Run::begin(Actor::Command("sign-in-link"), database);
     let random = SystemRandom::new();
     let (token, is_new) = sign_in::recover(&run, &organizations, organization, name, &random)

@@ -3,12 +3,9 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use berth_db::Database;
 use ring::rand::SystemRandom;
 
 use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions, SigningKeysCommand};
-use crate::crypto::KeyRing;
 use crate::identity::{Actor, Run};
 use crate::logging;
 use crate::services::signing_keys::{ShownKey, Workshop};
@@ -20,10 +17,8 @@ pub(super) async fn run(
     log: &LoggingOptions,
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
-    let path = keys.kek_file.as_deref().context("--kek-file (BERTH_KEK_FILE) is needed")?;
-    let ring = KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))?;
-    berth_db::check_login(&database.url()?).await.context("cannot log in to the database as a server")?;
-    let database = Database::connect(database.config()?).await.context("cannot reach the database")?;
+    let ring = super::database::needed_keys(keys)?;
+    let database = super::database::log_in(database).await?;
     let run = Run::begin(Actor::Command("signing-keys"), database);
     let random = SystemRandom::new();
     let workshop = Workshop { database: &run.context, keys: &ring, random: &random, now: run.now };

@@ -6,6 +6,7 @@ use berth_db::Database;
 use berth_schema::OrganizationId;
 
 use super::rewrap::owner;
+use super::signing_keys;
 use crate::Error;
 use crate::crypto::{DataKey, KeyRing};
 use crate::identity::Run;
@@ -17,21 +18,21 @@ const SAMPLES: i64 = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyCheckError {
     #[error(
-        "lacks the key '{0}', under which data keys of this database are: bring its line back into the file, or name the file that \
-         has it. Nothing that was stored under it can be read without it"
+        "lacks the key '{0}', under which keys of this database are: bring its line back into the file, or name the file that has \
+         it. Nothing that was stored under it can be read without it"
     )]
     Missing(String),
     #[error(
-        "has a key '{0}' that is another one than the key '{0}' under which the data keys of this database are: bring the right \
+        "has a key '{0}' that is another one than the key '{0}' under which keys of this database are: bring the right \
          line back"
     )]
     Other(String),
-    #[error("the data keys cannot be looked at")]
+    #[error("the keys of this database cannot be looked at")]
     Database(#[from] Error),
 }
 
 /// Looks whether `ring` has each generation that wraps anything (`in_use`, with organisations that it wraps something of), and
-/// whether it is the same key. One data key that was tampered with stops nothing where another one opens.
+/// whether it is the same key. One data key or signing key that was tampered with stops nothing where another one opens.
 pub async fn check_keys(
     run: &Run<Database>,
     ring: &KeyRing,
@@ -40,9 +41,15 @@ pub async fn check_keys(
     if let Some(missing) = in_use.keys().find(|id| ring.find(id).is_none()) {
         return Err(KeyCheckError::Missing(missing.clone()));
     }
+    let signing_keys = signing_keys::tried(&run.context, ring).await?;
     for (id, organizations) in in_use {
-        let (mut opened, mut closed) = (0, 0);
+        let of_it = signing_keys.iter().filter(|(kek, _)| kek == id);
+        let (opening, closing): (Vec<_>, Vec<_>) = of_it.partition(|(_, opens)| *opens);
+        let (mut opened, mut closed) = (opening.len(), closing.len());
         for organization in organizations {
+            if opened > 0 {
+                break;
+            }
             let samples = run
                 .within(*organization)
                 .read("sample_data_keys", async |conn| {
@@ -54,9 +61,6 @@ pub async fn check_keys(
                     Ok(_) => opened += 1,
                     Err(_) => closed += 1,
                 }
-            }
-            if opened > 0 {
-                break;
             }
         }
         if opened == 0 && closed > 0 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_db::{Database, OrganizationConn, Reach, SigningKeyRow};
+use berth_db::{Body, Database, OrganizationConn, Reach, SigningKeyRow};
 use berth_issuer::{Kind, SigningKey};
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SecureRandom;
@@ -54,22 +54,8 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// Where the database fails. A key that does not open is left out, and told.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the installation's keys are no organisation's, and have no record yet"
-    )]
     pub async fn supply(&self, issuer: &Issuer) -> Result<(), Error> {
-        let rows = self.list().await?;
-        let rows = if self.is_due(&rows) {
-            let keep_up =
-                self.database.transaction(Reach::installation(), "keep_up_signing_keys", async |conn| {
-                    self.keep_up(conn).await?;
-                    conn.signing_keys().list().await.map_err(Error::from)
-                });
-            keep_up.await?
-        } else {
-            rows
-        };
+        let rows = self.kept_up().await?;
         let valid = rows.iter().filter(|row| row.revoked_at.is_none());
         // The one that signs stands first, those that are to sign later behind it.
         let (now, later): (Vec<_>, Vec<_>) = valid.partition(|row| row.signs_at <= self.now);
@@ -82,6 +68,23 @@ impl Workshop<'_> {
         }
         issuer.take_up(opened);
         Ok(())
+    }
+
+    /// All there are, with what is due done: the first one and the next one made, all of them under the newest key-encryption key
+    /// but for those that do not open, which is told.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn kept_up(&self) -> Result<Vec<SigningKeyRow>, Error> {
+        let rows = self.list().await?;
+        if !self.is_due(&rows) {
+            return Ok(rows);
+        }
+        self.change("keep_up_signing_keys", async |conn| {
+            self.keep_up(conn).await?;
+            conn.signing_keys().list().await.map_err(Error::from)
+        })
+        .await
     }
 
     /// All there are, the newest first.
@@ -106,12 +109,8 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// Where the database fails.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the installation's keys are no organisation's, and have no record yet"
-    )]
     pub async fn rotate(&self) -> Result<Vec<ShownKey>, Error> {
-        let rotate = self.database.transaction(Reach::installation(), "rotate_signing_key", async |conn| {
+        let rotate = self.change("rotate_signing_key", async |conn| {
             let rows = conn.signing_keys().list_locked().await?;
             if rows.iter().any(|row| row.revoked_at.is_none() && row.signs_at > self.now) {
                 return Ok(());
@@ -126,12 +125,8 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// Where there is none of that id, or the database fails.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the installation's keys are no organisation's, and have no record yet"
-    )]
     pub async fn revoke(&self, kid: &str) -> Result<Vec<ShownKey>, Error> {
-        let revoke = self.database.transaction(Reach::installation(), "revoke_signing_key", async |conn| {
+        let revoke = self.change("revoke_signing_key", async |conn| {
             let rows = conn.signing_keys().list_locked().await?;
             if !rows.iter().any(|row| row.kid == kid) {
                 let message = "is that of no signing key; `berth-server signing-keys list` shows them";
@@ -149,8 +144,19 @@ impl Workshop<'_> {
     }
 
     async fn list(&self) -> Result<Vec<SigningKeyRow>, Error> {
-        let list = async |conn: &OrganizationConn<'_>| conn.signing_keys().list().await.map_err(Error::from);
-        self.database.read(Reach::installation(), "list_signing_keys", list).await
+        list(self.database).await
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the installation's keys are no organisation's, and have no record yet"
+    )]
+    async fn change<T: Send>(
+        &self,
+        name: &'static str,
+        work: impl for<'c> Body<'c, T, Error>,
+    ) -> Result<T, Error> {
+        self.database.transaction(Reach::installation(), name, work).await
     }
 
     fn is_due(&self, rows: &[SigningKeyRow]) -> bool {
@@ -211,6 +217,21 @@ impl Workshop<'_> {
             ..row(&stored.kid, anew, (stored.created_at, stored.signs_at))
         })
     }
+}
+
+async fn list(database: &Database) -> Result<Vec<SigningKeyRow>, Error> {
+    let list = async |conn: &OrganizationConn<'_>| conn.signing_keys().list().await.map_err(Error::from);
+    database.read(Reach::installation(), "list_signing_keys", list).await
+}
+
+/// For each key, under which key-encryption key it is sealed, and whether that of `ring` opens it.
+pub(super) async fn tried(database: &Database, ring: &KeyRing) -> Result<Vec<(String, bool)>, Error> {
+    let rows = list(database).await?;
+    let tried = rows.into_iter().map(|row| {
+        let opens = open_signing_key(ring, &row.kid, &sealed(&row)).is_ok();
+        (row.kek_id, opens)
+    });
+    Ok(tried.collect())
 }
 
 /// The one that signs: the newest of those whose time has come.
