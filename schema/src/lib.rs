@@ -10,6 +10,7 @@ pub mod api;
 pub mod audit;
 pub mod command;
 pub mod configuration;
+pub mod connection;
 pub mod generation;
 pub mod git;
 pub mod ids;

@@ -1,0 +1,272 @@
+//! Where workspaces are: what the cluster's Services and EndpointSlices say, as far as they are believed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+
+use berth_schema::kubernetes::{
+    AGENT_ID, HOST_TEMPLATE, SSH_PORT, WORKSPACE_ID, WORKSPACE_NAME, is_shared, object_name, own_namespace,
+};
+use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::{Address, Zones};
+
+/// Label of a slice: the Service that it is of.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// Label of a slice: who keeps it.
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const CONTROLLER: &str = "endpointslice-controller.k8s.io";
+/// The most addresses of one port that are kept: a workspace has one pod.
+const MOST: usize = 16;
+
+/// Why an object is not served. An operator reads it in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unbelieved {
+    #[error("it has no name, or no namespace")]
+    Nameless,
+    #[error("it is another agent's")]
+    OtherAgent,
+    #[error("its labels name no workspace")]
+    NoWorkspace,
+    #[error("its namespace is not the workspace's that its labels name")]
+    Namespace,
+    #[error("its own name is not the workspace's that its labels name")]
+    Name,
+    #[error("its host template is not the workspace's that its labels name, below a zone of this proxy")]
+    Template,
+    #[error("it is not kept by the cluster's controller of slices")]
+    Keeper,
+}
+
+/// Which object of its kind.
+type Key = (String, String);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Claim {
+    workspace: WorkspaceId,
+    name: WorkspaceName,
+    zone: String,
+    ports: BTreeSet<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Slice {
+    service: Key,
+    workspace: WorkspaceId,
+    addresses: Vec<IpAddr>,
+    ports: BTreeSet<u16>,
+}
+
+/// Where an address leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A port of a workspace, and where its pods answer; none: it does not run.
+    Workspace(WorkspaceId, Vec<SocketAddr>),
+    /// There is no such workspace, or it has no such port.
+    Nowhere,
+    /// Two workspaces claim to be it: none of them is.
+    Ambiguous,
+}
+
+/// What has changed of one kind of object.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<T> {
+    Written(T),
+    Deleted(T),
+    /// A list follows; what is not in it is gone when it ends.
+    Begin,
+    Listed(T),
+    End,
+}
+
+/// What is known, by Service and by slice: what is deleted takes away what it said and nothing else.
+#[derive(Debug)]
+pub struct Directory {
+    agent: AgentId,
+    zones: Zones,
+    services: HashMap<Key, Claim>,
+    slices: HashMap<Key, Slice>,
+    /// Objects of a list that has begun.
+    listed_services: Option<HashMap<Key, Claim>>,
+    listed_slices: Option<HashMap<Key, Slice>>,
+}
+
+impl Directory {
+    pub fn new(agent: AgentId, zones: Zones) -> Self {
+        Self {
+            agent,
+            zones,
+            services: HashMap::new(),
+            slices: HashMap::new(),
+            listed_services: None,
+            listed_slices: None,
+        }
+    }
+
+    /// # Errors
+    /// Why an object is not believed. It counts for nothing then, and neither does what it said before.
+    pub fn service(&mut self, change: Change<&Service>) -> Result<(), Unbelieved> {
+        let (agent, zones) = (self.agent, &self.zones);
+        take(&mut self.services, &mut self.listed_services, change, |service| claim(agent, zones, service))
+    }
+
+    /// # Errors
+    /// As [`Self::service`].
+    pub fn slice(&mut self, change: Change<&EndpointSlice>) -> Result<(), Unbelieved> {
+        let agent = self.agent;
+        take(&mut self.slices, &mut self.listed_slices, change, |found| slice(agent, found))
+    }
+
+    /// How many workspaces are known.
+    pub fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    pub fn find(&self, address: &Address) -> Place {
+        let is_asked = |claim: &Claim| {
+            claim.name == address.workspace && claim.zone.eq_ignore_ascii_case(address.zone())
+        };
+        let mut claims = self.services.iter().filter(|(_, claim)| is_asked(claim));
+        let (Some((key, claim)), another) = (claims.next(), claims.next()) else { return Place::Nowhere };
+        if another.is_some() {
+            return Place::Ambiguous;
+        }
+        if !claim.ports.contains(&address.port) {
+            return Place::Nowhere;
+        }
+        let of_it = |slice: &&Slice| {
+            slice.service == *key && slice.workspace == claim.workspace && slice.ports.contains(&address.port)
+        };
+        let addresses = self.slices.values().filter(of_it).flat_map(|slice| &slice.addresses);
+        let unique: BTreeSet<_> = addresses.copied().take(MOST).collect();
+        let places = unique.into_iter().map(|ip| SocketAddr::new(ip, address.port)).collect();
+        Place::Workspace(claim.workspace, places)
+    }
+}
+
+/// One kind's change, and whether the object is believed. One that is about to be deleted is gone.
+fn take<T, V>(
+    known: &mut HashMap<Key, V>,
+    listed: &mut Option<HashMap<Key, V>>,
+    change: Change<&T>,
+    read: impl Fn(&T) -> Result<V, Unbelieved>,
+) -> Result<(), Unbelieved>
+where
+    T: k8s_openapi::Metadata<Ty = ObjectMeta>,
+{
+    match change {
+        Change::Begin => *listed = Some(HashMap::new()),
+        Change::End => {
+            if let Some(listed) = listed.take() {
+                *known = listed;
+            }
+        }
+        Change::Deleted(object) => {
+            let key = key(object.metadata())?;
+            known.remove(&key);
+        }
+        Change::Written(object) | Change::Listed(object) => {
+            let key = key(object.metadata())?;
+            let is_going = object.metadata().deletion_timestamp.is_some();
+            let value = if is_going { None } else { Some(read(object)) };
+            let place = match (&change, listed) {
+                (Change::Listed(_), Some(listed)) => listed,
+                _ => known,
+            };
+            match value {
+                Some(Ok(value)) => {
+                    place.insert(key, value);
+                }
+                Some(Err(why)) => {
+                    place.remove(&key);
+                    return Err(why);
+                }
+                None => {
+                    place.remove(&key);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn key(metadata: &ObjectMeta) -> Result<Key, Unbelieved> {
+    metadata.namespace.clone().zip(metadata.name.clone()).ok_or(Unbelieved::Nameless)
+}
+
+/// Whose an object of this agent is.
+fn workspace(agent: AgentId, labels: &BTreeMap<String, String>) -> Result<WorkspaceId, Unbelieved> {
+    if labels.get(AGENT_ID).and_then(|id| id.parse().ok()) != Some(agent) {
+        return Err(Unbelieved::OtherAgent);
+    }
+    labels.get(WORKSPACE_ID).and_then(|id| id.parse().ok()).ok_or(Unbelieved::NoWorkspace)
+}
+
+fn claim(agent: AgentId, zones: &Zones, service: &Service) -> Result<Claim, Unbelieved> {
+    let (namespace, own) = key(&service.metadata)?;
+    let labels = service.metadata.labels.as_ref().ok_or(Unbelieved::NoWorkspace)?;
+    let workspace = workspace(agent, labels)?;
+    let name = labels.get(WORKSPACE_NAME).and_then(|name| WorkspaceName::new(name.as_str()).ok());
+    let name = name.ok_or(Unbelieved::NoWorkspace)?;
+    if namespace != own_namespace(&name, workspace) && !is_shared(&name, workspace, &namespace) {
+        return Err(Unbelieved::Namespace);
+    }
+    if own != object_name(&name, workspace, &namespace) {
+        return Err(Unbelieved::Name);
+    }
+    let template = service.metadata.annotations.as_ref().and_then(|all| all.get(HOST_TEMPLATE));
+    let zone = template.and_then(|template| template.strip_prefix(&format!("{{{{port}}}}-{name}.")));
+    let zone = zone.filter(|zone| zones.contains(zone)).ok_or(Unbelieved::Template)?.to_owned();
+    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    let ports = ports.filter_map(|port| u16::try_from(port.port).ok()).filter(|port| *port != SSH_PORT);
+    Ok(Claim { workspace, name, zone, ports: ports.collect() })
+}
+
+fn slice(agent: AgentId, slice: &EndpointSlice) -> Result<Slice, Unbelieved> {
+    let (namespace, _) = key(&slice.metadata)?;
+    let labels = slice.metadata.labels.as_ref().ok_or(Unbelieved::NoWorkspace)?;
+    let workspace = workspace(agent, labels)?;
+    if labels.get(MANAGED_BY).map(String::as_str) != Some(CONTROLLER) {
+        return Err(Unbelieved::Keeper);
+    }
+    let service = labels.get(SERVICE_NAME).cloned().ok_or(Unbelieved::Nameless)?;
+    let is_ready = |endpoint: &&k8s_openapi::api::discovery::v1::Endpoint| {
+        let conditions = endpoint.conditions.as_ref();
+        conditions
+            .is_none_or(|conditions| conditions.ready != Some(false) && conditions.terminating != Some(true))
+    };
+    let is_pod = |endpoint: &&k8s_openapi::api::discovery::v1::Endpoint| {
+        let target = endpoint.target_ref.as_ref();
+        target.is_some_and(|target| {
+            target.kind.as_deref() == Some("Pod") && target.namespace.as_deref() == Some(namespace.as_str())
+        })
+    };
+    let endpoints = slice.endpoints.iter().filter(is_ready).filter(is_pod);
+    let addresses = endpoints.flat_map(|endpoint| &endpoint.addresses);
+    let addresses = addresses.filter_map(|address| address.parse().ok()).filter(may_be_a_pods).take(MOST);
+    let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
+    Ok(Slice {
+        service: (namespace.clone(), service),
+        workspace,
+        addresses: addresses.collect(),
+        ports: ports.collect(),
+    })
+}
+
+/// Whatever a slice says: this machine itself, cloud metadata and groups are no pods.
+fn may_be_a_pods(address: &IpAddr) -> bool {
+    let is_link_local = match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local() || address.to_ipv4_mapped().is_some(),
+    };
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || is_link_local)
+}
+
+#[cfg(test)]
+mod tests;

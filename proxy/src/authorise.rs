@@ -1,0 +1,87 @@
+//! Whether somebody may: by what the server said lately, else by asking it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_proxy_core::{Known, Outcome, Question};
+use berth_schema::connection::{Credential, Decision, Why};
+use futures::StreamExt as _;
+use ring::digest;
+
+use crate::server::{ServerError, Target};
+use crate::shared::Shared;
+
+/// So many questions about open streams are under way at once.
+const AT_ONCE: usize = 16;
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Allowed,
+    Denied(Why),
+    /// The server gives no answer, and nothing lets it go on.
+    NoAnswer,
+}
+
+pub(crate) fn question(grant: &Credential, port: &Target) -> Question {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, grant.expose().as_bytes()).as_ref());
+    Question { grant: hash, workspace: port.workspace, port: port.port }
+}
+
+pub(crate) fn without_answer(error: &ServerError) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(%error, cause, "the server gives no answer");
+}
+
+impl Shared {
+    pub(crate) async fn may(&self, question: Question, grant: &Credential, port: &Target) -> Verdict {
+        let known = self.decisions().look(&question, Self::now());
+        match known {
+            Known::Allowed => Verdict::Allowed,
+            Known::Unknown => self.ask(question, grant, port).await,
+        }
+    }
+
+    async fn ask(&self, question: Question, grant: &Credential, port: &Target) -> Verdict {
+        let answer = self.server.decide(grant, port).await;
+        let (outcome, verdict) = match &answer {
+            Ok(Decision::Allowed { until }) => {
+                (Outcome::Allowed { until: *until }, Verdict::Denied(Why::Session))
+            }
+            Ok(Decision::Denied { why }) => (Outcome::Denied, Verdict::Denied(*why)),
+            Err(error) => {
+                without_answer(error);
+                (Outcome::NoAnswer, Verdict::NoAnswer)
+            }
+        };
+        self.metrics.decided(match &answer {
+            Ok(Decision::Allowed { .. }) => "allowed",
+            Ok(Decision::Denied { why }) => why.as_str(),
+            Err(_) => "none",
+        });
+        let goes_on = self.decisions().take(question, outcome, Self::now());
+        if goes_on { Verdict::Allowed } else { verdict }
+    }
+
+    /// Asks about everything that is open, again and again, and closes what is no longer allowed.
+    pub(crate) async fn keep_asking(self: Arc<Self>, every: Duration) -> anyhow::Result<()> {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let shared = &self;
+            let asked = futures::stream::iter(self.streams.questions()).map(|(question, grant, port)| async move {
+                let verdict = shared.ask(question, &grant, &port).await;
+                if verdict != Verdict::Allowed {
+                    let closed = shared.streams.cut(&question);
+                    shared.metrics.cut.inc_by(closed as u64);
+                    tracing::info!(workspace = %port.workspace, port = port.port, closed, ?verdict, "closed");
+                }
+            });
+            asked.buffer_unordered(AT_ONCE).collect::<()>().await;
+            self.decisions().forget(Self::now());
+            self.metrics.streams.set(i64::try_from(self.streams.count()).unwrap_or(i64::MAX));
+        }
+    }
+}

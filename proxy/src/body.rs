@@ -1,0 +1,62 @@
+//! Bodies on their way, as they come.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::streams::Stream;
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What is said by the proxy itself.
+pub(crate) fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A stream was closed because it is no longer allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("it is no longer allowed")]
+struct NoLongerAllowed;
+
+/// An answer that ends when it is no longer allowed, and counts as open until it has ended.
+struct Guarded {
+    inner: Incoming,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    _stream: Stream,
+}
+
+/// Such an answer.
+pub(crate) fn guarded(inner: Incoming, stream: Stream) -> Body {
+    let cut = Box::pin(stream.cut().clone().cancelled_owned());
+    Guarded { inner, cut, _stream: stream }.boxed_unsync()
+}
+
+impl HttpBody for Guarded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(Box::new(NoLongerAllowed))));
+        }
+        let frame = Pin::new(&mut self.inner).poll_frame(context);
+        frame.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,260 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use berth_proxy_core::{Change, SealKey, Sealer, Zones};
+use berth_schema::kubernetes::{AGENT_ID, HOST_TEMPLATE, WORKSPACE_ID, WORKSPACE_NAME, own_namespace};
+use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::identity::{Identity, TokenFile};
+use crate::server::Server;
+
+const HOST_NAME: &str = "8080-a.ws.example";
+const PAGE: &str = "sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\nsec-fetch-site: none\r\n";
+
+struct World {
+    shared: Arc<Shared>,
+    server: MockServer,
+    door: SocketAddr,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    /// A door, without TLS, to a workspace that does not run.
+    async fn new() -> Self {
+        // There is one for the whole process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = MockServer::start().await;
+        let directory = tempfile::tempdir().expect("a directory");
+        let token = directory.path().join("token");
+        berth_secret_file::replace(&token, b"e30.e30.x").expect("written");
+        let url =
+            server.uri().parse::<berth_schema::ServerUrl>().expect("a URL").for_token(false).expect("ours");
+        let asked = Server::new(&url, TokenFile::new(&token), None).expect("a client");
+        let agent = AgentId::random();
+        let identity =
+            Identity { agent, client_id: "proxy/o/a".to_owned(), issuer: "https://b.example".to_owned() };
+        let zones = Zones::new(["ws.example".to_owned()], 443);
+        let key = SealKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
+        let sealer = Sealer::new(&key).expect("a sealer");
+        let shared = Arc::new(Shared::new((identity, zones), "https://b.example".to_owned(), asked, sealer));
+        let (id, name) = (WorkspaceId::random(), WorkspaceName::new("a").expect("a name"));
+        let service = json!({
+            "metadata": {
+                "name": "a", "namespace": own_namespace(&name, id),
+                "labels": {AGENT_ID: agent, WORKSPACE_ID: id, WORKSPACE_NAME: "a"},
+                "annotations": {HOST_TEMPLATE: "{{port}}-a.ws.example"},
+            },
+            "spec": {"ports": [{"port": 8080}]},
+        });
+        let service = serde_json::from_value(service).expect("a Service");
+        shared.directory().service(Change::Written(&service)).expect("believed");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let door = listener.local_addr().expect("an address");
+        let its = Door {
+            shared: Arc::clone(&shared),
+            peer: "192.0.2.1".parse().expect("an address"),
+            name: Some(HOST_NAME.into()),
+        };
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let door = its.clone();
+                let service = service_fn(move |request| {
+                    let door = door.clone();
+                    async move { Ok::<_, Infallible>(door.answer(request).await) }
+                });
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+            }
+        });
+        Self { shared, server, door, _directory: directory }
+    }
+
+    /// The answer to those bytes, until the connection ends.
+    async fn say(&self, bytes: &str) -> String {
+        let mut socket = TcpStream::connect(self.door).await.expect("connected");
+        socket.write_all(bytes.as_bytes()).await.expect("written");
+        let mut answer = Vec::new();
+        let _ = socket.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn get(&self, path: &str, headers: &str) -> String {
+        self.say(&format!("GET {path} HTTP/1.1\r\nhost: {HOST_NAME}\r\nconnection: close\r\n{headers}\r\n"))
+            .await
+    }
+
+    /// The header of somebody who was let in.
+    fn cookie(&self) -> String {
+        let address = self.shared.zones.parse(HOST_NAME).expect("an address");
+        let now = Shared::now();
+        let session = Session::new("a.b.c".to_owned().into(), now + SignedDuration::from_hours(1), now);
+        let cookie = self.shared.keep(&session, &address).expect("a cookie");
+        let pair = cookie.to_str().expect("ASCII").split(';').next().expect("a pair");
+        format!("cookie: {pair}\r\n")
+    }
+
+    async fn decides(&self, answer: ResponseTemplate) {
+        self.server.reset().await;
+        let decision = Mock::given(method("GET")).and(path("/api/v1/proxy/decision"));
+        decision.respond_with(answer).mount(&self.server).await;
+    }
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+#[tokio::test]
+async fn one_host_is_asked_in_one_way() {
+    let world = World::new().await;
+    let ask = async |first: &str, headers: &str| {
+        status(&world.say(&format!("{first}\r\n{headers}connection: close\r\n\r\n")).await).to_owned()
+    };
+    let own = "host: 8080-a.ws.example\r\n";
+    assert_eq!(ask("GET / HTTP/1.1", own).await, "401");
+    assert_eq!(ask("GET https://8080-a.ws.example/ HTTP/1.1", own).await, "401");
+    for (first, headers, expected) in [
+        ("GET / HTTP/1.1", "", "400"),
+        ("GET / HTTP/1.0", "", "400"),
+        ("GET / HTTP/1.1", "host: 8080-a.ws.example\r\nhost: 8080-b.ws.example\r\n", "400"),
+        ("GET / HTTP/1.1", "host: 8080-a.ws.example\r\nhost: 8080-a.ws.example\r\n", "400"),
+        ("GET https://8080-b.ws.example/ HTTP/1.1", own, "400"),
+        ("GET https://evil.example/ HTTP/1.1", own, "400"),
+        ("GET / HTTP/1.1", "host: 8080-b.ws.example\r\n", "421"),
+        ("GET / HTTP/1.1", "host: 8081-a.ws.example\r\n", "421"),
+        ("GET / HTTP/1.1", "host: evil.example\r\n", "404"),
+        ("GET / HTTP/1.1", "host: 8080-a.ws.example:8443\r\n", "404"),
+        ("GET / HTTP/1.1", "host: 8080-a.ws.example.\r\n", "404"),
+    ] {
+        assert_eq!(ask(first, headers).await, expected, "{first} {headers}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_in_two_ways_is_not_read() {
+    let world = World::new().await;
+    let mut taken = Vec::new();
+    for wrong in [
+        "content-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+        "content-length: 3, 3\r\n\r\nabc",
+        "content-length: +3\r\n\r\nabc",
+        "content-length: -3\r\n\r\nabc",
+        "content-length: 0x3\r\n\r\nabc",
+        "content-length: 99999999999999999999\r\n\r\nabc",
+        "transfer-encoding: identity\r\n\r\nabc",
+        "transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        "content-length : 3\r\n\r\nabc",
+        " folded: x\r\n\r\n",
+        "a: b\r\n c\r\n\r\n",
+        "a\x00b: c\r\n\r\n",
+        "a: b\x00c\r\n\r\n",
+        "no colon\r\n\r\n",
+        ": nameless\r\n\r\n",
+    ] {
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: {HOST_NAME}\r\norigin: https://{HOST_NAME}\r\nconnection: close\r\n{wrong}"
+        );
+        let answer = world.say(&head).await;
+        assert!(answer.matches("HTTP/1.1").count() <= 1, "{wrong:?}: a second answer");
+        if status(&answer) != "400" {
+            taken.push((wrong, status(&answer).to_owned()));
+        }
+    }
+    assert_eq!(taken, [], "it was read all the same");
+}
+
+#[tokio::test]
+async fn whoever_is_not_signed_in_is_led_there_by_a_page_alone() {
+    let world = World::new().await;
+    for asked in ["/", "//evil.example/", "/a?b=c"] {
+        let answer = world.get(asked, PAGE).await;
+        assert_eq!(status(&answer), "303", "{answer}");
+        assert!(answer.contains(
+            "location: https://b.example/oauth/authorize?response_type=code&client_id=proxy%2Fo%2Fa"
+        ));
+        assert!(
+            answer.contains("set-cookie: __Host-berth-login-") && answer.contains("cache-control: no-store")
+        );
+        assert!(!answer.contains("evil"), "{answer}");
+    }
+    assert_eq!(status(&world.get("/", "").await), "401");
+    assert_eq!(status(&world.get("/", "sec-fetch-site: same-site\r\nsec-fetch-mode: cors\r\n").await), "403");
+    assert_eq!(status(&world.get("/.berth/other", PAGE).await), "404");
+    for query in ["", "?state=x", "?state=a.b&code=c", "?state=a.b&state=a.b&code=c"] {
+        let answer = world.get(&format!("/.berth/callback{query}"), PAGE).await;
+        assert_eq!(status(&answer), "400", "{query}");
+        assert!(!answer.contains("location:"), "{query}");
+    }
+    assert!(world.server.received_requests().await.expect("recorded").is_empty(), "the server was asked");
+}
+
+#[tokio::test]
+async fn what_the_server_says_is_done() {
+    let world = World::new().await;
+    let until = Shared::now() + SignedDuration::from_hours(1);
+    let cookie = world.cookie();
+    let get = async |headers: &str| status(&world.get("/", &format!("{cookie}{headers}")).await).to_owned();
+    world.decides(ResponseTemplate::new(500)).await;
+    assert_eq!(get("").await, "503", "nobody new without an answer");
+    let denied =
+        |why: &str| ResponseTemplate::new(200).set_body_json(json!({"decision": "denied", "why": why}));
+    for why in ["workspace", "membership", "port"] {
+        world.decides(denied(why)).await;
+        assert_eq!(get("").await, "404", "{why}");
+    }
+    world.decides(denied("session")).await;
+    assert_eq!((get("").await, get(PAGE).await), ("401".to_owned(), "303".to_owned()));
+    world
+        .decides(ResponseTemplate::new(200).set_body_json(json!({"decision": "allowed", "until": until})))
+        .await;
+    let answer = world.get("/", &cookie).await;
+    assert!(status(&answer) == "503" && answer.contains("does not run"), "{answer}");
+    let asked = world.server.received_requests().await.expect("recorded");
+    let asked = asked.first().expect("asked");
+    assert_eq!(asked.headers["berth-grant"], "a.b.c");
+    assert_eq!(asked.headers["authorization"], "Bearer e30.e30.x");
+    assert!(asked.url.query().is_some_and(|query| query.ends_with("&name=a&port=8080")), "{}", asked.url);
+    // For a while nobody is asked, and what was allowed outlives the server's silence.
+    world.decides(ResponseTemplate::new(500)).await;
+    assert_eq!(get("").await, "503");
+    assert!(world.server.received_requests().await.expect("recorded").is_empty(), "it was asked again");
+    assert_eq!(
+        status(&world.get("/", &cookie.replace("berth-workspace=", "berth-workspace=A")).await),
+        "401"
+    );
+}
+
+#[tokio::test]
+async fn what_is_open_is_closed_by_the_first_no() {
+    let world = World::new().await;
+    let name = WorkspaceName::new("a").expect("a name");
+    let port = Target { workspace: WorkspaceId::random(), name, port: 8080 };
+    let grant = "a.b.c".to_owned().into();
+    let question = question(&grant, &port);
+    let until = Shared::now() + SignedDuration::from_hours(1);
+    let allowed = ResponseTemplate::new(200).set_body_json(json!({"decision": "allowed", "until": until}));
+    world.decides(allowed).await;
+    assert_eq!(world.shared.may(question, &grant, &port).await, Verdict::Allowed);
+    let stream = world.shared.streams.enter(question, &grant, &port);
+    let shared = Arc::clone(&world.shared);
+    let asking = tokio::spawn(shared.keep_asking(std::time::Duration::from_millis(10)));
+    world.decides(ResponseTemplate::new(500)).await;
+    while world.server.received_requests().await.expect("recorded").len() < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!stream.cut().is_cancelled(), "silence closes nothing yet");
+    let no = json!({"decision": "denied", "why": "session"});
+    world.decides(ResponseTemplate::new(200).set_body_json(no)).await;
+    stream.cut().cancelled().await;
+    asking.abort();
+}

@@ -1,0 +1,20 @@
+//! Berth's proxy: lets people into the workspaces of one cluster. What it decides is in `berth-proxy-core`; see decision 0059.
+
+pub mod args;
+mod authorise;
+mod body;
+mod door;
+mod health;
+mod identity;
+mod listen;
+mod login;
+mod metrics;
+mod pages;
+pub mod run;
+mod server;
+mod shared;
+mod streams;
+mod tls;
+mod upgrade;
+mod upstream;
+mod watch;

@@ -1,0 +1,71 @@
+//! The whole proxy: its tasks, each owned, and their orderly end.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use berth_proxy_core::Sealer;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Args;
+use crate::identity::{Identity, TokenFile};
+use crate::listen::Listener;
+use crate::server::Server;
+use crate::shared::Shared;
+use crate::tls::Certificate;
+use crate::{health, watch};
+
+/// Runs until a signal or a fault. Whatever ends by itself ends the process: a half-dead proxy would look alive.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let url = args.server()?;
+    let token = TokenFile::new(&args.token_file);
+    let identity = Identity::of(&token.read()?).context("the token of this proxy")?;
+    let authorities = match &args.ca_file {
+        Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
+        None => None,
+    };
+    let server = Server::new(&url, token, authorities.as_deref())?;
+    let sealer =
+        Sealer::new(&args.seal_key()?).map_err(|_| anyhow!("no keys can be made of the one to seal with"))?;
+    let certificate = Arc::new(Certificate::load(&args.certificate_file, &args.certificate_key_file)?);
+    let client = watch::connect(args.context.as_deref()).await?;
+    let agent = identity.agent;
+    let shared = Arc::new(Shared::new((identity, args.zones()?), args.public_origin()?, server, sealer));
+    let probes = health::listen(args.health_listen).await?;
+    let listener =
+        Listener::bind(args.listen, certificate.config(), Arc::clone(&shared), args.max_connections).await?;
+    tracing::info!(%agent, server = %url, listen = %args.listen, health = %args.health_listen, "starting");
+
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(watch::services(client.clone(), Arc::clone(&shared)));
+    tasks.spawn(watch::slices(client, Arc::clone(&shared)));
+    tasks.spawn(health::serve(probes, Arc::clone(&shared)));
+    tasks.spawn(certificate.follow());
+    tasks.spawn(Arc::clone(&shared).keep_asking(args.recheck()));
+    let mut doors = tokio::spawn(listener.run(stop.clone()));
+    let fault = tokio::select! {
+        () = until_signal()? => None,
+        ended = tasks.join_next() => Some(match ended {
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => anyhow::Error::new(error).context("a part of the proxy broke"),
+            Some(Ok(Ok(()))) | None => anyhow!("a part of the proxy ended by itself"),
+        }),
+        ended = &mut doors => return ended.context("the port of browsers broke")?,
+    };
+    stop.cancel();
+    doors.await.context("the port of browsers broke")??;
+    fault.map_or(Ok(()), Err)
+}
+
+fn until_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+    })
+}

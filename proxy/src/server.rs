@@ -1,0 +1,117 @@
+//! What the server is asked.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use berth_schema::connection::{Credential, Decision, OpenConnection, Opened};
+use berth_schema::{TokenUrl, WorkspaceId, WorkspaceName};
+use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::identity::TokenFile;
+
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a browser waits for a decision.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 16 * 1_024;
+
+/// Why there is no decision.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServerError {
+    #[error("the token cannot be read")]
+    Token(#[source] anyhow::Error),
+    #[error("the server cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// 422: what the browser brought is not good.
+    #[error("the code is not good")]
+    Code,
+    #[error("the server refuses (HTTP {0})")]
+    Refused(u16),
+    #[error("the server's answer cannot be understood")]
+    Malformed,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) name: WorkspaceName,
+    pub(crate) port: u16,
+}
+
+/// The proxy's access to its server.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    client: Client,
+    connections: Url,
+    decision: Url,
+    token: TokenFile,
+}
+
+impl Server {
+    /// `authorities`: the PEM of the only certificate authorities to trust; by default the system's.
+    pub(crate) fn new(url: &TokenUrl, token: TokenFile, authorities: Option<&[u8]>) -> anyhow::Result<Self> {
+        let builder = Client::builder()
+            .user_agent(concat!("berth-proxy/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none());
+        // A name of this machine is not left to a resolver, and what is not encrypted to no proxy of the environment.
+        let builder = match url.own_machine() {
+            Some((name, addresses)) => builder.resolve_to_addrs(name, &addresses),
+            None => builder,
+        };
+        let builder = if url.is_https() { builder } else { builder.no_proxy() };
+        let builder = match authorities {
+            Some(pem) => {
+                builder.tls_certs_only(Certificate::from_pem_bundle(pem).context("no PEM certificates")?)
+            }
+            // Plain HTTP needs no authority, and there may be none in the image.
+            None if !url.is_https() => builder.tls_certs_only([]),
+            None => builder,
+        };
+        Ok(Self {
+            client: builder.build().context("cannot make an HTTP client")?,
+            connections: url.join(["api", "v1", "proxy", "connections"]),
+            decision: url.join(["api", "v1", "proxy", "decision"]),
+            token,
+        })
+    }
+
+    /// A browser has brought a code.
+    pub(crate) async fn open(&self, opening: &OpenConnection) -> Result<Opened, ServerError> {
+        self.send(self.client.post(self.connections.clone()).json(opening)).await
+    }
+
+    /// Whether whoever has that grant may connect there.
+    pub(crate) async fn decide(&self, grant: &Credential, port: &Target) -> Result<Decision, ServerError> {
+        let query = [
+            ("workspace", port.workspace.to_string()),
+            ("name", port.name.to_string()),
+            ("port", port.port.to_string()),
+        ];
+        self.send(self.client.get(self.decision.clone()).query(&query).header("berth-grant", grant.expose()))
+            .await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ServerError> {
+        let token = self.token.read().map_err(ServerError::Token)?;
+        let mut response =
+            request.bearer_auth(token.expose()).send().await.map_err(ServerError::Unreachable)?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::UNPROCESSABLE_ENTITY => return Err(ServerError::Code),
+            other => return Err(ServerError::Refused(other.as_u16())),
+        }
+        let mut answer = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(ServerError::Unreachable)? {
+            if answer.len() + chunk.len() > MAX_ANSWER {
+                return Err(ServerError::Malformed);
+            }
+            answer.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&answer).map_err(|_| ServerError::Malformed)
+    }
+}

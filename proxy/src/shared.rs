@@ -1,0 +1,90 @@
+//! What every part of the proxy uses.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use berth_proxy_core::{Decisions, Directory, NONCE_BYTES, Sealer, Zones};
+use jiff::Timestamp;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::identity::Identity;
+use crate::metrics::Metrics;
+use crate::server::Server;
+use crate::streams::Streams;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) zones: Zones,
+    /// Where browsers find the server: an origin.
+    pub(crate) public_origin: String,
+    pub(crate) server: Server,
+    pub(crate) sealer: Sealer,
+    pub(crate) streams: Streams,
+    pub(crate) metrics: Metrics,
+    directory: Mutex<Directory>,
+    decisions: Mutex<Decisions>,
+    random: SystemRandom,
+    /// Whether each kind of object has been listed once.
+    pub(crate) services_listed: AtomicBool,
+    pub(crate) slices_listed: AtomicBool,
+}
+
+/// The system has no random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system has no random numbers")]
+pub(crate) struct NoRandom;
+
+impl Shared {
+    pub(crate) fn new(
+        (identity, zones): (Identity, Zones),
+        public_origin: String,
+        server: Server,
+        sealer: Sealer,
+    ) -> Self {
+        Self {
+            directory: Mutex::new(Directory::new(identity.agent, zones.clone())),
+            identity,
+            zones,
+            public_origin,
+            server,
+            sealer,
+            streams: Streams::default(),
+            metrics: Metrics::default(),
+            decisions: Mutex::default(),
+            random: SystemRandom::new(),
+            services_listed: AtomicBool::new(false),
+            slices_listed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn decisions(&self) -> MutexGuard<'_, Decisions> {
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time of one request: everything in it is decided by that.
+    pub(crate) fn now() -> Timestamp {
+        Timestamp::now()
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], NoRandom> {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes).map_err(|_| NoRandom)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn nonce(&self) -> Result<[u8; NONCE_BYTES], NoRandom> {
+        self.random()
+    }
+
+    /// Why browsers should not be sent here yet.
+    pub(crate) fn unready(&self) -> Option<&'static str> {
+        let listed = |listed: &AtomicBool| listed.load(Ordering::Acquire);
+        let all = listed(&self.services_listed) && listed(&self.slices_listed);
+        (!all).then_some("the cluster's workspaces are not listed yet")
+    }
+}

@@ -1,0 +1,144 @@
+//! What a proxy asks the server, and what it is told.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::{WorkspaceId, WorkspaceName};
+
+/// What proves something: a token that the server has signed, or what it was asked for with. Whoever prints it sees nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential(Zeroizing<String>);
+
+impl Serialize for Credential {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Credential {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl Credential {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Credential {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl From<Zeroizing<String>> for Credential {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential")
+    }
+}
+
+/// The answer to `POST /api/v1/agent/proxy-token`: by what the agent's proxy proves itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyToken {
+    pub token: Credential,
+    pub expires_at: Timestamp,
+}
+
+/// The body of `POST /api/v1/proxy/connections`: a browser has brought a code to a workspace's host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenConnection {
+    pub code: Credential,
+    pub redirect_uri: String,
+    pub code_verifier: Credential,
+    pub workspace: WorkspaceId,
+    /// What the host says that the workspace is called.
+    pub name: WorkspaceName,
+    pub port: u16,
+}
+
+/// Whether somebody may connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// Until another decision says otherwise, and at most until then, when the session ends. How long it is believed unasked is the
+    /// proxy's to know: the clocks of both need not agree on seconds.
+    Allowed {
+        until: Timestamp,
+    },
+    Denied {
+        why: Why,
+    },
+}
+
+/// Why somebody may not connect. Browsers are told none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// The session has ended, or is none.
+    Session,
+    /// Suspended, or nobody in the organisation.
+    Membership,
+    /// It is somebody else's, another agent's, gone, or called otherwise.
+    Workspace,
+    /// No browser is let in there.
+    Port,
+}
+
+impl Why {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Membership => "membership",
+            Self::Workspace => "workspace",
+            Self::Port => "port",
+        }
+    }
+}
+
+/// The answer to [`OpenConnection`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// Whose session it is, to be shown with each question; absent where it was denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Credential>,
+    /// When the grant ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_until: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_written_as_a_proxy_of_before_reads_them() {
+        let until = Timestamp::from_second(1_800_000_000).expect("a time");
+        let json = |value: &Opened| serde_json::to_string(value).expect("JSON");
+        let opened = Opened {
+            decision: Decision::Allowed { until },
+            grant: Some(Credential::from("a.b.c".to_owned())),
+            grant_until: Some(until),
+        };
+        let text = r#"{"decision":"allowed","until":"2027-01-15T08:00:00Z","grant":"a.b.c","grant_until":"2027-01-15T08:00:00Z"}"#;
+        assert_eq!(json(&opened), text);
+        assert_eq!(serde_json::from_str::<Opened>(text).expect("and back"), opened);
+        let denied =
+            Opened { decision: Decision::Denied { why: Why::Workspace }, grant: None, grant_until: None };
+        assert_eq!(json(&denied), r#"{"decision":"denied","why":"workspace"}"#);
+        assert!(!format!("{opened:?}").contains("a.b.c"));
+    }
+}
