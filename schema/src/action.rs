@@ -168,7 +168,10 @@ actions! {
     RebuildWorkspace = "workspace.rebuild", Workspace, Changes;
     ResizeWorkspace = "workspace.resize", Workspace, Changes;
     RegisterKey = "agent.register-key", Agent, Changes;
+    IssueProxyToken = "agent.issue-proxy-token", Agent, Changes;
     Reconcile = "agent.reconcile", Agent, Changes;
+    OpenConnection = "connection.open", Workspace, Changes;
+    DecideConnection = "connection.decide", Workspace, Reads;
 }
 
 #[cfg(test)]

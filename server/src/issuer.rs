@@ -119,6 +119,20 @@ impl Issuer {
         }
     }
 
+    /// What a token of that kind says that is for that audience.
+    ///
+    /// # Errors
+    /// Why it is none of ours.
+    pub fn claims(
+        &self,
+        (kind, audience): (Kind, &str),
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Claims, Rejected> {
+        let expected = Expected { kind, issuer: &self.name, audience, now: now.as_second() };
+        self.ring().verifying.verify(token, expected)
+    }
+
     /// Whom a token of that kind is shown to: one each.
     fn audience(&self, kind: Kind) -> String {
         let path = if kind == Kind::Refresh { "/oauth/token" } else { "/api/v1" };

@@ -12,11 +12,12 @@ use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
 use crate::handlers::{
-    account, agents, audit, events, git, health, oauth, reconcile, tokens, variables, whoami, workspaces,
+    account, agents, audit, connections, events, git, health, oauth, reconcile, tokens, variables, whoami,
+    workspaces,
 };
 use crate::http::body::BodyLimit;
 use crate::http::guard::{Channel, Guard};
-use crate::identity::{AgentIdentity, Member, Person};
+use crate::identity::{AgentIdentity, Member, Person, ProxyIdentity};
 use crate::{Error, http, pages};
 
 /// Who a route is for, what they do there, and its handler. Only a handler that is behind a [`Guard`] is given an operation, so
@@ -30,6 +31,7 @@ enum Access {
     /// Whoever is signed in, outside of organisations.
     Person(Action, fn(Guard<Person>) -> actix_web::Route),
     Agent(Action, fn(Guard<AgentIdentity>) -> actix_web::Route),
+    Proxy(Action, fn(Guard<ProxyIdentity>) -> actix_web::Route),
 }
 
 /// The kinds of [`Access`], for those who only look at the table.
@@ -39,6 +41,7 @@ pub enum Audience {
     Member,
     Person,
     Agent,
+    Proxy,
 }
 
 /// How a route answers. What fails is a problem everywhere.
@@ -80,6 +83,7 @@ impl Route {
             Access::Member(..) => Audience::Member,
             Access::Person(..) => Audience::Person,
             Access::Agent(..) => Audience::Agent,
+            Access::Proxy(..) => Audience::Proxy,
         }
     }
 
@@ -87,7 +91,10 @@ impl Route {
     pub const fn action(&self) -> Option<Action> {
         match self.access {
             Access::Everyone(_) => None,
-            Access::Member(action, _) | Access::Person(action, _) | Access::Agent(action, _) => Some(action),
+            Access::Member(action, _)
+            | Access::Person(action, _)
+            | Access::Agent(action, _)
+            | Access::Proxy(action, _) => Some(action),
         }
     }
 
@@ -115,6 +122,7 @@ impl Route {
             Access::Member(action, handler) => handler(Guard::new(method, action, channel)),
             Access::Person(action, handler) => handler(Guard::new(method, action, channel)),
             Access::Agent(action, handler) => handler(Guard::new(method, action, channel)),
+            Access::Proxy(action, handler) => handler(Guard::new(method, action, channel)),
         }
     }
 }
@@ -186,6 +194,15 @@ const fn agent(
     handler: fn(Guard<AgentIdentity>) -> actix_web::Route,
 ) -> Route {
     route(method, path, Access::Agent(action, handler))
+}
+
+const fn proxy(
+    method: &'static str,
+    path: &'static str,
+    action: Action,
+    handler: fn(Guard<ProxyIdentity>) -> actix_web::Route,
+) -> Route {
+    route(method, path, Access::Proxy(action, handler))
 }
 
 macro_rules! organization {
@@ -352,6 +369,12 @@ pub const ROUTES: &[Route] = &[
     agent("POST", "/api/v1/agent/reconcile", Action::Reconcile, |guard| guard.to(reconcile::reconcile))
         .takes(DOCUMENT)
         .holds(Duration::from_secs(MAX_WAIT_SECONDS)),
+    agent("POST", "/api/v1/agent/proxy-token", Action::IssueProxyToken, |guard| {
+        guard.to(connections::proxy_token)
+    }),
+    proxy("POST", "/api/v1/proxy/connections", Action::OpenConnection, |guard| guard.to(connections::open))
+        .takes(FORM),
+    proxy("GET", "/api/v1/proxy/decision", Action::DecideConnection, |guard| guard.to(connections::decide)),
 ];
 
 /// Puts the table into an application, with problems for what it does not hold.

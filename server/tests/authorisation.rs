@@ -32,6 +32,8 @@ const CHANGES: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, 403];
 /// A person's own: no token of an organisation leads there.
 const PERSON: [u16; 9] = [401, 401, 401, 403, 403, 403, 401, 401, 403];
 const AGENT: [u16; 9] = [401, 401, 401, 403, PASSES, 403, 401, 401, 403];
+/// What proves a proxy is nothing of these.
+const PROXY: [u16; 9] = [401; 9];
 
 /// What each asker gets, in the order of [`ASKERS`]: what the route table says, and nothing else.
 fn expected(route: &Route) -> [u16; 9] {
@@ -43,6 +45,7 @@ fn expected(route: &Route) -> [u16; 9] {
         (Audience::Member, Some(Effect::Reads)) => OWN,
         (Audience::Person, Some(Effect::Reads)) => PERSON,
         (Audience::Agent, Some(_)) => AGENT,
+        (Audience::Proxy, Some(_)) => PROXY,
         odd => panic!("{} {} is for {odd:?}, which nobody thought of", route.method, route.path),
     }
 }

@@ -10,6 +10,7 @@ mod authorisation;
 mod backup;
 mod bad_input;
 mod configuration;
+mod connections;
 mod edge;
 mod events;
 mod framing;

@@ -99,6 +99,17 @@ pub enum Details {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaced: Option<PublicKey>,
     },
+    /// By what an agent's proxy proves itself from now on.
+    ProxyTokenIssued {
+        expires_at: Timestamp,
+    },
+    /// Somebody was let into a workspace through its agent's proxy.
+    ConnectionOpened {
+        agent: AgentId,
+        port: u16,
+        /// When the session ends at the latest.
+        until: Timestamp,
+    },
     VariableSet {
         version: i64,
         is_final: bool,

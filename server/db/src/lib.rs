@@ -25,6 +25,7 @@
 //! | `accounts()` | `insert`, `insert_owner`, `find`, `memberships` |
 //! | `sign_in_links()` | `insert`, `find`, `mark_used` |
 //! | `authorization_codes()` | `insert`, `find`, `exchanged` |
+//! | `spent_codes()` | `spend` |
 //! | `device_requests()` | `insert`, `find`, `find_by_user_code`, `polled`, `decide`, `take`; in [`Reach::installation`] |
 //! | `signing_keys()` | `list`, `list_locked`, `insert`, `reseal`, `revoke`, `delete`; in [`Reach::installation`] |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
@@ -35,7 +36,7 @@
 //! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `standing`, `set_standing`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
-//! | `workspaces()` | `insert`, `find`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates`, `usage` |
+//! | `workspaces()` | `insert`, `find`, `door`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates`, `usage` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load`, `origins` |
 //! | `scope_variables(scope)` | `data_key`, `insert_data_key`, `lock`, `list`, `put`, `delete` |
@@ -86,6 +87,7 @@ mod sealing_keys;
 mod sessions;
 mod sign_in_links;
 mod signing_keys;
+mod spent_codes;
 mod subjects;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -125,6 +127,7 @@ pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use sessions::{NewSession, OrganizationSession, SessionRow, Sessions};
 pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
 pub use signing_keys::{SigningKeyRow, SigningKeys};
+pub use spent_codes::SpentCodes;
 pub use subjects::{Author, NewSubject, Subjects, UserRow};
 pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
 pub use transaction::Body;
@@ -132,7 +135,7 @@ pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Source, VariableOriginRow, Variables};
 pub use workspaces::{
     AgentPage, AgentUsage, Intent, IntentChange, NewWorkspace, Owner, Report, UpdateOutcome, Usage,
-    WorkspaceFilter, WorkspaceRow, WorkspaceUpdate, WorkspaceView, Workspaces,
+    WorkspaceDoor, WorkspaceFilter, WorkspaceRow, WorkspaceUpdate, WorkspaceView, Workspaces,
 };
 
 use jiff::{Timestamp, Unit};

@@ -352,6 +352,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    spent_codes (account_id, id) {
+        account_id -> Uuid,
+        id -> Uuid,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     device_requests (secret_hash) {
         secret_hash -> Bytea,
         user_code -> Text,
@@ -400,6 +408,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     sign_in_links,
     signing_keys,
+    spent_codes,
     subjects,
     workspace_data_keys,
     workspace_transitions,

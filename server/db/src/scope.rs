@@ -14,7 +14,8 @@ use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
     GitCredentials, IdempotencyKeys, NetworkChecks, Notifications, Organizations, Orphans, ScopeVariables,
-    SealingKeys, Sessions, SignInLinks, SigningKeys, Subjects, Tokens, Transitions, Variables, Workspaces,
+    SealingKeys, Sessions, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
+    Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -103,6 +104,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn authorization_codes(&self) -> AuthorizationCodes<'_> {
         AuthorizationCodes(self)
+    }
+
+    pub fn spent_codes(&self) -> SpentCodes<'_> {
+        SpentCodes(self)
     }
 
     pub fn device_requests(&self) -> DeviceRequests<'_> {

@@ -96,6 +96,7 @@ async fn every_table_forces_row_level_security() {
         "sessions",
         "sign_in_links",
         "signing_keys",
+        "spent_codes",
     ];
     assert_eq!(without, known, "tables that no organisation owns");
 }
@@ -120,6 +121,7 @@ async fn every_key_begins_with_the_organisation() {
         "sessions",
         "sign_in_links",
         "signing_keys",
+        "spent_codes",
         "subjects",
     ];
     assert_eq!(others, known);

@@ -11,10 +11,17 @@ pub enum Kind {
     Personal,
     /// What a workspace shows to a Git host: minutes.
     Git,
+    /// What a browser brings to a workspace's host: a minute, and it opens once.
+    Code,
+    /// What a proxy shows of somebody who has come by a code: as long as their session.
+    Grant,
+    /// By what a proxy proves itself: an hour.
+    Proxy,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Access, Self::Refresh, Self::Personal, Self::Git];
+    pub const ALL: [Self; 7] =
+        [Self::Access, Self::Refresh, Self::Personal, Self::Git, Self::Code, Self::Grant, Self::Proxy];
 
     /// The `typ` of the header. Git hosts expect the general one.
     pub const fn typ(self) -> &'static str {
@@ -24,6 +31,9 @@ impl Kind {
             Self::Refresh => "berth-rt+jwt",
             Self::Personal => "berth-pat+jwt",
             Self::Git => "JWT",
+            Self::Code => "berth-code+jwt",
+            Self::Grant => "berth-grant+jwt",
+            Self::Proxy => "berth-proxy+jwt",
         }
     }
 
@@ -31,9 +41,10 @@ impl Kind {
     pub const fn max_lifetime_seconds(self) -> i64 {
         match self {
             Self::Access => 15 * 60,
-            Self::Refresh => 32 * 24 * 60 * 60,
+            Self::Refresh | Self::Grant => 32 * 24 * 60 * 60,
             Self::Personal => 366 * 24 * 60 * 60,
-            Self::Git => 60 * 60 + 60,
+            Self::Git | Self::Proxy => 60 * 60 + 60,
+            Self::Code => 60,
         }
     }
 }

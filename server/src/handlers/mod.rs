@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod agents;
 pub(crate) mod audit;
+pub(crate) mod connections;
 pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod health;

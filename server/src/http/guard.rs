@@ -27,10 +27,10 @@ use super::{cookies, headers, origin};
 use crate::denials::Whose;
 use crate::edge::Admission;
 use crate::error::{DenyReason, Unproven};
-use crate::identity::{AgentIdentity, Member, Person, Principal, by_session};
+use crate::identity::{AgentIdentity, Member, Person, Principal, ProxyIdentity, by_session};
 use crate::issuer::Bearer as Signed;
 use crate::services::tokens::{hash, same};
-use crate::services::{agent_tokens, sessions};
+use crate::services::{agent_tokens, connections, sessions};
 use crate::{Context, Error, Op, clock};
 
 /// What somebody brings to prove who they are. A page takes no header, and the API no cookie: what a browser sends by itself opens
@@ -204,6 +204,44 @@ impl Proven for AgentIdentity {
                 Err(person.asker(action).refused(request, context, refusal).await)
             }
         }
+    }
+
+    fn asker(&self, action: Action) -> Asker {
+        Asker::within(self, action)
+    }
+}
+
+impl Proven for ProxyIdentity {
+    /// By a signed token, and nothing else: what proves anybody else is no proxy's.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whether it has ended is asked before the operation begins"
+    )]
+    async fn prove(
+        request: &HttpRequest,
+        context: &Arc<Context>,
+        _: Action,
+        _: Channel,
+    ) -> Result<Self, Error> {
+        let Bearer::Account(token) = bearer(request)? else {
+            return Err(Error::Unauthenticated(Unproven::NoToken));
+        };
+        let admission = admission(request)?;
+        let turn = admission.turn().await?;
+        let proxy = connections::proxy_of(&context.issuer, &token, clock::now());
+        let proxy = proxy.ok_or_else(|| refused(&admission, Unproven::UnknownToken))?;
+        let found = context.database.read(proxy.organization, "authenticate_proxy", async |conn| {
+            conn.agents().find(proxy.agent).await.map_err(Error::from)
+        });
+        let found = found.await?;
+        drop(turn);
+        if found.is_none_or(|agent| agent.revoked_at.is_some()) {
+            return Err(refused(&admission, Unproven::Revoked));
+        }
+        admission.proven();
+        Span::current().record("organization", display(proxy.organization));
+        Span::current().record("agent", display(proxy.agent));
+        Ok(proxy)
     }
 
     fn asker(&self, action: Action) -> Asker {

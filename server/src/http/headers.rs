@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::IF_MATCH;
 use actix_web::{FromRequest, HttpRequest};
 use berth_schema::Generation;
+use berth_schema::connection::Credential;
 
 use crate::Error;
 
@@ -30,6 +31,22 @@ pub(crate) fn organization(request: &HttpRequest) -> Result<&str, Error> {
     const NAME: &str = "Berth-Organization";
     let missing = || Error::header(NAME, "must say which of your organizations is meant");
     single(request, NAME)?.ok_or_else(missing)
+}
+
+/// Whose session a question of a proxy is about: `Berth-Grant`.
+#[derive(Debug)]
+pub struct Grant(pub Credential);
+
+impl FromRequest for Grant {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        const NAME: &str = "Berth-Grant";
+        let missing = || Error::header(NAME, "must say whose session it is about");
+        let grant = single(request, NAME).and_then(|text| text.ok_or_else(missing));
+        ready(grant.map(|text| Self(text.to_owned().into())))
+    }
 }
 
 /// The generation that the client saw, when it said one: `If-Match: "<generation>"`.

@@ -185,6 +185,29 @@ impl Principal for AgentIdentity {
     }
 }
 
+/// The proxy of an agent, which asks who may be let into that agent's workspaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxyIdentity {
+    pub organization: OrganizationId,
+    pub agent: AgentId,
+}
+
+impl Tenant for ProxyIdentity {
+    fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+}
+
+impl Principal for ProxyIdentity {
+    fn reach(&self) -> Reach {
+        self.organization.into()
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Agent(self.agent)
+    }
+}
+
 /// The server itself at work in one organisation: a task, or a command at its machine. See [`Run::within`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Internal {

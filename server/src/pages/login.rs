@@ -12,6 +12,7 @@ use crate::http::body::Form;
 use crate::http::origin;
 use crate::http::query::Query;
 use crate::identity::Person;
+use crate::services::connections::{self, AskedByProxy};
 use crate::services::login::{self, Asked, Decision};
 use crate::{Error, Op};
 
@@ -114,10 +115,20 @@ pub(crate) struct AuthorizeQuery {
 }
 
 impl AuthorizeQuery {
+    /// Where it is the proxy of an agent that asks.
+    fn by_proxy(&self) -> Option<Result<AskedByProxy, Error>> {
+        let challenge = (self.code_challenge.as_str(), self.code_challenge_method.as_str());
+        let asked = AskedByProxy::of(&self.client_id, &self.redirect_uri, challenge, &self.state)?;
+        Some(self.check_type().and(asked))
+    }
+
+    fn check_type(&self) -> Result<(), Error> {
+        let is_code = self.response_type == "code";
+        is_code.then_some(()).ok_or_else(|| Error::field("response_type", "must be 'code'"))
+    }
+
     fn check(&self) -> Result<Asked, Error> {
-        if self.response_type != "code" {
-            return Err(Error::field("response_type", "must be 'code'"));
-        }
+        self.check_type()?;
         let challenge = (self.code_challenge.as_str(), self.code_challenge_method.as_str());
         Asked::of(&self.client_id, &self.redirect_uri, challenge, &self.state, &self.device_name)
     }
@@ -131,7 +142,25 @@ struct Authorize<'a> {
     query: &'a AuthorizeQuery,
 }
 
-pub(crate) async fn authorize(op: Op<Person>, query: Query<AuthorizeQuery>) -> Result<HttpResponse, Error> {
+/// Leads on to a workspace's host: not by a redirect, which the policy of the page with the sign-in's form would be held against.
+#[derive(Template)]
+#[template(path = "lead-on.html")]
+struct LeadOn<'a> {
+    person: &'a str,
+    host: &'a str,
+    url: &'a str,
+}
+
+pub(crate) async fn authorize(
+    op: Op<Person>,
+    (request, query): (HttpRequest, Query<AuthorizeQuery>),
+) -> Result<HttpResponse, Error> {
+    if let Some(asked) = query.0.by_proxy() {
+        let asked = asked?;
+        let url = connections::lead_on(&op, &asked, &origin::own(&request, &op.context)?).await?;
+        let page = LeadOn { person: &op.who.name, host: asked.host(), url: url.as_str() };
+        return show(StatusCode::OK, &page);
+    }
     let asked = query.0.check()?;
     let page = Authorize { person: &op.who.name, device: &asked.device_name, query: &query.0 };
     let mut response = show(StatusCode::OK, &page)?;

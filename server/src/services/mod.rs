@@ -7,6 +7,7 @@ pub mod agents;
 pub mod audit;
 pub mod binding;
 pub mod configuration;
+pub mod connections;
 pub mod git;
 pub mod idempotency;
 pub mod key_check;

@@ -53,14 +53,23 @@ pub(crate) fn ends(session: &SessionRow, rules: &SessionRules) -> (Timestamp, Ti
 }
 
 /// Keeps a session that is used from ending as an idle one.
-#[expect(clippy::disallowed_methods, reason = "that it is used changes nothing for anybody")]
 pub(crate) async fn note_use(op: &Op<Person>, session: &SessionRow) -> Result<(), Error> {
-    if op.now.duration_since(session.last_used_at) < NOTED {
+    note_use_of(&op.context.database, op.who.account, session, op.now).await
+}
+
+/// The same of one that is used where its account is not at hand: at a workspace.
+#[expect(clippy::disallowed_methods, reason = "that it is used changes nothing for anybody")]
+pub(crate) async fn note_use_of(
+    database: &Database,
+    account: AccountId,
+    session: &SessionRow,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if now.duration_since(session.last_used_at) < NOTED {
         return Ok(());
     }
-    let database = &op.context.database;
-    let noted = database.transaction(op.who.account, "note_session", async |conn| {
-        conn.sessions().touch(session.id, op.now).await.map_err(Error::from)
+    let noted = database.transaction(account, "note_session", async |conn| {
+        conn.sessions().touch(session.id, now).await.map_err(Error::from)
     });
     noted.await
 }

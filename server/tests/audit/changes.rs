@@ -80,7 +80,8 @@ async fn every_action_that_changes_something_leaves_exactly_one_record() {
             let id = reply.header("x-request-id");
             assert_eq!(record.request.map(|request| request.to_string()).as_deref(), Some(id), "{action}");
             let by_agent = matches!(record.who, Who::Agent { agent } if agent == world.agent.id);
-            assert_eq!(by_agent, action == Action::RegisterKey, "{action}");
+            let is_agents = matches!(action, Action::RegisterKey | Action::IssueProxyToken);
+            assert_eq!(by_agent, is_agents, "{action}");
             writeln!(reviewed, "{}", told(record, &mut ids)).expect("a string grows");
         }
         insta::assert_snapshot!(reviewed);

@@ -18,7 +18,7 @@ use crate::support::{Admin, Requests};
 const CANARY: &str = "hunter2-canary-value";
 
 /// Everything of an organisation, the oldest first, as one page after the other gives it. The chain holds.
-async fn records(admin: &Admin) -> Vec<Record> {
+pub(crate) async fn records(admin: &Admin) -> Vec<Record> {
     let mut entries: Vec<Entry<Value>> = Vec::new();
     loop {
         let from = entries.len() + 1;
@@ -42,7 +42,7 @@ async fn records(admin: &Admin) -> Vec<Record> {
 }
 
 /// What is on record since there were so many.
-async fn since(admin: &Admin, before: usize) -> Vec<Record> {
+pub(crate) async fn since(admin: &Admin, before: usize) -> Vec<Record> {
     records(admin).await.split_off(before)
 }
 fn why(reason: &str) -> Outcome {

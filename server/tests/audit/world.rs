@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::CANARY;
+use crate::connections::{Proxy, workspace_of};
 use crate::login::begin_device;
 use crate::sign_in::{ids as sessions, signed_in};
 use crate::support::cluster::settled;
@@ -38,6 +39,8 @@ pub(super) struct World {
     loss: String,
     /// An owner who is signed in.
     pub(super) ada: Visitor,
+    /// Of the agent.
+    proxy: Proxy,
 }
 
 impl World {
@@ -57,7 +60,8 @@ impl World {
         let orphan = crate::orphans::report(&agent, 1).await;
         let loss = suspected_loss(&admin).await;
         let ada = signed_in(app, "acme", "Ada").await;
-        Self { admin, agent, stranded, heir, orphan, loss, ada }
+        let proxy = Proxy::of(&admin, &agent).await;
+        Self { admin, agent, stranded, heir, orphan, loss, ada, proxy }
     }
 
     /// The request that does this action, when all that has to be before is done.
@@ -123,6 +127,13 @@ impl World {
                 let key = Key::new(b"another key here");
                 (Method::POST, "/api/v1/agent/key".to_owned(), json!({"public_key": key.public}))
             }
+            Action::IssueProxyToken => (Method::POST, "/api/v1/agent/proxy-token".to_owned(), json!({})),
+            Action::OpenConnection => {
+                let mut ada = self.ada.at(app.address());
+                let workspace = workspace_of(app, &mut ada).await;
+                let body = self.proxy.body(&ada, &workspace).await;
+                (Method::POST, "/api/v1/proxy/connections".to_owned(), body)
+            }
             Action::SignOut => (Method::POST, "/sign-out".to_owned(), json!({})),
             Action::EndOtherSessions => {
                 signed_in(app, "acme", "Ada").await;
@@ -171,7 +182,8 @@ impl World {
             return self.ada.at(app.address()).submit(path, &fields).await;
         }
         let request = match action {
-            Action::RegisterKey => self.agent.request(method.clone(), path),
+            Action::RegisterKey | Action::IssueProxyToken => self.agent.request(method.clone(), path),
+            Action::OpenConnection => app.anyone(Some(&self.proxy.token)).request(method.clone(), path),
             _ => self.admin.request(method.clone(), path),
         };
         let has_body = body != &json!({})

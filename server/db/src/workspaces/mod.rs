@@ -1,6 +1,7 @@
 //! Workspaces: what users want of them and what their agent last proved.
 
 mod adopt;
+mod door;
 mod find;
 mod intent;
 mod raw;
@@ -24,6 +25,7 @@ use crate::scope::OrganizationConn;
 
 use variable_names::VariableNames;
 
+pub use door::WorkspaceDoor;
 pub use find::WorkspaceFilter;
 pub use intent::{Intent, NewWorkspace};
 pub(crate) use intent::{NOT_TERMINATED, raised};

@@ -1,0 +1,42 @@
+//! What an agent's proxy asks: who may be let into that agent's workspaces.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use berth_schema::connection::{Decision, OpenConnection, Opened};
+use berth_schema::{WorkspaceId, WorkspaceName};
+use serde::Deserialize;
+
+use crate::http::body::Json;
+use crate::http::headers::Grant;
+use crate::http::query::Query;
+use crate::identity::{AgentIdentity, ProxyIdentity};
+use crate::services::connections::{self, Target};
+use crate::{Error, Op};
+
+pub(crate) async fn proxy_token(op: Op<AgentIdentity>, (): ()) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::build(StatusCode::CREATED).json(connections::issue_proxy_token(&op).await?))
+}
+
+pub(crate) async fn open(
+    op: Op<ProxyIdentity>,
+    request: Json<OpenConnection>,
+) -> Result<web::Json<Opened>, Error> {
+    connections::open(&op, &request.value).await.map(web::Json)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DecisionQuery {
+    workspace: WorkspaceId,
+    name: WorkspaceName,
+    port: u16,
+}
+
+pub(crate) async fn decide(
+    op: Op<ProxyIdentity>,
+    (query, grant): (Query<DecisionQuery>, Grant),
+) -> Result<web::Json<Decision>, Error> {
+    let DecisionQuery { workspace, name, port } = query.0;
+    let port = Target { workspace, name, port };
+    connections::decide(&op, &grant.0, &port).await.map(web::Json)
+}

@@ -1,0 +1,177 @@
+//! Who is let into a workspace by a browser, through its agent's proxy. See decision 0059.
+
+mod lead;
+mod tokens;
+
+pub use lead::{AskedByProxy, lead_on};
+pub(crate) use tokens::proxy_of;
+
+use berth_db::{Changed, OrganizationSession, Stamp};
+use berth_schema::audit::{Details, Event, Outcome, Resource, What, Who};
+use berth_schema::connection::{Credential, Decision, OpenConnection, Opened, ProxyToken, Why};
+use berth_schema::kubernetes::SSH_PORT;
+use berth_schema::{Action, WorkspaceId, WorkspaceName};
+use jiff::Timestamp;
+use tracing::info;
+
+use super::sessions;
+use crate::denials::{Denial, Whose};
+use crate::identity::{AgentIdentity, ProxyIdentity, by_session};
+use crate::issuer::Bearer;
+use crate::{Error, Op};
+use tokens::Shown;
+
+/// A port of a workspace, as its host names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub workspace: WorkspaceId,
+    pub name: WorkspaceName,
+    pub port: u16,
+}
+
+/// Another token for the agent's proxy. Those of before go on until they end.
+///
+/// # Errors
+/// Where the database fails, or nothing can be signed.
+pub async fn issue_proxy_token(op: &Op<AgentIdentity>) -> Result<ProxyToken, Error> {
+    let proxy = ProxyIdentity { organization: op.organization(), agent: op.who.agent };
+    let (token, expires_at) = tokens::for_proxy(&op.context.issuer, proxy, op.now)?;
+    op.change("issue_proxy_token", async |_| {
+        let event = Event::new(Resource::agent(op.who.agent), Details::ProxyTokenIssued { expires_at });
+        Ok::<_, Error>(Changed::So((), event))
+    })
+    .await?;
+    Ok(ProxyToken { token, expires_at })
+}
+
+/// A browser has brought a code to a workspace's host: whether it is let in, and by what it is known from now on.
+///
+/// # Errors
+/// [`Error::Invalid`] where the code is none that this proxy may exchange; where the database fails.
+pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Opened, Error> {
+    let wrong = || Error::field("code", "is wrong, was used, or is too old");
+    let context = &op.context;
+    let shown = tokens::of_code(&context.issuer, op.who, opening, op.now).ok_or_else(wrong)?;
+    let port = Target { workspace: opening.workspace, name: opening.name.clone(), port: opening.port };
+    let allowed = match judge(op, shown.bearer, &port).await? {
+        Ok(allowed) => allowed,
+        Err(refusal) => return Ok(refusal.told(op, &port)),
+    };
+    if !allowed.session.is_known {
+        sessions::bring(&context.database, &allowed.session, op.now).await?;
+    }
+    let Shown { bearer, until: code_until } = shown;
+    let (id, who) = (op.organization(), allowed.who());
+    let stamp = Stamp {
+        time: op.now,
+        who: who.into(),
+        action: Some(What::Action(Action::OpenConnection)),
+        outcome: Outcome::Done,
+        request: op.origin.request_id,
+        peer: op.origin.peer,
+    };
+    let details = Details::ConnectionOpened { agent: op.who.agent, port: port.port, until: allowed.until };
+    let opened = context.database.change((id, bearer.account), "open_connection", stamp, async |conn| {
+        if !conn.spent_codes().spend(bearer.id, code_until, op.now).await? {
+            return Err(wrong());
+        }
+        Ok(Changed::So((), Event::new(Resource::workspace(port.workspace), details.clone())))
+    });
+    opened.await?;
+    let (grant, grant_until) = tokens::grant(&context.issuer, op.who, bearer, (op.now, allowed.latest))?;
+    info!(workspace = %port.workspace, port = port.port, session = %bearer.session, "somebody is let in");
+    let decision = Decision::Allowed { until: allowed.until };
+    Ok(Opened { decision, grant: Some(grant), grant_until: Some(grant_until) })
+}
+
+/// Whether somebody who was let in is let in still.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn decide(op: &Op<ProxyIdentity>, grant: &Credential, port: &Target) -> Result<Decision, Error> {
+    let Some(bearer) = tokens::of_grant(&op.context.issuer, op.who, grant, op.now) else {
+        return Ok(Decision::Denied { why: Why::Session });
+    };
+    match judge(op, bearer, port).await? {
+        Ok(allowed) => {
+            let database = &op.context.database;
+            sessions::note_use_of(database, bearer.account, &allowed.session.session, op.now).await?;
+            Ok(Decision::Allowed { until: allowed.until })
+        }
+        Err(refusal) => Ok(refusal.told(op, port).decision),
+    }
+}
+
+/// Somebody who may.
+struct Allowed {
+    session: OrganizationSession,
+    /// When the session ends, if it is not used.
+    until: Timestamp,
+    /// When the session ends, however much it is used.
+    latest: Timestamp,
+}
+
+impl Allowed {
+    fn who(&self) -> Who {
+        Who::Subject { subject: self.session.membership.id, by: by_session(self.session.session.id) }
+    }
+}
+
+/// Somebody who may not, and who that is, where it is known.
+struct Refusal {
+    why: Why,
+    who: Option<Who>,
+}
+
+impl Refusal {
+    /// It is on record, without the proxy's waiting for that.
+    fn told(self, op: &Op<ProxyIdentity>, port: &Target) -> Opened {
+        if let Some(who) = self.who {
+            let denial = Denial {
+                whose: Whose::Organization(op.organization()),
+                who: who.into(),
+                action: What::Action(Action::OpenConnection),
+                reason: self.why.as_str().into(),
+                resource: Some(Resource::workspace(port.workspace)),
+                origin: op.origin,
+            };
+            op.context.denials.note_aside(&op.context, denial, op.now);
+        }
+        Opened { decision: Decision::Denied { why: self.why }, grant: None, grant_until: None }
+    }
+}
+
+/// Whether the account of a session may connect: it is the creator of a workspace of this proxy's agent, which is called so.
+async fn judge(
+    op: &Op<ProxyIdentity>,
+    bearer: Bearer,
+    port: &Target,
+) -> Result<Result<Allowed, Refusal>, Error> {
+    let organization = op.organization();
+    let found = op.context.database.read((organization, bearer.account), "judge_connection", async |conn| {
+        let session = conn.sessions().find_in(bearer.session, &organization.to_string()).await?;
+        let door = conn.workspaces().door(port.workspace).await?;
+        Ok::<_, Error>((session, door))
+    });
+    let (session, door) = found.await?;
+    let refuse = |why, who| Ok(Err(Refusal { why, who }));
+    let Some(session) = session else { return refuse(Why::Session, None) };
+    if sessions::is_over(&session.session, &session.account, &op.context.sessions, op.now).is_some() {
+        return refuse(Why::Session, None);
+    }
+    let who = Who::Subject { subject: session.membership.id, by: by_session(session.session.id) };
+    if session.membership.suspended_at.is_some() || session.is_revoked {
+        return refuse(Why::Membership, Some(who));
+    }
+    let is_theirs = door.is_some_and(|door| {
+        door.agent == op.who.agent && door.is_called(&port.name) && door.creator == session.membership.id
+    });
+    if !is_theirs {
+        return refuse(Why::Workspace, Some(who));
+    }
+    if port.port == SSH_PORT {
+        return refuse(Why::Port, Some(who));
+    }
+    let (until, latest) = sessions::ends(&session.session, &op.context.sessions);
+    Ok(Ok(Allowed { session, until, latest }))
+}
