@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 DEV := target/debug/berth-dev
-PROGRAMS := --package berth-server --package berth-agent --package berth-cli --package berth-harness
+PROGRAMS := --package berth-server --package berth-agent --package berth-proxy --package berth-cli --package berth-harness
 
 .PHONY: help up down test chaos bench lint fmt deny purity checkov deps build images
 

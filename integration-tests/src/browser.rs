@@ -39,6 +39,15 @@ pub struct Browser {
 impl Browser {
     /// Starts one. `origin` is treated as if it were HTTPS, as it is behind the proxy.
     pub async fn start(origin: &str) -> anyhow::Result<Self> {
+        Self::start_with(&format!("--unsafely-treat-insecure-origin-as-secure={origin}")).await
+    }
+
+    /// Starts one that trusts a certificate by its public key (SHA-256 in base64), and nothing else that it would not trust.
+    pub async fn trusting(key_hash: &str) -> anyhow::Result<Self> {
+        Self::start_with(&format!("--ignore-certificate-errors-spki-list={key_hash}")).await
+    }
+
+    async fn start_with(argument: &str) -> anyhow::Result<Self> {
         let profile = tempfile::tempdir().context("no directory for a profile")?;
         let address = berth_harness::free_address(std::net::Ipv4Addr::LOCALHOST.into())?;
         // In a PID namespace of its own: what the driver starts does not outlive it, however it ends.
@@ -66,7 +75,7 @@ impl Browser {
                 "--disable-dev-shm-usage",
                 "--window-size=1280,800",
                 format!("--user-data-dir={}", browser.profile.path().display()),
-                format!("--unsafely-treat-insecure-origin-as-secure={origin}"),
+                argument,
             ],
         });
         let capabilities = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});

@@ -16,6 +16,7 @@ pub mod packages;
 pub mod paths;
 mod postgres;
 pub mod process;
+mod proxy;
 mod server;
 pub mod tree;
 
@@ -24,6 +25,7 @@ pub use cluster::shared::{shared_cluster, shared_control_plane};
 pub use cluster::{Cluster, ClusterConfig, Door, Forward, Node};
 pub use daemon::{answers, free_address, get};
 pub use postgres::{Postgres, pg_dump};
+pub use proxy::{ProxyOptions, ProxyProcess};
 pub use server::{Server, ServerOptions};
 
 /// Chooses ring for every TLS connection of this process. Harmless when repeated.

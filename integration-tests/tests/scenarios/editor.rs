@@ -19,7 +19,11 @@ use berth_schema::{ActualState, WorkspaceName};
 use crate::PATIENCE;
 
 /// Waits until a shell command in the main container succeeds; gives what it prints.
-async fn eventually(view: &ClusterView, workspace: &Workspace, script: &str) -> anyhow::Result<String> {
+pub(crate) async fn eventually(
+    view: &ClusterView,
+    workspace: &Workspace,
+    script: &str,
+) -> anyhow::Result<String> {
     let begin = Instant::now();
     loop {
         match view.exec(workspace, script).await {
@@ -141,7 +145,7 @@ async fn change_settings(
 
 const EDITOR_COMMAND: &str = "/projects/.berth/tools/current/bin/code-server";
 
-async fn type_into_the_terminal(browser: &Browser, line: &str) -> anyhow::Result<()> {
+pub(crate) async fn type_into_the_terminal(browser: &Browser, line: &str) -> anyhow::Result<()> {
     const SHOWN: &str = "return [...document.querySelectorAll('.quick-input-list .monaco-list-row')].some(row => row.textContent.includes('Create New Terminal'))";
     browser.find(".monaco-workbench .part.editor").await?;
     // What is typed while the workbench still starts is lost: the palette is asked again until it has the command.

@@ -24,6 +24,7 @@ mod restore;
 mod sign_in;
 mod takeover;
 mod variables;
+mod way_in;
 
 use std::time::Duration;
 
