@@ -21,6 +21,7 @@ pub mod metrics;
 mod nodes;
 pub mod perform;
 pub mod prerequisites;
+pub mod proxy;
 pub mod relist;
 pub mod remove;
 pub mod rounds;

@@ -4,6 +4,7 @@ mod acting;
 mod canary;
 mod endure;
 mod full;
+mod proxy;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::metrics::Round;
 use crate::server::{Server, ServerError};
 use crate::shared::Shared;
 use canary::NetworkChecking;
+use proxy::ProxyKeeping;
 
 /// Changes that come together are told together.
 const COALESCE: Duration = Duration::from_millis(20);
@@ -93,6 +95,7 @@ pub struct Term {
     /// What became of the proxy's objects; told with the next prerequisites.
     manifests: Vec<ManifestReport>,
     check: NetworkChecking,
+    proxy: ProxyKeeping,
     keys: KeyRing,
     keys_due: Instant,
     registered: Option<PublicKey>,
@@ -133,6 +136,7 @@ impl Term {
             strays_from: Instant::now(),
             manifests: vec![],
             check: NetworkChecking::default(),
+            proxy: ProxyKeeping::default(),
             keys: KeyRing::default(),
             keys_due: Instant::now(),
             registered: None,
@@ -154,6 +158,10 @@ impl Term {
         loop {
             self.act_on_what_is_due();
             let full = self.full_due <= Instant::now();
+            // With the first full report comes the namespace that it is kept in.
+            if !full {
+                self.proxy.begin_when_due(&self.desk);
+            }
             let result = match self.register().await {
                 Ok(()) if full => self.everything().await,
                 Ok(()) if self.check.is_done() => self.tell_of_the_network().await,

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use berth_agent_core::weighs_at_most;
+use berth_schema::connection::ProxyToken;
 use berth_schema::reconcile::{MAX_MESSAGE_BYTES, ReconcileRequest, ReconcileResponse};
 use berth_schema::sealing::{PublicKey, RegisterKey, RegisteredKey};
 use berth_schema::{Problem, Text, TokenUrl};
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Certificate, Client, Response, StatusCode};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -74,6 +75,7 @@ pub struct Server {
     client: Client,
     endpoint: Url,
     key_endpoint: Url,
+    proxy_token_endpoint: Url,
     token: TokenSource,
 }
 
@@ -88,6 +90,7 @@ impl Server {
     pub fn new(url: &TokenUrl, token: TokenSource, authorities: Option<&[u8]>) -> anyhow::Result<Self> {
         let endpoint = url.join(["api", "v1", "agent", "reconcile"]);
         let key_endpoint = url.join(["api", "v1", "agent", "key"]);
+        let proxy_token_endpoint = url.join(["api", "v1", "agent", "proxy-token"]);
         let builder = Client::builder()
             .user_agent(concat!("berth-agent/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -107,7 +110,7 @@ impl Server {
             None => builder,
         };
         let client = builder.build().context("cannot make an HTTP client")?;
-        Ok(Self { client, endpoint, key_endpoint, token })
+        Ok(Self { client, endpoint, key_endpoint, proxy_token_endpoint, token })
     }
 
     /// Shows the newest token from now on; answers with how often it was replaced.
@@ -126,21 +129,23 @@ impl Server {
         self.post(&self.key_endpoint, PATIENCE, &RegisterKey { public_key }).await
     }
 
+    /// Another token for this agent's proxy.
+    pub async fn proxy_token(&self) -> Result<ProxyToken, ServerError> {
+        self.send(self.client.post(self.proxy_token_endpoint.clone()).timeout(PATIENCE)).await
+    }
+
     async fn post<T: DeserializeOwned>(
         &self,
         endpoint: &Url,
         wait: Duration,
         body: &impl Serialize,
     ) -> Result<T, ServerError> {
-        let response = self
-            .client
-            .post(endpoint.clone())
-            .bearer_auth(self.token.current().expose())
-            .timeout(wait)
-            .json(body)
-            .send()
-            .await
-            .map_err(unreachable)?;
+        self.send(self.client.post(endpoint.clone()).timeout(wait).json(body)).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ServerError> {
+        let request = request.bearer_auth(self.token.current().expose());
+        let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         if !status.is_success() {
             return Err(refusal(status, response).await);

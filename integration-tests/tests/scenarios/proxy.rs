@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, ensure};
 use berth_agent::cluster::Cluster;
+use berth_agent::failure::Failure;
 use berth_agent::prerequisites::{gather, install};
+use berth_agent::proxy::{NotKept, SEAL_KEY, TOKEN, keep};
+use berth_agent::token::TokenSource;
 use berth_agent_core::{Allowances, Identity};
-use berth_harness::shared_cluster;
+use berth_harness::{Postgres, Server, ServerOptions, shared_cluster};
+use berth_integration_tests::Actor;
 use berth_planner::AgentConfig;
 use berth_planner::objects::proxy;
 
-use berth_schema::AgentId;
 use berth_schema::kubernetes::PROXY_OF;
 use berth_schema::prerequisites::ManifestReport;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use berth_schema::{AgentId, AgentToken, ServerUrl, WorkspaceId};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
@@ -104,5 +109,55 @@ async fn what_the_cluster_has_is_read_from_the_api_server() -> anyhow::Result<()
     assert!(has.unreadable.is_empty(), "{has:?}");
     assert!(has.kubernetes_version.as_deref().is_some_and(|version| version.starts_with("v1.")), "{has:?}");
     assert!(has.user_namespaces.is_some() && has.nodes.is_some(), "{has:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_keeps_by_what_its_proxy_proves_itself() -> anyhow::Result<()> {
+    berth_harness::install_crypto();
+    let client = shared_cluster().await?.client().await?;
+    let (postgres, dir) = (Postgres::start(None).await?, tempfile::tempdir()?);
+    let server = Server::start(ServerOptions::new(&postgres.create_database().await?, dir.path())).await?;
+    let admin = Actor::new(server.url(), server.first_token()?).await?;
+    let created = admin.create_agent("cluster").await?;
+    let token: AgentToken = created.token.context("no token")?.parse()?;
+    let namespace = format!("berth-proxy-{}", &created.agent.id.to_string()[..8]);
+    let mine = Identity { proxy_namespace: namespace.clone(), ..Identity::of(created.agent.id) };
+    let url = server.url().parse::<ServerUrl>().map_err(anyhow::Error::msg)?.for_token(false)?;
+    let asked = berth_agent::server::Server::new(&url, TokenSource::fixed(token), None)?;
+    let cluster = hands(&client, &mine);
+
+    // Before the namespace is there, and where it is somebody else's, nothing is asked for.
+    let early = keep(&cluster, &asked).await;
+    ensure!(matches!(early, Err(NotKept::Cluster(Failure::NoNamespace { .. }))), "{early:?}");
+    assert_eq!(errors(&install(&cluster, &mine, wanted(&mine)).await), Vec::<String>::new());
+    let other = identity(&namespace);
+    let foreign = keep(&hands(&client, &other), &asked).await;
+    ensure!(matches!(foreign, Err(NotKept::Cluster(Failure::Foreign { .. }))), "{foreign:?}");
+
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let value = async |name: &str, key: &str| {
+        let data = secrets.get(name).await?.data.context("no data")?;
+        anyhow::Ok(String::from_utf8(data.get(key).context("no value")?.0.clone())?)
+    };
+    keep(&cluster, &asked).await?;
+    let (key, first) = (value(SEAL_KEY, "key").await?, value(TOKEN, "token").await?);
+    keep(&cluster, &asked).await?;
+    assert_eq!(value(SEAL_KEY, "key").await?, key, "everybody would have to sign in anew");
+    let second = value(TOKEN, "token").await?;
+    assert_ne!(first, second);
+    // Both are good: a proxy may have read the first one a moment ago.
+    let http = reqwest::Client::builder().tls_certs_only([]).build()?;
+    for token in [&first, &second] {
+        let path = format!("/api/v1/proxy/decision?workspace={}&name=a&port=1", WorkspaceId::random());
+        let request = http.get(format!("{}{path}", server.url())).bearer_auth(token);
+        let answer = request.header("berth-grant", "a.b.c").send().await?;
+        ensure!(answer.status() == 200, "{}", answer.text().await?);
+    }
+    // What is installed anew leaves them.
+    assert_eq!(errors(&install(&cluster, &mine, wanted(&mine)).await), Vec::<String>::new());
+    assert_eq!(value(TOKEN, "token").await?, second);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.delete(&namespace, &DeleteParams::default()).await?;
     Ok(())
 }
