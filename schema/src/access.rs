@@ -76,6 +76,19 @@ impl SubjectKind {
     }
 }
 
+/// A text that names no kind of subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no kind of subject")]
+pub struct UnknownSubjectKind;
+
+impl FromStr for SubjectKind {
+    type Err = UnknownSubjectKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::User, Self::Service].into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownSubjectKind)
+    }
+}
+
 /// What a subject is in its organisation. What each role may do is said by the organisation's policy; the built-in one is
 /// in `server/policy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -216,6 +229,9 @@ pub struct CreateToken {
     /// is somebody else's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub same_subject: bool,
+    /// What somebody else is to be in the organisation; absent: what whoever makes it is. Never more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 /// `POST …/tokens/{token}/rotate`: another secret for the same token.

@@ -89,10 +89,10 @@ impl ResourceKind {
 pub(crate) use words;
 
 macro_rules! actions {
-    ($($Action:ident = $word:literal, $Kind:ident, $Effect:ident;)+) => {
+    ($($(#[$doc:meta])* $Action:ident = $word:literal, $Kind:ident, $Effect:ident;)+) => {
         words! {
             /// What a request does. Creating and listing are done to what the thing is in.
-            Action { $($Action = $word,)+ }
+            Action { $($(#[$doc])* $Action = $word,)+ }
         }
 
         impl Action {
@@ -126,7 +126,13 @@ actions! {
     ReadOrganization = "organization.read", Organization, Reads;
     ReadIdentity = "identity.read", Organization, Reads;
     ListAudit = "audit.list", Organization, Reads;
+    /// What whoever asks may do.
+    AskPermission = "permission.ask", Organization, Reads;
     WatchOrganization = "organization.watch", Organization, Reads;
+    ReadPolicy = "policy.read", Organization, Reads;
+    ListPolicyVersions = "policy.list-versions", Organization, Reads;
+    TestPolicy = "policy.test", Organization, Reads;
+    SetPolicy = "policy.set", Organization, Changes;
     CreateToken = "token.create", Organization, Changes;
     ListTokens = "token.list", Organization, Reads;
     ReadToken = "token.read", Token, Reads;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::access::TokenScope;
+use crate::access::{Role, TokenScope};
 use crate::agents::{AgentCredential, AgentEvent};
 use crate::git::GitUser;
 use crate::lifecycle::Deadline;
@@ -44,6 +44,9 @@ pub struct WhoAmI {
     pub token_id: Option<TokenId>,
     #[serde(default)]
     pub scope: TokenScope,
+    /// What its subject is in the organisation. Absent from servers that know no roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }

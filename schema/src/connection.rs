@@ -94,6 +94,8 @@ pub enum Why {
     Workspace,
     /// No browser is let in there.
     Port,
+    /// The organisation's rules do not permit it.
+    Policy,
 }
 
 impl Why {
@@ -103,6 +105,7 @@ impl Why {
             Self::Membership => "membership",
             Self::Workspace => "workspace",
             Self::Port => "port",
+            Self::Policy => "policy",
         }
     }
 }

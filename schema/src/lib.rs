@@ -19,6 +19,7 @@ pub mod late;
 pub mod lifecycle;
 pub mod names;
 pub mod network_check;
+pub mod policy;
 pub mod prerequisites;
 pub mod problem;
 pub mod project;

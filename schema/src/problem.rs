@@ -9,11 +9,22 @@ pub struct FieldError {
     pub field: String,
     /// What is wrong and what would be right, without the value of any secret.
     pub message: String,
+    /// Where in a text, both from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
 }
 
 impl FieldError {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), line: None, column: None }
+    }
+
+    /// In a text, from 1.
+    #[must_use]
+    pub fn at(self, line: usize, column: usize) -> Self {
+        Self { line: Some(line), column: Some(column), ..self }
     }
 }
 

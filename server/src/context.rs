@@ -21,7 +21,7 @@ use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
 use crate::tasks::Tasks;
 use crate::uses::Uses;
-use crate::{Contacts, Hub, Polls, Turns, clock};
+use crate::{CompiledRules, Contacts, Hub, Polls, Turns, clock};
 
 /// Shared by all workers; the clones are one.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub struct Context {
     /// What signs tokens for Git hosts, where that is configured.
     pub signer: Option<Arc<Signer>>,
     pub projects: ProjectRules,
+    /// Who may do what, in each organisation.
+    pub rules: CompiledRules,
     /// How long people are signed in.
     pub sessions: SessionRules,
     /// The origin at which browsers know this server (`https://berth.example.com`); `None`: the one that they say.
@@ -79,6 +81,7 @@ impl Context {
             issuer: Arc::new(Issuer::new("http://localhost")),
             signer: None,
             projects: ProjectRules::default(),
+            rules: CompiledRules::default(),
             sessions: SessionRules::default(),
             public_url: None,
             hub: Hub::default(),

@@ -192,6 +192,10 @@ impl Denial {
 /// The reason of an error that is a denial: of a right, or of the knowledge that something exists.
 pub(crate) fn reason(error: &Error) -> Option<Cow<'static, str>> {
     let reason = match error {
+        // A rule of the organisation's is named: whoever reads the record may read it.
+        Error::Forbidden { reason, rule: Some(rule), .. } => {
+            return Some(format!("{}/{rule}", reason.as_str()).into());
+        }
         Error::Forbidden { reason, .. } => reason.as_str(),
         Error::QuotaExceeded(_) => "quota-exceeded",
         Error::NotFound { what: Sought::Resource(ResourceKind::Organization), .. } => "other-organization",

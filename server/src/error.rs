@@ -34,6 +34,15 @@ pub enum DenyReason {
     IsNoAccount,
     /// The token ends before the one that it would give another secret.
     EndsEarlier,
+    /// No rule of the organisation permits it.
+    NotPermitted,
+    /// A rule of the organisation forbids it.
+    Rule,
+    /// A rule of the organisation could not be evaluated.
+    RuleFailed,
+    Suspended,
+    /// The role is of a later version.
+    UnknownRole,
 }
 
 impl DenyReason {
@@ -44,6 +53,11 @@ impl DenyReason {
             Self::IsNoAgent => "is-no-agent",
             Self::IsNoAccount => "is-no-account",
             Self::EndsEarlier => "ends-earlier",
+            Self::NotPermitted => "not-permitted",
+            Self::Rule => "forbidden-by-rule",
+            Self::RuleFailed => "rule-failed",
+            Self::Suspended => "suspended",
+            Self::UnknownRole => "unknown-role",
         }
     }
 }
@@ -107,8 +121,13 @@ pub enum Error {
     MalformedJson(String),
     #[error("{}", wording::unproven(*.0))]
     Unauthenticated(Unproven),
-    #[error("{}", wording::denied(*reason))]
-    Forbidden { action: Action, reason: DenyReason },
+    #[error("{}", wording::denied(*action, *reason, rule.as_deref()))]
+    Forbidden {
+        action: Action,
+        reason: DenyReason,
+        /// Of the organisation's, by its name, where one decided.
+        rule: Option<String>,
+    },
     /// What was looked for, by the id or name that was given. It may exist for somebody else.
     #[error("there is no such {}", wording::sought(*what))]
     NotFound { what: Sought, id: Option<String> },
@@ -163,6 +182,8 @@ pub enum Error {
     GenerationMismatch { current: Generation },
     #[error("the configuration is at version {current}; look at it again before changing it")]
     ConfigurationMismatch { current: i64 },
+    #[error("the policy is at version {current}; look at it again before changing it")]
+    PolicyMismatch { current: i64 },
     #[error(
         "this version of the server cannot read the agent's configuration: set it anew, or run the version that wrote it"
     )]
@@ -209,6 +230,11 @@ impl Error {
         Self::NotFound { what, id: None }
     }
 
+    /// Somebody may not do it, and no rule of an organisation is why.
+    pub const fn denied(action: Action, reason: DenyReason) -> Self {
+        Self::Forbidden { action, reason, rule: None }
+    }
+
     /// Why somebody was refused, for the log: more than they are told.
     pub const fn refusal(&self) -> Option<&'static str> {
         match self {
@@ -252,6 +278,7 @@ impl Error {
             | Self::StaleEpoch { .. }
             | Self::GenerationMismatch { .. }
             | Self::ConfigurationMismatch { .. }
+            | Self::PolicyMismatch { .. }
             | Self::ConfigurationUnreadable
             | Self::BodyTooLarge { .. }
             | Self::HeadTooLarge { .. }
@@ -303,7 +330,7 @@ mod tests {
         let Error::NotFound { what: Sought::Resource(kind), id } = &missing else { panic!("{missing:?}") };
         assert_eq!((*kind, id.as_deref()), (ResourceKind::Workspace, Some("w")));
         assert_eq!(missing.to_string(), "there is no such workspace");
-        let denied = Error::Forbidden { action: Action::StopWorkspace, reason: DenyReason::ReadOnlyToken };
+        let denied = Error::denied(Action::StopWorkspace, DenyReason::ReadOnlyToken);
         assert_eq!(denied.to_string(), "this token may look at everything and change nothing");
         let told: Vec<_> = [Unproven::Expired, Unproven::WrongSecret, Unproven::Revoked]
             .map(Error::Unauthenticated)

@@ -24,6 +24,7 @@ pub mod metrics;
 mod pages;
 mod polls;
 pub mod routes;
+mod rules;
 pub mod serve;
 pub mod services;
 pub mod streams;
@@ -36,6 +37,7 @@ pub use contacts::Contacts;
 pub use context::Context;
 pub use error::Error;
 pub use polls::Polls;
+pub use rules::CompiledRules;
 pub use turns::{Turn, Turns};
 pub use wake::{Hub, Subscription};
 

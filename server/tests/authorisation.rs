@@ -1,13 +1,17 @@
 //! Every route, asked by everybody.
 
-use berth_schema::{AccessToken, Action, Effect};
+use std::sync::LazyLock;
+
+use berth_policy::{Asker, Circumstances, Policies, Proof, Resource, Who};
+use berth_schema::access::{Role, SubjectKind, TokenCreated, TokenScope};
+use berth_schema::{AccessToken, Action, Effect, OrganizationId, ResourceKind, SubjectId};
 use berth_server::clock;
 use berth_server::routes::{Audience, ROUTES, Renderer, Route};
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Anyone, App, Requests, send};
+use crate::support::{Admin, Anyone, App, Requests, send};
 
 /// `PASSES` is anything but 401, 403 and 404.
 const PASSES: u16 = 0;
@@ -71,19 +75,7 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
                     path.replace("{orphan}", &orphan.to_string()).replace("{token}", "first%20administrator");
                 let path =
                     path.replace("{kind}", "environment").replace("{name}", "A").replace("{host}", "git.a");
-                // What is deleted by those who may has to be there before.
-                let variable = json!({"name": "A", "value": "x"});
-                let set = Method::PUT;
-                send(admin.request(set, &admin.path("/variables")).json(&variable))
-                    .await
-                    .expect::<serde_json::Value>(200);
-                send(
-                    admin
-                        .request(Method::PUT, &admin.path("/git-credentials/git.a"))
-                        .json(&json!({"token": "t"})),
-                )
-                .await
-                .expect::<serde_json::Value>(200);
+                prepare(&admin).await;
                 for ((asker, token), expected) in ASKERS.iter().zip(&tokens).zip(expected) {
                     let status = ask(&app.anyone(token.as_deref()), route.method, &path).await;
                     let passed = !matches!(status, 401 | 403 | 404 | 500..);
@@ -94,6 +86,152 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
         }
     })
     .await;
+}
+
+/// Whose the thing is that a route is tried on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Own,
+    Anothers,
+}
+
+static BUILT_IN: LazyLock<Policies> = LazyLock::new(|| Policies::built_in().expect("right"));
+
+/// Whether the built-in rules let a role do that, to what is theirs or not. What they say is reviewed in `berth-policy`.
+fn may(role: Role, action: Action, whose: Whose) -> bool {
+    let (me, other) = (SubjectId::random(), SubjectId::random());
+    let organization = OrganizationId::random();
+    let asker = Asker {
+        who: Who::Subject { id: me, kind: SubjectKind::User, role, suspended: false },
+        organization,
+        circumstances: Circumstances { proof: Proof::Token(TokenScope::Full), mfa: false, address: None },
+    };
+    let resource = match action.resource() {
+        ResourceKind::Organization => Resource::organization(organization),
+        kind => Resource::new(kind, "x".to_owned(), organization),
+    };
+    let owner = if whose == Whose::Own { me } else { other };
+    BUILT_IN.decide(&asker, action, &resource.owned_by(owner)).allowed
+}
+
+/// What somebody of a role gets: what they may not do is refused, what they may not know of is not there.
+fn expected_of(role: Role, action: Action, whose: Whose) -> u16 {
+    let sight = match action.resource() {
+        ResourceKind::Workspace => Some(Action::ReadWorkspace),
+        ResourceKind::Token => Some(Action::ReadToken),
+        ResourceKind::Agent => Some(Action::ReadAgent),
+        ResourceKind::Orphan => Some(Action::ListOrphans),
+        ResourceKind::Variable => Some(Action::ListVariables),
+        ResourceKind::GitCredential => Some(Action::ListGitCredentials),
+        ResourceKind::Organization | ResourceKind::Account | ResourceKind::Session => None,
+    };
+    match sight {
+        _ if may(role, action, whose) => PASSES,
+        Some(sight) if !may(role, sight, whose) => 404,
+        _ => 403,
+    }
+}
+
+/// Somebody of a role, with a token and a workspace of their own.
+struct Colleague {
+    role: Role,
+    admin: Admin,
+    subject: SubjectId,
+    token: String,
+    workspace: String,
+}
+
+impl Colleague {
+    async fn join(app: &App, owner: &Admin, role: Role) -> Self {
+        let wanted = json!({"name": format!("the {role}"), "role": role});
+        let created: TokenCreated = owner.post(&owner.path("/tokens"), &wanted).await.expect(201);
+        let subject = created.details.subject_id.expect("a subject");
+        let admin = Admin::new(app.address(), created.token.parse().expect("a token"));
+        let become_a = async |role: Role| {
+            app.execute(&format!("UPDATE subjects SET role = '{role}' WHERE id = '{subject}'")).await;
+        };
+        // Whoever only looks may have made it before.
+        become_a(Role::Developer).await;
+        let workspace = format!("of-{role}");
+        let made = admin.create(&json!({"name": workspace, "image": "a", "agent": "cluster"})).await;
+        made.expect::<serde_json::Value>(201);
+        become_a(role).await;
+        Self { role, admin, subject, token: created.details.id.to_string(), workspace }
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let stranger = app.organization("stranger").await;
+        owner.create_agent("cluster").await;
+        let victim = owner.create_agent("victim").await;
+        let made = owner.create(&json!({"name": "w", "image": "a", "agent": "cluster"})).await;
+        made.expect::<serde_json::Value>(201);
+        let orphan = crate::orphans::report(&victim, 1).await.to_string();
+        let mut colleagues = Vec::new();
+        for role in Role::ALL {
+            colleagues.push(Colleague::join(app, &owner, role).await);
+        }
+        let routes = || ROUTES.iter().filter(|route| route.renderer != Renderer::Page);
+        let mut asked = 0;
+        for (route, action) in routes().filter_map(|route| Some((route, route.action()?))) {
+            if route.audience() != Audience::Member {
+                continue;
+            }
+            for colleague in &colleagues {
+                for whose in [Whose::Own, Whose::Anothers] {
+                    let (workspace, token) = match whose {
+                        Whose::Own => (colleague.workspace.as_str(), colleague.token.as_str()),
+                        Whose::Anothers => ("w", "first%20administrator"),
+                    };
+                    let path = |organization: &str| {
+                        let path = route.path.replace("{organization}", organization);
+                        let path =
+                            path.replace("{agent}", &victim.id.to_string()).replace("{orphan}", &orphan);
+                        let path = path.replace("{workspace}", workspace).replace("{token}", token);
+                        path.replace("{kind}", "environment")
+                            .replace("{name}", "A")
+                            .replace("{host}", "git.a")
+                    };
+                    prepare(&owner).await;
+                    let anyone = app.anyone(Some(colleague.admin.token.expose()));
+                    let status = ask(&anyone, route.method, &path("acme")).await;
+                    let expected = expected_of(colleague.role, action, whose);
+                    let passed = !matches!(status, 401 | 403 | 404 | 500..);
+                    let right = if expected == PASSES { passed } else { status == expected };
+                    let case = format!("{} {} {whose:?} for {}", route.method, route.path, colleague.role);
+                    assert!(right, "{case}: {status}, not {expected}");
+                    asked += 1;
+                    if route.path.contains("{organization}") {
+                        let path = path(&stranger.organization().to_string());
+                        let status = ask(&anyone, route.method, &path).await;
+                        assert_eq!(status, 404, "{case} in another organisation");
+                    }
+                }
+            }
+        }
+        assert!(asked > 400, "{asked}");
+        for colleague in &colleagues {
+            let subject = colleague.subject;
+            app.execute(&format!("UPDATE subjects SET suspended_at = now() WHERE id = '{subject}'")).await;
+            let anyone = app.anyone(Some(colleague.admin.token.expose()));
+            for route in routes().filter(|route| route.action().is_some()) {
+                let path = route.path.replace("{organization}", "acme").replace("{workspace}", "w");
+                assert_eq!(ask(&anyone, route.method, &path).await, 401, "{path} for {}", colleague.role);
+            }
+        }
+    })
+    .await;
+}
+
+/// What is deleted by those who may has to be there before.
+async fn prepare(owner: &Admin) {
+    let variable = owner.request(Method::PUT, &owner.path("/variables"));
+    send(variable.json(&json!({"name": "A", "value": "x"}))).await.expect::<serde_json::Value>(200);
+    let credential = owner.request(Method::PUT, &owner.path("/git-credentials/git.a"));
+    send(credential.json(&json!({"token": "t"}))).await.expect::<serde_json::Value>(200);
 }
 
 async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<String>; 9] {

@@ -187,6 +187,8 @@ async fn queries_and_headers_are_checked_too() {
         let request = admin.request(Method::POST, &agents).header("idempotency-key", "a b");
         let problem = send(request.json(&json!({"name": "a"}))).await.problem(400, "malformed-request");
         assert_eq!(problem.errors[0].field, "Idempotency-Key");
+        admin.create_agent("cluster").await;
+        admin.create_workspace("w").await;
         let stop = admin.path("/workspaces/w/stop");
         let reply = send(admin.request(Method::POST, &stop).header("if-match", "7")).await;
         assert_eq!(reply.problem(400, "malformed-request").errors[0].field, "If-Match");

@@ -13,20 +13,20 @@ use crate::support::{Admin, App, Reply, Requests};
 
 /// One event as it came.
 #[derive(Debug, Default)]
-struct Event {
+pub(crate) struct Event {
     id: Option<i64>,
-    name: String,
+    pub(crate) name: String,
     data: String,
 }
 
 impl Event {
-    fn workspace(&self) -> Workspace {
+    pub(crate) fn workspace(&self) -> Workspace {
         assert_eq!(self.name, "workspace", "{self:?}");
         serde_json::from_str(&self.data).expect("a workspace")
     }
 }
 
-struct Stream {
+pub(crate) struct Stream {
     response: reqwest::Response,
     text: String,
 }
@@ -49,12 +49,12 @@ impl Stream {
         Self::open(admin, &format!("/workspaces/{name}/events"), last).await.expect("a stream")
     }
 
-    async fn of_organization(admin: &Admin, last: Option<i64>) -> Self {
+    pub(crate) async fn of_organization(admin: &Admin, last: Option<i64>) -> Self {
         Self::open(admin, "/events", last).await.expect("a stream")
     }
 
     /// The next event; `None` at the end. Comments and the retry time are passed over.
-    async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let mut event = Event::default();
@@ -78,11 +78,11 @@ impl Stream {
         }
     }
 
-    async fn expect(&mut self) -> Event {
+    pub(crate) async fn expect(&mut self) -> Event {
         self.next().await.expect("the stream goes on")
     }
 
-    async fn is_quiet(&mut self) {
+    pub(crate) async fn is_quiet(&mut self) {
         let quiet = tokio::time::timeout(Duration::from_millis(300), self.next()).await;
         assert!(quiet.is_err(), "{quiet:?}");
     }

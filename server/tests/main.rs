@@ -26,6 +26,7 @@ mod network_check;
 mod newer;
 mod orphans;
 mod poison;
+mod policy;
 mod polling;
 mod prerequisites;
 mod process;

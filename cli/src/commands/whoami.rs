@@ -75,6 +75,7 @@ fn of_token(whoami: &WhoAmI) -> Vec<(&'static str, Cell)> {
         ("Organisation id", whoami.organization_id.into()),
         ("Token", (&whoami.token_name).into()),
         ("Scope", whoami.scope.to_string().into()),
+        ("Role", whoami.role.map_or_else(|| "-".to_owned(), |role| role.to_string()).into()),
         ("Expires", whoami.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string()).into()),
     ]
 }

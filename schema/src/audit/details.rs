@@ -68,6 +68,12 @@ pub enum Details {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         suspicion: Option<Suspicion>,
     },
+    PolicySet {
+        before: i64,
+        version: i64,
+        /// The server's own rules hold.
+        built_in: bool,
+    },
     Adopted {
         from: AgentId,
         workspaces: u64,

@@ -116,6 +116,7 @@ fn what_else_is_sent_keeps_its_shape() {
         token_name: "first administrator".to_owned(),
         token_id: Some(TokenId::from_uuid(Uuid::from_u128(4))),
         scope: TokenScope::Full,
+        role: Some(Role::Maintainer),
         expires_at: None,
     };
     check("whoami", &who);
@@ -128,6 +129,7 @@ fn access_tokens_keep_their_shape() {
         scope: TokenScope::ReadOnly,
         expires_at: None,
         same_subject: true,
+        role: Some(Role::Viewer),
     };
     check("create-token", &create);
     check("rotate-token", &RotateToken { overlap_seconds: 3600, expires_at: Some(Timestamp::UNIX_EPOCH) });

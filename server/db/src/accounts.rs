@@ -1,12 +1,13 @@
 //! People, outside of organisations.
 
-use berth_schema::access::SubjectKind;
+use berth_schema::access::{Role, SubjectKind};
 use berth_schema::{AccountId, OrganizationId, SubjectId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::columns::Parsed;
 use crate::error::DbError;
 use crate::organizations::OrganizationRow;
 use crate::schema::{accounts, organizations, subjects};
@@ -34,7 +35,10 @@ pub struct AccountRow {
 pub struct MembershipRow {
     #[diesel(deserialize_as = Uuid)]
     pub id: SubjectId,
-    pub role: String,
+    #[diesel(deserialize_as = Parsed<SubjectKind>)]
+    pub kind: SubjectKind,
+    #[diesel(deserialize_as = String)]
+    pub role: Role,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub suspended_at: Option<Timestamp>,
 }
@@ -74,6 +78,7 @@ impl Accounts<'_> {
             id: owner.subject,
             kind: SubjectKind::User,
             name: owner.name.clone(),
+            role: Role::Owner,
             account: Some(owner.account),
         };
         self.0.subjects().insert(&subject, now).await?;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::str::FromStr;
 
+use berth_schema::access::SubjectKind;
 use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
 use berth_schema::git::GitHost;
 use berth_schema::scope::Scope;
@@ -282,7 +283,7 @@ impl From<NullableJson<AgentConfiguration>> for Option<AgentConfiguration> {
 }
 
 into_fields! {
-    Parsed: ActualState, AgentName, DesiredState, GitHost, NamespaceName, OrganizationName, Scope, TransitionCause, VariableKind,
-        WorkspaceName;
+    Parsed: ActualState, AgentName, DesiredState, GitHost, NamespaceName, OrganizationName, Scope, SubjectKind, TransitionCause,
+        VariableKind, WorkspaceName;
     Json: WorkspaceSpec, Vec<VariableName>;
 }

@@ -29,7 +29,7 @@
 //! | `device_requests()` | `insert`, `find`, `find_by_user_code`, `polled`, `decide`, `take`; in [`Reach::installation`] |
 //! | `signing_keys()` | `list`, `list_locked`, `insert`, `reseal`, `revoke`, `delete`; in [`Reach::installation`] |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
-//! | `subjects()` | `insert`, `users_named`, `fill_creators` |
+//! | `subjects()` | `insert`, `users_named`, `owners`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
@@ -43,6 +43,7 @@
 //! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
 //! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
+//! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
 //!
@@ -78,6 +79,7 @@ mod notify;
 mod organizations;
 mod orphans;
 mod page;
+mod policies;
 mod prerequisites;
 pub mod roles;
 mod schema;
@@ -119,6 +121,7 @@ pub use notify::{Event, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, is_empty};
 pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
+pub use policies::{PolicyVersionRow, PolicyVersions};
 pub use prerequisites::AgentPrerequisites;
 pub use roles::{RoleError, check_login};
 pub use scope::{OrganizationConn, Reach};

@@ -22,6 +22,8 @@ pub struct OrganizationRow {
     pub name: OrganizationName,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub created_at: Timestamp,
+    /// Of its rules about who may do what; `None`: the built-in ones.
+    pub policy_version: Option<i64>,
 }
 
 /// The scope's own organisation.

@@ -14,6 +14,17 @@ diesel::table! {
         created_at -> Timestamptz,
         git_version -> BigInt,
         sealed -> Bool,
+        policy_version -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    policy_versions (organization_id, version) {
+        organization_id -> Uuid,
+        version -> BigInt,
+        rules -> Nullable<Text>,
+        created_at -> Timestamptz,
+        created_by -> Nullable<Uuid>,
     }
 }
 
@@ -403,6 +414,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     network_checks,
     organizations,
     orphans,
+    policy_versions,
     scope_data_keys,
     scope_variables,
     sessions,

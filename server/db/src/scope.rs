@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
-    GitCredentials, IdempotencyKeys, NetworkChecks, Notifications, Organizations, Orphans, ScopeVariables,
-    SealingKeys, Sessions, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
-    Workspaces,
+    GitCredentials, IdempotencyKeys, NetworkChecks, Notifications, Organizations, Orphans, PolicyVersions,
+    ScopeVariables, SealingKeys, Sessions, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens,
+    Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -185,6 +185,10 @@ impl<'a> OrganizationConn<'a> {
     /// The variables of a scope that is the organisation itself.
     pub fn scope_variables(&self, scope: Scope) -> ScopeVariables<'_> {
         ScopeVariables::new(self, scope, self.key())
+    }
+
+    pub fn policy_versions(&self) -> PolicyVersions<'_> {
+        PolicyVersions(self)
     }
 
     pub fn git_credentials(&self) -> GitCredentials<'_> {

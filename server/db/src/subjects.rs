@@ -1,12 +1,13 @@
 //! Who acts, apart from what they prove it with.
 
-use berth_schema::access::SubjectKind;
+use berth_schema::access::{Role, SubjectKind};
 use berth_schema::{AccountId, SubjectId, TokenId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::accounts::MembershipRow;
 use crate::error::DbError;
 use crate::schema::{accounts, subjects, workspaces};
 use crate::scope::OrganizationConn;
@@ -25,6 +26,7 @@ pub struct NewSubject {
     pub kind: SubjectKind,
     /// For people: what their first token, or their account, is called.
     pub name: String,
+    pub role: Role,
     pub account: Option<AccountId>,
 }
 
@@ -37,7 +39,8 @@ pub struct UserRow {
     pub account: AccountId,
     /// Of the account.
     pub name: String,
-    pub role: String,
+    #[diesel(deserialize_as = String)]
+    pub role: Role,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub suspended_at: Option<Timestamp>,
 }
@@ -54,6 +57,7 @@ impl Subjects<'_> {
             subjects::kind.eq(subject.kind.as_str()),
             subjects::name.eq(&subject.name),
             subjects::created_at.eq(jiff_diesel::Timestamp::from(now)),
+            subjects::role.eq(subject.role.as_str()),
             subjects::account_id.eq(subject.account.map(|account| *account.as_uuid())),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
@@ -69,6 +73,17 @@ impl Subjects<'_> {
             .limit(limit)
             .select((subjects::id, accounts::id, accounts::name, subjects::role, subjects::suspended_at));
         self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// The owners who are not suspended.
+    pub async fn owners(&self) -> Result<Vec<(SubjectId, SubjectKind)>, DbError> {
+        let query = subjects::table
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(subjects::role.eq(Role::Owner.as_str()))
+            .filter(subjects::suspended_at.is_null())
+            .select(MembershipRow::as_select());
+        let rows: Vec<MembershipRow> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.kind)).collect())
     }
 
     /// Writes down who created the next `limit` workspaces, in the order of their ids, that are from before there were

@@ -1,6 +1,6 @@
 //! Access tokens of people and services.
 
-use berth_schema::access::{SubjectKind, TokenScope};
+use berth_schema::access::{Role, SubjectKind, TokenScope};
 use berth_schema::{SubjectId, TokenId};
 use diesel::dsl::not;
 use diesel::prelude::*;
@@ -27,8 +27,9 @@ pub struct NewToken {
     pub scope: TokenScope,
     /// The token that makes it; `None` on the server's machine.
     pub created_by: Option<TokenId>,
-    /// Whose it is; `None`: a new user's, of the token's name.
+    /// Whose it is; `None`: a new user's, of the token's name and with that role.
     pub subject: Option<SubjectId>,
+    pub role: Role,
     /// SHA-256 of the whole token.
     pub secret_hash: SecretHash,
     pub expires_at: Option<Timestamp>,
@@ -98,7 +99,10 @@ impl Tokens<'_> {
             let (id, name) = (SubjectId::random(), token.name.clone());
             self.0
                 .subjects()
-                .insert(&NewSubject { id, kind: SubjectKind::User, name, account: None }, now)
+                .insert(
+                    &NewSubject { id, kind: SubjectKind::User, name, role: token.role, account: None },
+                    now,
+                )
                 .await?;
             id
         };
@@ -177,14 +181,23 @@ impl Tokens<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
-    /// Those of `ids` that are neither revoked nor expired.
-    pub async fn valid(&self, ids: &[TokenId], now: Timestamp) -> Result<Vec<TokenId>, DbError> {
+    /// Those of `ids` that are neither revoked nor expired, and what their subjects are.
+    pub async fn valid(
+        &self,
+        ids: &[TokenId],
+        now: Timestamp,
+    ) -> Result<Vec<(TokenId, MembershipRow)>, DbError> {
+        let subject = subjects::organization_id
+            .eq(access_tokens::organization_id)
+            .and(subjects::id.eq(access_tokens::subject_id));
         let query = access_tokens::table
+            .inner_join(subjects::table.on(subject))
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::id.eq_any(ids.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
-            .select(TokenRow::as_select());
-        let rows: Vec<TokenRow> = self.0.run(query.load(&mut self.0.raw())).await?;
-        Ok(rows.into_iter().filter(|row| row.is_valid(now)).map(|row| row.id).collect())
+            .select((TokenRow::as_select(), MembershipRow::as_select()));
+        let rows: Vec<(TokenRow, MembershipRow)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        let valid = rows.into_iter().filter(|(row, _)| row.is_valid(now));
+        Ok(valid.map(|(row, membership)| (row.id, membership)).collect())
     }
 
     /// All that are not revoked, locked until the transaction ends: who changes the organisation's tokens does so one
@@ -202,13 +215,16 @@ impl Tokens<'_> {
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// The newest first, revoked and expired ones included, sessions not.
-    pub async fn list(&self, page: &PageRequest) -> Result<Vec<TokenRow>, DbError> {
-        let query = access_tokens::table
+    /// The newest first, revoked and expired ones included, sessions not: everybody's, or those of one subject.
+    pub async fn list(&self, of: Option<SubjectId>, page: &PageRequest) -> Result<Vec<TokenRow>, DbError> {
+        let mut query = access_tokens::table
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(not(access_tokens::is_session))
             .select(TokenRow::as_select())
             .into_boxed();
+        if let Some(subject) = of {
+            query = query.filter(access_tokens::subject_id.eq(*subject.as_uuid()));
+        }
         let query = paged!(query, access_tokens, page);
         self.0.run(query.load(&mut self.0.raw())).await
     }

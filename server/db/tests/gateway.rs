@@ -218,7 +218,7 @@ async fn a_revoked_or_expired_token_is_not_valid() {
             let revoked = conn.tokens().find(token.id).await?.expect("kept");
             assert_eq!(revoked.revoked_at, Some(after(50)));
             assert!(!revoked.is_valid(after(51)));
-            assert_eq!(conn.tokens().list(&PageRequest::first(10)).await?.len(), 2);
+            assert_eq!(conn.tokens().list(None, &PageRequest::first(10)).await?.len(), 2);
             Ok::<_, DbError>(())
         })
         .await

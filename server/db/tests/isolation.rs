@@ -55,6 +55,7 @@ async fn fill(world: &World) {
              INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
              INSERT INTO audit_records VALUES ('{organization}', 1, now(), decode(repeat('00', 32), 'hex'),
                 sha256(decode(repeat('00', 32), 'hex') || '\\x7b7d'::bytea), '\\x7b7d', NULL, 'a', 'agent', NULL, 'done');
+             INSERT INTO policy_versions VALUES ('{organization}', 1, NULL, now(), NULL);
              INSERT INTO network_checks VALUES ('{organization}', '{agent}', '{token}', now());
              INSERT INTO orphans VALUES ('{organization}', '{agent}', '{token}', 'stranger', 'ws-stranger', now());
              INSERT INTO scope_data_keys VALUES ('{organization}', 'organization', '{organization}', '{token}', 'kek',

@@ -1,6 +1,6 @@
 use berth_db::{DbError, Owner};
 use berth_schema::SubjectId;
-use berth_schema::access::SubjectKind;
+use berth_schema::access::{Role, SubjectKind};
 use uuid::Uuid;
 
 use crate::support::{World, client, start};
@@ -120,6 +120,7 @@ async fn a_subject_of_another_organisation_owns_nothing_here() {
         id: SubjectId::random(),
         kind: SubjectKind::Service,
         name: "builds".to_owned(),
+        role: Role::Developer,
         account: None,
     };
     world

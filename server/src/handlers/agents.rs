@@ -7,7 +7,7 @@ use berth_schema::api::{
     Agent, AgentCreated, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged,
 };
 use berth_schema::configuration::{ConfigurationView, UniqueKeys};
-use berth_schema::{Generation, ResourceKind};
+use berth_schema::{Generation, ResourceKind, WorkspaceId};
 use serde::Deserialize;
 
 use super::{ListQuery, idempotency};
@@ -19,12 +19,6 @@ use crate::services::configuration::Change;
 use crate::services::idempotency::Creation;
 use crate::services::{adoption, agent_tokens, agents, configuration, orphans};
 use crate::{Error, Op};
-
-/// The names in the path; the organisation was checked with the identity.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Path {
-    agent: String,
-}
 
 pub(crate) async fn create(
     op: Op<Member>,
@@ -44,72 +38,68 @@ pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<web:
     agents::list(&op, &query.0.page()?).await.map(web::Json)
 }
 
-pub(crate) async fn get(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
-    agents::get(&op, &path.agent).await.map(web::Json)
+pub(crate) async fn get(op: Op<Member>, (): ()) -> Result<web::Json<Agent>, Error> {
+    agents::get(&op, op.target()).await.map(web::Json)
 }
 
-pub(crate) async fn revoke(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
-    agents::revoke(&op, &path.agent).await.map(web::Json)
+pub(crate) async fn revoke(op: Op<Member>, (): ()) -> Result<web::Json<Agent>, Error> {
+    agents::revoke(&op, op.target()).await.map(web::Json)
 }
 
-pub(crate) async fn check_network(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
-    agents::check_network(&op, &path.agent).await.map(web::Json)
+pub(crate) async fn check_network(op: Op<Member>, (): ()) -> Result<web::Json<Agent>, Error> {
+    agents::check_network(&op, op.target()).await.map(web::Json)
 }
 
 pub(crate) async fn rotate_token(
     op: Op<Member>,
-    (path, body): (web::Path<Path>, Json<RotateAgentToken>),
+    body: Json<RotateAgentToken>,
 ) -> Result<web::Json<AgentCreated>, Error> {
-    agent_tokens::rotate(&op, &path.agent, body.value).await.map(web::Json)
+    agent_tokens::rotate(&op, op.target(), body.value).await.map(web::Json)
 }
 
-pub(crate) async fn reset_epoch(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Agent>, Error> {
-    agent_tokens::reset_epoch(&op, &path.agent).await.map(web::Json)
+pub(crate) async fn reset_epoch(op: Op<Member>, (): ()) -> Result<web::Json<Agent>, Error> {
+    agent_tokens::reset_epoch(&op, op.target()).await.map(web::Json)
 }
 
 pub(crate) async fn adopt(
     op: Op<Member>,
-    (path, body): (web::Path<Path>, Json<AdoptWorkspaces>),
+    body: Json<AdoptWorkspaces>,
 ) -> Result<web::Json<WorkspacesAdopted>, Error> {
-    adoption::adopt(&op, &path.agent, &body.value).await.map(web::Json)
+    adoption::adopt(&op, op.target(), &body.value).await.map(web::Json)
 }
 
 pub(crate) async fn confirm_loss(
     op: Op<Member>,
-    (path, confirmed): (web::Path<Path>, Json<ConfirmLoss>),
+    confirmed: Json<ConfirmLoss>,
 ) -> Result<web::Json<LossConfirmed>, Error> {
-    agents::confirm_loss(&op, &path.agent, &confirmed.value).await.map(web::Json)
+    agents::confirm_loss(&op, op.target(), &confirmed.value).await.map(web::Json)
 }
 
-pub(crate) async fn orphans(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Orphans>, Error> {
-    orphans::list(&op, &path.agent).await.map(web::Json)
+pub(crate) async fn orphans(op: Op<Member>, (): ()) -> Result<web::Json<Orphans>, Error> {
+    orphans::list(&op, op.target()).await.map(web::Json)
 }
 
-/// The names in the path of one orphan.
-#[derive(Debug, Deserialize)]
-pub(crate) struct OrphanPath {
-    agent: String,
-    orphan: String,
+/// Whose orphan it is, and which.
+fn orphan(op: &Op<Member>) -> Result<(String, WorkspaceId), Error> {
+    let agent = op.resource.as_ref().and_then(|resource| resource.agent);
+    let found = agent.zip(op.target().parse().ok());
+    found
+        .map(|(agent, id)| (agent.to_string(), id))
+        .ok_or_else(|| Error::missing(ResourceKind::Orphan, op.target()))
 }
 
-pub(crate) async fn remove_orphan(
-    op: Op<Member>,
-    path: web::Path<OrphanPath>,
-) -> Result<web::Json<Orphan>, Error> {
-    let orphan = path.orphan.parse().map_err(|_| Error::missing(ResourceKind::Orphan, &path.orphan))?;
-    orphans::remove(&op, &path.agent, orphan).await.map(web::Json)
+pub(crate) async fn remove_orphan(op: Op<Member>, (): ()) -> Result<web::Json<Orphan>, Error> {
+    let (agent, id) = orphan(&op)?;
+    orphans::remove(&op, &agent, id).await.map(web::Json)
 }
 
-pub(crate) async fn keep_orphan(
-    op: Op<Member>,
-    path: web::Path<OrphanPath>,
-) -> Result<web::Json<Orphan>, Error> {
-    let orphan = path.orphan.parse().map_err(|_| Error::missing(ResourceKind::Orphan, &path.orphan))?;
-    orphans::keep(&op, &path.agent, orphan).await.map(web::Json)
+pub(crate) async fn keep_orphan(op: Op<Member>, (): ()) -> Result<web::Json<Orphan>, Error> {
+    let (agent, id) = orphan(&op)?;
+    orphans::keep(&op, &agent, id).await.map(web::Json)
 }
 
-pub(crate) async fn get_configuration(op: Op<Member>, path: web::Path<Path>) -> Result<HttpResponse, Error> {
-    configuration::get(&op, &path.agent).await.map(|view| configured(&view))
+pub(crate) async fn get_configuration(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
+    configuration::get(&op, op.target()).await.map(|view| configured(&view))
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,10 +111,10 @@ pub(crate) struct ConfigurationQuery {
 
 pub(crate) async fn set_configuration(
     op: Op<Member>,
-    (path, seen, query, body): (web::Path<Path>, IfMatch, Query<ConfigurationQuery>, Json<UniqueKeys>),
+    (seen, query, body): (IfMatch, Query<ConfigurationQuery>, Json<UniqueKeys>),
 ) -> Result<HttpResponse, Error> {
     let change = Change { seen: seen.0.map(Generation::get), dry_run: query.0.dry_run };
-    let view = configuration::set(&op, &path.agent, &body.value.0, change).await?;
+    let view = configuration::set(&op, op.target(), &body.value.0, change).await?;
     Ok(configured(&view))
 }
 

@@ -1,8 +1,7 @@
 //! Streams of events: of one workspace, and of all of an organisation.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 
 use crate::http::headers::LastEventId;
 use crate::identity::Member;
@@ -10,16 +9,8 @@ use crate::services::workspaces;
 use crate::streams::{self, Scope};
 use crate::{Error, Op};
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Path {
-    workspace: String,
-}
-
-pub(crate) async fn of_workspace(
-    op: Op<Member>,
-    (path, known): (web::Path<Path>, LastEventId),
-) -> Result<HttpResponse, Error> {
-    let id = workspaces::get(&op, &path.workspace).await?.id;
+pub(crate) async fn of_workspace(op: Op<Member>, known: LastEventId) -> Result<HttpResponse, Error> {
+    let id = workspaces::get(&op, op.target()).await?.id;
     stream(&op, Scope::Workspace { id, known: known.0 }).await
 }
 
@@ -28,9 +19,10 @@ pub(crate) async fn of_organization(op: Op<Member>, from: LastEventId) -> Result
 }
 
 async fn stream(op: &Op<Member>, scope: Scope) -> Result<HttpResponse, Error> {
-    let context = &*op.context;
-    let seat = context.streams.take_seat(context, op.organization(), op.who.token).await?;
-    let Some(events) = streams::open(context, seat, scope).await? else {
+    let (context, authority) = (&*op.context, &op.who.authority);
+    let seat =
+        context.streams.take_seat(context, op.organization(), op.who.token, authority.standing()).await?;
+    let Some(events) = streams::open(context, (seat, authority.clone()), scope).await? else {
         // What tells an EventSource not to come back.
         return Ok(HttpResponse::NoContent().finish());
     };

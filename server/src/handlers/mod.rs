@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod health;
 pub(crate) mod oauth;
+pub(crate) mod policy;
 pub(crate) mod reconcile;
 pub(crate) mod tokens;
 pub(crate) mod variables;

@@ -4,7 +4,6 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated};
 use berth_schema::api::Paged;
-use serde::Deserialize;
 
 use super::ListQuery;
 use crate::http::body::Json;
@@ -12,12 +11,6 @@ use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::access;
 use crate::{Error, Op};
-
-/// The names in the path; the organisation was checked with the identity.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Path {
-    token: String,
-}
 
 pub(crate) async fn create(op: Op<Member>, body: Json<CreateToken>) -> Result<HttpResponse, Error> {
     let created = access::create(&op, &body.value).await?;
@@ -29,20 +22,17 @@ pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<web:
     access::list(&op, &query.0.page()?).await.map(web::Json)
 }
 
-pub(crate) async fn get(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Token>, Error> {
-    access::get(&op, &path.token).await.map(web::Json)
+pub(crate) async fn get(op: Op<Member>, (): ()) -> Result<web::Json<Token>, Error> {
+    access::get(&op, op.target()).await.map(web::Json)
 }
 
 pub(crate) async fn rotate(
     op: Op<Member>,
-    (path, body): (web::Path<Path>, Json<RotateToken>),
+    body: Json<RotateToken>,
 ) -> Result<web::Json<TokenCreated>, Error> {
-    access::rotate(&op, &path.token, &body.value).await.map(web::Json)
+    access::rotate(&op, op.target(), &body.value).await.map(web::Json)
 }
 
-pub(crate) async fn revoke(
-    op: Op<Member>,
-    (path, body): (web::Path<Path>, Json<RevokeToken>),
-) -> Result<web::Json<Token>, Error> {
-    access::revoke(&op, &path.token, &body.value).await.map(web::Json)
+pub(crate) async fn revoke(op: Op<Member>, body: Json<RevokeToken>) -> Result<web::Json<Token>, Error> {
+    access::revoke(&op, op.target(), &body.value).await.map(web::Json)
 }

@@ -18,11 +18,6 @@ pub(crate) struct Path {
     name: String,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct WorkspacePath {
-    workspace: String,
-}
-
 pub(crate) async fn set(op: Op<Member>, body: Json<SetVariable>) -> Result<web::Json<ScopeVariable>, Error> {
     variables::set(&op, body.value).await.map(web::Json)
 }
@@ -36,9 +31,6 @@ pub(crate) async fn delete(op: Op<Member>, path: web::Path<Path>) -> Result<web:
     variables::delete(&op, kind, &path.name).await.map(web::Json)
 }
 
-pub(crate) async fn explain(
-    op: Op<Member>,
-    path: web::Path<WorkspacePath>,
-) -> Result<web::Json<Paged<VariableOrigin>>, Error> {
-    variables::explain(&op, &path.workspace).await.map(web::Json)
+pub(crate) async fn explain(op: Op<Member>, (): ()) -> Result<web::Json<Paged<VariableOrigin>>, Error> {
+    variables::explain(&op, op.target()).await.map(web::Json)
 }

@@ -13,6 +13,7 @@ pub(crate) async fn whoami(op: Op<Member>, (): ()) -> web::Json<WhoAmI> {
         token_name: op.who.token_name,
         token_id: Some(op.who.token),
         scope: op.who.scope,
+        role: Some(op.who.role),
         expires_at: op.who.expires_at,
     })
 }

@@ -7,7 +7,6 @@ use berth_schema::api::{Paged, RebuildWorkspace, ResizeWorkspace, Workspace};
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
-use serde::Deserialize;
 
 use super::idempotency;
 use crate::http::body::Json;
@@ -18,12 +17,6 @@ use crate::services::adoption;
 use crate::services::idempotency::Creation;
 use crate::services::workspaces::{self, CreateForm, ListQuery, TimelineQuery};
 use crate::{Error, Op};
-
-/// The names in the path; the organisation was checked with the identity.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Path {
-    workspace: String,
-}
 
 fn found(workspace: &Workspace) -> HttpResponse {
     HttpResponse::Ok().insert_header((ETAG, etag(workspace.generation))).json(workspace)
@@ -51,40 +44,37 @@ pub(crate) async fn list(
     workspaces::list(&op, &query.0).await.map(web::Json)
 }
 
-pub(crate) async fn get(op: Op<Member>, path: web::Path<Path>) -> Result<HttpResponse, Error> {
-    let workspace = workspaces::get(&op, &path.workspace).await?;
+pub(crate) async fn get(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::get(&op, op.target()).await?;
     Ok(found(&workspace))
 }
 
-pub(crate) async fn why(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<Why>, Error> {
-    workspaces::why(&op, &path.workspace).await.map(web::Json)
+pub(crate) async fn why(op: Op<Member>, (): ()) -> Result<web::Json<Why>, Error> {
+    workspaces::why(&op, op.target()).await.map(web::Json)
 }
 
-pub(crate) async fn forget(op: Op<Member>, path: web::Path<Path>) -> Result<HttpResponse, Error> {
-    let workspace = adoption::forget(&op, &path.workspace).await?;
+pub(crate) async fn forget(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
+    let workspace = adoption::forget(&op, op.target()).await?;
     Ok(found(&workspace))
 }
 
-pub(crate) async fn extend(
-    op: Op<Member>,
-    (path, body): (web::Path<Path>, Json<ExtendWorkspace>),
-) -> Result<HttpResponse, Error> {
-    let workspace = workspaces::extend(&op, &path.workspace, body.value).await?;
+pub(crate) async fn extend(op: Op<Member>, body: Json<ExtendWorkspace>) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::extend(&op, op.target(), body.value).await?;
     Ok(found(&workspace))
 }
 
 pub(crate) async fn timeline(
     op: Op<Member>,
-    (path, query): (web::Path<Path>, Query<TimelineQuery>),
+    query: Query<TimelineQuery>,
 ) -> Result<web::Json<Paged<Transition>>, Error> {
-    workspaces::timeline(&op, &path.workspace, &query.0).await.map(web::Json)
+    workspaces::timeline(&op, op.target(), &query.0).await.map(web::Json)
 }
 
 /// A handler for each wish that needs no body.
 macro_rules! wishes {
     ($($name:ident: $wish:expr;)+) => {$(
-        pub(crate) async fn $name(op: Op<Member>, (path, seen): (web::Path<Path>, IfMatch)) -> Result<HttpResponse, Error> {
-            let workspace = workspaces::change(&op, &path.workspace, $wish, seen.0).await?;
+        pub(crate) async fn $name(op: Op<Member>, seen: IfMatch) -> Result<HttpResponse, Error> {
+            let workspace = workspaces::change(&op, op.target(), $wish, seen.0).await?;
             Ok(found(&workspace))
         }
     )+};
@@ -99,16 +89,16 @@ wishes! {
 
 pub(crate) async fn rebuild(
     op: Op<Member>,
-    (path, seen, body): (web::Path<Path>, IfMatch, Json<RebuildWorkspace>),
+    (seen, body): (IfMatch, Json<RebuildWorkspace>),
 ) -> Result<HttpResponse, Error> {
-    let workspace = workspaces::rebuild(&op, &path.workspace, body.value, seen.0).await?;
+    let workspace = workspaces::rebuild(&op, op.target(), body.value, seen.0).await?;
     Ok(found(&workspace))
 }
 
 pub(crate) async fn resize(
     op: Op<Member>,
-    (path, seen, body): (web::Path<Path>, IfMatch, Json<ResizeWorkspace>),
+    (seen, body): (IfMatch, Json<ResizeWorkspace>),
 ) -> Result<HttpResponse, Error> {
-    let workspace = workspaces::resize(&op, &path.workspace, body.value, seen.0).await?;
+    let workspace = workspaces::resize(&op, op.target(), body.value, seen.0).await?;
     Ok(found(&workspace))
 }

@@ -47,6 +47,7 @@ kinds! {
     STALE_EPOCH = "stale-epoch", CONFLICT, "Another replica of this agent leads";
     GENERATION_MISMATCH = "generation-mismatch", PRECONDITION_FAILED, "The workspace was changed in the meantime";
     CONFIGURATION_UNREADABLE = "configuration-unreadable", CONFLICT, "The agent's configuration cannot be read";
+    POLICY_MISMATCH = "policy-mismatch", PRECONDITION_FAILED, "The policy was changed in the meantime";
     CONFIGURATION_MISMATCH = "configuration-mismatch", PRECONDITION_FAILED, "The configuration was changed in the meantime";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's type is not supported";
@@ -93,6 +94,7 @@ impl Error {
             Self::StaleEpoch { .. } => STALE_EPOCH,
             Self::GenerationMismatch { .. } => GENERATION_MISMATCH,
             Self::ConfigurationMismatch { .. } => CONFIGURATION_MISMATCH,
+            Self::PolicyMismatch { .. } => POLICY_MISMATCH,
             Self::ConfigurationUnreadable => CONFIGURATION_UNREADABLE,
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::UnsupportedMediaType(_) => UNSUPPORTED_MEDIA_TYPE,
@@ -114,7 +116,9 @@ impl Error {
                 vec![berth_schema::FieldError::new(*name, message.as_str())]
             }
             Self::NameTaken { .. } => vec![berth_schema::FieldError::new("name", self.to_string())],
-            Self::GenerationMismatch { .. } | Self::ConfigurationMismatch { .. } => {
+            Self::GenerationMismatch { .. }
+            | Self::ConfigurationMismatch { .. }
+            | Self::PolicyMismatch { .. } => {
                 vec![berth_schema::FieldError::new("If-Match", self.to_string())]
             }
             _ => Vec::new(),

@@ -1,6 +1,6 @@
 //! The words of refusals: what was not found, denied or not proven, and what serde says as field errors that hold no value.
 
-use berth_schema::{FieldError, ResourceKind};
+use berth_schema::{Action, FieldError, ResourceKind};
 
 use crate::error::{DenyReason, Sought, Unproven};
 
@@ -16,8 +16,9 @@ pub(crate) const fn sought(what: Sought) -> &'static str {
     }
 }
 
-pub(crate) const fn denied(reason: DenyReason) -> &'static str {
-    match reason {
+/// Of the rules only the name of the one that decided is told, and to whom it denied something.
+pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> String {
+    let words = match reason {
         DenyReason::ReadOnlyToken => "this token may look at everything and change nothing",
         DenyReason::IsAgent => "an agent's token opens the reconcile endpoint and nothing else",
         DenyReason::IsNoAgent => "only an agent may do that",
@@ -25,7 +26,17 @@ pub(crate) const fn denied(reason: DenyReason) -> &'static str {
             "that is a person's own: it needs a login (`berth login`), not a token of an organization"
         }
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
-    }
+        DenyReason::Suspended => "you are suspended in this organization",
+        DenyReason::UnknownRole => "your role is one that this version of the server does not know",
+        DenyReason::NotPermitted => return format!("your role does not permit '{action}' here"),
+        DenyReason::Rule | DenyReason::RuleFailed => {
+            let rule = rule.map(|rule| format!(" '{rule}'")).unwrap_or_default();
+            let does =
+                if reason == DenyReason::Rule { "forbids" } else { "cannot be evaluated, which denies" };
+            return format!("the organization's rule{rule} {does} '{action}'");
+        }
+    };
+    words.to_owned()
 }
 
 /// What may be wrong with a token is one sentence: which of it is nobody's business who does not have the right one.

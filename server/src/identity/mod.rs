@@ -1,13 +1,15 @@
 //! Who acts, and one operation of theirs. Nothing here knows of HTTP: `http::guard` proves who it is.
 
+mod authority;
 mod op;
 
+pub use authority::{Authority, Standing};
 pub use op::{HasDatabase, Op, Origin, Run};
 
 use std::fmt;
 
 use berth_db::{Acting, Author, Reach, SecretHash};
-use berth_schema::access::TokenScope;
+use berth_schema::access::{Role, TokenScope};
 use berth_schema::audit::{By, Who};
 use berth_schema::{
     AccountId, AgentId, AgentName, OrganizationId, OrganizationName, SessionId, SubjectId, TokenId,
@@ -101,7 +103,9 @@ pub struct Member {
     pub token_name: String,
     pub scope: TokenScope,
     /// What they are in the organisation.
-    pub role: String,
+    pub role: Role,
+    /// What they may do there.
+    pub authority: Authority,
     pub expires_at: Option<Timestamp>,
     /// Of the secret that was shown.
     pub(crate) secret_hash: SecretHash,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use berth_db::{AccountEvent, Body, Changed, Database, DbError, Stamp};
+use berth_policy::Resource;
 use berth_schema::audit::{Event, Outcome, What};
 use berth_schema::{AccountId, Action, OrganizationId};
 use jiff::Timestamp;
@@ -35,6 +36,8 @@ pub struct Op<P, C> {
     pub who: P,
     /// `None`: work of the server's own, which [`Actor`] names.
     pub action: Option<Action>,
+    /// What it was decided about: what a request named, as it was found by that name.
+    pub resource: Option<Resource>,
     pub origin: Origin,
     pub now: Timestamp,
     pub context: C,
@@ -44,7 +47,18 @@ impl<P: Principal, C> Op<P, C> {
     /// Begins now.
     #[expect(clippy::disallowed_methods, reason = "an operation begins")]
     pub fn begin(who: P, action: Action, origin: Origin, context: C) -> Self {
-        Self { who, action: Some(action), origin, now: clock::now(), context }
+        Self { who, action: Some(action), resource: None, origin, now: clock::now(), context }
+    }
+
+    /// To that.
+    #[must_use]
+    pub fn on(self, resource: Option<Resource>) -> Self {
+        Self { resource, ..self }
+    }
+
+    /// The id of what it was decided about. A name may be another thing's by the time that it is looked for again.
+    pub fn target(&self) -> &str {
+        self.resource.as_ref().map_or("", |resource| &resource.id)
     }
 
     pub fn actor(&self) -> Actor {
@@ -193,6 +207,7 @@ impl<C> Run<C> {
 impl<C: Clone> Run<C> {
     pub fn within(&self, organization: OrganizationId) -> Op<Internal, C> {
         let who = Internal { organization, actor: self.actor };
-        Op { who, action: None, origin: Origin::default(), now: self.now, context: self.context.clone() }
+        let (origin, context) = (Origin::default(), self.context.clone());
+        Op { who, action: None, resource: None, origin, now: self.now, context }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn home(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> 
     let organizations = service::memberships(&op).await?.into_iter();
     let organizations = organizations.map(|(organization, membership)| Membership {
         name: organization.name.to_string(),
-        role: membership.role,
+        role: membership.role.to_string(),
         is_suspended: membership.suspended_at.is_some(),
     });
     show(StatusCode::OK, &Home { person: &op.who.name, organizations: organizations.collect() })

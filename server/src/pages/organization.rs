@@ -41,7 +41,7 @@ pub(crate) async fn organization(op: Op<Member>, (): ()) -> Result<HttpResponse,
     let page = Organization {
         person: &op.who.token_name,
         name: op.who.organization_name.as_str(),
-        role: &op.who.role,
+        role: op.who.role.as_str(),
         workspaces: workspaces.collect(),
         has_more,
     };

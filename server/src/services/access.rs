@@ -1,12 +1,14 @@
 //! Access tokens through the API: made, listed, given another secret, taken away.
 //!
-//! No token gets at more than it has: not a wider scope, nor a longer life, be it by a new token or by another's secret.
+//! No token gets at more than it has: not a wider scope, nor a longer life, nor a higher role, be it by a new token or by
+//! another's secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_db::{Changed, Cursor, Database, OrganizationConn, PageRequest, TokenRotation, TokenRow};
+use berth_policy::Reach;
 use berth_schema::access::{
-    CreateToken, MAX_OVERLAP, RevokeToken, RotateToken, Token, TokenCreated, TokenName, TokenScope,
+    CreateToken, MAX_OVERLAP, RevokeToken, Role, RotateToken, Token, TokenCreated, TokenName, TokenScope,
 };
 use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Event, Internal, Resource};
@@ -16,7 +18,8 @@ use ring::rand::SecureRandom;
 use tracing::info;
 use uuid::Uuid;
 
-use super::{paging, tokens};
+use super::paging::{self, pick};
+use super::{permission, tokens};
 use crate::error::{DenyReason, Unproven};
 use crate::identity::{Member, Run};
 use crate::{Error, Op};
@@ -29,6 +32,7 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
     let now = op.now;
     let organization = op.organization();
     let random = op.context.random.as_ref();
+    let role = role(op, wanted)?;
     let (row, token) = op
         .change("create_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
@@ -41,8 +45,13 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
             let made = tokens::new_access_token(organization, wanted.name.as_str(), expires_at, random)?;
             let (token, stored) = made;
             let subject = wanted.same_subject.then_some(maker.subject_id);
-            let stored =
-                berth_db::NewToken { scope: wanted.scope, created_by: Some(maker.id), subject, ..stored };
+            let stored = berth_db::NewToken {
+                scope: wanted.scope,
+                created_by: Some(maker.id),
+                subject,
+                role,
+                ..stored
+            };
             let row = conn.tokens().insert(&stored, now).await?;
             let event = Event::new(Resource::token(row.id), created(&row));
             Ok(Changed::So((row, token), event))
@@ -53,15 +62,57 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
     Ok(TokenCreated { details: show(op, row, &BTreeMap::from([maker])), token: token.expose().to_owned() })
 }
 
+/// What a new token's subject is to be. That it is somebody else's is another question to the rules than the one that the
+/// request was let in by.
+fn role(op: &Op<Member>, wanted: &CreateToken) -> Result<Role, Error> {
+    let mine = op.who.role;
+    if wanted.same_subject {
+        return match wanted.role {
+            Some(role) if role != mine => {
+                Err(Error::field("role", format!("is that of its subject, which is {mine}")))
+            }
+            _ => Ok(mine),
+        };
+    }
+    let others = berth_policy::Resource::organization(op.organization()).for_another();
+    let decision = op.who.authority.decide(Action::CreateToken, &others);
+    if !decision.allowed {
+        return Err(permission::denied(Action::CreateToken, decision));
+    }
+    let role = wanted.role.unwrap_or(mine);
+    if !mine.includes(role) {
+        return Err(Error::field(
+            "role",
+            format!("must not be more than that of whoever asks, which is {mine}"),
+        ));
+    }
+    Ok(role)
+}
+
+/// A page of those that whoever asks may look at.
 pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Token>, Error> {
+    let authority = &op.who.authority;
+    let cursor = |row: &TokenRow| Cursor::new(row.created_at, row.id);
+    let may = |row: &TokenRow| {
+        let token = berth_policy::Resource::new(ResourceKind::Token, row.id.to_string(), op.organization());
+        authority.decide(Action::ReadToken, &token.owned_by(row.subject_id)).allowed
+    };
     let (rows, names) = op
         .read("list_tokens", async |conn| {
-            let rows = conn.tokens().list(page).await?;
+            let rows = match authority.reach(Action::ReadToken) {
+                Reach::Nothing => Vec::new(),
+                Reach::All => conn.tokens().list(None, page).await?,
+                Reach::Own(subject) => conn.tokens().list(Some(subject), page).await?,
+                Reach::Each => {
+                    pick!(page, |part| conn.tokens().list(None, part).await?, cursor, |rows| rows
+                        .into_iter()
+                        .filter(may))
+                }
+            };
             let names = makers(conn, &rows).await?;
             Ok::<_, Error>((rows, names))
         })
         .await?;
-    let cursor = |row: &TokenRow| Cursor::new(row.created_at, row.id);
     Ok(paging::page(rows, page, cursor, |row| show(op, row, &names)))
 }
 
@@ -97,10 +148,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
                 return Err(Error::RotationPending { until });
             }
             if outlives(row.expires_at, maker) {
-                return Err(Error::Forbidden {
-                    action: Action::RotateToken,
-                    reason: DenyReason::EndsEarlier,
-                });
+                return Err(Error::denied(Action::RotateToken, DenyReason::EndsEarlier));
             }
             if wanted.expires_at.is_none() && !row.is_valid(now) {
                 return Err(Error::field("expires_at", "is needed: the token has expired"));
@@ -128,7 +176,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
 /// How long a token has to go on to count as one that is left.
 const LASTING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Takes a token away. The last one that may change anything stays, unless it is said that this is meant.
+/// Takes a token away. The last one that may change everything stays, unless it is said that this is meant.
 pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> Result<Token, Error> {
     let now = op.now;
     let (row, names) = op
@@ -139,9 +187,12 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
             // One that ends in an hour is nobody's way in tomorrow.
             let soon = now.saturating_add(LASTING).unwrap_or(Timestamp::MAX);
             let until = row.expires_at.map_or(soon, |end| end.min(soon));
-            let full = |token: &&TokenRow| token.scope == TokenScope::Full && token.is_valid(until);
-            let last = all.iter().filter(full).all(|token| token.id == row.id);
-            if last && row.revoked_at.is_none() && !wanted.force {
+            let owners: BTreeSet<_> =
+                conn.subjects().owners().await?.into_iter().map(|(subject, _)| subject).collect();
+            let full =
+                |token: &TokenRow| token.scope == TokenScope::Full && owners.contains(&token.subject_id);
+            let is_left = all.iter().any(|token| token.id != row.id && full(token) && token.is_valid(until));
+            if full(&row) && row.revoked_at.is_none() && !is_left && !wanted.force {
                 return Err(Error::LastFullToken);
             }
             let revoked = conn.tokens().revoke(row.id, now).await?;

@@ -5,17 +5,19 @@ use berth_db::{
     Registration, SealingKeyRow, Standing, constraints,
 };
 use berth_planner::LOSS_SUSPECTED;
+use berth_policy::Reach;
 use berth_schema::agents::{AgentCredential, AgentEvent, AgentEventKind};
 use berth_schema::api::{Agent, AgentCreated, ConfirmLoss, LossConfirmed, Paged, SealingKey};
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::sealing::{PublicKey, RegisteredKey};
-use berth_schema::{AgentId, AgentName, NetworkCheckId, ResourceKind};
+use berth_schema::{Action, AgentId, AgentName, NetworkCheckId, ResourceKind};
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
 use super::agent_tokens::note;
 use super::idempotency::{Creation, Idempotency, claim};
-use super::{paging, tokens};
+use super::paging::{self, pick};
+use super::tokens;
 use crate::crypto::Sealer;
 use crate::identity::{AgentIdentity, Member};
 use crate::{Error, Op};
@@ -61,10 +63,26 @@ pub async fn create(
     })
 }
 
+/// A page of those that whoever asks may look at.
 pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Agent>, Error> {
+    let authority = &op.who.authority;
+    let cursor = |row: &AgentRow| Cursor::new(row.created_at, row.id);
+    let may = |row: &AgentRow| {
+        let agent = berth_policy::Resource::new(ResourceKind::Agent, row.id.to_string(), op.organization());
+        authority.decide(Action::ReadAgent, &agent).allowed
+    };
     let (rows, counts, mut keys, mut warnings) = op
         .read("list_agents", async |conn| {
-            let rows = conn.agents().list(page).await?;
+            let rows = match authority.reach(Action::ReadAgent) {
+                Reach::Nothing => Vec::new(),
+                // Agents are nobody's own.
+                Reach::All | Reach::Own(_) => conn.agents().list(page).await?,
+                Reach::Each => {
+                    pick!(page, |part| conn.agents().list(part).await?, cursor, |rows| rows
+                        .into_iter()
+                        .filter(may))
+                }
+            };
             let ids: Vec<AgentId> = rows.iter().map(|row| row.id).collect();
             let counts = conn.agents().workspace_counts(&ids).await?;
             let keys = conn.sealing_keys().of(&ids).await?;
@@ -72,7 +90,6 @@ pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Agent>, E
             Ok::<_, Error>((rows, counts, keys, warnings))
         })
         .await?;
-    let cursor = |row: &AgentRow| Cursor::new(row.created_at, row.id);
     Ok(paging::page(rows, page, cursor, |row| {
         let workspaces = counts.get(&row.id).copied().unwrap_or(0);
         let keys = keys.remove(&row.id).unwrap_or_default();

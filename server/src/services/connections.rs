@@ -10,11 +10,11 @@ use berth_db::{Changed, OrganizationSession, Stamp};
 use berth_schema::audit::{Details, Event, Outcome, Resource, What, Who};
 use berth_schema::connection::{Credential, Decision, OpenConnection, Opened, ProxyToken, Why};
 use berth_schema::kubernetes::SSH_PORT;
-use berth_schema::{Action, WorkspaceId, WorkspaceName};
+use berth_schema::{Action, ResourceKind, WorkspaceId, WorkspaceName};
 use jiff::Timestamp;
 use tracing::info;
 
-use super::sessions;
+use super::{permission, sessions};
 use crate::denials::{Denial, Whose};
 use crate::identity::{AgentIdentity, ProxyIdentity, by_session};
 use crate::issuer::Bearer;
@@ -141,7 +141,8 @@ impl Refusal {
     }
 }
 
-/// Whether the account of a session may connect: it is the creator of a workspace of this proxy's agent, which is called so.
+/// Whether the account of a session may connect: it is the creator of a workspace of this proxy's agent, which is called so, and the
+/// organisation's rules permit it.
 async fn judge(
     op: &Op<ProxyIdentity>,
     bearer: Bearer,
@@ -171,6 +172,16 @@ async fn judge(
     }
     if port.port == SSH_PORT {
         return refuse(Why::Port, Some(who));
+    }
+    let theirs =
+        berth_policy::Resource::new(ResourceKind::Workspace, port.workspace.to_string(), organization);
+    let theirs = theirs.owned_by(session.membership.id);
+    let proof = permission::by_session(&session.session, op.now);
+    // Where the person asks from, only the proxy knows.
+    let whose = (&session.organization, &session.membership);
+    let authority = permission::authority(&op.context, whose, proof, None).await?;
+    if !authority.decide(Action::OpenConnection, &theirs).allowed {
+        return refuse(Why::Policy, Some(who));
     }
     let (until, latest) = sessions::ends(&session.session, &op.context.sessions);
     Ok(Ok(Allowed { session, until, latest }))

@@ -15,6 +15,8 @@ pub mod login;
 pub mod organizations;
 pub mod orphans;
 pub mod paging;
+pub mod permission;
+pub mod policy;
 pub mod reconcile;
 pub mod rewrap;
 mod scope_key;

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 pub const DEFAULT_LIMIT: u16 = 25;
 pub const MAX_LIMIT: u16 = 100;
+/// How many rows are read at once where it is asked of each whether it may be seen.
+pub(super) const PART: i64 = 500;
 /// Microseconds and an id.
 const CURSOR_BYTES: usize = 8 + 16;
 
@@ -42,6 +44,28 @@ pub fn page<R, T>(
     let next = rows.last().filter(|_| more).map(|row| encode(&cursor(row)));
     Paged { items: rows.into_iter().map(show).collect(), next }
 }
+
+/// Rows for a page, of those that `$seen` leaves of each part of the list: read on until there are enough of them or no more.
+macro_rules! pick {
+    ($page:expr, |$part:ident| $load:expr, $cursor:expr, |$rows:ident| $seen:expr) => {{
+        let page: &berth_db::PageRequest = $page;
+        let wanted = usize::try_from(page.limit).unwrap_or(0);
+        let mut picked = Vec::new();
+        let mut next = berth_db::PageRequest { limit: crate::services::paging::PART, ..*page };
+        loop {
+            let $part = &next;
+            let $rows = $load;
+            let is_last = i64::try_from($rows.len()).is_ok_and(|read| read < next.limit);
+            next.after = $rows.last().map($cursor).or(next.after);
+            picked.extend($seen);
+            if is_last || picked.len() >= wanted {
+                picked.truncate(wanted);
+                break picked;
+            }
+        }
+    }};
+}
+pub(super) use pick;
 
 fn encode(cursor: &Cursor) -> String {
     let mut bytes = [0; CURSOR_BYTES];

@@ -1,7 +1,7 @@
 //! Making and checking tokens. Only SHA-256 hashes of them are kept.
 
 use berth_db::NewToken;
-use berth_schema::access::TokenScope;
+use berth_schema::access::{Role, TokenScope};
 use berth_schema::token::SECRET_BYTES;
 use berth_schema::{AccessToken, AgentId, AgentToken, OrganizationId, TokenId};
 use jiff::Timestamp;
@@ -38,6 +38,7 @@ pub fn new_access_token(
         scope: TokenScope::Full,
         created_by: None,
         subject: None,
+        role: Role::Owner,
         secret_hash: hash(token.expose()),
         expires_at,
     };

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use berth_db::OrganizationConn;
 use berth_schema::api::Workspace;
-use berth_schema::{OrganizationId, TokenId, WorkspaceId};
+use berth_schema::{OrganizationId, SubjectId, TokenId, WorkspaceId};
 use tokio::sync::{Notify, broadcast, watch as signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
 use super::Streams;
-use crate::identity::{Actor, Run};
+use crate::identity::{Actor, Run, Standing};
 use crate::services::workspaces;
 use crate::{Context, Error};
 
@@ -35,6 +35,8 @@ pub(crate) enum News {
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) workspace: Workspace,
+    /// Whose it is.
+    pub(crate) owner: SubjectId,
     /// The number of that transition.
     pub(crate) number: i64,
     /// From where the organisation is to be read on by whoever knows everything up to this change.
@@ -125,17 +127,27 @@ impl Task {
         position
     }
 
-    /// Ends the streams whose tokens were revoked or have expired. Where that cannot be found out they go on until it can.
+    /// Ends the streams whose tokens were revoked or have expired, and those that were opened by what somebody was or by rules
+    /// of before. Where that cannot be found out they go on until it can.
     async fn check(&self, tokens: &[TokenId]) {
         let op = Run::begin(Actor::Task("feed"), self.context.database.clone()).within(self.organization);
         let valid = op
-            .read("recheck_watchers", async |conn| Ok::<_, Error>(conn.tokens().valid(tokens, op.now).await?))
+            .read("recheck_watchers", async |conn: &OrganizationConn<'_>| {
+                let (organizations, all) = (conn.organizations(), conn.tokens());
+                futures::try_join!(organizations.find(), all.valid(tokens, op.now)).map_err(Error::from)
+            })
             .await;
         match valid {
-            Ok(valid) => {
-                for token in tokens.iter().filter(|token| !valid.contains(token)) {
-                    debug!(%token, "a watcher's token is not valid any more");
-                    self.streams.revoke(self.organization, *token);
+            Ok((organization, valid)) => {
+                let version = organization.and_then(|organization| organization.policy_version);
+                for token in tokens {
+                    if let Some((_, membership)) = valid.iter().find(|(valid, _)| valid == token) {
+                        let standing = Standing::new(membership, version);
+                        self.streams.stands(self.organization, *token, standing);
+                    } else {
+                        debug!(%token, "a watcher's token is not valid any more");
+                        self.streams.revoke(self.organization, *token);
+                    }
                 }
             }
             Err(error) => {
@@ -160,22 +172,28 @@ pub(super) async fn changes_since(
     organization: OrganizationId,
     position: i64,
 ) -> Result<Look, Error> {
-    let (views, next, is_complete) = context
+    let (views, owners, next, is_complete) = context
         .database
         .read(organization, "watch_workspaces", async |conn: &OrganizationConn<'_>| {
             let limit = i64::try_from(MAX_CHANGES + 1).unwrap_or(i64::MAX);
             let (ids, next) = conn.transitions().changed_since(position, limit).await?;
             let is_complete = ids.len() <= MAX_CHANGES;
-            let views =
-                if is_complete && !ids.is_empty() { conn.workspaces().find_all(&ids).await? } else { vec![] };
-            Ok::<_, Error>((views, next, is_complete))
+            if ids.is_empty() || !is_complete {
+                return Ok::<_, Error>((vec![], HashMap::new(), next, is_complete));
+            }
+            let workspaces = conn.workspaces();
+            let (views, owners) = futures::try_join!(workspaces.find_all(&ids), workspaces.owners(&ids))?;
+            Ok((views, owners.into_iter().collect(), next, is_complete))
         })
         .await?;
     let last = views.len();
-    let changes = views.into_iter().zip(1..).map(|(view, place)| Change {
-        number: view.workspace.transitions,
-        position: if place == last { next } else { position },
-        workspace: workspaces::show(view),
+    let changes = views.into_iter().zip(1..).filter_map(|(view, place)| {
+        Some(Change {
+            owner: *owners.get(&view.workspace.id)?,
+            number: view.workspace.transitions,
+            position: if place == last { next } else { position },
+            workspace: workspaces::show(view),
+        })
     });
     Ok(Look { changes: changes.collect(), is_complete, position: next })
 }

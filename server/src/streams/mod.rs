@@ -17,6 +17,7 @@ use tokio::sync::{Notify, broadcast, watch as signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::identity::Standing;
 use crate::metrics::Held;
 use crate::{Context, Error};
 
@@ -59,9 +60,11 @@ struct Feed {
 }
 
 /// Everybody who watches with one token.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Watcher {
     streams: usize,
+    /// What its subject was, and by which rules it may do what, when that was looked at last.
+    standing: signal::Sender<Standing>,
     /// Cancelled when the token is not valid any more.
     revoked: CancellationToken,
 }
@@ -106,6 +109,7 @@ impl Streams {
         context: &Context,
         organization: OrganizationId,
         token: TokenId,
+        standing: Standing,
     ) -> Result<Seat, Error> {
         let (seat, mut ready) = {
             let mut guard = self.lock();
@@ -116,13 +120,20 @@ impl Streams {
             let recheck = open.recheck;
             let feed =
                 open.feeds.entry(organization).or_insert_with(|| self.begin(context, organization, recheck));
-            let watcher = feed.watchers.entry(token).or_default();
+            let watcher = feed.watchers.entry(token).or_insert_with(|| Watcher {
+                streams: 0,
+                standing: signal::Sender::new(standing),
+                revoked: CancellationToken::new(),
+            });
             if watcher.streams >= MAX_OF_A_TOKEN {
                 return Err(Error::TooManyStreams { limit: MAX_OF_A_TOKEN, of: "one token" });
             }
             watcher.streams += 1;
             let (news, revoked) = (feed.news.subscribe(), watcher.revoked.clone());
             let ready = feed.ready.clone();
+            // Whoever comes later knows it better than the last look.
+            watcher.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
+            let now = watcher.standing.subscribe();
             open.streams += 1;
             (
                 Seat {
@@ -131,6 +142,7 @@ impl Streams {
                     token,
                     news,
                     revoked,
+                    standing: Stand { began: standing, now },
                     _counted: context.metrics.watch(),
                 },
                 ready,
@@ -175,6 +187,14 @@ impl Streams {
         }
     }
 
+    /// What a watcher is now. Streams that were opened by something else end: whoever comes back is asked anew.
+    fn stands(&self, organization: OrganizationId, token: TokenId, standing: Standing) {
+        if let Some(watcher) = self.lock().feeds.get(&organization).and_then(|feed| feed.watchers.get(&token))
+        {
+            watcher.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
+        }
+    }
+
     fn leave(&self, organization: OrganizationId, token: TokenId) {
         let mut open = self.lock();
         open.streams -= 1;
@@ -209,7 +229,26 @@ pub(crate) struct Seat {
     token: TokenId,
     news: broadcast::Receiver<News>,
     revoked: CancellationToken,
+    standing: Stand,
     _counted: Held,
+}
+
+/// By what a stream was opened, and what that is now.
+#[derive(Debug)]
+struct Stand {
+    began: Standing,
+    now: signal::Receiver<Standing>,
+}
+
+impl Stand {
+    /// Ends once the watcher is something else than when the stream was opened, or the rules are others.
+    async fn has_moved(&mut self) {
+        let began = self.began;
+        if self.now.wait_for(|now| *now != began).await.is_err() {
+            // The feed has ended, which its news tell.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl Drop for Seat {

@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::feed::{self, Change, Look, News};
 use super::{BACKLOG, Seat};
+use crate::identity::Authority;
 use crate::services::workspaces;
 use crate::{Context, Error};
 
@@ -40,11 +41,12 @@ pub(crate) enum Scope {
 /// The stream of a scope. `None`: the workspace is gone, the client knows, and nothing will ever be told.
 pub(crate) async fn open(
     context: &Context,
-    seat: Seat,
+    (seat, authority): (Seat, Authority),
     scope: Scope,
 ) -> Result<Option<impl Stream<Item = Result<Bytes, Error>> + use<>>, Error> {
     let mut watch = Watch {
         context: context.clone(),
+        authority,
         seat,
         scope,
         queue: VecDeque::from([Bytes::from_static(RETRY.as_bytes())]),
@@ -68,6 +70,8 @@ pub(crate) async fn open(
 
 struct Watch {
     context: Context,
+    /// Of whoever watches: what they may not look at is not told.
+    authority: Authority,
     seat: Seat,
     scope: Scope,
     /// What is to be sent before anything else is waited for; at most one look's worth.
@@ -97,6 +101,7 @@ impl Watch {
                     return Some(Bytes::from_static(b": the server stops\n\n"));
                 }
                 () = self.seat.revoked.cancelled() => {}
+                () = self.seat.standing.has_moved() => return None,
                 news = self.seat.news.recv() => self.take(news).await,
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
             }
@@ -179,7 +184,9 @@ impl Watch {
     }
 
     fn tell_change(&mut self, change: &Change) {
-        self.send("workspace", Some(change.position), &change.workspace);
+        if workspaces::is_seen(&self.authority, change.workspace.id, change.owner) {
+            self.send("workspace", Some(change.position), &change.workspace);
+        }
     }
 
     /// JSON has no line ends of its own, so that one line of data holds it.

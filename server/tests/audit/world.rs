@@ -74,6 +74,7 @@ impl World {
             admin.post(&admin.path("/tokens"), &json!({"name": name})).await.expect::<Value>(201);
         };
         match action {
+            Action::SetPolicy => put("/policy", json!({"rules": berth_policy::BUILT_IN})),
             Action::CreateToken => post("/tokens", json!({"name": "one", "scope": "read-only"})),
             Action::RotateToken => {
                 token("two").await;

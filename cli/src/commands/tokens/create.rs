@@ -1,6 +1,6 @@
 //! `berth tokens create`
 
-use berth_schema::access::{CreateToken, TokenName, TokenScope};
+use berth_schema::access::{CreateToken, Role, TokenName, TokenScope};
 use jiff::SignedDuration;
 
 use super::parse_period;
@@ -17,6 +17,7 @@ it; never, if that does not.
 Examples:
   berth tokens create ci --expires-in 90d > ci.token
   berth tokens create laptop --same-subject > laptop.token
+  berth tokens create zoe --role developer > zoe.token
   berth tokens create dashboard --read-only -o json";
 
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,10 @@ pub(crate) struct Args {
     #[arg(long)]
     same_subject: bool,
 
+    /// What somebody else is to be: owner, maintainer, developer, viewer or auditor [default: what you are]
+    #[arg(long, value_name = "ROLE", value_parser = role, conflicts_with = "same_subject")]
+    role: Option<Role>,
+
     /// When it ends, from now on
     #[arg(long, value_name = "TIME", value_parser = parse_period)]
     expires_in: Option<SignedDuration>,
@@ -42,10 +47,17 @@ pub(crate) struct Args {
     output: SecretOutput,
 }
 
+/// One that can be given.
+pub(crate) fn role(word: &str) -> Result<Role, String> {
+    let role = Role::ALL.into_iter().find(|role| role.as_str() == word);
+    role.ok_or_else(|| format!("must be one of {}", Role::ALL.map(Role::as_str).join(", ")))
+}
+
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let expires_at = super::from_now(args.expires_in, now())?;
     let scope = if args.read_only { TokenScope::ReadOnly } else { TokenScope::Full };
-    let wanted = CreateToken { name: args.name.clone(), scope, expires_at, same_subject: args.same_subject };
+    let (same_subject, role) = (args.same_subject, args.role);
+    let wanted = CreateToken { name: args.name.clone(), scope, expires_at, same_subject, role };
     let session = Session::open(global).await?;
     let created = session.organization.create_token(&wanted).await?;
     let end = super::end(&created.details);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use berth_db::{Author, Database, DatabaseConfig, DbError, NewAgent, NewToken};
 use berth_harness::Postgres;
-use berth_schema::access::TokenScope;
+use berth_schema::access::{Role, TokenScope};
 use berth_schema::{AgentId, OrganizationId, OrganizationName, TokenId};
 use berth_simulation::store::{Store, StoreError};
 use jiff::Timestamp;
@@ -69,6 +69,7 @@ impl PostgresGround {
             scope: TokenScope::Full,
             created_by: None,
             subject: None,
+            role: Role::Owner,
             secret_hash: [1; 32],
             expires_at: None,
         };

@@ -15,6 +15,7 @@ mod listing;
 mod million;
 mod partial;
 mod poison;
+mod policy;
 mod population;
 mod process;
 mod returning;
@@ -57,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In the order of the table.
-const ROWS: [&str; 16] = [
+const ROWS: [&str; 17] = [
     "server",
     "listing",
     "partial",
@@ -74,6 +75,7 @@ const ROWS: [&str; 16] = [
     "editor",
     "strangers",
     "timing",
+    "policy",
 ];
 
 async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
@@ -90,6 +92,7 @@ async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
         "poison" => poison::measure(figures).await,
         "strangers" => strangers::measure(figures).await,
         "timing" => timing::measure(figures).await,
+        "policy" => policy::measure(figures).await,
         "editor" => editor::measure(figures).await,
         "agent" => agent::measure(figures).await,
         "crowd" => crowd::measure(figures).await,

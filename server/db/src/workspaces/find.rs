@@ -1,8 +1,9 @@
 //! Finding workspaces for users.
 
-use berth_schema::{ActualState, AgentId, DesiredState, WorkspaceId, WorkspaceName};
+use berth_schema::{ActualState, AgentId, DesiredState, SubjectId, WorkspaceId, WorkspaceName};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::{WorkspaceView, Workspaces};
 use crate::error::DbError;
@@ -16,6 +17,8 @@ pub struct WorkspaceFilter {
     pub actual_states: Vec<ActualState>,
     /// Of one of these.
     pub agents: Option<Vec<AgentId>>,
+    /// Whose they are.
+    pub owner: Option<SubjectId>,
     /// What the name contains, taken literally.
     pub name_contains: Option<String>,
     /// Leave out those that are Terminated in both states.
@@ -74,6 +77,9 @@ impl Workspaces<'_> {
         if let Some(agents) = &filter.agents {
             query = query.filter(workspaces::agent_id.eq_any(agents.iter().map(|id| *id.as_uuid())));
         }
+        if let Some(owner) = filter.owner {
+            query = query.filter(owned_by(owner));
+        }
         if let Some(part) = &filter.name_contains {
             query = query.filter(workspaces::name.like(format!("%{}%", escape_like(part))));
         }
@@ -94,6 +100,13 @@ impl Workspaces<'_> {
             self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
         Ok(devfile.flatten())
     }
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn owned_by(owner: SubjectId) -> _ {
+    let subject: Uuid = owner.into();
+    let of_before = workspaces::created_by_subject.is_null().and(workspaces::created_by.eq(subject));
+    workspaces::created_by_subject.eq(subject).or(of_before.nullable())
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

@@ -4,6 +4,7 @@ mod adopt;
 mod door;
 mod find;
 mod intent;
+mod owner;
 mod raw;
 mod reconcile;
 mod store;

@@ -5,7 +5,7 @@ use berth_db::{
     Author, Database, DatabaseConfig, DbError, NewAgent, NewOwner, NewSession, NewSignInLink, NewToken,
     NewWorkspace,
 };
-use berth_schema::access::TokenScope;
+use berth_schema::access::{Role, TokenScope};
 use berth_schema::{
     AccountId, AgentId, AgentName, DesiredState, NamespaceName, OrganizationId, OrganizationName, SessionId,
     SignInLinkId, SubjectId, TokenId, WorkspaceId, WorkspaceName, WorkspaceSpec,
@@ -116,6 +116,7 @@ pub(crate) fn new_token() -> NewToken {
         scope: TokenScope::Full,
         created_by: None,
         subject: None,
+        role: Role::Owner,
         secret_hash: [1; 32],
         expires_at: None,
     }

@@ -1,16 +1,20 @@
 //! Looking at workspaces: one, or a page of those that match.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use berth_db::{Cursor, OrganizationConn, PageRequest, WorkspaceFilter, WorkspaceView};
+use berth_policy::{Reach, Resource};
 use berth_schema::api::{Paged, Workspace};
 use berth_schema::state::UnknownState;
-use berth_schema::{ActualState, AgentId, AgentName, DesiredState, FieldError};
+use berth_schema::{
+    Action, ActualState, AgentId, AgentName, DesiredState, FieldError, ResourceKind, SubjectId, WorkspaceId,
+};
 use serde::Deserialize;
 
 use super::{find, show, whole};
-use crate::identity::Member;
-use crate::services::paging;
+use crate::identity::{Authority, Member};
+use crate::services::paging::{self, pick};
 use crate::{Error, Op};
 
 /// The longest part of a name to look for: no name is longer.
@@ -53,6 +57,7 @@ impl ListQuery {
             desired_states,
             actual_states,
             agents: None,
+            owner: None,
             name_contains: self.name.clone().filter(|part| !part.is_empty()),
             living_only: !gone_too,
         };
@@ -79,18 +84,46 @@ fn states<S: FromStr<Err = UnknownState>>(
     states
 }
 
-/// A page of those that match.
+/// A page of those that match and that whoever asks may look at.
 pub async fn list(op: &Op<Member>, query: &ListQuery) -> Result<Paged<Workspace>, Error> {
     let (filter, page) = query.check()?;
     let found = op
-        .read("list_workspaces", async |conn| load(conn, &filter, &page, query.agent.as_deref()).await)
+        .read("list_workspaces", async |conn| {
+            load(conn, &op.who.authority, &filter, &page, query.agent.as_deref()).await
+        })
         .await?;
-    let cursor = |view: &WorkspaceView| Cursor::new(view.workspace.created_at, view.workspace.id);
     Ok(paging::page(found, &page, cursor, show))
+}
+
+fn cursor(view: &WorkspaceView) -> Cursor {
+    Cursor::new(view.workspace.created_at, view.workspace.id)
+}
+
+/// Whether whoever has that authority may look at a workspace, by its id and whose it is.
+pub(crate) fn is_seen(authority: &Authority, id: WorkspaceId, owner: SubjectId) -> bool {
+    let organization = authority.asker.organization;
+    let workspace = Resource::new(ResourceKind::Workspace, id.to_string(), organization).owned_by(owner);
+    authority.decide(Action::ReadWorkspace, &workspace).allowed
+}
+
+/// Those of the views that may be looked at, where rules name single workspaces.
+async fn seen(
+    conn: &OrganizationConn<'_>,
+    authority: &Authority,
+    views: Vec<WorkspaceView>,
+) -> Result<Vec<WorkspaceView>, Error> {
+    let ids: Vec<_> = views.iter().map(|view| view.workspace.id).collect();
+    let owners: HashMap<_, _> = conn.workspaces().owners(&ids).await?.into_iter().collect();
+    let is_seen = |view: &WorkspaceView| {
+        let id = view.workspace.id;
+        owners.get(&id).is_some_and(|owner| is_seen(authority, id, *owner))
+    };
+    Ok(views.into_iter().filter(is_seen).collect())
 }
 
 async fn load(
     conn: &OrganizationConn<'_>,
+    authority: &Authority,
     filter: &WorkspaceFilter,
     page: &PageRequest,
     agent: Option<&str>,
@@ -107,7 +140,20 @@ async fn load(
         },
         Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
     };
-    let filter = WorkspaceFilter { agents, ..filter.clone() };
+    let mut filter = WorkspaceFilter { agents, ..filter.clone() };
+    match authority.reach(Action::ReadWorkspace) {
+        Reach::Nothing => return Ok(Vec::new()),
+        Reach::All => {}
+        Reach::Own(subject) => filter.owner = Some(subject),
+        Reach::Each => {
+            let picked =
+                pick!(page, |part| conn.workspaces().list(&filter, part).await?, cursor, |views| seen(
+                    conn, authority, views
+                )
+                .await?);
+            return Ok(picked);
+        }
+    }
     Ok(conn.workspaces().list(&filter, page).await?)
 }
 

@@ -15,6 +15,7 @@ pub use change::{change, rebuild, resize};
 pub use create::create;
 pub use extend::extend;
 pub use form::{CreateForm, Given, NewSpec, spec_of};
+pub(crate) use look::is_seen;
 pub use look::{ListQuery, get, list};
 pub use project::ProjectRules;
 pub use timeline::{TimelineQuery, timeline};

@@ -1,0 +1,73 @@
+//! What a decision about a request costs, beside a `match` that knows the built-in rules by heart.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use berth_policy::{Asker, Circumstances, Place, Policies, Proof, Resource, Who};
+use berth_schema::access::{Role, SubjectKind, TokenScope};
+use berth_schema::{Action, Effect, OrganizationId, ResourceKind, SubjectId, WorkspaceId};
+
+use crate::figure::{Figures, Goal};
+
+const ROUNDS: u32 = 50;
+
+#[expect(clippy::unused_async, reason = "rows are measured one like the other")]
+pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
+    let built_in = Policies::built_in().map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+    let questions = questions();
+    let ask = || {
+        questions
+            .iter()
+            .filter(|(asker, action, thing)| built_in.decide(asker, *action, thing).allowed)
+            .count()
+    };
+    let by_heart = || questions.iter().filter(|(asker, action, thing)| may(asker, *action, thing)).count();
+    anyhow::ensure!(ask() == by_heart(), "the match does not say what the rules say");
+    let (rules, bare) = (microseconds(ask, questions.len())?, microseconds(by_heart, questions.len())?);
+    figures.add("policy, a decision".to_owned(), "µs", rules, Some(bare), Goal::AtMost(5.0));
+    Ok(())
+}
+
+fn microseconds(ask: impl Fn() -> usize, questions: usize) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        black_box(ask());
+    }
+    let asked = u32::try_from(questions).context("so many questions")? * ROUNDS;
+    Ok(start.elapsed().as_secs_f64() * 1e6 / f64::from(asked))
+}
+
+/// Every action on workspaces, by every role, on their own and on another's.
+fn questions() -> Vec<(Asker, Action, Resource)> {
+    let (me, other) = (SubjectId::random(), SubjectId::random());
+    let organization = OrganizationId::random();
+    let circumstances = Circumstances {
+        proof: Proof::Token(TokenScope::Full),
+        mfa: false,
+        address: Some([192, 0, 2, 1].into()),
+    };
+    let mut questions = Vec::new();
+    for role in Role::ALL {
+        let who = Who::Subject { id: me, kind: SubjectKind::User, role, suspended: false };
+        for action in Action::ALL.iter().filter(|action| Place::of(**action) == Place::Workspace) {
+            for owner in [me, other] {
+                let thing =
+                    Resource::new(ResourceKind::Workspace, WorkspaceId::random().to_string(), organization);
+                questions.push((Asker { who, organization, circumstances }, *action, thing.owned_by(owner)));
+            }
+        }
+    }
+    questions
+}
+
+fn may(asker: &Asker, action: Action, thing: &Resource) -> bool {
+    let Who::Subject { id, role, suspended: false, .. } = asker.who else { return false };
+    thing.organization == asker.organization
+        && match role {
+            Role::Owner | Role::Maintainer => true,
+            Role::Developer => thing.owner == Some(id),
+            Role::Viewer | Role::Auditor => action.effect() == Effect::Reads,
+            Role::Unknown => false,
+        }
+}

@@ -1,0 +1,2 @@
+ALTER TABLE organizations DROP COLUMN policy_version;
+DROP TABLE policy_versions;

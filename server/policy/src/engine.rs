@@ -1,0 +1,233 @@
+//! The rules put together, and asked.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::LazyLock;
+
+use berth_schema::{Action, ResourceKind};
+use cedar_policy::{
+    ActionConstraint, AuthorizationError, Authorizer, Context, Decision as Answer, Entities, Entity,
+    EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Request, Response, RestrictedExpression,
+};
+
+use crate::decision::{Decision, Reason};
+use crate::error::RuleError;
+use crate::facts::{Asker, Resource, Who};
+use crate::place::{Place, effect_group};
+use crate::rules::Rules;
+use crate::schema::{ACTION, SUBJECT, entity_type};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The platform's rules with one organisation's. Nothing changes them: they are asked from many threads.
+pub struct Policies {
+    /// By action, those that can apply to it: the others are not looked at.
+    sets: Vec<PolicySet>,
+    names_ids: bool,
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").finish_non_exhaustive()
+    }
+}
+
+/// What is the same in every decision.
+struct Words {
+    authorizer: Authorizer,
+    subject: EntityTypeName,
+    kinds: Vec<EntityTypeName>,
+    /// By action: its name, and itself with its groups.
+    actions: Vec<(EntityUid, Entity)>,
+}
+
+static WORDS: LazyLock<Result<Words, String>> =
+    LazyLock::new(|| Words::new().map_err(|error| error.to_string()));
+
+impl Words {
+    fn new() -> Result<Self, Failure> {
+        let action_type: EntityTypeName = ACTION.parse()?;
+        let uid = |name: &str| EntityUid::from_type_name_and_id(action_type.clone(), EntityId::new(name));
+        let actions = Action::ALL.iter().map(|action| {
+            let groups = [uid(Place::of(*action).group()), uid(effect_group(action.effect()))];
+            let itself = uid(action.as_str());
+            (itself.clone(), Entity::new_no_attrs(itself, HashSet::from(groups)))
+        });
+        let kinds = ResourceKind::ALL.iter().map(|kind| entity_type(*kind).parse().map_err(Failure::from));
+        Ok(Self {
+            authorizer: Authorizer::new(),
+            subject: SUBJECT.parse()?,
+            actions: actions.collect(),
+            kinds: kinds.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn thing(&self, kind: ResourceKind, id: &(impl ToString + ?Sized)) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.kinds[kind as usize].clone(), EntityId::new(id.to_string()))
+    }
+
+    fn subject(&self, id: &impl ToString) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.subject.clone(), EntityId::new(id.to_string()))
+    }
+}
+
+fn words() -> Result<&'static Words, Failure> {
+    WORDS.as_ref().map_err(|error| error.as_str().into())
+}
+
+impl Policies {
+    /// With the rules that hold where an organisation has written none.
+    pub fn built_in() -> Result<Self, Vec<RuleError>> {
+        Self::new(&Rules::built_in()?)
+    }
+
+    pub fn new(organization: &Rules) -> Result<Self, Vec<RuleError>> {
+        let platform = Rules::platform()?.policies;
+        let sets = Action::ALL.iter().map(|action| {
+            let place = Place::of(*action);
+            let theirs = place.is_the_organizations().then(|| organization.policies.policies());
+            let rules = platform.policies().chain(theirs.into_iter().flatten());
+            let names = [action.as_str(), place.group(), effect_group(action.effect())];
+            let applying = rules.filter(|rule| may_apply(&rule.action_constraint(), names)).cloned();
+            PolicySet::from_policies(applying).map_err(|error| vec![RuleError::at("", 0, error.to_string())])
+        });
+        let sets = sets.collect::<Result<_, _>>()?;
+        let mut named = organization.policies.policies().flat_map(Policy::entity_literals);
+        let names_ids = named.any(|uid| uid.type_name().to_string() != ACTION);
+        Ok(Self { sets, names_ids })
+    }
+
+    /// With no rules at all: whatever is asked, the answer is no.
+    pub fn nothing() -> Self {
+        Self { sets: vec![PolicySet::new(); Action::ALL.len()], names_ids: false }
+    }
+
+    pub(crate) const fn names_ids(&self) -> bool {
+        self.names_ids
+    }
+
+    /// Decides. What cannot be decided is denied.
+    pub fn decide(&self, asker: &Asker, action: Action, resource: &Resource) -> Decision {
+        match self.ask(asker, action, resource) {
+            Ok(response) => read(&response),
+            Err(_) => Decision::failed(Vec::new()),
+        }
+    }
+
+    fn ask(&self, asker: &Asker, action: Action, resource: &Resource) -> Result<Response, Failure> {
+        let words = words()?;
+        let (action_uid, action_entity) = &words.actions[action as usize];
+        let home = words.thing(ResourceKind::Organization, &asker.organization);
+        let principal = principal(words, asker, &home);
+        let owner = if asker.organization == resource.organization {
+            home.clone()
+        } else {
+            words.thing(ResourceKind::Organization, &resource.organization)
+        };
+        let target = words.thing(resource.kind, &resource.id);
+        let mut entities = vec![action_entity.clone()];
+        let (principal_uid, attributes) = principal;
+        // An agent that acts on itself is one thing, in one organisation: otherwise there are two of one name, which is refused.
+        let is_itself = target == principal_uid && resource.organization == asker.organization;
+        if !is_itself && resource.kind != ResourceKind::Organization {
+            entities.push(thing(words, target.clone(), resource, owner)?);
+        }
+        entities.push(Entity::new(principal_uid.clone(), attributes, HashSet::from([home]))?);
+        let request =
+            Request::new(principal_uid, action_uid.clone(), target, circumstances(asker, resource)?, None)?;
+        let entities = Entities::from_entities(entities, None)?;
+        Ok(words.authorizer.is_authorized(&request, &self.sets[action as usize], &entities))
+    }
+}
+
+fn principal(
+    words: &Words,
+    asker: &Asker,
+    home: &EntityUid,
+) -> (EntityUid, HashMap<String, RestrictedExpression>) {
+    let organization = ("organization".to_owned(), RestrictedExpression::new_entity_uid(home.clone()));
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    match &asker.who {
+        Who::Agent(id) => (words.thing(ResourceKind::Agent, id), HashMap::from([organization])),
+        Who::Subject { id, kind, role, suspended } => {
+            let attributes = HashMap::from([
+                organization,
+                ("kind".to_owned(), text(kind.as_str())),
+                ("role".to_owned(), text(role.as_str())),
+                ("suspended".to_owned(), RestrictedExpression::new_bool(*suspended)),
+            ]);
+            (words.subject(id), attributes)
+        }
+    }
+}
+
+/// What is acted on, in the organisation that it belongs to.
+fn thing(words: &Words, uid: EntityUid, resource: &Resource, owner: EntityUid) -> Result<Entity, Failure> {
+    let mut attributes = HashMap::new();
+    if resource.kind == ResourceKind::Agent {
+        attributes.insert("organization".to_owned(), RestrictedExpression::new_entity_uid(owner.clone()));
+    }
+    if let Some(subject) = resource.owner {
+        let subject = RestrictedExpression::new_entity_uid(words.subject(&subject));
+        attributes.insert("owner".to_owned(), subject);
+    }
+    let mut parents = HashSet::from([owner]);
+    if let Some(agent) = resource.agent {
+        parents.insert(words.thing(ResourceKind::Agent, &agent));
+    }
+    Ok(Entity::new(uid, attributes, parents)?)
+}
+
+fn circumstances(asker: &Asker, resource: &Resource) -> Result<Context, Failure> {
+    let how = &asker.circumstances;
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let mut pairs = vec![
+        ("by".to_owned(), text(how.proof.name())),
+        ("scope".to_owned(), text(how.proof.scope().as_str())),
+        ("mfa".to_owned(), RestrictedExpression::new_bool(how.mfa)),
+        ("for_another".to_owned(), RestrictedExpression::new_bool(resource.for_another)),
+    ];
+    if let crate::Proof::Session { age_seconds } = how.proof {
+        let age = i64::try_from(age_seconds).unwrap_or(i64::MAX);
+        pairs.push(("session_age_seconds".to_owned(), RestrictedExpression::new_long(age)));
+    }
+    if let Some(address) = how.address {
+        // Of a socket for both families, ::ffff:192.0.2.1 is 192.0.2.1: for rules, and for Cedar, which cannot read it.
+        let address = address.to_canonical().to_string();
+        pairs.push(("address".to_owned(), RestrictedExpression::new_ip(address)));
+    }
+    Ok(Context::from_pairs(pairs)?)
+}
+
+/// Whether a rule for those actions can apply to the one that has these names.
+fn may_apply(constraint: &ActionConstraint, names: [&str; 3]) -> bool {
+    let is_named = |uid: &EntityUid| {
+        let id: &str = uid.id().as_ref();
+        names.contains(&id)
+    };
+    match constraint {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => is_named(uid),
+        ActionConstraint::In(uids) => uids.iter().any(is_named),
+    }
+}
+
+fn read(response: &Response) -> Decision {
+    let mut rules: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+    rules.sort_unstable();
+    let allowed = response.decision() == Answer::Allow;
+    let is_forbidden = !allowed && !rules.is_empty();
+    if is_forbidden {
+        let of_platform = Reason::PLATFORM.into_iter().find(|reason| rules.contains(&reason.rule()));
+        return Decision { allowed: false, rules, reason: of_platform.unwrap_or(Reason::Forbidden) };
+    }
+    let failed = response.diagnostics().errors().map(|error| match error {
+        AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+    });
+    let failed: Vec<String> = failed.collect();
+    if !failed.is_empty() {
+        return Decision::failed(failed);
+    }
+    let reason = if allowed { Reason::Permitted } else { Reason::NotPermitted };
+    Decision { allowed, rules, reason }
+}

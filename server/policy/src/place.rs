@@ -1,0 +1,148 @@
+//! Where each action stands: the groups by which rules speak of many actions at once.
+
+use berth_schema::{Action, Effect};
+
+/// A group of actions. Each action is in exactly one of them, and in `reads` or `changes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// What people do with their account and their sessions, outside of organisations: it is theirs alone, and no rule is asked.
+    Account,
+    /// What everybody may ask about themselves: the platform permits it, and no organisation is asked.
+    Oneself,
+    /// What agents and their proxies do, and nobody else: as above. A rule of an organisation must not stop a workspace that runs.
+    ForAgents,
+    Tokens,
+    /// That there are agents, and how they are.
+    Agents,
+    /// What keeps an agent and its cluster at work.
+    AgentOperation,
+    /// Which clusters belong to the organisation: whose token opens what only agents may see.
+    AgentAdmission,
+    /// What workspaces get from the organisation.
+    Settings,
+    /// Workspaces as a whole: listed, watched, added to.
+    Workspaces,
+    /// One workspace.
+    Workspace,
+    Policy,
+    /// What is on record.
+    Audit,
+}
+
+impl Place {
+    pub const ALL: [Self; 12] = [
+        Self::Account,
+        Self::Oneself,
+        Self::ForAgents,
+        Self::Tokens,
+        Self::Agents,
+        Self::AgentOperation,
+        Self::AgentAdmission,
+        Self::Settings,
+        Self::Workspaces,
+        Self::Workspace,
+        Self::Policy,
+        Self::Audit,
+    ];
+
+    /// An action that is added without being placed does not compile.
+    pub const fn of(action: Action) -> Self {
+        match action {
+            Action::ReadAccount
+            | Action::DescribeAccount
+            | Action::LookAtDevice
+            | Action::DecideDevice
+            | Action::LookAtLogin
+            | Action::DecideLogin
+            | Action::SignOut
+            | Action::ListSessions
+            | Action::EndSession
+            | Action::EndOtherSessions => Self::Account,
+            Action::ReadOrganization | Action::ReadIdentity | Action::AskPermission => Self::Oneself,
+            Action::RegisterKey | Action::Reconcile | Action::IssueProxyToken | Action::DecideConnection => {
+                Self::ForAgents
+            }
+            Action::CreateToken
+            | Action::ListTokens
+            | Action::ReadToken
+            | Action::RotateToken
+            | Action::RevokeToken => Self::Tokens,
+            Action::ListAgents | Action::ReadAgent => Self::Agents,
+            Action::CheckNetwork
+            | Action::ResetEpoch
+            | Action::AdoptWorkspaces
+            | Action::ConfirmLoss
+            | Action::ReadConfiguration
+            | Action::Configure
+            | Action::ListOrphans
+            | Action::RemoveOrphan
+            | Action::KeepOrphan => Self::AgentOperation,
+            Action::CreateAgent | Action::RevokeAgent | Action::RotateAgentToken => Self::AgentAdmission,
+            Action::ReadPolicy | Action::ListPolicyVersions | Action::TestPolicy | Action::SetPolicy => {
+                Self::Policy
+            }
+            Action::ListAudit => Self::Audit,
+            Action::SetVariable
+            | Action::ListVariables
+            | Action::DeleteVariable
+            | Action::ListGitCredentials
+            | Action::SetGitCredential
+            | Action::DeleteGitCredential => Self::Settings,
+            Action::WatchOrganization | Action::CreateWorkspace | Action::ListWorkspaces => Self::Workspaces,
+            Action::ReadWorkspace
+            | Action::ExplainWorkspace
+            | Action::ReadTimeline
+            | Action::ReadWorkspaceVariables
+            | Action::WatchWorkspace
+            | Action::StartWorkspace
+            | Action::StopWorkspace
+            | Action::RestartWorkspace
+            | Action::TerminateWorkspace
+            | Action::ForgetWorkspace
+            | Action::ExtendWorkspace
+            | Action::RebuildWorkspace
+            | Action::ResizeWorkspace
+            | Action::OpenConnection => Self::Workspace,
+        }
+    }
+
+    /// As rules call it: `Action::"workspace"`.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Oneself => "oneself",
+            Self::ForAgents => "for-agents",
+            Self::Tokens => "tokens",
+            Self::Agents => "agents",
+            Self::AgentOperation => "agent-operation",
+            Self::AgentAdmission => "agent-admission",
+            Self::Settings => "settings",
+            Self::Workspaces => "workspaces",
+            Self::Workspace => "workspace",
+            Self::Policy => "policy",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// Whether an organisation's rules are asked.
+    pub const fn is_the_organizations(self) -> bool {
+        !matches!(self, Self::Account | Self::Oneself | Self::ForAgents)
+    }
+
+    /// Whether any rule is asked.
+    pub const fn is_in_organizations(self) -> bool {
+        !matches!(self, Self::Account)
+    }
+
+    pub const fn is_for_agents(self) -> bool {
+        matches!(self, Self::ForAgents)
+    }
+}
+
+/// The group of everything that changes nothing, and that of the rest.
+pub(crate) const fn effect_group(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Reads => "reads",
+        Effect::Changes => "changes",
+    }
+}

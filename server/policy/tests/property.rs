@@ -1,0 +1,137 @@
+//! Whatever an organisation's rules say, the platform's hold.
+
+use std::net::IpAddr;
+
+use berth_policy::{Asker, Circumstances, Place, Proof, Reason, Resource, Who};
+use berth_schema::access::{Role, SubjectKind, TokenScope};
+use berth_schema::{Action, AgentId, Effect, OrganizationId, ResourceKind};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::asked::{me, organization, policies, somebody};
+
+/// Rules that say anything: permits of everything among them.
+fn rules() -> impl Strategy<Value = String> {
+    let effect = prop_oneof!["permit", "forbid"];
+    let groups = Place::ALL.into_iter().filter(|place| place.is_the_organizations());
+    let groups: Vec<_> = groups.map(|place| format!("action in Action::\"{}\"", place.group())).collect();
+    let actions = Action::ALL.iter().filter(|action| Place::of(**action).is_the_organizations());
+    let actions: Vec<_> = actions.map(|action| format!("action == Action::\"{action}\"")).collect();
+    let action = prop_oneof![
+        3 => Just("action".to_owned()),
+        2 => prop::sample::select(groups),
+        1 => prop::sample::select(actions),
+    ];
+    let principal = prop_oneof![
+        Just("principal".to_owned()),
+        Just("principal is Subject".to_owned()),
+        Just(format!("principal == Subject::\"{}\"", me())),
+    ];
+    let condition = prop_oneof![
+        3 => Just(String::new()),
+        1 => Just("when { principal.suspended }".to_owned()),
+        1 => Just("when { context.scope == \"read-only\" }".to_owned()),
+        1 => Just("unless { principal.role == \"owner\" }".to_owned()),
+        1 => Just("unless { context has address }".to_owned()),
+        1 => Just("when { context has session_age_seconds && context.session_age_seconds * 9223372036854775807 > 1 }".to_owned()),
+    ];
+    let rule = (effect, principal, action, condition);
+    prop::collection::vec(rule, 1..6).prop_map(|rules| {
+        let text = rules.into_iter().enumerate().map(|(number, (effect, principal, action, condition))| {
+            format!("@id(\"r{number}\")\n{effect} ({principal}, {action}, resource) {condition};\n")
+        });
+        text.collect()
+    })
+}
+
+fn askers() -> impl Strategy<Value = Asker> {
+    let role = prop::sample::select([&Role::ALL[..], &[Role::Unknown]].concat());
+    let kind = prop_oneof![Just(SubjectKind::User), Just(SubjectKind::Service)];
+    let subject = (role, kind, any::<bool>()).prop_map(|(role, kind, suspended)| Who::Subject {
+        id: me(),
+        kind,
+        role,
+        suspended,
+    });
+    let agent = (4..6_u128).prop_map(|id| Who::Agent(AgentId::from_uuid(Uuid::from_u128(id))));
+    let proof = prop_oneof![
+        Just(Proof::Token(TokenScope::Full)),
+        Just(Proof::Token(TokenScope::ReadOnly)),
+        Just(Proof::Token(TokenScope::Unknown)),
+        any::<u64>().prop_map(|age_seconds| Proof::Session { age_seconds }),
+    ];
+    let circumstances = (proof, any::<bool>(), any::<Option<IpAddr>>())
+        .prop_map(|(proof, mfa, address)| Circumstances { proof, mfa, address });
+    (prop_oneof![3 => subject, 1 => agent], circumstances).prop_map(|(who, circumstances)| Asker {
+        who,
+        organization: organization(),
+        circumstances,
+    })
+}
+
+fn resources(action: Action) -> impl Strategy<Value = Resource> {
+    let foreign = OrganizationId::from_uuid(Uuid::from_u128(9));
+    (prop_oneof![4 => Just(organization()), 1 => Just(foreign)], any::<bool>(), any::<bool>()).prop_map(
+        move |(home, mine, for_another)| {
+            let kind = action.resource();
+            let id = match kind {
+                ResourceKind::Organization => home.to_string(),
+                _ => Uuid::from_u128(4).to_string(),
+            };
+            let owner = if mine { me() } else { somebody() };
+            let thing = Resource { for_another, ..Resource::new(kind, id, home) };
+            let is_owned = matches!(kind, ResourceKind::Token | ResourceKind::Workspace);
+            if is_owned { thing.owned_by(owner) } else { thing }
+        },
+    )
+}
+
+fn questions() -> impl Strategy<Value = (Asker, Action, Resource)> {
+    (askers(), prop::sample::select(Action::ALL))
+        .prop_flat_map(|(asker, action)| (Just(asker), Just(action), resources(action)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_rule_of_an_organisation_lifts_one_of_the_platform(
+        text in rules(),
+        questions in prop::collection::vec(questions(), 1..20),
+    ) {
+        let policies = policies(&text);
+        for (asker, action, resource) in questions {
+            let decision = policies.decide(&asker, action, &resource);
+            let place = Place::of(action);
+            if resource.organization != asker.organization {
+                prop_assert!(!decision.allowed);
+                continue;
+            }
+            match asker.who {
+                Who::Agent(agent) => {
+                    let itself = resource.kind == ResourceKind::Agent && resource.id == agent.to_string();
+                    prop_assert_eq!(decision.allowed, place.is_for_agents() && itself);
+                    prop_assert_eq!(decision.reason == Reason::IsAgent, !place.is_for_agents());
+                }
+                Who::Subject { role, suspended, .. } => {
+                    let reads = action.effect() == Effect::Reads;
+                    let scope = match asker.circumstances.proof {
+                        Proof::Token(scope) => scope,
+                        Proof::Session { .. } => TokenScope::Full,
+                    };
+                    let shut = suspended
+                        || role == Role::Unknown
+                        || place.is_for_agents()
+                        || !scope.allows(reads);
+                    prop_assert!(!(shut && decision.allowed));
+                    if shut {
+                        prop_assert!(decision.rules.iter().any(|rule| rule.starts_with("platform.")));
+                        prop_assert!(!matches!(decision.reason, Reason::Failed | Reason::Forbidden));
+                    } else if place == Place::Oneself {
+                        prop_assert!(decision.allowed);
+                    }
+                }
+            }
+        }
+    }
+}

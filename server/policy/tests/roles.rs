@@ -1,0 +1,89 @@
+//! The built-in rules, as a table that people review.
+
+use std::fmt::Write as _;
+
+use berth_policy::{BUILT_IN, Place, Policies, Reach, Reason};
+use berth_schema::Action;
+use berth_schema::access::Role;
+
+use crate::asked::{asker, built_in, me, policies as policies_of, somebody, things};
+
+/// `yes`; `own`: only where it is theirs, or for themselves; `-`.
+fn cell(role: Role, action: Action) -> &'static str {
+    let policies = built_in();
+    let [mine, others] = things(action);
+    let allowed = |thing| policies.decide(&asker(role), action, thing).allowed;
+    match (allowed(&mine), allowed(&others)) {
+        (true, true) => "yes",
+        (true, false) => "own",
+        (false, false) => "-",
+        (false, true) => panic!("{role} may {action} with what is another's and not with their own"),
+    }
+}
+
+#[test]
+fn what_each_role_may_do_is_reviewed() {
+    let mut table = format!("{:<32}", "");
+    for role in Role::ALL {
+        let _ = write!(table, "{role:<12}");
+    }
+    for place in Place::ALL.into_iter().filter(|place| place.is_in_organizations()) {
+        let _ = write!(table, "\n\n{}\n", place.group());
+        for action in Action::ALL.iter().filter(|action| Place::of(**action) == place) {
+            let _ = write!(table, "  {action:<30}");
+            for role in Role::ALL {
+                let _ = write!(table, "{:<12}", cell(role, *action));
+            }
+            table.push('\n');
+        }
+    }
+    let table: Vec<_> = table.lines().map(str::trim_end).collect();
+    insta::assert_snapshot!(table.join("\n"));
+}
+
+#[test]
+fn a_role_includes_another_exactly_when_it_may_do_all_that_the_other_may() {
+    let policies = built_in();
+    let may = |role, action: Action| {
+        things(action).map(|thing| policies.decide(&asker(role), action, &thing).allowed)
+    };
+    for one in Role::ALL {
+        for other in Role::ALL {
+            let all = Action::ALL.iter().all(|action| {
+                may(one, *action).into_iter().zip(may(other, *action)).all(|(one, other)| one || !other)
+            });
+            assert_eq!(one.includes(other), all, "{one} and {other}");
+        }
+    }
+}
+
+#[test]
+fn a_role_of_a_later_version_may_do_nothing() {
+    let policies = built_in();
+    for action in Action::ALL {
+        for thing in things(*action) {
+            let decision = policies.decide(&asker(Role::Unknown), *action, &thing);
+            let is_for_agents = Place::of(*action).is_for_agents();
+            let reason = if is_for_agents { Reason::IsNoAgent } else { Reason::UnknownRole };
+            assert_eq!((decision.allowed, decision.reason), (false, reason), "{action}");
+        }
+    }
+}
+
+#[test]
+fn a_list_holds_what_may_be_read() {
+    let policies = built_in();
+    let reach = |role, action| policies.reach(&asker(role), action);
+    assert_eq!(reach(Role::Developer, Action::ReadWorkspace), Reach::Own(me()));
+    assert_eq!(reach(Role::Viewer, Action::ReadWorkspace), Reach::All);
+    assert_eq!(reach(Role::Maintainer, Action::ReadToken), Reach::Own(me()));
+    assert_eq!(reach(Role::Auditor, Action::ReadToken), Reach::All);
+    assert_eq!(reach(Role::Unknown, Action::ReadToken), Reach::Nothing);
+    let particular = policies_of(&format!(
+        "{BUILT_IN} @id(\"frozen\") forbid (principal, action, resource == Workspace::\"{}\");",
+        somebody()
+    ));
+    assert_eq!(particular.reach(&asker(Role::Owner), Action::ReadWorkspace), Reach::Each);
+    let none = Policies::nothing();
+    assert_eq!(none.reach(&asker(Role::Owner), Action::ReadWorkspace), Reach::Nothing);
+}

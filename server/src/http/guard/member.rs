@@ -1,0 +1,257 @@
+//! Whoever belongs to an organisation, by one of its tokens or by their account, and what they may do in it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use berth_db::{OrganizationSession, TokenRow};
+use berth_policy::{Proof, Resource};
+use berth_schema::access::TokenScope;
+use berth_schema::audit::{self, By};
+use berth_schema::{AccessToken, Action, ResourceKind};
+use jiff::Timestamp;
+use ring::hmac;
+use tracing::Span;
+use tracing::field::display;
+
+use super::named::named;
+use super::{Bearer, Channel, Proven, admission, agent, bearer, is_one_of, person, refused};
+use crate::denials::{self, Whose};
+use crate::error::Unproven;
+use crate::http::asker::Asker;
+use crate::http::headers;
+use crate::identity::{Member, by_session};
+use crate::services::permission::{self, Found, Named};
+use crate::services::sessions;
+use crate::services::tokens::hash;
+use crate::{Context, Error, clock};
+
+impl Proven for Member {
+    async fn prove(
+        request: &HttpRequest,
+        context: &Arc<Context>,
+        action: Action,
+        channel: Channel,
+    ) -> Result<(Self, Option<Resource>), Error> {
+        let named = named(request, action);
+        let (member, found) = match channel {
+            Channel::Cookie => signed_in(request, context, action, &named).await?,
+            Channel::Bearer => match bearer(request)? {
+                Bearer::Access(token) => by_token(request, context, &token, &named).await?,
+                Bearer::Account(token) => logged_in(request, context, &token, action, &named).await?,
+                Bearer::Agent(token) => {
+                    let agent = agent::by_token(request, context, &token).await?;
+                    let refusal = agent::denied(request, context, &agent, action);
+                    return Err(agent.asker(action).refused(request, context, refusal).await);
+                }
+            },
+        };
+        // Another organisation looks like one that does not exist.
+        match request.match_info().get("organization") {
+            Some(asked) if !is_named(&member, asked) => {
+                let missing = Error::missing(ResourceKind::Organization, asked);
+                Err(member.asker(action).refused(request, context, missing).await)
+            }
+            _ => match permission::permit(&member.authority, action, &named, found) {
+                Ok(resource) => Ok((member, Some(resource))),
+                Err(refusal) => {
+                    let asker = member.asker(action);
+                    match refusal.hidden {
+                        // What is not told to whoever asks is on record.
+                        Some((reason, id)) => {
+                            let resource = denials::resource(action.resource(), id.parse().ok());
+                            asker.note(request, context, reason.into(), resource).await;
+                            Err(refusal.error)
+                        }
+                        None => Err(asker.refused(request, context, refusal.error).await),
+                    }
+                }
+            },
+        }
+    }
+
+    fn asker(&self, action: Action) -> Asker {
+        Asker::within(self, action)
+    }
+}
+
+fn is_named(member: &Member, asked: &str) -> bool {
+    asked == member.organization_name.as_str() || asked.parse() == Ok(member.organization)
+}
+
+/// Proves an access token, in a transaction that looks for what is named once the secret is right, and at nothing else.
+#[expect(clippy::disallowed_methods, reason = "whether it has expired is asked before the operation begins")]
+pub(super) async fn by_token(
+    request: &HttpRequest,
+    context: &Context,
+    token: &AccessToken,
+    named: &Named,
+) -> Result<(Member, Found), Error> {
+    let admission = admission(request)?;
+    let turn = admission.turn().await?;
+    let shown = hash(token.expose());
+    let opens = |row: &TokenRow| is_one_of(&shown, row.secrets(clock::now()));
+    let (found, thing) = context
+        .database
+        .read(token.organization(), "authenticate_member", async |conn| {
+            let found = conn.tokens().find_with_organization(token.token_id()).await?;
+            let thing = match &found {
+                Some((row, ..)) if opens(row) => permission::find(conn, named).await?,
+                _ => Found::Nothing,
+            };
+            Ok::<_, Error>((found, thing))
+        })
+        .await?;
+    drop(turn);
+    let now = clock::now();
+    let stored = found.as_ref().map(|(row, ..)| row.secrets(now));
+    let is_right = is_one_of(&shown, stored.unwrap_or_default());
+    let (row, organization, membership) = match found {
+        Some((.., membership)) if is_right && membership.suspended_at.is_some() => {
+            return Err(refused(&admission, Unproven::Suspended));
+        }
+        Some((row, organization, membership)) if is_right && row.is_valid(now) => {
+            (row, organization, membership)
+        }
+        Some((row, ..)) if is_right && row.revoked_at.is_none() => {
+            return Err(refused(&admission, Unproven::Expired));
+        }
+        Some(_) if is_right => return Err(refused(&admission, Unproven::Revoked)),
+        Some(_) => return Err(refused(&admission, Unproven::WrongSecret)),
+        None => return Err(refused(&admission, Unproven::UnknownToken)),
+    };
+    admission.proven();
+    Span::current().record("organization", display(organization.id));
+    Span::current().record("token", display(row.id));
+    context.uses.note(organization.id, row.id, now);
+    let whose = (&organization, &membership);
+    let authority = permission::authority(context, whose, Proof::Token(row.scope), address(request)).await?;
+    let member = Member {
+        organization: organization.id,
+        organization_name: organization.name,
+        subject: row.subject_id,
+        token: row.id,
+        token_name: row.name,
+        scope: row.scope,
+        role: membership.role,
+        authority,
+        expires_at: row.expires_at,
+        secret_hash: shown,
+        fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
+    };
+    Ok((member, thing))
+}
+
+/// The same in an organisation: that of the path, or of `Berth-Organization` where the path has none.
+#[expect(clippy::disallowed_methods, reason = "whether it has ended is asked before the operation begins")]
+async fn logged_in(
+    request: &HttpRequest,
+    context: &Arc<Context>,
+    token: &str,
+    action: Action,
+    named: &Named,
+) -> Result<(Member, Found), Error> {
+    let (admission, now) = (admission(request)?, clock::now());
+    let turn = admission.turn().await?;
+    let shown = person::signed(context, &admission, token, now)?;
+    let asked = match request.match_info().get("organization") {
+        Some(asked) => asked,
+        None => headers::organization(request)?,
+    };
+    let found = context
+        .database
+        .read(shown.account, "authenticate_login_in", async |conn| {
+            conn.sessions().find_in(shown.session, asked).await.map_err(Error::from)
+        })
+        .await?;
+    drop(turn);
+    let Some(found) = found else {
+        // Whose token it is comes first: only they are told that there is no such organisation.
+        let person = person::logged_in(request, context, token).await?;
+        let missing = Error::missing(ResourceKind::Organization, asked);
+        return Err(person.asker(action).refused(request, context, missing).await);
+    };
+    if let Some(reason) = sessions::is_over(&found.session, &found.account, &context.sessions, now) {
+        return Err(refused(&admission, reason));
+    }
+    admission.proven();
+    person::acts(request, context, found.account.clone(), &found.session).await?;
+    in_organization(request, context, found, (asked, action, named), now).await
+}
+
+/// The same below an organisation, which looks like one that does not exist where the account is nobody in it.
+#[expect(clippy::disallowed_methods, reason = "whether it has ended is asked before the operation begins")]
+async fn signed_in(
+    request: &HttpRequest,
+    context: &Arc<Context>,
+    action: Action,
+    named: &Named,
+) -> Result<(Member, Found), Error> {
+    let person = person::signed_in(request, context).await?;
+    let asked = request.match_info().get("organization").unwrap_or_default();
+    let now = clock::now();
+    let found = context
+        .database
+        .read(person.account, "authenticate_user", async |conn| {
+            conn.sessions().find_in(person.session, asked).await.map_err(Error::from)
+        })
+        .await?;
+    let Some(found) = found else {
+        let missing = Error::missing(ResourceKind::Organization, asked);
+        return Err(person.asker(action).refused(request, context, missing).await);
+    };
+    in_organization(request, context, found, (asked, action, named), now).await
+}
+
+/// What somebody is whose account acts in an organisation.
+async fn in_organization(
+    request: &HttpRequest,
+    context: &Context,
+    found: OrganizationSession,
+    (asked, action, named): (&str, Action, &Named),
+    now: Timestamp,
+) -> Result<(Member, Found), Error> {
+    let (subject, by) = (found.membership.id, by_session(found.session.id));
+    let over = found.membership.suspended_at.map(|_| Unproven::Suspended);
+    if let Some(reason) = over.or(found.is_revoked.then_some(Unproven::Revoked)) {
+        let (whose, who) =
+            (Whose::Organization(found.organization.id), audit::Who::Subject { subject, by }.into());
+        let organization = audit::Resource::organization(found.organization.id);
+        Asker { whose, who, action }.note(request, context, reason.as_str().into(), organization).await;
+        return Err(Error::missing(ResourceKind::Organization, asked));
+    }
+    if !found.is_known {
+        sessions::bring(&context.database, &found, now).await?;
+    }
+    let By::Token(token) = by;
+    let organization = found.organization.id;
+    let thing = context
+        .database
+        .read(organization, "find_resource", async |conn| {
+            permission::find(conn, named).await.map_err(Error::from)
+        })
+        .await?;
+    Span::current().record("organization", display(organization));
+    Span::current().record("token", display(token));
+    let whose = (&found.organization, &found.membership);
+    let proof = permission::by_session(&found.session, now);
+    let authority = permission::authority(context, whose, proof, address(request)).await?;
+    let member = Member {
+        organization,
+        organization_name: found.organization.name,
+        subject,
+        token,
+        token_name: found.account.name,
+        scope: TokenScope::Full,
+        role: found.membership.role,
+        authority,
+        expires_at: Some(found.session.expires_at),
+        fingerprints: hmac::Key::new(hmac::HMAC_SHA256, &found.session.secret_hash),
+        secret_hash: found.session.secret_hash,
+    };
+    Ok((member, thing))
+}
+
+fn address(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip())
+}

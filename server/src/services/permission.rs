@@ -1,0 +1,259 @@
+//! Whether a request may be made: what it names is found, decided about, and refused as much as the asker may know of it.
+
+use std::net::IpAddr;
+
+use berth_db::{DbError, MembershipRow, OrganizationConn, OrganizationRow, SessionRow};
+use berth_policy::{Asker, Circumstances, Decision, Proof, Reach, Reason, Resource};
+use berth_schema::git::GitHost;
+use berth_schema::policy::{Answer, Permission};
+use berth_schema::variables::VariableKind;
+use berth_schema::{
+    Action, AgentId, AgentName, ResourceKind, SubjectId, TokenId, WorkspaceId, WorkspaceName,
+};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::error::DenyReason;
+use crate::identity::{Authority, Member, Standing};
+use crate::{Context, Error, Op};
+
+/// What a request names, by the parameters of its path.
+#[derive(Debug)]
+pub(crate) struct Named {
+    kind: ResourceKind,
+    /// In the order of [`ResourceKind::path_parameters`].
+    names: Vec<String>,
+}
+
+impl Named {
+    /// The caller's own.
+    pub(crate) const fn organization() -> Self {
+        Self { kind: ResourceKind::Organization, names: Vec::new() }
+    }
+
+    pub(crate) fn of<'a>(kind: ResourceKind, parameter: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let names = kind.path_parameters().iter().map(|name| parameter(name).unwrap_or_default().to_owned());
+        Self { kind, names: names.collect() }
+    }
+
+    fn missing(&self) -> Error {
+        Error::missing(self.kind, self.names.last().map_or("", String::as_str))
+    }
+}
+
+/// What was found by its name.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Nothing,
+    One(Resource),
+    /// A name that several tokens have.
+    Several,
+}
+
+/// Looks for what is named, for somebody who was proven.
+pub(crate) async fn find(conn: &OrganizationConn<'_>, named: &Named) -> Result<Found, DbError> {
+    let organization = conn.organization();
+    let thing = |id: String| Resource::new(named.kind, id, organization);
+    let first = named.names.first().map_or("", String::as_str);
+    let found = match named.kind {
+        ResourceKind::Organization => Some(Resource::organization(organization)),
+        ResourceKind::Workspace => {
+            let found = match (first.parse::<WorkspaceId>(), WorkspaceName::new(first)) {
+                (Ok(id), _) => conn.workspaces().owned(id).await?,
+                (_, Ok(name)) => conn.workspaces().owned_by_name(&name).await?,
+                _ => None,
+            };
+            found.map(|(id, owner)| thing(id.to_string()).owned_by(owner))
+        }
+        ResourceKind::Token => {
+            let found = match first.parse::<TokenId>() {
+                Ok(id) => conn.tokens().find(id).await?,
+                Err(_) => match conn.tokens().named(first, 2).await?.as_slice() {
+                    [one, other] if one.revoked_at.is_none() == other.revoked_at.is_none() => {
+                        return Ok(Found::Several);
+                    }
+                    found => found.first().cloned(),
+                },
+            };
+            found.map(|row| thing(row.id.to_string()).owned_by(row.subject_id))
+        }
+        ResourceKind::Agent => agent(conn, first).await?.map(|id| thing(id.to_string())),
+        ResourceKind::Orphan => {
+            let id = named.names.get(1).and_then(|id| id.parse::<WorkspaceId>().ok());
+            let found = agent(conn, first).await?.zip(id);
+            found.map(|(agent, id)| thing(id.to_string()).found_by(agent))
+        }
+        // What is outside of organisations is in none.
+        ResourceKind::Account | ResourceKind::Session => None,
+        // Whether it is there is seen when it is changed; their names are no secret to whoever may list them.
+        ResourceKind::Variable => {
+            let name = named.names.get(1).map_or("", String::as_str);
+            let kind = first.parse::<VariableKind>();
+            Some(thing(format!("{}/{name}", kind.as_ref().map_or(first, |kind| kind.as_str()))))
+        }
+        // As rules name it, however it was written.
+        ResourceKind::GitCredential => {
+            Some(thing(first.parse::<GitHost>().map_or_else(|_| first.to_owned(), |host| host.to_string())))
+        }
+    };
+    Ok(found.map_or(Found::Nothing, Found::One))
+}
+
+async fn agent(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Option<AgentId>, DbError> {
+    let row = match (name_or_id.parse::<AgentId>(), AgentName::new(name_or_id)) {
+        (Ok(id), _) => conn.agents().find(id).await?,
+        (_, Ok(name)) => conn.agents().last_of_name(&name).await?,
+        _ => None,
+    };
+    Ok(row.map(|row| row.id))
+}
+
+/// What somebody may do in the organisation as it is now, by what they have proven it with, and from where.
+pub(crate) async fn authority(
+    context: &Context,
+    (organization, membership): (&OrganizationRow, &MembershipRow),
+    proof: Proof,
+    address: Option<IpAddr>,
+) -> Result<Authority, Error> {
+    let Standing { who, version } = Standing::new(membership, organization.policy_version);
+    let circumstances = Circumstances { proof, mfa: false, address };
+    Ok(Authority {
+        asker: Asker { who, organization: organization.id, circumstances },
+        policies: context.rules.of(&context.database, organization.id, organization.policy_version).await?,
+        version,
+    })
+}
+
+/// A session, by how long ago somebody signed in. What has not been yet by this server's clock is of now.
+pub(crate) fn by_session(session: &SessionRow, now: Timestamp) -> Proof {
+    let age = now.duration_since(session.authenticated_at).as_secs();
+    Proof::Session { age_seconds: u64::try_from(age).unwrap_or(0) }
+}
+
+/// Why something is not done.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// As much of it as whoever asks may know.
+    pub(crate) error: Error,
+    /// What they may not know: why they were denied it, and the id of what is there. For the record.
+    pub(crate) hidden: Option<(&'static str, String)>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, hidden: None }
+    }
+}
+
+/// What may be done to what was found, or why not: what the asker may not know of is refused like what does not exist.
+pub(crate) fn permit(
+    authority: &Authority,
+    action: Action,
+    named: &Named,
+    found: Found,
+) -> Result<Resource, Refusal> {
+    let resource = match found {
+        Found::One(resource) => resource,
+        Found::Several if authority.reach(Action::ReadToken) == Reach::All => {
+            return Err(Error::field("token", "names several tokens; give the id of one of them").into());
+        }
+        Found::Nothing | Found::Several => {
+            let nobody = SubjectId::from_uuid(Uuid::nil());
+            let nothing = Resource::new(named.kind, Uuid::nil().to_string(), authority.asker.organization);
+            let decision = authority.decide(action, &nothing.owned_by(nobody));
+            let is_of_the_asker = decision.reason.is_of_the_asker();
+            return Err(if is_of_the_asker { denied(action, decision) } else { named.missing() }.into());
+        }
+    };
+    let decision = authority.decide(action, &resource);
+    if decision.allowed {
+        Ok(resource)
+    } else if decision.reason.is_of_the_asker() || is_seen(authority, &resource) {
+        Err(denied(action, decision).into())
+    } else {
+        let hidden = Some((decision.reason.as_str(), resource.id));
+        Err(Refusal { error: named.missing(), hidden })
+    }
+}
+
+/// The refusal of somebody who may know of it.
+pub(crate) fn denied(action: Action, decision: Decision) -> Error {
+    let rule = decision.rules.into_iter().next();
+    let reason = match decision.reason {
+        Reason::ReadOnlyToken => DenyReason::ReadOnlyToken,
+        Reason::IsAgent => DenyReason::IsAgent,
+        Reason::IsNoAgent => DenyReason::IsNoAgent,
+        Reason::Suspended => DenyReason::Suspended,
+        Reason::UnknownRole => DenyReason::UnknownRole,
+        Reason::Forbidden => DenyReason::Rule,
+        Reason::Failed => DenyReason::RuleFailed,
+        Reason::NotPermitted | Reason::Permitted | Reason::OtherOrganization => DenyReason::NotPermitted,
+    };
+    let named = matches!(reason, DenyReason::Rule | DenyReason::RuleFailed);
+    Error::Forbidden { action, reason, rule: rule.filter(|_| named) }
+}
+
+/// By which action whoever may do it knows that a thing of that kind is there; `None`: whoever is of the organisation knows.
+const fn sight(kind: ResourceKind) -> Option<Action> {
+    match kind {
+        ResourceKind::Organization | ResourceKind::Account | ResourceKind::Session => None,
+        ResourceKind::Token => Some(Action::ReadToken),
+        ResourceKind::Agent => Some(Action::ReadAgent),
+        ResourceKind::Orphan => Some(Action::ListOrphans),
+        ResourceKind::Variable => Some(Action::ListVariables),
+        ResourceKind::GitCredential => Some(Action::ListGitCredentials),
+        ResourceKind::Workspace => Some(Action::ReadWorkspace),
+    }
+}
+
+fn is_seen(authority: &Authority, resource: &Resource) -> bool {
+    let Some(action) = sight(resource.kind) else { return true };
+    let home = resource.organization;
+    let seen = match (action.resource(), resource.agent) {
+        (ResourceKind::Organization, _) => Resource::organization(home),
+        (ResourceKind::Agent, Some(agent)) => Resource::new(ResourceKind::Agent, agent.to_string(), home),
+        _ => resource.clone(),
+    };
+    // By a token that only reads, what may be read is seen.
+    authority.decide(action, &seen).allowed
+}
+
+/// Whether somebody may do something, and by which rule.
+pub async fn ask(op: &Op<Member>, action: &str, resource: Option<&str>) -> Result<Permission, Error> {
+    let unknown = || Error::field("action", "is not known; it must be as in 'workspace.stop'");
+    let action = Action::of(action).ok_or_else(unknown)?;
+    let kind = action.resource();
+    let parameters = kind.path_parameters();
+    let mut given = resource.map(|text| text.splitn(parameters.len().max(1), '/')).into_iter().flatten();
+    let names: Vec<String> = parameters.iter().map_while(|_| given.next()).map(str::to_owned).collect();
+    if names.len() != parameters.len() || (parameters.is_empty() && resource.is_some()) {
+        let wanted = match parameters {
+            [] => "must not be given: this is done to the organization".to_owned(),
+            parameters => format!("must name the {kind}, as {}", parameters.join("/")),
+        };
+        return Err(Error::field("resource", wanted));
+    }
+    let asked = Named { kind, names };
+    let found = op.read("ask_permission", async |conn| Ok::<_, Error>(find(conn, &asked).await?)).await?;
+    let authority = &op.who.authority;
+    let Found::One(resource) = found else {
+        // The reason is the same as for whoever would do it.
+        let refused = permit(authority, action, &asked, found).map_err(|refusal| refusal.error);
+        return refused.and(Err(asked.missing()));
+    };
+    let decision = authority.decide(action, &resource);
+    if !decision.allowed && !decision.reason.is_of_the_asker() && !is_seen(authority, &resource) {
+        return Err(asked.missing());
+    }
+    Ok(Permission {
+        action: action.to_string(),
+        resource: resource.id,
+        role: op.who.role,
+        policy_version: authority.version,
+        answer: answer(decision),
+    })
+}
+
+pub(super) fn answer(decision: Decision) -> Answer {
+    Answer { allowed: decision.allowed, reason: decision.reason.as_str().to_owned(), rules: decision.rules }
+}
