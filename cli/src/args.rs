@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, audit, completion, contexts, devfile, git_credentials, login, logout, organizations, tokens,
-    variables, workspaces,
+    agents, audit, auth, completion, contexts, devfile, git_credentials, login, logout, organizations,
+    policy, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -93,6 +93,22 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         command: audit::Command,
+    },
+    /// Who may do what: the organisation's rules
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth policy get > policy.cedar\n  berth policy set -f policy.cedar --dry-run"
+    )]
+    Policy {
+        #[command(subcommand)]
+        command: policy::Command,
+    },
+    /// What you may do
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Examples:\n  berth auth can-i workspace.stop blue-otter --explain")]
+    Auth {
+        #[command(subcommand)]
+        command: auth::Command,
     },
     /// Check what a workspace is made of before it is sent
     #[command(subcommand_required = true, arg_required_else_help = true)]

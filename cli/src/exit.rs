@@ -49,5 +49,6 @@ Exit codes:
   5    denied
   6    conflict: it exists already, or somebody changed it meanwhile
   7    --wait timed out
-  8    agents check-network --wait: not enforced, or not found out
+  8    not as it should be: agents check-network --wait (not enforced, or not found out), policy test,
+       auth can-i (no)
   130  interrupted";

@@ -87,7 +87,7 @@ fn everything_that_is_wrong_is_told_at_once_and_by_its_path() {
         },
         "default_resources": {"cpu_limit": "two", "memory_limit": "12"},
         "quotas": {"agent": {"workspaces": -1, "pods": 3}, "user": []},
-        "labels": {"app.kubernetes.io/name": "x", "team": "-red", "a/b/c": "d"},
+        "labels": {"a/b/c": "d", "app.kubernetes.io/name": "x", "team": "-red"},
         "lifecycle": {"max_age_hours": 0},
         "tolerations": [{}, {"key": "a", "operator": "Exists", "value": "b"}, {"key": "a", "toleration_seconds": 1}],
         "user": 0,

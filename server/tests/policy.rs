@@ -6,6 +6,7 @@ use berth_schema::access::{Role, Token, TokenCreated};
 use berth_schema::api::{Paged, WhoAmI, Workspace};
 use berth_schema::policy::{Permission, Policy, PolicyTested, PolicyVersion};
 use berth_schema::{FieldError, Problem};
+use berth_server::services::policy;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -175,6 +176,24 @@ async fn rules_that_are_wrong_or_lock_everybody_out_are_not_taken() {
             send(owner.request(Method::PUT, &owner.path("/policy")).json(&body)).await.problem(422, "invalid");
         }
         assert_eq!(owner.get(&owner.path("/policy")).await.expect::<Policy>(200).details.version, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_is_at_the_servers_machine_gives_an_organisation_its_first_rules_back() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let here =
+            and("@id(\"from-here\") forbid (principal, action, resource) unless { context has address };");
+        set(&owner, &here).await.expect::<Policy>(200);
+        // As a version that does not read them any more: nobody may do anything.
+        app.execute("UPDATE policy_versions SET rules = 'permit'").await;
+        owner.get(&owner.path("/workspaces")).await.problem(403, "forbidden");
+        let run = app.at_the_machine();
+        let reset = async || policy::reset(&run.within(owner.organization())).await.expect("reset");
+        assert_eq!((reset().await, reset().await), (2, 2));
+        owner.get(&owner.path("/workspaces")).await.expect::<Value>(200);
     })
     .await;
 }

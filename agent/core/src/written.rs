@@ -37,15 +37,17 @@ impl Stamp {
         let annotations = metadata.annotations.as_ref().filter(|_| !own_only);
         // Of the kinds that have one, it counts the writes of the spec.
         let generation = metadata.generation;
-        Self::digest(&json!([metadata.uid, labels, annotations, generation, entries]))
+        Self::digest(json!([metadata.uid, labels, annotations, generation, entries]))
     }
 
     pub(crate) fn of_labels(labels: &Value) -> Self {
-        Self::digest(labels)
+        Self::digest(labels.clone())
     }
 
-    /// Part of a SHA-256: it is kept in the cluster, and has to mean the same to the next version.
-    fn digest(value: &Value) -> Self {
+    /// Part of a SHA-256: it is kept in the cluster, and has to mean the same to the next version, and to a build that keeps the
+    /// order of an object's members as one that does not.
+    fn digest(mut value: Value) -> Self {
+        value.sort_all_objects();
         let digest = digest(&SHA256, value.to_string().as_bytes());
         // Six bytes: a number that every reader of JSON keeps as it is.
         let bytes = digest.as_ref().iter().take(6);

@@ -383,7 +383,7 @@ fn as_stream(mut call: Call, after: Option<&str>) -> Call {
     call
 }
 
-fn if_match(mut call: Call, expected: Option<Generation>) -> Call {
+pub(super) fn if_match(mut call: Call, expected: Option<Generation>) -> Call {
     if let Some(value) =
         expected.and_then(|generation| HeaderValue::try_from(format!("\"{generation}\"")).ok())
     {
@@ -392,7 +392,7 @@ fn if_match(mut call: Call, expected: Option<Generation>) -> Call {
     call
 }
 
-fn add_query(url: &mut Url, name: &str, value: Option<String>) {
+pub(super) fn add_query(url: &mut Url, name: &str, value: Option<String>) {
     if let Some(value) = value {
         url.query_pairs_mut().append_pair(name, &value);
     }

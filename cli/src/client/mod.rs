@@ -9,6 +9,7 @@ mod bearer;
 mod events;
 mod http;
 mod keeper;
+mod policy;
 mod tokens;
 
 use std::future::Future;

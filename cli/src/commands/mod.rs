@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod audit;
+pub(crate) mod auth;
 pub(crate) mod completion;
 pub(crate) mod contexts;
 pub(crate) mod devfile;
@@ -10,6 +11,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod organizations;
 mod page;
+pub(crate) mod policy;
 mod secret;
 pub(crate) mod tokens;
 pub(crate) mod variables;
@@ -32,6 +34,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Audit { command } => audit::run(global, command).await,
         Command::Tokens { command } => tokens::run(global, command).await,
         Command::Organizations { command } => organizations::run(global, command).await,
+        Command::Policy { command } => policy::run(global, command).await,
+        Command::Auth { command } => auth::run(global, command).await,
         Command::Login(args) => login::run(global, args).await,
         Command::Logout(args) => logout::run(global, &args).await,
         Command::Whoami(args) => whoami::run(global, &args).await,

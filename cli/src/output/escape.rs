@@ -17,7 +17,7 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 /// The same for text of several lines.
-fn keep_lines(text: &str) -> String {
+pub(super) fn keep_lines(text: &str) -> String {
     rewritten(text, |c| c == '\n', |out, c| out.push_str(&c.escape_unicode_or_short()))
 }
 

@@ -201,6 +201,11 @@ impl Rows {
     }
 }
 
+/// Writes a document of several lines: to a file as it is, and where a terminal would obey something, escaped.
+pub(crate) fn document(text: &str) -> Result<(), Error> {
+    if io::stdout().is_terminal() { write(&escape::keep_lines(text)) } else { write(text) }
+}
+
 /// Pretty JSON. Control and direction characters are escaped in it, as JSON allows for any character of a string.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(value)

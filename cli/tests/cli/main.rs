@@ -16,6 +16,7 @@ mod lists;
 mod login;
 mod logins;
 mod network;
+mod policy;
 mod problems;
 mod support;
 mod terminal;

@@ -32,6 +32,8 @@ words! {
         CreateOrganization = "organization.create",
         /// Variables and Git credentials are believed as they are found.
         AcceptChanges = "organization.accept-changes",
+        /// The server's own rules hold again, set at the server's machine.
+        ResetPolicy = "organization.reset-policy",
         /// A token was made at the server's machine.
         RecoverToken = "token.recover",
         /// A link that signs somebody in was made there,

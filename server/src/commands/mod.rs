@@ -33,6 +33,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             OrganizationCommand::AcceptChanges { id, database, keys, logging } => {
                 organization::accept_changes(id, &database, &keys, &logging).await
             }
+            OrganizationCommand::ResetPolicy { id, database, logging } => {
+                organization::reset_policy(id, &database, &logging).await
+            }
             OrganizationCommand::Create { name, public, database, owner, logging } => {
                 organization::create(&name, &public, &database, &owner, &logging).await
             }

@@ -11,7 +11,7 @@ use crate::config::{DatabaseOptions, KeyOptions, LoggingOptions, OwnerOptions, P
 use crate::identity::{Actor, Run};
 use crate::logging;
 use crate::services::sign_in::FIRST_PERSON;
-use crate::services::{binding, organizations};
+use crate::services::{binding, organizations, policy};
 
 pub(super) async fn create(
     name: &OrganizationName,
@@ -45,5 +45,18 @@ pub(super) async fn accept_changes(
     let run = Run::begin(Actor::Command("organization accept-changes"), database);
     binding::accept(&run.within(id), &ring, &SystemRandom::new()).await?;
     info!(organization = %id, "its variables and Git credentials are believed as they are");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn reset_policy(
+    id: OrganizationId,
+    database: &DatabaseOptions,
+    log: &LoggingOptions,
+) -> anyhow::Result<ExitCode> {
+    logging::start(log)?;
+    let database = super::database::log_in(database).await?;
+    let run = Run::begin(Actor::Command("organization reset-policy"), database);
+    let version = policy::reset(&run.within(id)).await?;
+    info!(organization = %id, version, "the server's own rules hold there");
     Ok(ExitCode::SUCCESS)
 }

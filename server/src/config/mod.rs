@@ -163,6 +163,15 @@ pub enum OrganizationCommand {
         #[command(flatten)]
         logging: LoggingOptions,
     },
+    /// Have the server's own rules hold in an organisation again, where nobody can set others any more.
+    ResetPolicy {
+        /// Its id, as `berth whoami` and the log show it.
+        id: berth_schema::OrganizationId,
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        logging: LoggingOptions,
+    },
     /// Create an organisation and print, once, a token and a sign-in link of its first owner.
     Create {
         /// Its name: lower-case letters, digits and "-", at most 63 characters.

@@ -12,7 +12,7 @@ pub(crate) async fn get(op: Op<Person>, (): ()) -> Result<web::Json<Account>, Er
     let organizations = memberships.map(|(organization, membership)| AccountOrganization {
         id: organization.id,
         name: organization.name,
-        role: membership.role.into(),
+        role: membership.role,
         suspended: membership.suspended_at.is_some(),
     });
     Ok(web::Json(Account {

@@ -1,6 +1,6 @@
 //! The rules of an organisation: looked at, tried, set.
 
-use berth_db::{Changed, OrganizationConn, PolicyVersionRow};
+use berth_db::{Changed, Database, OrganizationConn, PolicyVersionRow};
 use berth_policy::{
     Asker, BUILT_IN, Circumstances, Policies, Proof, Resource, RuleError, Rules, Who, organization_schema,
 };
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::configuration::Change;
 use super::permission;
-use crate::identity::Member;
+use crate::identity::{Internal, Member};
 use crate::{Error, Op};
 
 /// The rules that hold, or those of a version.
@@ -85,6 +85,27 @@ pub async fn set(op: &Op<Member>, wanted: SetPolicy, change: Change) -> Result<P
         info!(version, by = %op.who.subject, "policy set");
     }
     Ok(show(row))
+}
+
+/// Has the built-in rules hold, whatever holds now: for whoever is at the server's machine. The version that holds then.
+pub async fn reset(op: &crate::identity::Op<Internal, Database>) -> Result<i64, Error> {
+    op.change("reset_policy", async |conn| {
+        conn.organizations().lock().await?;
+        let before = conn
+            .policy_versions()
+            .active()
+            .await?
+            .map_or((0, true), |row| (row.version, row.rules.is_none()));
+        let (before, is_so) = before;
+        if is_so {
+            return Ok(Changed::Not(before));
+        }
+        let row = conn.policy_versions().set(before, None, None, op.now).await?;
+        let details = Details::PolicySet { before, version: row.version, built_in: true };
+        let organization = audit::Resource::organization(op.organization());
+        Ok(Changed::So(row.version, Event::internal(audit::Internal::ResetPolicy, organization, details)))
+    })
+    .await
 }
 
 /// Somebody must be left who can read the rules and set others, asking as the one who sets these does now.

@@ -20,6 +20,7 @@ fn told(record: &Record, ids: &mut BTreeMap<String, usize>) -> String {
     for field in ["sequence", "time", "request", "organization"] {
         value.as_object_mut().expect("an object").remove(field);
     }
+    value.sort_all_objects();
     settle(&mut value, ids);
     value.to_string()
 }

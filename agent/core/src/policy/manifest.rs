@@ -26,6 +26,7 @@ impl Manifest {
         if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
             annotations.remove(GENERATION);
         }
+        object.sort_all_objects();
         let mut digest = DefaultHasher::new();
         object.to_string().hash(&mut digest);
         Self { kind, name, json, content: digest.finish() }

@@ -1,0 +1,56 @@
+//! `berth auth can-i`
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::output;
+use crate::session::Session;
+
+const HELP: &str = "\
+Prints 'yes', or 'no' with exit code 8. What you may not know of is not found, like what does not exist.
+
+Examples:
+  berth auth can-i workspace.create
+  berth auth can-i workspace.stop blue-otter --explain
+  berth auth can-i orphan.remove berlin/0191e2b4-0000-4000-8000-000000000001";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// What is done, as in workspace.stop
+    #[arg(value_name = "ACTION")]
+    action: String,
+
+    /// What it is done to, by name or id
+    #[arg(value_name = "RESOURCE")]
+    resource: Option<String>,
+
+    /// Tell by which rule
+    #[arg(long)]
+    explain: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let session = Session::open(global).await?;
+    let permission = session.organization.can_i(&args.action, args.resource.as_deref()).await?;
+    let answer = &permission.answer;
+    output::write(if answer.allowed { "yes\n" } else { "no\n" })?;
+    if args.explain {
+        let rules = match answer.rules.as_slice() {
+            [] => "no rule".to_owned(),
+            rules => format!("rule {}", rules.join(", ")),
+        };
+        session.talk.say(&format!(
+            "As {}, by version {} of the policy: {} ({rules}).",
+            permission.role, permission.policy_version, answer.reason
+        ));
+    }
+    if answer.allowed {
+        return Ok(());
+    }
+    let hint = if args.explain {
+        "owners set the rules: `berth policy set`"
+    } else {
+        "`--explain` tells by which rule"
+    };
+    Err(Error::Unproven { message: "you may not".to_owned(), hint: hint.to_owned() })
+}
