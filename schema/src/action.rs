@@ -57,6 +57,8 @@ words! {
         /// A variable of the organisation.
         Variable = "variable",
         GitCredential = "git credential",
+        /// Whom an organisation has people signed in by.
+        IdentityProvider = "identity provider",
         Workspace = "workspace",
     }
 }
@@ -66,6 +68,7 @@ impl ResourceKind {
     pub const fn slug(self) -> &'static str {
         match self {
             Self::GitCredential => "git-credential",
+            Self::IdentityProvider => "identity-provider",
             other => other.as_str(),
         }
     }
@@ -81,6 +84,7 @@ impl ResourceKind {
             Self::Orphan => &["agent", "orphan"],
             Self::Variable => &["kind", "name"],
             Self::GitCredential => &["host"],
+            Self::IdentityProvider => &["provider"],
             Self::Workspace => &["workspace"],
         }
     }
@@ -158,6 +162,9 @@ actions! {
     ListGitCredentials = "git-credential.list", Organization, Reads;
     SetGitCredential = "git-credential.set", GitCredential, Changes;
     DeleteGitCredential = "git-credential.delete", GitCredential, Changes;
+    ListIdentityProviders = "identity-provider.list", Organization, Reads;
+    SetIdentityProvider = "identity-provider.set", IdentityProvider, Changes;
+    DeleteIdentityProvider = "identity-provider.delete", IdentityProvider, Changes;
     CreateWorkspace = "workspace.create", Organization, Changes;
     ListWorkspaces = "workspace.list", Organization, Reads;
     ReadWorkspace = "workspace.read", Workspace, Reads;

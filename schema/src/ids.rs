@@ -99,6 +99,10 @@ id!(
     SignInLinkId
 );
 id!(
+    /// What an organisation has people signed in by.
+    IdentityProviderId
+);
+id!(
     /// A code that lets a command line in once (not the code's secret).
     AuthorizationCodeId
 );

@@ -13,6 +13,7 @@ pub mod configuration;
 pub mod connection;
 pub mod generation;
 pub mod git;
+pub mod identity_providers;
 pub mod ids;
 pub mod kubernetes;
 pub mod late;
@@ -42,8 +43,8 @@ pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{
-    AccountId, AgentId, AuthorizationCodeId, NetworkCheckId, OrganizationId, SessionId, SignInLinkId,
-    SubjectId, TermId, TokenId, WorkspaceId,
+    AccountId, AgentId, AuthorizationCodeId, IdentityProviderId, NetworkCheckId, OrganizationId, SessionId,
+    SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
 };
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};

@@ -15,6 +15,7 @@ use crate::denials::Denials;
 use crate::identity::HasDatabase;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
+use crate::openid::Providers;
 use crate::services::git::Signer;
 use crate::services::sign_in::SessionRules;
 use crate::services::workspaces::{NewSpec, ProjectRules};
@@ -46,6 +47,8 @@ pub struct Context {
     pub rules: CompiledRules,
     /// How long people are signed in.
     pub sessions: SessionRules,
+    /// Identity providers, and what is remembered of them.
+    pub openid: Arc<Providers>,
     /// The origin at which browsers know this server (`https://berth.example.com`); `None`: the one that they say.
     pub public_url: Option<Arc<str>>,
     pub hub: Hub,
@@ -83,6 +86,7 @@ impl Context {
             projects: ProjectRules::default(),
             rules: CompiledRules::default(),
             sessions: SessionRules::default(),
+            openid: Arc::default(),
             public_url: None,
             hub: Hub::default(),
             polls: Polls::default(),

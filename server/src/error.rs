@@ -43,6 +43,8 @@ pub enum DenyReason {
     Suspended,
     /// The role is of a later version.
     UnknownRole,
+    /// The session was not proven by a provider of the organisation that brought the user in.
+    OtherProvider,
 }
 
 impl DenyReason {
@@ -58,6 +60,7 @@ impl DenyReason {
             Self::RuleFailed => "rule-failed",
             Self::Suspended => "suspended",
             Self::UnknownRole => "unknown-role",
+            Self::OtherProvider => "other-provider",
         }
     }
 }
@@ -87,6 +90,16 @@ pub enum Unproven {
     LinkOver,
     /// A form was sent by another site's page.
     OtherOrigin,
+    /// A browser comes back from a provider that was not sent there, or comes late or a second time.
+    UnknownAttempt,
+    /// The provider has not signed somebody in.
+    ProviderRefused,
+    /// What it says is not what it may say.
+    ProviderNotBelieved,
+    /// It has not proven as much as the organisation demands.
+    LacksEvidence,
+    /// The organisation's rules let them not in.
+    NotAdmitted,
 }
 
 impl Unproven {
@@ -106,7 +119,29 @@ impl Unproven {
             Self::UnknownLink => "unknown-link",
             Self::LinkOver => "link-over",
             Self::OtherOrigin => "other-origin",
+            Self::UnknownAttempt => "unknown-attempt",
+            Self::ProviderRefused => "provider-refused",
+            Self::ProviderNotBelieved => "provider-not-believed",
+            Self::LacksEvidence => "lacks-evidence",
+            Self::NotAdmitted => "not-admitted",
         }
+    }
+}
+
+impl Unproven {
+    /// Whether a person is told why: asking them to sign in would not help.
+    pub(crate) const fn is_told(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownLink
+                | Self::LinkOver
+                | Self::OtherOrigin
+                | Self::UnknownAttempt
+                | Self::ProviderRefused
+                | Self::ProviderNotBelieved
+                | Self::LacksEvidence
+                | Self::NotAdmitted
+        )
     }
 }
 
@@ -203,6 +238,11 @@ pub enum Error {
     TooManyStreams { limit: usize, of: &'static str },
     #[error("the request took longer than {seconds} seconds and was given up")]
     DeadlineExceeded { seconds: u64 },
+    #[error(
+        "the identity provider does not answer as it has to; try again in a moment, and if it goes on tell whoever manages your \
+         organization: this server's log says what is wrong"
+    )]
+    ProviderUnavailable,
     #[error("the database cannot be reached or is too busy; try again")]
     Unavailable(#[source] Source),
     #[error("something went wrong in the server; its log says what")]
@@ -257,6 +297,7 @@ impl Error {
             | Self::TooManyPolls { .. }
             | Self::TooManyStreams { .. }
             | Self::DeadlineExceeded { .. }
+            | Self::ProviderUnavailable
             | Self::Unavailable(_) => true,
             Self::MalformedRequest(_)
             | Self::MalformedHeader { .. }

@@ -21,6 +21,7 @@ pub mod lifecycle;
 mod listener;
 pub mod logging;
 pub mod metrics;
+pub mod openid;
 mod pages;
 mod polls;
 pub mod routes;

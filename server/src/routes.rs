@@ -12,8 +12,8 @@ use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
 use crate::handlers::{
-    account, agents, audit, connections, events, git, health, oauth, policy, reconcile, tokens, variables,
-    whoami, workspaces,
+    account, agents, audit, connections, events, git, health, identity_providers, oauth, openid, policy,
+    reconcile, tokens, variables, whoami, workspaces,
 };
 use crate::http::body::BodyLimit;
 use crate::http::guard::{Channel, Guard};
@@ -223,6 +223,11 @@ pub const ROUTES: &[Route] = &[
     public_page("GET", "/sign-in", || web::get().to(pages::ask)),
     public_page("GET", "/sign-in/link", || web::get().to(pages::confirm)),
     public_page("POST", "/sign-in/link", || web::post().to(pages::open)).takes(FORM),
+    public_page("GET", "/sign-in/with/{provider}", || web::get().to(pages::begin)),
+    public_page("GET", "/sign-in/callback/{provider}", || web::get().to(pages::callback)),
+    public("POST", "/sign-in/backchannel-logout/{provider}", || web::post().to(openid::backchannel_logout))
+        .takes(FORM),
+    public_page("GET", "/signed-out", || web::get().to(pages::signed_out)),
     person("POST", "/sign-out", Action::SignOut, |guard| guard.to(pages::sign_out)),
     person("GET", "/sessions", Action::ListSessions, |guard| guard.to(pages::sessions)),
     person("POST", "/sessions/end-others", Action::EndOtherSessions, |guard| {
@@ -322,6 +327,19 @@ pub const ROUTES: &[Route] = &[
     member("DELETE", organization!("/git-credentials/{host}"), Action::DeleteGitCredential, |guard| {
         guard.to(git::delete)
     }),
+    member("GET", organization!("/identity-providers"), Action::ListIdentityProviders, |guard| {
+        guard.to(identity_providers::list)
+    }),
+    member("PUT", organization!("/identity-providers/{provider}"), Action::SetIdentityProvider, |guard| {
+        guard.to(identity_providers::set)
+    })
+    .takes(DOCUMENT),
+    member(
+        "DELETE",
+        organization!("/identity-providers/{provider}"),
+        Action::DeleteIdentityProvider,
+        |guard| guard.to(identity_providers::delete),
+    ),
     member(
         "GET",
         organization!("/workspaces/{workspace}/variables"),

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use berth_policy::{Asker, Circumstances, Policies, Proof, Resource, Who};
 use berth_schema::access::{Role, SubjectKind, TokenCreated, TokenScope};
+use berth_schema::identity_providers::IdentityProvider;
 use berth_schema::{AccessToken, Action, Effect, OrganizationId, ResourceKind, SubjectId};
 use berth_server::clock;
 use berth_server::routes::{Audience, ROUTES, Renderer, Route};
@@ -11,6 +12,7 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::support::provider::Provider;
 use crate::support::{Admin, Anyone, App, Requests, send};
 
 /// `PASSES` is anything but 401, 403 and 404.
@@ -65,6 +67,10 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
         let orphan = crate::orphans::report(&victim, 1).await;
         let tokens = tokens(app, &admin.token, &agent.token).await;
 
+        let at = Provider::start().await;
+        let sso = admin.path("/identity-providers/sso");
+        let set: IdentityProvider = admin.put(&sso, &at.form()).await.expect(200);
+        let provider = set.id.to_string();
         // Pages take no token: `sign_in` tries them.
         for route in ROUTES.iter().filter(|route| route.renderer != Renderer::Page) {
             let expected = expected(route);
@@ -75,7 +81,10 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
                     path.replace("{orphan}", &orphan.to_string()).replace("{token}", "first%20administrator");
                 let path =
                     path.replace("{kind}", "environment").replace("{name}", "A").replace("{host}", "git.a");
-                prepare(&admin).await;
+                // Its own address names it by its id.
+                let by_name = path.starts_with("/api/");
+                let path = path.replace("{provider}", if by_name { "sso" } else { provider.as_str() });
+                prepare(&admin, &at).await;
                 for ((asker, token), expected) in ASKERS.iter().zip(&tokens).zip(expected) {
                     let status = ask(&app.anyone(token.as_deref()), route.method, &path).await;
                     let passed = !matches!(status, 401 | 403 | 404 | 500..);
@@ -123,6 +132,7 @@ fn expected_of(role: Role, action: Action, whose: Whose) -> u16 {
         ResourceKind::Orphan => Some(Action::ListOrphans),
         ResourceKind::Variable => Some(Action::ListVariables),
         ResourceKind::GitCredential => Some(Action::ListGitCredentials),
+        ResourceKind::IdentityProvider => Some(Action::ListIdentityProviders),
         ResourceKind::Organization | ResourceKind::Account | ResourceKind::Session => None,
     };
     match sight {
@@ -170,6 +180,7 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
         let made = owner.create(&json!({"name": "w", "image": "a", "agent": "cluster"})).await;
         made.expect::<serde_json::Value>(201);
         let orphan = crate::orphans::report(&victim, 1).await.to_string();
+        let at = Provider::start().await;
         let mut colleagues = Vec::new();
         for role in Role::ALL {
             colleagues.push(Colleague::join(app, &owner, role).await);
@@ -194,8 +205,9 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
                         path.replace("{kind}", "environment")
                             .replace("{name}", "A")
                             .replace("{host}", "git.a")
+                            .replace("{provider}", "sso")
                     };
-                    prepare(&owner).await;
+                    prepare(&owner, &at).await;
                     let anyone = app.anyone(Some(colleague.admin.token.expose()));
                     let status = ask(&anyone, route.method, &path("acme")).await;
                     let expected = expected_of(colleague.role, action, whose);
@@ -227,11 +239,13 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
 }
 
 /// What is deleted by those who may has to be there before.
-async fn prepare(owner: &Admin) {
+async fn prepare(owner: &Admin, at: &Provider) {
     let variable = owner.request(Method::PUT, &owner.path("/variables"));
     send(variable.json(&json!({"name": "A", "value": "x"}))).await.expect::<serde_json::Value>(200);
     let credential = owner.request(Method::PUT, &owner.path("/git-credentials/git.a"));
     send(credential.json(&json!({"token": "t"}))).await.expect::<serde_json::Value>(200);
+    let provider = owner.path("/identity-providers/sso");
+    owner.put(&provider, &at.form()).await.expect::<serde_json::Value>(200);
 }
 
 async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<String>; 9] {

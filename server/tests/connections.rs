@@ -118,6 +118,27 @@ async fn whoever_made_a_workspace_is_let_in_once_by_each_code_and_until_their_se
 }
 
 #[tokio::test]
+async fn a_session_that_no_provider_of_the_organisation_has_proven_opens_none_of_its_workspaces() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        let proxy = Proxy::of(&admin, &agent).await;
+        let mut ada = signed_in(app, "acme", "Ada").await;
+        let workspace = workspace_of(app, &mut ada).await;
+        let body = proxy.body(&ada, &workspace).await;
+        let opened: Value = proxy.open(app, &body).await.expect(200);
+        assert_eq!(opened["decision"], "allowed", "{opened}");
+        let waiting = proxy.body(&ada, &workspace).await;
+        app.execute("UPDATE subjects SET is_provided = true; UPDATE sessions SET method = 'openid'").await;
+        let denied = json!({"decision": "denied", "why": "membership"});
+        assert_eq!(proxy.decide(app, &opened["grant"], &workspace).await, denied);
+        assert_eq!(proxy.open(app, &waiting).await.expect::<Value>(200), denied);
+        assert_eq!(proxy.lead(&ada, REDIRECT).await.status, 404);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nobody_else_is_and_it_is_on_record() {
     App::run(async |app| {
         let admin = app.organization("acme").await;

@@ -24,6 +24,7 @@ mod login;
 mod losses;
 mod network_check;
 mod newer;
+mod openid;
 mod orphans;
 mod poison;
 mod policy;

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::access::TokenScope;
+use crate::access::{Role, TokenScope};
 use crate::git::GitMethod;
 use crate::sealing::PublicKey;
-use crate::{AgentId, DesiredState, Generation, NetworkCheckId, SubjectId, TokenId, WorkspaceId};
+use crate::{
+    AgentId, DesiredState, Generation, IdentityProviderId, NetworkCheckId, SubjectId, TokenId, WorkspaceId,
+};
 
 /// One variant for each kind of event. What its action and resource say already is not said again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +28,16 @@ pub enum Details {
         expires_at: Timestamp,
     },
     SignedIn {
-        /// By what it was proven who they are: `link`.
+        /// By what it was proven who they are: `link`, `openid`.
         method: String,
         /// When the session ends, whatever is done meanwhile.
         expires_at: Timestamp,
+        /// Of the organisation, and on whose word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<IdentityProviderId>,
+        /// What they are from now on by its rules: they are new, or were something else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
     },
     /// Somebody was asked whether a command line may act as them.
     LoginDecided {
@@ -140,6 +148,18 @@ pub enum Details {
     GitCredentialDeleted {
         method: GitMethod,
         version: i64,
+    },
+    IdentityProviderSet {
+        provider: IdentityProviderId,
+        /// Whether there was none of its name.
+        is_new: bool,
+        /// Whether it is another issuer or client than before, so that whom it brings is somebody else.
+        is_another: bool,
+        /// Whether the client has another secret from now on.
+        new_secret: bool,
+    },
+    IdentityProviderDeleted {
+        provider: IdentityProviderId,
     },
     GitCredentialsIssued {
         version: i64,

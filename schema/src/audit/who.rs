@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, SubjectId, TokenId};
+use crate::{AgentId, IdentityProviderId, SubjectId, TokenId};
 
 /// Whoever acts. Nothing is on record without one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,6 +20,10 @@ pub enum Who {
     Agent {
         agent: AgentId,
     },
+    /// An identity provider of the organisation, or whoever came with its word and is nobody here.
+    Provider {
+        provider: IdentityProviderId,
+    },
     /// A background task of the server.
     Task {
         name: String,
@@ -35,7 +39,7 @@ impl Who {
     pub const fn subject(&self) -> Option<SubjectId> {
         match self {
             Self::Subject { subject, .. } | Self::Unproven { subject } => Some(*subject),
-            Self::Agent { .. } | Self::Task { .. } | Self::Command { .. } => None,
+            Self::Agent { .. } | Self::Provider { .. } | Self::Task { .. } | Self::Command { .. } => None,
         }
     }
 }

@@ -8,7 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::action::words;
 use crate::git::GitHost;
 use crate::variables::VariableKind;
-use crate::{Action, AgentId, OrganizationId, ResourceKind, SessionId, SubjectId, TokenId, WorkspaceId};
+use crate::{
+    Action, AgentId, IdentityProviderId, OrganizationId, ResourceKind, SessionId, SubjectId, TokenId,
+    WorkspaceId,
+};
 
 words! {
     /// What happens without a route of its own: in an agent's round, by a task or a command.
@@ -158,6 +161,10 @@ impl Resource {
 
     pub fn git_credential(host: &GitHost) -> Self {
         Self::new(ResourceKind::GitCredential, host.to_string())
+    }
+
+    pub fn identity_provider(id: IdentityProviderId) -> Self {
+        Self::new(ResourceKind::IdentityProvider, id.to_string())
     }
 
     pub fn kind(&self) -> &str {

@@ -41,6 +41,8 @@ pub struct MembershipRow {
     pub role: Role,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub suspended_at: Option<Timestamp>,
+    /// A provider of the organisation has brought them in: one has to prove their sessions.
+    pub is_provided: bool,
 }
 
 /// A new person who has every right in an organisation.

@@ -24,6 +24,8 @@ pub struct NewAuthorizationCode {
     /// How the person has signed in, and when.
     pub method: String,
     pub authenticated_at: Timestamp,
+    /// By which session.
+    pub proved_by: SessionId,
     pub expires_at: Timestamp,
 }
 
@@ -43,6 +45,8 @@ pub struct AuthorizationCodeRow {
     pub expires_at: Timestamp,
     /// What it was exchanged for.
     pub session_id: Option<Uuid>,
+    /// The session that has let it in; `None`: a version before has stored it.
+    pub proved_by: Option<Uuid>,
 }
 
 /// The account's codes.
@@ -66,6 +70,7 @@ impl AuthorizationCodes<'_> {
             authorization_codes::device_name.eq(&code.device_name),
             authorization_codes::method.eq(&code.method),
             authorization_codes::authenticated_at.eq(jiff_diesel::Timestamp::from(code.authenticated_at)),
+            authorization_codes::proved_by.eq(code.proved_by.as_uuid()),
             authorization_codes::created_at.eq(now),
             authorization_codes::expires_at.eq(jiff_diesel::Timestamp::from(code.expires_at)),
         ));

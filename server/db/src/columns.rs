@@ -6,6 +6,7 @@ use std::str::FromStr;
 use berth_schema::access::SubjectKind;
 use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
 use berth_schema::git::GitHost;
+use berth_schema::identity_providers::{IdentityProviderName, ProviderSettings};
 use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
@@ -87,6 +88,13 @@ impl From<Tried<NullableJson<AgentConfiguration>>>
 {
     fn from(column: Tried<NullableJson<AgentConfiguration>>) -> Self {
         column.read().ok_or(ConfigurationUnreadable)
+    }
+}
+
+/// Rules that this version cannot read are followed by nobody.
+impl From<Tried<Json<ProviderSettings>>> for Option<ProviderSettings> {
+    fn from(column: Tried<Json<ProviderSettings>>) -> Self {
+        column.get().map(Json::into_inner)
     }
 }
 
@@ -283,7 +291,7 @@ impl From<NullableJson<AgentConfiguration>> for Option<AgentConfiguration> {
 }
 
 into_fields! {
-    Parsed: ActualState, AgentName, DesiredState, GitHost, NamespaceName, OrganizationName, Scope, SubjectKind, TransitionCause,
+    Parsed: ActualState, AgentName, DesiredState, GitHost, IdentityProviderName, NamespaceName, OrganizationName, Scope, SubjectKind, TransitionCause,
         VariableKind, WorkspaceName;
     Json: WorkspaceSpec, Vec<VariableName>;
 }

@@ -1,6 +1,6 @@
 //! Command lines that ask to be let in by somebody at a browser elsewhere.
 
-use berth_schema::AccountId;
+use berth_schema::{AccountId, SessionId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
@@ -46,6 +46,8 @@ pub struct DeviceRequestRow {
     pub authenticated_at: Option<Timestamp>,
     /// `None`: nobody has decided yet.
     pub is_allowed: Option<bool>,
+    /// By which session.
+    pub proved_by: Option<Uuid>,
 }
 
 /// The installation's requests. Only a transaction of [`crate::Reach::installation`] sees any.
@@ -118,7 +120,7 @@ impl DeviceRequests<'_> {
     pub async fn decide(
         &self,
         user_code: &str,
-        account: AccountId,
+        (account, session): (AccountId, SessionId),
         (method, authenticated_at): (&str, Timestamp),
         is_allowed: bool,
     ) -> Result<bool, DbError> {
@@ -130,6 +132,7 @@ impl DeviceRequests<'_> {
                 device_requests::method.eq(method),
                 device_requests::authenticated_at.eq(jiff_diesel::Timestamp::from(authenticated_at)),
                 device_requests::is_allowed.eq(is_allowed),
+                device_requests::proved_by.eq(session.as_uuid()),
             ));
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
     }

@@ -54,6 +54,9 @@ pub enum Conflict {
 pub mod constraints {
     pub const ORGANIZATION_NAME: &str = "organizations_name_key";
     pub const AGENT_NAME: &str = "agents_name_key";
+    pub const IDENTITY: &str = "identities_pkey";
+    pub const IDENTITY_PROVIDER_NAME: &str = "identity_providers_name";
+    pub const USER_OF_ACCOUNT: &str = "subjects_of_account";
     pub const WORKSPACE_NAME: &str = "workspaces_name_key";
 }
 

@@ -28,8 +28,12 @@
 //! | `spent_codes()` | `spend` |
 //! | `device_requests()` | `insert`, `find`, `find_by_user_code`, `polled`, `decide`, `take`; in [`Reach::installation`] |
 //! | `signing_keys()` | `list`, `list_locked`, `insert`, `reseal`, `revoke`, `delete`; in [`Reach::installation`] |
+//! | `identity_providers()` | `list`, `find`, `find_by_name`, `count`, `put`, `delete`; in [`Reach::installation`] those of all are read |
+//! | `identities()` | `insert`; in [`Reach::installation`] `find` |
+//! | `sign_in_attempts()` | `insert`, `take`; in [`Reach::installation`] |
+//! | `session_proofs()` | `insert`, `copy`; in [`Reach::installation`] `of_provider` |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
-//! | `subjects()` | `insert`, `users_named`, `owners`, `fill_creators` |
+//! | `subjects()` | `insert`, `insert_provided`, `of_account`, `set_role`, `users_named`, `owners`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
@@ -71,6 +75,8 @@ mod error;
 mod gateway;
 mod git_credentials;
 mod idempotency;
+mod identities;
+mod identity_providers;
 mod jobs;
 mod lifecycle;
 mod migrate;
@@ -86,7 +92,9 @@ mod schema;
 mod scope;
 mod scope_variables;
 mod sealing_keys;
+mod session_proofs;
 mod sessions;
+mod sign_in_attempts;
 mod sign_in_links;
 mod signing_keys;
 mod spent_codes;
@@ -113,6 +121,8 @@ pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use git_credentials::{GitCredentialRow, GitCredentials};
 pub use idempotency::{Claim, Claimed, CreatedKind, IdempotencyKeys, REMEMBERED};
+pub use identities::Identities;
+pub use identity_providers::{IdentityProviderRow, IdentityProviders};
 pub use jobs::{every_organization, generations_in_use, missing_rows};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};
@@ -127,7 +137,9 @@ pub use roles::{RoleError, check_login};
 pub use scope::{OrganizationConn, Reach};
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
+pub use session_proofs::{NewSessionProof, SessionProofs};
 pub use sessions::{NewSession, OrganizationSession, SessionRow, Sessions};
+pub use sign_in_attempts::{NewSignInAttempt, SignInAttemptRow, SignInAttempts};
 pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
 pub use signing_keys::{SigningKeyRow, SigningKeys};
 pub use spent_codes::SpentCodes;

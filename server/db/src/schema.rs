@@ -302,6 +302,7 @@ diesel::table! {
         account_id -> Nullable<Uuid>,
         role -> Text,
         suspended_at -> Nullable<Timestamptz>,
+        is_provided -> Bool,
     }
 }
 
@@ -359,6 +360,7 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         session_id -> Nullable<Uuid>,
+        proved_by -> Nullable<Uuid>,
     }
 }
 
@@ -384,6 +386,7 @@ diesel::table! {
         method -> Nullable<Text>,
         authenticated_at -> Nullable<Timestamptz>,
         is_allowed -> Nullable<Bool>,
+        proved_by -> Nullable<Uuid>,
     }
 }
 
@@ -399,6 +402,56 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    identity_providers (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        issuer -> Text,
+        client_id -> Text,
+        data_key_id -> Nullable<Uuid>,
+        version -> BigInt,
+        nonce -> Nullable<Bytea>,
+        ciphertext -> Nullable<Bytea>,
+        settings -> Jsonb,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        account_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sign_in_attempts (state_hash) {
+        state_hash -> Bytea,
+        provider_organization_id -> Uuid,
+        provider_id -> Uuid,
+        address -> Nullable<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    session_proofs (organization_id, account_id, session_id) {
+        organization_id -> Uuid,
+        account_id -> Uuid,
+        session_id -> Uuid,
+        provider_id -> Uuid,
+        sid -> Nullable<Text>,
+        acr -> Nullable<Text>,
+        amr -> Array<Text>,
+        auth_time -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
     accounts,
@@ -411,13 +464,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     device_requests,
     git_credentials,
     idempotency_keys,
+    identities,
+    identity_providers,
     network_checks,
     organizations,
     orphans,
     policy_versions,
     scope_data_keys,
     scope_variables,
+    session_proofs,
     sessions,
+    sign_in_attempts,
     sign_in_links,
     signing_keys,
     spent_codes,

@@ -13,9 +13,10 @@ use uuid::Uuid;
 use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
-    GitCredentials, IdempotencyKeys, NetworkChecks, Notifications, Organizations, Orphans, PolicyVersions,
-    ScopeVariables, SealingKeys, Sessions, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens,
-    Transitions, Variables, Workspaces,
+    GitCredentials, IdempotencyKeys, Identities, IdentityProviders, NetworkChecks, Notifications,
+    Organizations, Orphans, PolicyVersions, ScopeVariables, SealingKeys, SessionProofs, Sessions,
+    SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
+    Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -120,6 +121,22 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions(self)
+    }
+
+    pub fn session_proofs(&self) -> SessionProofs<'_> {
+        SessionProofs(self)
+    }
+
+    pub fn identities(&self) -> Identities<'_> {
+        Identities(self)
+    }
+
+    pub fn identity_providers(&self) -> IdentityProviders<'_> {
+        IdentityProviders(self)
+    }
+
+    pub fn sign_in_attempts(&self) -> SignInAttempts<'_> {
+        SignInAttempts(self)
     }
 
     pub fn organizations(&self) -> Organizations<'_> {

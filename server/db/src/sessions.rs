@@ -10,7 +10,7 @@ use crate::accounts::{AccountRow, MembershipRow};
 use crate::columns::{Bytes, SecretHash};
 use crate::error::DbError;
 use crate::organizations::OrganizationRow;
-use crate::schema::{access_tokens, accounts, organizations, sessions, subjects};
+use crate::schema::{access_tokens, accounts, organizations, session_proofs, sessions, subjects};
 use crate::scope::OrganizationConn;
 
 /// Ended sessions are kept for so long, so that people see what was theirs.
@@ -22,7 +22,7 @@ pub struct NewSession {
     pub id: SessionId,
     /// SHA-256 of the whole token.
     pub secret_hash: SecretHash,
-    /// By what it was proven who they are: `link`.
+    /// By what it was proven who they are: `link`, `openid`.
     pub method: String,
     pub authenticated_at: Timestamp,
     pub expires_at: Timestamp,
@@ -91,6 +91,15 @@ pub struct OrganizationSession {
     pub is_known: bool,
     /// Whether somebody there took it away.
     pub is_revoked: bool,
+    /// Whether a provider of the organisation has proven it.
+    pub is_proven: bool,
+}
+
+impl OrganizationSession {
+    /// Whether it is good there: whom a provider has brought in has proven it to that organisation, or has a link of the server's own.
+    pub fn is_good_here(&self) -> bool {
+        !self.membership.is_provided || self.is_proven || self.session.method == "link"
+    }
 }
 
 /// The account's sessions.
@@ -167,11 +176,16 @@ impl Sessions<'_> {
             .eq(organizations::id)
             .and(access_tokens::id.eq(sessions::id))
             .and(access_tokens::is_session);
+        let its_proof = session_proofs::organization_id
+            .eq(organizations::id)
+            .and(session_proofs::account_id.eq(sessions::account_id))
+            .and(session_proofs::session_id.eq(sessions::id));
         let query = sessions::table
             .inner_join(accounts::table.on(accounts::id.eq(sessions::account_id)))
             .inner_join(subjects::table.on(subjects::account_id.eq(sessions::account_id.nullable())))
             .inner_join(organizations::table.on(organizations::id.eq(subjects::organization_id)))
             .left_join(access_tokens::table.on(its_token))
+            .left_join(session_proofs::table.on(its_proof))
             .filter(sessions::account_id.eq(self.0.account_key()))
             .filter(sessions::id.eq(id.as_uuid()))
             .filter(organizations::name.eq(organization).or(organizations::id.eq(its_id)))
@@ -182,16 +196,28 @@ impl Sessions<'_> {
                 MembershipRow::as_select(),
                 access_tokens::id.nullable(),
                 access_tokens::revoked_at.is_not_null().nullable(),
+                session_proofs::provider_id.nullable(),
             ));
-        type Found = (SessionRow, AccountRow, OrganizationRow, MembershipRow, Option<Uuid>, Option<bool>);
+        type Found = (
+            SessionRow,
+            AccountRow,
+            OrganizationRow,
+            MembershipRow,
+            Option<Uuid>,
+            Option<bool>,
+            Option<Uuid>,
+        );
         let found: Option<Found> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        Ok(found.map(|(session, account, organization, membership, token, revoked)| OrganizationSession {
-            session,
-            account,
-            organization,
-            membership,
-            is_known: token.is_some(),
-            is_revoked: revoked == Some(true),
+        Ok(found.map(|(session, account, organization, membership, token, revoked, proof)| {
+            OrganizationSession {
+                session,
+                account,
+                organization,
+                membership,
+                is_known: token.is_some(),
+                is_revoked: revoked == Some(true),
+                is_proven: proof.is_some(),
+            }
         }))
     }
 

@@ -63,6 +63,37 @@ impl Subjects<'_> {
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
+    /// A user whom a provider of the organisation brings in, as what its rules say.
+    pub async fn insert_provided(&self, subject: &NewSubject, now: Timestamp) -> Result<(), DbError> {
+        let statement = diesel::insert_into(subjects::table).values((
+            subjects::organization_id.eq(self.0.key()),
+            subjects::id.eq(subject.id.as_uuid()),
+            subjects::kind.eq(subject.kind.as_str()),
+            subjects::name.eq(&subject.name),
+            subjects::created_at.eq(jiff_diesel::Timestamp::from(now)),
+            subjects::account_id.eq(subject.account.map(|account| *account.as_uuid())),
+            subjects::role.eq(subject.role.as_str()),
+            subjects::is_provided.eq(true),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// What the transaction's account is here, locked.
+    pub async fn of_account(&self) -> Result<Option<MembershipRow>, DbError> {
+        let query = subjects::table
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(subjects::account_id.eq(self.0.account_key()))
+            .select(MembershipRow::as_select())
+            .for_no_key_update();
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    pub async fn set_role(&self, subject: SubjectId, role: Role) -> Result<(), DbError> {
+        let statement = diesel::update(subjects::table.find((self.0.key(), subject.as_uuid())))
+            .set(subjects::role.eq(role.as_str()));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
     /// The users of that name, at most `limit`, the oldest first.
     pub async fn users_named(&self, name: &str, limit: i64) -> Result<Vec<UserRow>, DbError> {
         let query = subjects::table

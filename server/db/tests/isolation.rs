@@ -64,6 +64,12 @@ async fn fill(world: &World) {
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'), false, now());
              INSERT INTO git_credentials VALUES ('{organization}', 'git.example.com', false, 'berth', 'git', NULL, 1, NULL, NULL,
                 now());
+             INSERT INTO identity_providers VALUES ('{organization}', '{token}', 'sso', 'https://id.example.com', 'berth', NULL,
+                1, NULL, NULL, '{{}}', now());
+             INSERT INTO accounts VALUES ('{token}', 'Ada', now());
+             INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
+                now(), 60);
+             INSERT INTO session_proofs VALUES ('{organization}', '{token}', '{token}', '{token}', NULL, NULL, '{{}}', NULL, now());
              INSERT INTO agent_sealing_keys VALUES ('{organization}', '{agent}', decode(repeat('00', 32), 'hex'), now());
              INSERT INTO idempotency_keys VALUES ('{organization}', '{token}', 'key', decode(repeat('00', 32), 'hex'),
                 'workspace', '{workspace}', now());"
@@ -93,8 +99,10 @@ async fn every_table_forces_row_level_security() {
         "accounts",
         "authorization_codes",
         "device_requests",
+        "identities",
         "installation",
         "sessions",
+        "sign_in_attempts",
         "sign_in_links",
         "signing_keys",
         "spent_codes",
@@ -117,9 +125,12 @@ async fn every_key_begins_with_the_organisation() {
         "accounts",
         "authorization_codes",
         "device_requests",
+        "identities",
         "installation",
         "organizations",
+        "session_proofs",
         "sessions",
+        "sign_in_attempts",
         "sign_in_links",
         "signing_keys",
         "spent_codes",

@@ -24,13 +24,15 @@ pub enum Place {
     Workspaces,
     /// One workspace.
     Workspace,
+    /// Who brings people into the organisation, and as what.
+    IdentityProviders,
     Policy,
     /// What is on record.
     Audit,
 }
 
 impl Place {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Account,
         Self::Oneself,
         Self::ForAgents,
@@ -41,6 +43,7 @@ impl Place {
         Self::Settings,
         Self::Workspaces,
         Self::Workspace,
+        Self::IdentityProviders,
         Self::Policy,
         Self::Audit,
     ];
@@ -81,6 +84,9 @@ impl Place {
             Action::ReadPolicy | Action::ListPolicyVersions | Action::TestPolicy | Action::SetPolicy => {
                 Self::Policy
             }
+            Action::ListIdentityProviders | Action::SetIdentityProvider | Action::DeleteIdentityProvider => {
+                Self::IdentityProviders
+            }
             Action::ListAudit => Self::Audit,
             Action::SetVariable
             | Action::ListVariables
@@ -119,6 +125,7 @@ impl Place {
             Self::Settings => "settings",
             Self::Workspaces => "workspaces",
             Self::Workspace => "workspace",
+            Self::IdentityProviders => "identity-providers",
             Self::Policy => "policy",
             Self::Audit => "audit",
         }

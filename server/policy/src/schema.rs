@@ -17,6 +17,7 @@ pub(crate) const fn entity_type(kind: ResourceKind) -> &'static str {
         ResourceKind::Orphan => "Orphan",
         ResourceKind::Variable => "Variable",
         ResourceKind::GitCredential => "GitCredential",
+        ResourceKind::IdentityProvider => "IdentityProvider",
         ResourceKind::Workspace => "Workspace",
     }
 }

@@ -18,6 +18,7 @@ use crate::crypto::{KeyRing, Keys};
 use crate::edge;
 use crate::identity::{Actor, Run};
 use crate::issuer::Issuer;
+use crate::openid::Providers;
 use crate::serve::{self, Running};
 use crate::services::git::Signer;
 use crate::services::key_check::check_keys;
@@ -92,6 +93,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
         issuer,
         projects: (&options.projects).into(),
         sessions: options.sign_in.rules(),
+        openid: Arc::new(Providers::new(options.sign_in.openid.fetcher()?)),
         public_url: options.sign_in.public_url(),
         guardrails: Arc::new((&options.guardrails).into()),
         ..Context::new(database, keys, options.agents.configuration()?)

@@ -8,6 +8,7 @@ mod guardrails;
 mod http;
 mod keys;
 mod logging;
+mod openid;
 mod projects;
 mod protocol;
 mod sign_in;

@@ -7,6 +7,7 @@ use clap::{Args, value_parser};
 use jiff::SignedDuration;
 use url::Url;
 
+use super::openid::OpenIdOptions;
 use crate::services::sign_in::SessionRules;
 
 /// Where browsers reach the server.
@@ -23,6 +24,8 @@ pub struct PublicOptions {
 pub struct SignInOptions {
     #[command(flatten)]
     pub public: PublicOptions,
+    #[command(flatten)]
+    pub openid: OpenIdOptions,
     /// Hours that somebody is signed in, whatever they do.
     #[arg(long, env = "BERTH_SESSION_HOURS", value_name = "HOURS", default_value_t = 10,
         value_parser = value_parser!(u32).range(1..=168))]

@@ -58,12 +58,14 @@ impl Owner {
 
 /// The kind of a token for a Git host, whose name is the host.
 pub const GIT_TOKEN: &str = "git-token";
+/// The kind of a client's secret at an identity provider.
+pub const CLIENT_SECRET: &str = "client-secret";
 
 /// What one variable is, beside its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label<'a> {
     pub name: &'a str,
-    /// [`berth_schema::variables::VariableKind::as_str`], or [`GIT_TOKEN`].
+    /// [`berth_schema::variables::VariableKind::as_str`], [`GIT_TOKEN`] or [`CLIENT_SECRET`].
     pub kind: &'static str,
     /// The version of the value, from 1.
     pub version: i64,

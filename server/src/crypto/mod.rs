@@ -17,7 +17,7 @@ mod keys;
 mod mark;
 mod signing;
 
-pub use aad::{GIT_TOKEN, Label, Owner};
+pub use aad::{CLIENT_SECRET, GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
 pub use contents::{GitChanges, check_variables, check_workspace, compare_git, of_scope, of_workspace};
 pub use envelope::{CryptoError, DataKey, SealedValue};

@@ -10,10 +10,13 @@ use cookie::{Cookie, SameSite};
 use jiff::SignedDuration;
 
 use crate::Error;
+use crate::services::openid::{ATTEMPT_LIFE, AttemptSecret};
 
 const NAME: &str = "__Host-berth-session";
 /// What somebody wanted to see who was not signed in, for a few minutes.
 const RETURN: &str = "__Host-berth-return";
+/// What a browser needs to come back from an identity provider.
+const ATTEMPT: &str = "__Host-berth-openid";
 const RETURN_LIFE: Duration = Duration::minutes(15);
 /// The longest path with its query that is kept.
 const MAX_RETURN: usize = 1_024;
@@ -52,6 +55,24 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Option<String> {
 /// As [`keep`].
 pub(crate) fn forget_return() -> Result<HeaderValue, Error> {
     set(Cookie::build((RETURN, "")).removal())
+}
+
+/// What a request shows of a way to an identity provider.
+pub(crate) fn attempt(headers: &HeaderMap) -> Option<AttemptSecret> {
+    only(headers, ATTEMPT).and_then(|value| AttemptSecret::parse(&value))
+}
+
+/// # Errors
+/// As [`keep`].
+pub(crate) fn keep_attempt(secret: &AttemptSecret) -> Result<HeaderValue, Error> {
+    let life = Duration::seconds(ATTEMPT_LIFE.as_secs());
+    set(Cookie::build((ATTEMPT, secret.expose().to_owned())).max_age(life))
+}
+
+/// # Errors
+/// As [`keep`].
+pub(crate) fn forget_attempt() -> Result<HeaderValue, Error> {
+    set(Cookie::build((ATTEMPT, "")).removal())
 }
 
 /// Keeps it for as long as a session can last; the server knows when it is over.

@@ -30,6 +30,12 @@ fn header(request: &HttpRequest, name: HeaderName) -> Result<Option<&str>, Error
     }
 }
 
+/// Whether another site's page has led here, as far as the browser says.
+pub(crate) fn is_from_elsewhere(request: &HttpRequest) -> Result<bool, Error> {
+    let site = header(request, SEC_FETCH_SITE)?;
+    Ok(site.is_some_and(|site| !matches!(site, "same-origin" | "none")))
+}
+
 /// Refuses what another origin's page has sent, or what does not say.
 pub(crate) fn check(request: &HttpRequest, context: &Context) -> Result<(), Error> {
     let own = own(request, context)?;

@@ -102,7 +102,7 @@ impl Error {
             Self::KeyReused => KEY_REUSED,
             Self::TooManyStreams { .. } => TOO_MANY_STREAMS,
             Self::DeadlineExceeded { .. } => DEADLINE_EXCEEDED,
-            Self::Unavailable(_) => UNAVAILABLE,
+            Self::ProviderUnavailable | Self::Unavailable(_) => UNAVAILABLE,
             Self::Internal(_) => INTERNAL,
         }
     }

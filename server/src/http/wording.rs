@@ -25,6 +25,9 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
         DenyReason::IsNoAccount => {
             "that is a person's own: it needs a login (`berth login`), not a token of an organization"
         }
+        DenyReason::OtherProvider => {
+            "this organization lets you in when its own identity provider has proven who you are: sign in by it, then open this again"
+        }
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
         DenyReason::Suspended => "you are suspended in this organization",
         DenyReason::UnknownRole => "your role is one that this version of the server does not know",
@@ -57,6 +60,23 @@ pub(crate) const fn unproven(reason: Unproven) -> &'static str {
             "this link was used already, or is too old or not whole; ask for another one"
         }
         Unproven::OtherOrigin => "the form was not sent by a page of this server",
+        Unproven::UnknownAttempt => {
+            "this sign-in was begun in another browser or tab, has ended already, or took longer than ten minutes; begin it anew"
+        }
+        Unproven::ProviderRefused => {
+            "the identity provider has not signed you in; begin anew, or ask whoever manages your account there"
+        }
+        Unproven::ProviderNotBelieved => {
+            "what the identity provider says cannot be believed; tell whoever manages your organization, and do not try again from a \
+             link that somebody has sent you"
+        }
+        Unproven::LacksEvidence => {
+            "your organization demands a stronger or a more recent sign-in than the identity provider has asked you for; sign out there, \
+             and sign in with a second factor"
+        }
+        Unproven::NotAdmitted => {
+            "the identity provider knows you, but the organization does not let you in; ask one of its owners"
+        }
     }
 }
 

@@ -65,7 +65,10 @@ pub(crate) async fn sessions(op: Op<Person>, (): ()) -> Result<HttpResponse, Err
         used: ago(session.last_used_at, op.now),
         ends: at(service::ends(&session, &rules).0),
         latest: at(service::ends(&session, &rules).1),
-        method: session.method,
+        method: match session.method.as_str() {
+            "openid" => "an identity provider".to_owned(),
+            other => format!("a {other}"),
+        },
         user_agent: session.user_agent.unwrap_or_else(|| "an unnamed browser".to_owned()),
         address: session.address.unwrap_or_else(|| "an unknown address".to_owned()),
     });
@@ -88,12 +91,20 @@ pub(crate) async fn end_other_sessions(op: Op<Person>, (): ()) -> Result<HttpRes
 }
 
 pub(crate) async fn sign_out(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
+    let provider = service::provider(&op).await?;
     service::end(&op, op.who.session).await?;
-    signed_out()
+    match provider {
+        Some(provider) => forgotten(see(&format!("/signed-out?provider={provider}"))),
+        None => signed_out(),
+    }
 }
 
 fn signed_out() -> Result<HttpResponse, Error> {
-    let mut response = see("/sign-in");
+    forgotten(see("/sign-in"))
+}
+
+/// The browser forgets its session.
+fn forgotten(mut response: HttpResponse) -> Result<HttpResponse, Error> {
     response.headers_mut().insert(SET_COOKIE, cookies::forget()?);
     Ok(response)
 }

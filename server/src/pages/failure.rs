@@ -30,7 +30,7 @@ pub(crate) fn failure(
     id: &str,
 ) -> HttpResponse {
     if let Some(Error::Unauthenticated(reason)) = error
-        && !matches!(reason, Unproven::UnknownLink | Unproven::LinkOver | Unproven::OtherOrigin)
+        && !reason.is_told()
     {
         let mut response = see("/sign-in");
         let wanted = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|wanted| *wanted != "/");
@@ -46,7 +46,9 @@ pub(crate) fn failure(
     // A problem speaks to programs, of tokens.
     let title = match error {
         Some(Error::Unauthenticated(Unproven::OtherOrigin)) => "The form was refused",
-        Some(Error::Unauthenticated(_)) => "The link is over",
+        Some(Error::Unauthenticated(Unproven::UnknownLink | Unproven::LinkOver)) => "The link is over",
+        Some(Error::Unauthenticated(_) | Error::ProviderUnavailable) => "You are not signed in",
+        Some(Error::Forbidden { .. }) => "Not by this session",
         _ => &problem.title,
     };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

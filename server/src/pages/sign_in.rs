@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{SET_COOKIE, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use berth_schema::{SignInToken, Text};
+use berth_schema::{SessionToken, SignInToken, Text};
 use serde::Deserialize;
 
 use super::page::{see, show};
@@ -15,12 +15,15 @@ use crate::http::body::Form;
 use crate::http::cookies;
 use crate::http::origin::SameOrigin;
 use crate::http::query::Query;
+use crate::services::openid::{self, Listed};
 use crate::services::sign_in::{self, Device};
 use crate::{Context, Error, clock, routes};
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
-struct Ask;
+struct Ask {
+    providers: Vec<Listed>,
+}
 
 #[derive(Template)]
 #[template(path = "sign-in-link.html")]
@@ -41,8 +44,12 @@ impl Shown {
     }
 }
 
-pub(crate) async fn ask() -> Result<HttpResponse, Error> {
-    show(StatusCode::OK, &Ask)
+pub(crate) async fn ask(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Error> {
+    let admission = Admission::of(&request).ok_or_else(|| Error::internal("the request passed no gate"))?;
+    let turn = admission.turn().await?;
+    let providers = openid::listed(&context).await?;
+    drop(turn);
+    show(StatusCode::OK, &Ask { providers })
 }
 
 /// Where a link leads: a form. What looks at links before people do (mail scanners, previews of chats) follows them, and opens
@@ -62,22 +69,36 @@ pub(crate) async fn open(
     let shown = form.0.parse()?;
     let admission = Admission::of(&request).ok_or_else(|| Error::internal("the request passed no gate"))?;
     let turn = admission.turn().await?;
-    let user_agent = request.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let device = Device {
-        address: Some(admission.address().to_string()),
-        user_agent: user_agent
-            .map(|text| Text::<300>::new(&text).to_string())
-            .filter(|text| !text.is_empty()),
-    };
+    let device = device(&request, &admission);
     let before = cookies::session(request.headers());
     let at = (origin_of(&request), clock::now());
     let signed_in = sign_in::by_link(&context, &shown, before.as_ref(), device, at).await;
     drop(turn);
     let token = signed_in.inspect_err(|_| admission.refused())?;
     admission.proven();
+    welcome(&request, &context, &token)
+}
+
+/// Where the request comes from.
+pub(super) fn device(request: &HttpRequest, admission: &Admission) -> Device {
+    let user_agent = request.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Device {
+        address: Some(admission.address().to_string()),
+        user_agent: user_agent
+            .map(|text| Text::<300>::new(&text).to_string())
+            .filter(|text| !text.is_empty()),
+    }
+}
+
+/// Gives the browser its session, and leads it to what somebody wanted to see.
+pub(super) fn welcome(
+    request: &HttpRequest,
+    context: &Context,
+    token: &SessionToken,
+) -> Result<HttpResponse, Error> {
     let wanted = cookies::wanted(request.headers()).filter(|wanted| routes::is_page(wanted));
     let mut response = see(wanted.as_deref().unwrap_or("/"));
-    response.headers_mut().append(SET_COOKIE, cookies::keep(&token, context.sessions.absolute)?);
+    response.headers_mut().append(SET_COOKIE, cookies::keep(token, context.sessions.absolute)?);
     if wanted.is_some() {
         response.headers_mut().append(SET_COOKIE, cookies::forget_return()?);
     }

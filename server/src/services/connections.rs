@@ -161,7 +161,7 @@ async fn judge(
         return refuse(Why::Session, None);
     }
     let who = Who::Subject { subject: session.membership.id, by: by_session(session.session.id) };
-    if session.membership.suspended_at.is_some() || session.is_revoked {
+    if session.membership.suspended_at.is_some() || session.is_revoked || !session.is_good_here() {
         return refuse(Why::Membership, Some(who));
     }
     let is_theirs = door.is_some_and(|door| {

@@ -79,12 +79,15 @@ pub fn device_name(text: &str) -> String {
 struct Proof {
     method: String,
     at: Timestamp,
+    /// The session whose proofs go over.
+    by: Option<SessionId>,
 }
 
 /// A session of a command line that begins.
 struct Beginning {
     refresh_id: Uuid,
     stored: NewSession,
+    proved_by: Option<SessionId>,
 }
 
 impl Beginning {
@@ -110,14 +113,18 @@ impl Beginning {
             user_agent: device.user_agent,
             refresh_id: Some(refresh_id),
         };
-        Ok(Self { refresh_id, stored })
+        Ok(Self { refresh_id, stored, proved_by: proof.by })
     }
 
     /// Stores it. The answer goes on record.
     async fn store(&self, conn: &OrganizationConn<'_>, now: Timestamp) -> Result<AccountEvent, Error> {
         conn.sessions().insert(&self.stored, now).await?;
+        if let Some(proved_by) = self.proved_by {
+            conn.session_proofs().copy(proved_by, self.stored.id).await?;
+        }
         let NewSession { id, method, expires_at, .. } = &self.stored;
-        let details = Details::SignedIn { method: method.clone(), expires_at: *expires_at };
+        let (method, expires_at) = (method.clone(), *expires_at);
+        let details = Details::SignedIn { method, expires_at, provider: None, role: None };
         Ok(Event::new(Resource::session(*id), details).into())
     }
 

@@ -91,6 +91,8 @@ pub(crate) async fn find(conn: &OrganizationConn<'_>, named: &Named) -> Result<F
             let kind = first.parse::<VariableKind>();
             Some(thing(format!("{}/{name}", kind.as_ref().map_or(first, |kind| kind.as_str()))))
         }
+        // By its name, which is free for whoever may set one.
+        ResourceKind::IdentityProvider => Some(thing(first.to_owned())),
         // As rules name it, however it was written.
         ResourceKind::GitCredential => {
             Some(thing(first.parse::<GitHost>().map_or_else(|_| first.to_owned(), |host| host.to_string())))
@@ -202,6 +204,7 @@ const fn sight(kind: ResourceKind) -> Option<Action> {
         ResourceKind::Orphan => Some(Action::ListOrphans),
         ResourceKind::Variable => Some(Action::ListVariables),
         ResourceKind::GitCredential => Some(Action::ListGitCredentials),
+        ResourceKind::IdentityProvider => Some(Action::ListIdentityProviders),
         ResourceKind::Workspace => Some(Action::ReadWorkspace),
     }
 }

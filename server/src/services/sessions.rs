@@ -5,7 +5,7 @@ use berth_db::{
     SessionRow, Stamp,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What};
-use berth_schema::{AccountId, ResourceKind, SessionId};
+use berth_schema::{AccountId, IdentityProviderId, ResourceKind, SessionId};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
@@ -126,6 +126,14 @@ pub async fn memberships(op: &Op<Person>) -> Result<Vec<(OrganizationRow, Member
 pub async fn list(op: &Op<Person>) -> Result<Vec<SessionRow>, Error> {
     let all = op.read("list_sessions", async |conn| Ok::<_, Error>(conn.sessions().list(MAX_SHOWN).await?));
     Ok(all.await?.into_iter().filter(|session| goes_on(session, &op.context.sessions, op.now)).collect())
+}
+
+/// By whose word the session that asks was begun.
+pub async fn provider(op: &Op<Person>) -> Result<Option<IdentityProviderId>, Error> {
+    let found = op.read("find_proof_of_session", async |conn| {
+        Ok::<_, Error>(conn.session_proofs().of_session(op.who.session).await?)
+    });
+    Ok(found.await?.map(|(_, provider)| provider))
 }
 
 /// Ends one. One that has ended already has ended.

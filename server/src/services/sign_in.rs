@@ -91,8 +91,8 @@ pub async fn by_link(
         .change_of_account(account, "sign_in_by_link", stamp, async |conn| {
             open(conn, shown, &is_somebodys, now).await?;
             conn.sessions().insert(&session, now).await?;
-            let details =
-                Details::SignedIn { method: session.method.clone(), expires_at: session.expires_at };
+            let (method, expires_at) = (session.method.clone(), session.expires_at);
+            let details = Details::SignedIn { method, expires_at, provider: None, role: None };
             Ok(Changed::So((), Event::new(Resource::session(id), details).into()))
         })
         .await;
@@ -140,7 +140,7 @@ async fn open(
 }
 
 /// Ends a session whose cookie is shown, if it is one.
-async fn end_before(
+pub(super) async fn end_before(
     context: &Arc<Context>,
     shown: &SessionToken,
     at: (Origin, Timestamp),

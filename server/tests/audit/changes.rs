@@ -65,6 +65,7 @@ async fn every_action_that_changes_something_leaves_exactly_one_record() {
                 Action::ForgetWorkspace
                     | Action::DeleteVariable
                     | Action::DeleteGitCredential
+                    | Action::DeleteIdentityProvider
                     | Action::SignOut
             )
         };
@@ -103,7 +104,7 @@ async fn what_fails_and_what_changes_nothing_leaves_no_record() {
                 continue;
             }
             let mut path = route.path.replace("{organization}", "acme");
-            for name in ["{agent}", "{workspace}", "{token}", "{host}", "{name}"] {
+            for name in ["{agent}", "{workspace}", "{token}", "{host}", "{name}", "{provider}"] {
                 path = path.replace(name, "nothing");
             }
             let path = path.replace("{kind}", "file").replace("{orphan}", &world.orphan.to_string());

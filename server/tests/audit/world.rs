@@ -10,6 +10,7 @@ use crate::connections::{Proxy, workspace_of};
 use crate::login::begin_device;
 use crate::sign_in::{ids as sessions, signed_in};
 use crate::support::cluster::settled;
+use crate::support::provider::Provider;
 use crate::support::sealing::Key;
 use crate::support::{Admin, Agent, App, Reply, Requests, Visitor, message, send};
 
@@ -41,6 +42,7 @@ pub(super) struct World {
     pub(super) ada: Visitor,
     /// Of the agent.
     proxy: Proxy,
+    provider: Provider,
 }
 
 impl World {
@@ -61,7 +63,8 @@ impl World {
         let loss = suspected_loss(&admin).await;
         let ada = signed_in(app, "acme", "Ada").await;
         let proxy = Proxy::of(&admin, &agent).await;
-        Self { admin, agent, stranded, heir, orphan, loss, ada, proxy }
+        let provider = Provider::start().await;
+        Self { admin, agent, stranded, heir, orphan, loss, ada, proxy, provider }
     }
 
     /// The request that does this action, when all that has to be before is done.
@@ -103,6 +106,14 @@ impl World {
             Action::DeleteVariable => (Method::DELETE, admin.path("/variables/environment/A"), json!({})),
             Action::SetGitCredential => put("/git-credentials/git.a", json!({"token": CANARY})),
             Action::DeleteGitCredential => (Method::DELETE, admin.path("/git-credentials/git.a"), json!({})),
+            Action::SetIdentityProvider => {
+                let mut form = self.provider.form();
+                form["client_secret"] = json!(CANARY);
+                put("/identity-providers/sso", form)
+            }
+            Action::DeleteIdentityProvider => {
+                (Method::DELETE, admin.path("/identity-providers/sso"), json!({}))
+            }
             Action::CreateWorkspace => {
                 let variables = json!([{"name": "B", "value": CANARY}]);
                 post(

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use berth_db::{Database, DatabaseConfig, NewToken};
+use berth_oidc::Reachable;
 use berth_schema::access::TokenScope;
 use berth_schema::api::Workspace;
 use berth_schema::variables::{SecretValue, VariableKind};
@@ -12,6 +13,7 @@ use berth_server::config::{Cli, HttpOptions, Protocol};
 use berth_server::crypto::{DataKey, Keys, Label, Owner};
 use berth_server::identity::{Actor, Run};
 use berth_server::issuer::Issuer;
+use berth_server::openid::{Fetcher, Providers};
 use berth_server::serve::{self, Running};
 use berth_server::services::git::Signer;
 use berth_server::services::signing_keys::Workshop;
@@ -87,6 +89,9 @@ impl App {
         let lifetime = SignedDuration::from_mins(10);
         context.signer = Some(Arc::new(Signer { issuer: Arc::clone(&issuer), lifetime }));
         context.issuer = issuer;
+        // Providers of tests are on this machine.
+        let own = "127.0.0.0/8".parse().expect("a network");
+        context.openid = Arc::new(Providers::new(Fetcher::new(Reachable::new(vec![own]), None)));
         signing_keys::of(&context, Timestamp::now()).await.expect("signing keys");
         let events = berth_db::listen(&database_url).expect("a URL");
         let running = serve::start(&context, http, events, lifecycle::queue(&database_url).expect("a URL"))

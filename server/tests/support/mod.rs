@@ -3,6 +3,7 @@
 pub(crate) mod actors;
 mod app;
 pub(crate) mod cluster;
+pub(crate) mod provider;
 mod raw;
 mod reply;
 pub(crate) mod sealing;

@@ -17,7 +17,7 @@ use tracing::field::display;
 use super::named::named;
 use super::{Bearer, Channel, Proven, admission, agent, bearer, is_one_of, person, refused};
 use crate::denials::{self, Whose};
-use crate::error::Unproven;
+use crate::error::{DenyReason, Unproven};
 use crate::http::asker::Asker;
 use crate::http::headers;
 use crate::identity::{Member, by_session};
@@ -219,6 +219,12 @@ async fn in_organization(
         let organization = audit::Resource::organization(found.organization.id);
         Asker { whose, who, action }.note(request, context, reason.as_str().into(), organization).await;
         return Err(Error::missing(ResourceKind::Organization, asked));
+    }
+    if !found.is_good_here() {
+        let (whose, who) =
+            (Whose::Organization(found.organization.id), audit::Who::Subject { subject, by }.into());
+        let refusal = Error::Forbidden { action, reason: DenyReason::OtherProvider, rule: None };
+        return Err(Asker { whose, who, action }.refused(request, context, refusal).await);
     }
     if !found.is_known {
         sessions::bring(&context.database, &found, now).await?;

@@ -15,6 +15,7 @@ struct Parameters {
     kind: Option<String>,
     name: Option<String>,
     orphan: Option<String>,
+    provider: Option<String>,
     token: Option<String>,
     workspace: Option<String>,
 }
@@ -27,6 +28,7 @@ impl Parameters {
             "kind" => self.kind.as_deref(),
             "name" => self.name.as_deref(),
             "orphan" => self.orphan.as_deref(),
+            "provider" => self.provider.as_deref(),
             "token" => self.token.as_deref(),
             "workspace" => self.workspace.as_deref(),
             _ => None,

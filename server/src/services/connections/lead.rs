@@ -99,7 +99,9 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
     let ProxyIdentity { organization, agent } = asked.proxy;
     let found = op.context.database.read((organization, account), "lead_to_workspace", async |conn| {
         let known = conn.sessions().find_in(session, &organization.to_string()).await?;
-        let known = known.filter(|known| known.membership.suspended_at.is_none() && !known.is_revoked);
+        let known = known.filter(|known| {
+            known.membership.suspended_at.is_none() && !known.is_revoked && known.is_good_here()
+        });
         if known.is_none() {
             return Err(Error::missing(ResourceKind::Organization, &organization));
         }

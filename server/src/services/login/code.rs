@@ -115,6 +115,7 @@ pub async fn allow(op: &Op<Person>, asked: &Asked) -> Result<AuthorizationCode, 
             device_name: asked.device_name.clone(),
             method: session.method,
             authenticated_at: session.authenticated_at,
+            proved_by: session.id,
             expires_at,
         };
         conn.authorization_codes().insert(&stored, op.now).await?;
@@ -166,12 +167,13 @@ pub async fn exchange(
             if person.is_none() || is_late || stored.redirect_uri != redirect_uri || !is_asker {
                 return Ok(Changed::Not(Exchanged::Not));
             }
-            let proof = Proof { method: stored.method, at: stored.authenticated_at };
+            let by = stored.proved_by.map(SessionId::from);
+            let proof = Proof { method: stored.method, at: stored.authenticated_at, by };
             let device = Device { address: address.clone(), user_agent: Some(stored.device_name) };
             let beginning = Beginning::new(context, session, &proof, device, now)?;
             let event = beginning.store(conn, now).await?;
             conn.authorization_codes().exchanged(code.code(), session).await?;
-            Ok::<_, Error>(Changed::So(Exchanged::For(beginning), event))
+            Ok::<_, Error>(Changed::So(Exchanged::For(Box::new(beginning)), event))
         })
         .await?;
     match exchanged {
@@ -190,7 +192,7 @@ pub async fn exchange(
 }
 
 enum Exchanged {
-    For(Beginning),
+    For(Box<Beginning>),
     /// It was exchanged for that session before.
     Before(SessionId),
     Not,

@@ -172,7 +172,10 @@ pub async fn decide(op: &Op<Person>, code: &str, decision: Decision) -> Result<b
                 return Ok::<_, Error>(false);
             }
             let proof = (session.method.as_str(), session.authenticated_at);
-            Ok(conn.device_requests().decide(&code, op.who.account, proof, is_allowed).await?)
+            Ok(conn
+                .device_requests()
+                .decide(&code, (op.who.account, op.who.session), proof, is_allowed)
+                .await?)
         })
         .await?;
     if decided {
@@ -215,7 +218,8 @@ pub async fn poll(
             if found.expires_at <= now {
                 return Ok(Answer::Refused(Refused::ExpiredToken));
             }
-            let proof = found.method.zip(found.authenticated_at).map(|(method, at)| Proof { method, at });
+            let by = found.proved_by.map(SessionId::from);
+            let proof = found.method.zip(found.authenticated_at).map(|(method, at)| Proof { method, at, by });
             match (found.is_allowed, found.account_id, proof) {
                 (Some(true), Some(account), Some(proof)) => {
                     requests.take(&secret).await?;
