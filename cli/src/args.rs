@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, audit, auth, completion, contexts, devfile, git_credentials, login, logout, organizations,
-    policy, tokens, variables, workspaces,
+    agents, audit, auth, completion, contexts, devfile, git_credentials, identity_providers, login, logout,
+    organizations, policy, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -68,6 +68,15 @@ pub(crate) enum Command {
     GitCredentials {
         #[command(subcommand)]
         command: git_credentials::Command,
+    },
+    /// Whom the organisation has people signed in by
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth identity-providers list\n  berth identity-providers delete sso"
+    )]
+    IdentityProviders {
+        #[command(subcommand)]
+        command: identity_providers::Command,
     },
     /// Make, replace and take away the tokens that people and services use
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -8,6 +8,7 @@ mod authority;
 mod bearer;
 mod events;
 mod http;
+mod identity_providers;
 mod keeper;
 mod policy;
 mod tokens;

@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub(crate) mod contexts;
 pub(crate) mod devfile;
 pub(crate) mod git_credentials;
+pub(crate) mod identity_providers;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod organizations;
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Daily(command) | Command::Workspaces { command } => workspaces::run(global, command).await,
         Command::Agents { command } => agents::run(global, command).await,
         Command::GitCredentials { command } => git_credentials::run(global, command).await,
+        Command::IdentityProviders { command } => identity_providers::run(global, command).await,
         Command::Variables { command } => variables::run(global, command).await,
         Command::Devfile { command } => devfile::run(global, &command),
         Command::Audit { command } => audit::run(global, command).await,

@@ -4,6 +4,7 @@ mod age;
 mod audit;
 mod escape;
 mod git;
+mod identity_providers;
 mod membership;
 mod objects;
 mod table;

@@ -12,6 +12,7 @@ mod devfile;
 mod extension;
 mod git;
 mod help;
+mod identity_providers;
 mod lists;
 mod login;
 mod logins;
