@@ -117,6 +117,14 @@ async fn a_device_is_let_in_by_its_code_and_acts_as_the_person() {
         assert_eq!(cli.get(&tokens, "/api/v1/organizations/acme/workspaces").await.status, 200);
         let whoami = cli.get_as(text(&tokens, "access_token"), "/api/v1/whoami", Some("acme")).await;
         assert_eq!(whoami.expect::<Value>(200)["token_name"], "Ada");
+        // What somebody makes while they are logged in stays when they are not.
+        let request = cli.visitor.request(Method::POST, "/api/v1/organizations/acme/tokens");
+        let request = request.bearer_auth(text(&tokens, "access_token"));
+        let wanted = json!({"name": "ci", "same_subject": true});
+        let made = Reply::of(request.json(&wanted).send().await.expect("an answer")).await;
+        let made = made.expect::<Value>(201);
+        assert_eq!(made["expires_at"], Value::Null);
+        assert_eq!(cli.get_as(text(&made, "token"), "/api/v1/whoami", None).await.status, 200);
         // Without saying which organisation is meant.
         assert_eq!(cli.get(&tokens, "/api/v1/whoami").await.status, 400);
         let elsewhere = cli.get(&tokens, "/api/v1/organizations/umbrella/workspaces").await;

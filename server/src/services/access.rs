@@ -12,7 +12,7 @@ use berth_schema::access::{
 };
 use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Event, Internal, Resource};
-use berth_schema::{AccessToken, Action, OrganizationId, OrganizationName, ResourceKind, TokenId};
+use berth_schema::{AccessToken, Action, OrganizationId, OrganizationName, ResourceKind, SubjectId, TokenId};
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SecureRandom;
 use tracing::info;
@@ -36,7 +36,7 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
     let (row, token) = op
         .change("create_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
-            let maker = maker(&all, op)?;
+            let maker = maker(conn, &all, op).await?;
             if wanted.scope == TokenScope::Unknown {
                 return Err(Error::field("scope", "must be 'full' or 'read-only'"));
             }
@@ -44,7 +44,7 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
             is_free(&all, &wanted.name)?;
             let made = tokens::new_access_token(organization, wanted.name.as_str(), expires_at, random)?;
             let (token, stored) = made;
-            let subject = wanted.same_subject.then_some(maker.subject_id);
+            let subject = wanted.same_subject.then_some(maker.subject);
             let stored = berth_db::NewToken {
                 scope: wanted.scope,
                 created_by: Some(maker.id),
@@ -136,7 +136,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
     let (row, names, token) = op
         .change("rotate_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
-            let maker = maker(&all, op)?;
+            let maker = maker(conn, &all, op).await?;
             let row = find(conn, name_or_id).await?;
             if row.revoked_at.is_some() {
                 return Err(Error::TokenEnded);
@@ -182,7 +182,7 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
     let (row, names) = op
         .change("revoke_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
-            maker(&all, op)?;
+            maker(conn, &all, op).await?;
             let row = find(conn, name_or_id).await?;
             // One that ends in an hour is nobody's way in tomorrow.
             let soon = now.saturating_add(LASTING).unwrap_or(Timestamp::MAX);
@@ -246,14 +246,32 @@ fn created(row: &TokenRow) -> Details {
     Details::TokenCreated { subject: row.subject_id, scope: row.scope, expires_at: row.expires_at }
 }
 
-/// The token that asks, as it is now. Between its proof and this somebody may have taken it away, or its secret.
-fn maker<'a>(unrevoked: &'a [TokenRow], op: &Op<Member>) -> Result<&'a TokenRow, Error> {
-    let found = unrevoked.iter().find(|row| row.id == op.who.token);
-    let proven = |row: &&TokenRow| {
+/// Who asks, as it is now.
+#[derive(Clone, Copy, Debug)]
+struct Maker {
+    id: TokenId,
+    subject: SubjectId,
+    /// When the token ends that asks: what it makes does not outlive it. `None`: never, or it is a session. What people make while they
+    /// are signed in is there for when they are not.
+    expires_at: Option<Timestamp>,
+}
+
+/// The token or session that asks. Between its proof and this somebody may have taken it away, or its secret.
+async fn maker(conn: &OrganizationConn<'_>, unrevoked: &[TokenRow], op: &Op<Member>) -> Result<Maker, Error> {
+    let proven = |row: &TokenRow| {
         row.is_valid(op.now)
             && row.secrets(op.now).into_iter().flatten().any(|hash| op.who.is_proven_by(hash))
     };
-    found.filter(proven).ok_or(Error::Unauthenticated(Unproven::Changed))
+    let changed = || Error::Unauthenticated(Unproven::Changed);
+    let token = unrevoked.iter().find(|row| row.id == op.who.token);
+    // A session is none of those that are listed.
+    let session = match token {
+        Some(_) => None,
+        None => conn.tokens().find(op.who.token).await?,
+    };
+    let row = token.or(session.as_ref()).filter(|row| proven(row)).ok_or_else(changed)?;
+    let expires_at = token.and_then(|row| row.expires_at);
+    Ok(Maker { id: row.id, subject: row.subject_id, expires_at })
 }
 
 fn is_free(unrevoked: &[TokenRow], name: &TokenName) -> Result<(), Error> {
@@ -268,7 +286,7 @@ fn is_free(unrevoked: &[TokenRow], name: &TokenName) -> Result<(), Error> {
 }
 
 /// When it ends, if that is to come and no later than the token that says so.
-fn expiry(wanted: Option<Timestamp>, maker: &TokenRow, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+fn expiry(wanted: Option<Timestamp>, maker: Maker, now: Timestamp) -> Result<Option<Timestamp>, Error> {
     if wanted.is_some_and(|expiry| expiry <= now) {
         return Err(Error::field("expires_at", "must be in the future"));
     }
@@ -280,7 +298,7 @@ fn expiry(wanted: Option<Timestamp>, maker: &TokenRow, now: Timestamp) -> Result
     Ok(wanted.map(berth_db::stored_time))
 }
 
-fn outlives(expiry: Option<Timestamp>, maker: &TokenRow) -> bool {
+fn outlives(expiry: Option<Timestamp>, maker: Maker) -> bool {
     match (maker.expires_at, expiry) {
         (None, _) => false,
         (Some(_), None) => true,
