@@ -82,7 +82,8 @@ mod tests {
     use serde_json::json;
 
     fn claims(value: Value) -> Claims {
-        value.as_object().expect("an object").clone()
+        let Value::Object(claims) = value else { panic!("{value} is no object") };
+        claims
     }
 
     fn token(value: Value) -> IdToken {
