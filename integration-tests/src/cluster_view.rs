@@ -53,7 +53,14 @@ impl ClusterView {
         let mut pods = self.pods(workspace).await?;
         match (pods.pop(), pods.is_empty()) {
             (Some(pod), true) => Ok(pod),
-            (_, _) => bail!("{} has not exactly one pod", workspace.name),
+            (last, _) => {
+                let told = pods.iter().chain(&last).map(|pod| {
+                    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+                    let leaves = pod.metadata.deletion_timestamp.as_ref().map_or("", |_| ", leaving");
+                    format!("{} ({}{leaves})", pod.name_any(), phase.unwrap_or("no phase"))
+                });
+                bail!("{} has not exactly one pod: {:?}", workspace.name, told.collect::<Vec<_>>())
+            }
         }
     }
 
