@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -18,6 +17,8 @@ use crate::subjects::Author;
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 /// How many forgotten keys one claim removes: more than it adds, so that the table does not grow.
 const REMOVED_PER_CLAIM: i64 = 20;
+/// How often a key is tried that others remove meanwhile.
+const MAX_TRIES: u32 = 5;
 
 /// What was created under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,17 @@ struct KeyRow {
     resource_id: Uuid,
 }
 
+/// What a claim leaves beside the key.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = idempotency_keys, treat_none_as_null = true)]
+struct Written {
+    request_hash: Vec<u8>,
+    fingerprint: Option<Vec<u8>>,
+    resource_kind: &'static str,
+    resource_id: Uuid,
+    created_at: jiff_diesel::Timestamp,
+}
+
 impl From<Parsed<Self>> for CreatedKind {
     fn from(column: Parsed<Self>) -> Self {
         column.into_inner()
@@ -104,17 +116,71 @@ impl IdempotencyKeys<'_> {
     /// wait until its transaction ends. A key older than [`REMEMBERED`] counts as never used.
     pub async fn claim(&self, claim: &Claim<'_>, now: Timestamp) -> Result<Claimed, DbError> {
         self.remove_forgotten(now).await?;
-        if self.insert(claim, now).await? {
+        let written = Written {
+            request_hash: claim.request_hash.to_vec(),
+            fingerprint: claim.fingerprints.first().map(|mark| mark.to_vec()),
+            resource_kind: claim.kind.as_str(),
+            resource_id: claim.resource,
+            created_at: now.into(),
+        };
+        for _ in 0..MAX_TRIES {
+            if self.insert(claim, &written).await? {
+                return Ok(Claimed::New);
+            }
+            if let Some((row, created_at)) = self.lock(claim).await? {
+                return self.judge(claim, &written, &row, created_at < forgotten_before(now)).await;
+            }
+        }
+        Err(DbErrorKind::Contention.into())
+    }
+
+    /// Two unique indexes hold a key, its token's and its subject's. Were one of them named, whoever inserts at the same moment
+    /// could violate the other; without a name both are waited for.
+    async fn insert(&self, claim: &Claim<'_>, written: &Written) -> Result<bool, DbError> {
+        use idempotency_keys::dsl;
+        let insert = diesel::insert_into(dsl::idempotency_keys)
+            .values((
+                dsl::organization_id.eq(self.0.key()),
+                dsl::token_id.eq(claim.by.token.as_uuid()),
+                dsl::subject_id.eq(claim.by.subject.as_uuid()),
+                dsl::key.eq(claim.key),
+                written,
+            ))
+            .on_conflict_do_nothing();
+        Ok(self.0.run(insert.execute(&mut self.0.raw())).await? > 0)
+    }
+
+    /// Who has the key. `None`: it was forgotten, and somebody else's claim has removed it meanwhile.
+    async fn lock(&self, claim: &Claim<'_>) -> Result<Option<(KeyRow, Timestamp)>, DbError> {
+        use idempotency_keys::dsl;
+        let query = dsl::idempotency_keys
+            .filter(dsl::organization_id.eq(self.0.key()))
+            .filter(dsl::subject_id.eq(claim.by.subject.as_uuid()))
+            .filter(dsl::key.eq(claim.key))
+            .select((KeyRow::as_select(), dsl::created_at))
+            .for_update();
+        let row: Option<(KeyRow, jiff_diesel::Timestamp)> =
+            self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(row.map(|(row, created_at)| (row, created_at.to_jiff())))
+    }
+
+    async fn judge(
+        &self,
+        claim: &Claim<'_>,
+        written: &Written,
+        row: &KeyRow,
+        forgotten: bool,
+    ) -> Result<Claimed, DbError> {
+        use idempotency_keys::dsl;
+        if forgotten {
+            let overwrite = diesel::update(dsl::idempotency_keys)
+                .filter(dsl::organization_id.eq(self.0.key()))
+                .filter(dsl::subject_id.eq(claim.by.subject.as_uuid()))
+                .filter(dsl::key.eq(claim.key))
+                .set(written);
+            self.0.run(overwrite.execute(&mut self.0.raw())).await?;
             return Ok(Claimed::New);
         }
-        let query = idempotency_keys::table
-            .filter(idempotency_keys::organization_id.eq(self.0.key()))
-            .filter(idempotency_keys::subject_id.eq(claim.by.subject.as_uuid()))
-            .filter(idempotency_keys::key.eq(claim.key))
-            .select(KeyRow::as_select());
-        // It was there a moment ago, and is newer than what is removed.
-        let row = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        let row = row.ok_or(DbErrorKind::Contention)?;
         let known = row.fingerprint.is_some_and(|fingerprint| claim.fingerprints.contains(&fingerprint));
         if (known || row.request_hash == claim.request_hash) && row.resource_kind == claim.kind {
             Ok(Claimed::Replay { resource: row.resource_id })
@@ -123,45 +189,13 @@ impl IdempotencyKeys<'_> {
         }
     }
 
-    async fn insert(&self, claim: &Claim<'_>, now: Timestamp) -> Result<bool, DbError> {
-        let upsert = diesel::insert_into(idempotency_keys::table)
-            .values((
-                idempotency_keys::organization_id.eq(self.0.key()),
-                idempotency_keys::token_id.eq(claim.by.token.as_uuid()),
-                idempotency_keys::subject_id.eq(claim.by.subject.as_uuid()),
-                idempotency_keys::key.eq(claim.key),
-                idempotency_keys::request_hash.eq(claim.request_hash.as_slice()),
-                idempotency_keys::fingerprint.eq(claim.fingerprints.first().map(|mark| mark.to_vec())),
-                idempotency_keys::resource_kind.eq(claim.kind.as_str()),
-                idempotency_keys::resource_id.eq(claim.resource),
-                idempotency_keys::created_at.eq(jiff_diesel::Timestamp::from(now)),
-            ))
-            .on_conflict((
-                idempotency_keys::organization_id,
-                idempotency_keys::subject_id,
-                idempotency_keys::key,
-            ))
-            .do_update()
-            .set((
-                idempotency_keys::request_hash.eq(excluded(idempotency_keys::request_hash)),
-                idempotency_keys::fingerprint.eq(excluded(idempotency_keys::fingerprint)),
-                idempotency_keys::resource_kind.eq(excluded(idempotency_keys::resource_kind)),
-                idempotency_keys::resource_id.eq(excluded(idempotency_keys::resource_id)),
-                idempotency_keys::created_at.eq(excluded(idempotency_keys::created_at)),
-            ));
-        // The trait by name: in the prelude `filter` is that of queries.
-        let only_forgotten = idempotency_keys::created_at.lt(forgotten_before(now));
-        let statement = diesel::query_dsl::methods::FilterDsl::filter(upsert, only_forgotten);
-        Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
-    }
-
     /// Each claim removes a few that are past their time, which needs no task and writes nothing while nobody creates.
     /// Rows that another transaction holds are left to it.
     async fn remove_forgotten(&self, now: Timestamp) -> Result<(), DbError> {
         use idempotency_keys::dsl;
         let forgotten = dsl::idempotency_keys
             .filter(dsl::organization_id.eq(self.0.key()))
-            .filter(dsl::created_at.lt(forgotten_before(now)))
+            .filter(dsl::created_at.lt(jiff_diesel::Timestamp::from(forgotten_before(now))))
             .order(dsl::created_at)
             .limit(REMOVED_PER_CLAIM)
             .select((dsl::token_id, dsl::key))
@@ -176,6 +210,6 @@ impl IdempotencyKeys<'_> {
     }
 }
 
-fn forgotten_before(now: Timestamp) -> jiff_diesel::Timestamp {
-    now.saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN).into()
+fn forgotten_before(now: Timestamp) -> Timestamp {
+    now.saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN)
 }

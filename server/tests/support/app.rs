@@ -82,6 +82,8 @@ impl App {
     }
 
     async fn start_with(database_url: String, http: &HttpOptions, protocol: Protocol, keys: Keys) -> Self {
+        // What a test's server takes for a mistake of ours is told: a reply says nothing of its cause. One subscriber serves all tests.
+        let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_ansi(false).try_init();
         let database =
             Database::connect(DatabaseConfig::new(&database_url)).await.expect("the database answers");
         let mut context = Context::new(database, keys, AgentConfiguration::built_in()).speaking(protocol);
