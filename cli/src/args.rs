@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, audit, auth, completion, contexts, devfile, git_credentials, identity_providers, login, logout,
-    organizations, policy, tokens, variables, workspaces,
+    agents, audit, auth, completion, contexts, devfile, git_credentials, identity_providers, invitations,
+    login, logout, members, organizations, policy, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -102,6 +102,22 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         command: audit::Command,
+    },
+    /// Who belongs to the organisation, as what
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth members list\n  berth members set-role 'Ada Lovelace' maintainer"
+    )]
+    Members {
+        #[command(subcommand)]
+        command: members::Command,
+    },
+    /// Links by which others join the organisation
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Examples:\n  berth invitations create 'Ada Lovelace' --role developer")]
+    Invitations {
+        #[command(subcommand)]
+        command: invitations::Command,
     },
     /// Who may do what: the organisation's rules
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use berth_schema::access::{TokenName, TokenNameError};
+use berth_schema::access::{Role, TokenName, TokenNameError};
 use berth_schema::{
     AgentId, AgentName, NameError, OrganizationId, OrganizationName, TokenId, WorkspaceId, WorkspaceName,
 };
@@ -95,6 +95,12 @@ impl From<OrganizationName> for OrganizationRef {
     fn from(name: OrganizationName) -> Self {
         Self(name.into())
     }
+}
+
+/// A role that can be given.
+pub(crate) fn role(word: &str) -> Result<Role, String> {
+    let role = Role::ALL.into_iter().find(|role| role.as_str() == word);
+    role.ok_or_else(|| format!("must be one of {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ words! {
         Agent = "agent",
         /// What an agent has and the server does not know.
         Orphan = "orphan",
+        /// Somebody who belongs to an organisation: a person, or a service.
+        Member = "member",
+        Invitation = "invitation",
         /// A variable of the organisation.
         Variable = "variable",
         GitCredential = "git credential",
@@ -82,6 +85,8 @@ impl ResourceKind {
             Self::Token => &["token"],
             Self::Agent => &["agent"],
             Self::Orphan => &["agent", "orphan"],
+            Self::Member => &["member"],
+            Self::Invitation => &["invitation"],
             Self::Variable => &["kind", "name"],
             Self::GitCredential => &["host"],
             Self::IdentityProvider => &["provider"],
@@ -137,6 +142,13 @@ actions! {
     ListPolicyVersions = "policy.list-versions", Organization, Reads;
     TestPolicy = "policy.test", Organization, Reads;
     SetPolicy = "policy.set", Organization, Changes;
+    ListMembers = "member.list", Organization, Reads;
+    ReadMember = "member.read", Member, Reads;
+    ChangeMember = "member.change", Member, Changes;
+    RemoveMember = "member.remove", Member, Changes;
+    Invite = "invitation.create", Organization, Changes;
+    ListInvitations = "invitation.list", Organization, Reads;
+    RevokeInvitation = "invitation.revoke", Invitation, Changes;
     CreateToken = "token.create", Organization, Changes;
     ListTokens = "token.list", Organization, Reads;
     ReadToken = "token.read", Token, Reads;

@@ -103,6 +103,10 @@ id!(
     IdentityProviderId
 );
 id!(
+    /// An invitation to an organisation (not its secret).
+    InvitationId
+);
+id!(
     /// A code that lets a command line in once (not the code's secret).
     AuthorizationCodeId
 );

@@ -18,6 +18,7 @@ pub mod ids;
 pub mod kubernetes;
 pub mod late;
 pub mod lifecycle;
+pub mod members;
 pub mod names;
 pub mod network_check;
 pub mod policy;
@@ -43,8 +44,8 @@ pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{
-    AccountId, AgentId, AuthorizationCodeId, IdentityProviderId, NetworkCheckId, OrganizationId, SessionId,
-    SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
+    AccountId, AgentId, AuthorizationCodeId, IdentityProviderId, InvitationId, NetworkCheckId,
+    OrganizationId, SessionId, SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
 };
 pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
 pub use problem::{FieldError, Problem};
@@ -54,5 +55,5 @@ pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};
 pub use text::{Message, ResourceVersion, Text, Word};
-pub use token::{AccessToken, AgentToken, AuthorizationCode, SessionToken, SignInToken};
+pub use token::{AccessToken, AgentToken, AuthorizationCode, InvitationToken, SessionToken, SignInToken};
 pub use warning::Warning;

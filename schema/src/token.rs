@@ -12,7 +12,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{AccountId, AgentId, AuthorizationCodeId, OrganizationId, SessionId, SignInLinkId, TokenId};
+use crate::{
+    AccountId, AgentId, AuthorizationCodeId, InvitationId, OrganizationId, SessionId, SignInLinkId, TokenId,
+};
 
 /// The random bytes of a token.
 pub const SECRET_BYTES: usize = 32;
@@ -121,6 +123,10 @@ token!(
 token!(
     /// What a link that signs somebody in holds. It opens once.
     SignInToken, prefix "berth_lnk_", account: AccountId, link: SignInLinkId
+);
+token!(
+    /// What a link holds by which somebody joins an organisation. It opens once.
+    InvitationToken, prefix "berth_inv_", organization: OrganizationId, invitation: InvitationId
 );
 token!(
     /// What a command line is given by the browser, to be exchanged for tokens. It opens once.

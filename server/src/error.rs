@@ -188,6 +188,14 @@ pub enum Error {
     )]
     LastFullToken,
     #[error(
+        "this is the last owner who gets in: make somebody else an owner first, so that somebody can manage the organization"
+    )]
+    LastOwner,
+    #[error("you are a member of this organization already; the invitation stays open for somebody else")]
+    AlreadyMember,
+    #[error("the invitation was accepted: whoever joined by it is a member now, and can be removed as one")]
+    InvitationAccepted,
+    #[error(
         "the secret before the last rotation goes on until {until}; wait, or rotate without an overlap to end both"
     )]
     RotationPending { until: Timestamp },
@@ -308,6 +316,9 @@ impl Error {
             | Self::MethodNotAllowed { .. }
             | Self::NameTaken { .. }
             | Self::LastFullToken
+            | Self::LastOwner
+            | Self::AlreadyMember
+            | Self::InvitationAccepted
             | Self::TokenEnded
             | Self::RotationPending { .. }
             | Self::AgentRotationPending { .. }

@@ -12,8 +12,8 @@ use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
 use crate::handlers::{
-    account, agents, audit, connections, events, git, health, identity_providers, oauth, openid, policy,
-    reconcile, tokens, variables, whoami, workspaces,
+    account, agents, audit, connections, events, git, health, identity_providers, members, oauth, openid,
+    policy, reconcile, tokens, variables, whoami, workspaces,
 };
 use crate::http::body::BodyLimit;
 use crate::http::guard::{Channel, Guard};
@@ -132,6 +132,7 @@ fn method(name: &str) -> &'static Method {
         "POST" => &Method::POST,
         "PUT" => &Method::PUT,
         "DELETE" => &Method::DELETE,
+        "PATCH" => &Method::PATCH,
         _ => &Method::GET,
     }
 }
@@ -228,6 +229,8 @@ pub const ROUTES: &[Route] = &[
     public("POST", "/sign-in/backchannel-logout/{provider}", || web::post().to(openid::backchannel_logout))
         .takes(FORM),
     public_page("GET", "/signed-out", || web::get().to(pages::signed_out)),
+    public_page("GET", "/invitation", || web::get().to(pages::invitation)),
+    public_page("POST", "/invitation", || web::post().to(pages::accept_invitation)).takes(FORM),
     person("POST", "/sign-out", Action::SignOut, |guard| guard.to(pages::sign_out)),
     person("GET", "/sessions", Action::ListSessions, |guard| guard.to(pages::sessions)),
     person("POST", "/sessions/end-others", Action::EndOtherSessions, |guard| {
@@ -257,6 +260,23 @@ pub const ROUTES: &[Route] = &[
     }),
     member("POST", organization!("/policy/test"), Action::TestPolicy, |guard| guard.to(policy::test))
         .takes(DOCUMENT),
+    member("GET", organization!("/members"), Action::ListMembers, |guard| guard.to(members::list)),
+    member("GET", organization!("/members/{member}"), Action::ReadMember, |guard| guard.to(members::get)),
+    member("PATCH", organization!("/members/{member}"), Action::ChangeMember, |guard| {
+        guard.to(members::change)
+    })
+    .takes(FORM),
+    member("DELETE", organization!("/members/{member}"), Action::RemoveMember, |guard| {
+        guard.to(members::remove)
+    }),
+    member("POST", organization!("/invitations"), Action::Invite, |guard| guard.to(members::invite))
+        .takes(FORM),
+    member("GET", organization!("/invitations"), Action::ListInvitations, |guard| {
+        guard.to(members::invitations)
+    }),
+    member("POST", organization!("/invitations/{invitation}/revoke"), Action::RevokeInvitation, |guard| {
+        guard.to(members::revoke_invitation)
+    }),
     member("POST", organization!("/tokens"), Action::CreateToken, |guard| guard.to(tokens::create))
         .takes(FORM),
     member("GET", organization!("/tokens"), Action::ListTokens, |guard| guard.to(tokens::list)),

@@ -22,6 +22,7 @@ mod lifecycle;
 mod listing;
 mod login;
 mod losses;
+mod members;
 mod network_check;
 mod newer;
 mod openid;

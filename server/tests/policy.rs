@@ -14,7 +14,7 @@ use crate::events::Stream;
 use crate::support::{Admin, App, Reply, Requests, send};
 
 /// Somebody of that role, with a token of the role's name.
-async fn join(owner: &Admin, role: Role) -> Admin {
+pub(crate) async fn join(owner: &Admin, role: Role) -> Admin {
     let wanted = json!({"name": format!("the {role}"), "role": role});
     let created: TokenCreated = owner.post(&owner.path("/tokens"), &wanted).await.expect(201);
     Admin::new(owner.address(), created.token.parse().expect("a token"))

@@ -10,6 +10,7 @@ mod events;
 mod http;
 mod identity_providers;
 mod keeper;
+mod members;
 mod policy;
 mod tokens;
 
@@ -199,6 +200,11 @@ impl Call {
 
     fn post(doing: impl Into<String>, url: Url) -> Self {
         Self { method: Method::POST, repeat: Repeat::WhenUnsent, ..Self::get(doing, url) }
+    }
+
+    /// It says how something is to be: repeated, it does the same again.
+    fn patch(doing: impl Into<String>, url: Url) -> Self {
+        Self { method: Method::PATCH, ..Self::get(doing, url) }
     }
 
     fn delete(doing: impl Into<String>, url: Url) -> Self {

@@ -8,8 +8,10 @@ pub(crate) mod contexts;
 pub(crate) mod devfile;
 pub(crate) mod git_credentials;
 pub(crate) mod identity_providers;
+pub(crate) mod invitations;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod members;
 pub(crate) mod organizations;
 mod page;
 pub(crate) mod policy;
@@ -36,6 +38,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Audit { command } => audit::run(global, command).await,
         Command::Tokens { command } => tokens::run(global, command).await,
         Command::Organizations { command } => organizations::run(global, command).await,
+        Command::Members { command } => members::run(global, command).await,
+        Command::Invitations { command } => invitations::run(global, command).await,
         Command::Policy { command } => policy::run(global, command).await,
         Command::Auth { command } => auth::run(global, command).await,
         Command::Login(args) => login::run(global, args).await,

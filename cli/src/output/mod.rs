@@ -5,6 +5,7 @@ mod audit;
 mod escape;
 mod git;
 mod identity_providers;
+mod members;
 mod membership;
 mod objects;
 mod table;

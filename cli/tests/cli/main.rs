@@ -16,6 +16,7 @@ mod identity_providers;
 mod lists;
 mod login;
 mod logins;
+mod members;
 mod network;
 mod policy;
 mod problems;

@@ -8,7 +8,8 @@ use crate::access::{Role, TokenScope};
 use crate::git::GitMethod;
 use crate::sealing::PublicKey;
 use crate::{
-    AgentId, DesiredState, Generation, IdentityProviderId, NetworkCheckId, SubjectId, TokenId, WorkspaceId,
+    AgentId, DesiredState, Generation, IdentityProviderId, InvitationId, NetworkCheckId, SubjectId, TokenId,
+    WorkspaceId,
 };
 
 /// One variant for each kind of event. What its action and resource say already is not said again.
@@ -23,6 +24,27 @@ pub enum Details {
         owner: SubjectId,
         /// Until when they can sign in by the first link.
         link_until: Timestamp,
+    },
+    Invited {
+        role: Role,
+        expires_at: Timestamp,
+    },
+    /// Somebody belongs to the organisation now.
+    Joined {
+        role: Role,
+        invitation: InvitationId,
+        /// Whether their account was made by that.
+        is_new: bool,
+    },
+    MemberChanged {
+        before: Role,
+        role: Role,
+        is_suspended: bool,
+    },
+    MemberRemoved {
+        role: Role,
+        /// Workspaces of theirs that were to run and are stopped.
+        stopped: u64,
     },
     SignInLinkMade {
         expires_at: Timestamp,

@@ -9,8 +9,8 @@ use crate::action::words;
 use crate::git::GitHost;
 use crate::variables::VariableKind;
 use crate::{
-    Action, AgentId, IdentityProviderId, OrganizationId, ResourceKind, SessionId, SubjectId, TokenId,
-    WorkspaceId,
+    Action, AgentId, IdentityProviderId, InvitationId, OrganizationId, ResourceKind, SessionId, SubjectId,
+    TokenId, WorkspaceId,
 };
 
 words! {
@@ -43,6 +43,8 @@ words! {
         MakeSignInLink = "user.make-sign-in-link",
         /// or one for a new owner of the organisation.
         MakeOwner = "user.make-owner",
+        /// Somebody joined by an invitation.
+        AcceptInvitation = "invitation.accept",
         /// Somebody begins a session, or tries to.
         SignIn = "account.sign-in",
         /// A session ends that somebody else may have got hold of, or that a command line or a browser gives up.
@@ -139,6 +141,10 @@ impl Resource {
 
     pub fn user(id: SubjectId) -> Self {
         Self { kind: Self::USER.to_owned(), id: Some(id.to_string()) }
+    }
+
+    pub fn invitation(id: InvitationId) -> Self {
+        Self::new(ResourceKind::Invitation, id.to_string())
     }
 
     pub fn agent(id: AgentId) -> Self {

@@ -112,6 +112,7 @@ impl Accounts<'_> {
         let query = subjects::table
             .inner_join(organizations::table.on(organizations::id.eq(subjects::organization_id)))
             .filter(subjects::account_id.eq(self.0.account_key()))
+            .filter(subjects::removed_at.is_null())
             .order(organizations::name)
             .select((OrganizationRow::as_select(), MembershipRow::as_select()));
         self.0.run(query.load(&mut self.0.raw())).await

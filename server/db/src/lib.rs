@@ -33,7 +33,7 @@
 //! | `sign_in_attempts()` | `insert`, `take`; in [`Reach::installation`] |
 //! | `session_proofs()` | `insert`, `copy`; in [`Reach::installation`] `of_provider` |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
-//! | `subjects()` | `insert`, `insert_provided`, `of_account`, `set_role`, `users_named`, `owners`, `fill_creators` |
+//! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `owners`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
@@ -47,6 +47,7 @@
 //! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
 //! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
+//! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
 //! | `notifications()` | `notify_agent`; the other end is [`listen`] |
@@ -77,6 +78,7 @@ mod git_credentials;
 mod idempotency;
 mod identities;
 mod identity_providers;
+mod invitations;
 mod jobs;
 mod lifecycle;
 mod migrate;
@@ -123,6 +125,7 @@ pub use git_credentials::{GitCredentialRow, GitCredentials};
 pub use idempotency::{Claim, Claimed, CreatedKind, IdempotencyKeys, REMEMBERED};
 pub use identities::Identities;
 pub use identity_providers::{IdentityProviderRow, IdentityProviders};
+pub use invitations::{InvitationRow, Invitations, NewInvitation};
 pub use jobs::{every_organization, generations_in_use, missing_rows};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};
@@ -143,7 +146,7 @@ pub use sign_in_attempts::{NewSignInAttempt, SignInAttemptRow, SignInAttempts};
 pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
 pub use signing_keys::{SigningKeyRow, SigningKeys};
 pub use spent_codes::SpentCodes;
-pub use subjects::{Author, NewSubject, Subjects, UserRow};
+pub use subjects::{Author, MemberRow, NewSubject, Subjects, UserRow};
 pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
 pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};

@@ -303,6 +303,23 @@ diesel::table! {
         role -> Text,
         suspended_at -> Nullable<Timestamptz>,
         is_provided -> Bool,
+        removed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    invitations (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        secret_hash -> Bytea,
+        name -> Text,
+        role -> Text,
+        created_at -> Timestamptz,
+        created_by -> Uuid,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        accepted_at -> Nullable<Timestamptz>,
+        accepted_by -> Nullable<Uuid>,
     }
 }
 
@@ -469,6 +486,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     network_checks,
     organizations,
     orphans,
+    invitations,
     policy_versions,
     scope_data_keys,
     scope_variables,

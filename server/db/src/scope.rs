@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
-    GitCredentials, IdempotencyKeys, Identities, IdentityProviders, NetworkChecks, Notifications,
-    Organizations, Orphans, PolicyVersions, ScopeVariables, SealingKeys, SessionProofs, Sessions,
-    SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
+    GitCredentials, IdempotencyKeys, Identities, IdentityProviders, Invitations, NetworkChecks,
+    Notifications, Organizations, Orphans, PolicyVersions, ScopeVariables, SealingKeys, SessionProofs,
+    Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
     Workspaces,
 };
 
@@ -202,6 +202,10 @@ impl<'a> OrganizationConn<'a> {
     /// The variables of a scope that is the organisation itself.
     pub fn scope_variables(&self, scope: Scope) -> ScopeVariables<'_> {
         ScopeVariables::new(self, scope, self.key())
+    }
+
+    pub fn invitations(&self) -> Invitations<'_> {
+        Invitations(self)
     }
 
     pub fn policy_versions(&self) -> PolicyVersions<'_> {

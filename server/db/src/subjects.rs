@@ -1,6 +1,6 @@
 //! Who acts, apart from what they prove it with.
 
-use berth_schema::access::{Role, SubjectKind};
+use berth_schema::access::{Role, SubjectKind, TokenScope};
 use berth_schema::{AccountId, SubjectId, TokenId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::accounts::MembershipRow;
+use crate::columns::Parsed;
 use crate::error::DbError;
-use crate::schema::{accounts, subjects, workspaces};
+use crate::page::{PageRequest, paged};
+use crate::schema::{access_tokens, accounts, subjects, workspaces};
 use crate::scope::OrganizationConn;
 
 /// Whoever changes or creates something: who, and by which of their tokens.
@@ -43,6 +45,27 @@ pub struct UserRow {
     pub role: Role,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub suspended_at: Option<Timestamp>,
+}
+
+/// A row of `subjects`.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = subjects)]
+pub struct MemberRow {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: SubjectId,
+    #[diesel(deserialize_as = Parsed<SubjectKind>)]
+    pub kind: SubjectKind,
+    pub name: String,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub created_at: Timestamp,
+    pub account_id: Option<Uuid>,
+    #[diesel(deserialize_as = String)]
+    pub role: Role,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub suspended_at: Option<Timestamp>,
+    /// They belong to the organisation no longer.
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub removed_at: Option<Timestamp>,
 }
 
 /// The subjects of the organisation.
@@ -94,12 +117,92 @@ impl Subjects<'_> {
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
+    /// Those who belong to it, the newest first.
+    pub async fn list(&self, page: &PageRequest) -> Result<Vec<MemberRow>, DbError> {
+        let query = subjects::table
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(subjects::removed_at.is_null())
+            .select(MemberRow::as_select())
+            .into_boxed();
+        let query = paged!(query, subjects, page);
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Whoever has that id, removed ones included.
+    pub async fn find(&self, id: SubjectId) -> Result<Option<MemberRow>, DbError> {
+        let query = subjects::table.find((self.0.key(), id.as_uuid())).select(MemberRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// Those of that name who belong to it, at most `limit`.
+    pub async fn named(&self, name: &str, limit: i64) -> Result<Vec<MemberRow>, DbError> {
+        let query = subjects::table
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(subjects::name.eq(name))
+            .filter(subjects::removed_at.is_null())
+            .order((subjects::created_at, subjects::id))
+            .limit(limit)
+            .select(MemberRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// What an account is in the organisation, or was, as the organisation sees it.
+    pub async fn member_of(&self, account: AccountId) -> Result<Option<MemberRow>, DbError> {
+        let query = subjects::table
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(subjects::account_id.eq(account.as_uuid()))
+            .select(MemberRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// What they are from now on.
+    pub async fn change(
+        &self,
+        id: SubjectId,
+        role: Role,
+        suspended_at: Option<Timestamp>,
+    ) -> Result<MemberRow, DbError> {
+        let statement = diesel::update(subjects::table.find((self.0.key(), id.as_uuid())))
+            .set((
+                subjects::role.eq(role.as_str()),
+                subjects::suspended_at.eq(suspended_at.map(jiff_diesel::Timestamp::from)),
+            ))
+            .returning(MemberRow::as_returning());
+        self.0.run(statement.get_result(&mut self.0.raw())).await
+    }
+
+    /// They belong to it no longer, and their tokens end for good.
+    pub async fn remove(&self, id: SubjectId, now: Timestamp) -> Result<(), DbError> {
+        let now = jiff_diesel::Timestamp::from(now);
+        let statement = diesel::update(subjects::table.find((self.0.key(), id.as_uuid())))
+            .set((subjects::suspended_at.eq(now), subjects::removed_at.eq(now)));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        let statement = diesel::update(access_tokens::table)
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(access_tokens::subject_id.eq(id.as_uuid()))
+            .filter(access_tokens::revoked_at.is_null())
+            .set(access_tokens::revoked_at.eq(now));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// Somebody who was removed belongs to it again.
+    pub async fn rejoin(&self, id: SubjectId, role: Role) -> Result<(), DbError> {
+        let nothing = None::<jiff_diesel::Timestamp>;
+        let statement = diesel::update(subjects::table.find((self.0.key(), id.as_uuid()))).set((
+            subjects::role.eq(role.as_str()),
+            subjects::suspended_at.eq(nothing),
+            subjects::removed_at.eq(nothing),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
     /// The users of that name, at most `limit`, the oldest first.
     pub async fn users_named(&self, name: &str, limit: i64) -> Result<Vec<UserRow>, DbError> {
         let query = subjects::table
             .inner_join(accounts::table.on(accounts::id.nullable().eq(subjects::account_id)))
             .filter(subjects::organization_id.eq(self.0.key()))
             .filter(accounts::name.eq(name))
+            .filter(subjects::removed_at.is_null())
             .order((subjects::created_at, subjects::id))
             .limit(limit)
             .select((subjects::id, accounts::id, accounts::name, subjects::role, subjects::suspended_at));
@@ -115,6 +218,26 @@ impl Subjects<'_> {
             .select(MembershipRow::as_select());
         let rows: Vec<MembershipRow> = self.0.run(query.load(&mut self.0.raw())).await?;
         Ok(rows.into_iter().map(|row| (row.id, row.kind)).collect())
+    }
+
+    /// Of the owners those who get in: who sign in, or have a token that changes things and is valid. They are not suspended.
+    pub async fn able_owners(&self, now: Timestamp) -> Result<Vec<SubjectId>, DbError> {
+        let now = jiff_diesel::Timestamp::from(now);
+        let opens = access_tokens::table
+            .filter(access_tokens::organization_id.eq(subjects::organization_id))
+            .filter(access_tokens::subject_id.eq(subjects::id))
+            .filter(access_tokens::revoked_at.is_null())
+            .filter(access_tokens::scope.eq(TokenScope::Full.as_str()))
+            .filter(access_tokens::expires_at.is_null().or(access_tokens::expires_at.gt(now)));
+        let query = subjects::table
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(subjects::role.eq(Role::Owner.as_str()))
+            .filter(subjects::suspended_at.is_null())
+            .filter(subjects::account_id.is_not_null().or(diesel::dsl::exists(opens)))
+            .order(subjects::id)
+            .select(subjects::id);
+        let ids: Vec<Uuid> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(ids.into_iter().map(Into::into).collect())
     }
 
     /// Writes down who created the next `limit` workspaces, in the order of their ids, that are from before there were

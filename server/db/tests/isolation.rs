@@ -66,6 +66,8 @@ async fn fill(world: &World) {
                 now());
              INSERT INTO identity_providers VALUES ('{organization}', '{token}', 'sso', 'https://id.example.com', 'berth', NULL,
                 1, NULL, NULL, '{{}}', now());
+             INSERT INTO invitations SELECT organization_id, '{token}', decode(repeat('00', 32), 'hex'), 'Ada', 'viewer', now(), id,
+                now() FROM subjects WHERE organization_id = '{organization}' LIMIT 1;
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);

@@ -12,6 +12,8 @@ pub enum Place {
     /// What agents and their proxies do, and nobody else: as above. A rule of an organisation must not stop a workspace that runs.
     ForAgents,
     Tokens,
+    /// Who belongs to the organisation, and who is invited.
+    Members,
     /// That there are agents, and how they are.
     Agents,
     /// What keeps an agent and its cluster at work.
@@ -32,11 +34,12 @@ pub enum Place {
 }
 
 impl Place {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Account,
         Self::Oneself,
         Self::ForAgents,
         Self::Tokens,
+        Self::Members,
         Self::Agents,
         Self::AgentOperation,
         Self::AgentAdmission,
@@ -70,6 +73,13 @@ impl Place {
             | Action::ReadToken
             | Action::RotateToken
             | Action::RevokeToken => Self::Tokens,
+            Action::ListMembers
+            | Action::ReadMember
+            | Action::ChangeMember
+            | Action::RemoveMember
+            | Action::Invite
+            | Action::ListInvitations
+            | Action::RevokeInvitation => Self::Members,
             Action::ListAgents | Action::ReadAgent => Self::Agents,
             Action::CheckNetwork
             | Action::ResetEpoch
@@ -119,6 +129,7 @@ impl Place {
             Self::Oneself => "oneself",
             Self::ForAgents => "for-agents",
             Self::Tokens => "tokens",
+            Self::Members => "members",
             Self::Agents => "agents",
             Self::AgentOperation => "agent-operation",
             Self::AgentAdmission => "agent-admission",

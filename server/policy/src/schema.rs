@@ -15,6 +15,8 @@ pub(crate) const fn entity_type(kind: ResourceKind) -> &'static str {
         ResourceKind::Token => "Token",
         ResourceKind::Agent => "Agent",
         ResourceKind::Orphan => "Orphan",
+        ResourceKind::Member => "Member",
+        ResourceKind::Invitation => "Invitation",
         ResourceKind::Variable => "Variable",
         ResourceKind::GitCredential => "GitCredential",
         ResourceKind::IdentityProvider => "IdentityProvider",

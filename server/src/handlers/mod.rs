@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod health;
 pub(crate) mod identity_providers;
+pub(crate) mod members;
 pub(crate) mod oauth;
 pub(crate) mod openid;
 pub(crate) mod policy;

@@ -37,6 +37,9 @@ kinds! {
     SLOW_HEAD = "slow-head", REQUEST_TIMEOUT, "The head came too slowly";
     SLOW_BODY = "slow-body", REQUEST_TIMEOUT, "The body came too slowly";
     NAME_TAKEN = "name-taken", CONFLICT, "The name is taken";
+    LAST_OWNER = "last-owner", CONFLICT, "Nobody could manage the organization any more";
+    ALREADY_MEMBER = "already-member", CONFLICT, "Already a member";
+    INVITATION_ACCEPTED = "invitation-accepted", CONFLICT, "The invitation was accepted";
     LAST_FULL_TOKEN = "last-full-token", CONFLICT, "Nobody could manage the organization any more";
     TOKEN_ENDED = "token-ended", CONFLICT, "The token has ended";
     ROTATION_PENDING = "rotation-pending", CONFLICT, "An earlier rotation is not over";
@@ -85,6 +88,9 @@ impl Error {
             Self::TooManyPolls { .. } => TOO_MANY_POLLS,
             Self::NameTaken { .. } => NAME_TAKEN,
             Self::LastFullToken => LAST_FULL_TOKEN,
+            Self::LastOwner => LAST_OWNER,
+            Self::AlreadyMember => ALREADY_MEMBER,
+            Self::InvitationAccepted => INVITATION_ACCEPTED,
             Self::TokenEnded => TOKEN_ENDED,
             Self::AgentRevoked(_) | Self::WorkspaceStranded(_) => AGENT_REVOKED,
             Self::AgentLives(_) => AGENT_LIVES,

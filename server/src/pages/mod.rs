@@ -2,6 +2,7 @@
 
 mod account;
 mod failure;
+mod invitation;
 mod login;
 mod openid;
 mod organization;
@@ -11,6 +12,7 @@ mod times;
 
 pub(crate) use account::{end_other_sessions, end_session, home, sessions, sign_out};
 pub(crate) use failure::failure;
+pub(crate) use invitation::{accept_invitation, invitation};
 pub(crate) use login::{authorize, decide_authorize, decide_device, device};
 pub(crate) use openid::{begin, callback, signed_out};
 pub(crate) use organization::organization;

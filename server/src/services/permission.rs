@@ -46,7 +46,7 @@ impl Named {
 pub(crate) enum Found {
     Nothing,
     One(Resource),
-    /// A name that several tokens have.
+    /// A name that several tokens or members have.
     Several,
 }
 
@@ -82,6 +82,24 @@ pub(crate) async fn find(conn: &OrganizationConn<'_>, named: &Named) -> Result<F
             let id = named.names.get(1).and_then(|id| id.parse::<WorkspaceId>().ok());
             let found = agent(conn, first).await?.zip(id);
             found.map(|(agent, id)| thing(id.to_string()).found_by(agent))
+        }
+        ResourceKind::Member => {
+            let found = match first.parse::<SubjectId>() {
+                Ok(id) => conn.subjects().find(id).await?,
+                Err(_) => match conn.subjects().named(first, 2).await?.as_slice() {
+                    [_, _] => return Ok(Found::Several),
+                    found => found.first().cloned(),
+                },
+            };
+            let found = found.filter(|row| row.removed_at.is_none());
+            found.map(|row| thing(row.id.to_string()))
+        }
+        ResourceKind::Invitation => {
+            let found = match first.parse() {
+                Ok(id) => conn.invitations().find(id).await?,
+                Err(_) => None,
+            };
+            found.map(|row| thing(row.id.to_string()))
         }
         // What is outside of organisations is in none.
         ResourceKind::Account | ResourceKind::Session => None,
@@ -156,6 +174,9 @@ pub(crate) fn permit(
 ) -> Result<Resource, Refusal> {
     let resource = match found {
         Found::One(resource) => resource,
+        Found::Several if named.kind == ResourceKind::Member => {
+            return Err(Error::field("member", "names several members; give the id of one of them").into());
+        }
         Found::Several if authority.reach(Action::ReadToken) == Reach::All => {
             return Err(Error::field("token", "names several tokens; give the id of one of them").into());
         }
@@ -202,6 +223,8 @@ const fn sight(kind: ResourceKind) -> Option<Action> {
         ResourceKind::Token => Some(Action::ReadToken),
         ResourceKind::Agent => Some(Action::ReadAgent),
         ResourceKind::Orphan => Some(Action::ListOrphans),
+        ResourceKind::Member => Some(Action::ListMembers),
+        ResourceKind::Invitation => Some(Action::ListInvitations),
         ResourceKind::Variable => Some(Action::ListVariables),
         ResourceKind::GitCredential => Some(Action::ListGitCredentials),
         ResourceKind::IdentityProvider => Some(Action::ListIdentityProviders),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_db::{
-    AccountEvent, Acting, Changed, Database, NewOwner, NewSession, NewSignInLink, NewToken, OrganizationConn,
+    AccountEvent, AccountRow, Acting, Changed, Database, NewOwner, NewSession, NewSignInLink, NewToken,
+    OrganizationConn, SessionRow,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource, What};
 use berth_schema::{
@@ -70,20 +71,8 @@ pub async fn by_link(
     (origin, now): (Origin, Timestamp),
 ) -> Result<SessionToken, Error> {
     let account = shown.account();
-    let id = SessionId::random();
-    let token = SessionToken::new(account, id, &*random_secret(context.random.as_ref())?);
-    let rules = context.sessions;
-    let session = NewSession {
-        id,
-        secret_hash: hash(token.expose()),
-        method: "link".to_owned(),
-        authenticated_at: now,
-        expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
-        idle_seconds: rules.idle.as_secs(),
-        address: device.address,
-        user_agent: device.user_agent,
-        refresh_id: None,
-    };
+    let (token, session) = new_session(context, account, ("link", device), now)?;
+    let id = session.id;
     let stamp = sessions::stamp(id, Kind::SignIn, (origin, now));
     let is_somebodys = AtomicBool::new(false);
     let result = context
@@ -117,6 +106,30 @@ pub async fn by_link(
     Ok(token)
 }
 
+/// A session that begins now, proven in that way, and what the browser is to keep of it.
+pub(super) fn new_session(
+    context: &Context,
+    account: AccountId,
+    (method, device): (&str, Device),
+    now: Timestamp,
+) -> Result<(SessionToken, NewSession), Error> {
+    let id = SessionId::random();
+    let token = SessionToken::new(account, id, &*random_secret(context.random.as_ref())?);
+    let rules = context.sessions;
+    let session = NewSession {
+        id,
+        secret_hash: hash(token.expose()),
+        method: method.to_owned(),
+        authenticated_at: now,
+        expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
+        idle_seconds: rules.idle.as_secs(),
+        address: device.address,
+        user_agent: device.user_agent,
+        refresh_id: None,
+    };
+    Ok((token, session))
+}
+
 /// Uses a link up, where it opens. Whether it is one of an account that there is, is told aside.
 async fn open(
     conn: &OrganizationConn<'_>,
@@ -139,8 +152,25 @@ async fn open(
     Ok(())
 }
 
+/// The session whose cookie is shown, and whose it is, where it goes on.
+pub async fn shown_session(
+    context: &Context,
+    shown: &SessionToken,
+    now: Timestamp,
+) -> Result<Option<(SessionRow, AccountRow)>, Error> {
+    let found = context.database.read(shown.account(), "find_session", async |conn| {
+        conn.sessions().find(shown.session()).await.map_err(Error::from)
+    });
+    let found = found.await?;
+    let stored = found.as_ref().map_or([0; 32], |(session, _)| session.secret_hash);
+    let is_right = same(&hash(shown.expose()), &stored) & found.is_some();
+    Ok(found.filter(|(session, account)| {
+        is_right && sessions::is_over(session, account, &context.sessions, now).is_none()
+    }))
+}
+
 /// Ends a session whose cookie is shown, if it is one.
-pub(super) async fn end_before(
+pub(crate) async fn end_before(
     context: &Arc<Context>,
     shown: &SessionToken,
     at: (Origin, Timestamp),

@@ -78,6 +78,20 @@ impl World {
         };
         match action {
             Action::SetPolicy => put("/policy", json!({"rules": berth_policy::BUILT_IN})),
+            Action::ChangeMember => {
+                let id = member(admin, "changed").await;
+                (Method::PATCH, admin.path(&format!("/members/{id}")), json!({"role": "viewer"}))
+            }
+            Action::RemoveMember => {
+                let id = member(admin, "removed").await;
+                (Method::DELETE, admin.path(&format!("/members/{id}")), json!({}))
+            }
+            Action::Invite => post("/invitations", json!({"name": "Zoe", "role": "developer"})),
+            Action::RevokeInvitation => {
+                let invite = json!({"name": "Zoe", "role": "developer"});
+                let invited: Value = admin.post(&admin.path("/invitations"), &invite).await.expect(201);
+                post(&format!("/invitations/{}/revoke", invited["id"].as_str().expect("an id")), json!({}))
+            }
             Action::CreateToken => post("/tokens", json!({"name": "one", "scope": "read-only"})),
             Action::RotateToken => {
                 token("two").await;
@@ -203,4 +217,11 @@ impl World {
         let no_body = path.contains("/agents/") && path.ends_with("/revoke");
         send(if has_body && !no_body { request.json(body) } else { request }).await
     }
+}
+
+/// A service of that name, with a token.
+async fn member(admin: &Admin, name: &str) -> String {
+    let wanted = json!({"name": name, "role": "developer"});
+    let made: Value = admin.post(&admin.path("/tokens"), &wanted).await.expect(201);
+    made["subject_id"].as_str().expect("an id").to_owned()
 }

@@ -7,6 +7,7 @@ use super::parse_period;
 use crate::args::Global;
 use crate::commands::secret::SecretOutput;
 use crate::error::Error;
+use crate::names::role;
 use crate::session::{Session, now};
 
 const HELP: &str = "\
@@ -45,12 +46,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     output: SecretOutput,
-}
-
-/// One that can be given.
-pub(crate) fn role(word: &str) -> Result<Role, String> {
-    let role = Role::ALL.into_iter().find(|role| role.as_str() == word);
-    role.ok_or_else(|| format!("must be one of {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {

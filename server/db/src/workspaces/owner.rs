@@ -1,6 +1,6 @@
 //! Whose workspaces are.
 
-use berth_schema::{SubjectId, WorkspaceId, WorkspaceName};
+use berth_schema::{AgentId, DesiredState, SubjectId, WorkspaceId, WorkspaceName};
 use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
@@ -25,6 +25,19 @@ impl Workspaces<'_> {
             .select((workspaces::id, owner()));
         let found: Option<(Uuid, Uuid)> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
         Ok(found.map(|(id, owner)| (id.into(), owner.into())))
+    }
+
+    /// What is somebody's and is to run, each with its agent, by their ids.
+    pub async fn running_of(&self, subject: SubjectId) -> Result<Vec<(WorkspaceId, AgentId)>, DbError> {
+        let running = [DesiredState::Running, DesiredState::RestartRequested].map(DesiredState::as_str);
+        let query = workspaces::table
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(owner().eq(subject.as_uuid()))
+            .filter(workspaces::desired_state.eq_any(running))
+            .order(workspaces::id)
+            .select((workspaces::id, workspaces::agent_id));
+        let found: Vec<(Uuid, Uuid)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(found.into_iter().map(|(id, agent)| (id.into(), agent.into())).collect())
     }
 
     /// The same of the living workspace of that name, or else the last one that was terminated.

@@ -12,7 +12,9 @@ use crate::services::permission::Named;
 struct Parameters {
     agent: Option<String>,
     host: Option<String>,
+    invitation: Option<String>,
     kind: Option<String>,
+    member: Option<String>,
     name: Option<String>,
     orphan: Option<String>,
     provider: Option<String>,
@@ -25,7 +27,9 @@ impl Parameters {
         match name {
             "agent" => self.agent.as_deref(),
             "host" => self.host.as_deref(),
+            "invitation" => self.invitation.as_deref(),
             "kind" => self.kind.as_deref(),
+            "member" => self.member.as_deref(),
             "name" => self.name.as_deref(),
             "orphan" => self.orphan.as_deref(),
             "provider" => self.provider.as_deref(),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use berth_db::{
-    AccountEvent, Changed, DbError, DbErrorKind, NewSession, NewSessionProof, NewSubject, OrganizationConn,
-    Reach, constraints,
+    AccountEvent, Changed, DbError, DbErrorKind, NewSessionProof, NewSubject, OrganizationConn, Reach,
+    constraints,
 };
 use berth_oidc::{
     ExpectedIdToken, IdToken, Metadata, Rejected, Relying, admit, lacks, person_name, verify_id_token,
@@ -22,8 +22,8 @@ use crate::identity::Origin;
 use crate::openid::Client;
 use crate::services::identity_providers::{Addresses, secret, told};
 use crate::services::sessions;
-use crate::services::sign_in::{Device, end_before};
-use crate::services::tokens::{hash, random_secret, same};
+use crate::services::sign_in::{Device, end_before, new_session};
+use crate::services::tokens::{hash, same};
 use crate::{Context, Error};
 
 /// Of two who make the same account at once, one finds it the next time.
@@ -288,22 +288,12 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     async fn begin(&self, device: Device, (origin, now): (Origin, Timestamp)) -> Result<SessionToken, Begin> {
-        let (context, row, id) = (self.context, &self.provider.row, SessionId::random());
-        let token = SessionToken::new(self.account, id, &*random_secret(context.random.as_ref())?);
-        let rules = context.sessions;
+        let (context, row) = (self.context, &self.provider.row);
         let at = |seconds| Timestamp::from_second(seconds).ok().map(|time| time.min(now));
         let auth_time = self.person.auth_time.and_then(at);
-        let session = NewSession {
-            id,
-            secret_hash: hash(token.expose()),
-            method: METHOD.to_owned(),
-            authenticated_at: auth_time.unwrap_or(now),
-            expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
-            idle_seconds: rules.idle.as_secs(),
-            address: device.address,
-            user_agent: device.user_agent,
-            refresh_id: None,
-        };
+        let (token, mut session) = new_session(context, self.account, (METHOD, device), now)?;
+        session.authenticated_at = auth_time.unwrap_or(now);
+        let id = session.id;
         let proof = NewSessionProof {
             session: id,
             provider: row.id,

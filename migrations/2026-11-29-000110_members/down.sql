@@ -1,0 +1,2 @@
+DROP TABLE invitations;
+ALTER TABLE subjects DROP COLUMN removed_at;
