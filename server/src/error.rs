@@ -77,7 +77,8 @@ pub enum Unproven {
     AgentTokenEnded,
     NoToken,
     UnknownToken,
-    WrongSecret,
+    /// A secret that the token had before, for longer than it was to go on.
+    FormerSecret,
     Expired,
     Revoked,
     /// The subject, or its account.
@@ -111,7 +112,7 @@ impl Unproven {
             Self::AgentTokenEnded => "agent-token-ended",
             Self::NoToken => "no-token",
             Self::UnknownToken => "unknown-token",
-            Self::WrongSecret => "wrong-secret",
+            Self::FormerSecret => "former-secret",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Suspended => "suspended",
@@ -178,6 +179,9 @@ pub enum Error {
     TooManyRequests { seconds: u64 },
     #[error("this agent has {limit} questions waiting for an answer already, which is the most")]
     TooManyPolls { limit: usize },
+    /// When it may try again.
+    #[error("this agent tells and asks for more than an agent needs to; try again in {seconds} seconds")]
+    TooManyReports { seconds: u64 },
     #[error("the body did not arrive within {seconds} seconds")]
     SlowBody { seconds: u64 },
     #[error("there is already {what} named '{name}'; choose another name")]
@@ -303,6 +307,7 @@ impl Error {
             | Self::SlowHead
             | Self::TooManyRequests { .. }
             | Self::TooManyPolls { .. }
+            | Self::TooManyReports { .. }
             | Self::TooManyStreams { .. }
             | Self::DeadlineExceeded { .. }
             | Self::ProviderUnavailable
@@ -384,7 +389,7 @@ mod tests {
         assert_eq!(missing.to_string(), "there is no such workspace");
         let denied = Error::denied(Action::StopWorkspace, DenyReason::ReadOnlyToken);
         assert_eq!(denied.to_string(), "this token may look at everything and change nothing");
-        let told: Vec<_> = [Unproven::Expired, Unproven::WrongSecret, Unproven::Revoked]
+        let told: Vec<_> = [Unproven::Expired, Unproven::FormerSecret, Unproven::Revoked]
             .map(Error::Unauthenticated)
             .iter()
             .map(|error| (error.to_string(), error.refusal()))

@@ -17,6 +17,7 @@ use crate::git_credentials::GitVersion;
 use crate::page::{PageRequest, paged};
 use crate::schema::{agents, workspaces};
 use crate::scope::OrganizationConn;
+use crate::shown::shown;
 
 /// What is stored of a new agent.
 #[derive(Clone, Debug)]
@@ -144,6 +145,15 @@ impl Agents<'_> {
     /// The agent with that id, revoked or not.
     pub async fn find(&self, id: AgentId) -> Result<Option<AgentRow>, DbError> {
         let query = agents::table.find((self.0.key(), *id.as_uuid())).select(AgentRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The agent with that id whose token's hash is shown, now or before, revoked or not. See `shown.rs`.
+    pub async fn find_shown(&self, id: AgentId, hash: &SecretHash) -> Result<Option<AgentRow>, DbError> {
+        let query = agents::table
+            .find((self.0.key(), *id.as_uuid()))
+            .filter(shown!(agents, hash, or the one before))
+            .select(AgentRow::as_select());
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 

@@ -10,6 +10,7 @@ use crate::columns::{Bytes, SecretHash};
 use crate::error::DbError;
 use crate::schema::authorization_codes;
 use crate::scope::OrganizationConn;
+use crate::shown::shown;
 
 /// What is stored of a new code.
 #[derive(Clone, Debug)]
@@ -77,10 +78,15 @@ impl AuthorizationCodes<'_> {
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
-    /// The code of that id, valid or not, locked.
-    pub async fn find(&self, id: AuthorizationCodeId) -> Result<Option<AuthorizationCodeRow>, DbError> {
+    /// The code of that id whose secret's hash is shown, valid or not, locked. See `shown.rs`.
+    pub async fn find_shown(
+        &self,
+        id: AuthorizationCodeId,
+        hash: &SecretHash,
+    ) -> Result<Option<AuthorizationCodeRow>, DbError> {
         let query = authorization_codes::table
             .find((self.0.account_key(), id.as_uuid()))
+            .filter(shown!(authorization_codes, hash))
             .select(AuthorizationCodeRow::as_select())
             .for_update();
         self.0.run_optional(query.get_result(&mut self.0.raw())).await

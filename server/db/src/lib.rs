@@ -96,6 +96,7 @@ mod scope_variables;
 mod sealing_keys;
 mod session_proofs;
 mod sessions;
+mod shown;
 mod sign_in_attempts;
 mod sign_in_links;
 mod signing_keys;

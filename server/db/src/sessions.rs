@@ -12,6 +12,7 @@ use crate::error::DbError;
 use crate::organizations::OrganizationRow;
 use crate::schema::{access_tokens, accounts, organizations, session_proofs, sessions, subjects};
 use crate::scope::OrganizationConn;
+use crate::shown::shown;
 
 /// Ended sessions are kept for so long, so that people see what was theirs.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -143,7 +144,22 @@ impl Sessions<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
-    /// The same, locked.
+    /// The session of that id whose secret's hash is shown, valid or not. See `shown.rs`.
+    pub async fn find_shown(
+        &self,
+        id: SessionId,
+        hash: &SecretHash,
+    ) -> Result<Option<(SessionRow, AccountRow)>, DbError> {
+        let query = sessions::table
+            .inner_join(accounts::table.on(accounts::id.eq(sessions::account_id)))
+            .filter(sessions::account_id.eq(self.0.account_key()))
+            .filter(sessions::id.eq(id.as_uuid()))
+            .filter(shown!(sessions, hash))
+            .select((SessionRow::as_select(), AccountRow::as_select()));
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The same by its id alone, locked.
     pub async fn find_locked(&self, id: SessionId) -> Result<Option<SessionRow>, DbError> {
         let query = sessions::table
             .find((self.0.account_key(), id.as_uuid()))

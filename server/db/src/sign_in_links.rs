@@ -9,6 +9,7 @@ use crate::columns::{Bytes, SecretHash};
 use crate::error::DbError;
 use crate::schema::sign_in_links;
 use crate::scope::OrganizationConn;
+use crate::shown::shown;
 
 /// What is stored of a new link.
 #[derive(Clone, Debug)]
@@ -54,9 +55,15 @@ impl SignInLinks<'_> {
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
-    pub async fn find(&self, id: SignInLinkId) -> Result<Option<SignInLinkRow>, DbError> {
+    /// The link of that id whose secret's hash is shown, valid or not. See `shown.rs`.
+    pub async fn find_shown(
+        &self,
+        id: SignInLinkId,
+        hash: &SecretHash,
+    ) -> Result<Option<SignInLinkRow>, DbError> {
         let query = sign_in_links::table
             .find((self.0.account_key(), id.as_uuid()))
+            .filter(shown!(sign_in_links, hash))
             .select(SignInLinkRow::as_select());
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }

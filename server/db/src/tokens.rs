@@ -16,6 +16,7 @@ use crate::page::{PageRequest, paged};
 use crate::schema::{access_tokens, organizations, subjects};
 use crate::scope::OrganizationConn;
 use crate::sessions::SessionRow;
+use crate::shown::shown;
 use crate::subjects::NewSubject;
 
 /// What is stored of a new token.
@@ -163,10 +164,12 @@ impl Tokens<'_> {
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// The token with that id, valid or not, the organisation, and what its subject is there.
-    pub async fn find_with_organization(
+    /// The token with that id whose secret's hash is shown, now or before, valid or not; the organisation, and what its subject is
+    /// there. See `shown.rs`.
+    pub async fn find_shown(
         &self,
         id: TokenId,
+        hash: &SecretHash,
     ) -> Result<Option<(TokenRow, OrganizationRow, MembershipRow)>, DbError> {
         let organization = organizations::table.on(organizations::id.eq(access_tokens::organization_id));
         let subject = subjects::organization_id
@@ -177,6 +180,7 @@ impl Tokens<'_> {
             .inner_join(subjects::table.on(subject))
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::id.eq(id.as_uuid()))
+            .filter(shown!(access_tokens, hash, or the one before))
             .select((TokenRow::as_select(), OrganizationRow::as_select(), MembershipRow::as_select()));
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }

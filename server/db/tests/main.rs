@@ -17,6 +17,7 @@ mod migrations;
 mod notify;
 mod reconcile;
 mod roles;
+mod shown;
 mod subjects;
 mod support;
 mod transitions;

@@ -51,7 +51,7 @@ pub(crate) const fn unproven(reason: Unproven) -> &'static str {
         Unproven::AgentTokenEnded => "the agent's token was replaced or revoked",
         Unproven::NoToken
         | Unproven::UnknownToken
-        | Unproven::WrongSecret
+        | Unproven::FormerSecret
         | Unproven::Expired
         | Unproven::Revoked
         | Unproven::Suspended => "the token is unknown, expired or revoked",
@@ -134,7 +134,7 @@ mod tests {
         let said = [
             Unproven::NoToken,
             Unproven::UnknownToken,
-            Unproven::WrongSecret,
+            Unproven::FormerSecret,
             Unproven::Expired,
             Unproven::Revoked,
         ];

@@ -139,11 +139,11 @@ async fn open(
 ) -> Result<(), Error> {
     let person = conn.accounts().find().await?;
     is_somebodys.store(person.is_some(), Ordering::Relaxed);
-    let link = conn.sign_in_links().find(shown.link()).await?;
-    let stored = link.as_ref().map_or([0; 32], |link| link.secret_hash);
-    // The same work whether there is one or not.
-    let is_right = same(&hash(shown.expose()), &stored) & link.is_some();
-    let link = link.filter(|_| is_right).ok_or(Error::Unauthenticated(Unproven::UnknownLink))?;
+    let hash = hash(shown.expose());
+    let link = conn.sign_in_links().find_shown(shown.link(), &hash).await?;
+    let link = link
+        .filter(|link| same(&hash, &link.secret_hash))
+        .ok_or(Error::Unauthenticated(Unproven::UnknownLink))?;
     let is_suspended = person.is_none_or(|person| person.suspended_at.is_some());
     let is_over = link.used_at.is_some() || link.expires_at <= now || is_suspended;
     if is_over || !conn.sign_in_links().mark_used(shown.link(), now).await? {
@@ -175,11 +175,11 @@ pub(crate) async fn end_before(
     shown: &SessionToken,
     at: (Origin, Timestamp),
 ) -> Result<(), Error> {
+    let hash = hash(shown.expose());
     let found = context.database.read(shown.account(), "find_session_before", async |conn| {
-        conn.sessions().find(shown.session()).await.map_err(Error::from)
+        conn.sessions().find_shown(shown.session(), &hash).await.map_err(Error::from)
     });
-    let stored = found.await?.map_or([0; 32], |(session, _)| session.secret_hash);
-    if same(&hash(shown.expose()), &stored) {
+    if found.await?.is_some_and(|(session, _)| same(&hash, &session.secret_hash)) {
         sessions::end_by_itself(context, (shown.account(), shown.session()), at).await?;
     }
     Ok(())

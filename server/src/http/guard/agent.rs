@@ -100,20 +100,21 @@ pub(super) async fn by_token(
         Some(_) => None,
         None => Some(context.turns.take(token.agent()).await?),
     };
+    let shown = hash(token.expose());
     let found = context
         .database
         .read(token.organization(), "authenticate_agent", async |conn| {
-            conn.agents().find(token.agent()).await.map_err(Error::from)
+            conn.agents().find_shown(token.agent(), &shown).await.map_err(Error::from)
         })
         .await?;
     drop((stranger, known));
-    let (shown, now) = (hash(token.expose()), clock::now());
+    let now = clock::now();
     let stored = found.as_ref().map(|row| row.tokens(now));
     let is_right = is_one_of(&shown, stored.unwrap_or_default());
     let row = match found {
         Some(row) if is_right && row.revoked_at.is_none() => row,
         Some(_) if is_right => return Err(refused(&admission, Unproven::Revoked)),
-        Some(_) => return Err(refused(&admission, Unproven::WrongSecret)),
+        Some(_) => return Err(refused(&admission, Unproven::FormerSecret)),
         None => return Err(refused(&admission, Unproven::UnknownToken)),
     };
     admission.proven();

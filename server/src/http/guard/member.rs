@@ -94,7 +94,7 @@ pub(super) async fn by_token(
     let (found, thing) = context
         .database
         .read(token.organization(), "authenticate_member", async |conn| {
-            let found = conn.tokens().find_with_organization(token.token_id()).await?;
+            let found = conn.tokens().find_shown(token.token_id(), &shown).await?;
             let thing = match &found {
                 Some((row, ..)) if opens(row) => permission::find(conn, named).await?,
                 _ => Found::Nothing,
@@ -117,7 +117,7 @@ pub(super) async fn by_token(
             return Err(refused(&admission, Unproven::Expired));
         }
         Some(_) if is_right => return Err(refused(&admission, Unproven::Revoked)),
-        Some(_) => return Err(refused(&admission, Unproven::WrongSecret)),
+        Some(_) => return Err(refused(&admission, Unproven::FormerSecret)),
         None => return Err(refused(&admission, Unproven::UnknownToken)),
     };
     admission.proven();

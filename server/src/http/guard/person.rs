@@ -61,19 +61,20 @@ pub(super) async fn signed_in(request: &HttpRequest, context: &Arc<Context>) -> 
     let token = cookies::session(request.headers()).ok_or(Error::Unauthenticated(Unproven::NoSession))?;
     let admission = admission(request)?;
     let turn = admission.turn().await?;
+    let shown = hash(token.expose());
     let found = context
         .database
         .read(token.account(), "authenticate_person", async |conn| {
-            conn.sessions().find(token.session()).await.map_err(Error::from)
+            conn.sessions().find_shown(token.session(), &shown).await.map_err(Error::from)
         })
         .await?;
     drop(turn);
     let now = clock::now();
     let stored = found.as_ref().map(|(session, _)| &session.secret_hash);
-    if !is_one_of(&hash(token.expose()), [stored, None]) {
-        return Err(refused(&admission, Unproven::WrongSecret));
-    }
-    let Some((session, account)) = found else { return Err(refused(&admission, Unproven::UnknownToken)) };
+    let is_right = is_one_of(&shown, [stored, None]);
+    let Some((session, account)) = found.filter(|_| is_right) else {
+        return Err(refused(&admission, Unproven::UnknownToken));
+    };
     if let Some(reason) = sessions::is_over(&session, &account, &context.sessions, now) {
         return Err(refused(&admission, reason));
     }

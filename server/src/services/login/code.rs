@@ -154,10 +154,11 @@ pub async fn exchange(
     let exchanged = context
         .database
         .change_of_account(account, "exchange_login_code", stamp, async |conn| {
-            let stored = conn.authorization_codes().find(code.code()).await?;
-            let secret = stored.as_ref().map_or([0; 32], |stored| stored.secret_hash);
-            let is_right = same(&hash(code.expose()), &secret);
-            let Some(stored) = stored.filter(|_| is_right) else { return Ok(Changed::Not(Exchanged::Not)) };
+            let hash = hash(code.expose());
+            let stored = conn.authorization_codes().find_shown(code.code(), &hash).await?;
+            let Some(stored) = stored.filter(|stored| same(&hash, &stored.secret_hash)) else {
+                return Ok(Changed::Not(Exchanged::Not));
+            };
             if let Some(session) = stored.session_id {
                 return Ok(Changed::Not(Exchanged::Before(session.into())));
             }

@@ -391,10 +391,12 @@ impl Entry<'_> {
         let Some(shown) = self.before.filter(|before| before.account() == self.account) else {
             return Ok(None);
         };
-        let Some((session, account)) = conn.sessions().find(shown.session()).await? else { return Ok(None) };
+        let hash = hash(shown.expose());
+        let found = conn.sessions().find_shown(shown.session(), &hash).await?;
+        let Some((session, account)) = found else { return Ok(None) };
         let rules = &self.context.sessions;
         let is_over = sessions::is_over(&session, &account, rules, now).is_some();
-        let is_right = same(&hash(shown.expose()), &session.secret_hash);
+        let is_right = same(&hash, &session.secret_hash);
         Ok((is_right && !is_over && session.method == METHOD).then_some((session.id, session.expires_at)))
     }
 }
