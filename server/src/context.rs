@@ -22,7 +22,7 @@ use crate::services::workspaces::{NewSpec, ProjectRules};
 use crate::streams::Streams;
 use crate::tasks::Tasks;
 use crate::uses::Uses;
-use crate::{CompiledRules, Contacts, Hub, Polls, Turns, clock};
+use crate::{CompiledRules, Contacts, Hub, Polls, Reports, Turns, clock};
 
 /// Shared by all workers; the clones are one.
 #[derive(Clone)]
@@ -53,6 +53,8 @@ pub struct Context {
     pub public_url: Option<Arc<str>>,
     pub hub: Hub,
     pub polls: Polls,
+    /// How fast each agent may tell and ask.
+    pub reports: Reports,
     pub contacts: Contacts,
     /// When access tokens were last used.
     pub uses: Uses,
@@ -90,6 +92,7 @@ impl Context {
             public_url: None,
             hub: Hub::default(),
             polls: Polls::default(),
+            reports: Reports::new(),
             contacts: Contacts::new(clock::now()),
             uses: Uses::default(),
             denials: Denials::default(),

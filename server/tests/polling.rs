@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use berth_schema::api::Workspace;
-use berth_schema::reconcile::{Received, ReconcileRequest, ReconcileResponse};
+use berth_schema::reconcile::{Received, ReconcileRequest, ReconcileResponse, UpdateType};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Agent, App, Requests, message};
+use crate::support::{Agent, App, Requests, message, send};
 
 /// A poll that waits for `seconds`, on a task of its own.
 fn poll(agent: &Agent, sequence: i64, seconds: u64) -> tokio::task::JoinHandle<(ReconcileResponse, Instant)> {
@@ -161,7 +162,7 @@ async fn a_draining_server_answers_held_polls_at_once_and_is_not_ready() {
     app.drain().await;
     waiting.await.expect("answered");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    let request = anyone.request(reqwest::Method::GET, "/healthz");
+    let request = anyone.request(Method::GET, "/healthz");
     request.send().await.expect_err("nobody listens any more");
 }
 
@@ -195,6 +196,33 @@ async fn one_agent_holds_so_many_polls_and_another_is_answered_as_ever() {
             }
         }
         assert_eq!(refused, 24);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_has_sent_far_more_than_it_needs_to_is_refused_and_another_is_not() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let (greedy, other) = (admin.create_agent("greedy").await, admin.create_agent("other").await);
+        let full = ReconcileRequest { update_type: UpdateType::Full, ..message(1, vec![]) };
+        greedy.send(&full).await.expect::<ReconcileResponse>(200);
+        // As if it had told 600,000 workspaces a moment ago: ten minutes' worth.
+        app.context.reports.admit(greedy.id, 600_000).await.expect("there was room");
+        let refused = [
+            greedy.send(&ReconcileRequest { sequence: 2, ..full.clone() }).await,
+            greedy.send(&message(3, vec![])).await,
+            // A key that is registered is a change, and on record.
+            greedy.register(greedy.key()).await,
+            send(greedy.request(Method::POST, "/api/v1/agent/proxy-token")).await,
+        ];
+        for reply in refused {
+            reply.problem(429, "too-many-reports");
+            let seconds: u64 = reply.header("retry-after").parse().expect("seconds");
+            assert!((400..=600).contains(&seconds), "{seconds}");
+        }
+        other.send(&full).await.expect::<ReconcileResponse>(200);
+        other.register(other.key()).await.expect::<Value>(200);
     })
     .await;
 }

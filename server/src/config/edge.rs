@@ -3,7 +3,8 @@
 use clap::Args;
 use ipnet::IpNet;
 
-use crate::edge::{Pace, Room};
+use crate::edge::Room;
+use crate::pace::Pace;
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Strangers")]

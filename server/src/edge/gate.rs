@@ -18,11 +18,11 @@ use ipnet::IpNet;
 
 use super::connection::Connection;
 use super::connections::Connections;
-use super::pace::{Accounts, Verdict};
 use super::{Edge, Refusal, head, source};
 use crate::Error;
 use crate::config::EdgeOptions;
 use crate::http::cookies;
+use crate::pace::{Accounts, Verdict};
 use crate::routes::is_probe;
 use crate::services::tokens;
 use crate::turns::{Turn, Turns};
@@ -43,7 +43,7 @@ type Digest = [u8; 32];
 /// Shared by all workers; the clones are one.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    accounts: Arc<Mutex<Accounts>>,
+    accounts: Arc<Mutex<Accounts<IpAddr>>>,
     /// When each token was proven last. It saves no proof, only the wait for one.
     proven: Arc<Mutex<HashMap<Digest, Instant>>>,
     strangers: Turns<IpAddr>,
@@ -85,7 +85,7 @@ impl Gate {
 
     /// Charges a request of somebody who has proven nothing; `Err`: when it may be tried again.
     fn ask(&self, address: IpAddr) -> Result<Duration, Duration> {
-        match lock(&self.accounts).ask(address, Instant::now()) {
+        match lock(&self.accounts).ask(address, 1, Instant::now()) {
             Verdict::After(wait) => Ok(wait),
             Verdict::TooLong(wait) => Err(wait),
         }

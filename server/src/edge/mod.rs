@@ -15,7 +15,6 @@ mod gate;
 mod head;
 mod inbound;
 mod listen;
-mod pace;
 mod source;
 mod stream;
 
@@ -31,7 +30,6 @@ pub(crate) use gate::admit;
 pub use gate::{Admission, Gate};
 pub use head::{MAX_HEAD, Refusal};
 pub(crate) use listen::{bind, listen};
-pub use pace::Pace;
 pub use stream::Times;
 
 use crate::config::HttpOptions;

@@ -59,6 +59,7 @@ kinds! {
     HEAD_TOO_LARGE = "head-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large";
     TOO_MANY_REQUESTS = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests without a valid token";
     TOO_MANY_POLLS = "too-many-polls", TOO_MANY_REQUESTS, "Too many questions wait for an answer";
+    TOO_MANY_REPORTS = "too-many-reports", TOO_MANY_REQUESTS, "The agent tells and asks too much";
     TOO_MANY_STREAMS = "too-many-streams", TOO_MANY_REQUESTS, "Too many streams are open";
     DEADLINE_EXCEEDED = "deadline-exceeded", SERVICE_UNAVAILABLE, "The request took too long";
     UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "Not available at the moment";
@@ -86,6 +87,7 @@ impl Error {
             Self::HeadTooLarge { .. } => HEAD_TOO_LARGE,
             Self::TooManyRequests { .. } => TOO_MANY_REQUESTS,
             Self::TooManyPolls { .. } => TOO_MANY_POLLS,
+            Self::TooManyReports { .. } => TOO_MANY_REPORTS,
             Self::NameTaken { .. } => NAME_TAKEN,
             Self::LastFullToken => LAST_FULL_TOKEN,
             Self::LastOwner => LAST_OWNER,
@@ -157,7 +159,7 @@ impl ResponseError for Error {
                     headers.insert(ALLOW, allowed);
                 }
             }
-            Self::TooManyRequests { seconds } => {
+            Self::TooManyRequests { seconds } | Self::TooManyReports { seconds } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ if self.retryable() => {

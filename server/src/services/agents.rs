@@ -20,7 +20,7 @@ use super::paging::{self, pick};
 use super::tokens;
 use crate::crypto::Sealer;
 use crate::identity::{AgentIdentity, Member};
-use crate::{Error, Op};
+use crate::{Error, Op, reports};
 
 /// How many events are shown of one agent.
 const SHOWN_EVENTS: i64 = 20;
@@ -191,6 +191,7 @@ pub async fn confirm_loss(
 /// whoever holds the agent's token could make it.
 pub async fn register_key(op: &Op<AgentIdentity>, public_key: PublicKey) -> Result<RegisteredKey, Error> {
     Sealer::new(public_key).map_err(|error| Error::field("public_key", error.to_string()))?;
+    op.context.reports.admit(op.who.agent, reports::SECRET).await?;
     let now = op.now;
     let registration = op
         .change("register_key", async |conn| {

@@ -18,7 +18,7 @@ use super::{permission, sessions};
 use crate::denials::{Denial, Whose};
 use crate::identity::{AgentIdentity, ProxyIdentity, by_session};
 use crate::issuer::Bearer;
-use crate::{Error, Op};
+use crate::{Error, Op, reports};
 use tokens::Shown;
 
 /// A port of a workspace, as its host names it.
@@ -34,6 +34,7 @@ pub struct Target {
 /// # Errors
 /// Where the database fails, or nothing can be signed.
 pub async fn issue_proxy_token(op: &Op<AgentIdentity>) -> Result<ProxyToken, Error> {
+    op.context.reports.admit(op.who.agent, reports::SECRET).await?;
     let proxy = ProxyIdentity { organization: op.organization(), agent: op.who.agent };
     let (token, expires_at) = tokens::for_proxy(&op.context.issuer, proxy, op.now)?;
     op.change("issue_proxy_token", async |_| {

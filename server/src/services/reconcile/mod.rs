@@ -36,6 +36,7 @@ pub async fn reconcile(
     // 1. Bounds (pure).
     check(request)?;
     let (agent, context) = (op.who.agent, Arc::clone(&op.context));
+    context.reports.admit(agent, weight(request)).await?;
     context.contacts.heard(agent, op.now);
     if request.message_type == MessageType::Prerequisites {
         return prerequisites::answer(&op, request).await;
@@ -71,9 +72,21 @@ pub async fn reconcile(
 /// The highest epoch and sequence: 2^53, which every reader of JSON keeps exactly.
 const MAX_COUNT: i64 = 1 << 53;
 
+/// So many ids weigh as much as one workspace.
+const NAMES_A_UNIT: usize = 20;
+
 /// Whether a message says something of workspaces. Only one that does is worth a write, and has a place in the order of reports.
 fn reports(request: &ReconcileRequest) -> bool {
     request.update_type == UpdateType::Full || !request.workspace_agent_infos.is_empty()
+}
+
+/// How much the server has to do for a message: a unit for each workspace that is told, and in a full report for those of the page
+/// that may be missing; what is only named is looked up at once, and read here.
+fn weight(request: &ReconcileRequest) -> u32 {
+    let told = request.workspace_agent_infos.len();
+    let named = (request.present.len() + request.received.len()) / NAMES_A_UNIT;
+    let missing = if request.update_type == UpdateType::Full { MAX_WORKSPACES } else { 0 };
+    u32::try_from(1 + told + named + missing).unwrap_or(u32::MAX)
 }
 
 /// What no agent of ours sends.
@@ -110,6 +123,15 @@ fn check(request: &ReconcileRequest) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_schema::WorkspaceId;
+
+    #[test]
+    fn a_message_weighs_what_it_makes_the_server_do() {
+        let nothing = ReconcileRequest::default();
+        let full = ReconcileRequest { update_type: UpdateType::Full, ..ReconcileRequest::default() };
+        let named = ReconcileRequest { present: vec![WorkspaceId::random(); 200], ..full.clone() };
+        assert_eq!([&nothing, &full, &named].map(weight), [1, 501, 511]);
+    }
 
     #[test]
     fn what_is_out_of_bounds_is_named() {
