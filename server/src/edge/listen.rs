@@ -63,7 +63,7 @@ where
 {
     let (edge, drains) = (edge.clone(), builder.graceful_shutdown_signal());
     builder.listen("edge", listener, move || {
-        let (edge, drains) = (edge.clone(), drains.clone());
+        let (edge, drains, stops) = (edge.clone(), drains.clone(), drains.clone());
         let application = application().into_factory().map_err(|error| error.into().error_response());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -79,12 +79,26 @@ where
             })
             .finish(map_config(application, |()| AppConfig::default()));
         fn_service(move |socket: TcpStream| {
-            let guarded = guard(socket, &edge);
-            async move { guarded }
+            let (guarded, stops) = (guard(socket, &edge), stops.clone());
+            async move {
+                let (mut guarded, protocol, peer) = guarded?;
+                // The framework, which has buffers for it, is not bothered with whoever has not asked anything.
+                let asks = tokio::select! {
+                    biased;
+                    asks = guarded.asks() => asks?,
+                    () = stops.notified() => false,
+                };
+                if asks { Ok((guarded, protocol, peer)) } else { Err(nothing_asked()) }
+            }
         })
         .map_err(actix_http::error::DispatchError::Io)
         .and_then(http)
     })
+}
+
+/// Nobody is told.
+fn nothing_asked() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "nothing was asked")
 }
 
 fn guard(socket: TcpStream, edge: &Edge) -> std::io::Result<(Guarded, Protocol, Option<SocketAddr>)> {

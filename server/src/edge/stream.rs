@@ -3,10 +3,11 @@
 //! The framework reads from it and writes to it as from a socket. A head that is refused is replaced by a request that stands
 //! in for it, so that its answer comes in its turn and looks like every other; a body that breaks off or takes too long ends.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
@@ -242,6 +243,37 @@ impl Guarded {
         }
     }
 
+    /// Waits for the first whole head, or for what stands in for one that is refused. Whether there is one: whoever says nothing
+    /// until the time is over, or goes away, is owed no answer.
+    pub(super) async fn asks(&mut self) -> io::Result<bool> {
+        poll_fn(|cx| self.poll_passable(cx)).await?;
+        Ok(self.passable > 0)
+    }
+
+    /// Until something may be passed on, or nothing will be any more.
+    fn poll_passable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.reader.register(cx.waker());
+        if self.connection.is_shed() {
+            return Poll::Ready(Err(shed()));
+        }
+        loop {
+            if self.passable > 0 || self.has_ended {
+                return Poll::Ready(Ok(()));
+            }
+            if self.judge() {
+                continue;
+            }
+            if self.is_waiting {
+                return Poll::Pending;
+            }
+            if let Poll::Ready(result) = self.fill(cx) {
+                result?;
+            } else if !self.expire(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
     /// What the passing of time does while nothing arrives. Whether there is more to do at once.
     fn expire(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(end) = self.limit() else { return false };
@@ -264,33 +296,12 @@ fn shed() -> io::Error {
 impl AsyncRead for Guarded {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.connection.reader.register(cx.waker());
-        if this.connection.is_shed() {
-            return Poll::Ready(Err(shed()));
-        }
-        loop {
-            if this.passable > 0 {
-                let length = this.passable.min(out.remaining());
-                out.put_slice(&this.input[..length]);
-                this.input.advance(length);
-                this.passable -= length;
-                return Poll::Ready(Ok(()));
-            }
-            if this.has_ended {
-                return Poll::Ready(Ok(()));
-            }
-            if this.judge() {
-                continue;
-            }
-            if this.is_waiting {
-                return Poll::Pending;
-            }
-            if let Poll::Ready(result) = this.fill(cx) {
-                result?;
-            } else if !this.expire(cx) {
-                return Poll::Pending;
-            }
-        }
+        ready!(this.poll_passable(cx))?;
+        let length = this.passable.min(out.remaining());
+        out.put_slice(&this.input[..length]);
+        this.input.advance(length);
+        this.passable -= length;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -24,6 +24,8 @@ const WORKSPACES: i32 = 61;
 const ASKED: usize = 1_000;
 const FORGERS: usize = 200;
 const SILENT: usize = 10_000;
+/// What one address has in the server.
+const ROOM: usize = 2_048;
 /// A silent one that was closed comes back after this.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -69,7 +71,34 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         figures.add(format!("{who}: a list, p99"), "ms", p99[1], Some(floors[1]), Goal::TimesFloor(2.0));
         figures.add(format!("{who}: server, resident at most"), "MB", memory, None, Goal::AtMost(150.0));
     }
+    // What the strangers cost by being on the same machine, whoever lets them in.
+    let attack = Attack::begin(elsewhere()?, Flood::Silent);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let Asked { times: [mut rounds, mut lists], .. } = honest.ask(&round, &page, pid).await?;
+    attack.end()?;
+    for (what, times, floor) in
+        [("an agent's round", &mut rounds, floors[0]), ("a list", &mut lists, floors[1])]
+    {
+        let name = format!("{SILENT} silent ones at a bare listener beside the server: {what}, p99");
+        figures.add(name, "ms", percentile(times, 0.99), Some(floor), Goal::None);
+    }
     Ok(())
+}
+
+/// A listener that does nothing but let in and, like the server, close the oldest beyond so many.
+fn elsewhere() -> anyhow::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        let mut open = std::collections::VecDeque::new();
+        while let Ok((stream, _)) = listener.accept() {
+            if open.len() >= ROOM {
+                open.pop_front();
+            }
+            open.push_back(stream);
+        }
+    });
+    Ok(address)
 }
 
 struct Honest {
