@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use berth_server::commands;
 use berth_server::config::Cli;
 use clap::Parser as _;
+use mimalloc::MiMalloc;
+use zeroizing_alloc::ZeroAlloc;
 
+/// It wipes what is freed: what people keep secret has passed through buffers of a dozen libraries before it is in one of ours.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<ExitCode> {

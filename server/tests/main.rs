@@ -23,6 +23,7 @@ mod listing;
 mod login;
 mod losses;
 mod members;
+mod memory;
 mod network_check;
 mod newer;
 mod openid;

@@ -15,7 +15,7 @@ const KEY: &str = "test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
 const LOG: &str = "log";
 
 /// A server process on a free port.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     port: u16,
 }
@@ -25,7 +25,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-fn command(directory: &Path) -> Command {
+pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_berth-server"));
     command
         .env_clear()
@@ -37,7 +37,7 @@ fn command(directory: &Path) -> Command {
     command
 }
 
-async fn start(database_url: &str, directory: &Path) -> Program {
+pub(crate) async fn start(database_url: &str, directory: &Path) -> Program {
     let key = directory.join("kek");
     berth_secret_file::replace(&key, KEY.as_bytes()).expect("written");
     let (port, metrics) = (free_port(), free_port());
@@ -74,7 +74,7 @@ impl Program {
     }
 
     /// Ends it as an orchestrator does.
-    async fn terminate(self) -> Output {
+    pub(crate) async fn terminate(self) -> Output {
         let id = self.child.id().expect("it runs").to_string();
         let status = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
         assert!(status.success());
@@ -82,13 +82,17 @@ impl Program {
         output.expect("it ends in time").expect("its output")
     }
 
-    fn admin(&self, token: AccessToken) -> Admin {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    pub(crate) fn admin(&self, token: AccessToken) -> Admin {
         Admin::new(([127, 0, 0, 1], self.port).into(), token)
     }
 }
 
 /// Beside tokens stdout holds links alone.
-fn tokens(output: &Output) -> Vec<AccessToken> {
+pub(crate) fn tokens(output: &Output) -> Vec<AccessToken> {
     let text = String::from_utf8(output.stdout.clone()).expect("text");
     let (links, tokens): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with("http"));
     for link in links {

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use bytes::Bytes;
 
@@ -30,11 +31,23 @@ impl MessageBody for Claimed {
     }
 }
 
+/// Gives each value of a head memory of its own. As the framework reads it, it is a part of what the connection has read, bodies
+/// included; and the framework keeps the heads of its last requests, and with them what somebody has sent in secret.
+fn detach(headers: &mut HeaderMap) {
+    headers.retain(|_, value| {
+        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = copy;
+        }
+        true
+    });
+}
+
 /// The outermost middleware.
 pub(crate) async fn around<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    detach(request.headers_mut());
     let unanswered = request.conn_data::<Arc<Connection>>().cloned().map(Unanswered);
     let response = next.call(request).await?.map_into_boxed_body();
     Ok(match unanswered {
