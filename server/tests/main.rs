@@ -16,6 +16,7 @@ mod events;
 mod framing;
 mod git;
 mod hostile;
+mod hostile_agent;
 mod idempotency;
 mod inheritance;
 mod lifecycle;

@@ -3,6 +3,7 @@
 pub(crate) mod actors;
 mod app;
 pub(crate) mod cluster;
+mod draw;
 pub(crate) mod provider;
 mod raw;
 mod reply;
@@ -12,6 +13,7 @@ mod visitor;
 pub(crate) use actors::{Admin, Agent, Anyone, RECONCILE, Requests, message, send};
 pub(crate) use app::App;
 pub(crate) use berth_db::testing as postgres;
+pub(crate) use draw::Draw;
 pub(crate) use raw::Raw;
 pub(crate) use reply::Reply;
 pub(crate) use visitor::Visitor;
