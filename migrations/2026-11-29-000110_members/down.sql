@@ -1,2 +1,2 @@
 DROP TABLE invitations;
-ALTER TABLE subjects DROP COLUMN removed_at;
+ALTER TABLE subjects DROP COLUMN role_is_kept, DROP COLUMN removed_at;

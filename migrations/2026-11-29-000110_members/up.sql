@@ -2,7 +2,9 @@
 -- did, and is the same one again when they come back.
 ALTER TABLE subjects ADD COLUMN removed_at timestamptz;
 ALTER TABLE subjects ADD CONSTRAINT removed_is_suspended CHECK (removed_at IS NULL OR suspended_at IS NOT NULL);
-GRANT UPDATE (removed_at) ON subjects TO berth_app;
+-- A member has said what they are: no provider's rules change it.
+ALTER TABLE subjects ADD COLUMN role_is_kept boolean NOT NULL DEFAULT false;
+GRANT UPDATE (removed_at, role_is_kept) ON subjects TO berth_app;
 CREATE INDEX subjects_listing ON subjects (organization_id, created_at DESC, id DESC) WHERE removed_at IS NULL;
 
 CREATE TABLE invitations (

@@ -43,6 +43,8 @@ pub struct MembershipRow {
     pub suspended_at: Option<Timestamp>,
     /// A provider of the organisation has brought them in: one has to prove their sessions.
     pub is_provided: bool,
+    /// A member has said what they are: no provider's rules change it.
+    pub role_is_kept: bool,
 }
 
 /// A new person who has every right in an organisation.

@@ -303,6 +303,7 @@ diesel::table! {
         role -> Text,
         suspended_at -> Nullable<Timestamptz>,
         is_provided -> Bool,
+        role_is_kept -> Bool,
         removed_at -> Nullable<Timestamptz>,
     }
 }

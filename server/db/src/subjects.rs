@@ -155,16 +155,16 @@ impl Subjects<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
-    /// What they are from now on.
+    /// What they are from now on, as a member says. `role`: another one, which no provider's rules change any more.
     pub async fn change(
         &self,
         id: SubjectId,
-        role: Role,
+        role: Option<Role>,
         suspended_at: Option<Timestamp>,
     ) -> Result<MemberRow, DbError> {
         let statement = diesel::update(subjects::table.find((self.0.key(), id.as_uuid())))
             .set((
-                subjects::role.eq(role.as_str()),
+                role.map(|role| (subjects::role.eq(role.as_str()), subjects::role_is_kept.eq(true))),
                 subjects::suspended_at.eq(suspended_at.map(jiff_diesel::Timestamp::from)),
             ))
             .returning(MemberRow::as_returning());
@@ -190,6 +190,7 @@ impl Subjects<'_> {
         let nothing = None::<jiff_diesel::Timestamp>;
         let statement = diesel::update(subjects::table.find((self.0.key(), id.as_uuid()))).set((
             subjects::role.eq(role.as_str()),
+            subjects::role_is_kept.eq(true),
             subjects::suspended_at.eq(nothing),
             subjects::removed_at.eq(nothing),
         ));

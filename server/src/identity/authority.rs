@@ -25,7 +25,7 @@ pub struct Standing {
 
 impl Standing {
     pub fn new(membership: &MembershipRow, version: Option<i64>) -> Self {
-        let MembershipRow { id, kind, role, suspended_at, is_provided: _ } = *membership;
+        let MembershipRow { id, kind, role, suspended_at, is_provided: _, role_is_kept: _ } = *membership;
         let who = Who::Subject { id, kind, role, suspended: suspended_at.is_some() };
         Self { who, version: version.unwrap_or(0) }
     }

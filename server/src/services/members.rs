@@ -43,9 +43,9 @@ pub async fn change(op: &Op<Member>, which: &str, wanted: ChangeMember) -> Resul
                 return Ok(Changed::Not(before));
             }
             if role != Role::Owner || suspended_at.is_some() {
-                is_not_the_last_owner(conn, before.id, op.now).await?;
+                may_leave(conn, before.id, op.now).await?;
             }
-            let row = conn.subjects().change(before.id, role, suspended_at).await?;
+            let row = conn.subjects().change(before.id, wanted.role, suspended_at).await?;
             let is_suspended = row.suspended_at.is_some();
             let details = Details::MemberChanged { before: before.role, role, is_suspended };
             Ok::<_, Error>(Changed::So(row, Event::new(Resource::user(before.id), details)))
@@ -62,7 +62,7 @@ pub async fn remove(op: &Op<Member>, which: &str) -> Result<Shown, Error> {
         .change("remove_member", async |conn| {
             conn.organizations().lock().await?;
             let row = theirs_to_change(conn, op, which).await?;
-            is_not_the_last_owner(conn, row.id, op.now).await?;
+            may_leave(conn, row.id, op.now).await?;
             let stopped = stop_all(conn, op, row.id).await?;
             conn.subjects().remove(row.id, op.now).await?;
             let details = Details::MemberRemoved { role: row.role, stopped };
@@ -122,14 +122,18 @@ pub(super) fn may_give(op: &Op<Member>, role: Role) -> Result<(), Error> {
     Err(Error::field("role", format!("must not be more than that of whoever asks, which is {mine}")))
 }
 
-/// Somebody who may do everything stays: an owner who is not suspended and signs in, or has a token that changes something.
-async fn is_not_the_last_owner(
+async fn may_leave(conn: &OrganizationConn<'_>, subject: SubjectId, now: Timestamp) -> Result<(), Error> {
+    if is_last_owner(conn, subject, now).await? { Err(Error::LastOwner) } else { Ok(()) }
+}
+
+/// Somebody who may do everything stays: an owner who is not suspended and signs in, or has a token that changes something. The
+/// organisation has to be locked.
+pub(super) async fn is_last_owner(
     conn: &OrganizationConn<'_>,
-    leaves: SubjectId,
+    subject: SubjectId,
     now: Timestamp,
-) -> Result<(), Error> {
-    let owners = conn.subjects().able_owners(now).await?;
-    if owners.contains(&leaves) && owners.len() == 1 { Err(Error::LastOwner) } else { Ok(()) }
+) -> Result<bool, DbError> {
+    Ok(conn.subjects().able_owners(now).await? == [subject])
 }
 
 fn show(row: MemberRow) -> Shown {

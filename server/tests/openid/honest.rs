@@ -1,14 +1,17 @@
 //! Everybody does what they should.
 
 use berth_schema::access::Role;
+use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Outcome, Who};
+use berth_schema::members::Member;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Browser, run, set};
 use crate::login::Cli;
 use crate::openid::logout::records;
-use crate::support::Requests as _;
 use crate::support::provider::Provider;
+use crate::support::{Requests as _, send};
 
 #[tokio::test]
 async fn a_person_of_a_verified_domain_is_signed_in_and_stays_the_same_person() {
@@ -125,6 +128,43 @@ async fn the_rules_say_who_is_let_in_and_as_what_each_time() {
         app.execute("UPDATE subjects SET suspended_at = NULL; UPDATE accounts SET suspended_at = now()")
             .await;
         assert_eq!(Browser::default().sign_in(app, &at, &provider).await.status, 401);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_providers_rules_neither_undo_what_a_member_says_nor_take_the_last_owner() {
+    run(async |app| {
+        let admin = app.organization("acme").await;
+        let at = Provider::start().await;
+        let mut form = at.form();
+        form["admission"] = json!({"roles": [
+            {"claim": "groups", "value": "admins", "role": "owner"},
+            {"claim": "groups", "value": "staff", "role": "viewer"},
+        ]});
+        let provider = set(&admin, "sso", &form).await;
+        let mut ada = Browser::default();
+        let mut comes_as = async |groups: &str, role: &str| {
+            at.claim(&json!({"groups": [groups]}));
+            assert_eq!(ada.sign_in(app, &at, &provider).await.status, 303);
+            let page = ada.get(app.address(), "/organizations/acme").await.text;
+            assert!(page.contains(role), "{role}: {page}");
+        };
+        let change = async |member: &Member, change: serde_json::Value| {
+            let path = admin.path(&format!("/members/{}", member.id));
+            send(admin.request(Method::PATCH, &path).json(&change)).await.expect::<Member>(200)
+        };
+        comes_as("admins", "owner").await;
+        let members: Paged<Member> = admin.get(&admin.path("/members")).await.expect(200);
+        // The newest first.
+        let [her, me] = members.items.as_slice() else { panic!("{members:?}") };
+        change(me, json!({"suspended": true})).await;
+        comes_as("staff", "owner").await;
+        app.execute("UPDATE subjects SET suspended_at = NULL").await;
+        comes_as("staff", "viewer").await;
+        change(her, json!({"role": "developer"})).await;
+        comes_as("staff", "developer").await;
+        comes_as("admins", "developer").await;
     })
     .await;
 }

@@ -21,6 +21,7 @@ use crate::error::Unproven;
 use crate::identity::Origin;
 use crate::openid::Client;
 use crate::services::identity_providers::{Addresses, secret, told};
+use crate::services::members::is_last_owner;
 use crate::services::sessions;
 use crate::services::sign_in::{Device, end_before, new_session};
 use crate::services::tokens::{hash, same};
@@ -362,8 +363,15 @@ impl Entry<'_> {
             // Somebody has made them a member: no rule of a provider changes what they are.
             (Some(membership), _) if !membership.is_provided => Ok((membership.id, None)),
             (_, None) => refused(Unproven::NotAdmitted, "not-admitted"),
-            (Some(membership), Some(role)) if membership.role == role => Ok((membership.id, None)),
+            (Some(membership), Some(role)) if membership.role == role || membership.role_is_kept => {
+                Ok((membership.id, None))
+            }
             (Some(membership), Some(role)) => {
+                conn.organizations().lock().await?;
+                if is_last_owner(conn, membership.id, now).await? {
+                    warn!(organization = %row.organization_id, member = %membership.id, provider = %row.id, "the last owner stays one, whatever the provider's rules say");
+                    return Ok((membership.id, None));
+                }
                 conn.subjects().set_role(membership.id, role).await?;
                 Ok((membership.id, Some(role)))
             }
