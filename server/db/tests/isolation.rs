@@ -286,7 +286,7 @@ async fn the_pools_connections_have_the_applications_role() {
         .transaction(world.organization, "test", async |conn| conn.agents().find(world.agent).await)
         .await;
     assert!(moved.expect("works").is_some());
-    activity.batch_execute("REVOKE SELECT ON agents FROM berth_app").await.expect("works");
+    client(&world.url).await.batch_execute("REVOKE SELECT ON agents FROM berth_app").await.expect("works");
     let refused = world
         .database
         .transaction(world.organization, "test", async |conn| conn.agents().find(world.agent).await)

@@ -150,7 +150,7 @@ async fn a_providers_rules_neither_undo_what_a_member_says_nor_take_the_last_own
             let page = ada.get(app.address(), "/organizations/acme").await.text;
             assert!(page.contains(role), "{role}: {page}");
         };
-        let change = async |member: &Member, change: serde_json::Value| {
+        let change = async |member: &Member, change: Value| {
             let path = admin.path(&format!("/members/{}", member.id));
             send(admin.request(Method::PATCH, &path).json(&change)).await.expect::<Member>(200)
         };
