@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use berth_agent_core::{Allowances, NAMESPACE, PROXY_NAMESPACE};
+use berth_agent_core::{Allowances, NAMESPACE, PROXY_NAMESPACE, Reach};
 use berth_schema::kubernetes::{SHARED_NAMESPACE, may_be_shared};
 use berth_schema::server_url::InTheClear;
 use berth_schema::{AgentId, AgentToken, NameError, NamespaceName, ServerUrl, TokenUrl};
@@ -33,6 +33,10 @@ pub struct Args {
     /// The namespace where the agent may install what the proxy needs, and nothing else
     #[arg(long, env = "BERTH_PROXY_NAMESPACE", default_value = PROXY_NAMESPACE)]
     pub proxy_namespace: String,
+
+    /// Where the proxy asks the server, if not where the agent does
+    #[arg(long, env = "BERTH_PROXY_SERVER_URL")]
+    pub proxy_server_url: Option<ServerUrl>,
 
     /// File for the agent's own keys, made if it is missing (mode 0600); without it they are in a Secret of that namespace
     #[arg(long, env = "BERTH_AGENT_KEY_FILE")]
@@ -103,6 +107,15 @@ pub struct AllowanceArgs {
     /// 169.254.20.10/32 for a DNS cache on each node
     #[arg(long, env = "BERTH_ALLOW_EGRESS", value_delimiter = ',')]
     pub allow_egress: Vec<IpNet>,
+
+    /// Image of the proxy that the agent may install where the server says so, or, without tag and digest, its repository;
+    /// several, separated by commas
+    #[arg(long = "proxy-image", env = "BERTH_PROXY_IMAGE", value_name = "IMAGE", value_delimiter = ',')]
+    pub proxy_images: Vec<String>,
+
+    /// Allow the proxy's Service to have an address outside of the cluster (LoadBalancer)
+    #[arg(long, env = "BERTH_ALLOW_LOAD_BALANCER")]
+    pub allow_load_balancer: bool,
 }
 
 impl From<AllowanceArgs> for Allowances {
@@ -113,6 +126,8 @@ impl From<AllowanceArgs> for Allowances {
             open_network: args.allow_open_network,
             egress: args.allow_egress,
             adopts: args.adopts,
+            proxy_images: args.proxy_images.into_iter().filter(|image| !image.is_empty()).collect(),
+            load_balancer: args.allow_load_balancer,
         }
     }
 }
@@ -157,6 +172,18 @@ impl Args {
     /// The server, unless the token would travel to it in the clear.
     pub fn server(&self) -> anyhow::Result<TokenUrl> {
         self.server_url.for_token(self.allow_http).context(InTheClear::HINT)
+    }
+
+    /// How the proxy reaches the server. `authorities`: what is in `ca_file`.
+    pub fn reach(&self, authorities: Option<&[u8]>) -> anyhow::Result<Reach> {
+        let url = self.proxy_server_url.as_ref().unwrap_or(&self.server_url);
+        url.for_token(self.allow_http).context(InTheClear::HINT)?;
+        let authorities = authorities.map(|pem| String::from_utf8(pem.to_vec())).transpose();
+        Ok(Reach {
+            url: url.to_string(),
+            allow_http: self.allow_http,
+            authorities: authorities.context("the file of authorities is no PEM")?,
+        })
     }
 
     /// The name in the Lease.

@@ -87,6 +87,20 @@ impl<'a> Ground<'a> {
         Ok(own.map_or(Found::Nothing, |live| Found::Ours(live.uid.unwrap_or_default())))
     }
 
+    /// What is there, if it is this owner's; what was found of the namespace when it was entered.
+    pub async fn seen(&self, kind: Kind, name: &str) -> Result<Option<ObjectMeta>, Failure> {
+        match (kind, &self.live) {
+            (_, None) => Ok(None),
+            (Kind::Namespace, live) => Ok(live.clone()),
+            _ => self.own(kind, name).await,
+        }
+    }
+
+    /// Whether anything is there, whoever it belongs to.
+    pub async fn has(&self, kind: Kind, name: &str) -> Result<bool, Failure> {
+        self.find(kind, name).await.map(|found| found.is_some())
+    }
+
     /// What is there, if it is this owner's.
     async fn own(&self, kind: Kind, name: &str) -> Result<Option<ObjectMeta>, Failure> {
         let live = match kind {

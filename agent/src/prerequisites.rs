@@ -1,13 +1,12 @@
 //! What the cluster has, and the proxy's objects in it.
 
+mod install;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
-use berth_agent_core::{
-    Identity, Kind, Known, Manifest, Owner, PROXY_PRUNED, Place, manifest_report, prerequisites,
-};
+use berth_agent_core::prerequisites;
 use berth_schema::Word;
-use berth_schema::kubernetes::PROXY_OF;
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, Stray};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::api::networking::v1::IngressClass;
@@ -16,11 +15,11 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ListParams;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::failure::{Failure, during, words};
-use crate::ground::Ground;
+use crate::failure::words;
+
+pub use install::{Installed, install};
 
 /// How long one question to the API server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -110,87 +109,4 @@ impl Gathering<'_> {
             }
         }
     }
-}
-
-/// Installs the proxy's objects and removes those that no longer belong. What became of each is data.
-pub async fn install(cluster: &Cluster, identity: &Identity, objects: Vec<Value>) -> Vec<ManifestReport> {
-    let manifests = match identity.check_proxy(objects) {
-        Ok(manifests) => manifests,
-        Err(refusal) => {
-            tracing::warn!(%refusal, "the server's manifests are not installed");
-            return vec![manifest_report("*", "*", Some(refusal.to_string()))];
-        }
-    };
-    let namespace = identity.proxy_namespace.as_str();
-    let made = !manifests.is_empty();
-    let nothing = Known::default();
-    let entered = Ground::enter(cluster, namespace, Owner::Proxy, Place::Own, made, &nothing);
-    let ground = match in_time(entered).await {
-        Ok(ground) => ground,
-        // Without the namespace there is nothing to remove either.
-        Err(Failure::NoNamespace { .. }) if !made => return vec![],
-        // In somebody else's nothing shall be.
-        Err(failure) => {
-            let what_to_do = matches!(failure, Failure::Foreign { .. }).then_some(
-                "; where that is an agent that is gone, this one takes it over when it is started with --adopts and \
-                 that one's id, else an administrator has to delete it",
-            );
-            let error = format!("{failure}{}", what_to_do.unwrap_or_default());
-            return vec![refused(Kind::Namespace.as_str(), namespace, error)];
-        }
-    };
-    let mut reports = vec![];
-    for manifest in &manifests {
-        let applied = in_time(ground.apply(manifest.kind, &manifest.name, manifest.object())).await;
-        let failed = applied.is_err();
-        reports.push(report(manifest.kind.as_str(), &manifest.name, applied.map(drop)));
-        // Without the namespace nothing else can be there.
-        if failed && manifest.kind == Kind::Namespace {
-            return reports;
-        }
-    }
-    for kind in PROXY_PRUNED {
-        if let Err(failure) = in_time(prune(cluster, identity, kind, &manifests)).await {
-            reports.push(report(kind.as_str(), "*", Err(failure)));
-        }
-    }
-    reports
-}
-
-async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let seconds = PATIENCE.as_secs();
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(Failure::TimedOut { seconds }))
-}
-
-fn report(kind: &str, name: &str, result: Result<(), Failure>) -> ManifestReport {
-    match result {
-        Ok(()) => manifest_report(kind, name, None),
-        Err(failure) => refused(kind, name, failure.to_string()),
-    }
-}
-
-fn refused(kind: &str, name: &str, error: String) -> ManifestReport {
-    tracing::warn!(kind, name, error, "an object of the proxy is not as the server wants it");
-    manifest_report(kind, name, Some(error))
-}
-
-async fn prune(
-    cluster: &Cluster,
-    identity: &Identity,
-    kind: Kind,
-    wanted: &[Manifest],
-) -> Result<(), Failure> {
-    let namespace = identity.proxy_namespace.as_str();
-    let owners: Vec<String> = identity.owners().map(|agent| agent.to_string()).collect();
-    let labels = format!("{PROXY_OF} in ({})", owners.join(","));
-    let list = cluster.api(kind, namespace).list_metadata(&ListParams::default().labels(&labels)).await;
-    let list = list.map_err(during(format!("listing {} in {namespace}", kind.plural())))?;
-    for metadata in list.items.into_iter().map(|object| object.metadata) {
-        let name = metadata.name.as_deref().unwrap_or_default();
-        if !wanted.iter().any(|manifest| manifest.kind == kind && manifest.name == name) {
-            tracing::info!(kind = kind.as_str(), name, "pruned from the proxy's namespace");
-            cluster.delete(kind, namespace, &metadata).await?;
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_agent_core::{Kind, Known, Owner, Place};
+use berth_schema::kubernetes::proxy::{
+    NAME, SEAL_KEY_KEY, SEAL_KEY_SECRET as SEAL_KEY, TOKEN_KEY, TOKEN_SECRET as TOKEN,
+};
 use berth_schema::kubernetes::{FIELD_MANAGER, PROXY_OF};
 use kube::api::PostParams;
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -16,10 +19,6 @@ use crate::failure::{self, Failure};
 use crate::ground::Ground;
 use crate::server::{Server, ServerError};
 
-/// The Secret whose `token` is another one every half an hour.
-pub const TOKEN: &str = "berth-proxy-token";
-/// The Secret whose `key` stays.
-pub const SEAL_KEY: &str = "berth-proxy-seal-key";
 const SEAL_KEY_BYTES: usize = 32;
 /// How long both may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,7 +54,7 @@ async fn write(cluster: &Cluster, server: &Server) -> Result<(), NotKept> {
         let what = format!("applying Secret/{name}");
         move |source| Failure::Secret { what, source }
     };
-    let mut sealing = secret(cluster, SEAL_KEY, ("key", &key));
+    let mut sealing = secret(cluster, SEAL_KEY, (SEAL_KEY_KEY, &key));
     sealing["immutable"] = true.into();
     // With another key everybody would be led through the sign-in once more: one that is there stays.
     let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
@@ -66,7 +65,7 @@ async fn write(cluster: &Cluster, server: &Server) -> Result<(), NotKept> {
         Ok(_) => tracing::info!(namespace, "made a key that the proxy seals cookies with"),
     }
     let issued = server.proxy_token().await.map_err(NotKept::Server)?;
-    let token = secret(cluster, TOKEN, ("token", issued.token.expose()));
+    let token = secret(cluster, TOKEN, (TOKEN_KEY, issued.token.expose()));
     ground.patch(Kind::Secret, TOKEN, &Hidden(token)).await.map_err(told(TOKEN))?;
     tracing::info!(namespace, expires_at = %issued.expires_at, "the proxy has another token");
     Ok(())
@@ -82,7 +81,7 @@ fn secret(cluster: &Cluster, name: &str, (key, value): (&str, &str)) -> Value {
             "labels": {
                 PROXY_OF: cluster.agent,
                 "app.kubernetes.io/managed-by": "berth",
-                "app.kubernetes.io/part-of": "berth-proxy",
+                "app.kubernetes.io/part-of": NAME,
             },
         },
         "data": { key: STANDARD.encode(value) },

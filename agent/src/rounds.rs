@@ -5,13 +5,13 @@ mod canary;
 mod endure;
 mod full;
 mod proxy;
+mod tending;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_agent_core::{Action, Applied, Backoff, KeyRing, Opened, sane};
-use berth_schema::prerequisites::ManifestReport;
 use berth_schema::reconcile::{
     MAX_WAIT_SECONDS, Page, Received, ReconcileRequest, ReconcileResponse, Settings, UpdateType,
     WorkspaceAgentInfo,
@@ -31,6 +31,7 @@ use crate::server::{Server, ServerError};
 use crate::shared::Shared;
 use canary::NetworkChecking;
 use proxy::ProxyKeeping;
+use tending::Tending;
 
 /// Changes that come together are told together.
 const COALESCE: Duration = Duration::from_millis(20);
@@ -92,8 +93,7 @@ pub struct Term {
     relist_from: Instant,
     /// When what lies in foreign places may be told of again, out of turn.
     strays_from: Instant,
-    /// What became of the proxy's objects; told with the next prerequisites.
-    manifests: Vec<ManifestReport>,
+    tending: Tending,
     check: NetworkChecking,
     proxy: ProxyKeeping,
     keys: KeyRing,
@@ -134,7 +134,7 @@ impl Term {
             relist: false,
             relist_from: Instant::now(),
             strays_from: Instant::now(),
-            manifests: vec![],
+            tending: Tending::default(),
             check: NetworkChecking::default(),
             proxy: ProxyKeeping::default(),
             keys: KeyRing::default(),
@@ -160,11 +160,15 @@ impl Term {
             let full = self.full_due <= Instant::now();
             // With the first full report comes the namespace that it is kept in.
             if !full {
+                if self.tending.lacks_secrets() {
+                    self.proxy.hasten();
+                }
                 self.proxy.begin_when_due(&self.desk);
+                self.tending.begin_when_due(&self.desk);
             }
             let result = match self.register().await {
                 Ok(()) if full => self.everything().await,
-                Ok(()) if self.check.is_done() => self.tell_of_the_network().await,
+                Ok(()) if self.check.is_done() || self.tending.has_news() => self.tell_of_the_cluster().await,
                 Ok(()) => self.partial().await,
                 Err(error) => Err(error),
             };
@@ -290,7 +294,13 @@ impl Term {
             let outdated = !held.is_subset(&generations(&agent.received()));
             let renewal = agent.next_renewal().is_some_and(|at| at <= Timestamp::now());
             let full = self.full_due <= Instant::now();
-            if outdated || renewal || full || agent.has_news() || self.check.is_done() {
+            if outdated
+                || renewal
+                || full
+                || agent.has_news()
+                || self.check.is_done()
+                || self.tending.has_news()
+            {
                 return;
             }
         }

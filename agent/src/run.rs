@@ -36,6 +36,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         namespace: args.namespace.clone(),
         proxy_namespace: args.proxy_namespace.clone(),
         shared_namespace: args.shared_namespace.clone(),
+        reach: args.reach(authorities.as_deref())?,
         allowances: args.allowances.clone().into(),
     };
     let cluster = Cluster::new(client, identity.clone());

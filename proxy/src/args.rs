@@ -52,6 +52,10 @@ pub struct Args {
     #[arg(long, env = "BERTH_RECHECK_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub recheck_seconds: u64,
 
+    /// Seconds that it goes on after it was told to stop, not ready any more: until nobody is sent here
+    #[arg(long, env = "BERTH_LINGER_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=60))]
+    pub linger_seconds: u64,
+
     /// The most connections of browsers at a time
     #[arg(long, env = "BERTH_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
@@ -124,6 +128,10 @@ impl Args {
         let name = || format!("--seal-key-file {}", self.seal_key_file.display());
         let text = berth_secret_file::read(&self.seal_key_file).with_context(name)?;
         SealKey::parse(&text).with_context(name)
+    }
+
+    pub const fn linger(&self) -> Duration {
+        Duration::from_secs(self.linger_seconds)
     }
 
     pub const fn recheck(&self) -> Duration {

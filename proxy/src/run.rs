@@ -1,6 +1,8 @@
 //! The whole proxy: its tasks, each owned, and their orderly end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use berth_proxy_core::Sealer;
@@ -37,7 +39,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Listener::bind(args.listen, certificate.config(), Arc::clone(&shared), args.max_connections).await?;
     tracing::info!(%agent, server = %url, listen = %args.listen, health = %args.health_listen, "starting");
 
-    let stop = CancellationToken::new();
+    let (stop, linger) = (CancellationToken::new(), args.linger());
     let mut tasks = JoinSet::new();
     tasks.spawn(watch::services(client.clone(), Arc::clone(&shared)));
     tasks.spawn(watch::slices(client, Arc::clone(&shared)));
@@ -46,7 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&shared).keep_asking(args.recheck()));
     let mut doors = tokio::spawn(listener.run(stop.clone()));
     let fault = tokio::select! {
-        () = until_signal()? => None,
+        () = stopped(&shared, linger)? => None,
         ended = tasks.join_next() => Some(match ended {
             Some(Ok(Err(error))) => error,
             Some(Err(error)) => anyhow::Error::new(error).context("a part of the proxy broke"),
@@ -57,6 +59,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     stop.cancel();
     doors.await.context("the port of browsers broke")??;
     fault.map_or(Ok(()), Err)
+}
+
+/// Until a signal, and until those who send browsers here have heard of it.
+fn stopped(shared: &Shared, linger: Duration) -> anyhow::Result<impl Future<Output = ()>> {
+    let signal = until_signal()?;
+    Ok(async move {
+        signal.await;
+        shared.stopping.store(true, Ordering::Release);
+        tokio::time::sleep(linger).await;
+    })
 }
 
 fn until_signal() -> anyhow::Result<impl Future<Output = ()>> {

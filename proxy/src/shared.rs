@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// Whether each kind of object has been listed once.
     pub(crate) services_listed: AtomicBool,
     pub(crate) slices_listed: AtomicBool,
+    /// Whether the program was told to stop.
+    pub(crate) stopping: AtomicBool,
 }
 
 /// The system has no random numbers.
@@ -55,6 +57,7 @@ impl Shared {
             random: SystemRandom::new(),
             services_listed: AtomicBool::new(false),
             slices_listed: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -83,6 +86,9 @@ impl Shared {
 
     /// Why browsers should not be sent here yet.
     pub(crate) fn unready(&self) -> Option<&'static str> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Some("it was told to stop");
+        }
         let listed = |listed: &AtomicBool| listed.load(Ordering::Acquire);
         let all = listed(&self.services_listed) && listed(&self.slices_listed);
         (!all).then_some("the cluster's workspaces are not listed yet")

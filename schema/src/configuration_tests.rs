@@ -21,6 +21,14 @@ pub(super) fn everything() -> Value {
     json!({
         "dns_zone": "workspaces.example.com",
         "proxy_namespace": "proxy",
+        "proxy": {
+            "image": "registry.example:5000/berth/proxy:1@sha256:00",
+            "replicas": 3,
+            "certificate_secret": "wildcard",
+            "service_type": "LoadBalancer",
+            "public_port": 8443,
+            "egress": [{"allow": "10.0.0.1/32", "ports": [{"port": 6443}]}],
+        },
         "network_policy": {
             "egress": [
                 {"allow": "0.0.0.0/0", "except": ["8.8.8.0/24"]},
@@ -77,6 +85,10 @@ fn everything_that_is_wrong_is_told_at_once_and_by_its_path() {
     let document = json!({
         "dns_zone": "Not A Zone",
         "colour": "red",
+        "proxy": {
+            "image": "-", "replicas": 0, "certificate_secret": "berth-proxy-token", "service_type": "NodePort",
+            "public_port": 0, "egress": [{"allow": "all"}],
+        },
         "network_policy": {
             "enabled": "yes",
             "egress": [
@@ -101,6 +113,12 @@ fn everything_that_is_wrong_is_told_at_once_and_by_its_path() {
             "labels.a/b/c",
             "labels.app.kubernetes.io/name",
             "labels.team",
+            "proxy.image",
+            "proxy.replicas",
+            "proxy.certificate_secret",
+            "proxy.service_type",
+            "proxy.public_port",
+            "proxy.egress[0].allow",
             "network_policy.enabled",
             "network_policy.egress[0].allow",
             "network_policy.egress[1].allow",

@@ -1,5 +1,7 @@
 //! The names that the server, the agent and the proxy must agree on inside a cluster.
 
+pub mod proxy;
+
 use std::fmt::Display;
 
 use crate::{WorkspaceId, WorkspaceName};

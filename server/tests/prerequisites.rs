@@ -50,6 +50,37 @@ async fn what_the_cluster_has_is_shown_and_answered_with_manifests() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_configured_is_sent_at_once_and_one_that_is_not_no_more() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let agent = admin.create_agent("cluster").await;
+        let path = admin.path("/agents/cluster/configuration");
+        let mut sequence = 0;
+        let mut kinds = async |document: Value, asks: bool| {
+            admin.put(&path, &document).await.expect::<Value>(200);
+            sequence += 2;
+            let report = agent.partial(sequence - 1, vec![]).await;
+            assert_eq!(report.full_reconcile_requested, asks, "{document}");
+            let said = prerequisites(Prerequisites::default());
+            let response: ReconcileResponse =
+                agent.send(&ReconcileRequest { sequence, ..said }).await.expect(200);
+            let manifests = response.manifests.unwrap_or_default();
+            manifests
+                .iter()
+                .map(|object| object["kind"].as_str().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let place = ["Namespace", "ServiceAccount", "NetworkPolicy"];
+        assert_eq!(kinds(json!({"user": 5002}), false).await, place, "it concerns workspaces alone");
+        let runs = json!({"user": 5002, "proxy": {"image": "registry.example/berth/proxy:1"}});
+        let whole = [&place[..], &["NetworkPolicy", "Service", "PodDisruptionBudget", "Deployment"]].concat();
+        assert_eq!(kinds(runs, true).await, whole);
+        assert_eq!(kinds(json!({"user": 5002}), true).await, place);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_volume_grows_only_where_its_storage_class_lets_it() {
     App::run(async |app| {
         let admin = app.organization("acme").await;

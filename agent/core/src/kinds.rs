@@ -1,4 +1,4 @@
-//! The kinds of objects a workspace may be made of. What is not here is not applied.
+//! The kinds of objects a workspace, or the proxy, may be made of. What is not here is not applied.
 
 /// A kind of object that the agent applies, prunes or deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,9 +12,12 @@ pub enum Kind {
     PersistentVolumeClaim,
     Service,
     Deployment,
+    /// The proxy's alone.
+    PodDisruptionBudget,
 }
 
 impl Kind {
+    /// What a workspace may be made of.
     pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::ServiceAccount,
@@ -40,12 +43,13 @@ impl Kind {
 
     /// The kind of an object by its `apiVersion` and `kind`; `None` for everything else.
     pub fn parse(api_version: &str, kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == kind && known.api_version() == api_version)
+        let mut all = Self::ALL.into_iter().chain([Self::PodDisruptionBudget]);
+        all.find(|known| known.as_str() == kind && known.api_version() == api_version)
     }
 
     /// Whether an object of it is put in the place of what somebody has made of it. A claim is written by whoever binds it, and a
     /// Namespace by whoever keeps notes there: these are applied alone.
-    pub(crate) const fn is_replaced(self) -> bool {
+    pub const fn is_replaced(self) -> bool {
         !matches!(self, Self::PersistentVolumeClaim | Self::Namespace)
     }
 
@@ -60,6 +64,7 @@ impl Kind {
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
             Self::Service => "Service",
             Self::Deployment => "Deployment",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
         }
     }
 
@@ -75,6 +80,7 @@ impl Kind {
             Self::PersistentVolumeClaim => "persistentvolumeclaims",
             Self::Service => "services",
             Self::Deployment => "deployments",
+            Self::PodDisruptionBudget => "poddisruptionbudgets",
         }
     }
 
@@ -83,6 +89,7 @@ impl Kind {
         match self {
             Self::NetworkPolicy => "networking.k8s.io",
             Self::Deployment => "apps",
+            Self::PodDisruptionBudget => "policy",
             _ => "",
         }
     }
@@ -92,6 +99,7 @@ impl Kind {
         match self {
             Self::NetworkPolicy => "networking.k8s.io/v1",
             Self::Deployment => "apps/v1",
+            Self::PodDisruptionBudget => "policy/v1",
             _ => "v1",
         }
     }
@@ -107,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_known_by_its_own_api_version_only() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().chain([Kind::PodDisruptionBudget]) {
             assert_eq!(Kind::parse(kind.api_version(), kind.as_str()), Some(kind));
         }
         assert_eq!(Kind::parse("v1", "Deployment"), None);

@@ -52,8 +52,8 @@ pub use known::Known;
 pub use nodes::Nodes;
 pub use plan::{Action, Applied, Apply, Outcome, Plan, Prepared, SeenDeployment, Task};
 pub use policy::{
-    Allowances, Identity, Manifest, NAMESPACE, Owner, PROXY_NAMESPACE, PROXY_PRUNED, Place, Refusal,
-    Trespass, manifest_report,
+    Allowances, Identity, Manifest, NAMESPACE, Owner, PROXY_NAMESPACE, PROXY_PRUNED, Place, Reach, Refusal,
+    Trespass, certificate_secret, manifest_report,
 };
 pub use record::Record;
 pub use report::Pages;
@@ -62,4 +62,4 @@ pub use secrets::{NO_VERSION, SecretManifest, SecretVersions};
 pub use settings::sane;
 pub use weight::weighs_at_most;
 pub use work::Skip;
-pub use written::{Left, Stamp};
+pub use written::{Left, Stamp, is_alone};

@@ -25,7 +25,7 @@ const fn is_recorded(kind: Kind) -> bool {
         | Kind::NetworkPolicy
         | Kind::ConfigMap
         | Kind::Service => true,
-        Kind::Secret | Kind::PersistentVolumeClaim | Kind::Deployment => false,
+        Kind::Secret | Kind::PersistentVolumeClaim | Kind::Deployment | Kind::PodDisruptionBudget => false,
     }
 }
 

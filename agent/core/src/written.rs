@@ -56,7 +56,7 @@ impl Stamp {
 }
 
 /// Whether nobody but the agent has written any field of an object, its status aside.
-pub(crate) fn is_alone(metadata: &ObjectMeta) -> bool {
+pub fn is_alone(metadata: &ObjectMeta) -> bool {
     let mut entries = metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
     entries.all(is_own)
 }

@@ -55,8 +55,8 @@ impl NetworkChecking {
 }
 
 impl Term {
-    /// Tells the result with what the cluster has.
-    pub(super) async fn tell_of_the_network(&mut self) -> Result<&'static str, TermError> {
+    /// Tells the result, or what became of the proxy, with what the cluster has.
+    pub(super) async fn tell_of_the_cluster(&mut self) -> Result<&'static str, TermError> {
         self.prerequisites().await?;
         Ok("answered")
     }

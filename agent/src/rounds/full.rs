@@ -34,10 +34,9 @@ impl Term {
     /// Tells what the cluster has, and installs what the server answers. When that changes anything it is told at once.
     pub(super) async fn prerequisites(&mut self) -> Result<(), ServerError> {
         let cluster = self.desk.cluster.clone();
-        let identity = self.desk.shared.agent().identity().clone();
         for _ in 0..2 {
             let strays = self.desk.shared.agent().strays();
-            let has = prerequisites::gather(&cluster, self.manifests.clone(), strays).await;
+            let has = prerequisites::gather(&cluster, self.tending.reports(), strays).await;
             let mut request = self.request(UpdateType::Partial, vec![], None);
             request.message_type = MessageType::Prerequisites;
             request.prerequisites = Some(has);
@@ -46,8 +45,7 @@ impl Term {
             // A server of the version before takes it for a report of nothing.
             let Some(manifests) = response.manifests else { return Ok(()) };
             self.check.begin(&self.desk, response.network_check);
-            let reports = prerequisites::install(&cluster, &identity, manifests).await;
-            if std::mem::replace(&mut self.manifests, reports.clone()) == reports {
+            if !self.tending.follow(&self.desk, manifests).await {
                 return Ok(());
             }
         }

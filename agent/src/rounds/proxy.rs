@@ -29,6 +29,11 @@ impl Default for ProxyKeeping {
 }
 
 impl ProxyKeeping {
+    /// They are missing, and nothing that failed is waited for.
+    pub(super) fn hasten(&mut self) {
+        self.due = self.due.min(Instant::now() + AGAIN);
+    }
+
     pub(super) fn begin_when_due(&mut self, desk: &Desk) {
         while let Some(ended) = self.runs.try_join_next() {
             match ended {

@@ -26,7 +26,7 @@ async fn what_get_prints_is_what_set_takes() {
         let got =
             berth.run(&["agents", "configuration", "get", "berlin", "-o", form]).ok().says("at version 3");
         let set = berth.run_with(&["agents", "configuration", "set", "berlin", "-f", "-"], &got.stdout).ok();
-        set.prints("").says("nothing changes in its cluster");
+        set.prints("").says("no workspace changes");
     }
     assert_eq!(bodies(&server).await, [document.clone(), document]);
 }

@@ -19,6 +19,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use super::proxy::{IMAGE, rendered};
 use super::sets::Target;
 use super::{PATIENCE, namespace};
 
@@ -303,6 +304,50 @@ async fn what_reaches_beyond_a_workspace_is_refused_in_its_own_namespace_too() -
     let mut unowned = proxy;
     unowned["metadata"]["labels"] = json!({ AGENT_NAMESPACE: ONE, ENFORCE: "restricted" });
     is_denied(one.try_apply(&unowned).await, "has one owner")
+}
+
+#[tokio::test]
+async fn the_proxy_may_be_in_its_own_namespace_and_in_no_workspaces() -> anyhow::Result<()> {
+    let _alone = super::ALONE.lock().await;
+    let one = Account::of(ONE).await?;
+    let place = unique("berth-proxy");
+    let section = json!({ "image": IMAGE, "service_type": "LoadBalancer" });
+    let mut objects = rendered(AgentId::random(), &place, &section);
+    objects[0]["metadata"]["labels"][AGENT_NAMESPACE] = json!(ONE);
+    for object in &objects {
+        one.apply_as(object, false).await.with_context(|| object["kind"].to_string())?;
+    }
+    let deployment = objects.last().context("a Deployment")?;
+    one.try_delete(deployment).await.context("it is removed when nobody wants it")?;
+    let spoiled = |pointer: &str, value: Value| {
+        let mut object = deployment.clone();
+        *object.pointer_mut(pointer).expect("it is there") = value;
+        object
+    };
+    let restricted = "as Pod Security 'restricted' demands";
+    for (object, words) in [
+        (spoiled("/spec/template/spec/serviceAccountName", json!("default")), "no token"),
+        (spoiled("/spec/template/spec/securityContext/runAsUser", json!(0)), restricted),
+        (
+            spoiled("/spec/template/spec/volumes/0", json!({ "name": "h", "hostPath": { "path": "/" } })),
+            "volumes are its own",
+        ),
+    ] {
+        is_denied(one.try_apply(&object).await, words).with_context(|| object.to_string())?;
+    }
+    let workspace = one.workspace();
+    one.apply_as(workspace.objects.first().context("a Namespace")?, false).await?;
+    // The pod's account and its Secrets, the way in from everywhere, an address outside.
+    for (mut object, words) in [
+        (deployment.clone(), "no token"),
+        (objects[3].clone(), "opens nothing to everybody"),
+        (objects[4].clone(), "no address outside"),
+    ] {
+        object["metadata"]["namespace"] = json!(workspace.namespace);
+        object["metadata"]["labels"] = workspace.labels();
+        is_denied(one.try_apply(&object).await, words).with_context(|| object.to_string())?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -14,16 +14,23 @@ const AT_ONCE: usize = 25;
 /// Another seed is another attack: `BERTH_HOSTILE_SEED`.
 const SEED: u64 = 20_261_128;
 
-struct Dice(fastrand::Rng);
+pub(crate) struct Dice(pub(crate) fastrand::Rng);
 
 impl Dice {
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    /// With the seed that says which attack it is.
+    pub(crate) fn of_the_environment() -> (Self, u64) {
+        let seed =
+            std::env::var("BERTH_HOSTILE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
+        (Self(fastrand::Rng::with_seed(seed)), seed)
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.0.usize(..all.len())]
     }
 }
 
 /// Puts a value at a JSON pointer, whose parent is there.
-fn put(object: &mut Value, pointer: &str, value: Value) {
+pub(crate) fn put(object: &mut Value, pointer: &str, value: Value) {
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
     if let Some(parent) = object.pointer_mut(parent).filter(|parent| parent.is_object()) {
         parent[key] = value;
@@ -174,8 +181,7 @@ fn draw(dice: &mut Dice, mut target: Target, places: &[String]) -> Target {
 #[tokio::test]
 async fn two_hundred_drawn_directives_write_nothing() -> anyhow::Result<()> {
     let attack = Attack::begin(|_, _| vec![]).await?;
-    let seed = std::env::var("BERTH_HOSTILE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
-    let mut dice = Dice(fastrand::Rng::with_seed(seed));
+    let (mut dice, seed) = Dice::of_the_environment();
     let foreign = format!("atk-{}", attack.home);
     let other = format!("berth-other-{}", attack.home);
     namespace(&attack.client, &foreign, &json!({})).await?;

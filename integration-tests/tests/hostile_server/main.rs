@@ -6,6 +6,7 @@ mod confined;
 mod drawn;
 mod honest;
 mod outside;
+mod proxy;
 mod server;
 mod sets;
 

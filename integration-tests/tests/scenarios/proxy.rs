@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use berth_agent::cluster::Cluster;
 use berth_agent::failure::Failure;
 use berth_agent::prerequisites::{gather, install};
-use berth_agent::proxy::{NotKept, SEAL_KEY, TOKEN, keep};
+use berth_agent::proxy::{NotKept, keep};
 use berth_agent::token::TokenSource;
 use berth_agent_core::{Allowances, Identity};
 use berth_harness::{Postgres, Server, ServerOptions, shared_cluster};
@@ -15,6 +15,7 @@ use berth_planner::AgentConfig;
 use berth_planner::objects::proxy;
 
 use berth_schema::kubernetes::PROXY_OF;
+use berth_schema::kubernetes::proxy::{SEAL_KEY_SECRET as SEAL_KEY, TOKEN_SECRET as TOKEN};
 use berth_schema::prerequisites::ManifestReport;
 use berth_schema::{AgentId, AgentToken, ServerUrl, WorkspaceId};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
@@ -33,7 +34,16 @@ fn hands(client: &Client, identity: &Identity) -> Cluster {
 
 fn wanted(identity: &Identity) -> Vec<serde_json::Value> {
     let config = AgentConfig { proxy_namespace: identity.proxy_namespace.clone(), ..AgentConfig::default() };
-    proxy(identity.agent, &config)
+    proxy(identity.agent, &config, None)
+}
+
+/// Installs for the first time.
+async fn installed(
+    client: &Client,
+    identity: &Identity,
+    objects: Vec<serde_json::Value>,
+) -> Vec<ManifestReport> {
+    install(&hands(client, identity), identity, objects, &[]).await.reports
 }
 
 fn errors(reports: &[ManifestReport]) -> Vec<String> {
@@ -45,7 +55,7 @@ async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() 
     let client = shared_cluster().await?.client().await?;
     let namespace = format!("berth-proxy-{}", &AgentId::random().to_string()[..8]);
     let mine = identity(&namespace);
-    let reports = install(&hands(&client, &mine), &mine, wanted(&mine)).await;
+    let reports = installed(&client, &mine, wanted(&mine)).await;
     assert_eq!(errors(&reports), Vec::<String>::new());
     assert_eq!(reports.len(), 3);
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
@@ -62,7 +72,7 @@ async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() 
         let map = json!({ "metadata": { "name": name, "labels": labels } });
         maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
     }
-    let again = install(&hands(&client, &mine), &mine, wanted(&mine)).await;
+    let again = installed(&client, &mine, wanted(&mine)).await;
     assert_eq!(again, reports);
     let unchanged = accounts.get("berth-proxy").await?;
     assert_eq!(unchanged.metadata.resource_version, account.metadata.resource_version);
@@ -71,12 +81,12 @@ async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() 
 
     // Another agent in the same cluster.
     let other = identity(&namespace);
-    let refused = install(&hands(&client, &other), &other, wanted(&other)).await;
+    let refused = installed(&client, &other, wanted(&other)).await;
     assert_eq!((refused.len(), errors(&refused).len()), (1, 1), "{refused:?}");
     assert!(errors(&refused)[0].contains("--adopts"), "it says what to do: {refused:?}");
     // A server that wants something else than the proxy.
     let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "x" } });
-    let refused = install(&hands(&client, &mine), &mine, vec![role]).await;
+    let refused = installed(&client, &mine, vec![role]).await;
     assert!(errors(&refused)[0].contains("ClusterRole"), "{refused:?}");
     assert!(accounts.get_opt("berth-proxy").await?.is_some(), "a refused set changes nothing");
 
@@ -89,7 +99,7 @@ async fn the_proxys_objects_are_installed_pruned_and_left_to_whom_they_belong() 
     maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
     let allowances = Allowances { adopts: vec![mine.agent], ..Allowances::default() };
     let heir = Identity { allowances, ..identity(&namespace) };
-    let taken = install(&hands(&client, &heir), &heir, wanted(&heir)).await;
+    let taken = installed(&client, &heir, wanted(&heir)).await;
     assert_eq!((errors(&taken), taken.len()), (vec![], 3));
     let whose = Some(heir.agent.to_string());
     let of =
@@ -130,7 +140,7 @@ async fn an_agent_keeps_by_what_its_proxy_proves_itself() -> anyhow::Result<()> 
     // Before the namespace is there, and where it is somebody else's, nothing is asked for.
     let early = keep(&cluster, &asked).await;
     ensure!(matches!(early, Err(NotKept::Cluster(Failure::NoNamespace { .. }))), "{early:?}");
-    assert_eq!(errors(&install(&cluster, &mine, wanted(&mine)).await), Vec::<String>::new());
+    assert_eq!(errors(&installed(&client, &mine, wanted(&mine)).await), Vec::<String>::new());
     let other = identity(&namespace);
     let foreign = keep(&hands(&client, &other), &asked).await;
     ensure!(matches!(foreign, Err(NotKept::Cluster(Failure::Foreign { .. }))), "{foreign:?}");
@@ -155,7 +165,7 @@ async fn an_agent_keeps_by_what_its_proxy_proves_itself() -> anyhow::Result<()> 
         ensure!(answer.status() == 200, "{}", answer.text().await?);
     }
     // What is installed anew leaves them.
-    assert_eq!(errors(&install(&cluster, &mine, wanted(&mine)).await), Vec::<String>::new());
+    assert_eq!(errors(&installed(&client, &mine, wanted(&mine)).await), Vec::<String>::new());
     assert_eq!(value(TOKEN, "token").await?, second);
     let namespaces: Api<Namespace> = Api::all(client.clone());
     namespaces.delete(&namespace, &DeleteParams::default()).await?;

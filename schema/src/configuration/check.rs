@@ -47,6 +47,13 @@ pub(super) fn image(text: &str) -> Checked {
     Err("must be an image such as 'registry.example/tools:1', at most 512 characters".into())
 }
 
+/// The Secret of the proxy's certificate: not one of those that the agent makes beside it.
+pub(super) fn certificate_secret(text: &str) -> Checked {
+    subdomain(text)?;
+    let made = [kubernetes::proxy::TOKEN_SECRET, kubernetes::proxy::SEAL_KEY_SECRET];
+    if made.contains(&text) { Err("is a Secret that the agent makes itself".into()) } else { Ok(()) }
+}
+
 /// A host name with room for `<port>-<workspace>.` before it.
 pub(super) fn dns_zone(text: &str) -> Checked {
     subdomain(text)?;

@@ -1,6 +1,6 @@
 //! What holds: the document over the server's own options.
 
-use super::{AgentConfiguration, ImagePullPolicy, LifecycleRules};
+use super::{AgentConfiguration, ImagePullPolicy, LifecycleRules, ProxyRules};
 use crate::NamespaceName;
 use crate::spec::Resources;
 
@@ -10,6 +10,7 @@ impl AgentConfiguration {
         Self {
             dns_zone: Some("workspaces.localhost".to_owned()),
             proxy_namespace: NamespaceName::new("berth-proxy").ok(),
+            proxy: ProxyRules::built_in(),
             default_resources: Resources {
                 cpu_request: Some("50m".to_owned()),
                 cpu_limit: Some("1".to_owned()),
@@ -38,6 +39,7 @@ impl AgentConfiguration {
         };
         all.dns_zone = first(self.dns_zone.as_ref(), defaults.dns_zone.as_ref());
         all.proxy_namespace = first(self.proxy_namespace.as_ref(), defaults.proxy_namespace.as_ref());
+        all.proxy = self.proxy.over(&defaults.proxy);
         all.runtime_class = first(self.runtime_class.as_ref(), defaults.runtime_class.as_ref());
         all.tools_image = first(self.tools_image.as_ref(), defaults.tools_image.as_ref());
         all.user_namespaces = self.user_namespaces.or(defaults.user_namespaces);

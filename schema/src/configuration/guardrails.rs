@@ -69,16 +69,18 @@ impl Guardrails {
         if written.network_policy.enabled == Some(false) && !self.no_network_policy {
             errors.add("network_policy.enabled", held("switch the policy off", "--allow-no-network-policy"));
         }
-        for (at, rule) in written.network_policy.egress.iter().flatten().enumerate() {
-            let lifted = self.egress.iter().any(|range| range.contains(&rule.allow));
-            if let Some(platform) = platform().find(|platform| platform.contains(&rule.allow))
-                && !lifted
-            {
-                let what = format!("open {platform}, where clouds and nodes keep what is theirs");
-                errors.add(
-                    &format!("network_policy.egress[{at}].allow"),
-                    held(&what, "--allow-platform-egress"),
-                );
+        for (list, rules) in [
+            ("network_policy.egress", &written.network_policy.egress),
+            ("proxy.egress", &written.proxy.egress),
+        ] {
+            for (at, rule) in rules.iter().flatten().enumerate() {
+                let lifted = self.egress.iter().any(|range| range.contains(&rule.allow));
+                if let Some(platform) = platform().find(|platform| platform.contains(&rule.allow))
+                    && !lifted
+                {
+                    let what = format!("open {platform}, where clouds and nodes keep what is theirs");
+                    errors.add(&format!("{list}[{at}].allow"), held(&what, "--allow-platform-egress"));
+                }
             }
         }
         for (at, toleration) in written.tolerations.iter().enumerate() {
@@ -132,6 +134,10 @@ mod tests {
     fn what_concerns_the_whole_installation_is_refused_at_its_field() {
         for (document, field) in [
             (json!({"network_policy": {"enabled": false}}), "network_policy.enabled"),
+            (
+                json!({"proxy": {"egress": [{"allow": "10.0.0.0/8"}, {"allow": "169.254.169.254/32"}]}}),
+                "proxy.egress[1].allow",
+            ),
             (json!({"tolerations": [{"operator": "Exists"}]}), "tolerations[0]"),
             (json!({"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]}), "tolerations[0]"),
             (

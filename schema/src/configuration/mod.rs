@@ -9,6 +9,7 @@ mod combination;
 mod effective;
 mod guardrails;
 mod network;
+mod proxy;
 mod read;
 mod reader;
 mod unique;
@@ -24,6 +25,7 @@ use crate::spec::Resources;
 pub use check::{bytes as check_bytes, cpu as check_cpu};
 pub use guardrails::{Guardrails, platform};
 pub use network::{CLOSED, EgressRule, NetworkRules, PortRange, Protocol};
+pub use proxy::{ProxyRules, ServiceType, everywhere};
 pub use read::{MAX_BYTES, MAX_ITEMS};
 pub use unique::UniqueKeys;
 
@@ -37,6 +39,9 @@ pub struct AgentConfiguration {
     /// The namespace whose pods may reach the workspaces' ports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_namespace: Option<NamespaceName>,
+    /// The proxy that the agent installs there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub proxy: ProxyRules,
     #[serde(skip_serializing_if = "is_default")]
     pub network_policy: NetworkRules,
     /// Resources of a container whose devfile says nothing.

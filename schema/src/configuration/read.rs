@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::reader::{Errors, Fields, Node};
 use super::{
     AgentConfiguration, Amounts, EgressRule, Guardrails, ImagePullPolicy, Lifecycle, NetworkRules, PortRange,
-    Protocol, Quota, Quotas, TaintEffect, Toleration, TolerationOperator, check, combination,
+    Protocol, ProxyRules, Quota, Quotas, ServiceType, TaintEffect, Toleration, TolerationOperator, check,
+    combination, proxy as proxy_rules,
 };
 use crate::FieldError;
 use crate::spec::Resources;
@@ -64,6 +65,7 @@ fn read(mut root: Fields<'_, '_>) -> AgentConfiguration {
     let configuration = AgentConfiguration {
         dns_zone,
         proxy_namespace: root.take("proxy_namespace").and_then(|node| node.parsed(check::namespace)),
+        proxy: part(&mut root, "proxy", proxy),
         network_policy: part(&mut root, "network_policy", network_policy),
         default_resources: part(&mut root, "default_resources", resources),
         max_resources: part(&mut root, "max_resources", amounts),
@@ -121,6 +123,26 @@ fn network_policy(fields: &mut Fields<'_, '_>) -> NetworkRules {
     }
 }
 
+fn proxy(fields: &mut Fields<'_, '_>) -> ProxyRules {
+    let count = |node: Node<'_>, most| node.integer(1, most).and_then(|count| u32::try_from(count).ok());
+    ProxyRules {
+        image: fields.take("image").and_then(|node| node.text(check::image)),
+        replicas: fields.take("replicas").and_then(|node| count(node, proxy_rules::MAX_REPLICAS)),
+        certificate_secret: fields
+            .take("certificate_secret")
+            .and_then(|node| node.text(check::certificate_secret)),
+        service_type: fields
+            .take("service_type")
+            .and_then(|node| word(&node, ServiceType::ALL, ServiceType::as_str)),
+        public_port: fields.take("public_port").and_then(|node| port_number(&node)),
+        egress: fields.take("egress").and_then(|node| node.items(egress_rule)),
+    }
+}
+
+fn port_number(node: &Node<'_>) -> Option<u16> {
+    node.integer(1, 65_535).and_then(|port| u16::try_from(port).ok())
+}
+
 fn egress_rule(node: &Node<'_>) -> Option<EgressRule> {
     let mut fields = node.fields()?;
     let allow = fields.need("allow").and_then(|node| node.parsed(check::cidr));
@@ -140,10 +162,9 @@ fn egress_rule(node: &Node<'_>) -> Option<EgressRule> {
 
 fn port_range(node: &Node<'_>) -> Option<PortRange> {
     let mut fields = node.fields()?;
-    let number = |node: &Node<'_>| node.integer(1, 65_535).and_then(|port| u16::try_from(port).ok());
-    let port = fields.need("port").as_ref().and_then(number);
+    let port = fields.need("port").as_ref().and_then(port_number);
     let end_port = fields.take("end_port").and_then(|node| {
-        let end = number(&node)?;
+        let end = port_number(&node)?;
         if port.is_some_and(|port| end < port) {
             node.error("must not be below 'port'");
         }

@@ -14,6 +14,7 @@ mod loss;
 pub mod model;
 pub mod objects;
 mod orphans;
+mod proxy_config;
 pub mod quota;
 mod reconcile;
 pub mod resize;
@@ -28,6 +29,7 @@ pub use model::{
     Snapshot, Workspace, WorkspaceUpdate,
 };
 pub use orphans::{OrphanRule, concerns_orphans};
+pub use proxy_config::ProxyConfig;
 pub use reconcile::{AGENT_HAS_NO_KEY, CONFIGURATION_UNREADABLE, REPORT_UNREADABLE, is_silent, reconcile};
 
 pub use vanished::{NOT_IN_CLUSTER, remade};

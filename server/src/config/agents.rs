@@ -14,6 +14,9 @@ pub struct AgentDefaults {
     /// Namespace whose pods may reach the workspaces' ports.
     #[arg(long, env = "BERTH_PROXY_NAMESPACE", default_value = "berth-proxy")]
     pub proxy_namespace: String,
+    /// Image of the proxy that agents install for the workspaces' browsers; without one none is installed.
+    #[arg(long, env = "BERTH_PROXY_IMAGE", value_name = "IMAGE")]
+    pub proxy_image: Option<String>,
     /// Size of a workspace's data volume, a Kubernetes quantity.
     #[arg(long, env = "BERTH_VOLUME_SIZE", default_value = "1Gi")]
     pub volume_size: String,
@@ -55,6 +58,8 @@ impl AgentDefaults {
     /// # Errors
     /// Every option that is wrong, by the name of its field.
     pub fn configuration(&self) -> anyhow::Result<AgentConfiguration> {
+        // An empty variable is how a deployment's template says nothing.
+        let image = |given: &Option<String>| given.clone().filter(|image| !image.is_empty());
         let mut document = json!({
             "dns_zone": self.dns_zone,
             "proxy_namespace": self.proxy_namespace,
@@ -70,8 +75,8 @@ impl AgentDefaults {
             "user_namespaces": self.user_namespaces,
             "runtime_class": self.runtime_class,
             "image_pull_policy": self.image_pull_policy,
-            // An empty variable is how a deployment's template says nothing.
-            "tools_image": self.tools_image.as_ref().filter(|image| !image.is_empty()),
+            "tools_image": image(&self.tools_image),
+            "proxy": image(&self.proxy_image).map(|image| json!({ "image": image })),
         });
         // What is not set is left out, as in an administrator's document.
         if let Some(fields) = document.as_object_mut() {

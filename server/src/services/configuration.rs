@@ -1,13 +1,14 @@
 //! An agent's configuration: looked at, tried, set.
 
-use berth_db::{Changed, ChangedBy, ConfigurationRow, Hold, OrganizationConn};
-use berth_planner::config;
-use berth_schema::AgentConfiguration;
+use berth_db::{Changed, ChangedBy, ConfigurationRow, Hold, OrganizationConn, Standing};
+use berth_planner::{AgentConfig, ProxyConfig, config};
 use berth_schema::audit::{Details, Event, Resource};
-use berth_schema::configuration::ConfigurationView;
+use berth_schema::configuration::{ConfigurationView, everywhere};
+use berth_schema::{AgentConfiguration, AgentId};
 use jiff::Timestamp;
 use serde_json::Value;
 use tracing::info;
+use uuid::Uuid;
 
 use super::agents;
 use crate::identity::Member;
@@ -87,7 +88,13 @@ async fn store(
         conn.workspaces().look_again_at_all_of(agent.id, now).await?;
     }
     let raised = if renders { conn.agents().raise_generations(agent.id, by, now).await? } else { 0 };
-    if raised > 0 {
+    let installs = unreadable || installs_differently(&document, wanted, defaults);
+    if installs {
+        // With its full report the agent is told what is to be in the proxy's namespace.
+        let standing = conn.agents().standing(agent.id).await?;
+        conn.agents().set_standing(agent.id, &Standing { full_wanted: true, ..standing }).await?;
+    }
+    if raised > 0 || installs {
         conn.notifications().notify_agent(agent.id).await?;
     }
     info!(agent = %agent.id, version = stored.version, raised, "configuration set");
@@ -100,6 +107,20 @@ async fn store(
     Ok(Changed::So((stored, i64::try_from(raised).unwrap_or(i64::MAX)), event))
 }
 
+/// Whether another proxy is to be installed under the one than under the other, whoever asks for it.
+fn installs_differently(
+    one: &AgentConfiguration,
+    other: &AgentConfiguration,
+    defaults: &AgentConfiguration,
+) -> bool {
+    let objects = |written: &AgentConfiguration| {
+        let runs = ProxyConfig::new(written, defaults, None);
+        let config = AgentConfig::new(written, defaults);
+        berth_planner::objects::proxy(AgentId::from(Uuid::nil()), &config, runs.as_ref())
+    };
+    objects(one) != objects(other)
+}
+
 fn show(op: &Op<Member>, row: ConfigurationRow, rendered: Option<i64>) -> Result<ConfigurationView, Error> {
     let (version, changed_at) = (row.version, row.changed_at);
     let configuration = row.document()?;
@@ -108,6 +129,7 @@ fn show(op: &Op<Member>, row: ConfigurationRow, rendered: Option<i64>) -> Result
     if effective.network_policy.enabled != Some(false) {
         egress.get_or_insert_with(config::the_internet);
     }
+    effective.proxy.egress.get_or_insert_with(everywhere);
     effective.lifecycle = effective.lifecycle_rules().into();
     Ok(ConfigurationView { version, changed_at, rendered_again: rendered, configuration, effective })
 }

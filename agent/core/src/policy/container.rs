@@ -47,7 +47,7 @@ pub(super) struct Container {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the names are Kubernetes' own")]
-struct Port {
+pub(super) struct Port {
     #[serde(rename = "name")]
     _name: Option<String>,
     #[serde(rename = "containerPort")]
@@ -121,7 +121,7 @@ pub(super) struct Amount(pub(super) String);
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Security {
+pub(super) struct Security {
     allow_privilege_escalation: bool,
     #[serde(default)]
     privileged: bool,
@@ -183,7 +183,7 @@ struct Handler {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Probe {
+pub(super) struct Probe {
     #[serde(rename = "exec")]
     _exec: Option<Exec>,
     #[serde(rename = "httpGet")]
@@ -249,7 +249,8 @@ impl Container {
                 "names a Secret that is not one of the workspace's own",
             )?;
         }
-        self.security_context.check(scope, contained).map_err(|wrong| wrong.within("securityContext"))
+        let escalates = scope.identity.allowances.privilege_escalation && contained;
+        self.security_context.check(escalates).map_err(|wrong| wrong.within("securityContext"))
     }
 
     pub(super) const fn resources(&self) -> Option<&Resources> {
@@ -258,8 +259,8 @@ impl Container {
 }
 
 impl Security {
-    fn check(&self, scope: &Scope<'_>, contained: bool) -> Checked {
-        let escalates = scope.identity.allowances.privilege_escalation && contained;
+    /// `escalates`: the container may gain rights.
+    pub(super) fn check(&self, escalates: bool) -> Checked {
         must(!self.privileged, "privileged", "must not be true")?;
         must(self.run_as_non_root != Some(false), "runAsNonRoot", "must not be false")?;
         must(self.run_as_user.is_none_or(|user| user > 0), "runAsUser", "must not be root")?;

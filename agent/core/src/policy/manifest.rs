@@ -47,6 +47,15 @@ impl Manifest {
         Left { kind, name, content: self.content, stamp: Stamp::of(self.kind, metadata), uid }
     }
 
+    /// Whether it was written as it is now, and what is there (`live`) is what was left.
+    pub fn is_as_left(&self, left: &[Left], live: &ObjectMeta) -> bool {
+        let uid = live.uid.as_deref().unwrap_or_default();
+        let same = |left: &&Left| (left.kind, left.name.as_str()) == (self.kind, self.name.as_str());
+        left.iter().find(same).is_some_and(|left| {
+            left.content == self.content && *left.uid == *uid && left.stamp == Stamp::of(self.kind, live)
+        })
+    }
+
     /// The object, as it is to be applied.
     pub fn object(&self) -> Value {
         serde_json::from_str(&self.json).expect("it was written from a value")

@@ -31,7 +31,7 @@ use crate::kinds::Kind;
 use deployment::Selector;
 pub use live::{Owner, Place, Trespass};
 pub use manifest::Manifest;
-pub use proxy::{PRUNED as PROXY_PRUNED, manifest_report};
+pub use proxy::{PRUNED as PROXY_PRUNED, Reach, certificate_secret, manifest_report};
 pub use refusal::Refusal;
 use refusal::{Checked, must, quoted};
 
@@ -56,6 +56,8 @@ pub struct Identity {
     pub proxy_namespace: String,
     /// The one namespace that workspaces may share here, made and labelled by the cluster's administrator.
     pub shared_namespace: Option<NamespaceName>,
+    /// Where the proxy asks the server.
+    pub reach: Reach,
     pub allowances: Allowances,
 }
 
@@ -72,6 +74,10 @@ pub struct Allowances {
     pub egress: Vec<IpNet>,
     /// Agents that are gone, whose workspaces' objects may be taken over where the server says so.
     pub adopts: Vec<AgentId>,
+    /// What the proxy may run: images, or repositories, of which it may be any.
+    pub proxy_images: Vec<String>,
+    /// The proxy's Service may have an address outside of the cluster.
+    pub load_balancer: bool,
 }
 
 impl Identity {
@@ -82,6 +88,7 @@ impl Identity {
             namespace: NAMESPACE.to_owned(),
             proxy_namespace: PROXY_NAMESPACE.to_owned(),
             shared_namespace: None,
+            reach: Reach::default(),
             allowances: Allowances::default(),
         }
     }
@@ -124,6 +131,9 @@ impl Identity {
         };
         for (at, object) in objects.iter().enumerate() {
             let (kind, name) = parse(at, object)?;
+            if kind == Kind::PodDisruptionBudget {
+                return Err(Refusal::kind(at, kind));
+            }
             scope.check(kind, &name, object)?;
             if !scope.set.insert((kind, name.clone())) {
                 return Err(Refusal::Twice { kind: kind.as_str(), name });
@@ -194,7 +204,8 @@ impl Scope<'_> {
             Kind::PersistentVolumeClaim => plain::claim(object),
             Kind::Service => service::check(self, object),
             Kind::Deployment => deployment::check(self, object),
-            Kind::Secret => Ok(()),
+            // Both were answered before.
+            Kind::Secret | Kind::PodDisruptionBudget => Ok(()),
         };
         checked.map_err(|wrong| wrong.of(kind.as_str(), name))
     }

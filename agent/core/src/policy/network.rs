@@ -72,7 +72,7 @@ struct OutPeer {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IpBlock {
+pub(super) struct IpBlock {
     cidr: IpNet,
     #[serde(default)]
     except: Vec<IpNet>,
@@ -81,9 +81,9 @@ struct IpBlock {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the names are Kubernetes' own")]
-struct Port {
-    port: u16,
-    end_port: Option<u16>,
+pub(super) struct Port {
+    pub(super) port: u16,
+    pub(super) end_port: Option<u16>,
     #[serde(rename = "protocol")]
     _protocol: Option<String>,
 }
@@ -132,16 +132,11 @@ impl Egress {
             (Some(block), None) => {
                 block.check(&scope.identity.allowances.egress).map_err(|wrong| wrong.within("ipBlock"))
             }
-            (None, Some(namespace)) => {
-                let (name, port) = DNS;
-                let dns = |given: &Port| given.port == port && given.end_port.is_none_or(|end| end == port);
-                let only_dns = is_namespace(namespace, name) && !self.ports.is_empty();
-                must(
-                    only_dns && self.ports.iter().all(dns),
-                    "namespaceSelector",
-                    "may only be the cluster's DNS: kube-system, at port 53",
-                )
-            }
+            (None, Some(namespace)) => must(
+                is_dns(namespace, &self.ports),
+                "namespaceSelector",
+                "may only be the cluster's DNS: kube-system, at port 53",
+            ),
             _ => Err(Wrong::new("ipBlock", "or namespaceSelector must be there, one of them alone")),
         }
     }
@@ -149,7 +144,7 @@ impl Egress {
 
 impl IpBlock {
     /// Nothing of the platform's own is within reach, but for what the cluster's administrator has lifted.
-    fn check(&self, lifted: &[IpNet]) -> Checked {
+    pub(super) fn check(&self, lifted: &[IpNet]) -> Checked {
         if let IpNet::V6(range) = self.cidr {
             must(range.addr().to_ipv4_mapped().is_none(), "cidr", "is IPv4 inside IPv6")?;
         }
@@ -166,6 +161,13 @@ impl IpBlock {
         }
         Ok(())
     }
+}
+
+/// Whether it is the cluster's DNS, and no other port there.
+pub(super) fn is_dns(namespace: &Selector, ports: &[Port]) -> bool {
+    let (name, port) = DNS;
+    let dns = |given: &Port| given.port == port && given.end_port.is_none_or(|end| end == port);
+    is_namespace(namespace, name) && !ports.is_empty() && ports.iter().all(dns)
 }
 
 fn is_namespace(selector: &Selector, name: &str) -> bool {

@@ -81,7 +81,7 @@ struct Gate {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Security {
+pub(super) struct Security {
     run_as_non_root: bool,
     run_as_user: i64,
     #[serde(rename = "runAsGroup")]
@@ -154,7 +154,7 @@ fn own_node(key: &str) -> bool {
 }
 
 impl Security {
-    fn check(&self) -> Checked {
+    pub(super) fn check(&self) -> Checked {
         must(self.run_as_non_root, "runAsNonRoot", "must be true")?;
         must(self.run_as_user > 0, "runAsUser", "must not be root")?;
         self.seccomp_profile.check()

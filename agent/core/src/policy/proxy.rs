@@ -1,64 +1,87 @@
-//! The proxy's objects: what of them the agent installs, whoever asks for it.
+//! The proxy's objects: what of them the agent installs, whoever asks for it (`docs/decisions/0061-the-proxy-is-installed.md`).
 
-use std::collections::BTreeSet;
+mod network;
+mod outside;
+mod runs;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use berth_schema::kubernetes::proxy::{
+    AUTHORITIES_FILE, AUTHORITIES_KEY, CLOSED, NAME, POD_LABEL, SERVER_MAP, volumes,
+};
 use berth_schema::kubernetes::{ENFORCE, PROXY_OF};
 use berth_schema::prerequisites::ManifestReport;
-use serde::Deserialize;
-use serde_json::Value;
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
 
-use super::metadata::{Metadata, read};
+use super::deployment::Selector;
 use super::refusal::{Checked, must, quoted};
 use super::{Identity, Manifest, RESTRICTED, Refusal, missing, parse, plain};
 use crate::kinds::Kind;
 
-/// What the proxy may be made of today: its Namespace, an account without rights, and policies that close it. What it will
-/// run is to be listed here field by field, as workspaces are.
-const ALLOWED: [Kind; 3] = [Kind::Namespace, Kind::ServiceAccount, Kind::NetworkPolicy];
+/// What the proxy is made of; how often each may be there is bounded by its name.
+const ALLOWED: [Kind; 6] = [
+    Kind::Namespace,
+    Kind::ServiceAccount,
+    Kind::NetworkPolicy,
+    Kind::Service,
+    Kind::PodDisruptionBudget,
+    Kind::Deployment,
+];
 
-/// What is removed from the proxy's namespace when the server no longer sends it: what an agent may have installed once, too. A
-/// Deployment is left: the agent has no right to delete one.
-pub const PRUNED: [Kind; 4] = [Kind::ServiceAccount, Kind::NetworkPolicy, Kind::ConfigMap, Kind::Service];
+/// What is removed from the proxy's namespace when the server no longer sends it: what runs first.
+pub const PRUNED: [Kind; 6] = [
+    Kind::Deployment,
+    Kind::PodDisruptionBudget,
+    Kind::Service,
+    Kind::ServiceAccount,
+    Kind::NetworkPolicy,
+    Kind::ConfigMap,
+];
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Closed {
-    #[serde(rename = "apiVersion")]
-    _api_version: String,
-    #[serde(rename = "kind")]
-    _kind: String,
-    metadata: Metadata,
-    spec: ClosedSpec,
+/// Annotation on the pods, by the agent: by which authorities they know the server. They read them when they start.
+const AUTHORITIES: &str = "berth.dev/authorities";
+
+/// How the proxy reaches the server: the agent says so, and no server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    pub url: String,
+    /// The token may travel in the clear.
+    pub allow_http: bool,
+    /// Certificates of the authorities by which the server is known, in PEM; `None`: the public ones.
+    pub authorities: Option<String>,
 }
-
-/// For every pod, both ways; nothing is opened.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ClosedSpec {
-    #[serde(rename = "podSelector")]
-    _pod_selector: Everything,
-    policy_types: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Everything {}
 
 impl Identity {
-    /// The proxy's objects, each checked; or the first reason not to apply any of them. The first is its Namespace.
+    /// The proxy's objects, each checked; or the first reason not to apply any of them. The first is its Namespace. What runs is told
+    /// where the server is, by an environment and a ConfigMap of the agent's own.
     pub fn check_proxy(&self, objects: Vec<Value>) -> Result<Vec<Manifest>, Refusal> {
         let mut seen = BTreeSet::new();
-        let mut manifests = Vec::with_capacity(objects.len());
-        for (at, object) in objects.into_iter().enumerate() {
+        let mut manifests = Vec::with_capacity(objects.len() + 1);
+        for (at, mut object) in objects.into_iter().enumerate() {
             let (kind, name) = parse(at, &object)?;
             if at == 0 && kind != Kind::Namespace {
                 return Err(missing(Kind::Namespace, &self.proxy_namespace));
             }
             self.check_proxy_object(at, kind, &name, &object)?;
+            if kind == Kind::Deployment {
+                manifests.push(self.server_map());
+                self.reach.tell(&mut object);
+            }
             if !seen.insert((kind, name.clone())) {
                 return Err(Refusal::Twice { kind: kind.as_str(), name: quoted(&name) });
             }
             manifests.push(self.manifest(kind, name, object));
+        }
+        let has = |kind, name: &str| seen.contains(&(kind, name.to_owned()));
+        if has(Kind::Deployment, NAME) {
+            for (kind, name) in
+                [(Kind::ServiceAccount, NAME), (Kind::NetworkPolicy, CLOSED), (Kind::NetworkPolicy, NAME)]
+            {
+                if !has(kind, name) {
+                    return Err(missing(kind, name));
+                }
+            }
         }
         Ok(manifests)
     }
@@ -66,8 +89,7 @@ impl Identity {
     fn check_proxy_object(&self, at: usize, kind: Kind, name: &str, object: &Value) -> Result<(), Refusal> {
         let metadata = &object["metadata"];
         if !ALLOWED.contains(&kind) {
-            let api_version = kind.api_version().to_owned();
-            return Err(Refusal::Kind { at, api_version, kind: kind.as_str().to_owned() });
+            return Err(Refusal::kind(at, kind));
         }
         let at_home = match kind {
             Kind::Namespace => name == self.proxy_namespace && metadata.get("namespace").is_none(),
@@ -83,21 +105,91 @@ impl Identity {
         if kind == Kind::Namespace && metadata["labels"][ENFORCE] != RESTRICTED {
             return Err(Refusal::PodSecurity(RESTRICTED));
         }
-        let checked = match kind {
+        let named = match kind {
+            Kind::Namespace => true,
+            Kind::NetworkPolicy => name == NAME || name == CLOSED,
+            _ => name == NAME,
+        };
+        let checked = must(named, "metadata.name", "is not as the agent's policy wants it");
+        let checked = checked.and_then(|()| match kind {
             Kind::Namespace => plain::namespace(object),
             Kind::ServiceAccount => plain::service_account(object),
-            _ => closed(object),
-        };
+            Kind::NetworkPolicy if name == CLOSED => network::closed(object),
+            Kind::NetworkPolicy => network::opened(self, object),
+            Kind::Service => outside::service(self, object),
+            Kind::PodDisruptionBudget => outside::disruption_budget(object),
+            _ => runs::deployment(self, object),
+        });
         checked.map_err(|wrong| wrong.of(kind.as_str(), name))
+    }
+
+    /// By which authorities the server is known; empty where these are the public ones.
+    fn server_map(&self) -> Manifest {
+        let data: BTreeMap<_, _> =
+            self.reach.authorities.iter().map(|pem| (AUTHORITIES_KEY, pem.as_str())).collect();
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": SERVER_MAP,
+                "namespace": self.proxy_namespace,
+                "labels": {
+                    PROXY_OF: self.agent,
+                    "app.kubernetes.io/managed-by": "berth",
+                    "app.kubernetes.io/part-of": NAME,
+                },
+            },
+            "data": data,
+        });
+        Manifest::new(Kind::ConfigMap, SERVER_MAP.to_owned(), object)
     }
 }
 
-fn closed(object: &Value) -> Checked {
-    let policy: Closed = read(object)?;
-    policy.metadata.check(false)?;
-    let both =
-        ["Ingress", "Egress"].iter().all(|way| policy.spec.policy_types.iter().any(|given| given == way));
-    must(both, "spec.policyTypes", "must be both Ingress and Egress: what is left out is open")
+/// What the pods are told by the agent, and by nobody else.
+const TOLD: [&str; 3] = ["BERTH_SERVER_URL", "BERTH_ALLOW_HTTP", "BERTH_CA_FILE"];
+
+impl Reach {
+    /// Tells the pods of a Deployment that was checked.
+    fn tell(&self, deployment: &mut Value) {
+        let template = &mut deployment["spec"]["template"];
+        if let Some(pem) = &self.authorities {
+            let digest = digest(&SHA256, pem.as_bytes());
+            let short: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            template["metadata"]["annotations"][AUTHORITIES] = Value::from(short);
+        }
+        let [url, allow_http, ca_file] = TOLD;
+        // `$` is doubled: Kubernetes would take $(X) for another variable.
+        let mut told = vec![
+            json!({ "name": url, "value": self.url.replace('$', "$$") }),
+            json!({ "name": allow_http, "value": self.allow_http.to_string() }),
+        ];
+        told.extend(self.authorities.as_ref().map(|_| json!({ "name": ca_file, "value": AUTHORITIES_FILE })));
+        if let Some(environment) = template["spec"]["containers"][0]["env"].as_array_mut() {
+            environment.extend(told);
+        }
+    }
+}
+
+/// Whether exactly the proxy's pods are selected.
+fn is_selector(selector: &Selector) -> Checked {
+    let own = (POD_LABEL.to_owned(), NAME.to_owned());
+    must(
+        selector.match_labels == [own].into(),
+        "matchLabels",
+        "must select the proxy's pods by their name, and no others",
+    )
+}
+
+/// The Secret of the certificate, of a Deployment that was checked.
+pub fn certificate_secret(manifests: &[Manifest]) -> Option<String> {
+    let deployment = manifests.iter().find(|manifest| manifest.kind == Kind::Deployment)?.object();
+    named_certificate(&deployment["spec"]["template"]["spec"]["volumes"])
+}
+
+/// The certificate's Secret, where the volumes are those of a proxy.
+fn named_certificate(given: &Value) -> Option<String> {
+    const CERTIFICATE: usize = 2;
+    let name = given[CERTIFICATE]["secret"]["secretName"].as_str()?;
+    (*given == volumes(name)).then(|| name.to_owned())
 }
 
 /// What is told of one object.
@@ -106,98 +198,4 @@ pub fn manifest_report(kind: &str, name: &str, error: Option<String>) -> Manifes
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use berth_schema::AgentId;
-    use serde_json::json;
-
-    fn object(identity: &Identity, api_version: &str, kind: &str, name: &str) -> Value {
-        let mut object = json!({
-            "apiVersion": api_version, "kind": kind,
-            "metadata": { "name": name, "labels": { PROXY_OF: identity.agent.to_string() } },
-        });
-        match kind {
-            "Namespace" => object["metadata"]["labels"][ENFORCE] = json!("restricted"),
-            "ServiceAccount" => object["automountServiceAccountToken"] = json!(false),
-            "NetworkPolicy" => {
-                object["spec"] = json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"] });
-            }
-            _ => {}
-        }
-        if kind != "Namespace" {
-            object["metadata"]["namespace"] = json!("berth-proxy");
-        }
-        object
-    }
-
-    fn objects(identity: &Identity) -> Vec<Value> {
-        vec![
-            object(identity, "v1", "Namespace", "berth-proxy"),
-            object(identity, "v1", "ServiceAccount", "berth-proxy"),
-            object(identity, "networking.k8s.io/v1", "NetworkPolicy", "closed"),
-        ]
-    }
-
-    #[test]
-    fn the_proxys_own_objects_are_allowed() {
-        let identity = Identity::of(AgentId::random());
-        assert_eq!(identity.check_proxy(objects(&identity)).map(|manifests| manifests.len()), Ok(3));
-        assert_eq!(identity.check_proxy(vec![]), Ok(vec![]));
-    }
-
-    #[test]
-    fn objects_without_their_namespace_are_refused() {
-        let identity = Identity::of(AgentId::random());
-        let mut objects = objects(&identity);
-        objects.remove(0);
-        assert!(matches!(identity.check_proxy(objects), Err(Refusal::Missing { .. })));
-    }
-
-    #[test]
-    fn nothing_else_is() {
-        let identity = Identity::of(AgentId::random());
-        let good = |kind| object(&identity, "v1", kind, "other");
-        let with = |kind, place: &str, value: Value| {
-            let mut object = good(kind);
-            object["metadata"][place] = value;
-            object
-        };
-        let policy = |spec: Value| {
-            let mut policy = object(&identity, "networking.k8s.io/v1", "NetworkPolicy", "open");
-            policy["spec"] = spec;
-            policy
-        };
-        let mut token = good("ServiceAccount");
-        token["automountServiceAccountToken"] = json!(true);
-        for hostile in [
-            object(&identity, "rbac.authorization.k8s.io/v1", "ClusterRole", "berth-proxy"),
-            object(&identity, "rbac.authorization.k8s.io/v1", "RoleBinding", "berth-proxy"),
-            object(&identity, "apps/v1", "Deployment", "berth-proxy"),
-            good("Secret"),
-            good("ConfigMap"),
-            good("Service"),
-            good("PersistentVolumeClaim"),
-            object(&identity, "v1", "Namespace", "kube-system"),
-            with("ServiceAccount", "namespace", json!("kube-system")),
-            with("ServiceAccount", "namespace", Value::Null),
-            with("ServiceAccount", "labels", json!({})),
-            with("ServiceAccount", "name", json!("")),
-            with("ServiceAccount", "finalizers", json!(["a.example/b"])),
-            token,
-            policy(json!({ "podSelector": {}, "policyTypes": ["Ingress"] })),
-            policy(json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}] })),
-            policy(
-                json!({ "podSelector": { "matchLabels": { "a": "b" } }, "policyTypes": ["Ingress", "Egress"] }),
-            ),
-        ] {
-            let mut set = objects(&identity);
-            set.push(hostile.clone());
-            assert!(identity.check_proxy(set).is_err(), "{hostile}");
-        }
-        let mut open = objects(&identity);
-        open[0]["metadata"]["labels"][ENFORCE] = json!("baseline");
-        assert_eq!(identity.check_proxy(open), Err(Refusal::PodSecurity(RESTRICTED)));
-        let twice = [objects(&identity), vec![objects(&identity).remove(1)]].concat();
-        assert!(identity.check_proxy(twice).is_err(), "twice");
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 
 use berth_schema::NamespaceName;
 
+use crate::kinds::Kind;
+
 /// The longest path of a field, or part of a server's text, that is repeated.
 const MAX_QUOTED: usize = 200;
 
@@ -52,6 +54,13 @@ pub enum Refusal {
     SharedNamespace(NamespaceName),
     #[error("the last object must be the workspace's Deployment, named {0}, and there must be no other")]
     Deployment(String),
+}
+
+impl Refusal {
+    pub(crate) fn kind(at: usize, kind: Kind) -> Self {
+        let (api_version, kind) = (kind.api_version().to_owned(), kind.as_str().to_owned());
+        Self::Kind { at, api_version, kind }
+    }
 }
 
 /// What is wrong with a field: where, and the rest of a sentence about it.

@@ -74,7 +74,7 @@ fn from_proxy(context: &Context<'_>) -> NetworkPolicyIngressRule {
     }
 }
 
-fn to_dns() -> NetworkPolicyEgressRule {
+pub(super) fn to_dns() -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule {
         to: Some(vec![NetworkPolicyPeer {
             namespace_selector: Some(named_namespace("kube-system")),
@@ -84,7 +84,7 @@ fn to_dns() -> NetworkPolicyEgressRule {
     }
 }
 
-fn to_range(rule: &EgressRule) -> NetworkPolicyEgressRule {
+pub(super) fn to_range(rule: &EgressRule) -> NetworkPolicyEgressRule {
     let exceptions: Vec<String> = rule.exceptions().iter().map(ToString::to_string).collect();
     let ports: Vec<_> = rule.ports.iter().map(port_range).collect();
     NetworkPolicyEgressRule {
@@ -114,7 +114,7 @@ fn named_namespace(name: &str) -> LabelSelector {
     }
 }
 
-fn policy_port(protocol: &str, port: u16) -> NetworkPolicyPort {
+pub(super) fn policy_port(protocol: &str, port: u16) -> NetworkPolicyPort {
     NetworkPolicyPort {
         protocol: Some(protocol.to_owned()),
         port: Some(IntOrString::Int(i32::from(port))),

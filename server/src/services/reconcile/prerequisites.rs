@@ -1,7 +1,7 @@
 //! What an agent's cluster has, and what the server wants to be in it beside workspaces.
 
 use berth_db::{Epoch, Hold, Leader};
-use berth_planner::AgentConfig;
+use berth_planner::{AgentConfig, ProxyConfig};
 use berth_schema::FieldError;
 use berth_schema::prerequisites::Prerequisites;
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse};
@@ -43,8 +43,11 @@ pub(super) async fn answer(
         .await?;
     // 3. What shall be there (pure).
     // What is there stays as it is where the configuration cannot be read.
-    let config = written.ok().map(|written| AgentConfig::new(&written, &op.context.agent_defaults));
-    let manifests = config.map(|config| berth_planner::objects::proxy(op.who.agent, &config));
+    let defaults = op.context.agent_defaults.as_ref();
+    let manifests = written.ok().map(|written| {
+        let runs = ProxyConfig::new(&written, defaults, op.context.public_url.as_deref());
+        berth_planner::objects::proxy(op.who.agent, &AgentConfig::new(&written, defaults), runs.as_ref())
+    });
     Ok(ReconcileResponse {
         manifests,
         network_check,

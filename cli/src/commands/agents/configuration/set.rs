@@ -47,7 +47,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
 /// What becomes of the workspaces.
 pub(super) fn effect(workspaces: i64, one: &str, several: &str) -> String {
     match workspaces {
-        0 => "nothing changes in its cluster".to_owned(),
+        0 => "no workspace changes".to_owned(),
         1 => format!("1 workspace {one} applied anew"),
         count => format!("{count} workspaces {several} applied anew"),
     }
