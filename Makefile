@@ -12,12 +12,13 @@ PROGRAMS := --package berth-server --package berth-agent --package berth-proxy -
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo 'make up takes CLUSTER=kind|k3d|minikube or KUBE_CONTEXT=name, with AGENT_IMAGE=, WORKSPACE_IMAGE= and TOOLS_IMAGE=;'
+	@echo 'make up takes CLUSTER=kind|k3d|minikube or KUBE_CONTEXT=name, with AGENT_IMAGE=, PROXY_IMAGE=, WORKSPACE_IMAGE=, TOOLS_IMAGE='
+	@echo 'and SERVER_URL=, where the pods of that cluster reach this machine;'
 	@echo 'make down takes PURGE=1. State is kept in .berth/ (BERTH_STATE_DIR), what is built once in the cache (BERTH_CACHE_DIR).'
 
 up: deps build ## From nothing to a running workspace in a real Kubernetes
 	@CLUSTER='$(CLUSTER)' KUBE_CONTEXT='$(KUBE_CONTEXT)' AGENT_IMAGE='$(AGENT_IMAGE)' \
-	    WORKSPACE_IMAGE='$(WORKSPACE_IMAGE)' TOOLS_IMAGE='$(TOOLS_IMAGE)' $(DEV) up
+	    PROXY_IMAGE='$(PROXY_IMAGE)' SERVER_URL='$(SERVER_URL)' WORKSPACE_IMAGE='$(WORKSPACE_IMAGE)' TOOLS_IMAGE='$(TOOLS_IMAGE)' $(DEV) up
 
 down: ## Stop everything; keep the data, unless PURGE=1
 	@if [ -x $(DEV) ]; then $(DEV) down $(if $(filter 1 true yes,$(PURGE)),--purge); fi

@@ -78,6 +78,16 @@ pub const AGENT: Image = Image {
     fetches: false,
 };
 
+/// Berth's proxy, around the binary that is built now.
+pub const PROXY: Image = Image {
+    name: "proxy",
+    reference: "localhost/berth/proxy:dev",
+    base: Some(&RUNTIME),
+    copied: &[],
+    program: Some("berth-proxy"),
+    fetches: false,
+};
+
 /// A sample development image.
 pub const WORKSPACE: Image = Image {
     name: "workspace",
@@ -109,7 +119,7 @@ pub const SHELL: Image = Image {
 };
 
 /// All of them.
-pub const ALL: [&Image; 5] = [&PAUSE, &WORKSPACE, &SHELL, &TOOLS_INJECTOR, &AGENT];
+pub const ALL: [&Image; 6] = [&PAUSE, &WORKSPACE, &SHELL, &TOOLS_INJECTOR, &AGENT, &PROXY];
 
 impl Image {
     pub fn name(&self) -> &'static str {

@@ -6,6 +6,7 @@
 //! process that holds the handle is killed.
 
 mod agent;
+pub mod authority;
 pub mod binaries;
 pub mod cluster;
 pub mod command;

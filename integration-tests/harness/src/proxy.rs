@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
-use ring::digest::{SHA256, digest};
+use rcgen::{CertificateParams, KeyPair};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use crate::authority::key_hash;
 use crate::daemon::{Daemon, Recipe, free_address};
 use crate::paths;
 
@@ -80,7 +80,7 @@ impl ProxyProcess {
             ready_url: format!("http://{health}/readyz"),
         })?;
         daemon.ready(Duration::from_secs(60)).await?;
-        let key_hash = STANDARD.encode(digest(&SHA256, &key.subject_public_key_info()));
+        let key_hash = key_hash(&key);
         Ok(Self { daemon, address, zone: options.zone, dir, key_hash })
     }
 

@@ -16,13 +16,12 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::Cluster;
 use super::files::SANDBOX_IMAGE;
-use super::{Cluster, this_machine};
 
 /// Where the proxy is, unless an agent's configuration says otherwise.
 pub const PROXY_NAMESPACE: &str = "berth-proxy";
@@ -37,16 +36,21 @@ pub struct Door(Arc<File>);
 impl Cluster {
     /// A pod in the proxy's namespace, which the agent makes at its first contact, that may reach every other pod.
     pub async fn door(&self) -> anyhow::Result<Door> {
+        self.door_in(PROXY_NAMESPACE).await
+    }
+
+    /// The same in the namespace of another agent's proxy.
+    pub async fn door_in(&self, namespace: &str) -> anyhow::Result<Door> {
         ensure!(self.has_node(), "a control plane without a node has no pods");
         let client = self.client().await?;
         let exists = |namespace: Option<&Namespace>| namespace.is_some();
-        timeout(LIMIT, await_condition(Api::all(client.clone()), PROXY_NAMESPACE, exists))
+        timeout(LIMIT, await_condition(Api::all(client.clone()), namespace, exists))
             .await
             .context("no agent has made the proxy's namespace")??;
         let ours = PatchParams::apply("berth-dev").force();
-        let policies = Api::<NetworkPolicy>::namespaced(client.clone(), PROXY_NAMESPACE);
+        let policies = Api::<NetworkPolicy>::namespaced(client.clone(), namespace);
         policies.patch(NAME, &ours, &Patch::Apply(policy())).await.context("the door's policy is refused")?;
-        let pods = Api::<Pod>::namespaced(client, PROXY_NAMESPACE);
+        let pods = Api::<Pod>::namespaced(client, namespace);
         pods.patch(NAME, &ours, &Patch::Apply(pod())).await.context("the door's pod is refused")?;
         let running = |pod: Option<&Pod>| {
             let phase = pod.and_then(|pod| pod.status.as_ref()?.phase.as_deref());
@@ -95,15 +99,6 @@ impl Door {
 
     /// Listens on a port of this machine, 0 for any, and hands each connection on to `to`, whoever speaks whatever.
     pub async fn forward(&self, port: u16, to: SocketAddr) -> anyhow::Result<Forward> {
-        self.hand_on(port, to, false).await
-    }
-
-    /// The same for the browser of this machine alone: whoever asks has to name this machine as the host.
-    pub async fn show(&self, port: u16, to: SocketAddr) -> anyhow::Result<Forward> {
-        self.hand_on(port, to, true).await
-    }
-
-    async fn hand_on(&self, port: u16, to: SocketAddr, shows: bool) -> anyhow::Result<Forward> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.context("the port is taken")?;
         let address = listener.local_addr()?;
         let door = self.clone();
@@ -111,17 +106,10 @@ impl Door {
             while let Ok((mut near, _)) = listener.accept().await {
                 let door = door.clone();
                 tokio::spawn(async move {
-                    let read = if shows {
-                        this_machine::admitted(&mut near, address.port()).await
-                    } else {
-                        Some(vec![])
-                    };
-                    let Some(read) = read else { return };
                     // Closed at once where nobody listens, as if asked there.
                     let Ok(mut far) = door.connect(to).await else { return };
-                    if far.write_all(&read).await.is_ok() {
-                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-                    }
+                    // Either end may go when it likes.
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
                 });
             }
         });

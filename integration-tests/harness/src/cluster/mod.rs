@@ -23,9 +23,8 @@ mod reservation;
 pub(crate) mod shared;
 mod start;
 mod supervisor;
-mod this_machine;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
@@ -102,6 +101,11 @@ impl Cluster {
 
     pub fn node_address(&self) -> IpAddr {
         self.plan.node_address()
+    }
+
+    /// Where the API server answers pods.
+    pub fn api_address(&self) -> SocketAddr {
+        SocketAddr::new(self.plan.node_address(), self.plan.ports.api)
     }
 
     /// The node's name.

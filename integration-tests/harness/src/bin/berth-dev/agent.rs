@@ -13,12 +13,13 @@ use tokio::time::{Instant, sleep};
 use crate::berth::Berth;
 use crate::detached::{self, HERE};
 use crate::overlay;
+use crate::proxy;
 use crate::site::{Kept, Site};
 use crate::stages::Outcome;
 use crate::target::{Target, Wish};
 
 /// The agent's name in the organisation.
-const AGENT: &str = "local";
+pub(crate) const AGENT: &str = "local";
 const NAME: &str = "agent";
 
 /// Makes sure that the agent is registered, installed and ready.
@@ -32,7 +33,7 @@ pub(crate) async fn ensure(
     let token = token(site, berth).await?;
     let outcome = match image_and_url(target, wish, server)? {
         Some((image, url)) => install(site, target, &image, &url).await?,
-        None => run_here(site, target, &token, server).await?,
+        None => run_here(site, target, wish, (&token, server)).await?,
     };
     wait_for_contact(berth).await?;
     Ok(((), outcome))
@@ -89,7 +90,13 @@ async fn install(site: &Site, target: &Target, image: &str, url: &str) -> anyhow
             .into_owned(),
         None => image.to_owned(),
     };
-    overlay::write(&site.agent(), &overlay::Settings { image, server_url: url, version: &version })?;
+    let settings = overlay::Settings {
+        image,
+        server_url: url,
+        proxy_image: target.proxy_image.as_deref(),
+        version: &version,
+    };
+    overlay::write(&site.agent(), &settings)?;
     let mut apply = target.kubectl();
     // On the server's side: the client's way would copy the token's Secret into an annotation.
     apply.args(["apply", "--server-side", "--force-conflicts", "--field-manager=berth-dev", "--kustomize"]);
@@ -112,7 +119,12 @@ async fn install(site: &Site, target: &Target, image: &str, url: &str) -> anyhow
     Ok(format!("installed from manifests/, runs as a pod, talks to {url}"))
 }
 
-async fn run_here(site: &Site, target: &Target, token: &Path, server: SocketAddr) -> anyhow::Result<Outcome> {
+async fn run_here(
+    site: &Site,
+    target: &Target,
+    wish: &Wish,
+    (token, server): (&Path, SocketAddr),
+) -> anyhow::Result<Outcome> {
     let program = fs::canonicalize(paths::program("berth-agent")?)?;
     let kept = site.kept(NAME).filter(|kept| kept.process.is_alive());
     if let Some(kept) = kept {
@@ -128,6 +140,12 @@ async fn run_here(site: &Site, target: &Target, token: &Path, server: SocketAddr
     command.env("BERTH_SERVER_URL", format!("http://{server}")).env("BERTH_AGENT_TOKEN_FILE", token);
     command.env("BERTH_KUBE_CONTEXT", &target.context).env("BERTH_HEALTH_LISTEN", address.to_string());
     command.env("BERTH_AGENT_NAMESPACE", "default");
+    if let (Some(image), Some(url)) = (&target.proxy_image, &wish.server_url) {
+        proxy::grant(target).await?;
+        // This process reaches the server at this machine, and pods do not.
+        command.env("BERTH_PROXY_IMAGE", image).env("BERTH_PROXY_SERVER_URL", url);
+        command.env("BERTH_ALLOW_HTTP", url.starts_with("http://").to_string());
+    }
     let log = site.log(NAME);
     let process = detached::spawn(command, &log)?;
     site.keep(NAME, Kept { process, address, metrics: address })?;

@@ -15,9 +15,7 @@ pub(crate) async fn down(purge: bool) -> anyhow::Result<()> {
     let alone = Lock::wait(&site.root().join("lock"))?;
     let stages = Stages::new();
     let say = |stopped: bool| Ok(((), if stopped { "stopped" } else { "did not run" }.to_owned()));
-    for name in [window::PAGE, window::EDITOR] {
-        window::close(&site, name).await;
-    }
+    window::close(&site).await;
     if agent::runs_here(&site) {
         stages.run("agent", async { say(agent::stop(&site).await) }).await?;
     }

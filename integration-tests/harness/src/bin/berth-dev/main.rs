@@ -5,6 +5,7 @@ mod berth;
 mod detached;
 mod down;
 mod overlay;
+mod proxy;
 mod server;
 mod site;
 mod stages;
@@ -51,7 +52,7 @@ enum Command {
     /// Run a cluster's components: started by the harness, inside the cluster's namespaces.
     #[command(hide = true)]
     ClusterSupervise { dir: PathBuf },
-    /// Keep a port of this machine open behind which a workspace's port is: started by `up`.
+    /// Keep a port of this machine open behind which the proxy is: started by `up`.
     #[command(hide = true)]
     Window {
         /// The cluster's directory.
@@ -86,6 +87,9 @@ struct Wishes {
     /// Run the agent there from this image; without one it runs as a process of this machine.
     #[arg(long, env = "AGENT_IMAGE", value_parser = some)]
     agent_image: Option<Given>,
+    /// The image of the proxy; by default our own where it can be loaded.
+    #[arg(long, env = "PROXY_IMAGE", value_parser = some)]
+    proxy_image: Option<Given>,
     /// The image of the sample workspace.
     #[arg(long, env = "WORKSPACE_IMAGE", value_parser = some)]
     workspace_image: Option<Given>,
@@ -113,6 +117,7 @@ impl From<Wishes> for target::Wish {
             tool: given(wishes.cluster),
             context: given(wishes.kube_context),
             agent_image: given(wishes.agent_image),
+            proxy_image: given(wishes.proxy_image),
             workspace_image: given(wishes.workspace_image),
             tools_image: given(wishes.tools_image),
             server_url: given(wishes.server_url),

@@ -15,6 +15,8 @@ const NAME: &str = "berth-agent";
 pub(crate) struct Settings<'a> {
     pub(crate) image: &'a str,
     pub(crate) server_url: &'a str,
+    /// What the agent may install of the proxy.
+    pub(crate) proxy_image: Option<&'a str>,
     /// Changes when the image does, even under the same name.
     pub(crate) version: &'a str,
 }
@@ -46,14 +48,14 @@ fn copy_tree(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 /// JSON is YAML.
 fn overlay(settings: &Settings<'_>) -> Value {
-    let Settings { image, server_url, version } = settings;
+    let Settings { image, server_url, proxy_image, version } = settings;
     let (name, tag) = split(image);
     let allow_http = server_url.starts_with("http://");
     // Neither another image under the same name nor another ConfigMap starts a pod anew; this annotation does.
     let restart = json!([{
         "op": "add",
         "path": "/spec/template/metadata/annotations",
-        "value": { "berth.dev/installed": format!("{version} {server_url}") },
+        "value": { "berth.dev/installed": format!("{version} {server_url} {}", proxy_image.unwrap_or_default()) },
     }]);
     json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -62,7 +64,11 @@ fn overlay(settings: &Settings<'_>) -> Value {
         "images": [{ "name": "localhost/berth/agent", "newName": name, "newTag": tag }],
         "configMapGenerator": [{
             "name": NAME, "namespace": NAMESPACE, "behavior": "replace",
-            "literals": [format!("BERTH_SERVER_URL={server_url}"), format!("BERTH_ALLOW_HTTP={allow_http}")],
+            "literals": [
+                format!("BERTH_SERVER_URL={server_url}"),
+                format!("BERTH_ALLOW_HTTP={allow_http}"),
+                format!("BERTH_PROXY_IMAGE={}", proxy_image.unwrap_or_default()),
+            ],
         }],
         "secretGenerator": [{ "name": NAME, "namespace": NAMESPACE, "files": ["token"] }],
         "generatorOptions": { "disableNameSuffixHash": true },

@@ -59,7 +59,7 @@ pub(crate) async fn ensure(
 }
 
 /// As a browser on this machine knows it: `localhost` may have cookies that are for TLS alone.
-fn public_url(address: SocketAddr) -> String {
+pub(crate) fn public_url(address: SocketAddr) -> String {
     format!("http://localhost:{}", address.port())
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Wish {
     /// A context of the user's kubeconfig.
     pub(crate) context: Option<String>,
     pub(crate) agent_image: Option<String>,
+    pub(crate) proxy_image: Option<String>,
     pub(crate) workspace_image: Option<String>,
     /// The tools injector's; `none`: no editor.
     pub(crate) tools_image: Option<String>,
@@ -42,6 +43,8 @@ pub(crate) struct Target {
     pub(crate) workspace_image: String,
     /// Without one workspaces have no editor.
     pub(crate) tools_image: Option<String>,
+    /// Without one workspaces are not reached by a browser.
+    pub(crate) proxy_image: Option<String>,
 }
 
 /// What `TOOLS_IMAGE` says when no editor is wanted.
@@ -61,7 +64,9 @@ impl Target {
                     "with KUBE_CONTEXT give WORKSPACE_IMAGE too: an image that this cluster can pull",
                 )?;
                 let tools = wish.tools_image.clone().filter(|image| image != NO_TOOLS);
-                Self::foreign(context.clone(), image, tools)
+                // Without a way to the server its pods could ask nobody.
+                let proxy = wish.proxy_image.clone().filter(|_| wish.server_url.is_some());
+                Self::foreign(context.clone(), image, tools, proxy)
             }
             (Some(_), Some(_)) => bail!("CLUSTER and KUBE_CONTEXT exclude each other"),
         }
@@ -77,7 +82,7 @@ impl Target {
         let binaries = stages.run("Kubernetes programs", programs()).await?;
         // Another image of the tools could only come from a registry, which this cluster has none of.
         let tools = wish.tools_image.as_deref() != Some(NO_TOOLS);
-        let mut images = vec![&images::PAUSE, &images::WORKSPACE, &images::AGENT];
+        let mut images = vec![&images::PAUSE, &images::WORKSPACE, &images::AGENT, &images::PROXY];
         images.extend(tools.then_some(&images::TOOLS_INJECTOR));
         stages.run("images", build_images(&images)).await?;
         let cluster = stages.run("Kubernetes", start(site)).await?;
@@ -88,6 +93,7 @@ impl Target {
             kubectl: binaries.kubectl(),
             workspace_image: images::WORKSPACE.reference.to_owned(),
             tools_image: tools.then(|| images::TOOLS_INJECTOR.reference.to_owned()),
+            proxy_image: Some(images::PROXY.reference.to_owned()),
             local: Some(cluster),
         })
     }
@@ -121,13 +127,19 @@ impl Target {
             Some(image) => Some(image).filter(|image| image != NO_TOOLS),
             None => Some(own(&images::TOOLS_INJECTOR).await?),
         };
-        Self::foreign(context, workspace, tools)
+        let proxy = match (&wish.server_url, wish.proxy_image.clone()) {
+            (None, _) => None,
+            (Some(_), Some(image)) => Some(image),
+            (Some(_), None) => Some(own(&images::PROXY).await?),
+        };
+        Self::foreign(context, workspace, tools, proxy)
     }
 
     fn foreign(
         context: String,
         workspace_image: String,
         tools_image: Option<String>,
+        proxy_image: Option<String>,
     ) -> anyhow::Result<Self> {
         ensure!(is_installed("kubectl"), "kubectl is not installed");
         Ok(Self {
@@ -137,6 +149,7 @@ impl Target {
             kubectl: "kubectl".into(),
             workspace_image,
             tools_image,
+            proxy_image,
         })
     }
 

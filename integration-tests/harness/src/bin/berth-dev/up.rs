@@ -7,7 +7,7 @@ use crate::berth::{Berth, CONTEXT};
 use crate::site::Site;
 use crate::stages::Stages;
 use crate::target::{Target, Wish};
-use crate::{agent, server, workspace};
+use crate::{agent, proxy, server, workspace};
 
 pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
     install_crypto();
@@ -20,18 +20,23 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
         .await?;
     let berth = stages.run("login", Berth::login(&site, server)).await?;
     stages.run("agent", agent::ensure(&site, &berth, &target, &wish, server)).await?;
+    let way = stages.run("proxy", proxy::ensure(&site, &berth, &target, server)).await?;
     let welcome = stages.run("workspace", workspace::ensure(&site, &berth, &target)).await?;
-    let link = stages.run("variables", workspace::show(&site, &target, &welcome)).await?;
-    let editor = stages.run("editor", workspace::editor(&site, &target, &welcome)).await?;
+    stages.run("variables", workspace::show(&target, &welcome)).await?;
+    stages.run("editor", workspace::editor(&target, way.as_ref(), &welcome)).await?;
     let sign_in = server::sign_in_link(&site, server).await?;
     say_what_next(&site, &berth, &target, &stages);
-    if let Some(link) = link {
-        anstream::println!("The workspace answers at {link}");
+    if let Some(way) = way {
+        anstream::println!("Its page opens at    {}", way.link(workspace::PORT, workspace::NAME));
+        if target.tools_image.is_some() {
+            anstream::println!("Its VS Code opens at {}", way.link(workspace::EDITOR_PORT, workspace::NAME));
+        }
+        anstream::println!(
+            "  to a browser that trusts {}: an authority of this machine alone, for names below localhost.",
+            way.authority.display()
+        );
     }
-    if let Some(link) = editor {
-        anstream::println!("Its editor answers at {link}");
-    }
-    anstream::println!("Sign in, once and within 24 hours, at {sign_in}");
+    anstream::println!("Sign in first, once and within 24 hours, at {sign_in}");
     Ok(())
 }
 

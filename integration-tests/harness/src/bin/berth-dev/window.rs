@@ -1,72 +1,94 @@
-//! Windows into a workspace of the local cluster: ports of this machine behind which its ports are.
-//!
-//! A workspace lets in nobody but the proxy's namespace. Until the proxy serves people, a process of this machine stands in for it there.
+//! The window through which this machine's browser reaches the proxy: a port of this machine behind which the proxy's Service is.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use berth_harness::{Cluster, paths};
-use k8s_openapi::api::core::v1::Service;
-use kube::Api;
-use serde_json::Value;
 
 use crate::detached::{self, HERE};
 use crate::site::{Kept, Site};
+use crate::target::Target;
 
-/// What is shown, by the name of its record.
-pub(crate) const PAGE: &str = "window-page";
-pub(crate) const EDITOR: &str = "window-editor";
+/// The name of its record and its log.
+const NAME: &str = "window-proxy";
+/// The port that is taken where it is free.
+const FIRST: u16 = 8_443;
 
-/// What the process does: it ends with the cluster, or when it is told to.
+/// What the process does where the cluster is ours: it ends with the cluster, or when it is told to. Whoever connects speaks TLS with the
+/// proxy, which knows whom it answers.
 pub(crate) async fn keep_open(cluster: &Path, port: u16, to: SocketAddr) -> anyhow::Result<()> {
     let cluster = Cluster::attach(cluster).context("the cluster does not run")?;
-    cluster.door().await?.show(port, to).await?.run().await
+    cluster.door().await?.forward(port, to).await?.run().await
 }
 
-/// Opens a window at the workspace's Service, which keeps its address when the pod does not, or finds it open. Gives where it is.
+/// Where it is, or will be: browsers know the proxy by this port.
+pub(crate) fn address(site: &Site) -> anyhow::Result<SocketAddr> {
+    match site.kept(NAME) {
+        Some(kept) if kept.process.is_alive() => Ok(kept.address),
+        kept => detached::address(HERE, kept.map_or(FIRST, |kept| kept.address.port())),
+    }
+}
+
+/// Opens it at the proxy's Service, which keeps its address when the pods do not, or finds it open.
 pub(crate) async fn open(
     site: &Site,
-    cluster: &Cluster,
-    name: &str,
-    workspace: &Value,
-    port: u16,
-) -> anyhow::Result<SocketAddr> {
-    let text =
-        |field: &str| workspace[field].as_str().with_context(|| format!("a workspace without {field}"));
-    let services = Api::<Service>::namespaced(cluster.client().await?, text("namespace")?);
-    let spec = services.get(text("name")?).await.context("the workspace has no Service")?.spec;
-    let address = spec.and_then(|spec| spec.cluster_ip).context("the Service has no address")?;
-    let to = SocketAddr::new(address.parse().context("the Service's address is none")?, port);
-
+    target: &Target,
+    service: (&str, &str, SocketAddr),
+    address: SocketAddr,
+) -> anyhow::Result<()> {
     let program = fs::canonicalize(paths::program("berth-dev")?)?;
-    let kept = site.kept(name);
-    if let Some(kept) = kept.filter(|kept| kept.process.is_alive()) {
-        if detached::is_current(kept.process, &program) && shows(kept, to) {
-            return Ok(kept.address);
+    let mut command = command(target, &program, service, address.port());
+    if let Some(kept) = site.kept(NAME).filter(|kept| kept.process.is_alive()) {
+        let is_same = target.local.is_none() || detached::is_current(kept.process, &program);
+        if is_same && kept.address == address && is_running(kept, &command) {
+            return Ok(());
         }
         kept.process.stop(Duration::from_secs(5)).await;
     }
-    let address = detached::address(HERE, kept.map_or(port, |kept| kept.address.port()))?;
-    let mut command = detached::command(&program);
-    command.arg("window").arg("--cluster").arg(cluster.dir());
-    command.args(["--port", &address.port().to_string(), "--to", &to.to_string()]);
-    let process = detached::spawn(command, &site.log(name))?;
-    site.keep(name, Kept { process, address, metrics: address })?;
-    Ok(address)
+    command.env_remove("RUST_LOG");
+    let process = detached::spawn(command, &site.log(NAME))?;
+    site.keep(NAME, Kept { process, address, metrics: address })
 }
 
-/// Whether the window is at this Service: another workspace of the same name has another.
-fn shows(kept: Kept, to: SocketAddr) -> bool {
-    let command = fs::read(format!("/proc/{}/cmdline", kept.process.pid)).unwrap_or_default();
-    command.split(|byte| *byte == 0).any(|word| word == to.to_string().as_bytes())
+/// Through a pod of ours into our own cluster, through the API server into another one.
+fn command(
+    target: &Target,
+    program: &Path,
+    (namespace, service, to): (&str, &str, SocketAddr),
+    port: u16,
+) -> Command {
+    let Some(cluster) = &target.local else {
+        let mut command = detached::command(Path::new("kubectl"));
+        command.args(["--context", &target.context, "--namespace", namespace, "port-forward"]);
+        command.args([
+            "--address",
+            "127.0.0.1",
+            &format!("service/{service}"),
+            &format!("{port}:{}", to.port()),
+        ]);
+        return command;
+    };
+    let mut command = detached::command(program);
+    command.arg("window").arg("--cluster").arg(cluster.dir());
+    command.args(["--port", &port.to_string(), "--to", &to.to_string()]);
+    command
+}
+
+/// Whether the process was started by the same words.
+fn is_running(kept: Kept, command: &Command) -> bool {
+    let given = fs::read(format!("/proc/{}/cmdline", kept.process.pid)).unwrap_or_default();
+    // `setsid` has become the program that was named to it.
+    let wanted = command.get_args().flat_map(|word| [word.as_encoded_bytes(), &[0]].concat());
+    given.into_iter().eq(wanted)
 }
 
 /// Closes it.
-pub(crate) async fn close(site: &Site, name: &str) {
-    if let Some(kept) = site.kept(name) {
+pub(crate) async fn close(site: &Site) {
+    if let Some(kept) = site.kept(NAME) {
         kept.process.stop(Duration::from_secs(5)).await;
     }
 }

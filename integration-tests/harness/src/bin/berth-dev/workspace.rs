@@ -1,27 +1,28 @@
 //! The workspace that shows that everything works.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use berth_harness::command::output;
 use berth_harness::{images, paths};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Api, ListParams};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::berth::Berth;
+use crate::proxy::Way;
 use crate::site::Site;
 use crate::stages::Outcome;
 use crate::target::Target;
-use crate::window;
 
 pub(crate) const NAME: &str = "welcome";
 const GREETING: &str = "Hello from an environment variable";
 const NOTE: &str = "and from a file\n";
-const PORT: u16 = 8080;
+pub(crate) const PORT: u16 = 8080;
 /// As docs/workspace-in-the-cluster.md has it.
-const EDITOR_PORT: u16 = 60_001;
+pub(crate) const EDITOR_PORT: u16 = 60_001;
 /// How long an editor may take to start on a busy machine.
 const EDITOR_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,15 +70,11 @@ async fn create(site: &Site, berth: &Berth, target: &Target) -> anyhow::Result<(
     berth.run(&create).await.map(drop)
 }
 
-/// Asks the pod over HTTP for the page that shows the variables. Gives its link, where it can be opened from here.
-pub(crate) async fn show(
-    site: &Site,
-    target: &Target,
-    workspace: &Value,
-) -> anyhow::Result<(Option<String>, Outcome)> {
+/// Asks the pod over HTTP for the page that shows the variables.
+pub(crate) async fn show(target: &Target, workspace: &Value) -> anyhow::Result<((), Outcome)> {
     let deadline = Instant::now() + Duration::from_secs(30);
-    let (page, link) = loop {
-        match page(site, target, workspace).await {
+    let page = loop {
+        match page(target, workspace, PORT, "/").await {
             Ok(found) => break found,
             // After a restart of the node the pod's own start may be later than its last known state.
             Err(cause) if Instant::now() > deadline => return Err(cause),
@@ -85,51 +82,54 @@ pub(crate) async fn show(
         }
     };
     ensure!(page.contains(GREETING) && page.contains(NOTE), "the page does not show the variables: {page:?}");
-    Ok((link, format!("the pod answers HTTP: \"{}\"", page.trim_end().replace('\n', " "))))
+    Ok(((), format!("the pod answers HTTP: \"{}\"", page.trim_end().replace('\n', " "))))
 }
 
-/// Waits until the editor serves. Gives its link, where it can be opened from here.
+/// Waits until the editor serves, and looks that the proxy leads to it.
 pub(crate) async fn editor(
-    site: &Site,
     target: &Target,
+    way: Option<&Way>,
     workspace: &Value,
-) -> anyhow::Result<(Option<String>, Outcome)> {
+) -> anyhow::Result<((), Outcome)> {
     if target.tools_image.is_none() {
-        return Ok((None, "none: TOOLS_IMAGE=none".to_owned()));
+        return Ok(((), "none: TOOLS_IMAGE=none".to_owned()));
     }
-    let Some(cluster) = &target.local else {
-        return Ok((
-            None,
-            format!("pods are not reached from here; port {EDITOR_PORT} of the workspace's Service"),
-        ));
-    };
-    let at = window::open(site, cluster, window::EDITOR, workspace, EDITOR_PORT).await?;
-    let link = format!("http://{at}/");
     let deadline = Instant::now() + EDITOR_PATIENCE;
-    while !berth_harness::answers(&format!("{link}healthz")).await {
+    while let Err(cause) = page(target, workspace, EDITOR_PORT, "/healthz").await {
         ensure!(
             Instant::now() < deadline,
-            "the editor does not answer at {link}; was the workspace made without one? Its logs are in /projects/workspace-logs of the pod"
+            "the editor does not answer ({cause:#}); was the workspace made without one? Its logs are in /projects/workspace-logs \
+             of the pod"
         );
         sleep(Duration::from_millis(200)).await;
     }
-    Ok((Some(link.clone()), format!("VS Code answers at {link}")))
+    let Some(way) = way else {
+        return Ok(((), format!("VS Code answers at port {EDITOR_PORT} of the workspace's Service")));
+    };
+    way.leads_to_the_server(EDITOR_PORT, NAME).await?;
+    Ok(((), "VS Code answers, and the proxy asks who is there".to_owned()))
 }
 
-/// The page, and its link where the pod is reached from here.
-async fn page(site: &Site, target: &Target, workspace: &Value) -> anyhow::Result<(String, Option<String>)> {
+/// What a port of the workspace answers: asked from the proxy's namespace, which alone is let in, or else from within.
+async fn page(target: &Target, workspace: &Value, port: u16, path: &str) -> anyhow::Result<String> {
+    let text =
+        |field: &str| workspace[field].as_str().with_context(|| format!("a workspace without {field}"));
+    let namespace = text("namespace")?;
     if let Some(cluster) = &target.local {
-        let at = window::open(site, cluster, window::PAGE, workspace, PORT).await?;
-        let link = format!("http://{at}/");
-        return Ok((berth_harness::get(&link).await?, Some(link)));
+        let services = Api::<Service>::namespaced(cluster.client().await?, namespace);
+        let spec = services.get(text("name")?).await.context("the workspace has no Service")?.spec;
+        let address = spec.and_then(|spec| spec.cluster_ip).context("the Service has no address")?;
+        let to = SocketAddr::new(address.parse().context("the Service's address is none")?, port);
+        // Open for this question alone.
+        let window = cluster.door().await?.forward(0, to).await?;
+        return berth_harness::get(&format!("http://{}{path}", window.address())).await;
     }
     // Pods of another cluster are not reached from here, but from within they are.
-    let namespace = workspace["namespace"].as_str().context("a workspace without a namespace")?;
     let pods = Api::<Pod>::namespaced(target.client().await?, namespace);
     let pod = pods.list(&ListParams::default()).await?.items.into_iter().next().context("no pod")?;
     let name = pod.metadata.name.context("a pod without a name")?;
-    let url = format!("http://127.0.0.1:{PORT}/");
+    let url = format!("http://127.0.0.1:{port}{path}");
     let mut exec = target.kubectl();
     exec.args(["--namespace", namespace, "exec", &name, "--", "curl", "--silent", "--fail", &url]);
-    Ok((output(&mut exec).await?, None))
+    output(&mut exec).await
 }
