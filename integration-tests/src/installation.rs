@@ -70,6 +70,8 @@ struct Setup<'a> {
     images: &'a [&'a images::Image],
     /// Options of the server.
     environment: &'a [(&'a str, &'a str)],
+    /// Where the agent may install the proxy. Its pods reach the server at this machine's address.
+    proxy: Option<&'a str>,
 }
 
 /// A node has room for a few scenarios at once, or for one that fills it.
@@ -96,7 +98,17 @@ impl Installation {
             // The editor and what it starts, beside the user's own.
             ("BERTH_MEMORY_LIMIT", "1Gi"),
         ];
-        let setup = Setup { images: &[&images::SHELL, &images::TOOLS_INJECTOR], environment: &environment };
+        let images: &[&images::Image] = &[&images::SHELL, &images::TOOLS_INJECTOR];
+        let setup = Setup { images, environment: &environment, proxy: None };
+        Self::with(Share::Part(NODE.read().await), setup).await
+    }
+
+    /// [`Installation::start_with_tools`] where the agent may install the proxy in a namespace of this scenario's own.
+    pub async fn start_with_proxy(namespace: &str) -> anyhow::Result<Option<Self>> {
+        let environment =
+            [("BERTH_TOOLS_IMAGE", images::TOOLS_INJECTOR.reference), ("BERTH_MEMORY_LIMIT", "1Gi")];
+        let images: &[&images::Image] = &[&images::PROXY, &images::TOOLS_INJECTOR];
+        let setup = Setup { images, environment: &environment, proxy: Some(namespace) };
         Self::with(Share::Part(NODE.read().await), setup).await
     }
 
@@ -155,12 +167,17 @@ impl Installation {
         options
             .environment
             .extend(setup.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        options.also_listen.extend(setup.proxy.map(|_| cluster.host_address()));
         let server = Server::start(options).await?;
         let admin = Actor::new(server.url(), server.first_token()?).await?;
         let created = admin.create_agent("agent").await?;
         let token = created.token.context("no token")?;
         let room = Room { cluster, agent: created.agent.id };
-        let agent = AgentProcess::start(agent_options(&server, token.into(), cluster, dir.path())).await?;
+        let mut options = agent_options(&server, token.into(), cluster, dir.path());
+        options
+            .environment
+            .extend(setup.proxy.into_iter().flat_map(|to| proxy_options(&server, cluster, to)));
+        let agent = AgentProcess::start(options).await?;
         let view = ClusterView::new(cluster).await?;
         Ok(Some(Self { server, agent, admin, cluster, view, database_url, _room: room, dir, _node: node }))
     }
@@ -217,6 +234,17 @@ impl Installation {
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// What an agent has to be told that may install the proxy.
+pub fn proxy_options(server: &Server, cluster: &Cluster, namespace: &str) -> [(String, String); 4] {
+    [
+        ("BERTH_PROXY_NAMESPACE", namespace),
+        ("BERTH_PROXY_IMAGE", images::PROXY.reference),
+        ("BERTH_PROXY_SERVER_URL", &server.url_at(cluster.host_address())),
+        ("BERTH_ALLOW_HTTP", "true"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 fn agent_options(server: &Server, token: SecretString, cluster: &Cluster, dir: &Path) -> AgentOptions {

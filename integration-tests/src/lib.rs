@@ -19,7 +19,9 @@ pub use cluster_view::ClusterView;
 pub use fleet::Fleet;
 pub use git_server::{GitServer, repository};
 pub use hostile_registry::HostileRegistry;
-pub use installation::{Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE, cluster_with_node, unique};
+pub use installation::{
+    Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE, cluster_with_node, proxy_options, unique,
+};
 pub use leaks::{Hunt, Leak, spell};
 pub use poison::refuse_deployments;
 pub use recorder::Recorder;

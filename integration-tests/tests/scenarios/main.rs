@@ -25,6 +25,7 @@ mod sign_in;
 mod takeover;
 mod variables;
 mod way_in;
+mod way_in_installed;
 
 use std::time::Duration;
 

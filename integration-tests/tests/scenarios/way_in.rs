@@ -18,13 +18,13 @@ use tokio::io::AsyncReadExt as _;
 use crate::PATIENCE;
 use crate::editor::{eventually, type_into_the_terminal};
 
-const ZONE: &str = "workspaces.localhost";
+pub(crate) const ZONE: &str = "workspaces.localhost";
 const NAME: &str = "way-in";
 const WEB: u16 = 8080;
-const SESSION: &str = "__Host-berth-workspace";
+pub(crate) const SESSION: &str = "__Host-berth-workspace";
 
 /// An editor, and a port that says what it was sent and tries to set cookies that are none of its business.
-fn devfile() -> String {
+pub(crate) fn devfile() -> String {
     format!(
         "schemaVersion: 2.2.0
 components:
@@ -136,7 +136,7 @@ impl Way {
     }
 }
 
-fn public_url(berth: &Installation) -> String {
+pub(crate) fn public_url(berth: &Installation) -> String {
     format!("http://localhost:{}", berth.server.address().port())
 }
 
@@ -149,7 +149,7 @@ async fn proxy_token(berth: &Installation) -> anyhow::Result<String> {
 }
 
 /// Signs somebody in at the page that they were led to.
-async fn sign_in(browser: &Browser, link: &str) -> anyhow::Result<()> {
+pub(crate) async fn sign_in(browser: &Browser, link: &str) -> anyhow::Result<()> {
     browser.wait_until("return location.pathname === '/sign-in'").await?;
     browser.open(link).await?;
     browser.click("main button").await
