@@ -342,9 +342,10 @@ impl Term {
         if plan.full_requested {
             let soon = (Instant::now() + REQUESTED).max(self.relist_from);
             self.full_due = self.full_due.min(soon);
-            self.relist = true;
-            // A restored database may know an older one.
-            self.registered = None;
+            // A restored database may know an older key. It asks until the report is there, and is told once.
+            if !std::mem::replace(&mut self.relist, true) {
+                self.registered = None;
+            }
         }
         for (workspace, skip) in &plan.skipped {
             tracing::debug!(%workspace, ?skip, "directive not followed now");
