@@ -285,16 +285,16 @@ async fn goes_when_nobody_wants_it(installed: &Installed) -> anyhow::Result<()> 
     installed.configure("agent", &installed.namespace, false).await?;
     let (deployments, services): (Api<Deployment>, Api<Service>) = (installed.all(), installed.all());
     let budgets: Api<PodDisruptionBudget> = installed.all();
+    let policies: Api<NetworkPolicy> = installed.all();
     until("the proxy stays", async || {
         let gone = deployments.get_opt(NAME).await?.is_none()
             && services.get_opt(NAME).await?.is_none()
-            && budgets.get_opt(NAME).await?.is_none();
+            && budgets.get_opt(NAME).await?.is_none()
+            && policies.get_opt(NAME).await?.is_none();
         Ok(gone && installed.pods().await?.is_empty())
     })
     .await?;
-    let policies: Api<NetworkPolicy> = installed.all();
     ensure!(policies.get_opt(CLOSED).await?.is_some(), "the place is open");
-    ensure!(policies.get_opt(NAME).await?.is_none(), "the way in stays open");
     let secrets: Api<Secret> = installed.all();
     ensure!(secrets.get_opt(CERTIFICATE).await?.is_some(), "what is an administrator's is gone");
     let namespaces: Api<Namespace> = Api::all(installed.client.clone());

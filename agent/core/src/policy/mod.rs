@@ -63,6 +63,7 @@ pub struct Identity {
 
 /// What only the administrator of the cluster may allow, whatever a server's configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the administrator's own")]
 pub struct Allowances {
     /// Pods with a runtime class or a user namespace of their own may gain rights, and Pod Security may be `baseline`.
     pub privilege_escalation: bool,

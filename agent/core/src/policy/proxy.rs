@@ -153,7 +153,9 @@ impl Reach {
         let template = &mut deployment["spec"]["template"];
         if let Some(pem) = &self.authorities {
             let digest = digest(&SHA256, pem.as_bytes());
-            let short: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut first = [0; 8];
+            first.copy_from_slice(&digest.as_ref()[..8]);
+            let short = format!("{:016x}", u64::from_be_bytes(first));
             template["metadata"]["annotations"][AUTHORITIES] = Value::from(short);
         }
         let [url, allow_http, ca_file] = TOLD;

@@ -12,7 +12,7 @@ fn identity() -> Identity {
     let allowances =
         Allowances { proxy_images: vec!["registry.example/berth/proxy".to_owned()], ..Allowances::default() };
     let reach = Reach { url: "https://berth.example.com".to_owned(), ..Reach::default() };
-    Identity { allowances, reach, ..Identity::of(AgentId::random()) }
+    Identity { reach, allowances, ..Identity::of(AgentId::random()) }
 }
 
 fn object(identity: &Identity, api_version: &str, kind: &str, name: &str) -> Value {
