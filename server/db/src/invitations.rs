@@ -12,6 +12,7 @@ use crate::error::DbError;
 use crate::page::{PageRequest, paged};
 use crate::schema::invitations;
 use crate::scope::OrganizationConn;
+use crate::shown::shown;
 
 /// What is stored of a new invitation.
 #[derive(Clone, Debug)]
@@ -92,7 +93,20 @@ impl Invitations<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
-    /// The same, locked.
+    /// The one of which a token of that hash is shown.
+    pub async fn find_shown(
+        &self,
+        id: InvitationId,
+        hash: &SecretHash,
+    ) -> Result<Option<InvitationRow>, DbError> {
+        let query = invitations::table
+            .find((self.0.key(), id.as_uuid()))
+            .filter(shown!(invitations, hash))
+            .select(InvitationRow::as_select());
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// Whichever has that id, locked until the transaction ends.
     pub async fn find_locked(&self, id: InvitationId) -> Result<Option<InvitationRow>, DbError> {
         let query = invitations::table
             .find((self.0.key(), id.as_uuid()))

@@ -158,14 +158,13 @@ pub async fn shown_session(
     shown: &SessionToken,
     now: Timestamp,
 ) -> Result<Option<(SessionRow, AccountRow)>, Error> {
+    let hash = hash(shown.expose());
     let found = context.database.read(shown.account(), "find_session", async |conn| {
-        conn.sessions().find(shown.session()).await.map_err(Error::from)
+        conn.sessions().find_shown(shown.session(), &hash).await.map_err(Error::from)
     });
-    let found = found.await?;
-    let stored = found.as_ref().map_or([0; 32], |(session, _)| session.secret_hash);
-    let is_right = same(&hash(shown.expose()), &stored) & found.is_some();
-    Ok(found.filter(|(session, account)| {
-        is_right && sessions::is_over(session, account, &context.sessions, now).is_none()
+    Ok(found.await?.filter(|(session, account)| {
+        same(&hash, &session.secret_hash)
+            && sessions::is_over(session, account, &context.sessions, now).is_none()
     }))
 }
 
