@@ -142,10 +142,31 @@ async fn links_that_are_over_or_wrong_open_nothing() {
 }
 
 #[tokio::test]
+async fn an_invitation_is_worth_what_whoever_made_it_could_give() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let other = join(&owner, Role::Owner).await;
+        let invited = invite(&other, "a friend", Role::Owner).await;
+        let maker = named(&owner, "the owner").await;
+        let mut friend = Visitor::new(app.address());
+        for wish in [json!({"suspended": true}), json!({"suspended": false, "role": "maintainer"})] {
+            change(&owner, &maker, wish).await.expect::<Member>(200);
+            assert_eq!(accept(&mut friend, &invited, Some("Eve")).await.status, 401);
+        }
+        change(&owner, &maker, json!({"role": "owner"})).await.expect::<Member>(200);
+        assert_eq!(accept(&mut friend, &invited, Some("a friend")).await.status, 303);
+        let invited = invite(&other, "another", Role::Viewer).await;
+        remove(&owner, &maker).await.expect::<Member>(200);
+        assert_eq!(accept(&mut Visitor::new(app.address()), &invited, Some("Eve")).await.status, 401);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nobody_makes_anybody_more_than_they_are() {
     App::run(async |app| {
         let owner = app.organization("acme").await;
-        let rules = "@id(\"m\") permit (principal, action in Action::\"members\", resource) when { principal.role == \"maintainer\" };";
+        let rules = "@id(\"m\") permit (principal, action in [Action::\"members\", Action::\"tokens\", Action::\"identity-providers\"], resource) when { principal.role == \"maintainer\" };";
         let rules = format!("{}\n{rules}", berth_policy::BUILT_IN);
         let policy = owner.request(Method::PUT, &owner.path("/policy"));
         send(policy.json(&json!({"rules": rules}))).await.expect::<Value>(200);
@@ -159,6 +180,16 @@ async fn nobody_makes_anybody_more_than_they_are() {
         remove(&maintainer, &first).await.problem(422, "invalid");
         let herself = named(&owner, "the maintainer").await;
         change(&maintainer, &herself, json!({"role": "owner"})).await.problem(422, "invalid");
+        // Nor becomes them: by a token of theirs, or by a provider that says so.
+        let token = maintainer.path("/tokens/first%20administrator");
+        for wish in ["rotate", "revoke"] {
+            let refused = maintainer.post(&format!("{token}/{wish}"), &json!({})).await;
+            assert_eq!(refused.wrong_fields(), ["token"], "{wish}");
+        }
+        let provider = json!({"issuer": "https://id.example.com", "client_id": "berth", "admission":
+            {"roles": [{"claim": "groups", "value": "x", "role": "owner"}]}});
+        let refused = maintainer.put(&maintainer.path("/identity-providers/evil"), &provider).await;
+        assert_eq!(refused.wrong_fields(), ["admission"]);
         developer.get(&developer.path("/members")).await.problem(403, "forbidden");
         developer.post(&developer.path("/invitations"), &wanted).await.problem(403, "forbidden");
     })

@@ -18,6 +18,7 @@ use ring::rand::SecureRandom;
 use tracing::info;
 use uuid::Uuid;
 
+use super::members::is_above;
 use super::paging::{self, pick};
 use super::{permission, tokens};
 use crate::error::{DenyReason, Unproven};
@@ -141,6 +142,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
             if row.revoked_at.is_some() {
                 return Err(Error::TokenEnded);
             }
+            is_of_nobody_above(conn, op, &row).await?;
             // Whoever uses the secret before is to lose it when it was said, not earlier; and it brings about no third.
             let until = row.previous_valid_until.filter(|until| *until > now);
             let by_the_old_one = row.id == maker.id && !op.who.is_proven_by(&row.secret_hash);
@@ -173,8 +175,25 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
     Ok(TokenCreated { details: show(op, row, &names), token: token.expose().to_owned() })
 }
 
+/// Whoever may change others' tokens could be anybody else: they change those of nobody who is more than they.
+async fn is_of_nobody_above(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    row: &TokenRow,
+) -> Result<(), Error> {
+    let mine = op.who.role;
+    let theirs = conn.subjects().find(row.subject_id).await?.map(|subject| subject.role);
+    match theirs.filter(|theirs| row.subject_id != op.who.subject && is_above(*theirs, mine)) {
+        Some(theirs) => {
+            let message = format!("is that of one who is {theirs}, which is more than whoever asks ({mine})");
+            Err(Error::field("token", message))
+        }
+        None => Ok(()),
+    }
+}
+
 /// How long a token has to go on to count as one that is left.
-const LASTING: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(super) const LASTING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Takes a token away. The last one that may change everything stays, unless it is said that this is meant.
 pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> Result<Token, Error> {
@@ -184,6 +203,7 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
             let all = conn.tokens().lock_unrevoked().await?;
             maker(conn, &all, op).await?;
             let row = find(conn, name_or_id).await?;
+            is_of_nobody_above(conn, op, &row).await?;
             // One that ends in an hour is nobody's way in tomorrow.
             let soon = now.saturating_add(LASTING).unwrap_or(Timestamp::MAX);
             let until = row.expires_at.map_or(soon, |end| end.min(soon));

@@ -1,6 +1,7 @@
 //! Whom an organisation has people signed in by: set, listed, deleted. The secret of the client is under the organisation's data key.
 
 use berth_db::{Changed, IdentityProviderRow, OrganizationConn};
+use berth_schema::access::Role;
 use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::identity_providers::{
@@ -11,6 +12,7 @@ use berth_schema::variables::SecretValue;
 use berth_schema::{FieldError, IdentityProviderId, ResourceKind};
 use tracing::info;
 
+use super::members::is_above;
 use super::scope_key::{ScopeKey, Trust};
 use crate::crypto::{CLIENT_SECRET, CryptoError, DataKey, KeyRing, Label, Owner, SealedValue};
 use crate::identity::Member;
@@ -116,6 +118,15 @@ fn check(op: &Op<Member>, name: &str, form: &SetIdentityProvider) -> Result<Iden
         errors.push(FieldError::new("issuer", refused.to_string()));
     }
     errors.extend(form.check());
+    // Whoever sets a provider could sign in by it as whatever its rules give.
+    let mine = op.who.role;
+    let by_domain = (!form.admission.email_domains.is_empty()).then_some(Role::Developer);
+    let by_default = form.admission.default_role.or(by_domain);
+    let given = form.admission.roles.iter().map(|rule| rule.role).chain(by_default);
+    if let Some(above) = given.into_iter().find(|role| is_above(*role, mine)) {
+        let message = format!("gives {above}, which is more than whoever asks ({mine})");
+        errors.push(FieldError::new("admission", message));
+    }
     parsed.ok().filter(|_| errors.is_empty()).ok_or(Error::Invalid(errors))
 }
 

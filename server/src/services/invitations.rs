@@ -217,7 +217,10 @@ async fn opens(
     let row = conn.invitations().find_shown(shown.invitation(), &hash).await?;
     let row = row.filter(|row| same(&hash, &row.secret_hash));
     let row = row.ok_or(Error::Unauthenticated(Unproven::UnknownLink))?;
-    if row.is_open(now) { Ok(row) } else { Err(Error::Unauthenticated(Unproven::LinkOver)) }
+    // It is worth what whoever made it could still give: nobody leaves themselves a way back in.
+    let maker = conn.subjects().find(row.created_by).await?;
+    let could = maker.is_some_and(|maker| maker.suspended_at.is_none() && maker.role.includes(row.role));
+    if could && row.is_open(now) { Ok(row) } else { Err(Error::Unauthenticated(Unproven::LinkOver)) }
 }
 
 /// Whoever joins does so themselves, as the member that they become.

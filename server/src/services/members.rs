@@ -9,6 +9,7 @@ use berth_schema::{DesiredState, ResourceKind, SubjectId};
 use jiff::Timestamp;
 use tracing::info;
 
+use super::access::LASTING;
 use super::paging;
 use crate::identity::Member;
 use crate::{Error, Op};
@@ -107,11 +108,16 @@ async fn theirs_to_change(
 ) -> Result<MemberRow, Error> {
     let row = found(conn, which).await?;
     let mine = op.who.role;
-    if row.id == op.who.subject || mine.includes(row.role) || row.role == Role::Unknown {
+    if row.id == op.who.subject || !is_above(row.role, mine) {
         return Ok(row);
     }
     let message = format!("is {}, which is more than that of whoever asks ({mine})", row.role);
     Err(Error::field("role", message))
+}
+
+/// Whether somebody of that role may do what somebody of another may not. A role of a later version is above all but owners.
+pub(super) fn is_above(theirs: Role, mine: Role) -> bool {
+    mine != Role::Owner && !mine.includes(theirs)
 }
 
 pub(super) fn may_give(op: &Op<Member>, role: Role) -> Result<(), Error> {
@@ -126,14 +132,15 @@ async fn may_leave(conn: &OrganizationConn<'_>, subject: SubjectId, now: Timesta
     if is_last_owner(conn, subject, now).await? { Err(Error::LastOwner) } else { Ok(()) }
 }
 
-/// Somebody who may do everything stays: an owner who is not suspended and signs in, or has a token that changes something. The
-/// organisation has to be locked.
+/// Somebody who may do everything stays: an owner who is not suspended and signs in, or has a token that changes something and
+/// goes on for a while. The organisation has to be locked.
 pub(super) async fn is_last_owner(
     conn: &OrganizationConn<'_>,
     subject: SubjectId,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    Ok(conn.subjects().able_owners(now).await? == [subject])
+    let soon = now.saturating_add(LASTING).unwrap_or(now);
+    Ok(conn.subjects().able_owners(soon).await? == [subject])
 }
 
 fn show(row: MemberRow) -> Shown {
