@@ -108,6 +108,13 @@ pub struct AllowanceArgs {
     #[arg(long, env = "BERTH_ALLOW_EGRESS", value_delimiter = ',')]
     pub allow_egress: Vec<IpNet>,
 
+    #[command(flatten)]
+    pub proxy: ProxyAllowanceArgs,
+}
+
+/// What may be installed as the proxy.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProxyAllowanceArgs {
     /// Image of the proxy that the agent may install where the server says so, or, without tag and digest, its repository;
     /// several, separated by commas
     #[arg(long = "proxy-image", env = "BERTH_PROXY_IMAGE", value_name = "IMAGE", value_delimiter = ',')]
@@ -126,8 +133,8 @@ impl From<AllowanceArgs> for Allowances {
             open_network: args.allow_open_network,
             egress: args.allow_egress,
             adopts: args.adopts,
-            proxy_images: args.proxy_images.into_iter().filter(|image| !image.is_empty()).collect(),
-            load_balancer: args.allow_load_balancer,
+            proxy_images: args.proxy.proxy_images.into_iter().filter(|image| !image.is_empty()).collect(),
+            load_balancer: args.proxy.allow_load_balancer,
         }
     }
 }

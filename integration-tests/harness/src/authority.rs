@@ -13,9 +13,9 @@ use rcgen::{
 };
 use ring::digest::{SHA256, digest};
 
-/// How long a certificate is good, and how much of that is left at least. Browsers take none that is good for longer than 398 days.
+/// How long a certificate is good, and when another one takes its place. Browsers take none that is good for longer than 398 days.
 const GOOD: Duration = Duration::from_hours(90 * 24);
-const LEFT: Duration = Duration::from_hours(30 * 24);
+const RENEWED_AFTER: Duration = Duration::from_hours(60 * 24);
 
 /// What the authority signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Authority {
             (self.directory.join(format!("{zone}.pem")), self.directory.join(format!("{zone}-key.pem")));
         let age = fs::metadata(&certificate).and_then(|kept| kept.modified()).map(|at| at.elapsed());
         if let (Ok(Ok(age)), Ok(kept)) = (age, fs::read_to_string(&certificate))
-            && age < GOOD - LEFT
+            && age < RENEWED_AFTER
             && let Ok(key) = berth_secret_file::read(&key)
         {
             return Ok(Signed { certificate: kept, key: key.as_str().to_owned() });
