@@ -192,7 +192,8 @@ pub enum Error {
     )]
     LastFullToken,
     #[error(
-        "this is the last owner who gets in: make somebody else an owner first, so that somebody can manage the organization"
+        "no owner would be left who gets in and may set the rules: make somebody else an owner first, so that somebody can manage \
+         the organization"
     )]
     LastOwner,
     #[error("you are a member of this organization already; the invitation stays open for somebody else")]

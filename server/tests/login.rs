@@ -107,6 +107,9 @@ async fn a_device_is_let_in_by_its_code_and_acts_as_the_person() {
         assert_eq!(answer.status, 200);
         let again = ada.submit("/device", &[("user_code", &lower), ("decision", "refuse")]).await;
         assert_eq!(again.status, 404);
+        for page in [again, ada.get("/device?user_code=BBBBBBBB").await] {
+            assert!(page.status == 404 && page.text.contains("There is no such code"), "{}", page.text);
+        }
         let tokens: Value = cli.poll(&device).await.expect(200);
         assert_eq!((text(&tokens, "token_type"), &tokens["expires_in"]), ("Bearer", &json!(600)));
         assert_eq!(refused(&cli.poll(&device).await), "400 invalid_grant");

@@ -212,6 +212,16 @@ async fn the_last_owner_who_gets_in_stays() {
         change(&owner, &second, json!({"suspended": false})).await.expect::<Member>(200);
         change(&other, &first, json!({"role": "developer"})).await.expect::<Member>(200);
         change(&other, &second, json!({})).await.problem(422, "invalid");
+        // Nor does whoever alone may set other rules leave.
+        change(&other, &first, json!({"role": "owner"})).await.expect::<Member>(200);
+        let rules =
+            format!("@id(\"hers\") permit (principal == Subject::\"{}\", action, resource);", second.id);
+        let set = other.put(&other.path("/policy"), &json!({"rules": rules})).await;
+        set.expect::<Value>(200);
+        for wish in [json!({"role": "developer"}), json!({"suspended": true})] {
+            change(&other, &second, wish).await.problem(409, "last-owner");
+        }
+        remove(&other, &second).await.problem(409, "last-owner");
     })
     .await;
 }
@@ -255,10 +265,15 @@ async fn whoever_is_removed_has_nothing_that_runs_and_comes_back_as_the_same_one
         remove(&owner, &member).await.problem(404, "not-found");
 
         let before = named(&owner, "Ada").await;
+        assert_eq!(ada.get(&format!("/organizations/{}", owner.organization())).await.status, 200);
         remove(&owner, &before).await.expect::<Member>(200);
         assert!(!ada.get("/").await.text.contains("/organizations/acme"));
         let invited = invite(&owner, "Ada", Role::Viewer).await;
         assert_eq!(accept(&mut ada, &invited, None).await.status, 303);
+        // In the browser of before.
+        assert!(ada.get("/").await.text.contains("/organizations/acme"));
+        let home = format!("/organizations/{}", owner.organization());
+        assert_eq!(ada.get(&home).await.status, 200);
         let back = named(&owner, "Ada").await;
         assert_eq!((back.id, back.role, back.suspended_at), (before.id, Role::Viewer, None));
     })

@@ -11,7 +11,7 @@ use crate::accounts::MembershipRow;
 use crate::columns::Parsed;
 use crate::error::DbError;
 use crate::page::{PageRequest, paged};
-use crate::schema::{access_tokens, accounts, subjects, workspaces};
+use crate::schema::{access_tokens, accounts, identity_providers, subjects, workspaces};
 use crate::scope::OrganizationConn;
 
 /// Whoever changes or creates something: who, and by which of their tokens.
@@ -171,7 +171,7 @@ impl Subjects<'_> {
         self.0.run(statement.get_result(&mut self.0.raw())).await
     }
 
-    /// They belong to it no longer, and their tokens end for good.
+    /// They belong to it no longer, and their tokens end for good. Sessions are the account's: they open nothing here meanwhile.
     pub async fn remove(&self, id: SubjectId, now: Timestamp) -> Result<(), DbError> {
         let now = jiff_diesel::Timestamp::from(now);
         let statement = diesel::update(subjects::table.find((self.0.key(), id.as_uuid())))
@@ -180,6 +180,7 @@ impl Subjects<'_> {
         let statement = diesel::update(access_tokens::table)
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::subject_id.eq(id.as_uuid()))
+            .filter(access_tokens::is_session.eq(false))
             .filter(access_tokens::revoked_at.is_null())
             .set(access_tokens::revoked_at.eq(now));
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
@@ -221,7 +222,8 @@ impl Subjects<'_> {
         Ok(rows.into_iter().map(|row| (row.id, row.kind)).collect())
     }
 
-    /// Of the owners those who get in: who sign in, or have a token that changes things and is valid. They are not suspended.
+    /// Of the owners those who get in: who sign in (whom a provider has brought in, while the organisation has one), or have a token
+    /// that changes things and is valid then. They are not suspended.
     pub async fn able_owners(&self, now: Timestamp) -> Result<Vec<SubjectId>, DbError> {
         let now = jiff_diesel::Timestamp::from(now);
         let opens = access_tokens::table
@@ -230,11 +232,15 @@ impl Subjects<'_> {
             .filter(access_tokens::revoked_at.is_null())
             .filter(access_tokens::scope.eq(TokenScope::Full.as_str()))
             .filter(access_tokens::expires_at.is_null().or(access_tokens::expires_at.gt(now)));
+        let provider = identity_providers::table
+            .filter(identity_providers::organization_id.eq(subjects::organization_id));
+        let is_let_in = subjects::is_provided.eq(false).or(diesel::dsl::exists(provider));
+        let signs_in = subjects::account_id.is_not_null().and(is_let_in);
         let query = subjects::table
             .filter(subjects::organization_id.eq(self.0.key()))
             .filter(subjects::role.eq(Role::Owner.as_str()))
             .filter(subjects::suspended_at.is_null())
-            .filter(subjects::account_id.is_not_null().or(diesel::dsl::exists(opens)))
+            .filter(signs_in.or(diesel::dsl::exists(opens)))
             .order(subjects::id)
             .select(subjects::id);
         let ids: Vec<Uuid> = self.0.run(query.load(&mut self.0.raw())).await?;

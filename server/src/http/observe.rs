@@ -126,7 +126,7 @@ fn is_small(size: BodySize) -> bool {
     matches!(size, BodySize::Sized(bytes) if bytes <= FIRST_FLIGHT)
 }
 
-/// Of a failure that another standard has its own form for: it is left as it is.
+/// Of a failure that another standard, or a page, has its own form for: it is left as it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnWords;
 

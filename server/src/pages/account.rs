@@ -67,6 +67,7 @@ pub(crate) async fn sessions(op: Op<Person>, (): ()) -> Result<HttpResponse, Err
         latest: at(service::ends(&session, &rules).1),
         method: match session.method.as_str() {
             "openid" => "an identity provider".to_owned(),
+            "invitation" => "an invitation".to_owned(),
             other => format!("a {other}"),
         },
         user_agent: session.user_agent.unwrap_or_else(|| "an unnamed browser".to_owned()),

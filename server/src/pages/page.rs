@@ -9,6 +9,7 @@ use actix_web::http::header::{
 use askama::Template;
 
 use crate::Error;
+use crate::http::observe::OwnWords;
 
 const STYLE: &str = include_str!("../../assets/berth.css");
 
@@ -40,9 +41,13 @@ pub(crate) fn protect(headers: &mut HeaderMap) {
     }
 }
 
+/// A page, whatever its status is: one that says that something is not there says it in its own words.
 pub(super) fn show(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Error> {
     let text = page.render().map_err(Error::internal)?;
-    Ok(HttpResponse::build(status).insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(text))
+    let mut response = HttpResponse::build(status);
+    let mut response = response.insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(text);
+    response.extensions_mut().insert(OwnWords);
+    Ok(response)
 }
 
 /// After a form: the browser asks for that.

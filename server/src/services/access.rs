@@ -18,7 +18,7 @@ use ring::rand::SecureRandom;
 use tracing::info;
 use uuid::Uuid;
 
-use super::members::is_above;
+use super::members::{is_above, may_give};
 use super::paging::{self, pick};
 use super::{permission, tokens};
 use crate::error::{DenyReason, Unproven};
@@ -81,12 +81,7 @@ fn role(op: &Op<Member>, wanted: &CreateToken) -> Result<Role, Error> {
         return Err(permission::denied(Action::CreateToken, decision));
     }
     let role = wanted.role.unwrap_or(mine);
-    if !mine.includes(role) {
-        return Err(Error::field(
-            "role",
-            format!("must not be more than that of whoever asks, which is {mine}"),
-        ));
-    }
+    may_give(op, role)?;
     Ok(role)
 }
 

@@ -12,7 +12,7 @@ use berth_schema::variables::SecretValue;
 use berth_schema::{FieldError, IdentityProviderId, ResourceKind};
 use tracing::info;
 
-use super::members::is_above;
+use super::members::{able_owners, is_above};
 use super::scope_key::{ScopeKey, Trust};
 use crate::crypto::{CLIENT_SECRET, CryptoError, DataKey, KeyRing, Label, Owner, SealedValue};
 use crate::identity::Member;
@@ -130,10 +130,13 @@ fn check(op: &Op<Member>, name: &str, form: &SetIdentityProvider) -> Result<Iden
     parsed.ok().filter(|_| errors.is_empty()).ok_or(Error::Invalid(errors))
 }
 
-/// A fault with what is behind it.
+/// A fault with what is behind it, where that says more. No further: how exactly an address does not answer would tell of a network.
 pub(crate) fn told(fault: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(fault.source(), |cause| cause.source());
-    causes.take(1).fold(fault.to_string(), |told, cause| format!("{told}: {cause}"))
+    let (told, cause) = (fault.to_string(), fault.source().map(ToString::to_string));
+    match cause.filter(|cause| !told.contains(cause)) {
+        Some(cause) => format!("{told}: {cause}"),
+        None => told,
+    }
 }
 
 /// Seals the secret that was given, or the one that is kept, as that of this version.
@@ -215,9 +218,13 @@ pub async fn delete(op: &Op<Member>, name: &str, at: Addresses<'_>) -> Result<Id
     let row = op
         .change("delete_identity_provider", async |conn| {
             let missing = || Error::missing(ResourceKind::IdentityProvider, name);
+            conn.organizations().lock().await?;
             let row = conn.identity_providers().find_by_name(name).await?.ok_or_else(missing)?;
             conn.session_proofs().revoke_tokens(row.id, op.now).await?;
             conn.identity_providers().delete(row.id).await?;
+            if able_owners(conn, op.now).await?.is_empty() {
+                return Err(Error::LastOwner);
+            }
             let details = Details::IdentityProviderDeleted { provider: row.id };
             Ok::<_, Error>(Changed::So(row.clone(), Event::new(Resource::identity_provider(row.id), details)))
         })

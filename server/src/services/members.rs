@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::access::LASTING;
-use super::paging;
+use super::{paging, policy};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -47,6 +47,7 @@ pub async fn change(op: &Op<Member>, which: &str, wanted: ChangeMember) -> Resul
                 may_leave(conn, before.id, op.now).await?;
             }
             let row = conn.subjects().change(before.id, wanted.role, suspended_at).await?;
+            rules_are_somebodys(conn, op, before.role).await?;
             let is_suspended = row.suspended_at.is_some();
             let details = Details::MemberChanged { before: before.role, role, is_suspended };
             Ok::<_, Error>(Changed::So(row, Event::new(Resource::user(before.id), details)))
@@ -66,6 +67,7 @@ pub async fn remove(op: &Op<Member>, which: &str) -> Result<Shown, Error> {
             may_leave(conn, row.id, op.now).await?;
             let stopped = stop_all(conn, op, row.id).await?;
             conn.subjects().remove(row.id, op.now).await?;
+            rules_are_somebodys(conn, op, row.role).await?;
             let details = Details::MemberRemoved { role: row.role, stopped };
             let event = Event::new(Resource::user(row.id), details);
             Ok::<_, Error>(Changed::So((row, stopped), event))
@@ -122,25 +124,49 @@ pub(super) fn is_above(theirs: Role, mine: Role) -> bool {
 
 pub(super) fn may_give(op: &Op<Member>, role: Role) -> Result<(), Error> {
     let mine = op.who.role;
+    if role == Role::Unknown {
+        let known = Role::ALL.map(Role::as_str).join(", ");
+        return Err(Error::field("role", format!("is not known; it must be one of {known}")));
+    }
     if mine.includes(role) {
         return Ok(());
     }
     Err(Error::field("role", format!("must not be more than that of whoever asks, which is {mine}")))
 }
 
+/// Where the rules name people, those who are named are not the ones who leave: somebody who may set other rules stays.
+async fn rules_are_somebodys(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    before: Role,
+) -> Result<(), Error> {
+    let policies = &op.who.authority.policies;
+    if before != Role::Owner || policy::is_somebodys(conn, policies, op).await? {
+        return Ok(());
+    }
+    Err(Error::LastOwner)
+}
+
 async fn may_leave(conn: &OrganizationConn<'_>, subject: SubjectId, now: Timestamp) -> Result<(), Error> {
     if is_last_owner(conn, subject, now).await? { Err(Error::LastOwner) } else { Ok(()) }
 }
 
-/// Somebody who may do everything stays: an owner who is not suspended and signs in, or has a token that changes something and
-/// goes on for a while. The organisation has to be locked.
+/// Somebody who may do everything stays. The organisation has to be locked.
 pub(super) async fn is_last_owner(
     conn: &OrganizationConn<'_>,
     subject: SubjectId,
     now: Timestamp,
 ) -> Result<bool, DbError> {
+    Ok(able_owners(conn, now).await? == [subject])
+}
+
+/// Owners who are not suspended and sign in, or have a token that changes something and goes on for a while.
+pub(super) async fn able_owners(
+    conn: &OrganizationConn<'_>,
+    now: Timestamp,
+) -> Result<Vec<SubjectId>, DbError> {
     let soon = now.saturating_add(LASTING).unwrap_or(now);
-    Ok(conn.subjects().able_owners(soon).await? == [subject])
+    conn.subjects().able_owners(soon).await
 }
 
 fn show(row: MemberRow) -> Shown {

@@ -67,7 +67,11 @@ pub async fn set(op: &Op<Member>, wanted: SetPolicy, change: Change) -> Result<P
             if change.seen.is_some_and(|seen| seen != version) {
                 return Err(Error::PolicyMismatch { current: version });
             }
-            keeps_an_owner(conn, &policies, op).await?;
+            if !is_somebodys(conn, &policies, op).await? {
+                let message =
+                    "would leave no owner who may read and set the policy; keep a rule that permits it to them";
+                return Err(Error::field("rules", message));
+            }
             let is_so = before.as_ref().map_or(rules.is_none(), |row| row.rules == rules);
             if is_so || change.dry_run {
                 return Ok(Changed::Not(before));
@@ -108,12 +112,12 @@ pub async fn reset(op: &crate::identity::Op<Internal, Database>) -> Result<i64, 
     .await
 }
 
-/// Somebody must be left who can read the rules and set others, asking as the one who sets these does now.
-async fn keeps_an_owner(
+/// Whether there is an owner who can read the rules and set others, asking as the one who asks does now.
+pub(super) async fn is_somebodys(
     conn: &OrganizationConn<'_>,
     policies: &Policies,
     op: &Op<Member>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let organization = Resource::organization(op.organization());
     let owners = conn.subjects().owners().await?;
     let may = |(id, kind): (SubjectId, SubjectKind)| {
@@ -123,11 +127,7 @@ async fn keeps_an_owner(
             .into_iter()
             .all(|action| policies.decide(&asker, action, &organization).allowed)
     };
-    if owners.into_iter().any(may) {
-        return Ok(());
-    }
-    let message = "would leave no owner who may read and set the policy; keep a rule that permits it to them";
-    Err(Error::field("rules", message))
+    Ok(owners.into_iter().any(may))
 }
 
 /// What rules would answer.

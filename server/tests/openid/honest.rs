@@ -165,6 +165,15 @@ async fn a_providers_rules_neither_undo_what_a_member_says_nor_take_the_last_own
         change(her, json!({"role": "developer"})).await;
         comes_as("staff", "developer").await;
         comes_as("admins", "developer").await;
+        // Nor is the provider deleted by which alone an owner gets in.
+        change(her, json!({"role": "owner"})).await;
+        app.execute(&format!("UPDATE subjects SET is_provided = true WHERE id = '{}'", me.id)).await;
+        app.execute("UPDATE access_tokens SET expires_at = now() + interval '1 hour' WHERE NOT is_session")
+            .await;
+        let sso = || admin.request(Method::DELETE, &admin.path("/identity-providers/sso"));
+        send(sso()).await.problem(409, "last-owner");
+        app.execute("UPDATE access_tokens SET expires_at = NULL").await;
+        send(sso()).await.expect::<Value>(200);
     })
     .await;
 }
