@@ -1,7 +1,8 @@
 //! What is found of somebody who shows a token: the row where they have its secret, and nothing at all where they have not.
 
-use berth_db::{AgentTokenRotation, DbError, NewAuthorizationCode, TokenRotation};
-use berth_schema::AuthorizationCodeId;
+use berth_db::{AgentTokenRotation, DbError, NewAuthorizationCode, NewInvitation, TokenRotation};
+use berth_schema::access::Role;
+use berth_schema::{AuthorizationCodeId, InvitationId};
 
 use crate::support::{World, after, new_session, start};
 
@@ -66,4 +67,27 @@ async fn nor_is_anything_found_of_a_person() {
     };
     assert_eq!(look([[1; 32], [2; 32], [3; 32]]).await, [true; 3]);
     assert_eq!(look([OTHER; 3]).await, [false; 3]);
+}
+
+#[tokio::test]
+async fn nor_of_an_invitation() {
+    let world = World::new().await;
+    let invitation = NewInvitation {
+        id: InvitationId::random(),
+        secret_hash: [5; 32],
+        name: "Ada".to_owned(),
+        role: Role::Viewer,
+        created_by: world.author().subject,
+        expires_at: after(60),
+    };
+    let stored = world.database.transaction(world.organization, "test", async |conn| {
+        conn.invitations().insert(&invitation, start()).await
+    });
+    stored.await.expect("works");
+    for (hash, is_found) in [([5; 32], true), (OTHER, false)] {
+        let found = world.database.read(world.organization, "test", async |conn| {
+            conn.invitations().find_shown(invitation.id, &hash).await
+        });
+        assert_eq!(found.await.expect("works").is_some(), is_found);
+    }
 }
