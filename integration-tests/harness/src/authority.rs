@@ -90,10 +90,12 @@ impl Authority {
         parameters.use_authority_key_identifier_extension = true;
         parameters.distinguished_name = named(&format!("*.{zone}"));
         let signed = parameters.signed_by(&pair, &self.issuer).context("no certificate")?;
-        keep(&key, &pair.serialize_pem())?;
+        // As it is read again: without the line's end.
+        let text = pair.serialize_pem().trim_end().to_owned();
+        keep(&key, &text)?;
         fs::write(&certificate, signed.pem())
             .with_context(|| format!("{} cannot be written", certificate.display()))?;
-        Ok(Signed { certificate: signed.pem(), key: pair.serialize_pem() })
+        Ok(Signed { certificate: signed.pem(), key: text })
     }
 }
 

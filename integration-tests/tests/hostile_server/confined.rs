@@ -329,7 +329,7 @@ async fn the_proxy_may_be_in_its_own_namespace_and_in_no_workspaces() -> anyhow:
         (spoiled("/spec/template/spec/serviceAccountName", json!("default")), "no token"),
         (spoiled("/spec/template/spec/securityContext/runAsUser", json!(0)), restricted),
         (
-            spoiled("/spec/template/spec/volumes/0", json!({ "name": "h", "hostPath": { "path": "/" } })),
+            spoiled("/spec/template/spec/volumes/0", json!({ "name": "token", "hostPath": { "path": "/" } })),
             "volumes are its own",
         ),
     ] {
