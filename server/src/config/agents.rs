@@ -76,8 +76,11 @@ impl AgentDefaults {
             "runtime_class": self.runtime_class,
             "image_pull_policy": self.image_pull_policy,
             "tools_image": image(&self.tools_image),
-            "proxy": image(&self.proxy_image).map(|image| json!({ "image": image })),
+            "proxy": AgentConfiguration::built_in().proxy,
         });
+        if let Some(image) = image(&self.proxy_image) {
+            document["proxy"]["image"] = json!(image);
+        }
         // What is not set is left out, as in an administrator's document.
         if let Some(fields) = document.as_object_mut() {
             fields.retain(|_, value| !value.is_null());
