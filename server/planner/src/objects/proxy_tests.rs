@@ -17,7 +17,10 @@ fn configured(document: &Value) -> (AgentConfig, Option<ProxyConfig>) {
 
 fn rendered(document: &Value) -> Vec<Value> {
     let (config, runs) = configured(document);
-    proxy(agent(), &config, runs.as_ref())
+    let mut objects = proxy(agent(), &config, runs.as_ref());
+    // Whether objects keep the order they were written in depends on what else is compiled.
+    objects.iter_mut().for_each(Value::sort_all_objects);
+    objects
 }
 
 fn kinds(objects: &[Value]) -> Vec<&str> {
