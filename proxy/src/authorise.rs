@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_proxy_core::{Known, Outcome, Question};
+use berth_proxy_core::{Known, Outcome, Question, Taken};
 use berth_schema::connection::{Credential, Decision, Why};
 use futures::StreamExt as _;
 use ring::digest;
@@ -13,6 +13,8 @@ use crate::shared::Shared;
 
 /// So many questions about open streams are under way at once.
 const AT_ONCE: usize = 16;
+/// A decision that is overtaken on its way is asked for so often.
+const TRIES: u32 = 5;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +45,23 @@ impl Shared {
         }
     }
 
+    /// Asks the server, and again where the answer was overtaken on its way by what was changed.
     async fn ask(&self, question: Question, grant: &Credential, port: &Target) -> Verdict {
+        for _ in 0..TRIES {
+            if let Some(verdict) = self.ask_once(question, grant, port).await {
+                return verdict;
+            }
+        }
+        tracing::warn!(workspace = %port.workspace, "each of {TRIES} decisions was overtaken on its way");
+        Verdict::NoAnswer
+    }
+
+    /// `None`: the answer is of before something that is known by now.
+    async fn ask_once(&self, question: Question, grant: &Credential, port: &Target) -> Option<Verdict> {
         let answer = self.server.decide(grant, port).await;
         let (outcome, verdict) = match &answer {
-            Ok(Decision::Allowed { until }) => {
-                (Outcome::Allowed { until: *until }, Verdict::Denied(Why::Session))
+            Ok(Decision::Allowed { until, grounds }) => {
+                (Outcome::Allowed { until: *until, grounds: *grounds }, Verdict::Denied(Why::Session))
             }
             Ok(Decision::Denied { why }) => (Outcome::Denied, Verdict::Denied(*why)),
             Err(error) => {
@@ -60,18 +74,30 @@ impl Shared {
             Ok(Decision::Denied { why }) => why.as_str(),
             Err(_) => "none",
         });
-        let goes_on = self.decisions().take(question, outcome, Self::now());
-        if goes_on { Verdict::Allowed } else { verdict }
+        let taken = self.decisions().take(question, outcome, Self::now());
+        match taken {
+            Taken::GoesOn => Some(Verdict::Allowed),
+            Taken::Ends => Some(verdict),
+            Taken::Overtaken => None,
+        }
     }
 
-    /// Asks about everything that is open, again and again, and closes what is no longer allowed.
+    /// Asks about what is open, at every turn and when something was changed, and closes what is no longer allowed.
     pub(crate) async fn keep_asking(self: Arc<Self>, every: Duration) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.doubt.notified() => {}
+            }
             let shared = &self;
-            let asked = futures::stream::iter(self.streams.questions()).map(|(question, grant, port)| async move {
+            let mut due = self.streams.questions();
+            {
+                let (decisions, now) = (self.decisions(), Self::now());
+                due.retain(|(question, ..)| decisions.is_due(question, now));
+            }
+            let asked = futures::stream::iter(due).map(|(question, grant, port)| async move {
                 let verdict = shared.ask(question, &grant, &port).await;
                 if verdict != Verdict::Allowed {
                     let closed = shared.streams.cut(&question);

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use berth_proxy_core::to_either;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
@@ -23,6 +24,22 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
 #[derive(Debug, thiserror::Error)]
 #[error("it is no longer allowed")]
 struct NoLongerAllowed;
+
+/// A request's body on its way to a workspace.
+pub(crate) fn passed(inner: Incoming) -> impl HttpBody<Data = Bytes, Error = hyper::Error> {
+    inner.map_frame(without_headers)
+}
+
+/// What trails a body is no place for what counts before it.
+fn without_headers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            to_either(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}
 
 /// An answer that ends when it is no longer allowed, and counts as open until it has ended.
 struct Guarded {
@@ -49,7 +66,7 @@ impl HttpBody for Guarded {
             return Poll::Ready(Some(Err(Box::new(NoLongerAllowed))));
         }
         let frame = Pin::new(&mut self.inner).poll_frame(context);
-        frame.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+        frame.map(|frame| frame.map(|frame| frame.map(without_headers).map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -109,13 +109,14 @@ impl Door {
         };
         let port = Target { workspace, name: address.workspace.clone(), port: address.port };
         let question = question(&session.grant, &port);
+        // Before it is decided, so that a change meanwhile finds it.
+        let stream = shared.streams.enter(question, &session.grant, &port);
         match shared.may(question, &session.grant, &port).await {
             Verdict::Allowed => {}
             Verdict::Denied(Why::Session) => return sign_in(),
             Verdict::Denied(_) => return nowhere(),
             Verdict::NoAnswer => return no_answer(),
         }
-        let stream = shared.streams.enter(question, &session.grant, &port);
         let asked = Asked { address: &address, peer: self.peer, issuer: &shared.identity.issuer };
         let mut response = crate::upstream::forward(request, kind, (asked, &places), stream).await;
         let is_due = session.is_due(Shared::now()) && response.status() != StatusCode::SWITCHING_PROTOCOLS;

@@ -5,6 +5,7 @@ mod authorise;
 mod body;
 mod door;
 mod health;
+mod hearing;
 mod identity;
 mod listen;
 mod login;

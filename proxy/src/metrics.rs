@@ -33,6 +33,8 @@ pub(crate) struct Metrics {
     pub(crate) watch_errors: Family<Kind, Counter>,
     pub(crate) unbelieved: Family<Kind, Counter>,
     pub(crate) cut: Counter,
+    pub(crate) heard: Counter,
+    pub(crate) is_told: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) workspaces: Gauge,
@@ -53,6 +55,8 @@ impl Default for Metrics {
             watch_errors: Family::default(),
             unbelieved: Family::default(),
             cut: Counter::default(),
+            heard: Counter::default(),
+            is_told: Gauge::default(),
             connections: Gauge::default(),
             streams: Gauge::default(),
             workspaces: Gauge::default(),
@@ -70,6 +74,16 @@ impl Default for Metrics {
             "cut",
             "Streams that were closed because they are no longer allowed",
             metrics.cut.clone(),
+        );
+        registry.register(
+            "changes_heard",
+            "Whose connections the server had asked about again",
+            metrics.heard.clone(),
+        );
+        registry.register(
+            "feed_up",
+            "1 while the server tells of what may end connections",
+            metrics.is_told.clone(),
         );
         registry.register("connections", "Connections of browsers", metrics.connections.clone());
         registry.register(

@@ -46,6 +46,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(health::serve(probes, Arc::clone(&shared)));
     tasks.spawn(certificate.follow());
     tasks.spawn(Arc::clone(&shared).keep_asking(args.recheck()));
+    tasks.spawn(Arc::clone(&shared).keep_hearing());
     let mut doors = tokio::spawn(listener.run(stop.clone()));
     let fault = tokio::select! {
         () = stopped(&shared, linger)? => None,

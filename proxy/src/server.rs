@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use berth_schema::connection::{Credential, Decision, OpenConnection, Opened};
+use berth_schema::connection::{Changes, Credential, Decision, OpenConnection, Opened};
 use berth_schema::{TokenUrl, WorkspaceId, WorkspaceName};
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
@@ -15,7 +15,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long a browser waits for a decision.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 16 * 1_024;
+const MAX_ANSWER: usize = 64 * 1_024;
+/// How long the server holds the answer where nothing was changed. A connection that died unseen is noticed after it.
+const HELD: Duration = Duration::from_secs(20);
 
 /// Why there is no decision.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,7 @@ pub(crate) struct Server {
     client: Client,
     connections: Url,
     decision: Url,
+    changes: Url,
     token: TokenFile,
 }
 
@@ -76,6 +79,7 @@ impl Server {
             client: builder.build().context("cannot make an HTTP client")?,
             connections: url.join(["api", "v1", "proxy", "connections"]),
             decision: url.join(["api", "v1", "proxy", "decision"]),
+            changes: url.join(["api", "v1", "proxy", "changes"]),
             token,
         })
     }
@@ -94,6 +98,14 @@ impl Server {
         ];
         self.send(self.client.get(self.decision.clone()).query(&query).header("berth-grant", grant.expose()))
             .await
+    }
+
+    /// What was changed after a place in the server's record, as soon as something was.
+    pub(crate) async fn changes(&self, after: Option<u64>) -> Result<Changes, ServerError> {
+        let mut query = vec![("wait", HELD.as_secs())];
+        query.extend(after.map(|after| ("after", after)));
+        let request = self.client.get(self.changes.clone()).query(&query).timeout(HELD + PATIENCE);
+        self.send(request).await
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ServerError> {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use berth_proxy_core::{Decisions, Directory, NONCE_BYTES, Sealer, Zones};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::sync::Notify;
 
 use crate::identity::Identity;
 use crate::metrics::Metrics;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     directory: Mutex<Directory>,
     decisions: Mutex<Decisions>,
     random: SystemRandom,
+    /// Told when something that is open is to be asked about at once.
+    pub(crate) doubt: Notify,
     /// Whether each kind of object has been listed once.
     pub(crate) services_listed: AtomicBool,
     pub(crate) slices_listed: AtomicBool,
@@ -55,6 +58,7 @@ impl Shared {
             metrics: Metrics::default(),
             decisions: Mutex::default(),
             random: SystemRandom::new(),
+            doubt: Notify::new(),
             services_listed: AtomicBool::new(false),
             slices_listed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

@@ -57,6 +57,17 @@ impl Streams {
         })
     }
 
+    /// Closes everything. Answers with how much that was.
+    pub(crate) fn cut_all(&self) -> usize {
+        let all = std::mem::take(&mut *self.lock());
+        all.into_values()
+            .map(|open| {
+                open.cut.cancel();
+                open.count
+            })
+            .sum()
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.lock().values().map(|open| open.count).sum()
     }
@@ -117,5 +128,8 @@ mod tests {
         assert_eq!(streams.count(), 2, "they were counted once");
         drop((third, bystander));
         assert!(streams.questions().is_empty());
+        let (last, other) = (enter(), streams.enter(other, &other_grant, &other_port));
+        assert_eq!(streams.cut_all(), 2);
+        assert!(last.cut().is_cancelled() && other.cut().is_cancelled());
     }
 }

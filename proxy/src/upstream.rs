@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpStream;
 
-use crate::body::{Body, guarded};
+use crate::body::{Body, guarded, passed};
 use crate::pages::{broken, say};
 use crate::streams::Stream;
 use crate::upgrade::{Kind, ask, join};
@@ -52,7 +52,7 @@ pub(crate) async fn forward(
     if prepare(&mut request, kind, asked).is_none() {
         return broken();
     }
-    let answer = tokio::time::timeout(PATIENCE, sender.send_request(request));
+    let answer = tokio::time::timeout(PATIENCE, sender.send_request(request.map(passed)));
     match stream.cut().run_until_cancelled(answer).await {
         Some(Ok(Ok(mut response))) => {
             let is_agreed = kind != Kind::None && response.status() == StatusCode::SWITCHING_PROTOCOLS;

@@ -197,6 +197,8 @@ actions! {
     Reconcile = "agent.reconcile", Agent, Changes;
     OpenConnection = "connection.open", Workspace, Changes;
     DecideConnection = "connection.decide", Workspace, Reads;
+    /// Whose connections are to be decided about again.
+    WatchConnections = "connection.watch", Agent, Reads;
 }
 
 #[cfg(test)]

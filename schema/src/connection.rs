@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::{WorkspaceId, WorkspaceName};
+use crate::audit::Concern;
+use crate::{SessionId, SubjectId, WorkspaceId, WorkspaceName};
 
 /// What proves something: a token that the server has signed, or what it was asked for with. Whoever prints it sees nothing of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -76,11 +77,41 @@ pub enum Decision {
     /// proxy's to know: the clocks of both need not agree on seconds.
     Allowed {
         until: Timestamp,
+        /// Who that is, and of when the decision is; absent in what a server of before says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grounds: Option<Grounds>,
     },
     Denied {
         why: Why,
     },
 }
+
+/// By whom and when a decision is overtaken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grounds {
+    pub session: SessionId,
+    pub subject: SubjectId,
+    /// The newest change that it can be relied on to have seen: see [`Changes::head`].
+    pub seen: u64,
+}
+
+/// The answer to `GET /api/v1/proxy/changes?after=N`: what was changed in the organisation that may end connections. It is held while there is
+/// nothing to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The newest change that is told of, from where the next question goes on: the sequence of the organisation's record. One that is lower
+    /// than what was asked with is another record's: the database was brought back.
+    pub head: u64,
+    /// Grounds connections are to be decided about again, each once.
+    #[serde(deserialize_with = "Concern::read_all")]
+    pub concerns: Vec<Concern>,
+    /// The agent was revoked: nobody is let in by its proxies any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
+}
+
+/// So long an answer without news is held at most, in seconds, as its question asks (`wait`).
+pub const MAX_HELD_SECONDS: u64 = 50;
 
 /// Why somebody may not connect. Browsers are told none of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,7 +146,7 @@ impl Why {
 pub struct Opened {
     #[serde(flatten)]
     pub decision: Decision,
-    /// Whose session it is, to be shown with each question; absent where it was denied.
+    /// Grounds session it is, to be shown with each question; absent where it was denied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Credential>,
     /// When the grant ends.
@@ -132,7 +163,7 @@ mod tests {
         let until = Timestamp::from_second(1_800_000_000).expect("a time");
         let json = |value: &Opened| serde_json::to_string(value).expect("JSON");
         let opened = Opened {
-            decision: Decision::Allowed { until },
+            decision: Decision::Allowed { until, grounds: None },
             grant: Some(Credential::from("a.b.c".to_owned())),
             grant_until: Some(until),
         };
@@ -143,5 +174,14 @@ mod tests {
             Opened { decision: Decision::Denied { why: Why::Workspace }, grant: None, grant_until: None };
         assert_eq!(json(&denied), r#"{"decision":"denied","why":"workspace"}"#);
         assert!(!format!("{opened:?}").contains("a.b.c"));
+    }
+
+    #[test]
+    fn a_change_that_only_a_newer_server_knows_concerns_everybody() {
+        let text = r#"{"head":7,"concerns":[{"subject":"00000000-0000-0000-0000-000000000001"},{"planet":"x"},"everybody",3],"later":1}"#;
+        let changes: Changes = serde_json::from_str(text).expect("changes");
+        assert_eq!((changes.head, changes.over), (7, false));
+        let [Concern::Subject(_), rest @ ..] = changes.concerns.as_slice() else { panic!("{changes:?}") };
+        assert_eq!(rest, [Concern::Everybody; 3]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use berth_db::Database;
 use berth_schema::configuration::Guardrails;
-use berth_schema::{AgentConfiguration, AgentId};
+use berth_schema::{AgentConfiguration, AgentId, OrganizationId};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
@@ -51,8 +51,11 @@ pub struct Context {
     pub openid: Arc<Providers>,
     /// The origin at which browsers know this server (`https://berth.example.com`); `None`: the one that they say.
     pub public_url: Option<Arc<str>>,
-    pub hub: Hub,
+    pub hub: Hub<AgentId>,
     pub polls: Polls,
+    /// Proxies that wait for what may end connections.
+    pub connections: Hub<OrganizationId>,
+    pub watches: Polls,
     /// How fast each agent may tell and ask.
     pub reports: Reports,
     pub contacts: Contacts,
@@ -91,7 +94,9 @@ impl Context {
             openid: Arc::default(),
             public_url: None,
             hub: Hub::default(),
-            polls: Polls::default(),
+            polls: Polls::of_agents(),
+            connections: Hub::default(),
+            watches: Polls::of_proxies(),
             reports: Reports::new(),
             contacts: Contacts::new(clock::now()),
             uses: Uses::default(),

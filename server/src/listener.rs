@@ -13,7 +13,7 @@ const NAME: &str = "listener";
 /// Wakes polls and feeds until the stream ends, which it does not: whoever runs this stops it.
 pub(crate) async fn run(events: impl Stream<Item = Event>, context: Context) {
     context.tasks.announce(NAME, None);
-    let Context { hub, streams, .. } = &context;
+    let Context { hub, connections, streams, .. } = &context;
     futures::pin_mut!(events);
     while let Some(event) = events.next().await {
         let run = Run::begin(Actor::Task(NAME), ());
@@ -22,8 +22,10 @@ pub(crate) async fn run(events: impl Stream<Item = Event>, context: Context) {
             Event::Intent(agent) => hub.wake(agent),
             Event::Workspaces(organization) => streams.hint(organization),
             Event::Revoked(organization, token) => streams.revoke(organization, token),
+            Event::Connections(organization) => connections.wake(organization),
             Event::Reconnected => {
                 hub.wake_all();
+                connections.wake_all();
                 streams.hint_all();
             }
         }

@@ -8,26 +8,41 @@ use berth_schema::AgentId;
 use crate::Error;
 
 /// Of the replicas of an agent one asks. A few more may be answers to connections whose end was not noticed yet.
-const LIMIT: usize = 16;
+const OF_AN_AGENT: usize = 16;
+/// Each of its proxies asks, of which there may be 20, and as many of before while they are replaced.
+const OF_ITS_PROXIES: usize = 64;
 
 /// Shared by all workers; the clones are one.
-#[derive(Clone, Debug, Default)]
-pub struct Polls(Arc<Mutex<HashMap<AgentId, usize>>>);
+#[derive(Clone, Debug)]
+pub struct Polls {
+    held: Arc<Mutex<HashMap<AgentId, usize>>>,
+    limit: usize,
+}
 
 impl Polls {
+    /// For what agents ask.
+    pub fn of_agents() -> Self {
+        Self { held: Arc::default(), limit: OF_AN_AGENT }
+    }
+
+    /// For what the proxies of an agent ask.
+    pub fn of_proxies() -> Self {
+        Self { held: Arc::default(), limit: OF_ITS_PROXIES }
+    }
+
     /// A place to wait at. Dropping it leaves.
     pub fn hold(&self, agent: AgentId) -> Result<Held, Error> {
         let mut polls = self.lock();
         let count = polls.entry(agent).or_default();
-        if *count >= LIMIT {
-            return Err(Error::TooManyPolls { limit: LIMIT });
+        if *count >= self.limit {
+            return Err(Error::TooManyPolls { limit: self.limit });
         }
         *count += 1;
         Ok(Held { polls: self.clone(), agent })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AgentId, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,8 +71,8 @@ mod tests {
 
     #[test]
     fn one_agent_holds_so_many_and_another_as_many() {
-        let (polls, one, two) = (Polls::default(), AgentId::random(), AgentId::random());
-        let mut held: Vec<_> = (0..LIMIT).map(|_| polls.hold(one).expect("room")).collect();
+        let (polls, one, two) = (Polls::of_agents(), AgentId::random(), AgentId::random());
+        let mut held: Vec<_> = (0..OF_AN_AGENT).map(|_| polls.hold(one).expect("room")).collect();
         assert!(matches!(polls.hold(one), Err(Error::TooManyPolls { .. })));
         let other = polls.hold(two).expect("room");
         held.pop();

@@ -8,6 +8,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use berth_schema::Action;
+use berth_schema::connection::MAX_HELD_SECONDS;
 use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
@@ -421,6 +422,8 @@ pub const ROUTES: &[Route] = &[
     proxy("POST", "/api/v1/proxy/connections", Action::OpenConnection, |guard| guard.to(connections::open))
         .takes(FORM),
     proxy("GET", "/api/v1/proxy/decision", Action::DecideConnection, |guard| guard.to(connections::decide)),
+    proxy("GET", "/api/v1/proxy/changes", Action::WatchConnections, |guard| guard.to(connections::changes))
+        .holds(Duration::from_secs(MAX_HELD_SECONDS)),
 ];
 
 /// Puts the table into an application, with problems for what it does not hold.

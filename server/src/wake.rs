@@ -5,37 +5,43 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use berth_schema::AgentId;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// One entry for each agent that a poll is held for.
-#[derive(Clone, Debug, Default)]
-pub struct Hub {
-    agents: Arc<Mutex<HashMap<AgentId, Weak<Notify>>>>,
+/// One entry for each agent, or whatever else `K` names, that a poll is held for.
+#[derive(Clone, Debug)]
+pub struct Hub<K> {
+    waiting: Arc<Mutex<HashMap<K, Weak<Notify>>>>,
 }
 
-impl Hub {
+impl<K> Default for Hub<K> {
+    fn default() -> Self {
+        Self { waiting: Arc::default() }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Hub<K> {
     /// Listens from now on: a wake-up after this call ends [`Subscription::woken`], even before it is awaited.
-    pub fn subscribe(&self, agent: AgentId) -> Subscription {
-        let mut agents = self.lock();
-        let notify = agents.get(&agent).and_then(Weak::upgrade).unwrap_or_else(|| {
+    pub fn subscribe(&self, key: K) -> Subscription<K> {
+        let mut waiting = self.lock();
+        let notify = waiting.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
             let notify = Arc::new(Notify::new());
-            agents.insert(agent, Arc::downgrade(&notify));
+            waiting.insert(key, Arc::downgrade(&notify));
             notify
         });
-        drop(agents);
+        drop(waiting);
         let mut woken = Box::pin(Arc::clone(&notify).notified_owned());
         woken.as_mut().enable();
-        Subscription { hub: self.clone(), agent, notify: Some(notify), woken: Some(woken) }
+        Subscription { hub: self.clone(), key, notify: Some(notify), woken: Some(woken) }
     }
 
-    pub fn wake(&self, agent: AgentId) {
+    pub fn wake(&self, key: K) {
         // Not under the lock: the waiters' wakers are somebody else's code.
-        let notify = self.lock().get(&agent).and_then(Weak::upgrade);
+        let notify = self.lock().get(&key).and_then(Weak::upgrade);
         if let Some(notify) = notify {
             notify.notify_waiters();
         }
@@ -49,23 +55,23 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AgentId, Weak<Notify>>> {
-        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Weak<Notify>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Somebody who waits for news of one agent.
+/// Somebody who waits for news of one of them.
 #[derive(Debug)]
-pub struct Subscription {
-    hub: Hub,
-    agent: AgentId,
+pub struct Subscription<K: Copy + Eq + Hash> {
+    hub: Hub<K>,
+    key: K,
     notify: Option<Arc<Notify>>,
     woken: Option<Pin<Box<OwnedNotified>>>,
 }
 
-impl Subscription {
+impl<K: Copy + Eq + Hash> Subscription<K> {
     /// Ends with the first wake-up since the subscription.
-    pub fn woken(&mut self) -> impl Future<Output = ()> {
+    pub fn woken(&mut self) -> impl Future<Output = ()> + use<K> {
         let woken = self.woken.take();
         async move {
             match woken {
@@ -76,14 +82,14 @@ impl Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl<K: Copy + Eq + Hash> Drop for Subscription<K> {
     fn drop(&mut self) {
         self.woken = None;
         self.notify = None;
-        let mut agents = self.hub.lock();
-        // The last one out removes the entry, or the map would grow with every agent that ever was.
-        if agents.get(&self.agent).is_some_and(|notify| notify.strong_count() == 0) {
-            agents.remove(&self.agent);
+        let mut waiting = self.hub.lock();
+        // The last one out removes the entry, or the map would grow with every one that ever was.
+        if waiting.get(&self.key).is_some_and(|notify| notify.strong_count() == 0) {
+            waiting.remove(&self.key);
         }
     }
 }
@@ -91,6 +97,7 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_schema::AgentId;
     use std::time::Duration;
 
     async fn ends(future: impl Future<Output = ()>) -> bool {

@@ -66,7 +66,7 @@ impl Proxy {
             .await
     }
 
-    async fn decide(&self, app: &App, grant: &Value, workspace: &str) -> Value {
+    pub(crate) async fn decide(&self, app: &App, grant: &Value, workspace: &str) -> Value {
         let path = format!("/api/v1/proxy/decision?workspace={workspace}&name=hers&port=8080");
         let request = app.anyone(Some(&self.token)).request(Method::GET, &path);
         send(request.header("berth-grant", grant.as_str().expect("a grant"))).await.expect(200)

@@ -53,6 +53,11 @@ impl Cli {
         self.post("/oauth/device_authorization", &[("device_name", "ada's laptop")]).await.expect(200)
     }
 
+    /// Gives the session up.
+    pub(crate) async fn log_out(&self, tokens: &Value) -> Reply {
+        self.post("/oauth/revoke", &[("token", text(tokens, "refresh_token"))]).await
+    }
+
     /// Lets a device in.
     pub(crate) async fn log_in(&self, browser: &mut Visitor) -> Value {
         let device = self.begin().await;
@@ -348,8 +353,7 @@ async fn a_login_ends_on_every_server_at_once() {
         let path = "/api/v1/organizations/acme/workspaces";
         let logged_out = cli.log_in(&mut ada).await;
         assert_eq!(there.get(&logged_out, path).await.status, 200);
-        let reply = cli.post("/oauth/revoke", &[("token", text(&logged_out, "refresh_token"))]).await;
-        assert_eq!(reply.status, 200);
+        assert_eq!(cli.log_out(&logged_out).await.status, 200);
         assert_eq!(there.get(&logged_out, path).await.status, 401);
         assert_eq!(refused(&there.refresh(&logged_out).await), "400 invalid_grant");
         // What is no token is as revoked as it can be.

@@ -10,6 +10,7 @@ mod authorisation;
 mod backup;
 mod bad_input;
 mod configuration;
+mod connection_changes;
 mod connections;
 mod edge;
 mod events;

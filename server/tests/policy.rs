@@ -28,7 +28,7 @@ async fn named(who: &Admin, list: &str) -> Vec<String> {
     names
 }
 
-async fn set(who: &Admin, rules: &str) -> Reply {
+pub(crate) async fn set(who: &Admin, rules: &str) -> Reply {
     send(who.request(Method::PUT, &who.path("/policy")).json(&json!({"rules": rules}))).await
 }
 

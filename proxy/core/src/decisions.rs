@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 
 use berth_schema::WorkspaceId;
+use berth_schema::connection::{Changes, Grounds};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::changes::{Again, Feed, concerns};
 
 /// How long a yes is good.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// How long it goes on where the server gives no answer.
 const GRACE: SignedDuration = SignedDuration::from_secs(300);
+/// While the server tells of changes, what is open is asked about before a yes is old.
+const RENEWED: SignedDuration = SignedDuration::from_secs(50);
 /// The most that are kept: beyond them each request is asked about.
 const MOST: usize = 20_000;
 
@@ -27,6 +32,7 @@ pub enum Outcome {
     /// At most until then: the session ends.
     Allowed {
         until: Timestamp,
+        grounds: Option<Grounds>,
     },
     Denied,
     /// It could not be asked, or did not answer.
@@ -41,16 +47,32 @@ pub enum Known {
     Unknown,
 }
 
+/// What an answer comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// What was asked for begins, or goes on.
+    GoesOn,
+    Ends,
+    /// The answer is of before a change that was told already.
+    Overtaken,
+}
+
 /// The last answers, all of them yes: a no takes away what there was.
 #[derive(Debug, Default)]
 pub struct Decisions {
     allowed: HashMap<Question, Allowed>,
+    feed: Feed,
+    /// Whether the server tells of changes as they happen.
+    is_told: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Allowed {
     at: Timestamp,
     until: Timestamp,
+    grounds: Option<Grounds>,
+    /// Something was changed that may end it.
+    is_doubtful: bool,
 }
 
 impl Allowed {
@@ -63,20 +85,26 @@ impl Allowed {
 
 impl Decisions {
     pub fn look(&self, question: &Question, now: Timestamp) -> Known {
-        let holds = self.allowed.get(question).is_some_and(|allowed| allowed.holds(now, FRESH));
+        let fresh = |allowed: &Allowed| !allowed.is_doubtful && allowed.holds(now, FRESH);
+        let holds = self.allowed.get(question).is_some_and(fresh);
         if holds { Known::Allowed } else { Known::Unknown }
     }
 
     /// Takes an answer and says whether what was asked for goes on, or begins. Without an answer only what was allowed
     /// before goes on.
-    pub fn take(&mut self, question: Question, outcome: Outcome, now: Timestamp) -> bool {
-        match outcome {
-            Outcome::Allowed { until } => {
+    pub fn take(&mut self, question: Question, outcome: Outcome, now: Timestamp) -> Taken {
+        let goes_on = match outcome {
+            Outcome::Allowed { grounds: Some(grounds), .. }
+                if self.feed.overtakes(&grounds, question.workspace) =>
+            {
+                return Taken::Overtaken;
+            }
+            Outcome::Allowed { until, grounds } => {
                 if self.allowed.len() >= MOST {
                     self.forget(now);
                 }
                 if self.allowed.len() < MOST || self.allowed.contains_key(&question) {
-                    self.allowed.insert(question, Allowed { at: now, until });
+                    self.allowed.insert(question, Allowed { at: now, until, grounds, is_doubtful: false });
                 }
                 now < until
             }
@@ -91,7 +119,41 @@ impl Decisions {
                 }
                 goes_on
             }
+        };
+        if goes_on { Taken::GoesOn } else { Taken::Ends }
+    }
+
+    /// From where the server is to tell on; `None`: from now.
+    pub const fn told_until(&self) -> Option<u64> {
+        self.feed.head()
+    }
+
+    /// Takes what the server tells, and doubts what may be changed by it.
+    pub fn hear(&mut self, changes: Changes) -> Again {
+        let again = self.feed.take(changes);
+        self.is_told = again != Again::Over;
+        match &again {
+            Again::Those(those) => {
+                for (question, allowed) in &mut self.allowed {
+                    let is_about = |concern| concerns(concern, allowed.grounds.as_ref(), question.workspace);
+                    allowed.is_doubtful |= those.iter().any(is_about);
+                }
+            }
+            Again::All => self.allowed.values_mut().for_each(|allowed| allowed.is_doubtful = true),
+            Again::Over => self.allowed.clear(),
         }
+        again
+    }
+
+    /// The server does not tell any more: what is open is asked about at every turn.
+    pub const fn hear_nothing(&mut self) {
+        self.is_told = false;
+    }
+
+    /// Whether something that is open is to be asked about now.
+    pub fn is_due(&self, question: &Question, now: Timestamp) -> bool {
+        let rests = |allowed: &Allowed| !allowed.is_doubtful && allowed.holds(now, RENEWED);
+        !self.is_told || !self.allowed.get(question).is_some_and(rests)
     }
 
     /// Forgets what is good for nothing any more.
@@ -103,6 +165,8 @@ impl Decisions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use berth_schema::audit::Concern;
+    use berth_schema::{SessionId, SubjectId};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
@@ -114,11 +178,24 @@ mod tests {
 
     const LATER: i64 = 36_000;
 
+    fn yes(until: i64) -> Outcome {
+        Outcome::Allowed { until: at(until), grounds: None }
+    }
+
+    fn of(seen: u64) -> (Outcome, Grounds) {
+        let whose = Grounds { session: SessionId::random(), subject: SubjectId::random(), seen };
+        (Outcome::Allowed { until: at(LATER), grounds: Some(whose) }, whose)
+    }
+
+    fn told(head: u64, concerns: &[Concern]) -> Changes {
+        Changes { head, concerns: concerns.to_vec(), over: false }
+    }
+
     #[test]
     fn a_yes_holds_for_a_minute_and_for_what_was_asked_alone() {
         let mut decisions = Decisions::default();
         assert_eq!(decisions.look(&question(1), at(0)), Known::Unknown);
-        assert!(decisions.take(question(1), Outcome::Allowed { until: at(LATER) }, at(0)));
+        assert_eq!(decisions.take(question(1), yes(LATER), at(0)), Taken::GoesOn);
         assert_eq!(decisions.look(&question(1), at(59)), Known::Allowed);
         assert_eq!(decisions.look(&question(1), at(60)), Known::Unknown);
         assert_eq!(decisions.look(&question(2), at(0)), Known::Unknown);
@@ -128,33 +205,46 @@ mod tests {
     #[test]
     fn a_yes_ends_with_the_session() {
         let mut decisions = Decisions::default();
-        assert!(decisions.take(question(1), Outcome::Allowed { until: at(30) }, at(0)));
+        assert_eq!(decisions.take(question(1), yes(30), at(0)), Taken::GoesOn);
         assert_eq!(decisions.look(&question(1), at(30)), Known::Unknown);
-        assert!(!decisions.take(question(1), Outcome::NoAnswer, at(30)), "however quiet the server is");
-        assert!(!decisions.take(question(1), Outcome::Allowed { until: at(30) }, at(31)));
+        assert_eq!(
+            decisions.take(question(1), Outcome::NoAnswer, at(30)),
+            Taken::Ends,
+            "however quiet the server is"
+        );
+        assert_eq!(decisions.take(question(1), yes(30), at(31)), Taken::Ends);
     }
 
     #[test]
     fn a_no_ends_it_at_once_and_for_good() {
         let mut decisions = Decisions::default();
-        decisions.take(question(1), Outcome::Allowed { until: at(LATER) }, at(0));
-        assert!(!decisions.take(question(1), Outcome::Denied, at(1)));
+        decisions.take(question(1), yes(LATER), at(0));
+        assert_eq!(decisions.take(question(1), Outcome::Denied, at(1)), Taken::Ends);
         assert_eq!(decisions.look(&question(1), at(1)), Known::Unknown);
-        assert!(!decisions.take(question(1), Outcome::NoAnswer, at(2)), "no silence brings it back");
+        assert_eq!(
+            decisions.take(question(1), Outcome::NoAnswer, at(2)),
+            Taken::Ends,
+            "no silence brings it back"
+        );
     }
 
     #[test]
     fn without_an_answer_what_was_allowed_goes_on_for_300_seconds_and_nothing_begins() {
         let mut decisions = Decisions::default();
-        assert!(!decisions.take(question(2), Outcome::NoAnswer, at(0)), "nothing begins");
-        decisions.take(question(1), Outcome::Allowed { until: at(LATER) }, at(0));
-        assert!(decisions.take(question(1), Outcome::NoAnswer, at(60)));
-        assert!(
+        assert_eq!(decisions.take(question(2), Outcome::NoAnswer, at(0)), Taken::Ends, "nothing begins");
+        decisions.take(question(1), yes(LATER), at(0));
+        assert_eq!(decisions.take(question(1), Outcome::NoAnswer, at(60)), Taken::GoesOn);
+        assert_eq!(
             decisions.take(question(1), Outcome::NoAnswer, at(299)),
+            Taken::GoesOn,
             "silence does not count as an answer"
         );
-        assert!(!decisions.take(question(1), Outcome::NoAnswer, at(300)));
-        assert!(!decisions.take(question(1), Outcome::NoAnswer, at(10)), "nor does a clock that went back");
+        assert_eq!(decisions.take(question(1), Outcome::NoAnswer, at(300)), Taken::Ends);
+        assert_eq!(
+            decisions.take(question(1), Outcome::NoAnswer, at(10)),
+            Taken::Ends,
+            "nor does a clock that went back"
+        );
     }
 
     #[test]
@@ -162,15 +252,71 @@ mod tests {
         let mut decisions = Decisions::default();
         for n in 0..MOST + 10 {
             let grant = std::array::from_fn(|at| u8::try_from(n >> (8 * at.min(7)) & 0xff).expect("a byte"));
-            decisions.take(Question { grant, ..question(1) }, Outcome::Allowed { until: at(LATER) }, at(0));
+            decisions.take(Question { grant, ..question(1) }, yes(LATER), at(0));
         }
         assert_eq!(decisions.allowed.len(), MOST);
-        assert!(
-            decisions.take(question(1), Outcome::Allowed { until: at(LATER) }, at(0)),
+        assert_eq!(
+            decisions.take(question(1), yes(LATER), at(0)),
+            Taken::GoesOn,
             "it is allowed all the same"
         );
-        decisions.take(question(1), Outcome::Allowed { until: at(LATER) }, at(301));
+        decisions.take(question(1), yes(LATER), at(301));
         assert_eq!(decisions.look(&question(1), at(302)), Known::Allowed);
         assert_eq!(decisions.allowed.len(), 1);
+    }
+
+    #[test]
+    fn what_is_told_is_doubted_and_asked_about_and_nothing_else() {
+        let mut decisions = Decisions::default();
+        decisions.hear(told(1, &[]));
+        let ((hers, her), (his, _)) = (of(1), of(1));
+        decisions.take(question(1), hers, at(0));
+        decisions.take(question(2), his, at(0));
+        decisions.take(question(3), yes(LATER), at(0));
+        assert!(![1, 2, 3].iter().any(|port| decisions.is_due(&question(*port), at(49))));
+        assert!([1, 2, 3].iter().all(|port| decisions.is_due(&question(*port), at(50))), "in time");
+        decisions.hear(told(2, &[Concern::Session(her.session)]));
+        let doubted = [1, 2, 3].map(|port| decisions.look(&question(port), at(1)) == Known::Unknown);
+        assert_eq!(doubted, [true, false, true], "of whom nothing is known, all is doubted");
+        assert_eq!([1, 2, 3].map(|port| decisions.is_due(&question(port), at(1))), doubted);
+        // Without an answer it goes on for its time, and is asked about again.
+        assert_eq!(decisions.take(question(1), Outcome::NoAnswer, at(2)), Taken::GoesOn);
+        assert!(decisions.is_due(&question(1), at(2)));
+        assert_eq!(decisions.take(question(1), of(2).0, at(3)), Taken::GoesOn);
+        assert_eq!(decisions.look(&question(1), at(4)), Known::Allowed);
+    }
+
+    #[test]
+    fn a_yes_that_was_on_its_way_when_a_change_was_told_is_none() {
+        let mut decisions = Decisions::default();
+        decisions.hear(told(1, &[]));
+        let (late, whose) = of(1);
+        decisions.hear(told(2, &[Concern::Subject(whose.subject)]));
+        assert_eq!(decisions.take(question(1), late, at(0)), Taken::Overtaken);
+        assert_eq!(decisions.look(&question(1), at(0)), Known::Unknown);
+        let anew = Outcome::Allowed { until: at(LATER), grounds: Some(Grounds { seen: 2, ..whose }) };
+        assert_eq!(decisions.take(question(1), anew, at(0)), Taken::GoesOn);
+    }
+
+    #[test]
+    fn while_nothing_is_told_everything_open_is_asked_about_at_every_turn() {
+        let mut decisions = Decisions::default();
+        decisions.take(question(1), of(1).0, at(0));
+        assert!(decisions.is_due(&question(1), at(1)), "nothing was told yet");
+        decisions.hear(told(1, &[]));
+        decisions.take(question(1), of(1).0, at(1));
+        assert!(!decisions.is_due(&question(1), at(1)));
+        decisions.hear_nothing();
+        assert!(decisions.is_due(&question(1), at(1)));
+        assert_eq!(decisions.look(&question(1), at(1)), Known::Allowed, "a new request may rely on it still");
+    }
+
+    #[test]
+    fn an_agent_that_was_revoked_leaves_nothing_to_rely_on() {
+        let mut decisions = Decisions::default();
+        decisions.hear(told(1, &[]));
+        decisions.take(question(1), of(1).0, at(0));
+        assert_eq!(decisions.hear(Changes { over: true, ..told(2, &[]) }), Again::Over);
+        assert_eq!(decisions.take(question(1), Outcome::NoAnswer, at(1)), Taken::Ends);
     }
 }

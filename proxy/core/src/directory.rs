@@ -1,6 +1,7 @@
 //! Where workspaces are: what the cluster's Services and EndpointSlices say, as far as they are believed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 
 use berth_schema::kubernetes::{
@@ -86,11 +87,11 @@ pub enum Change<T> {
 pub struct Directory {
     agent: AgentId,
     zones: Zones,
-    services: HashMap<Key, Claim>,
-    slices: HashMap<Key, Slice>,
+    services: Known<Claim>,
+    slices: Known<Slice>,
     /// Objects of a list that has begun.
-    listed_services: Option<HashMap<Key, Claim>>,
-    listed_slices: Option<HashMap<Key, Slice>>,
+    listed_services: Option<Known<Claim>>,
+    listed_slices: Option<Known<Slice>>,
 }
 
 impl Directory {
@@ -98,8 +99,8 @@ impl Directory {
         Self {
             agent,
             zones,
-            services: HashMap::new(),
-            slices: HashMap::new(),
+            services: Known::default(),
+            slices: Known::default(),
             listed_services: None,
             listed_slices: None,
         }
@@ -121,18 +122,16 @@ impl Directory {
 
     /// How many workspaces are known.
     pub fn len(&self) -> usize {
-        self.services.len()
+        self.services.all.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty()
+        self.services.all.is_empty()
     }
 
     pub fn find(&self, address: &Address) -> Place {
-        let is_asked = |claim: &Claim| {
-            claim.name == address.workspace && claim.zone.eq_ignore_ascii_case(address.zone())
-        };
-        let mut claims = self.services.iter().filter(|(_, claim)| is_asked(claim));
+        let asked = (address.zone().to_ascii_lowercase(), address.workspace.clone());
+        let mut claims = self.services.by(&asked);
         let (Some((key, claim)), another) = (claims.next(), claims.next()) else { return Place::Nowhere };
         if another.is_some() {
             return Place::Ambiguous;
@@ -140,20 +139,81 @@ impl Directory {
         if !claim.ports.contains(&address.port) {
             return Place::Nowhere;
         }
-        let of_it = |slice: &&Slice| {
-            slice.service == *key && slice.workspace == claim.workspace && slice.ports.contains(&address.port)
-        };
-        let addresses = self.slices.values().filter(of_it).flat_map(|slice| &slice.addresses);
+        let of_it =
+            |slice: &&Slice| slice.workspace == claim.workspace && slice.ports.contains(&address.port);
+        let slices = self.slices.by(key).map(|(_, slice)| slice).filter(of_it);
+        let addresses = slices.flat_map(|slice| &slice.addresses);
         let unique: BTreeSet<_> = addresses.copied().take(MOST).collect();
         let places = unique.into_iter().map(|ip| SocketAddr::new(ip, address.port)).collect();
         Place::Workspace(claim.workspace, places)
     }
 }
 
+/// Objects of one kind, found by their key and by what is asked for: a request must not cost more the more workspaces there are.
+#[derive(Debug)]
+struct Known<V: Sought> {
+    all: HashMap<Key, V>,
+    sought: HashMap<V::By, BTreeSet<Key>>,
+}
+
+/// What an object is looked for by, beside its key.
+trait Sought {
+    type By: Eq + Hash;
+
+    fn sought_by(&self) -> Self::By;
+}
+
+impl Sought for Claim {
+    /// Zone, in lower case, and name.
+    type By = (String, WorkspaceName);
+
+    fn sought_by(&self) -> Self::By {
+        (self.zone.to_ascii_lowercase(), self.name.clone())
+    }
+}
+
+impl Sought for Slice {
+    /// Its Service.
+    type By = Key;
+
+    fn sought_by(&self) -> Self::By {
+        self.service.clone()
+    }
+}
+
+impl<V: Sought> Default for Known<V> {
+    fn default() -> Self {
+        Self { all: HashMap::new(), sought: HashMap::new() }
+    }
+}
+
+impl<V: Sought> Known<V> {
+    fn insert(&mut self, key: Key, value: V) {
+        self.remove(&key);
+        self.sought.entry(value.sought_by()).or_default().insert(key.clone());
+        self.all.insert(key, value);
+    }
+
+    fn remove(&mut self, key: &Key) {
+        let Some(value) = self.all.remove(key) else { return };
+        let by = value.sought_by();
+        if let Some(keys) = self.sought.get_mut(&by) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.sought.remove(&by);
+            }
+        }
+    }
+
+    fn by(&self, by: &V::By) -> impl Iterator<Item = (&Key, &V)> {
+        self.sought.get(by).into_iter().flatten().filter_map(|key| self.all.get_key_value(key))
+    }
+}
+
 /// One kind's change, and whether the object is believed. One that is about to be deleted is gone.
-fn take<T, V>(
-    known: &mut HashMap<Key, V>,
-    listed: &mut Option<HashMap<Key, V>>,
+fn take<T, V: Sought>(
+    known: &mut Known<V>,
+    listed: &mut Option<Known<V>>,
     change: Change<&T>,
     read: impl Fn(&T) -> Result<V, Unbelieved>,
 ) -> Result<(), Unbelieved>
@@ -161,16 +221,13 @@ where
     T: k8s_openapi::Metadata<Ty = ObjectMeta>,
 {
     match change {
-        Change::Begin => *listed = Some(HashMap::new()),
+        Change::Begin => *listed = Some(Known::default()),
         Change::End => {
             if let Some(listed) = listed.take() {
                 *known = listed;
             }
         }
-        Change::Deleted(object) => {
-            let key = key(object.metadata())?;
-            known.remove(&key);
-        }
+        Change::Deleted(object) => known.remove(&key(object.metadata())?),
         Change::Written(object) | Change::Listed(object) => {
             let key = key(object.metadata())?;
             let is_going = object.metadata().deletion_timestamp.is_some();
@@ -180,16 +237,12 @@ where
                 _ => known,
             };
             match value {
-                Some(Ok(value)) => {
-                    place.insert(key, value);
-                }
+                Some(Ok(value)) => place.insert(key, value),
                 Some(Err(why)) => {
                     place.remove(&key);
                     return Err(why);
                 }
-                None => {
-                    place.remove(&key);
-                }
+                None => place.remove(&key),
             }
         }
     }

@@ -5,16 +5,16 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{
-    ALT_SVC, AUTHORIZATION, CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap,
+    HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
 use serde::Deserialize;
 
 use crate::{Address, is_own_cookie};
 
 /// What is between two neighbours and nobody else's business (RFC 9110, 7.6.1).
-const HOP_BY_HOP: [HeaderName; 10] = [
+const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -22,9 +22,19 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
     TE,
-    TRAILER,
     TRANSFER_ENCODING,
     UPGRADE,
+];
+/// What a program may take for a header where it mixes what trails a body with what came before it.
+const NEVER_TRAILS: [HeaderName; 8] = [
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_LENGTH,
+    COOKIE,
+    HOST,
+    SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING,
 ];
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -51,7 +61,12 @@ pub struct Asked<'a> {
 
 /// A request's headers as the workspace gets them. Whoever forwards an upgrade names it again.
 pub fn to_workspace(headers: &mut HeaderMap, asked: Asked<'_>) {
+    let takes_trailers = takes_trailers(headers);
     remove_hop_by_hop(headers);
+    if takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
     headers.remove(EXPECT);
     headers.remove(FORWARDED);
     let said: Vec<_> = headers.keys().filter(|name| is_said_by_proxies(name.as_str())).cloned().collect();
@@ -74,6 +89,22 @@ pub fn to_workspace(headers: &mut HeaderMap, asked: Asked<'_>) {
             headers.insert(name, value);
         }
     }
+}
+
+/// What trails a body, either way.
+pub fn to_either(trailers: &mut HeaderMap) {
+    let never = |name: &HeaderName| NEVER_TRAILS.contains(name) || is_said_by_proxies(name.as_str());
+    let never: Vec<_> = trailers.keys().filter(|name| never(name)).cloned().collect();
+    for name in never {
+        trailers.remove(name);
+    }
+    remove_hop_by_hop(trailers);
+}
+
+/// Whether whoever asks does something with what trails a body (RFC 9110, 10.1.4).
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(TE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"))
 }
 
 /// An answer's headers as the browser gets them.
@@ -169,6 +200,20 @@ mod tests {
     use super::*;
     use crate::Zones;
 
+    #[test]
+    fn nothing_that_counts_as_a_header_trails_a_body() {
+        let mut trailers = HeaderMap::new();
+        for name in
+            ["x-sum", "grpc-status", "authorization", "cookie", "x_forwarded-for", "forwarded", "te", "host"]
+        {
+            trailers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
+        }
+        to_either(&mut trailers);
+        let mut kept: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["grpc-status", "x-sum"]);
+    }
+
     const ISSUER: &str = "https://berth.example";
 
     fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
@@ -260,7 +305,7 @@ mod tests {
             ("connection", "close, X-Mine"),
             ("x-mine", "1"),
             ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
+            ("te", "gzip"),
             ("transfer-encoding", "chunked"),
             ("upgrade", "websocket"),
             ("proxy-authorization", "Basic x"),
@@ -270,6 +315,8 @@ mod tests {
         let headers = sent(&between);
         assert_eq!(headers.len(), 5, "{headers:?}");
         assert!(headers.contains_key("range"));
+        let headers = sent(&[("te", "gzip;q=0.5, Trailers")]);
+        assert_eq!((headers[TE].as_bytes(), headers[CONNECTION].as_bytes()), (&b"trailers"[..], &b"te"[..]));
     }
 
     #[test]

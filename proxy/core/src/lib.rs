@@ -4,6 +4,7 @@
 //! → [`Decisions`] (may they) → [`Directory`] (which pods) → [`to_workspace`] and, back, [`to_browser`].
 
 mod address;
+mod changes;
 mod decisions;
 mod directory;
 mod flow;
@@ -12,11 +13,12 @@ mod seal;
 mod site;
 
 pub use address::{Address, Zones};
-pub use decisions::{Decisions, Known, Outcome, Question};
+pub use changes::Again;
+pub use decisions::{Decisions, Known, Outcome, Question, Taken};
 pub use directory::{Change, Directory, Place, Unbelieved};
 pub use flow::{
     Begun, CALLBACK, ENTROPY, Login, NotMade, Refused, Session, begin, finish, is_own_cookie, wanted_path,
 };
-pub use forward::{Asked, to_browser, to_workspace};
+pub use forward::{Asked, to_browser, to_either, to_workspace};
 pub use seal::{KeyError, NONCE_BYTES, SealKey, Sealer};
 pub use site::{Navigation, Site};

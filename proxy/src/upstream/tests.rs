@@ -17,6 +17,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+mod messages;
+
 use super::*;
 use crate::body::full;
 use crate::server::Target;
@@ -69,10 +71,16 @@ struct World {
 }
 
 impl World {
-    /// A door that lets everybody in, without TLS.
+    /// A door to a program that says everything again.
     async fn new() -> Self {
         let (sender, heads) = mpsc::unbounded_channel();
         let place = workspace(sender).await;
+        Self { heads, ..Self::to(place).await }
+    }
+
+    /// A door that lets everybody in, without TLS.
+    async fn to(place: SocketAddr) -> Self {
+        let (_, heads) = mpsc::unbounded_channel();
         let question = Question { grant: [1; 32], workspace: WorkspaceId::random(), port: 8080 };
         let name = WorkspaceName::new("a").expect("a name");
         let port = Target { workspace: question.workspace, name, port: 8080 };

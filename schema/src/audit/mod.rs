@@ -4,6 +4,7 @@
 //! what is hashed, so that what is written here never changes its form: a field is only ever added, and only where it is absent
 //! in the records of before.
 
+mod concern;
 mod details;
 mod who;
 mod words;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+pub use concern::Concern;
 pub use details::{Details, Suspicion};
 pub use who::{By, Who};
 pub use words::{Internal, NoAction, Resource, What};

@@ -111,7 +111,7 @@ pub struct Resource {
 
 impl Resource {
     /// A person as the organisation knows them; their account is outside of it.
-    const USER: &str = "user";
+    pub(super) const USER: &str = "user";
 
     /// Every word that says what kind of thing something is.
     pub fn kinds() -> impl Iterator<Item = &'static str> {

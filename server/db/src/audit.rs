@@ -1,5 +1,7 @@
 //! What is on record: appended in the transaction of the change, and looked up.
 
+mod changes;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -15,6 +17,8 @@ use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
+
+pub use changes::ChangesSince;
 
 use crate::columns::Bytes;
 use crate::error::{DbError, DbErrorKind};
@@ -151,9 +155,11 @@ impl Audit<'_> {
             Some((sequence, hash)) => (sequence, digest(&hash)?),
         };
         let mut rows = Vec::with_capacity(events.len());
+        let mut concerns_somebody = false;
         for event in events {
             sequence += 1;
             let record = self.record(stamp, who.clone(), event, sequence)?;
+            concerns_somebody |= record.concern().is_some();
             let bytes = canonical(&record).map_err(no_json)?;
             let next = follow(hash, &bytes);
             let previous = std::mem::replace(&mut hash, next);
@@ -172,7 +178,11 @@ impl Audit<'_> {
             ));
         }
         let statement = diesel::insert_into(audit_records::table).values(rows);
-        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        if concerns_somebody {
+            self.0.notifications().notify_connections().await?;
+        }
+        Ok(())
     }
 
     fn record(&self, stamp: &Stamp, who: Who, event: Event, sequence: i64) -> Result<Record, DbError> {

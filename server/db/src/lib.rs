@@ -114,7 +114,9 @@ pub use accounts::{AccountRow, Accounts, MembershipRow, NewOwner};
 pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
-pub use audit::{AccountEvent, Acting, Audit, AuditFilter, AuditPage, AuditRow, Changed, Stamp};
+pub use audit::{
+    AccountEvent, Acting, Audit, AuditFilter, AuditPage, AuditRow, Changed, ChangesSince, Stamp,
+};
 pub use authorization_codes::{AuthorizationCodeRow, AuthorizationCodes, NewAuthorizationCode};
 pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, ConfigurationUnreadable, Hold};

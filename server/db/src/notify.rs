@@ -19,6 +19,8 @@ use crate::transitions::CHANNEL as WORKSPACES;
 const INTENT: &str = "berth_intent";
 /// A trigger of `access_tokens` tells it.
 const REVOKED: &str = "berth_revoked";
+/// Something is on record that may end connections to workspaces.
+const CONNECTIONS: &str = "berth_connections";
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
@@ -31,6 +33,8 @@ pub enum Event {
     Workspaces(OrganizationId),
     /// This token of that organisation was revoked, and that is committed.
     Revoked(OrganizationId, TokenId),
+    /// Something that may end connections to this organisation's workspaces is on record, and committed.
+    Connections(OrganizationId),
     /// The connection is new: whatever happened before may have been missed, so everyone who waits must look. It is also
     /// the first event.
     Reconnected,
@@ -50,6 +54,13 @@ impl Notifications<'_> {
     /// Wakes whoever waits for intent of this agent, on every server.
     pub async fn notify_agent(&self, agent: AgentId) -> Result<(), DbError> {
         let statement = diesel::select(pg_notify(INTENT, agent.to_string()));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(())
+    }
+
+    /// Wakes whoever waits for what may end connections to the organisation's workspaces, on every server.
+    pub(crate) async fn notify_connections(&self) -> Result<(), DbError> {
+        let statement = diesel::select(pg_notify(CONNECTIONS, self.0.organization().to_string()));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
         Ok(())
     }
@@ -121,7 +132,7 @@ impl Connected {
         };
         client
             .batch_execute(&format!(
-                "SET ROLE berth_app; LISTEN {INTENT}; LISTEN {WORKSPACES}; LISTEN {REVOKED}"
+                "SET ROLE berth_app; LISTEN {INTENT}; LISTEN {WORKSPACES}; LISTEN {REVOKED}; LISTEN {CONNECTIONS}"
             ))
             .await?;
         Ok(Self { notifications, _client: client, _driver: driver })
@@ -159,6 +170,7 @@ fn event(notification: &Notification) -> Option<Event> {
             let (organization, token) = notification.payload().split_once(' ')?;
             Some(Event::Revoked(organization.parse().ok()?, token.parse().ok()?))
         }
+        CONNECTIONS => notification.payload().parse().ok().map(Event::Connections),
         WORKSPACES => notification.payload().parse().ok().map(Event::Workspaces),
         _ => None,
     }

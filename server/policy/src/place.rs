@@ -65,9 +65,11 @@ impl Place {
             | Action::EndSession
             | Action::EndOtherSessions => Self::Account,
             Action::ReadOrganization | Action::ReadIdentity | Action::AskPermission => Self::Oneself,
-            Action::RegisterKey | Action::Reconcile | Action::IssueProxyToken | Action::DecideConnection => {
-                Self::ForAgents
-            }
+            Action::RegisterKey
+            | Action::Reconcile
+            | Action::IssueProxyToken
+            | Action::DecideConnection
+            | Action::WatchConnections => Self::ForAgents,
             Action::CreateToken
             | Action::ListTokens
             | Action::ReadToken

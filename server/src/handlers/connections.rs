@@ -1,12 +1,13 @@
 //! What an agent's proxy asks: who may be let into that agent's workspaces.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
-use berth_schema::connection::{Decision, OpenConnection, Opened};
+use actix_web::{HttpRequest, HttpResponse, web};
+use berth_schema::connection::{Changes, Decision, OpenConnection, Opened};
 use berth_schema::{WorkspaceId, WorkspaceName};
 use serde::Deserialize;
 
 use crate::http::body::Json;
+use crate::http::gone::gone;
 use crate::http::headers::Grant;
 use crate::http::query::Query;
 use crate::identity::{AgentIdentity, ProxyIdentity};
@@ -39,4 +40,20 @@ pub(crate) async fn decide(
     let DecisionQuery { workspace, name, port } = query.0;
     let port = Target { workspace, name, port };
     connections::decide(&op, &grant.0, &port).await.map(web::Json)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangesQuery {
+    after: Option<u64>,
+    #[serde(default)]
+    wait: u64,
+}
+
+pub(crate) async fn changes(
+    op: Op<ProxyIdentity>,
+    (http, query): (HttpRequest, Query<ChangesQuery>),
+) -> Result<web::Json<Changes>, Error> {
+    let ChangesQuery { after, wait } = query.0;
+    connections::changes(op, after, wait, gone(&http)).await.map(web::Json)
 }

@@ -4,6 +4,7 @@ pub mod asker;
 pub mod body;
 pub mod cookies;
 pub mod deadline;
+pub mod gone;
 pub mod guard;
 pub mod headers;
 pub mod observe;

@@ -1,14 +1,16 @@
 //! Who is let into a workspace by a browser, through its agent's proxy. See decision 0059.
 
+mod changes;
 mod lead;
 mod tokens;
 
+pub use changes::changes;
 pub use lead::{AskedByProxy, lead_on};
 pub(crate) use tokens::proxy_of;
 
 use berth_db::{Changed, OrganizationSession, Stamp};
 use berth_schema::audit::{Details, Event, Outcome, Resource, What, Who};
-use berth_schema::connection::{Credential, Decision, OpenConnection, Opened, ProxyToken, Why};
+use berth_schema::connection::{Credential, Decision, Grounds, OpenConnection, Opened, ProxyToken, Why};
 use berth_schema::kubernetes::SSH_PORT;
 use berth_schema::{Action, ResourceKind, WorkspaceId, WorkspaceName};
 use jiff::Timestamp;
@@ -81,7 +83,7 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
     opened.await?;
     let (grant, grant_until) = tokens::grant(&context.issuer, op.who, bearer, (op.now, allowed.latest))?;
     info!(workspace = %port.workspace, port = port.port, session = %bearer.session, "somebody is let in");
-    let decision = Decision::Allowed { until: allowed.until };
+    let decision = allowed.decision();
     Ok(Opened { decision, grant: Some(grant), grant_until: Some(grant_until) })
 }
 
@@ -97,7 +99,7 @@ pub async fn decide(op: &Op<ProxyIdentity>, grant: &Credential, port: &Target) -
         Ok(allowed) => {
             let database = &op.context.database;
             sessions::note_use_of(database, bearer.account, &allowed.session.session, op.now).await?;
-            Ok(Decision::Allowed { until: allowed.until })
+            Ok(allowed.decision())
         }
         Err(refusal) => Ok(refusal.told(op, port).decision),
     }
@@ -110,9 +112,16 @@ struct Allowed {
     until: Timestamp,
     /// When the session ends, however much it is used.
     latest: Timestamp,
+    /// The newest change that was seen.
+    seen: u64,
 }
 
 impl Allowed {
+    fn decision(&self) -> Decision {
+        let (session, subject) = (self.session.session.id, self.session.membership.id);
+        Decision::Allowed { until: self.until, grounds: Some(Grounds { session, subject, seen: self.seen }) }
+    }
+
     fn who(&self) -> Who {
         Who::Subject { subject: self.session.membership.id, by: by_session(self.session.session.id) }
     }
@@ -151,11 +160,14 @@ async fn judge(
 ) -> Result<Result<Allowed, Refusal>, Error> {
     let organization = op.organization();
     let found = op.context.database.read((organization, bearer.account), "judge_connection", async |conn| {
+        // First of all: whatever is changed after it is told to the proxy, and what was changed before is seen by what follows.
+        let seen = conn.audit().head().await?;
         let session = conn.sessions().find_in(bearer.session, &organization.to_string()).await?;
         let door = conn.workspaces().door(port.workspace).await?;
-        Ok::<_, Error>((session, door))
+        Ok::<_, Error>((seen, session, door))
     });
-    let (session, door) = found.await?;
+    let (seen, session, door) = found.await?;
+    let seen = u64::try_from(seen).map_err(|_| Error::internal("a record of a negative sequence"))?;
     let refuse = |why, who| Ok(Err(Refusal { why, who }));
     let Some(session) = session else { return refuse(Why::Session, None) };
     if sessions::is_over(&session.session, &session.account, &op.context.sessions, op.now).is_some() {
@@ -185,5 +197,5 @@ async fn judge(
         return refuse(Why::Policy, Some(who));
     }
     let (until, latest) = sessions::ends(&session.session, &op.context.sessions);
-    Ok(Ok(Allowed { session, until, latest }))
+    Ok(Ok(Allowed { session, until, latest, seen }))
 }
