@@ -1,6 +1,7 @@
 //! Bodies of the REST API under `/api/v1/organizations/{organization}/…`. Requests refuse unknown fields.
 
 pub mod account;
+pub mod shape;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::access::{Role, TokenScope};
 use crate::agents::{AgentCredential, AgentEvent};
+use crate::api::shape::{ContainerSize, Endpoint};
 use crate::git::GitUser;
 use crate::lifecycle::Deadline;
 use crate::network_check::NetworkCheck;
@@ -306,6 +308,15 @@ pub struct Workspace {
     /// What of its devfile or devcontainer.json is not done as it is written: where one workspace is meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// What browsers get to, the editor first: where one workspace is meant, and its agent installs a proxy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
+    /// What its containers may use: where one workspace is meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<ContainerSize>,
+    /// How large its data volume is, a Kubernetes quantity: where one workspace is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
 }
 
 impl Workspace {

@@ -52,14 +52,24 @@ pub enum Renderer {
     Json,
     /// For a browser and the person in front of it: nobody keeps it, and what fails is a page as well.
     Page,
+    /// A stream of events for a page that is open: known by the page's cookie, and nobody keeps it. What fails is a problem.
+    Events,
+    /// For everybody and for good: its name changes with its content.
+    Forever,
     /// For everybody, who may keep it for five minutes: a new key is published longer than that before it signs.
     Published,
 }
 
 impl Renderer {
+    /// Whether a browser asks there by itself, with its cookie.
+    pub const fn is_for_a_browser(self) -> bool {
+        matches!(self, Self::Page | Self::Events)
+    }
+
     pub(crate) const fn cache_control(self) -> &'static str {
         match self {
-            Self::Json | Self::Page => "no-store",
+            Self::Json | Self::Page | Self::Events => "no-store",
+            Self::Forever => "public, max-age=31536000, immutable",
             Self::Published => "public, max-age=300",
         }
     }
@@ -115,9 +125,17 @@ impl Route {
         Self { renderer: Renderer::Page, ..self }
     }
 
+    const fn events(self) -> Self {
+        Self { renderer: Renderer::Events, ..self }
+    }
+
+    const fn forever(self) -> Self {
+        Self { renderer: Renderer::Forever, ..self }
+    }
+
     fn service(&'static self) -> actix_web::Route {
         let method = method(self.method);
-        let channel = if self.renderer == Renderer::Page { Channel::Cookie } else { Channel::Bearer };
+        let channel = if self.renderer.is_for_a_browser() { Channel::Cookie } else { Channel::Bearer };
         match self.access {
             Access::Everyone(handler) => handler(),
             Access::Member(action, handler) => handler(Guard::new(method, action, channel)),
@@ -189,6 +207,16 @@ const fn member(
     route(method, path, Access::Member(action, handler))
 }
 
+/// What members do in a browser, to what they do by the API as well.
+const fn page_of(
+    method: &'static str,
+    path: &'static str,
+    action: Action,
+    handler: fn(Guard<Member>) -> actix_web::Route,
+) -> Route {
+    member(method, path, action, handler).page()
+}
+
 const fn agent(
     method: &'static str,
     path: &'static str,
@@ -213,6 +241,12 @@ macro_rules! organization {
     };
 }
 
+macro_rules! place {
+    ($rest:literal) => {
+        concat!("/organizations/{organization}", $rest)
+    };
+}
+
 /// The table. Lines of one path stand together.
 pub const ROUTES: &[Route] = &[
     everyone("/healthz", || web::get().to(health::live)),
@@ -220,8 +254,10 @@ pub const ROUTES: &[Route] = &[
     everyone("/.well-known/jwks.json", || web::get().to(git::keys)).published(),
     everyone("/.well-known/openid-configuration", || web::get().to(git::discovery)).published(),
     everyone("/.well-known/oauth-authorization-server", || web::get().to(oauth::metadata)),
-    everyone("/assets/berth.css", || web::get().to(pages::style)).published(),
+    everyone("/assets/{name}", || web::get().to(pages::asset)).forever(),
     person("GET", "/", Action::ReadAccount, |guard| guard.to(pages::home)),
+    person("GET", "/workspaces", Action::ReadAccount, |guard| guard.to(pages::to_workspaces)),
+    person("GET", "/new", Action::ReadAccount, |guard| guard.to(pages::to_new)),
     public_page("GET", "/sign-in", || web::get().to(pages::ask)),
     public_page("GET", "/sign-in/link", || web::get().to(pages::confirm)),
     public_page("POST", "/sign-in/link", || web::post().to(pages::open)).takes(FORM),
@@ -242,6 +278,39 @@ pub const ROUTES: &[Route] = &[
         guard.to(pages::organization)
     })
     .page(),
+    page_of("GET", place!("/workspaces"), Action::ListWorkspaces, |guard| guard.to(pages::workspaces::list)),
+    page_of("POST", place!("/workspaces"), Action::CreateWorkspace, |guard| {
+        guard.to(pages::workspaces::create)
+    })
+    .takes(DOCUMENT),
+    page_of("GET", place!("/new"), Action::AskPermission, |guard| guard.to(pages::workspaces::new)),
+    page_of("GET", place!("/events"), Action::WatchOrganization, |guard| guard.to(events::of_organization))
+        .events(),
+    page_of("GET", place!("/workspaces/{workspace}"), Action::ReadWorkspace, |guard| {
+        guard.to(pages::workspaces::one)
+    }),
+    page_of("GET", place!("/workspaces/{workspace}/events"), Action::WatchWorkspace, |guard| {
+        guard.to(events::of_workspace)
+    })
+    .events(),
+    page_of("GET", place!("/workspaces/{workspace}/variables"), Action::ReadWorkspaceVariables, |guard| {
+        guard.to(pages::workspaces::variables)
+    }),
+    page_of("GET", place!("/workspaces/{workspace}/delete"), Action::ReadWorkspace, |guard| {
+        guard.to(pages::workspaces::before_deletion)
+    }),
+    page_of("POST", place!("/workspaces/{workspace}/delete"), Action::TerminateWorkspace, |guard| {
+        guard.to(pages::workspaces::delete)
+    }),
+    page_of("POST", place!("/workspaces/{workspace}/restart"), Action::RestartWorkspace, |guard| {
+        guard.to(pages::workspaces::restart)
+    }),
+    page_of("POST", place!("/workspaces/{workspace}/start"), Action::StartWorkspace, |guard| {
+        guard.to(pages::workspaces::start)
+    }),
+    page_of("POST", place!("/workspaces/{workspace}/stop"), Action::StopWorkspace, |guard| {
+        guard.to(pages::workspaces::stop)
+    }),
     person("GET", "/device", Action::LookAtDevice, |guard| guard.to(pages::device)),
     person("POST", "/device", Action::DecideDevice, |guard| guard.to(pages::decide_device)).takes(FORM),
     person("GET", "/oauth/authorize", Action::LookAtLogin, |guard| guard.to(pages::authorize)),
@@ -541,14 +610,17 @@ mod tests {
     }
 
     #[test]
-    fn every_action_has_one_line_and_what_reads_is_asked_with_get() {
+    fn every_action_has_one_line_of_the_api_or_pages_alone_and_what_reads_is_asked_with_get() {
         for action in Action::ALL {
             let lines: Vec<_> = ROUTES.iter().filter(|route| route.action() == Some(*action)).collect();
-            assert_eq!(lines.len(), 1, "{action}");
+            let of_the_api = lines.iter().filter(|route| !route.renderer.is_for_a_browser()).count();
+            assert!(of_the_api == 1 || (of_the_api == 0 && !lines.is_empty()), "{action}");
             // Questions that are too long for an address are posted.
             let reads = action.effect() == Effect::Reads && *action != Action::TestPolicy;
-            assert_eq!(reads, lines[0].method == "GET", "{action}");
-            assert!(!reads || lines[0].body == BodyLimit::Nothing, "{action}");
+            for line in lines {
+                assert_eq!(reads, line.method == "GET", "{action} at {}", line.path);
+                assert!(!reads || line.body == BodyLimit::Nothing, "{action}");
+            }
         }
     }
 

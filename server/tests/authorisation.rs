@@ -8,7 +8,7 @@ use berth_schema::identity_providers::IdentityProvider;
 use berth_schema::members::Invited;
 use berth_schema::{AccessToken, Action, Effect, OrganizationId, ResourceKind, SubjectId};
 use berth_server::clock;
-use berth_server::routes::{Audience, ROUTES, Renderer, Route};
+use berth_server::routes::{Audience, ROUTES, Route};
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::support::provider::Provider;
 use crate::support::{Admin, Anyone, App, Requests, send};
 
 /// `PASSES` is anything but 401, 403 and 404.
-const PASSES: u16 = 0;
+pub(crate) const PASSES: u16 = 0;
 
 const ASKERS: [&str; 9] = [
     "nobody",
@@ -74,7 +74,7 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
         let provider = set.id.to_string();
         let theirs = Theirs::make(&admin).await;
         // Pages take no token: `sign_in` tries them.
-        for route in ROUTES.iter().filter(|route| route.renderer != Renderer::Page) {
+        for route in ROUTES.iter().filter(|route| !route.renderer.is_for_a_browser()) {
             let expected = expected(route);
             for organization in [admin.organization().to_string(), "acme".to_owned()] {
                 let path = route.path.replace("{organization}", &organization);
@@ -104,7 +104,7 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
 
 /// Whose the thing is that a route is tried on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+pub(crate) enum Whose {
     Own,
     Anothers,
 }
@@ -129,7 +129,7 @@ fn may(role: Role, action: Action, whose: Whose) -> bool {
 }
 
 /// What somebody of a role gets: what they may not do is refused, what they may not know of is not there.
-fn expected_of(role: Role, action: Action, whose: Whose) -> u16 {
+pub(crate) fn expected_of(role: Role, action: Action, whose: Whose) -> u16 {
     let sight = match action.resource() {
         ResourceKind::Workspace => Some(Action::ReadWorkspace),
         ResourceKind::Token => Some(Action::ReadToken),
@@ -193,7 +193,7 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
         for role in Role::ALL {
             colleagues.push(Colleague::join(app, &owner, role).await);
         }
-        let routes = || ROUTES.iter().filter(|route| route.renderer != Renderer::Page);
+        let routes = || ROUTES.iter().filter(|route| !route.renderer.is_for_a_browser());
         let mut asked = 0;
         for (route, action) in routes().filter_map(|route| Some((route, route.action()?))) {
             if route.audience() != Audience::Member {

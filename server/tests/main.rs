@@ -30,6 +30,7 @@ mod network_check;
 mod newer;
 mod openid;
 mod orphans;
+mod pages;
 mod poison;
 mod policy;
 mod polling;

@@ -20,7 +20,7 @@ pub(crate) async fn link(app: &App, organization: &str, name: &str) -> String {
 pub(crate) async fn signed_in(app: &App, organization: &str, name: &str) -> Visitor {
     let mut visitor = Visitor::new(app.address());
     let reply = visitor.sign_in(&link(app, organization, name).await).await;
-    assert_eq!((reply.status, reply.header("location")), (303, "/"), "{}", reply.text);
+    assert_eq!((reply.status, reply.header("location")), (303, "/workspaces"), "{}", reply.text);
     visitor
 }
 
@@ -282,7 +282,11 @@ async fn a_page_says_what_protects_it_and_shows_names_as_text() {
             assert!(!page.text.contains("<script>"), "{path}: {}", page.text);
             assert!(page.header("content-type").starts_with("text/html"), "{path}: {}", page.text);
         }
-        let sheet = ada.get("/assets/berth.css").await;
+        let page = ada.get("/sign-in").await.text;
+        let sheet = page
+            .split("href=\"")
+            .find_map(|rest| rest.split('"').next().filter(|link| link.ends_with(".css")));
+        let sheet = ada.get(sheet.expect("a style sheet")).await;
         assert_eq!((sheet.status, sheet.header("content-type")), (200, "text/css; charset=utf-8"));
     })
     .await;
@@ -310,7 +314,7 @@ async fn a_new_link_and_a_new_session_take_the_place_of_the_old_ones() {
 async fn whoever_asks_for_what_there_is_not_is_told_in_their_own_form() {
     App::run(async |app| {
         let nobody = Visitor::new(app.address());
-        for path in ["/blubb", "/organizations", "/organizations/acme/workspaces/api"] {
+        for path in ["/blubb", "/organizations", "/organizations/acme/workspaces/api/x"] {
             let page = nobody.request(Method::GET, path).header("accept", "text/html,*/*");
             let page = page.send().await.expect("an answer");
             assert_eq!(page.status(), 404);

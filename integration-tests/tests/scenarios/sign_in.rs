@@ -29,7 +29,7 @@ async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_
     ensure!(laptop.text().await?.contains("Open the link"), "{}", laptop.text().await?);
     laptop.open(&link).await?;
     laptop.click("main button").await?;
-    laptop.find("a[href='/organizations/default']").await?;
+    laptop.wait_until("return location.pathname === '/organizations/default/workspaces'").await?;
     // What the browser holds is out of reach of any script, and of any other host.
     let cookies = laptop.cookies().await?;
     let cookie = &cookies[0];
@@ -40,7 +40,7 @@ async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_
     );
     ensure!(laptop.run("return document.cookie").await? == "", "a script sees it");
     laptop.click("a[href='/organizations/default']").await?;
-    laptop.wait_until("return document.body.innerText.includes('CreationRequested')").await?;
+    laptop.wait_until("return document.body.innerText.includes('Requested')").await?;
     ensure!(laptop.text().await?.contains("api"));
     for width in [1280, 320] {
         laptop.resize(width).await?;
@@ -62,7 +62,7 @@ async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_
     laptop.open(&format!("{origin}/sessions")).await?;
     ensure!(laptop.text().await?.contains("ada's laptop"), "{}", laptop.text().await?);
     ensure!(laptop.text().await?.contains("this one"));
-    laptop.click("nav button").await?;
+    laptop.click("nav.account button").await?;
     laptop.wait_until("return location.pathname === '/sign-in'").await?;
     laptop.open(&format!("{origin}/organizations/default")).await?;
     laptop.wait_until("return location.pathname === '/sign-in'").await?;

@@ -18,6 +18,7 @@ mod proxy_config;
 pub mod quota;
 mod reconcile;
 pub mod resize;
+pub mod shape;
 mod vanished;
 pub mod volumes;
 pub mod why;

@@ -46,7 +46,7 @@ impl ListQuery {
 }
 
 /// The key of a creation with the marks of its request, when there is a key.
-fn idempotency(
+pub(crate) fn idempotency(
     request: &HttpRequest,
     op: &Op<Member>,
     key: IdempotencyKey,

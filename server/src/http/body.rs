@@ -78,15 +78,40 @@ impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let payload = payload.take();
-        let request = request.clone();
-        Box::pin(async move {
-            let bytes = read(&request, payload, "application/x-www-form-urlencoded").await?;
-            let text = std::str::from_utf8(&bytes)
-                .map_err(|_| Error::MalformedRequest("the form is not UTF-8".to_owned()))?;
-            query::parse(text).map(Self)
-        })
+        let (payload, request) = (payload.take(), request.clone());
+        Box::pin(async move { fields(&request, payload, &[]).await.map(Self) })
     }
+}
+
+/// A form that has fields for whole documents.
+pub trait Documents {
+    /// Their names. What is in them has lines, and is looked at by whoever reads such a document.
+    const DOCUMENTS: &'static [&'static str];
+}
+
+/// A [`Form`] with documents in it.
+#[derive(Debug)]
+pub struct DocumentForm<T>(pub T);
+
+impl<T: DeserializeOwned + Documents + 'static> FromRequest for DocumentForm<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (payload, request) = (payload.take(), request.clone());
+        Box::pin(async move { fields(&request, payload, T::DOCUMENTS).await.map(Self) })
+    }
+}
+
+async fn fields<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    documents: &[&str],
+) -> Result<T, Error> {
+    let bytes = read(request, payload, "application/x-www-form-urlencoded").await?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Error::MalformedRequest("the form is not UTF-8".to_owned()))?;
+    query::parse(text, documents)
 }
 
 /// Parses a JSON object into a type; what does not fit names the field.

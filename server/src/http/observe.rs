@@ -138,15 +138,17 @@ fn whole_problem(
 ) -> ServiceResponse<BoxBody> {
     let known = response.response().error().and_then(|error| error.as_error::<Error>());
     let problem = match known {
+        _ if response.response().extensions().contains::<OwnWords>() => return response,
         Some(error) => error.problem(),
         None if response.headers().get("content-type") == Some(&CONTENT_TYPE_PROBLEM) => return response,
-        None if response.response().extensions().contains::<OwnWords>() => return response,
         None => framework_problem(&response),
     };
     let problem = Problem { request_id: Some(id.to_owned()), ..problem };
     let mut whole = match renderer {
         Renderer::Page => pages::failure(response.request(), known, &problem, id),
-        Renderer::Json | Renderer::Published => problem::response_of(&problem),
+        Renderer::Json | Renderer::Events | Renderer::Forever | Renderer::Published => {
+            problem::response_of(&problem)
+        }
     };
     for (name, value) in response.headers() {
         if !whole.headers().contains_key(name) {

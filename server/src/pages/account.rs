@@ -2,9 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use berth_schema::SessionId;
+use berth_schema::{OrganizationName, SessionId};
 use serde::Deserialize;
 
 use super::page::{see, show};
@@ -35,6 +35,43 @@ pub(crate) async fn home(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> 
         is_suspended: membership.suspended_at.is_some(),
     });
     show(StatusCode::OK, &Home { person: &op.who.name, organizations: organizations.collect() })
+}
+
+/// To the workspaces of the one organisation that somebody is in; who is in several chooses.
+pub(crate) async fn to_workspaces(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
+    Ok(match open(&op).await?.as_slice() {
+        [only] => see(&format!("/organizations/{only}/workspaces")),
+        _ => see("/"),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "choose.html")]
+struct Choose<'a> {
+    person: &'a str,
+    query: &'a str,
+    organizations: Vec<String>,
+}
+
+/// From a link that suggests a workspace to the form: of the one organisation that somebody is in, or of the one that they choose.
+pub(crate) async fn to_new(op: Op<Person>, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let query = request.query_string();
+    let organizations = open(&op).await?;
+    match organizations.as_slice() {
+        [] => Ok(see("/")),
+        [only] => Ok(see(&format!("/organizations/{only}/new?{query}"))),
+        several => {
+            let organizations = several.iter().map(OrganizationName::to_string).collect();
+            show(StatusCode::OK, &Choose { person: &op.who.name, query, organizations })
+        }
+    }
+}
+
+/// The organisations that somebody is in and not suspended.
+async fn open(op: &Op<Person>) -> Result<Vec<OrganizationName>, Error> {
+    let all = service::memberships(op).await?.into_iter();
+    let open = all.filter(|(_, membership)| membership.suspended_at.is_none());
+    Ok(open.map(|(organization, _)| organization.name).collect())
 }
 
 #[derive(Template)]

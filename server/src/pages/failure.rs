@@ -1,13 +1,13 @@
 //! What a person is shown where a request failed.
 
-use actix_web::http::header::SET_COOKIE;
+use actix_web::http::header::{HeaderName, SET_COOKIE};
 use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use berth_schema::Problem;
 
-use super::page::{see, show};
+use super::page::{came_from, see, show};
 use crate::error::Unproven;
 use crate::http::cookies;
 use crate::{Context, Error};
@@ -20,7 +20,13 @@ struct Failure<'a> {
     at: Option<String>,
     problem: &'a Problem,
     request_id: &'a str,
+    /// The page of ours that led here.
+    back: Option<String>,
 }
+
+/// By which htmx says that it asks, and by which it is told to load the whole page.
+const LIVE: HeaderName = HeaderName::from_static("hx-request");
+const ASK_AGAIN: HeaderName = HeaderName::from_static("hx-refresh");
 
 /// Who is not signed in is asked to do so, and led to what they wanted to see afterwards; everything else is told, with the id that the log has it under.
 pub(crate) fn failure(
@@ -32,6 +38,10 @@ pub(crate) fn failure(
     if let Some(Error::Unauthenticated(reason)) = error
         && !reason.is_told()
     {
+        // What a live page asks for by itself is not what somebody wants to see: the page itself asks again, and is led there.
+        if request.headers().contains_key(LIVE) {
+            return HttpResponse::Unauthorized().insert_header((ASK_AGAIN, "true")).finish();
+        }
         let mut response = see("/sign-in");
         let wanted = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|wanted| *wanted != "/");
         if let Some(kept) = wanted.filter(|_| request.method() == Method::GET).and_then(cookies::keep_return)
@@ -52,6 +62,6 @@ pub(crate) fn failure(
         _ => &problem.title,
     };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let page = show(status, &Failure { title, at, problem, request_id: id });
+    let page = show(status, &Failure { title, at, problem, request_id: id, back: came_from(request) });
     page.unwrap_or_else(|_| HttpResponse::new(status))
 }

@@ -1,7 +1,10 @@
-//! The pages: what a browser is shown. They call services, never the database, and work without any script.
+//! The pages: what a browser is shown. They call services, never the database, and work without any script; where there is one, what
+//! is shown of workspaces goes on by itself.
 
 mod account;
+mod assets;
 mod failure;
+mod frame;
 mod invitation;
 mod login;
 mod openid;
@@ -9,12 +12,14 @@ mod organization;
 mod page;
 mod sign_in;
 mod times;
+pub(crate) mod workspaces;
 
-pub(crate) use account::{end_other_sessions, end_session, home, sessions, sign_out};
+pub(crate) use account::{end_other_sessions, end_session, home, sessions, sign_out, to_new, to_workspaces};
+pub(crate) use assets::asset;
 pub(crate) use failure::failure;
 pub(crate) use invitation::{accept_invitation, invitation};
 pub(crate) use login::{authorize, decide_authorize, decide_device, device};
 pub(crate) use openid::{begin, callback, signed_out};
 pub(crate) use organization::organization;
-pub(crate) use page::{protect, style};
+pub(crate) use page::protect;
 pub(crate) use sign_in::{ask, confirm, open};

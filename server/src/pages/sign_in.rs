@@ -97,7 +97,7 @@ pub(super) fn welcome(
     token: &SessionToken,
 ) -> Result<HttpResponse, Error> {
     let wanted = cookies::wanted(request.headers()).filter(|wanted| routes::is_page(wanted));
-    let mut response = see(wanted.as_deref().unwrap_or("/"));
+    let mut response = see(wanted.as_deref().unwrap_or("/workspaces"));
     response.headers_mut().append(SET_COOKIE, cookies::keep(token, context.sessions.absolute)?);
     if wanted.is_some() {
         response.headers_mut().append(SET_COOKIE, cookies::forget_return()?);

@@ -22,6 +22,27 @@ pub(super) fn at(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// To the second, in UTC: `2026-11-29 03:05:10`.
+pub(super) fn to_the_second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// How long something took, in at most two units: `0.4 s`, `12 s`, `2 min 5 s`, `3 h 20 min`, `2 d 1 h`.
+pub(super) fn took(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    let two = |whole: i64, unit: &str, rest: i64, lesser: &str| match rest {
+        0 => format!("{whole} {unit}"),
+        rest => format!("{whole} {unit} {rest} {lesser}"),
+    };
+    match seconds {
+        ..10 => format!("{:.1} s", duration.as_secs_f64().max(0.0)),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +67,13 @@ mod tests {
         );
         assert_eq!(ago(now + SignedDuration::from_secs(5), now), "just now");
         assert_eq!(at(now), "2026-11-29 03:05 UTC");
+    }
+
+    #[test]
+    fn what_something_took_is_told_in_at_most_two_units() {
+        let told = [0, 400, 9_940, 12_300, 60_000, 125_000, 12_000_000, 176_400_000];
+        let told = told.map(|milliseconds| took(SignedDuration::from_millis(milliseconds)));
+        assert_eq!(told, ["0.0 s", "0.4 s", "9.9 s", "12 s", "1 min", "2 min 5 s", "3 h 20 min", "2 d 1 h"]);
+        assert_eq!(took(SignedDuration::from_secs(-5)), "0.0 s", "a clock that was set back");
     }
 }

@@ -10,7 +10,8 @@ use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
-    AgentId, AgentName, DesiredState, FieldError, NamespaceName, WorkspaceId, WorkspaceName, WorkspaceSpec,
+    AgentId, AgentName, DesiredState, FieldError, NamespaceName, Warning, WorkspaceId, WorkspaceName,
+    WorkspaceSpec,
 };
 use jiff::Timestamp;
 use ring::rand::SecureRandom;
@@ -52,6 +53,17 @@ pub async fn create(
         }
     }
     Err(Error::field("name", "is needed: nearly every name that could be drawn is taken"))
+}
+
+/// What can be said of a workspace before it is created: what of its file is not done as it is written. Nothing is stored.
+///
+/// # Errors
+/// [`Error::Invalid`] with everything that is wrong and needs no database to be seen.
+pub fn check(op: &Op<Member>, form: CreateForm) -> Result<Vec<Warning>, Error> {
+    match form.check(&op.context.default_spec, op.context.projects) {
+        Ok(checked) => Ok(checked.spec.spec.warnings),
+        Err((_, errors)) => Err(Error::Invalid(errors)),
+    }
 }
 
 fn draw(random: &dyn SecureRandom) -> Result<u64, Error> {
@@ -97,7 +109,9 @@ impl Attempt<'_> {
                 let earlier = claim(conn, self.op, self.idempotency, kind, id.into()).await?;
                 if let Some(earlier) = earlier {
                     let view = find(conn, &earlier.to_string()).await?;
-                    return Ok(Changed::Not(Creation::Repeated(whole(conn, view).await?)));
+                    return Ok(Changed::Not(Creation::Repeated(
+                        whole(conn, view, &self.op.context.agent_defaults).await?,
+                    )));
                 }
                 // 2. What only the database knows to be wrong.
                 let (form, agent) = self.complete(conn).await?;
@@ -110,7 +124,10 @@ impl Attempt<'_> {
                     variables: view.variables.len() as u64,
                 };
                 let event = Event::new(Resource::workspace(id), details);
-                Ok::<_, Failure>(Changed::So(Creation::New(whole(conn, view).await?), event))
+                Ok::<_, Failure>(Changed::So(
+                    Creation::New(whole(conn, view, &self.op.context.agent_defaults).await?),
+                    event,
+                ))
             })
             .await?;
         if let Creation::New(workspace) = &created {

@@ -1,13 +1,14 @@
 //! More time before a lifecycle rule acts.
 
-use berth_db::{Changed, OrganizationConn, WorkspaceRow, WorkspaceView};
-use berth_planner::lifecycle::{ExtensionError, Lifetime, deadline, extend as decide};
+use berth_db::{Changed, OrganizationConn, WorkspaceRow};
+use berth_planner::lifecycle::{ExtensionError, Lifetime, extend as decide};
+use berth_schema::AgentConfiguration;
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
-use berth_schema::lifecycle::{Deadline, ExtendWorkspace};
+use berth_schema::lifecycle::ExtendWorkspace;
 use tracing::info;
 
-use super::{find, rules_of, show_one};
+use super::{find, rules_of, whole};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -20,11 +21,13 @@ pub async fn extend(op: &Op<Member>, name_or_id: &str, body: ExtendWorkspace) ->
         return Err(Error::field("hours", "must be at least 1"));
     }
     for _ in 0..ATTEMPTS {
-        let stored =
-            op.change("extend_workspace", async |conn| once(conn, name_or_id, body.hours).await).await?;
-        if let Some((view, deadline)) = stored {
-            info!(workspace = %view.workspace.id, hours = body.hours, "extended");
-            return Ok(show_one(view, deadline));
+        let defaults = &op.context.agent_defaults;
+        let stored = op
+            .change("extend_workspace", async |conn| once(conn, name_or_id, body.hours, defaults).await)
+            .await?;
+        if let Some(workspace) = stored {
+            info!(workspace = %workspace.id, hours = body.hours, "extended");
+            return Ok(workspace);
         }
     }
     Err(Error::Unavailable("the workspace changes too fast to be extended".into()))
@@ -34,7 +37,8 @@ async fn once(
     conn: &OrganizationConn<'_>,
     name_or_id: &str,
     hours: u32,
-) -> Result<Changed<Option<(WorkspaceView, Option<Deadline>)>>, Error> {
+    defaults: &AgentConfiguration,
+) -> Result<Changed<Option<Workspace>>, Error> {
     let view = find(conn, name_or_id).await?;
     let row = &view.workspace;
     let rules = rules_of(conn, row.agent_id).await?.ok_or(Error::ConfigurationUnreadable)?;
@@ -50,8 +54,7 @@ async fn once(
     let event =
         Event::new(Resource::workspace(row.id), Details::Extended { added_hours: hours, hours: total });
     let view = find(conn, &row.id.to_string()).await?;
-    let next = deadline(&rules, &lifetime(&view.workspace));
-    Ok(Changed::So(Some((view, next)), event))
+    Ok(Changed::So(Some(whole(conn, view, defaults).await?), event))
 }
 
 /// What the rules look at.

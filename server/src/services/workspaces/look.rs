@@ -25,7 +25,7 @@ const MAX_OF_A_NAME: i64 = 100;
 pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> {
     op.read("get_workspace", async |conn| {
         let view = find(conn, name_or_id).await?;
-        whole(conn, view).await
+        whole(conn, view, &op.context.agent_defaults).await
     })
     .await
 }
@@ -35,18 +35,21 @@ pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> 
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Comma-separated, as is `actual_state`.
-    desired_state: Option<String>,
-    actual_state: Option<String>,
+    pub(crate) desired_state: Option<String>,
+    pub(crate) actual_state: Option<String>,
     /// An agent's id or name.
-    agent: Option<String>,
+    pub(crate) agent: Option<String>,
     /// A part of the name.
-    name: Option<String>,
-    limit: Option<String>,
-    after: Option<String>,
+    pub(crate) name: Option<String>,
+    /// `me`: those of whoever asks.
+    pub(crate) owner: Option<String>,
+    pub(crate) limit: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 impl ListQuery {
-    fn check(&self) -> Result<(WorkspaceFilter, PageRequest), Error> {
+    /// `me` is whoever asks.
+    fn check(&self, me: SubjectId) -> Result<(WorkspaceFilter, PageRequest), Error> {
         let mut errors = Vec::new();
         let desired_states = states(self.desired_state.as_deref(), "desired_state", &mut errors);
         let actual_states = states(self.actual_state.as_deref(), "actual_state", &mut errors);
@@ -57,12 +60,15 @@ impl ListQuery {
             desired_states,
             actual_states,
             agents: None,
-            owner: None,
+            owner: self.owner.as_ref().map(|_| me),
             name_contains: self.name.clone().filter(|part| !part.is_empty()),
             living_only: !gone_too,
         };
         if self.name.as_ref().is_some_and(|part| part.len() > MAX_NAME_PART) {
             errors.push(FieldError::new("name", format!("must have at most {MAX_NAME_PART} characters")));
+        }
+        if self.owner.as_ref().is_some_and(|owner| owner != "me") {
+            errors.push(FieldError::new("owner", "must be 'me'"));
         }
         let page = paging::request(self.limit.as_deref(), self.after.as_deref(), &mut errors);
         if errors.is_empty() { Ok((filter, page)) } else { Err(Error::Invalid(errors)) }
@@ -86,13 +92,21 @@ fn states<S: FromStr<Err = UnknownState>>(
 
 /// A page of those that match and that whoever asks may look at.
 pub async fn list(op: &Op<Member>, query: &ListQuery) -> Result<Paged<Workspace>, Error> {
-    let (filter, page) = query.check()?;
+    let (filter, page) = query.check(op.who.subject)?;
     let found = op
         .read("list_workspaces", async |conn| {
             load(conn, &op.who.authority, &filter, &page, query.agent.as_deref()).await
         })
         .await?;
     Ok(paging::page(found, &page, cursor, show))
+}
+
+/// Whose those of `ids` are that there are.
+pub async fn owners(op: &Op<Member>, ids: &[WorkspaceId]) -> Result<HashMap<WorkspaceId, SubjectId>, Error> {
+    let owners = op.read("list_owners", async |conn| {
+        Ok::<_, Error>(conn.workspaces().owners(ids).await?.into_iter().collect())
+    });
+    owners.await
 }
 
 fn cursor(view: &WorkspaceView) -> Cursor {
@@ -171,16 +185,18 @@ mod tests {
             limit: text("0"),
             after: text("!"),
             agent: None,
+            owner: text("you"),
         };
-        let Err(Error::Invalid(errors)) = query.check() else { panic!("it is wrong") };
+        let nobody = SubjectId::random();
+        let Err(Error::Invalid(errors)) = query.check(nobody) else { panic!("it is wrong") };
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["desired_state", "actual_state", "name", "limit", "after"]);
+        assert_eq!(fields, ["desired_state", "actual_state", "name", "owner", "limit", "after"]);
     }
 
     #[test]
     fn several_states_are_separated_by_commas() {
         let query = ListQuery { actual_state: Some("failed, Error".to_owned()), ..ListQuery::default() };
-        let (filter, page) = query.check().expect("right");
+        let (filter, page) = query.check(SubjectId::random()).expect("right");
         assert_eq!(filter.actual_states.len(), 2);
         assert_eq!(page.limit, 26);
     }

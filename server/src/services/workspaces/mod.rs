@@ -12,22 +12,22 @@ mod timeline;
 mod why;
 
 pub use change::{change, rebuild, resize};
-pub use create::create;
+pub use create::{check, create};
 pub use extend::extend;
 pub use form::{CreateForm, Given, NewSpec, spec_of};
 pub(crate) use look::is_seen;
-pub use look::{ListQuery, get, list};
+pub use look::{ListQuery, get, list, owners};
 pub use project::ProjectRules;
 pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
 
 use berth_db::{Hold, OrganizationConn, WorkspaceRow, WorkspaceView};
 use berth_planner::lifecycle::deadline;
+use berth_planner::{AgentConfig, ProxyConfig, shape};
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::configuration::LifecycleRules;
-use berth_schema::lifecycle::Deadline;
-use berth_schema::{AgentId, ResourceKind, WorkspaceId, WorkspaceName};
+use berth_schema::{AgentConfiguration, AgentId, DesiredState, ResourceKind, WorkspaceId, WorkspaceName};
 
 use crate::Error;
 use extend::lifetime;
@@ -62,17 +62,29 @@ pub(crate) async fn rules_of(
     Ok(written.ok().map(|written| written.lifecycle_rules()))
 }
 
-/// A workspace as the API shows it where it alone is meant: with what a lifecycle rule will do next.
-async fn whole(conn: &OrganizationConn<'_>, view: WorkspaceView) -> Result<Workspace, Error> {
-    let rules = rules_of(conn, view.workspace.agent_id).await?;
-    let lifecycle = rules.and_then(|rules| deadline(&rules, &lifetime(&view.workspace)));
-    Ok(show_one(view, lifecycle))
-}
-
-/// A workspace where it alone is meant.
-fn show_one(view: WorkspaceView, lifecycle: Option<Deadline>) -> Workspace {
-    let warnings = view.workspace.spec.warnings.clone();
-    Workspace { lifecycle, warnings, ..show(view) }
+/// A workspace as the API shows it where it alone is meant: with what a lifecycle rule will do next, how large it is and where
+/// browsers get to it. What this version cannot read of its agent's configuration it tells nothing of.
+async fn whole(
+    conn: &OrganizationConn<'_>,
+    view: WorkspaceView,
+    defaults: &AgentConfiguration,
+) -> Result<Workspace, Error> {
+    let row = &view.workspace;
+    let warnings = row.spec.warnings.clone();
+    let storage = row.spec.storage.as_ref().map(|storage| storage.size.clone());
+    let Ok(written) = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document() else {
+        return Ok(Workspace { warnings, disk: storage, ..show(view) });
+    };
+    let config = AgentConfig::new(&written, defaults);
+    let proxy = ProxyConfig::new(&written, defaults, None);
+    let endpoints = match row.desired_state {
+        DesiredState::Terminated => Vec::new(),
+        _ => shape::endpoints(&row.name, &row.spec, &config, proxy.as_ref()),
+    };
+    let sizes = shape::sizes(&row.spec, &config.default_resources);
+    let lifecycle = deadline(&written.lifecycle_rules(), &lifetime(row));
+    let disk = storage.or(Some(config.unsettled_storage.size));
+    Ok(Workspace { lifecycle, warnings, endpoints, sizes, disk, ..show(view) })
 }
 
 /// A workspace as a list shows it.
@@ -97,5 +109,8 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         actual_state_changed_at: row.actual_state_changed_at,
         lifecycle: None,
         warnings: Vec::new(),
+        endpoints: Vec::new(),
+        sizes: Vec::new(),
+        disk: None,
     }
 }

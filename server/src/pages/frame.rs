@@ -1,0 +1,47 @@
+//! What stands around every page of an organisation: who looks, and where they may go from there.
+
+use berth_policy::Resource;
+use berth_schema::Action;
+
+use crate::Op;
+use crate::identity::Member;
+
+pub(super) struct Frame<'a> {
+    pub(super) person: &'a str,
+    pub(super) organization: &'a str,
+    pub(super) places: Vec<Place>,
+}
+
+/// A page that the navigation leads to.
+pub(super) struct Place {
+    pub(super) name: &'static str,
+    /// Below the organisation's own.
+    pub(super) path: &'static str,
+    pub(super) is_here: bool,
+}
+
+/// Each with the action that somebody has to be allowed to be led there.
+const PLACES: [(&str, &str, Action); 1] = [("Workspaces", "/workspaces", Action::ListWorkspaces)];
+
+impl<'a> Frame<'a> {
+    /// `here`: below which place the page is.
+    pub(super) fn of(op: &'a Op<Member>, here: &str) -> Self {
+        let places = PLACES.into_iter().filter(|(.., action)| may(op, *action));
+        let places = places.map(|(name, path, _)| Place { name, path, is_here: path == here });
+        Self {
+            person: &op.who.token_name,
+            organization: op.who.organization_name.as_str(),
+            places: places.collect(),
+        }
+    }
+}
+
+/// Whether somebody may do that to their organisation. It is asked once more when they do it: this only keeps pages from offering it.
+pub(super) fn may(op: &Op<Member>, action: Action) -> bool {
+    may_to(op, action, &Resource::organization(op.organization()))
+}
+
+/// The same of something in it.
+pub(super) fn may_to(op: &Op<Member>, action: Action, resource: &Resource) -> bool {
+    op.who.authority.decide(action, resource).allowed
+}

@@ -1,0 +1,14 @@
+//! Workspaces: the list, one of them, and making one.
+
+mod list;
+mod new;
+mod one;
+mod steps;
+mod wishes;
+mod words;
+
+pub(crate) use list::list;
+pub(super) use list::{Row, rows};
+pub(crate) use new::{create, new};
+pub(crate) use one::{before_deletion, delete, one, variables};
+pub(crate) use wishes::{restart, start, stop};
