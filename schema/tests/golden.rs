@@ -12,6 +12,7 @@ use std::path::Path;
 use berth_schema::agents::{
     AdoptWorkspaces, AgentCredential, AgentEvent, AgentEventKind, RotateAgentToken, WorkspacesAdopted,
 };
+use berth_schema::api::shape::{ContainerSize, Endpoint};
 use berth_schema::api::{
     self, Agent, AgentCreated, ConfirmLoss, CreateWorkspace, LossConfirmed, Paged, ProjectInput, SealingKey,
     StateReason, SuspectedLoss, VariableInput, VariableName, Workspace,
@@ -253,6 +254,18 @@ fn the_rest_bodies_keep_their_shape() {
             what: "is passed over".to_owned(),
             why: "Berth installs no extensions".to_owned(),
         }],
+        endpoints: vec![Endpoint {
+            name: "editor".to_owned(),
+            port: 60_001,
+            url: "https://60001-calm-blue-bay.workspaces.example/".to_owned(),
+        }],
+        sizes: vec![ContainerSize {
+            container: "main".to_owned(),
+            image: "registry.example/dev:1".to_owned(),
+            cpu: Some("2".to_owned()),
+            memory: None,
+        }],
+        disk: Some("10Gi".to_owned()),
     };
     check("workspace-list", &Paged { items: vec![workspace], next: Some("b3BhcXVl".to_owned()) });
 }

@@ -434,7 +434,7 @@ async fn who_is_not_signed_in_is_led_back_to_what_they_wanted() {
             let link = crate::sign_in::link(app, "acme", "Ada").await;
             let cookie = format!("__Host-berth-return={}", URL_SAFE_NO_PAD.encode(evil));
             let mut visitor = Visitor::with(app.address(), Some(cookie));
-            assert_eq!(visitor.sign_in(&link).await.header("location"), "/", "{evil}");
+            assert_eq!(visitor.sign_in(&link).await.header("location"), "/workspaces", "{evil}");
         }
     })
     .await;

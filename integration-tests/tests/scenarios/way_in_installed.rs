@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
-use berth_harness::authority::Authority;
+use berth_harness::authority::{Authority, Signed};
 use berth_harness::binaries::Binaries;
 use berth_harness::{Door, Forward, free_address, images, paths};
 use berth_integration_tests::{Browser, Installation, proxy_options, unique};

@@ -54,16 +54,15 @@ mod tests {
     use berth_schema::spec::EndpointSpec;
     use serde_json::json;
 
-    fn written(proxy: serde_json::Value, tools: bool) -> AgentConfiguration {
-        let tools = if tools { json!("tools:1") } else { json!(null) };
+    fn written(proxy: &serde_json::Value, tools: bool) -> AgentConfiguration {
         let mut document = json!({"dns_zone": "ws.example", "proxy": proxy});
-        if !tools.is_null() {
-            document["tools_image"] = tools;
+        if tools {
+            document["tools_image"] = json!("tools:1");
         }
         serde_json::from_value(document).expect("a configuration")
     }
 
-    fn of(proxy: serde_json::Value, tools: bool) -> Vec<String> {
+    fn of(proxy: &serde_json::Value, tools: bool) -> Vec<String> {
         let mut spec = WorkspaceSpec::from_image("a");
         spec.containers[0].endpoints.push(EndpointSpec { name: "web".to_owned(), port: 8080 });
         let defaults = AgentConfiguration::built_in();
@@ -79,14 +78,14 @@ mod tests {
     fn a_port_is_at_a_host_of_its_own_and_the_outside_port_is_told_where_it_is_not_the_usual_one() {
         let image = "proxy:1";
         assert_eq!(
-            of(json!({"image": image}), true),
+            of(&json!({"image": image}), true),
             ["editor https://60001-reef.ws.example/", "web https://8080-reef.ws.example/"]
         );
         assert_eq!(
-            of(json!({"image": image, "public_port": 8443}), false),
+            of(&json!({"image": image, "public_port": 8443}), false),
             ["web https://8080-reef.ws.example:8443/"]
         );
-        assert!(of(json!({}), true).is_empty(), "nobody listens there");
+        assert!(of(&json!({}), true).is_empty(), "nobody listens there");
     }
 
     #[test]

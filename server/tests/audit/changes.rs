@@ -47,7 +47,12 @@ fn settle(value: &mut Value, ids: &mut BTreeMap<String, usize>) {
 
 /// Rounds are looked at below: most of them change nothing.
 fn changing() -> impl Iterator<Item = Action> {
+    // A page does what a line of the API does, but for people's own pages.
+    let by_the_api = |page: &&Route| {
+        ROUTES.iter().any(|line| line.action() == page.action() && !line.renderer.is_for_a_browser())
+    };
     let routes = ROUTES.iter().filter(|route| route.audience() != Audience::Everyone);
+    let routes = routes.filter(move |route| !(route.renderer.is_for_a_browser() && by_the_api(route)));
     let actions = routes.filter_map(Route::action);
     actions.filter(|action| action.effect() == Effect::Changes && *action != Action::Reconcile)
 }

@@ -9,7 +9,7 @@ mod workspaces;
 use serde_json::json;
 
 use crate::sign_in::signed_in;
-use crate::support::{Admin, App, Requests as _, Visitor};
+use crate::support::{Admin, App, Visitor};
 
 /// An organisation with one agent, and an owner of it at a browser.
 async fn acme(app: &App) -> (Admin, Visitor) {
