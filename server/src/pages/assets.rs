@@ -34,6 +34,8 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("berth", "css", "text/css; charset=utf-8", include_bytes!("../../assets/berth.css"))
 });
+static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("berth", "svg", "image/svg+xml", include_bytes!("../../assets/berth.svg")));
 static HTMX: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("htmx", "js", SCRIPT, include_bytes!("../../assets/vendor/htmx.min.js")));
 static EVENTS: LazyLock<Asset> = LazyLock::new(|| {
@@ -43,6 +45,11 @@ static EVENTS: LazyLock<Asset> = LazyLock::new(|| {
 /// The name of the style sheet, below `/assets/`.
 pub(super) fn style() -> &'static str {
     &STYLE.name
+}
+
+/// Of the icon.
+pub(super) fn icon() -> &'static str {
+    &ICON.name
 }
 
 pub(super) fn htmx() -> &'static str {
@@ -55,7 +62,7 @@ pub(super) fn events() -> &'static str {
 }
 
 pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Error> {
-    let all = [&*STYLE, &*HTMX, &*EVENTS];
+    let all = [&*STYLE, &*ICON, &*HTMX, &*EVENTS];
     let found = all.into_iter().find(|asset| asset.name == *name);
     let asset = found.ok_or_else(|| Error::nothing(Sought::Path))?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, asset.media_type)).body(asset.content))

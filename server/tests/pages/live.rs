@@ -87,7 +87,7 @@ async fn what_pages_load_is_kept_for_good_and_is_small() {
         let mut total = 0;
         let names: Vec<_> =
             page.split("/assets/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(names.len(), 4, "{names:?}");
         for name in names {
             let path = format!("/assets/{name}");
             let reply = compressed(&path).await;
