@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use berth_proxy_core::{Address, Asked, CALLBACK, Navigation, Place, Session, Site};
+use berth_proxy_core::{Address, Asked, CALLBACK, Navigation, ONWARD, Place, Session, Site};
 use berth_schema::connection::Why;
 use http::header::{HOST, SET_COOKIE};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::authorise::{Verdict, question};
@@ -81,6 +81,9 @@ impl Door {
         if uri.path() == CALLBACK {
             return shared.callback(&address, (method, uri, headers)).await;
         }
+        if uri.path() == ONWARD && *method == Method::GET {
+            return shared.onward(&address, uri);
+        }
         if uri.path().starts_with(OWN_PATHS) {
             return nowhere();
         }
@@ -116,6 +119,9 @@ impl Door {
             Verdict::Denied(Why::Session) => return sign_in(),
             Verdict::Denied(_) => return nowhere(),
             Verdict::NoAnswer => return no_answer(),
+        }
+        if places.is_empty() && navigation == Navigation::Page {
+            return shared.wait(&address, workspace, uri);
         }
         let asked = Asked { address: &address, peer: self.peer, issuer: &shared.identity.issuer };
         let mut response = crate::upstream::forward(request, kind, (asked, &places), stream).await;

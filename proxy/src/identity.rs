@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use berth_schema::AgentId;
 use berth_schema::connection::Credential;
+use berth_schema::{AgentId, OrganizationId};
 use serde::Deserialize;
 
 /// What the token says. It is the server that verifies it: here it is believed as the rest of the configuration is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
+    pub(crate) organization: OrganizationId,
     pub(crate) agent: AgentId,
     /// As the server knows its clients: `proxy/<organisation>/<agent>`.
     pub(crate) client_id: String,
@@ -45,12 +46,13 @@ impl Identity {
         let claims = URL_SAFE_NO_PAD.decode(claims).context("it is no signed token")?;
         let claims: Claims = serde_json::from_slice(&claims).context("it is no signed token")?;
         let mut parts = claims.sub.split('/');
-        let (Some("proxy"), Some(_), Some(agent), None) =
+        let (Some("proxy"), Some(organization), Some(agent), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             anyhow::bail!("it is no token of a proxy");
         };
         Ok(Self {
+            organization: organization.parse().context("it names no organisation")?,
             agent: agent.parse().context("it names no agent")?,
             client_id: claims.sub,
             issuer: claims.iss,
@@ -70,14 +72,19 @@ mod tests {
 
     #[test]
     fn a_token_says_whose_proxy_it_is() {
-        let agent = AgentId::random();
-        let sub = format!("proxy/6f1c/{agent}");
+        let (organization, agent) = (OrganizationId::random(), AgentId::random());
+        let sub = format!("proxy/{organization}/{agent}");
         let identity = Identity::of(&token(&sub)).expect("an identity");
         assert_eq!(
-            (identity.agent, identity.client_id, identity.issuer.as_str()),
-            (agent, sub, "https://berth.example")
+            (identity.organization, identity.agent, identity.client_id, identity.issuer.as_str()),
+            (organization, agent, sub, "https://berth.example")
         );
-        for wrong in ["account/x", "proxy/a", "proxy/a/b", &format!("proxy/a/{agent}/c"), ""] {
+        let wrong = [
+            format!("proxy/a/{agent}"),
+            format!("proxy/{organization}/{agent}/c"),
+            format!("proxy/{organization}/b"),
+        ];
+        for wrong in ["account/x", "proxy/a", ""].into_iter().chain(wrong.iter().map(String::as_str)) {
             assert!(Identity::of(&token(wrong)).is_err(), "{wrong}");
         }
         assert!(Identity::of(&"berth_agt_x".to_owned().into()).is_err());

@@ -18,4 +18,5 @@ mod streams;
 mod tls;
 mod upgrade;
 mod upstream;
+mod waiting;
 mod watch;

@@ -293,6 +293,9 @@ pub const ROUTES: &[Route] = &[
         guard.to(events::of_workspace)
     })
     .events(),
+    page_of("GET", place!("/workspaces/{workspace}/wait"), Action::ReadWorkspace, |guard| {
+        guard.to(pages::workspaces::wait)
+    }),
     page_of("GET", place!("/workspaces/{workspace}/variables"), Action::ReadWorkspaceVariables, |guard| {
         guard.to(pages::workspaces::variables)
     }),

@@ -11,6 +11,7 @@ mod flow;
 mod forward;
 mod seal;
 mod site;
+mod wanted;
 
 pub use address::{Address, Zones};
 pub use changes::Again;
@@ -22,3 +23,4 @@ pub use flow::{
 pub use forward::{Asked, to_browser, to_either, to_workspace};
 pub use seal::{KeyError, NONCE_BYTES, SealKey, Sealer};
 pub use site::{Navigation, Site};
+pub use wanted::{ONWARD, keep_wanted, kept_wanted};

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use berth_proxy_core::{Change, SealKey, Sealer, Zones};
 use berth_schema::kubernetes::{AGENT_ID, HOST_TEMPLATE, WORKSPACE_ID, WORKSPACE_NAME, own_namespace};
-use berth_schema::{AgentId, WorkspaceId, WorkspaceName};
+use berth_schema::{AgentId, OrganizationId, WorkspaceId, WorkspaceName};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -41,8 +41,12 @@ impl World {
             server.uri().parse::<berth_schema::ServerUrl>().expect("a URL").for_token(false).expect("ours");
         let asked = Server::new(&url, TokenFile::new(&token), None).expect("a client");
         let agent = AgentId::random();
-        let identity =
-            Identity { agent, client_id: "proxy/o/a".to_owned(), issuer: "https://b.example".to_owned() };
+        let identity = Identity {
+            organization: OrganizationId::random(),
+            agent,
+            client_id: "proxy/o/a".to_owned(),
+            issuer: "https://b.example".to_owned(),
+        };
         let zones = Zones::new(["ws.example".to_owned()], 443);
         let key = SealKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
         let sealer = Sealer::new(&key).expect("a sealer");
@@ -257,4 +261,37 @@ async fn what_is_open_is_closed_by_the_first_no() {
     world.decides(ResponseTemplate::new(200).set_body_json(no)).await;
     stream.cut().cancelled().await;
     asking.abort();
+}
+
+#[tokio::test]
+async fn whoever_comes_to_a_workspace_that_does_not_run_waits_where_they_are_told_why() {
+    let world = World::new().await;
+    let until = Shared::now() + SignedDuration::from_hours(1);
+    let allowed = ResponseTemplate::new(200).set_body_json(json!({"decision": "allowed", "until": until}));
+    world.decides(allowed).await;
+    let cookie = world.cookie();
+    let led = |answer: &str| {
+        let (_, location) = answer.split_once("location: ").expect("it leads on");
+        location.lines().next().expect("an address").parse::<url::Url>().expect("an address")
+    };
+    let page = led(&world.get("/files/a?secret=b", &format!("{cookie}{PAGE}")).await);
+    let path = format!("/organizations/{}/workspaces/", world.shared.identity.organization);
+    assert!(page.as_str().starts_with(&format!("https://b.example{path}")), "{page}");
+    assert!(page.path().ends_with("/wait") && !page.as_str().contains("secret"), "{page}");
+    let of =
+        |wanted: &str| page.query_pairs().find(|(name, _)| name == wanted).expect("there").1.into_owned();
+    assert_eq!(of("port"), "8080");
+    // And back, whoever asks: what was wanted is asked for anew.
+    let back = led(&world.get(&format!("/.berth/onward?to={}", of("to")), "").await);
+    assert_eq!(back.as_str(), "https://8080-a.ws.example/files/a?secret=b");
+    for wrong in ["/.berth/onward", "/.berth/onward?to=https://evil.example/", "/.berth/onward?to=AAAA"] {
+        assert_eq!(led(&world.get(wrong, "").await).as_str(), "https://8080-a.ws.example/", "{wrong}");
+    }
+    // What a page asks for is told in a word.
+    let part = world.get("/", &cookie).await;
+    assert!(status(&part) == "503" && !part.contains("location"), "{part}");
+    let posted = format!(
+        "POST /.berth/onward HTTP/1.1\r\nhost: {HOST_NAME}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    );
+    assert_eq!(status(&world.say(&posted).await), "404");
 }

@@ -3,6 +3,7 @@
 mod create;
 mod hostile;
 mod live;
+mod wait;
 mod who;
 mod workspaces;
 

@@ -8,7 +8,7 @@ use crate::support::cluster::{gone, settled};
 use crate::support::{App, Reply, Requests as _, Visitor};
 
 /// A button of the page at `from`.
-async fn press(visitor: &Visitor, from: &str, path: &str) -> Reply {
+pub(super) async fn press(visitor: &Visitor, from: &str, path: &str) -> Reply {
     let request = visitor
         .request(Method::POST, path)
         .header("origin", visitor.origin())

@@ -4,6 +4,7 @@ mod list;
 mod new;
 mod one;
 mod steps;
+mod wait;
 mod wishes;
 mod words;
 
@@ -11,4 +12,5 @@ pub(crate) use list::list;
 pub(super) use list::{Row, rows};
 pub(crate) use new::{create, new};
 pub(crate) use one::{before_deletion, delete, one, variables};
+pub(crate) use wait::wait;
 pub(crate) use wishes::{restart, start, stop};

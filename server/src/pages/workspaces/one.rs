@@ -71,20 +71,20 @@ impl May {
 }
 
 /// Whether somebody may do that to the workspace that the page is of.
-fn does(op: &Op<Member>, action: Action) -> bool {
+pub(super) fn does(op: &Op<Member>, action: Action) -> bool {
     op.resource.as_ref().is_some_and(|workspace| may_to(op, action, workspace))
 }
 
 /// What is said of the situation.
-struct Told {
-    cause: String,
-    reason: String,
-    next: Option<String>,
+pub(super) struct Told {
+    pub(super) cause: String,
+    pub(super) reason: String,
+    pub(super) next: Option<String>,
     git_problems: Vec<String>,
 }
 
 impl Told {
-    fn of(why: Why) -> Self {
+    pub(super) fn of(why: Why) -> Self {
         let reason = why.reason.map(|reason| format!("{}: {}", reason.reason, reason.message));
         let next = why.next.map(|next| {
             let by = next.by.map(|by| format!(" (by {})", at(by))).unwrap_or_default();
