@@ -14,7 +14,7 @@ use crate::shared::Shared;
 /// So many questions about open streams are under way at once.
 const AT_ONCE: usize = 16;
 /// A decision that is overtaken on its way is asked for so often.
-const TRIES: u32 = 5;
+pub(crate) const TRIES: u32 = 5;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::upgrade;
 
 /// Paths that are ours at every host.
-const OWN_PATHS: &str = "/.berth/";
+pub(crate) const OWN_PATHS: &str = "/.berth/";
 
 /// Where a request comes in.
 #[derive(Clone, Debug)]
@@ -77,6 +77,10 @@ impl Door {
 
     async fn at(&self, address: Address, request: Request<Incoming>) -> Response<Body> {
         let shared = &self.shared;
+        let request = match self.program(&address, request).await {
+            Ok(response) => return response,
+            Err(of_a_browser) => of_a_browser,
+        };
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         if uri.path() == CALLBACK {
             return shared.callback(&address, (method, uri, headers)).await;

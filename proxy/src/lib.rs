@@ -1,4 +1,4 @@
-//! Berth's proxy: lets people into the workspaces of one cluster. What it decides is in `berth-proxy-core`; see decision 0059.
+//! Berth's proxy: lets people into the workspaces of one cluster. What it decides is in `berth-proxy-core`; see decisions 0059 and 0063.
 
 pub mod args;
 mod authorise;
@@ -11,11 +11,13 @@ mod listen;
 mod login;
 mod metrics;
 mod pages;
+mod program;
 pub mod run;
 mod server;
 mod shared;
 mod streams;
 mod tls;
+mod tunnel;
 mod upgrade;
 mod upstream;
 mod waiting;

@@ -91,6 +91,14 @@ impl Server {
 
     /// Whether whoever has that grant may connect there.
     pub(crate) async fn decide(&self, grant: &Credential, port: &Target) -> Result<Decision, ServerError> {
+        self.question(grant, port).await
+    }
+
+    async fn question<T: DeserializeOwned>(
+        &self,
+        grant: &Credential,
+        port: &Target,
+    ) -> Result<T, ServerError> {
         let query = [
             ("workspace", port.workspace.to_string()),
             ("name", port.name.to_string()),
@@ -106,6 +114,11 @@ impl Server {
         query.extend(after.map(|after| ("after", after)));
         let request = self.client.get(self.changes.clone()).query(&query).timeout(HELD + PATIENCE);
         self.send(request).await
+    }
+
+    /// Whether a program that shows that token may connect there, and what it goes on by.
+    pub(crate) async fn begin(&self, token: &Credential, port: &Target) -> Result<Opened, ServerError> {
+        self.question(token, port).await
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ServerError> {

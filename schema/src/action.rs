@@ -195,6 +195,8 @@ actions! {
     RegisterKey = "agent.register-key", Agent, Changes;
     IssueProxyToken = "agent.issue-proxy-token", Agent, Changes;
     Reconcile = "agent.reconcile", Agent, Changes;
+    /// Of a program of somebody's: what it opens connections by.
+    IssueConnectionToken = "connection.issue-token", Workspace, Changes;
     OpenConnection = "connection.open", Workspace, Changes;
     DecideConnection = "connection.decide", Workspace, Reads;
     /// Whose connections are to be decided about again.

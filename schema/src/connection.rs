@@ -9,6 +9,20 @@ use zeroize::Zeroizing;
 use crate::audit::Concern;
 use crate::{SessionId, SubjectId, WorkspaceId, WorkspaceName};
 
+/// The header in which a program shows a proxy its token. Never a query: those are in logs and histories.
+pub const TOKEN_HEADER: &str = "berth-token";
+/// Where a proxy carries sshd's bytes, at every host of a workspace: a WebSocket whose binary messages are the bytes, of which an
+/// empty one says that no more follow.
+pub const TUNNEL_PATH: &str = "/.berth/ssh";
+/// The longest message of a tunnel, in bytes.
+pub const TUNNEL_MESSAGE: usize = 64 * 1_024;
+
+/// Whom a program's token is shown to: the proxies of the agent (`client_id`) of that workspace. Whoever is shown one can tell by it
+/// whether the server is worth asking.
+pub fn token_audience(issuer: &str, client_id: &str, workspace: WorkspaceId) -> String {
+    format!("{issuer}/api/v1/proxy/{client_id}/workspaces/{workspace}/begin")
+}
+
 /// What proves something: a token that the server has signed, or what it was asked for with. Whoever prints it sees nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential(Zeroizing<String>);
@@ -152,6 +166,47 @@ pub struct Opened {
     /// When the grant ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_until: Option<Timestamp>,
+}
+
+/// The body of `POST /api/v1/organizations/{organization}/workspaces/{workspace}/connection`: a program of somebody who is logged in
+/// wants to get into a workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskForConnection {
+    /// `ssh-ed25519 …`: it gets a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_public_key: Option<String>,
+}
+
+/// The answer to [`AskForConnection`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramConnection {
+    pub workspace: WorkspaceId,
+    pub name: WorkspaceName,
+    /// What opens the workspace's hosts, in [`TOKEN_HEADER`].
+    pub token: Credential,
+    /// Until when something can begin by it. What has begun goes on as long as the session does.
+    pub expires_at: Timestamp,
+    /// Where the workspace's ports answer, with `{port}` in place of the port.
+    pub url: String,
+    /// Where sshd's bytes are carried.
+    pub tunnel: String,
+    /// Absent where no key was brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshCredentials>,
+}
+
+/// What OpenSSH needs to know a workspace, and to be known there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshCredentials {
+    /// As whom to log in.
+    pub user: String,
+    /// `ssh-ed25519-cert-v01@openssh.com …`, of the key that was brought.
+    pub certificate: String,
+    /// Until when one can log in by it.
+    pub certificate_until: Timestamp,
+    /// `ssh-ed25519 …`: by what the workspace's sshd is known, from its next start on if it runs since before there were such keys.
+    pub host_key: String,
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod scope;
 pub mod sealing;
 pub mod server_url;
 pub mod spec;
+pub mod ssh;
 pub mod state;
 pub mod text;
 pub mod timeline;

@@ -119,6 +119,8 @@ const RESERVED: &[&str] = &[
     "SHELLOPTS",
 ];
 const RESERVED_PREFIXES: &[&str] = &["LD_", "DYLD_", "BERTH_", "KUBERNETES_", "BASH_FUNC_"];
+/// What the names of files begin with that a workspace's sshd is given: see [`crate::ssh`].
+const RESERVED_FILES: &str = "berth_ssh_";
 
 /// Checks a variable's name for its kind.
 pub fn check_name(kind: VariableKind, name: &str) -> Result<(), VariableError> {
@@ -143,6 +145,9 @@ pub fn check_name(kind: VariableKind, name: &str) -> Result<(), VariableError> {
         VariableKind::File => {
             let characters =
                 name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+            if name.to_ascii_lowercase().starts_with(RESERVED_FILES) {
+                return Err(VariableError::ReservedName);
+            }
             // `..` begins what Kubernetes keeps for itself in a projected volume (`..data`).
             if !characters || name == "." || name.starts_with("..") {
                 return Err(VariableError::FileName);
@@ -246,6 +251,14 @@ mod tests {
             assert_eq!(check_name(VariableKind::File, name), Err(VariableError::FileName), "{name}");
         }
         assert_eq!(check_name(VariableKind::File, ".npmrc"), Ok(()));
+    }
+
+    #[test]
+    fn files_of_berths_own_sshd_are_nobody_elses() {
+        for name in crate::ssh::FILES {
+            assert_eq!(check_name(VariableKind::File, name), Err(VariableError::ReservedName), "{name}");
+        }
+        assert_eq!(check_name(VariableKind::File, "ssh_authorized_keys"), Ok(()));
     }
 
     #[test]

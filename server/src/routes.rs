@@ -468,6 +468,13 @@ pub const ROUTES: &[Route] = &[
     member("POST", organization!("/workspaces/{workspace}/terminate"), Action::TerminateWorkspace, |guard| {
         guard.to(workspaces::terminate)
     }),
+    member(
+        "POST",
+        organization!("/workspaces/{workspace}/connection"),
+        Action::IssueConnectionToken,
+        |guard| guard.to(connections::connect),
+    )
+    .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/forget"), Action::ForgetWorkspace, |guard| {
         guard.to(workspaces::forget)
     }),

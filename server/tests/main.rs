@@ -36,6 +36,7 @@ mod policy;
 mod polling;
 mod prerequisites;
 mod process;
+mod programs;
 mod quotas;
 mod reconcile;
 mod rotation;

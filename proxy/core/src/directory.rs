@@ -130,21 +130,27 @@ impl Directory {
     }
 
     pub fn find(&self, address: &Address) -> Place {
+        self.look(address, |claim| claim.ports.contains(&address.port).then_some(address.port))
+    }
+
+    /// Where sshd answers of the workspace that a host is of, whichever of its ports that names.
+    pub fn find_ssh(&self, address: &Address) -> Place {
+        self.look(address, |_| Some(SSH_PORT))
+    }
+
+    fn look(&self, address: &Address, port: impl Fn(&Claim) -> Option<u16>) -> Place {
         let asked = (address.zone().to_ascii_lowercase(), address.workspace.clone());
         let mut claims = self.services.by(&asked);
         let (Some((key, claim)), another) = (claims.next(), claims.next()) else { return Place::Nowhere };
         if another.is_some() {
             return Place::Ambiguous;
         }
-        if !claim.ports.contains(&address.port) {
-            return Place::Nowhere;
-        }
-        let of_it =
-            |slice: &&Slice| slice.workspace == claim.workspace && slice.ports.contains(&address.port);
+        let Some(port) = port(claim) else { return Place::Nowhere };
+        let of_it = |slice: &&Slice| slice.workspace == claim.workspace && slice.ports.contains(&port);
         let slices = self.slices.by(key).map(|(_, slice)| slice).filter(of_it);
         let addresses = slices.flat_map(|slice| &slice.addresses);
         let unique: BTreeSet<_> = addresses.copied().take(MOST).collect();
-        let places = unique.into_iter().map(|ip| SocketAddr::new(ip, address.port)).collect();
+        let places = unique.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
         Place::Workspace(claim.workspace, places)
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use berth_schema::connection::TOKEN_HEADER;
 use http::header::{
     ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap,
     HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
@@ -68,6 +69,7 @@ pub fn to_workspace(headers: &mut HeaderMap, asked: Asked<'_>) {
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     headers.remove(EXPECT);
+    headers.remove(TOKEN_HEADER);
     headers.remove(FORWARDED);
     let said: Vec<_> = headers.keys().filter(|name| is_said_by_proxies(name.as_str())).cloned().collect();
     for name in said {
@@ -288,6 +290,7 @@ mod tests {
             ("x-real-ip", "203.0.113.1"),
             ("x-original-url", "/admin"),
             ("x-berth-user", "root"),
+            ("berth-token", "e30.e30.e30"),
             ("accept", "*/*"),
         ]);
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();

@@ -1,6 +1,6 @@
-//! Decides, without IO, who is let into a workspace, where that is, and what passes. See decision 0059.
+//! Decides, without IO, who is let into a workspace, where that is, and what passes. See decisions 0059 and 0063.
 //!
-//! A request's way: [`Address`] (which host) → [`Site`] (does the browser say that the page itself asks) → [`Sealer`] (whose session)
+//! A request's way: [`Address`] (which host) → [`Site`] (does the browser say that the page itself asks) → [`Sealer`] (whose session; [`Shown`]: a program has a token)
 //! → [`Decisions`] (may they) → [`Directory`] (which pods) → [`to_workspace`] and, back, [`to_browser`].
 
 mod address;
@@ -9,6 +9,7 @@ mod decisions;
 mod directory;
 mod flow;
 mod forward;
+mod program;
 mod seal;
 mod site;
 mod wanted;
@@ -21,6 +22,7 @@ pub use flow::{
     Begun, CALLBACK, ENTROPY, Login, NotMade, Refused, Session, begin, finish, is_own_cookie, wanted_path,
 };
 pub use forward::{Asked, to_browser, to_either, to_workspace};
+pub use program::{Shown, is_worth_asking};
 pub use seal::{KeyError, NONCE_BYTES, SealKey, Sealer};
 pub use site::{Navigation, Site};
 pub use wanted::{ONWARD, keep_wanted, kept_wanted};

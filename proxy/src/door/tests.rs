@@ -238,6 +238,70 @@ async fn what_the_server_says_is_done() {
     );
 }
 
+/// A token as the server signs them, for the workspace of this world. The server that verifies it is not here.
+fn token(world: &World) -> String {
+    use base64::Engine as _;
+    let address = world.shared.zones.parse(HOST_NAME).expect("an address");
+    let Place::Workspace(workspace, _) = world.shared.directory().find(&address) else { panic!("nowhere") };
+    let audience = berth_schema::connection::token_audience("https://b.example", "proxy/o/a", workspace);
+    let until = Shared::now().as_second() + 60;
+    let claims = format!(r#"{{"aud":"{audience}","exp":{until}}}"#);
+    format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
+}
+
+#[tokio::test]
+async fn a_programs_token_is_asked_about_each_time_and_makes_no_cookie() {
+    let world = World::new().await;
+    let token = token(&world);
+    let get = async |headers: &str| world.get("/", &format!("berth-token: {token}\r\n{headers}")).await;
+    let until = Shared::now() + SignedDuration::from_hours(1);
+    let allowed = json!({"decision": "allowed", "until": until, "grant": "d.e.f", "grant_until": until});
+    world.decides(ResponseTemplate::new(200).set_body_json(allowed)).await;
+    for _ in 0..2 {
+        let answer = get("").await;
+        assert!(status(&answer) == "503" && answer.contains("does not run"), "{answer}");
+        assert!(!answer.contains("set-cookie"), "{answer}");
+    }
+    let own = format!("origin: https://{HOST_NAME}\r\n");
+    assert_eq!(status(&get(&own).await), "503", "a page that was given one");
+    assert_eq!(status(&get("origin: https://8081-a.ws.example\r\n").await), "403");
+    assert_eq!(world.server.received_requests().await.expect("recorded").len(), 3, "each is asked about");
+    let answer = world.get("/.berth/ssh", &format!("berth-token: {token}\r\n")).await;
+    assert_eq!(status(&answer), "400", "it is no WebSocket: {answer}");
+    let asked = world.server.received_requests().await.expect("recorded").pop().expect("asked");
+    assert_eq!(asked.headers["berth-grant"], token.as_str());
+    assert!(asked.url.query().is_some_and(|query| query.ends_with("&name=a&port=60022")), "{}", asked.url);
+    assert_eq!(status(&world.get("/.berth/other", &format!("berth-token: {token}\r\n")).await), "404");
+    let denied = json!({"decision": "denied", "why": "workspace"});
+    world.decides(ResponseTemplate::new(200).set_body_json(denied)).await;
+    assert_eq!(status(&get("").await), "401");
+    world.decides(ResponseTemplate::new(500)).await;
+    assert_eq!(status(&get("").await), "503", "nobody new without an answer");
+}
+
+#[tokio::test]
+async fn whoever_has_no_good_token_makes_nobody_ask_and_is_told_nothing() {
+    let world = World::new().await;
+    for wrong in ["a.b.c", "e30.e30.x", ""] {
+        for path in ["/", "/.berth/ssh"] {
+            let answer = world.get(path, &format!("berth-token: {wrong}\r\n")).await;
+            assert_eq!(status(&answer), "401", "{wrong} {answer}");
+            assert!(!answer.contains("location:") && !answer.contains("set-cookie"), "{answer}");
+        }
+    }
+    let token = token(&world);
+    let twice = format!("berth-token: {token}\r\nberth-token: {token}\r\n");
+    assert_eq!(status(&world.get("/", &twice).await), "401");
+    assert_eq!(status(&world.get(&format!("/?berth-token={token}"), "").await), "401");
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let own = format!("origin: https://{HOST_NAME}\r\n");
+    let cookie = world.cookie();
+    let by_cookie = world.get("/.berth/ssh", &format!("{upgrade}{own}{cookie}")).await;
+    assert_eq!(status(&by_cookie), "404", "no browser's cookie opens a tunnel");
+    assert!(world.server.received_requests().await.expect("recorded").is_empty(), "the server was asked");
+}
+
 #[tokio::test]
 async fn what_is_open_is_closed_by_the_first_no() {
     let world = World::new().await;

@@ -107,6 +107,7 @@ const fn of_action(action: Action) -> Reach {
         | Action::DecideDevice
         | Action::LookAtLogin
         | Action::DecideLogin
+        | Action::IssueConnectionToken
         | Action::ListSessions
         | Action::ReadOrganization
         | Action::ReadIdentity

@@ -146,6 +146,13 @@ pub enum Details {
         /// When the session ends at the latest.
         until: Timestamp,
     },
+    /// A program of somebody's may begin to connect to a workspace.
+    ConnectionTokenIssued {
+        agent: AgentId,
+        /// A certificate for the workspace's sshd, too.
+        with_certificate: bool,
+        expires_at: Timestamp,
+    },
     VariableSet {
         version: i64,
         is_final: bool,

@@ -120,6 +120,7 @@ impl Place {
             | Action::ExtendWorkspace
             | Action::RebuildWorkspace
             | Action::ResizeWorkspace
+            | Action::IssueConnectionToken
             | Action::OpenConnection => Self::Workspace,
         }
     }

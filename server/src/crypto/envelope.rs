@@ -124,6 +124,17 @@ impl DataKey {
         self.id
     }
 
+    /// Another secret that follows from this one, for a purpose that nothing else has.
+    pub(super) fn derive(&self, purpose: &[&[u8]]) -> Result<Zeroizing<[u8; KEY_BYTES]>, CryptoError> {
+        let secret = Salt::new(HKDF_SHA256, b"berth-derived/1").extract(self.bytes.as_slice());
+        let mut derived = Zeroizing::new([0; KEY_BYTES]);
+        secret
+            .expand(purpose, HKDF_SHA256)
+            .and_then(|expanded| expanded.fill(derived.as_mut_slice()))
+            .map_err(|_| CryptoError::Cipher)?;
+        Ok(derived)
+    }
+
     pub fn seal(
         &self,
         label: Label<'_>,

@@ -16,6 +16,7 @@ mod kek;
 mod keys;
 mod mark;
 mod signing;
+mod ssh;
 
 pub use aad::{CLIENT_SECRET, GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
@@ -25,3 +26,4 @@ pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;
 pub use mark::marks;
 pub use signing::{SealedKey, open_signing_key, seal_signing_key};
+pub use ssh::{Asked as AskedCertificate, certify, files as ssh_files, host_key as ssh_host_key};

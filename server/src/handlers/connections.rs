@@ -1,8 +1,8 @@
-//! What an agent's proxy asks: who may be let into that agent's workspaces.
+//! The way into workspaces: what a program asks to get there, and what an agent's proxy asks of whom it may let in.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use berth_schema::connection::{Changes, Decision, OpenConnection, Opened};
+use berth_schema::connection::{AskForConnection, Changes, OpenConnection, Opened, ProgramConnection};
 use berth_schema::{WorkspaceId, WorkspaceName};
 use serde::Deserialize;
 
@@ -10,12 +10,19 @@ use crate::http::body::Json;
 use crate::http::gone::gone;
 use crate::http::headers::Grant;
 use crate::http::query::Query;
-use crate::identity::{AgentIdentity, ProxyIdentity};
+use crate::identity::{AgentIdentity, Member, ProxyIdentity};
 use crate::services::connections::{self, Target};
 use crate::{Error, Op};
 
 pub(crate) async fn proxy_token(op: Op<AgentIdentity>, (): ()) -> Result<HttpResponse, Error> {
     Ok(HttpResponse::build(StatusCode::CREATED).json(connections::issue_proxy_token(&op).await?))
+}
+
+pub(crate) async fn connect(
+    op: Op<Member>,
+    request: Json<AskForConnection>,
+) -> Result<web::Json<ProgramConnection>, Error> {
+    connections::connect(&op, &request.value).await.map(web::Json)
 }
 
 pub(crate) async fn open(
@@ -36,7 +43,7 @@ pub(crate) struct DecisionQuery {
 pub(crate) async fn decide(
     op: Op<ProxyIdentity>,
     (query, grant): (Query<DecisionQuery>, Grant),
-) -> Result<web::Json<Decision>, Error> {
+) -> Result<web::Json<Opened>, Error> {
     let DecisionQuery { workspace, name, port } = query.0;
     let port = Target { workspace, name, port };
     connections::decide(&op, &grant.0, &port).await.map(web::Json)

@@ -101,6 +101,8 @@ pub struct Member {
     pub subject: SubjectId,
     pub token: TokenId,
     pub token_name: String,
+    /// Where it is a login, and no token of the organisation's: whose, and which session.
+    pub login: Option<(AccountId, SessionId)>,
     pub scope: TokenScope,
     /// What they are in the organisation.
     pub role: Role,

@@ -1,11 +1,13 @@
-//! Who is let into a workspace by a browser, through its agent's proxy. See decision 0059.
+//! Who is let into a workspace through its agent's proxy: by a browser (decision 0059), or by a program (0063).
 
 mod changes;
 mod lead;
+mod programs;
 mod tokens;
 
 pub use changes::changes;
 pub use lead::{AskedByProxy, lead_on};
+pub use programs::connect;
 pub(crate) use tokens::proxy_of;
 
 use berth_db::{Changed, OrganizationSession, Stamp};
@@ -21,7 +23,7 @@ use crate::denials::{Denial, Whose};
 use crate::identity::{AgentIdentity, ProxyIdentity, by_session};
 use crate::issuer::Bearer;
 use crate::{Error, Op, reports};
-use tokens::Shown;
+use tokens::{Shown, Way};
 
 /// A port of a workspace, as its host names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
     let context = &op.context;
     let shown = tokens::of_code(&context.issuer, op.who, opening, op.now).ok_or_else(wrong)?;
     let port = Target { workspace: opening.workspace, name: opening.name.clone(), port: opening.port };
-    let allowed = match judge(op, shown.bearer, &port).await? {
+    let allowed = match judge(op, (shown.bearer, Way::Browser), &port).await? {
         Ok(allowed) => allowed,
         Err(refusal) => return Ok(refusal.told(op, &port)),
     };
@@ -87,22 +89,31 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
     Ok(Opened { decision, grant: Some(grant), grant_until: Some(grant_until) })
 }
 
-/// Whether somebody who was let in is let in still.
+/// Whether somebody who was let in is let in still. A program that begins is given what it goes on by.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn decide(op: &Op<ProxyIdentity>, grant: &Credential, port: &Target) -> Result<Decision, Error> {
-    let Some(bearer) = tokens::of_grant(&op.context.issuer, op.who, grant, op.now) else {
-        return Ok(Decision::Denied { why: Why::Session });
+pub async fn decide(op: &Op<ProxyIdentity>, grant: &Credential, port: &Target) -> Result<Opened, Error> {
+    let shown = tokens::of_grant(&op.context.issuer, op.who, (grant, port.workspace), op.now);
+    let Some((bearer, way)) = shown else { return Ok(denied(Why::Session)) };
+    let allowed = match judge(op, (bearer, way), port).await? {
+        Ok(allowed) => allowed,
+        Err(refusal) => return Ok(refusal.told(op, port)),
     };
-    match judge(op, bearer, port).await? {
-        Ok(allowed) => {
-            let database = &op.context.database;
-            sessions::note_use_of(database, bearer.account, &allowed.session.session, op.now).await?;
-            Ok(allowed.decision())
-        }
-        Err(refusal) => Ok(refusal.told(op, port).decision),
+    sessions::note_use_of(&op.context.database, bearer.account, &allowed.session.session, op.now).await?;
+    let mut opened = Opened { decision: allowed.decision(), grant: None, grant_until: None };
+    if way == Way::Begins {
+        let times = (op.now, allowed.latest);
+        let (grant, until) =
+            tokens::program_grant(&op.context.issuer, op.who, port.workspace, bearer, times)?;
+        info!(workspace = %port.workspace, port = port.port, session = %bearer.session, "a program is let in");
+        (opened.grant, opened.grant_until) = (Some(grant), Some(until));
     }
+    Ok(opened)
+}
+
+const fn denied(why: Why) -> Opened {
+    Opened { decision: Decision::Denied { why }, grant: None, grant_until: None }
 }
 
 /// Somebody who may.
@@ -147,7 +158,7 @@ impl Refusal {
             };
             op.context.denials.note_aside(&op.context, denial, op.now);
         }
-        Opened { decision: Decision::Denied { why: self.why }, grant: None, grant_until: None }
+        denied(self.why)
     }
 }
 
@@ -155,7 +166,7 @@ impl Refusal {
 /// organisation's rules permit it.
 async fn judge(
     op: &Op<ProxyIdentity>,
-    bearer: Bearer,
+    (bearer, way): (Bearer, Way),
     port: &Target,
 ) -> Result<Result<Allowed, Refusal>, Error> {
     let organization = op.organization();
@@ -183,7 +194,8 @@ async fn judge(
     if !is_theirs {
         return refuse(Why::Workspace, Some(who));
     }
-    if port.port == SSH_PORT {
+    // No page of a workspace gets at sshd, whatever its browser shows.
+    if port.port == SSH_PORT && way == Way::Browser {
         return refuse(Why::Port, Some(who));
     }
     let theirs =

@@ -27,6 +27,7 @@ mod scope_key;
 pub mod sessions;
 pub mod sign_in;
 pub mod signing_keys;
+mod ssh_keys;
 pub(crate) mod subjects;
 pub mod tokens;
 pub mod variables;

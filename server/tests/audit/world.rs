@@ -1,5 +1,7 @@
 //! An organisation in which everything can be done.
 
+use std::sync::OnceLock;
+
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, UpdateType};
 use berth_schema::{Action, WorkspaceId};
 use reqwest::Method;
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::CANARY;
 use crate::connections::{Proxy, workspace_of};
-use crate::login::begin_device;
+use crate::login::{Cli, begin_device};
 use crate::sign_in::{ids as sessions, signed_in};
 use crate::support::cluster::settled;
 use crate::support::provider::Provider;
@@ -40,6 +42,8 @@ pub(super) struct World {
     loss: String,
     /// An owner who is signed in.
     pub(super) ada: Visitor,
+    /// Of a command line of hers.
+    access: OnceLock<String>,
     /// Of the agent.
     proxy: Proxy,
     provider: Provider,
@@ -64,7 +68,7 @@ impl World {
         let ada = signed_in(app, "acme", "Ada").await;
         let proxy = Proxy::of(&admin, &agent).await;
         let provider = Provider::start().await;
-        Self { admin, agent, stranded, heir, orphan, loss, ada, proxy, provider }
+        Self { admin, agent, stranded, heir, orphan, loss, ada, access: OnceLock::new(), proxy, provider }
     }
 
     /// The request that does this action, when all that has to be before is done.
@@ -160,6 +164,15 @@ impl World {
                 let body = self.proxy.body(&ada, &workspace).await;
                 (Method::POST, "/api/v1/proxy/connections".to_owned(), body)
             }
+            Action::IssueConnectionToken => {
+                let tokens = Cli::of(app).log_in(&mut self.ada.at(app.address())).await;
+                let access = tokens["access_token"].as_str().expect("a token");
+                let mine = json!({"name": "mine", "image": "debian:13", "agent": "cluster"});
+                let hers = app.anyone(Some(access));
+                hers.post(&admin.path("/workspaces"), &mine).await.expect::<Value>(201);
+                self.access.set(access.to_owned()).expect("once");
+                post("/workspaces/mine/connection", json!({}))
+            }
             Action::SignOut => (Method::POST, "/sign-out".to_owned(), json!({})),
             Action::EndOtherSessions => {
                 signed_in(app, "acme", "Ada").await;
@@ -210,9 +223,13 @@ impl World {
         let request = match action {
             Action::RegisterKey | Action::IssueProxyToken => self.agent.request(method.clone(), path),
             Action::OpenConnection => app.anyone(Some(&self.proxy.token)).request(method.clone(), path),
+            Action::IssueConnectionToken => {
+                app.anyone(self.access.get().map(String::as_str)).request(method.clone(), path)
+            }
             _ => self.admin.request(method.clone(), path),
         };
         let has_body = body != &json!({})
+            || action == Action::IssueConnectionToken
             || ["/rotate-token", "/revoke", "/rotate"].iter().any(|end| path.ends_with(end));
         let no_body = path.contains("/agents/") && path.ends_with("/revoke");
         send(if has_body && !no_body { request.json(body) } else { request }).await

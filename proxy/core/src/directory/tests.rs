@@ -84,6 +84,10 @@ fn two_ports_of_one_workspace_are_two_hosts() {
     assert_eq!(world.find("8080-one.ws.example"), place(id, "10.0.0.7:8080"));
     assert_eq!(world.find("9090-one.ws.example"), Place::Nowhere, "it is not declared");
     assert_eq!(world.find("8080-two.ws.example"), Place::Nowhere);
+    let ssh = |host: &str| world.directory.find_ssh(&zones().parse(host).expect("an address"));
+    assert_eq!(ssh("60001-one.ws.example"), place(id, "10.0.0.7:60022"), "sshd has no host of its own");
+    assert_eq!(ssh("9090-one.ws.example"), place(id, "10.0.0.7:60022"));
+    assert_eq!(ssh("60001-two.ws.example"), Place::Nowhere);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_issuer::{Claims, Kind};
-use berth_schema::connection::{Credential, OpenConnection};
+use berth_schema::WorkspaceId;
+use berth_schema::connection::{Credential, OpenConnection, token_audience};
 use jiff::{SignedDuration, Timestamp};
 use ring::digest;
 use uuid::Uuid;
@@ -15,6 +16,8 @@ use crate::issuer::{Bearer, Issuer};
 const PROXY_LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// From the page to the workspace's host it is one step.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(1);
+/// How long a program has to begin.
+const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// As a client of the code flow: `proxy/<organisation>/<agent>`.
 pub(super) fn client_id(proxy: ProxyIdentity) -> String {
@@ -35,6 +38,11 @@ fn api(issuer: &Issuer) -> String {
 /// Whom a grant is shown to: the proxies of one agent.
 fn grants(issuer: &Issuer, proxy: ProxyIdentity) -> String {
     format!("{}/{}", api(issuer), client_id(proxy))
+}
+
+/// The same of a program, which has a port of that workspace open.
+fn programs(issuer: &Issuer, proxy: ProxyIdentity, workspace: WorkspaceId) -> String {
+    format!("{}/workspaces/{workspace}", grants(issuer, proxy))
 }
 
 /// Whom a code is for, which says all that it is bound to: who exchanges it, where the browser brought it, and by what.
@@ -128,14 +136,59 @@ pub(super) fn grant(
     Ok((sign(issuer, Kind::Grant, grants(issuer, proxy), bearer, (now, until))?, until))
 }
 
+/// What a program begins by, at the hosts of one workspace, and until when.
+pub(super) fn token(
+    issuer: &Issuer,
+    proxy: ProxyIdentity,
+    workspace: WorkspaceId,
+    bearer: Bearer,
+    now: Timestamp,
+) -> Result<(Credential, Timestamp), Error> {
+    let until = Timestamp::from_second(after(now, TOKEN_LIFE).as_second()).map_err(Error::internal)?;
+    let audience = token_audience(issuer.name(), &client_id(proxy), workspace);
+    Ok((sign(issuer, Kind::Grant, audience, bearer, (now, until))?, until))
+}
+
+/// Whose session it is that a program has begun by, for as long as what it has begun goes on.
+pub(super) fn program_grant(
+    issuer: &Issuer,
+    proxy: ProxyIdentity,
+    workspace: WorkspaceId,
+    bearer: Bearer,
+    (now, until): (Timestamp, Timestamp),
+) -> Result<(Credential, Timestamp), Error> {
+    let until = Timestamp::from_second(until.as_second()).map_err(Error::internal)?;
+    let bearer = Bearer { id: Uuid::new_v4(), ..bearer };
+    Ok((sign(issuer, Kind::Grant, programs(issuer, proxy, workspace), bearer, (now, until))?, until))
+}
+
+/// What somebody has come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A browser, and its cookie.
+    Browser,
+    /// A program that begins: it is given a grant.
+    Begins,
+    /// A program that has begun.
+    Program,
+}
+
+/// Whose session a grant is, and what they have come by to that workspace.
 pub(super) fn of_grant(
     issuer: &Issuer,
     proxy: ProxyIdentity,
-    grant: &Credential,
+    (grant, workspace): (&Credential, WorkspaceId),
     now: Timestamp,
-) -> Option<Bearer> {
-    let claims = issuer.claims((Kind::Grant, &grants(issuer, proxy)), grant.expose(), now).ok()?;
-    bearer(&claims)
+) -> Option<(Bearer, Way)> {
+    let ways = [
+        (grants(issuer, proxy), Way::Browser),
+        (programs(issuer, proxy, workspace), Way::Program),
+        (token_audience(issuer.name(), &client_id(proxy), workspace), Way::Begins),
+    ];
+    ways.into_iter().find_map(|(audience, way)| {
+        let claims = issuer.claims((Kind::Grant, &audience), grant.expose(), now).ok()?;
+        Some((bearer(&claims)?, way))
+    })
 }
 
 fn sign(
@@ -221,19 +274,41 @@ mod tests {
         assert_eq!(proxy_of(&issuer, own.expose(), now()), Some(proxy));
         let (grant, until) = grant(&issuer, proxy, bearer, (now(), now() + PROXY_LIFE)).expect("signed");
         assert_eq!(until, now() + PROXY_LIFE);
-        let found = of_grant(&issuer, proxy, &grant, now()).expect("good");
-        assert_eq!((found.account, found.session), (bearer.account, bearer.session));
-        assert!(of_grant(&issuer, some_proxy(), &grant, now()).is_none(), "another agent's proxy");
-        assert!(of_grant(&issuer, proxy, &grant, until + PROXY_LIFE).is_none());
+        let workspace = WorkspaceId::random();
+        let of = |proxy, grant: &Credential, now| of_grant(&issuer, proxy, (grant, workspace), now);
+        let (found, way) = of(proxy, &grant, now()).expect("good");
+        assert_eq!((found.account, found.session, way), (bearer.account, bearer.session, Way::Browser));
+        assert!(of(some_proxy(), &grant, now()).is_none(), "another agent's proxy");
+        assert!(of(proxy, &grant, until + PROXY_LIFE).is_none());
         let code = code(&issuer, proxy, (REDIRECT, CHALLENGE), bearer, now()).expect("signed");
         for other in [&grant, &code] {
             assert!(proxy_of(&issuer, other.expose(), now()).is_none());
             assert!(issuer.verify(Kind::Access, other.expose(), now()).is_err());
             assert!(issuer.verify(Kind::Refresh, other.expose(), now()).is_err());
         }
-        assert!(of_grant(&issuer, proxy, &own, now()).is_none());
-        assert!(of_grant(&issuer, proxy, &code, now()).is_none());
+        assert!(of(proxy, &own, now()).is_none());
+        assert!(of(proxy, &code, now()).is_none());
         assert!(of_code(&issuer, proxy, &opening(grant), now()).is_none());
+    }
+
+    #[test]
+    fn a_programs_token_begins_for_ten_minutes_at_one_workspace_and_its_grant_goes_on_there() {
+        let (issuer, proxy, bearer) = (issuer(), some_proxy(), somebody());
+        let workspace = WorkspaceId::random();
+        let (token, until) = token(&issuer, proxy, workspace, bearer, now()).expect("signed");
+        assert_eq!(until, now() + TOKEN_LIFE);
+        let later = now() + PROXY_LIFE;
+        let (goes_on, _) = program_grant(&issuer, proxy, workspace, bearer, (now(), later)).expect("signed");
+        for (grant, way) in [(&token, Way::Begins), (&goes_on, Way::Program)] {
+            let found = of_grant(&issuer, proxy, (grant, workspace), now()).expect("good");
+            assert_eq!((found.0.session, found.1), (bearer.session, way));
+            assert!(of_grant(&issuer, proxy, (grant, WorkspaceId::random()), now()).is_none());
+            assert!(of_grant(&issuer, some_proxy(), (grant, workspace), now()).is_none());
+            assert!(proxy_of(&issuer, grant.expose(), now()).is_none());
+            assert!(issuer.verify(Kind::Access, grant.expose(), now()).is_err());
+        }
+        assert!(of_grant(&issuer, proxy, (&token, workspace), until + CODE_LIFE).is_none());
+        assert!(of_grant(&issuer, proxy, (&goes_on, workspace), until + CODE_LIFE).is_some());
     }
 
     #[test]

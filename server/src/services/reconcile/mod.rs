@@ -5,6 +5,7 @@ mod credentials;
 mod prerequisites;
 mod record;
 mod round;
+mod ssh;
 mod variables;
 
 use std::pin::pin;

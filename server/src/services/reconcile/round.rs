@@ -116,7 +116,7 @@ impl<'a> Round<'a> {
         let mut plan = berth_planner::reconcile(&snapshot, self.request, now);
         // 4. The variables that go with it, each workspace's on its own.
         let (variables, unreadable) = if rendered {
-            variables::open_wanted(self.op, conn, &plan).await?
+            variables::open_wanted(self.op, conn, (&plan, snapshot.config.tools_image.is_some())).await?
         } else {
             (Wanted::default(), variables::unrendered(&plan))
         };

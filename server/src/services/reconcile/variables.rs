@@ -13,7 +13,7 @@ use berth_schema::variables::{VariableBundle, VariableKind};
 use berth_schema::{ActualState, AgentId, Generation, WorkspaceId};
 use tracing::error;
 
-use super::{credentials, record};
+use super::{credentials, record, ssh};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner, SealedValue, Sealer};
 use crate::identity::AgentIdentity;
 use crate::{Error, Op};
@@ -61,7 +61,7 @@ const fn unreadable(directive: &WorkspaceDirective, cause: Cause) -> Unreadable 
 pub(super) async fn open_wanted(
     op: &Op<AgentIdentity>,
     conn: &OrganizationConn<'_>,
-    plan: &Plan,
+    (plan, has_sshd): (&Plan, bool),
 ) -> Result<(Wanted, Vec<Unreadable>), Error> {
     let directives: Vec<&WorkspaceDirective> = plan
         .directives
@@ -82,6 +82,7 @@ pub(super) async fn open_wanted(
     let recipient = Some(PublicKey::new(key.public_key));
     let mut wanted = Wanted { recipient, credentials, ..Wanted::default() };
     let mut locked = Vec::new();
+    let ssh = if has_sshd && !directives.is_empty() { ssh::root(op, conn).await? } else { None };
     for directive in directives {
         let owner = Owner::of_workspace(op.organization(), directive.workspace_id);
         let opened = match sealed.get(&directive.workspace_id) {
@@ -89,7 +90,10 @@ pub(super) async fn open_wanted(
             None => Ok(VariableBundle::default()),
         };
         match opened {
-            Ok(bundle) => {
+            Ok(mut bundle) => {
+                if let Some(root) = &ssh {
+                    ssh::add(&mut bundle, root, directive.workspace_id);
+                }
                 wanted.bundles.insert(directive.workspace_id, bundle);
             }
             Err(cause) => {
@@ -115,7 +119,7 @@ impl Wanted {
         let mut events = Vec::new();
         for (workspace, generation) in &told {
             let bundle = self.bundles.get(workspace);
-            let count = bundle.map_or(0, |bundle| bundle.environment.len() + bundle.files.len());
+            let count = bundle.map_or(0, |bundle| bundle.environment.len() + ssh::foreign(bundle).count());
             if count > 0 {
                 events.push(record::variables(agent, *workspace, *generation, count as u64));
             }
