@@ -8,8 +8,9 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, audit, auth, completion, contexts, devfile, git_credentials, identity_providers, invitations,
-    login, logout, members, organizations, policy, tokens, variables, workspaces,
+    agents, audit, auth, code, completion, contexts, cp, devfile, exec, git_credentials, identity_providers,
+    invitations, login, logout, members, open, organizations, policy, port_forward, ssh, ssh_config, tokens,
+    variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -44,6 +45,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: workspaces::Command,
     },
+    /// Open a shell in a workspace, or run a command there
+    Ssh(ssh::Args),
+    /// Run a program in a workspace, with its words as they are
+    Exec(exec::Args),
+    /// Copy files to and from a workspace
+    Cp(cp::Args),
+    /// Reach ports of a workspace at ports of this machine
+    PortForward(port_forward::Args),
+    /// Open a workspace's editor, or another port, in a browser
+    Open(open::Args),
+    /// Open a workspace in VS Code of this machine
+    Code(code::Args),
+    /// Have OpenSSH, and all that uses it, know workspaces as NAME.berth
+    SshConfig(ssh_config::Args),
     /// Register the agents that run workspaces in clusters
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Examples:\n  berth agents create berlin > berlin.token\n  berth agents list")]

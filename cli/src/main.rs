@@ -11,6 +11,7 @@ mod names;
 mod output;
 mod session;
 mod sign_in;
+mod ssh;
 mod terminal;
 mod token;
 mod wait;

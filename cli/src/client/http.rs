@@ -32,7 +32,7 @@ pub(super) fn http(server: &TokenUrl, ca_file: Option<&Path>) -> Result<reqwest:
     builder.build().map_err(Error::Tls)
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
     let pem = std::fs::read(path).map_err(|error| Error::file("read the certificates in", path, error))?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),

@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod authority;
 mod bearer;
+mod connections;
 mod events;
 mod http;
 mod identity_providers;
@@ -30,6 +31,7 @@ pub(crate) use api::{Listing, Organization, WorkspaceFilter};
 pub(crate) use audit::AuditFilter;
 pub(crate) use authority::{Authority, CLIENT_ID, DeviceAuthorization, Issuer};
 pub(crate) use bearer::Bearer;
+pub(crate) use connections::tunnel;
 pub(crate) use events::Events;
 pub(crate) use keeper::{Keeper, Place};
 

@@ -3,19 +3,26 @@
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod auth;
+pub(crate) mod code;
 pub(crate) mod completion;
 pub(crate) mod contexts;
+pub(crate) mod cp;
 pub(crate) mod devfile;
+pub(crate) mod exec;
 pub(crate) mod git_credentials;
 pub(crate) mod identity_providers;
 pub(crate) mod invitations;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod members;
+pub(crate) mod open;
 pub(crate) mod organizations;
 mod page;
 pub(crate) mod policy;
+pub(crate) mod port_forward;
 mod secret;
+pub(crate) mod ssh;
+pub(crate) mod ssh_config;
 pub(crate) mod tokens;
 pub(crate) mod variables;
 pub(crate) mod version;
@@ -30,6 +37,13 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
     let global = &cli.global;
     match cli.command {
         Command::Daily(command) | Command::Workspaces { command } => workspaces::run(global, command).await,
+        Command::Ssh(args) => ssh::run(global, args).await,
+        Command::Exec(args) => exec::run(global, args).await,
+        Command::Cp(args) => cp::run(global, args).await,
+        Command::PortForward(args) => port_forward::run(global, args).await,
+        Command::Open(args) => open::run(global, &args).await,
+        Command::Code(args) => code::run(global, &args).await,
+        Command::SshConfig(args) => ssh_config::run(global, &args),
         Command::Agents { command } => agents::run(global, command).await,
         Command::GitCredentials { command } => git_credentials::run(global, command).await,
         Command::IdentityProviders { command } => identity_providers::run(global, command).await,

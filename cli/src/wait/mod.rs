@@ -40,6 +40,11 @@ pub(crate) struct WaitArgs {
 }
 
 impl WaitArgs {
+    /// As long as it takes by default.
+    pub(crate) const fn until_done() -> Self {
+        Self { wait: true, no_wait: false, timeout: Duration::from_mins(5) }
+    }
+
     pub(crate) fn is_wanted(&self) -> bool {
         self.wait && !self.no_wait
     }
