@@ -31,7 +31,7 @@ const RUNTIME: Base =
 const DEVELOPMENT: Base = Base {
     name: "base-development",
     variant: "essential",
-    packages: "busybox,ca-certificates,curl,git,less,openssh-client,openssh-server,procps,tini",
+    packages: "busybox,ca-certificates,curl,git,less,openssh-client,openssh-server,procps,rsync,tini",
 };
 
 const TOOLS: Base = Base {

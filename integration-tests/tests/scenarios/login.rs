@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
 /// A browser without a window: one cookie, and forms that are sent as pages send them.
-struct Visitor {
+pub(crate) struct Visitor {
     http: Client,
     origin: String,
     cookie: String,
@@ -22,7 +22,7 @@ struct Visitor {
 
 impl Visitor {
     /// Signed in by the link of the first start.
-    async fn sign_in(link: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn sign_in(link: &str) -> anyhow::Result<Self> {
         let http = Client::builder().redirect(Policy::none()).build()?;
         let (origin, token) = link.split_once("/sign-in/link?token=").context("no link")?;
         let mut visitor = Self { http, origin: origin.to_owned(), cookie: String::new() };
@@ -36,13 +36,13 @@ impl Visitor {
         self.http.request(method, format!("{}{path}", self.origin)).header(COOKIE, &self.cookie)
     }
 
-    async fn page(&self, path: &str) -> anyhow::Result<String> {
+    pub(crate) async fn page(&self, path: &str) -> anyhow::Result<String> {
         let answer = self.request(Method::GET, path).send().await?;
         ensure!(answer.status() == 200, "{path}: {}", answer.status());
         Ok(answer.text().await?)
     }
 
-    async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> anyhow::Result<Response> {
+    pub(crate) async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> anyhow::Result<Response> {
         let mut form = Url::parse(&self.origin)?;
         form.query_pairs_mut().extend_pairs(fields);
         let request = self.request(Method::POST, path).header(ORIGIN, &self.origin);
@@ -54,31 +54,41 @@ impl Visitor {
 }
 
 /// The command line of somebody with a home of their own.
-struct Berth {
+pub(crate) struct Berth {
     program: PathBuf,
-    home: tempfile::TempDir,
+    pub(crate) home: tempfile::TempDir,
 }
 
 impl Berth {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self { program: paths::program("berth")?, home: tempfile::tempdir()? })
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = command(&self.program);
         command.args(args).env_clear().env("HOME", self.home.path());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    async fn run(&self, args: &[&str]) -> anyhow::Result<Output> {
+    pub(crate) async fn run(&self, args: &[&str]) -> anyhow::Result<Output> {
         Ok(self.command(args).output().await?)
     }
 
-    async fn ok(&self, args: &[&str]) -> anyhow::Result<String> {
+    pub(crate) async fn ok(&self, args: &[&str]) -> anyhow::Result<String> {
         let output = self.run(args).await?;
         ensure!(output.status.success(), "berth {}: {}", args.join(" "), text(&output.stderr));
         Ok(text(&output.stdout))
+    }
+
+    /// Logs in as somebody who is signed in and says yes.
+    pub(crate) async fn log_in(&self, url: &str, person: &Visitor) -> anyhow::Result<()> {
+        let mut login = Waiting::start(self, &["login", url, "--device", "--device-name", "laptop"])?;
+        let code = login.line("and enter the code ").await?;
+        person.submit("/device", &[("user_code", &code), ("decision", "allow")]).await?;
+        let (exit, said) = login.ends().await?;
+        ensure!(exit == Some(0), "{said}");
+        Ok(())
     }
 
     /// That nobody is logged in any more.
@@ -108,7 +118,7 @@ impl Berth {
     }
 
     /// A stored token by its name; YAML may write it on a line of its own.
-    fn token(&self, name: &str) -> anyhow::Result<String> {
+    pub(crate) fn token(&self, name: &str) -> anyhow::Result<String> {
         let stored = self.stored()?;
         let (_, rest) = stored.split_once(name).with_context(|| format!("no {name} is stored"))?;
         let mut words = rest.split_whitespace().filter(|word| word.len() > 10);

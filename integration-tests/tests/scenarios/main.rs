@@ -22,6 +22,7 @@ mod rendered;
 mod replicas;
 mod restore;
 mod sign_in;
+mod ssh;
 mod takeover;
 mod variables;
 mod way_in;

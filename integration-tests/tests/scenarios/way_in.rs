@@ -19,8 +19,8 @@ use crate::PATIENCE;
 use crate::editor::{eventually, type_into_the_terminal};
 
 pub(crate) const ZONE: &str = "workspaces.localhost";
-const NAME: &str = "way-in";
-const WEB: u16 = 8080;
+pub(crate) const NAME: &str = "way-in";
+pub(crate) const WEB: u16 = 8080;
 pub(crate) const SESSION: &str = "__Host-berth-workspace";
 
 /// An editor, and a port that says what it was sent and tries to set cookies that are none of its business.
@@ -56,14 +56,14 @@ events:
     )
 }
 
-struct Way {
-    berth: Installation,
-    proxy: ProxyProcess,
-    workspace: Workspace,
+pub(crate) struct Way {
+    pub(crate) berth: Installation,
+    pub(crate) proxy: ProxyProcess,
+    pub(crate) workspace: Workspace,
 }
 
 impl Way {
-    async fn start() -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn start() -> anyhow::Result<Option<Self>> {
         let Some(berth) = Installation::start_with_tools().await? else { return Ok(None) };
         let created = berth.admin.create_from_devfile(NAME, &devfile()).await?;
         let workspace = berth.admin.reach(&created, ActualState::Running, 2 * PATIENCE).await?.0;
@@ -102,7 +102,7 @@ impl Way {
     }
 
     /// A link that signs somebody in, who is made an owner where they are not there yet.
-    async fn link(&self, name: &str) -> anyhow::Result<String> {
+    pub(crate) async fn link(&self, name: &str) -> anyhow::Result<String> {
         let mut server = command(paths::program("berth-server")?);
         server.args(["sign-in-link", "--organization", "default", "--name", name]);
         server.arg("--public-url").arg(public_url(&self.berth));
@@ -111,14 +111,20 @@ impl Way {
     }
 
     /// A program that sends what it likes to a host of the proxy.
-    fn client(&self, host: &str) -> anyhow::Result<reqwest::Client> {
+    pub(crate) fn client(&self, host: &str) -> anyhow::Result<reqwest::Client> {
         let certificate = reqwest::Certificate::from_pem(&self.proxy.certificate()?)?;
         let builder =
             reqwest::Client::builder().tls_certs_only([certificate]).resolve(host, self.proxy.address());
         Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
     }
 
-    fn ask(&self, method: Method, port: u16, name: &str, path: &str) -> anyhow::Result<RequestBuilder> {
+    pub(crate) fn ask(
+        &self,
+        method: Method,
+        port: u16,
+        name: &str,
+        path: &str,
+    ) -> anyhow::Result<RequestBuilder> {
         let origin = self.proxy.origin(port, name);
         Ok(self.client(&self.proxy.host(port, name))?.request(method, format!("{origin}{path}")))
     }
