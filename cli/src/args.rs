@@ -8,9 +8,9 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, audit, auth, code, completion, contexts, cp, devfile, exec, git_credentials, identity_providers,
-    invitations, login, logout, members, open, organizations, policy, port_forward, ssh, ssh_config, tokens,
-    variables, workspaces,
+    agents, audit, auth, code, completion, contexts, cp, devfile, exec, git_credentials, groups,
+    identity_providers, invitations, login, logout, members, open, organizations, policy, port_forward,
+    projects, ssh, ssh_config, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -133,6 +133,22 @@ pub(crate) enum Command {
     Invitations {
         #[command(subcommand)]
         command: invitations::Command,
+    },
+    /// The organisation's tree of groups
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = "Examples:\n  berth groups create platform/payments\n  berth groups list")]
+    Groups {
+        #[command(subcommand)]
+        command: groups::Command,
+    },
+    /// What workspaces are made for: a repository and where it is worked on
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth projects create platform/api --repository https://git.example/api.git\n  berth projects list"
+    )]
+    Projects {
+        #[command(subcommand)]
+        command: projects::Command,
     },
     /// Who may do what: the organisation's rules
     #[command(subcommand_required = true, arg_required_else_help = true)]

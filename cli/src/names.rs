@@ -4,9 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use berth_schema::access::{Role, TokenName, TokenNameError};
+use berth_schema::groups::GroupPath;
+use berth_schema::projects::ProjectPath;
 use berth_schema::{
-    AgentId, AgentName, NameError, OrganizationId, OrganizationName, TokenId, WorkspaceId, WorkspaceName,
+    AgentId, AgentName, GroupId, OrganizationId, OrganizationName, ProjectId, ProjectUrl, TokenId,
+    WorkspaceId, WorkspaceName,
 };
+
+use crate::error::Error;
 
 macro_rules! reference {
     ($(#[$doc:meta])* $name:ident, $id:ty, $object_name:ty) => {
@@ -21,11 +26,11 @@ macro_rules! reference {
         }
 
         impl FromStr for $name {
-            type Err = NameError;
+            type Err = <$object_name as FromStr>::Err;
 
-            fn from_str(text: &str) -> Result<Self, NameError> {
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
                 if text.parse::<$id>().is_err() {
-                    <$object_name>::new(text)?;
+                    text.parse::<$object_name>()?;
                 }
                 Ok(Self(text.to_owned()))
             }
@@ -56,6 +61,15 @@ reference!(
 reference!(
     /// An organisation's name or id, fit for a URL path.
     OrganizationRef, OrganizationId, OrganizationName
+);
+
+reference!(
+    /// A group's path or id, one part of a URL path.
+    GroupRef, GroupId, GroupPath
+);
+reference!(
+    /// A project's path or id, one part of a URL path.
+    ProjectRef, ProjectId, ProjectPath
 );
 
 /// A token's name or id.
@@ -95,6 +109,11 @@ impl From<OrganizationName> for OrganizationRef {
     fn from(name: OrganizationName) -> Self {
         Self(name.into())
     }
+}
+
+/// A repository's URL. Checked here and not by the parser of arguments, whose message would repeat a password that stands in it.
+pub(crate) fn repository(text: &str) -> Result<ProjectUrl, Error> {
+    ProjectUrl::new(text).map_err(|error| Error::usage(format!("the URL of --repository {error}")))
 }
 
 /// A role that can be given.

@@ -63,6 +63,10 @@ words! {
         /// Whom an organisation has people signed in by.
         IdentityProvider = "identity provider",
         Workspace = "workspace",
+        /// A node of the organisation's tree.
+        Group = "group",
+        /// What workspaces are made for, below a group or the organisation itself.
+        Project = "project",
     }
 }
 
@@ -91,6 +95,8 @@ impl ResourceKind {
             Self::GitCredential => &["host"],
             Self::IdentityProvider => &["provider"],
             Self::Workspace => &["workspace"],
+            Self::Group => &["group"],
+            Self::Project => &["project"],
         }
     }
 }
@@ -177,6 +183,25 @@ actions! {
     ListIdentityProviders = "identity-provider.list", Organization, Reads;
     SetIdentityProvider = "identity-provider.set", IdentityProvider, Changes;
     DeleteIdentityProvider = "identity-provider.delete", IdentityProvider, Changes;
+    CreateGroup = "group.create", Organization, Changes;
+    CreateSubgroup = "group.create-subgroup", Group, Changes;
+    ListGroups = "group.list", Organization, Reads;
+    ReadGroup = "group.read", Group, Reads;
+    /// Another name, another place.
+    ChangeGroup = "group.change", Group, Changes;
+    DeleteGroup = "group.delete", Group, Changes;
+    ListGroupMembers = "group.list-members", Group, Reads;
+    GiveRoleInGroup = "group.give-role", Group, Changes;
+    TakeRoleInGroup = "group.take-role", Group, Changes;
+    CreateProject = "project.create", Organization, Changes;
+    CreateProjectInGroup = "group.create-project", Group, Changes;
+    ListProjects = "project.list", Organization, Reads;
+    ReadProject = "project.read", Project, Reads;
+    ChangeProject = "project.change", Project, Changes;
+    DeleteProject = "project.delete", Project, Changes;
+    ListProjectMembers = "project.list-members", Project, Reads;
+    GiveRoleInProject = "project.give-role", Project, Changes;
+    TakeRoleInProject = "project.take-role", Project, Changes;
     CreateWorkspace = "workspace.create", Organization, Changes;
     ListWorkspaces = "workspace.list", Organization, Reads;
     ReadWorkspace = "workspace.read", Workspace, Reads;

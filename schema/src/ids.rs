@@ -107,6 +107,14 @@ id!(
     InvitationId
 );
 id!(
+    /// A group of an organisation. It keeps its id wherever in the tree it is moved.
+    GroupId
+);
+id!(
+    /// A project of an organisation, below a group or the organisation itself.
+    ProjectId
+);
+id!(
     /// A code that lets a command line in once (not the code's secret).
     AuthorizationCodeId
 );

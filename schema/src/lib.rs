@@ -13,6 +13,7 @@ pub mod configuration;
 pub mod connection;
 pub mod generation;
 pub mod git;
+pub mod groups;
 pub mod identity_providers;
 pub mod ids;
 pub mod kubernetes;
@@ -25,6 +26,7 @@ pub mod policy;
 pub mod prerequisites;
 pub mod problem;
 pub mod project;
+pub mod projects;
 pub mod quantity;
 pub mod reconcile;
 pub mod reports;
@@ -45,10 +47,12 @@ pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{
-    AccountId, AgentId, AuthorizationCodeId, IdentityProviderId, InvitationId, NetworkCheckId,
-    OrganizationId, SessionId, SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
+    AccountId, AgentId, AuthorizationCodeId, GroupId, IdentityProviderId, InvitationId, NetworkCheckId,
+    OrganizationId, ProjectId, SessionId, SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
 };
-pub use names::{AgentName, NameError, NamespaceName, OrganizationName, WorkspaceName};
+pub use names::{
+    AgentName, GroupName, NameError, NamespaceName, OrganizationName, ProjectName, WorkspaceName,
+};
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};
 pub use reports::Reports;

@@ -110,6 +110,14 @@ name!(
     OrganizationName, max 63, reserved_prefix_allowed true
 );
 name!(
+    /// A group's name, unique among those beside it. See [`GroupPath`](crate::groups::GroupPath).
+    GroupName, max 63, reserved_prefix_allowed true
+);
+name!(
+    /// A project's name, unique among those beside it.
+    ProjectName, max 63, reserved_prefix_allowed true
+);
+name!(
     /// A Kubernetes namespace.
     NamespaceName, max 63, reserved_prefix_allowed true
 );

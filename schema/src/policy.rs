@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::SubjectId;
 use crate::access::{Role, SubjectKind, TokenScope};
+use crate::{GroupId, SubjectId};
 
 /// The most questions that a set of rules is tried with at once.
 pub const MAX_QUESTIONS: usize = 200;
@@ -70,6 +70,12 @@ pub struct Question {
     /// It is theirs; of a token that is to be made: for themselves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub own: bool,
+    /// The groups that it is in, at most 9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupId>,
+    /// What they are there, beside what they are in the organisation; at most 9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Role>,
     /// Absent: somebody that no rule names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<SubjectId>,
@@ -112,6 +118,15 @@ pub struct Answer {
     pub rules: Vec<String>,
 }
 
+/// What somebody is at a group or a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    pub role: Role,
+    /// "group" or "project".
+    pub at: String,
+    pub path: String,
+}
+
 /// `GET …/can-i`: what whoever asks may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permission {
@@ -119,6 +134,9 @@ pub struct Permission {
     /// The id of what was asked about.
     pub resource: String,
     pub role: Role,
+    /// What they are at groups and projects, where that counts for the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Given>,
     /// Of the rules that were asked.
     pub policy_version: i64,
     #[serde(flatten)]

@@ -211,6 +211,8 @@ pub(crate) fn resource(kind: ResourceKind, id: Option<Uuid>) -> Resource {
         (ResourceKind::Token, Some(id)) => Resource::token(id.into()),
         (ResourceKind::Agent, Some(id)) => Resource::agent(id.into()),
         (ResourceKind::Workspace, Some(id)) => Resource::workspace(id.into()),
+        (ResourceKind::Group, Some(id)) => Resource::group(id.into()),
+        (ResourceKind::Project, Some(id)) => Resource::project(id.into()),
         (kind, _) => Resource::some(kind),
     }
 }

@@ -13,8 +13,8 @@ use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
 use crate::handlers::{
-    account, agents, audit, connections, events, git, health, identity_providers, members, oauth, openid,
-    policy, reconcile, tokens, variables, whoami, workspaces,
+    account, agents, audit, connections, events, git, groups, health, identity_providers, members, oauth,
+    openid, policy, projects, reconcile, tokens, variables, whoami, workspaces,
 };
 use crate::http::body::BodyLimit;
 use crate::http::guard::{Channel, Guard};
@@ -433,6 +433,54 @@ pub const ROUTES: &[Route] = &[
         Action::DeleteIdentityProvider,
         |guard| guard.to(identity_providers::delete),
     ),
+    member("POST", organization!("/groups"), Action::CreateGroup, |guard| guard.to(groups::create))
+        .takes(FORM),
+    member("GET", organization!("/groups"), Action::ListGroups, |guard| guard.to(groups::list)),
+    member("GET", organization!("/groups/{group}"), Action::ReadGroup, |guard| guard.to(groups::get)),
+    member("PATCH", organization!("/groups/{group}"), Action::ChangeGroup, |guard| guard.to(groups::change))
+        .takes(FORM),
+    member("DELETE", organization!("/groups/{group}"), Action::DeleteGroup, |guard| guard.to(groups::delete)),
+    member("POST", organization!("/groups/{group}/groups"), Action::CreateSubgroup, |guard| {
+        guard.to(groups::create)
+    })
+    .takes(FORM),
+    member("POST", organization!("/groups/{group}/projects"), Action::CreateProjectInGroup, |guard| {
+        guard.to(projects::create)
+    })
+    .takes(DOCUMENT),
+    member("GET", organization!("/groups/{group}/members"), Action::ListGroupMembers, |guard| {
+        guard.to(groups::members)
+    }),
+    member("PUT", organization!("/groups/{group}/members"), Action::GiveRoleInGroup, |guard| {
+        guard.to(groups::give_role)
+    })
+    .takes(FORM),
+    member("POST", organization!("/groups/{group}/members/remove"), Action::TakeRoleInGroup, |guard| {
+        guard.to(groups::take_role)
+    })
+    .takes(FORM),
+    member("POST", organization!("/projects"), Action::CreateProject, |guard| guard.to(projects::create))
+        .takes(DOCUMENT),
+    member("GET", organization!("/projects"), Action::ListProjects, |guard| guard.to(projects::list)),
+    member("GET", organization!("/projects/{project}"), Action::ReadProject, |guard| guard.to(projects::get)),
+    member("PATCH", organization!("/projects/{project}"), Action::ChangeProject, |guard| {
+        guard.to(projects::change)
+    })
+    .takes(DOCUMENT),
+    member("DELETE", organization!("/projects/{project}"), Action::DeleteProject, |guard| {
+        guard.to(projects::delete)
+    }),
+    member("GET", organization!("/projects/{project}/members"), Action::ListProjectMembers, |guard| {
+        guard.to(groups::members)
+    }),
+    member("PUT", organization!("/projects/{project}/members"), Action::GiveRoleInProject, |guard| {
+        guard.to(groups::give_role)
+    })
+    .takes(FORM),
+    member("POST", organization!("/projects/{project}/members/remove"), Action::TakeRoleInProject, |guard| {
+        guard.to(groups::take_role)
+    })
+    .takes(FORM),
     member(
         "GET",
         organization!("/workspaces/{workspace}/variables"),

@@ -142,6 +142,8 @@ pub(crate) fn expected_of(role: Role, action: Action, whose: Whose) -> u16 {
         ResourceKind::IdentityProvider => Some(Action::ListIdentityProviders),
         ResourceKind::Member => Some(Action::ReadMember),
         ResourceKind::Invitation => Some(Action::ListInvitations),
+        ResourceKind::Group => Some(Action::ReadGroup),
+        ResourceKind::Project => Some(Action::ReadProject),
         ResourceKind::Organization | ResourceKind::Account | ResourceKind::Session => None,
     };
     match sight {
@@ -249,11 +251,13 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
     .await;
 }
 
-/// A member and an invitation that everybody tries their hands on.
+/// What everybody tries their hands on. The group is named by its path.
 struct Theirs {
     member: String,
     invitation: String,
 }
+
+const GROUP: &str = "platform%2Fpayments";
 
 impl Theirs {
     async fn make(owner: &Admin) -> Self {
@@ -266,7 +270,8 @@ impl Theirs {
     }
 
     fn fill(&self, path: &str) -> String {
-        path.replace("{member}", &self.member).replace("{invitation}", &self.invitation)
+        let path = path.replace("{member}", &self.member).replace("{invitation}", &self.invitation);
+        path.replace("{group}", GROUP).replace("{project}", "api")
     }
 }
 
@@ -277,6 +282,11 @@ async fn prepare(app: &App, owner: &Admin, at: &Provider) {
     send(variable.json(&json!({"name": "A", "value": "x"}))).await.expect::<serde_json::Value>(200);
     let credential = owner.request(Method::PUT, &owner.path("/git-credentials/git.a"));
     send(credential.json(&json!({"token": "t"}))).await.expect::<serde_json::Value>(200);
+    for (at, name) in [("/groups", "platform"), ("/groups/platform/groups", "payments"), ("/projects", "api")]
+    {
+        let made = owner.post(&owner.path(at), &json!({"name": name})).await;
+        assert!(matches!(made.status, 201 | 409), "{}", made.text);
+    }
     let provider = owner.path("/identity-providers/sso");
     owner.put(&provider, &at.form()).await.expect::<serde_json::Value>(200);
 }

@@ -16,6 +16,7 @@ mod edge;
 mod events;
 mod framing;
 mod git;
+mod groups;
 mod hostile;
 mod hostile_agent;
 mod idempotency;

@@ -14,6 +14,7 @@ mod keeper;
 mod members;
 mod policy;
 mod tokens;
+mod tree;
 
 use std::future::Future;
 use std::path::Path;
@@ -34,6 +35,7 @@ pub(crate) use bearer::Bearer;
 pub(crate) use connections::tunnel;
 pub(crate) use events::Events;
 pub(crate) use keeper::{Keeper, Place};
+pub(crate) use tree::At;
 
 use crate::error::Error;
 use crate::terminal::Talk;

@@ -10,6 +10,8 @@ pub(crate) mod cp;
 pub(crate) mod devfile;
 pub(crate) mod exec;
 pub(crate) mod git_credentials;
+mod given;
+pub(crate) mod groups;
 pub(crate) mod identity_providers;
 pub(crate) mod invitations;
 pub(crate) mod login;
@@ -20,6 +22,7 @@ pub(crate) mod organizations;
 mod page;
 pub(crate) mod policy;
 pub(crate) mod port_forward;
+pub(crate) mod projects;
 mod secret;
 pub(crate) mod ssh;
 pub(crate) mod ssh_config;
@@ -54,6 +57,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Organizations { command } => organizations::run(global, command).await,
         Command::Members { command } => members::run(global, command).await,
         Command::Invitations { command } => invitations::run(global, command).await,
+        Command::Groups { command } => groups::run(global, command).await,
+        Command::Projects { command } => projects::run(global, command).await,
         Command::Policy { command } => policy::run(global, command).await,
         Command::Auth { command } => auth::run(global, command).await,
         Command::Login(args) => login::run(global, args).await,

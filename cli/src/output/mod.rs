@@ -11,6 +11,7 @@ mod objects;
 mod table;
 mod timeline;
 mod tokens;
+mod tree;
 mod variables;
 mod why;
 

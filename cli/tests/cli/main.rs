@@ -25,6 +25,7 @@ mod terminal;
 mod timeline;
 mod tls;
 mod tokens;
+mod tree;
 mod variables;
 mod waiting;
 mod watching;

@@ -143,6 +143,25 @@ const fn of_action(action: Action) -> Reach {
         | Action::SetGitCredential
         | Action::DeleteGitCredential
         | Action::ListIdentityProviders
+        // No workspace is in the tree.
+        | Action::CreateGroup
+        | Action::CreateSubgroup
+        | Action::ListGroups
+        | Action::ReadGroup
+        | Action::ChangeGroup
+        | Action::DeleteGroup
+        | Action::ListGroupMembers
+        | Action::GiveRoleInGroup
+        | Action::TakeRoleInGroup
+        | Action::CreateProject
+        | Action::CreateProjectInGroup
+        | Action::ListProjects
+        | Action::ReadProject
+        | Action::ChangeProject
+        | Action::DeleteProject
+        | Action::ListProjectMembers
+        | Action::GiveRoleInProject
+        | Action::TakeRoleInProject
         | Action::CreateWorkspace
         | Action::ListWorkspaces
         | Action::ReadWorkspace

@@ -8,8 +8,8 @@ use crate::access::{Role, TokenScope};
 use crate::git::GitMethod;
 use crate::sealing::PublicKey;
 use crate::{
-    AgentId, DesiredState, Generation, IdentityProviderId, InvitationId, NetworkCheckId, SubjectId, TokenId,
-    WorkspaceId,
+    AgentId, DesiredState, Generation, GroupId, IdentityProviderId, InvitationId, NetworkCheckId, SubjectId,
+    TokenId, WorkspaceId,
 };
 
 /// One variant for each kind of event. What its action and resource say already is not said again.
@@ -189,6 +189,41 @@ pub enum Details {
     },
     IdentityProviderDeleted {
         provider: IdentityProviderId,
+    },
+    GroupCreated {
+        /// Absent: it is below the organisation itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<GroupId>,
+    },
+    /// It has another name or place, and so have all below it.
+    GroupChanged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<GroupId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<GroupId>,
+        renamed: bool,
+    },
+    /// What somebody is at a group or project, beside what they are above it.
+    RoleGiven {
+        subject: SubjectId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Role>,
+        /// Absent: nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+    },
+    ProjectCreated {
+        /// Absent: it is below the organisation itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<GroupId>,
+    },
+    ProjectChanged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<GroupId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<GroupId>,
+        renamed: bool,
+        version: i64,
     },
     GitCredentialsIssued {
         version: i64,

@@ -9,8 +9,8 @@ use crate::action::words;
 use crate::git::GitHost;
 use crate::variables::VariableKind;
 use crate::{
-    Action, AgentId, IdentityProviderId, InvitationId, OrganizationId, ResourceKind, SessionId, SubjectId,
-    TokenId, WorkspaceId,
+    Action, AgentId, GroupId, IdentityProviderId, InvitationId, OrganizationId, ProjectId, ResourceKind,
+    SessionId, SubjectId, TokenId, WorkspaceId,
 };
 
 words! {
@@ -171,6 +171,14 @@ impl Resource {
 
     pub fn identity_provider(id: IdentityProviderId) -> Self {
         Self::new(ResourceKind::IdentityProvider, id.to_string())
+    }
+
+    pub fn group(id: GroupId) -> Self {
+        Self::new(ResourceKind::Group, id.to_string())
+    }
+
+    pub fn project(id: ProjectId) -> Self {
+        Self::new(ResourceKind::Project, id.to_string())
     }
 
     pub fn kind(&self) -> &str {

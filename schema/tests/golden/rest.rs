@@ -1,13 +1,20 @@
 //! The bodies of the REST API that administrators' scripts write and read: variables and configurations.
 
-use berth_schema::access::{CreateToken, RevokeToken, Role, RotateToken, Token, TokenCreated, TokenScope};
+use berth_schema::access::{
+    CreateToken, RevokeToken, Role, RotateToken, SubjectKind, Token, TokenCreated, TokenScope,
+};
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
 use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
 use berth_schema::configuration::ConfigurationView;
+use berth_schema::groups::{ChangeGroup, CreateGroup, GiveRole, GivenRole, Group, TakeRole};
 use berth_schema::lifecycle::ExtendWorkspace;
+use berth_schema::projects::{ChangeProject, CreateProject, Project, ProjectSettings};
 use berth_schema::scope::{Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
-use berth_schema::{AccountId, AgentConfiguration, OrganizationId, SessionId, SubjectId, TokenId};
+use berth_schema::{
+    AccountId, AgentConfiguration, GroupId, OrganizationId, ProjectId, ProjectSpec, ProjectUrl, SessionId,
+    SubjectId, TokenId,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,6 +53,50 @@ fn variables_of_a_scope_keep_their_shape() {
     let origins =
         [origin(Scope::Organization, true, None), origin(Scope::Workspace, false, Some(Scope::Organization))];
     check("variable-origins", &Paged { items: origins.to_vec(), next: None });
+}
+
+#[test]
+fn groups_and_projects_keep_their_shape() {
+    let (id, parent) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    check("create-group", &CreateGroup { name: "payments".parse().expect("a name") });
+    let path = "platform/payments".parse().expect("a path");
+    check("change-group", &ChangeGroup { path });
+    let group = |path: &str, parent_id| Group {
+        id: GroupId::from(id),
+        path: path.parse().expect("a path"),
+        parent_id,
+        created_at: Timestamp::UNIX_EPOCH,
+    };
+    let groups = vec![group("platform/payments", Some(parent.into())), group("platform", None)];
+    check("groups", &Paged { items: groups, next: None });
+    check("give-role", &GiveRole { member: "Ada".to_owned(), role: Role::Maintainer });
+    check("take-role", &TakeRole { member: "Ada".to_owned() });
+    let (member, name) = (SubjectId::from(id), "Ada".to_owned());
+    let given = GivenRole { member, name, kind: SubjectKind::User, role: Role::Maintainer };
+    check("given-roles", &Paged { items: vec![given], next: None });
+    let url = ProjectUrl::new("https://git.example/payments/api.git").expect("a URL");
+    let repository = ProjectSpec { url, reference: "main".parse().ok() };
+    let settings = ProjectSettings { repository: Some(repository), agent: "berlin".parse().ok() };
+    check(
+        "create-project",
+        &CreateProject { name: "api".parse().expect("a name"), settings: settings.clone() },
+    );
+    let path = "platform/payments/api".parse().ok();
+    check("change-project", &ChangeProject { path, settings: Some(settings.clone()) });
+    let project = |path: &str, group_id, settings| Project {
+        id: ProjectId::from(id),
+        path: path.parse().expect("a path"),
+        group_id,
+        settings,
+        version: 2,
+        created_at: Timestamp::UNIX_EPOCH,
+        updated_at: Timestamp::UNIX_EPOCH,
+    };
+    let projects = vec![
+        project("platform/payments/api", Some(parent.into()), settings),
+        project("website", None, ProjectSettings::default()),
+    ];
+    check("projects", &Paged { items: projects, next: None });
 }
 
 /// Everything that a configuration may say.

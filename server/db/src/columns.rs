@@ -6,7 +6,9 @@ use std::str::FromStr;
 use berth_schema::access::SubjectKind;
 use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
 use berth_schema::git::GitHost;
+use berth_schema::groups::GroupPath;
 use berth_schema::identity_providers::{IdentityProviderName, ProviderSettings};
+use berth_schema::projects::{ProjectPath, ProjectSettings};
 use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
@@ -94,6 +96,13 @@ impl From<Tried<NullableJson<AgentConfiguration>>>
 /// Rules that this version cannot read are followed by nobody.
 impl From<Tried<Json<ProviderSettings>>> for Option<ProviderSettings> {
     fn from(column: Tried<Json<ProviderSettings>>) -> Self {
+        column.get().map(Json::into_inner)
+    }
+}
+
+/// What a later version has written of a project is nothing that workspaces of this one could be made of.
+impl From<Tried<Json<ProjectSettings>>> for Option<ProjectSettings> {
+    fn from(column: Tried<Json<ProjectSettings>>) -> Self {
         column.get().map(Json::into_inner)
     }
 }
@@ -291,7 +300,7 @@ impl From<NullableJson<AgentConfiguration>> for Option<AgentConfiguration> {
 }
 
 into_fields! {
-    Parsed: ActualState, AgentName, DesiredState, GitHost, IdentityProviderName, NamespaceName, OrganizationName, Scope, SubjectKind, TransitionCause,
-        VariableKind, WorkspaceName;
+    Parsed: ActualState, AgentName, DesiredState, GitHost, GroupPath, IdentityProviderName, NamespaceName, OrganizationName, ProjectPath,
+        Scope, SubjectKind, TransitionCause, VariableKind, WorkspaceName;
     Json: WorkspaceSpec, Vec<VariableName>;
 }

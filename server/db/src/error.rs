@@ -54,8 +54,10 @@ pub enum Conflict {
 pub mod constraints {
     pub const ORGANIZATION_NAME: &str = "organizations_name_key";
     pub const AGENT_NAME: &str = "agents_name_key";
+    pub const GROUP_PATH: &str = "groups_path_key";
     pub const IDENTITY: &str = "identities_pkey";
     pub const IDENTITY_PROVIDER_NAME: &str = "identity_providers_name";
+    pub const PROJECT_PATH: &str = "projects_path_key";
     pub const USER_OF_ACCOUNT: &str = "subjects_of_account";
     pub const WORKSPACE_NAME: &str = "workspaces_name_key";
 }

@@ -24,6 +24,8 @@ const MAX_TRIES: u32 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreatedKind {
     Agent,
+    Group,
+    Project,
     Workspace,
 }
 
@@ -31,6 +33,8 @@ impl CreatedKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Agent => "agent",
+            Self::Group => "group",
+            Self::Project => "project",
             Self::Workspace => "workspace",
         }
     }
@@ -45,7 +49,7 @@ impl FromStr for CreatedKind {
     type Err = UnknownCreatedKind;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Agent, Self::Workspace]
+        [Self::Agent, Self::Group, Self::Project, Self::Workspace]
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or(UnknownCreatedKind)

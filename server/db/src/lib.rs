@@ -47,6 +47,9 @@
 //! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
 //! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
+//! | `groups()` | `insert`, `count`, `find`, `find_by_path`, `above`, `below`, `list`, `place`, `delete` |
+//! | `projects()` | `insert`, `count`, `find`, `find_by_path`, `is_any_in`, `list`, `change`, `delete` |
+//! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `set`, `remove`, `remove_all` |
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
@@ -75,6 +78,7 @@ pub mod embedded;
 mod error;
 mod gateway;
 mod git_credentials;
+mod groups;
 mod idempotency;
 mod identities;
 mod identity_providers;
@@ -89,6 +93,8 @@ mod orphans;
 mod page;
 mod policies;
 mod prerequisites;
+mod projects;
+mod role_grants;
 pub mod roles;
 mod schema;
 mod scope;
@@ -125,6 +131,7 @@ pub use device_requests::{DeviceRequestRow, DeviceRequests, NewDeviceRequest};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use git_credentials::{GitCredentialRow, GitCredentials};
+pub use groups::{GroupRow, Groups, NewGroup, Parent};
 pub use idempotency::{Claim, Claimed, CreatedKind, IdempotencyKeys, REMEMBERED};
 pub use identities::Identities;
 pub use identity_providers::{IdentityProviderRow, IdentityProviders};
@@ -139,6 +146,8 @@ pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
 pub use policies::{PolicyVersionRow, PolicyVersions};
 pub use prerequisites::AgentPrerequisites;
+pub use projects::{NewProject, ProjectRow, Projects};
+pub use role_grants::{RoleGrantRow, RoleGrants, Spot};
 pub use roles::{RoleError, check_login};
 pub use scope::{OrganizationConn, Reach};
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};

@@ -325,6 +325,45 @@ diesel::table! {
 }
 
 diesel::table! {
+    groups (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        parent_id -> Nullable<Uuid>,
+        parent_path -> Nullable<Text>,
+        path -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    role_grants (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        subject_id -> Uuid,
+        group_id -> Nullable<Uuid>,
+        project_id -> Nullable<Uuid>,
+        role -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    projects (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        group_id -> Nullable<Uuid>,
+        group_path -> Nullable<Text>,
+        path -> Text,
+        settings -> Jsonb,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     accounts (id) {
         id -> Uuid,
         name -> Text,
@@ -481,6 +520,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     authorization_codes,
     device_requests,
     git_credentials,
+    groups,
     idempotency_keys,
     identities,
     identity_providers,
@@ -489,6 +529,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     orphans,
     invitations,
     policy_versions,
+    projects,
+    role_grants,
     scope_data_keys,
     scope_variables,
     session_proofs,

@@ -13,10 +13,10 @@ use uuid::Uuid;
 use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
-    GitCredentials, IdempotencyKeys, Identities, IdentityProviders, Invitations, NetworkChecks,
-    Notifications, Organizations, Orphans, PolicyVersions, ScopeVariables, SealingKeys, SessionProofs,
-    Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
-    Workspaces,
+    GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders, Invitations, NetworkChecks,
+    Notifications, Organizations, Orphans, PolicyVersions, Projects, RoleGrants, ScopeVariables, SealingKeys,
+    SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens,
+    Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -206,6 +206,18 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn invitations(&self) -> Invitations<'_> {
         Invitations(self)
+    }
+
+    pub fn groups(&self) -> Groups<'_> {
+        Groups(self)
+    }
+
+    pub fn projects(&self) -> Projects<'_> {
+        Projects(self)
+    }
+
+    pub fn role_grants(&self) -> RoleGrants<'_> {
+        RoleGrants(self)
     }
 
     pub fn policy_versions(&self) -> PolicyVersions<'_> {

@@ -68,6 +68,12 @@ async fn fill(world: &World) {
                 1, NULL, NULL, '{{}}', now());
              INSERT INTO invitations SELECT organization_id, '{token}', decode(repeat('00', 32), 'hex'), 'Ada', 'viewer', now(), id,
                 now() FROM subjects WHERE organization_id = '{organization}' LIMIT 1;
+             INSERT INTO groups (organization_id, id, name, created_at) VALUES ('{organization}', '{token}', 'platform', now());
+             INSERT INTO projects (organization_id, id, name, group_id, group_path, settings, version, created_at, updated_at)
+                VALUES ('{organization}', '{token}', 'api', '{token}', 'platform', '{{}}', 1, now(), now());
+             INSERT INTO role_grants (organization_id, id, subject_id, group_id, role, created_at)
+                SELECT organization_id, '{token}', id, '{token}', 'viewer', now() FROM subjects
+                WHERE organization_id = '{organization}' LIMIT 1;
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);
@@ -292,6 +298,20 @@ async fn the_pools_connections_have_the_applications_role() {
         .transaction(world.organization, "test", async |conn| conn.agents().find(world.agent).await)
         .await;
     assert!(refused.is_err(), "the pool reads with other rights than the application's");
+}
+
+#[tokio::test]
+async fn a_group_or_project_cannot_be_put_into_another_organisations_group() {
+    let (ours, theirs) = two_full_organizations().await;
+    let raw = raw_client(&ours, Some(ours.organization)).await;
+    let theirs = theirs.token;
+    for statement in [
+        format!("UPDATE groups SET parent_id = '{theirs}', parent_path = 'platform'"),
+        format!("UPDATE projects SET group_id = '{theirs}', group_path = 'platform'"),
+    ] {
+        let error = raw.execute(&statement, &[]).await.expect_err(&statement);
+        assert_eq!(error.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{statement}: {error:?}");
+    }
 }
 
 #[tokio::test]

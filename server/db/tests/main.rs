@@ -9,6 +9,7 @@ mod audit_accounts;
 mod backup;
 mod embedded;
 mod gateway;
+mod groups;
 mod idempotency;
 mod isolation;
 mod lifecycle;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::LazyLock;
 
+use berth_schema::access::Role;
 use berth_schema::{Action, ResourceKind};
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Decision as Answer, Entities, Entity,
@@ -175,6 +176,7 @@ fn thing(words: &Words, uid: EntityUid, resource: &Resource, owner: EntityUid) -
     if let Some(agent) = resource.agent {
         parents.insert(words.thing(ResourceKind::Agent, &agent));
     }
+    parents.extend(resource.groups.iter().map(|group| words.thing(ResourceKind::Group, group)));
     Ok(Entity::new(uid, attributes, parents)?)
 }
 
@@ -187,6 +189,14 @@ fn circumstances(asker: &Asker, resource: &Resource) -> Result<Context, Failure>
         ("mfa".to_owned(), RestrictedExpression::new_bool(how.mfa)),
         ("for_another".to_owned(), RestrictedExpression::new_bool(resource.for_another)),
     ];
+    // What they are in the organisation, they are everywhere in it.
+    let everywhere = match asker.who {
+        Who::Subject { role, .. } => Some(role),
+        Who::Agent(_) => None,
+    };
+    let roles = resource.roles.iter().copied().filter(|role| *role != Role::Unknown).chain(everywhere);
+    let roles = RestrictedExpression::new_set(roles.map(|role| text(role.as_str())));
+    pairs.push(("roles".to_owned(), roles));
     if let crate::Proof::Session { age_seconds } = how.proof {
         let age = i64::try_from(age_seconds).unwrap_or(i64::MAX);
         pairs.push(("session_age_seconds".to_owned(), RestrictedExpression::new_long(age)));

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use berth_schema::access::{Role, SubjectKind, TokenScope};
-use berth_schema::{AgentId, OrganizationId, ResourceKind, SubjectId};
+use berth_schema::{AgentId, GroupId, OrganizationId, ResourceKind, SubjectId};
 
 /// Somebody who was proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,10 @@ pub struct Resource {
     pub owner: Option<SubjectId>,
     /// What an orphan was found by.
     pub agent: Option<AgentId>,
+    /// The groups that it is in, through others or not.
+    pub groups: Vec<GroupId>,
+    /// What whoever asks is there, beside what they are in the organisation.
+    pub roles: Vec<Role>,
     /// For a token that is to be made: it shall be somebody else's than the maker's.
     pub for_another: bool,
 }
@@ -77,7 +81,16 @@ impl Resource {
 
     /// Nobody's.
     pub const fn new(kind: ResourceKind, id: String, organization: OrganizationId) -> Self {
-        Self { kind, id, organization, owner: None, agent: None, for_another: false }
+        Self {
+            kind,
+            id,
+            organization,
+            owner: None,
+            agent: None,
+            groups: Vec::new(),
+            roles: Vec::new(),
+            for_another: false,
+        }
     }
 
     #[must_use]
@@ -88,6 +101,16 @@ impl Resource {
     #[must_use]
     pub fn found_by(self, agent: AgentId) -> Self {
         Self { agent: Some(agent), ..self }
+    }
+
+    #[must_use]
+    pub fn within(self, groups: Vec<GroupId>) -> Self {
+        Self { groups, ..self }
+    }
+
+    #[must_use]
+    pub fn given(self, roles: Vec<Role>) -> Self {
+        Self { roles, ..self }
     }
 
     #[must_use]

@@ -31,10 +31,14 @@ pub enum Place {
     Policy,
     /// What is on record.
     Audit,
+    /// The organisation's tree: its groups and projects.
+    Groups,
+    /// What people are at groups and projects.
+    GroupMembers,
 }
 
 impl Place {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Account,
         Self::Oneself,
         Self::ForAgents,
@@ -49,6 +53,8 @@ impl Place {
         Self::IdentityProviders,
         Self::Policy,
         Self::Audit,
+        Self::Groups,
+        Self::GroupMembers,
     ];
 
     /// An action that is added without being placed does not compile.
@@ -100,6 +106,24 @@ impl Place {
                 Self::IdentityProviders
             }
             Action::ListAudit => Self::Audit,
+            Action::ListGroupMembers
+            | Action::GiveRoleInGroup
+            | Action::TakeRoleInGroup
+            | Action::ListProjectMembers
+            | Action::GiveRoleInProject
+            | Action::TakeRoleInProject => Self::GroupMembers,
+            Action::CreateGroup
+            | Action::CreateSubgroup
+            | Action::ListGroups
+            | Action::ReadGroup
+            | Action::ChangeGroup
+            | Action::DeleteGroup
+            | Action::CreateProject
+            | Action::CreateProjectInGroup
+            | Action::ListProjects
+            | Action::ReadProject
+            | Action::ChangeProject
+            | Action::DeleteProject => Self::Groups,
             Action::SetVariable
             | Action::ListVariables
             | Action::DeleteVariable
@@ -142,6 +166,8 @@ impl Place {
             Self::IdentityProviders => "identity-providers",
             Self::Policy => "policy",
             Self::Audit => "audit",
+            Self::Groups => "groups",
+            Self::GroupMembers => "group-members",
         }
     }
 

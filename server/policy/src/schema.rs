@@ -21,6 +21,8 @@ pub(crate) const fn entity_type(kind: ResourceKind) -> &'static str {
         ResourceKind::GitCredential => "GitCredential",
         ResourceKind::IdentityProvider => "IdentityProvider",
         ResourceKind::Workspace => "Workspace",
+        ResourceKind::Group => "Group",
+        ResourceKind::Project => "Project",
     }
 }
 
@@ -40,6 +42,8 @@ fn entity(kind: ResourceKind) -> String {
             format!("entity {name} in [Organization] = {{ organization: Organization }};")
         }
         ResourceKind::Orphan => format!("entity {name} in [Organization, Agent];"),
+        // Also in the groups that those are in.
+        ResourceKind::Group | ResourceKind::Project => format!("entity {name} in [Organization, Group];"),
         kind if has_owner(kind) => format!("entity {name} in [Organization] = {{ owner: {SUBJECT} }};"),
         _ => format!("entity {name} in [Organization];"),
     }
@@ -75,6 +79,7 @@ fn schema(holds: impl Fn(Place) -> bool) -> String {
              // of the token: \"full\", \"read-only\"; of a session \"full\"\n    scope: String,\n    \
              // how long ago they signed in\n    session_age_seconds?: Long,\n    \
              mfa: Bool,\n    \
+             // what they are there: in the organisation, and at the group or project and those that it is in\n    roles: Set<String>,\n    \
              address?: ipaddr,\n    \
              // a token that is to be made shall be somebody else's\n    for_another: Bool,\n};\n\n",
     );

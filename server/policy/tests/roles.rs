@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use berth_policy::{BUILT_IN, Place, Policies, Reach, Reason};
-use berth_schema::Action;
+use berth_policy::{BUILT_IN, Place, Policies, Reach, Reason, Resource};
 use berth_schema::access::Role;
+use berth_schema::{Action, GroupId};
+use uuid::Uuid;
 
-use crate::asked::{asker, built_in, me, policies as policies_of, somebody, things};
+use crate::asked::{asker, built_in, me, organization, policies as policies_of, somebody, things};
 
 /// `yes`; `own`: only where it is theirs, or for themselves; `-`.
 fn cell(role: Role, action: Action) -> &'static str {
@@ -86,4 +87,52 @@ fn a_list_holds_what_may_be_read() {
     assert_eq!(particular.reach(&asker(Role::Owner), Action::ReadWorkspace), Reach::Each);
     let none = Policies::nothing();
     assert_eq!(none.reach(&asker(Role::Owner), Action::ReadWorkspace), Reach::Nothing);
+}
+
+#[test]
+fn what_somebody_is_at_a_place_counts_there_and_not_in_the_organisation() {
+    let policies = built_in();
+    let there = |action: Action, roles: &[Role]| {
+        let [thing, _] = things(action);
+        policies.decide(&asker(Role::Developer), action, &thing.given(roles.to_vec())).allowed
+    };
+    for action in
+        [Action::ChangeGroup, Action::CreateProjectInGroup, Action::DeleteProject, Action::GiveRoleInGroup]
+    {
+        assert!(
+            !there(action, &[]) && !there(action, &[Role::Viewer, Role::Auditor, Role::Unknown]),
+            "{action}"
+        );
+        assert!(
+            there(action, &[Role::Viewer, Role::Maintainer]) && there(action, &[Role::Owner]),
+            "{action}"
+        );
+    }
+    assert!(there(Action::ListProjectMembers, &[Role::Auditor]), "roles add up: none takes from another");
+    // Whoever is of a later version's role in the organisation is nothing anywhere.
+    let [thing, _] = things(Action::ReadGroup);
+    let decision = policies.decide(&asker(Role::Unknown), Action::ReadGroup, &thing.given(vec![Role::Owner]));
+    assert_eq!(decision.reason, Reason::UnknownRole);
+}
+
+#[test]
+fn a_rule_that_names_a_group_means_all_that_is_in_it() {
+    let (outer, inner) = (GroupId::from_uuid(Uuid::from_u128(4)), GroupId::from_uuid(Uuid::from_u128(5)));
+    let rules = format!(
+        "{BUILT_IN} @id(\"closed\") forbid (principal, action, resource in Group::\"{outer}\")
+         unless {{ context.roles.contains(\"maintainer\") }};"
+    );
+    let policies = policies_of(&rules);
+    let may = |action: Action, within: Vec<GroupId>, roles: Vec<Role>| {
+        let thing = Resource::new(action.resource(), Uuid::from_u128(6).to_string(), organization());
+        policies.decide(&asker(Role::Owner), action, &thing.within(within).given(roles)).allowed
+    };
+    for action in [Action::ReadProject, Action::ReadGroup] {
+        assert!(may(action, vec![], vec![]) && may(action, vec![inner], vec![]), "{action}");
+        assert!(!may(action, vec![outer, inner], vec![]), "{action}");
+        assert!(may(action, vec![outer, inner], vec![Role::Maintainer]), "{action}");
+    }
+    // The group itself is what it names.
+    let itself = Resource::new(Action::ReadGroup.resource(), outer.to_string(), organization());
+    assert!(!policies.decide(&asker(Role::Owner), Action::ReadGroup, &itself).allowed);
 }

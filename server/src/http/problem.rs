@@ -38,6 +38,7 @@ kinds! {
     SLOW_BODY = "slow-body", REQUEST_TIMEOUT, "The body came too slowly";
     NAME_TAKEN = "name-taken", CONFLICT, "The name is taken";
     LAST_OWNER = "last-owner", CONFLICT, "Nobody could manage the organization any more";
+    GROUP_NOT_EMPTY = "group-not-empty", CONFLICT, "Something is in the group";
     ALREADY_MEMBER = "already-member", CONFLICT, "Already a member";
     INVITATION_ACCEPTED = "invitation-accepted", CONFLICT, "The invitation was accepted";
     LAST_FULL_TOKEN = "last-full-token", CONFLICT, "Nobody could manage the organization any more";
@@ -52,6 +53,7 @@ kinds! {
     CONFIGURATION_UNREADABLE = "configuration-unreadable", CONFLICT, "The agent's configuration cannot be read";
     POLICY_MISMATCH = "policy-mismatch", PRECONDITION_FAILED, "The policy was changed in the meantime";
     CONFIGURATION_MISMATCH = "configuration-mismatch", PRECONDITION_FAILED, "The configuration was changed in the meantime";
+    PROJECT_MISMATCH = "project-mismatch", PRECONDITION_FAILED, "The project was changed in the meantime";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's type is not supported";
     INVALID = "invalid", UNPROCESSABLE_ENTITY, "The request is not valid";
@@ -91,6 +93,7 @@ impl Error {
             Self::NameTaken { .. } => NAME_TAKEN,
             Self::LastFullToken => LAST_FULL_TOKEN,
             Self::LastOwner => LAST_OWNER,
+            Self::GroupNotEmpty(_) => GROUP_NOT_EMPTY,
             Self::AlreadyMember => ALREADY_MEMBER,
             Self::InvitationAccepted => INVITATION_ACCEPTED,
             Self::TokenEnded => TOKEN_ENDED,
@@ -103,6 +106,7 @@ impl Error {
             Self::GenerationMismatch { .. } => GENERATION_MISMATCH,
             Self::ConfigurationMismatch { .. } => CONFIGURATION_MISMATCH,
             Self::PolicyMismatch { .. } => POLICY_MISMATCH,
+            Self::ProjectMismatch { .. } => PROJECT_MISMATCH,
             Self::ConfigurationUnreadable => CONFIGURATION_UNREADABLE,
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::UnsupportedMediaType(_) => UNSUPPORTED_MEDIA_TYPE,
@@ -126,7 +130,8 @@ impl Error {
             Self::NameTaken { .. } => vec![berth_schema::FieldError::new("name", self.to_string())],
             Self::GenerationMismatch { .. }
             | Self::ConfigurationMismatch { .. }
-            | Self::PolicyMismatch { .. } => {
+            | Self::PolicyMismatch { .. }
+            | Self::ProjectMismatch { .. } => {
                 vec![berth_schema::FieldError::new("If-Match", self.to_string())]
             }
             _ => Vec::new(),

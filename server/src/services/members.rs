@@ -66,6 +66,7 @@ pub async fn remove(op: &Op<Member>, which: &str) -> Result<Shown, Error> {
             let row = theirs_to_change(conn, op, which).await?;
             may_leave(conn, row.id, op.now).await?;
             let stopped = stop_all(conn, op, row.id).await?;
+            conn.role_grants().remove_all(row.id).await?;
             conn.subjects().remove(row.id, op.now).await?;
             rules_are_somebodys(conn, op, row.role).await?;
             let details = Details::MemberRemoved { role: row.role, stopped };

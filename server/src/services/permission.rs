@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::DenyReason;
 use crate::identity::{Authority, Member, Standing};
+use crate::services::tree;
 use crate::{Context, Error, Op};
 
 /// What a request names, by the parameters of its path.
@@ -50,8 +51,12 @@ pub(crate) enum Found {
     Several,
 }
 
-/// Looks for what is named, for somebody who was proven.
-pub(crate) async fn find(conn: &OrganizationConn<'_>, named: &Named) -> Result<Found, DbError> {
+/// Looks for what is named, for somebody who was proven, with what they are there.
+pub(crate) async fn find(
+    conn: &OrganizationConn<'_>,
+    named: &Named,
+    asker: SubjectId,
+) -> Result<Found, DbError> {
     let organization = conn.organization();
     let thing = |id: String| Resource::new(named.kind, id, organization);
     let first = named.names.first().map_or("", String::as_str);
@@ -101,6 +106,8 @@ pub(crate) async fn find(conn: &OrganizationConn<'_>, named: &Named) -> Result<F
             };
             found.map(|row| thing(row.id.to_string()))
         }
+        ResourceKind::Group => tree::group(conn, first, asker).await?,
+        ResourceKind::Project => tree::project(conn, first, asker).await?,
         // What is outside of organisations is in none.
         ResourceKind::Account | ResourceKind::Session => None,
         // Whether it is there is seen when it is changed; their names are no secret to whoever may list them.
@@ -229,6 +236,8 @@ const fn sight(kind: ResourceKind) -> Option<Action> {
         ResourceKind::GitCredential => Some(Action::ListGitCredentials),
         ResourceKind::IdentityProvider => Some(Action::ListIdentityProviders),
         ResourceKind::Workspace => Some(Action::ReadWorkspace),
+        ResourceKind::Group => Some(Action::ReadGroup),
+        ResourceKind::Project => Some(Action::ReadProject),
     }
 }
 
@@ -260,7 +269,16 @@ pub async fn ask(op: &Op<Member>, action: &str, resource: Option<&str>) -> Resul
         return Err(Error::field("resource", wanted));
     }
     let asked = Named { kind, names };
-    let found = op.read("ask_permission", async |conn| Ok::<_, Error>(find(conn, &asked).await?)).await?;
+    let (found, given) = op
+        .read("ask_permission", async |conn| {
+            let found = find(conn, &asked, op.who.subject).await?;
+            let given = match &found {
+                Found::One(resource) => tree::given(conn, op.who.subject, resource).await?,
+                Found::Nothing | Found::Several => Vec::new(),
+            };
+            Ok::<_, Error>((found, given))
+        })
+        .await?;
     let authority = &op.who.authority;
     let Found::One(resource) = found else {
         // The reason is the same as for whoever would do it.
@@ -275,6 +293,7 @@ pub async fn ask(op: &Op<Member>, action: &str, resource: Option<&str>) -> Resul
         action: action.to_string(),
         resource: resource.id,
         role: op.who.role,
+        given,
         policy_version: authority.version,
         answer: answer(decision),
     })

@@ -7,6 +7,7 @@ use berth_policy::{
 use berth_schema::access::{Role, SubjectKind};
 use berth_schema::api::Paged;
 use berth_schema::audit::{self, Details, Event};
+use berth_schema::groups::MAX_DEPTH;
 use berth_schema::policy::{
     MAX_QUESTIONS, Policy, PolicyTested, PolicyVersion, Question, SetPolicy, TestPolicy,
 };
@@ -188,6 +189,12 @@ fn asked(
             Resource::new(kind, id, organization)
         }
     };
+    let most = MAX_DEPTH + 1;
+    if question.groups.len() > most || question.given.len() > most {
+        let message = format!("must be at most {most}, as must be those of 'given'");
+        return Err(FieldError::new(format!("questions[{number}].groups"), message));
+    }
+    let resource = resource.within(question.groups.clone()).given(question.given.clone());
     let owner = if question.own { subject } else { SubjectId::from_uuid(other) };
     let resource = match kind {
         ResourceKind::Token | ResourceKind::Workspace => resource.owned_by(owner),

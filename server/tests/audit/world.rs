@@ -132,6 +132,50 @@ impl World {
             Action::DeleteIdentityProvider => {
                 (Method::DELETE, admin.path("/identity-providers/sso"), json!({}))
             }
+            Action::CreateGroup => post("/groups", json!({"name": "one"})),
+            Action::CreateSubgroup => {
+                group(admin, "two").await;
+                post("/groups/two/groups", json!({"name": "three"}))
+            }
+            Action::ChangeGroup => {
+                group(admin, "four").await;
+                (Method::PATCH, admin.path("/groups/four"), json!({"path": "five"}))
+            }
+            Action::DeleteGroup => {
+                group(admin, "six").await;
+                (Method::DELETE, admin.path("/groups/six"), json!({}))
+            }
+            Action::GiveRoleInGroup => {
+                group(admin, "eight").await;
+                let id = member(admin, "given").await;
+                put("/groups/eight/members", json!({"member": id, "role": "maintainer"}))
+            }
+            Action::TakeRoleInGroup => {
+                let id = given(admin, "/groups", "nine").await;
+                post("/groups/nine/members/remove", json!({"member": id}))
+            }
+            Action::GiveRoleInProject => {
+                project(admin, "eight").await;
+                let id = member(admin, "given there").await;
+                put("/projects/eight/members", json!({"member": id, "role": "developer"}))
+            }
+            Action::TakeRoleInProject => {
+                let id = given(admin, "/projects", "nine").await;
+                post("/projects/nine/members/remove", json!({"member": id}))
+            }
+            Action::CreateProject => post("/projects", json!({"name": "one"})),
+            Action::CreateProjectInGroup => {
+                group(admin, "seven").await;
+                post("/groups/seven/projects", json!({"name": "two"}))
+            }
+            Action::ChangeProject => {
+                project(admin, "three").await;
+                (Method::PATCH, admin.path("/projects/three"), json!({"path": "four"}))
+            }
+            Action::DeleteProject => {
+                project(admin, "five").await;
+                (Method::DELETE, admin.path("/projects/five"), json!({}))
+            }
             Action::CreateWorkspace => {
                 let variables = json!([{"name": "B", "value": CANARY}]);
                 post(
@@ -241,4 +285,21 @@ async fn member(admin: &Admin, name: &str) -> String {
     let wanted = json!({"name": name, "role": "developer"});
     let made: Value = admin.post(&admin.path("/tokens"), &wanted).await.expect(201);
     made["subject_id"].as_str().expect("an id").to_owned()
+}
+
+async fn group(admin: &Admin, name: &str) {
+    admin.post(&admin.path("/groups"), &json!({"name": name})).await.expect::<Value>(201);
+}
+
+async fn project(admin: &Admin, name: &str) {
+    admin.post(&admin.path("/projects"), &json!({"name": name})).await.expect::<Value>(201);
+}
+
+/// Makes what is called so, and somebody a viewer of it.
+async fn given(admin: &Admin, kind: &str, name: &str) -> String {
+    admin.post(&admin.path(kind), &json!({"name": name})).await.expect::<Value>(201);
+    let id = member(admin, &format!("{name} of {}", &kind[1..])).await;
+    let give = json!({"member": id, "role": "viewer"});
+    admin.put(&admin.path(&format!("{kind}/{name}/members")), &give).await.expect::<Value>(200);
+    id
 }

@@ -39,9 +39,14 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
             [] => "no rule".to_owned(),
             rules => format!("rule {}", rules.join(", ")),
         };
+        let given =
+            permission.given.iter().map(|given| format!(", {} of {} '{}'", given.role, given.at, given.path));
         session.talk.say(&format!(
-            "As {}, by version {} of the policy: {} ({rules}).",
-            permission.role, permission.policy_version, answer.reason
+            "As {}{}, by version {} of the policy: {} ({rules}).",
+            permission.role,
+            given.collect::<String>(),
+            permission.policy_version,
+            answer.reason
         ));
     }
     if answer.allowed {

@@ -96,7 +96,7 @@ pub(super) async fn by_token(
         .read(token.organization(), "authenticate_member", async |conn| {
             let found = conn.tokens().find_shown(token.token_id(), &shown).await?;
             let thing = match &found {
-                Some((row, ..)) if opens(row) => permission::find(conn, named).await?,
+                Some((row, ..)) if opens(row) => permission::find(conn, named, row.subject_id).await?,
                 _ => Found::Nothing,
             };
             Ok::<_, Error>((found, thing))
@@ -235,7 +235,7 @@ async fn in_organization(
     let thing = context
         .database
         .read(organization, "find_resource", async |conn| {
-            permission::find(conn, named).await.map_err(Error::from)
+            permission::find(conn, named, subject).await.map_err(Error::from)
         })
         .await?;
     Span::current().record("organization", display(organization));

@@ -11,12 +11,14 @@ use crate::services::permission::Named;
 #[serde(default)]
 struct Parameters {
     agent: Option<String>,
+    group: Option<String>,
     host: Option<String>,
     invitation: Option<String>,
     kind: Option<String>,
     member: Option<String>,
     name: Option<String>,
     orphan: Option<String>,
+    project: Option<String>,
     provider: Option<String>,
     token: Option<String>,
     workspace: Option<String>,
@@ -26,12 +28,14 @@ impl Parameters {
     fn get(&self, name: &str) -> Option<&str> {
         match name {
             "agent" => self.agent.as_deref(),
+            "group" => self.group.as_deref(),
             "host" => self.host.as_deref(),
             "invitation" => self.invitation.as_deref(),
             "kind" => self.kind.as_deref(),
             "member" => self.member.as_deref(),
             "name" => self.name.as_deref(),
             "orphan" => self.orphan.as_deref(),
+            "project" => self.project.as_deref(),
             "provider" => self.provider.as_deref(),
             "token" => self.token.as_deref(),
             "workspace" => self.workspace.as_deref(),

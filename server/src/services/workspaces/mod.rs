@@ -17,6 +17,7 @@ pub use extend::extend;
 pub use form::{CreateForm, Given, NewSpec, spec_of};
 pub(crate) use look::is_seen;
 pub use look::{ListQuery, get, list, owners};
+pub(super) use project::PLAIN_HTTP;
 pub use project::ProjectRules;
 pub use timeline::{TimelineQuery, timeline};
 pub use why::why;

@@ -35,7 +35,8 @@ pub(super) fn given(
     Some(ProjectSpec { url: url?, reference })
 }
 
-const PLAIN_HTTP: &str = "must begin with https:// or ssh://; plain HTTP is not allowed on this server";
+pub(in crate::services) const PLAIN_HTTP: &str =
+    "must begin with https:// or ssh://; plain HTTP is not allowed on this server";
 
 /// What is wrong with a project that a devfile names.
 pub(super) fn refused(project: Option<&ProjectSpec>, rules: ProjectRules) -> Option<FieldError> {

@@ -1,0 +1,178 @@
+//! What people are at groups and projects.
+
+use berth_schema::access::Role;
+use berth_schema::api::Paged;
+use berth_schema::groups::{GivenRole, Group};
+use berth_schema::policy::Permission;
+use berth_schema::projects::Project;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{create, delete, escaped, forbid, get, group, moved, paths, project};
+use crate::policy::join;
+use crate::support::{Admin, App, Reply, Requests, send};
+
+async fn member_id(owner: &Admin, name: &str) -> String {
+    let path = owner.path(&format!("/members/{}", name.replace(' ', "%20")));
+    let member: Value = owner.get(&path).await.expect(200);
+    member["id"].as_str().expect("an id").to_owned()
+}
+
+async fn give(who: &Admin, kind: &str, at: &str, member: &str, role: Role) -> Reply {
+    let path = who.path(&format!("/{kind}/{}/members", escaped(at)));
+    who.put(&path, &json!({"member": member, "role": role})).await
+}
+
+async fn take(who: &Admin, kind: &str, at: &str, member: &str) -> Reply {
+    let path = who.path(&format!("/{kind}/{}/members/remove", escaped(at)));
+    who.post(&path, &json!({"member": member})).await
+}
+
+#[tokio::test]
+async fn whoever_is_more_at_a_group_is_so_at_all_below_it_and_nowhere_else() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let replica = app.replica().await;
+        let developer = join(&owner, Role::Developer).await;
+        let there = Admin::new(replica.address(), developer.token.expose().parse().expect("a token"));
+        for path in ["platform", "platform/payments", "platform/payments/cards", "other"] {
+            group(&owner, path).await;
+        }
+        create(&developer, "groups", "platform/payments/mine").await.problem(403, "forbidden");
+        let given: GivenRole =
+            give(&owner, "groups", "platform/payments", "the developer", Role::Maintainer).await.expect(200);
+        assert_eq!((given.name.as_str(), given.role), ("the developer", Role::Maintainer));
+        // From the next request on, on every server.
+        group(&there, "platform/payments/mine").await;
+        project(&there, "platform/payments/cards/api").await;
+        moved(&there, "groups", "platform/payments/mine", "platform/payments/cards/ours")
+            .await
+            .expect::<Group>(200);
+        for elsewhere in ["platform/x", "other/x", "x"] {
+            create(&developer, "groups", elsewhere).await.problem(403, "forbidden");
+        }
+        moved(&developer, "groups", "platform/payments/cards", "cards").await.problem(403, "forbidden");
+        moved(&developer, "groups", "other", "platform/payments/other").await.problem(403, "forbidden");
+        let asked = developer.path("/can-i?action=project.delete&resource=platform/payments/cards/api");
+        let permission: Permission = developer.get(&asked).await.expect(200);
+        assert!(permission.answer.allowed && permission.role == Role::Developer, "{permission:?}");
+        let by = &permission.given[0];
+        assert_eq!(
+            (by.role, by.at.as_str(), by.path.as_str()),
+            (Role::Maintainer, "group", "platform/payments")
+        );
+        // What somebody is somewhere goes with the place, and ends with it.
+        moved(&owner, "groups", "platform/payments", "payments").await.expect::<Group>(200);
+        group(&developer, "payments/more").await;
+        let taken: GivenRole = take(&owner, "groups", "payments", "the developer").await.expect(200);
+        assert_eq!(taken.role, Role::Maintainer);
+        create(&there, "groups", "payments/last").await.problem(403, "forbidden");
+        assert_eq!(take(&owner, "groups", "payments", "the developer").await.wrong_fields(), ["member"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_gives_or_takes_more_than_they_are_themselves_there() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let developer = join(&owner, Role::Developer).await;
+        let viewer = join(&owner, Role::Viewer).await;
+        let (me, them) = (member_id(&owner, "the developer").await, member_id(&owner, "the viewer").await);
+        for path in ["a", "a/b", "own"] {
+            group(&owner, path).await;
+        }
+        project(&owner, "a/b/api").await;
+        give(&developer, "groups", "a", &them, Role::Viewer).await.problem(403, "forbidden");
+        give(&owner, "groups", "a", &me, Role::Maintainer).await.expect::<GivenRole>(200);
+        for role in [Role::Owner, Role::Auditor] {
+            for (kind, at) in [("groups", "a"), ("groups", "a/b"), ("projects", "a/b/api")] {
+                for whom in [&me, &them] {
+                    assert_eq!(give(&developer, kind, at, whom, role).await.wrong_fields(), ["role"]);
+                }
+            }
+        }
+        // They are told of nobody by a name.
+        let known = give(&developer, "groups", "a", "the viewer", Role::Viewer).await.problem(422, "invalid");
+        let unknown = give(&developer, "groups", "a", "nobody", Role::Viewer).await.problem(422, "invalid");
+        assert_eq!(known.detail, unknown.detail);
+        give(&developer, "projects", "a/b/api", &them, Role::Maintainer).await.expect::<GivenRole>(200);
+        let settings = send(
+            viewer
+                .request(Method::PATCH, &viewer.path("/projects/a%2Fb%2Fapi"))
+                .json(&json!({"settings": {"agent": "b"}})),
+        );
+        settings.await.expect::<Project>(200);
+        create(&viewer, "projects", "a/b/other").await.problem(403, "forbidden");
+        // Whoever is more is not made less.
+        give(&owner, "groups", "a/b", &them, Role::Owner).await.expect::<GivenRole>(200);
+        assert_eq!(take(&developer, "groups", "a/b", &them).await.wrong_fields(), ["member"]);
+        assert_eq!(give(&developer, "groups", "a/b", &them, Role::Viewer).await.wrong_fields(), ["member"]);
+        // Nor are things moved to where they are one's own.
+        give(&owner, "groups", "own", &me, Role::Owner).await.expect::<GivenRole>(200);
+        assert_eq!(moved(&developer, "groups", "a/b", "own/b").await.wrong_fields(), ["path"]);
+        assert_eq!(moved(&developer, "projects", "a/b/api", "own/api").await.wrong_fields(), ["path"]);
+        moved(&owner, "projects", "a/b/api", "own/api").await.expect::<Project>(200);
+        let members = async |who: &Admin, at: &str| who.get(&who.path(&format!("/{at}/members"))).await;
+        let listed: Paged<GivenRole> = members(&developer, "groups/a").await.expect(200);
+        assert_eq!(listed.items.iter().map(|given| given.role).collect::<Vec<_>>(), [Role::Maintainer]);
+        members(&viewer, "groups/own").await.problem(403, "forbidden");
+        assert_eq!(give(&owner, "groups", "a", &me, Role::Unknown).await.wrong_fields(), ["role"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_was_at_places_ends_with_the_place_and_with_their_membership() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let stranger = app.organization("stranger").await;
+        let developer = join(&owner, Role::Developer).await;
+        let me = member_id(&owner, "the developer").await;
+        for path in ["a", "b"] {
+            group(&owner, path).await;
+            give(&owner, "groups", path, &me, Role::Owner).await.expect::<GivenRole>(200);
+        }
+        assert_eq!(give(&stranger, "groups", "a", &me, Role::Owner).await.status, 404);
+        group(&stranger, "a").await;
+        assert_eq!(give(&stranger, "groups", "a", &me, Role::Owner).await.wrong_fields(), ["member"]);
+        delete(&developer, "groups", "a").await.expect::<Group>(200);
+        group(&owner, "a").await;
+        create(&developer, "groups", "a/x").await.problem(403, "forbidden");
+        group(&developer, "b/x").await;
+        let remove = owner.request(Method::DELETE, &owner.path(&format!("/members/{me}")));
+        send(remove).await.expect::<Value>(200);
+        let left: Paged<GivenRole> = owner.get(&owner.path("/groups/b/members")).await.expect(200);
+        assert_eq!(left.items, []);
+        assert_eq!(give(&owner, "groups", "b", &me, Role::Viewer).await.wrong_fields(), ["member"]);
+    })
+    .await;
+}
+
+/// Where an organisation's own rules let people see what they are members of, and nothing else.
+#[tokio::test]
+async fn lists_hold_what_somebody_may_see_by_what_they_are_there() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let developer = join(&owner, Role::Developer).await;
+        for path in ["a", "a/b", "c"] {
+            group(&owner, path).await;
+        }
+        project(&owner, "a/b/api").await;
+        project(&owner, "c/api").await;
+        forbid(
+            &owner,
+            "@id(\"members-only\") forbid (principal, action in [Action::\"group.read\", Action::\"project.read\"], resource)
+             unless { context.roles.containsAny([\"owner\", \"maintainer\"]) };",
+        )
+        .await;
+        assert_eq!(paths(&developer, "groups").await, [""; 0]);
+        get(&developer, "groups", "a").await.problem(404, "not-found");
+        give(&owner, "groups", "a", "the developer", Role::Maintainer).await.expect::<GivenRole>(200);
+        assert_eq!(paths(&developer, "groups").await, ["a", "a/b"]);
+        assert_eq!(paths(&developer, "projects").await, ["a/b/api"]);
+        assert_eq!(get(&developer, "projects", "a/b/api").await.status, 200);
+        get(&developer, "groups", "c").await.problem(404, "not-found");
+    })
+    .await;
+}
