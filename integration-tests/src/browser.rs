@@ -22,6 +22,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Keys that are no characters, as WebDriver writes them.
 pub mod keys {
+    pub const TAB: &str = "\u{E004}";
     pub const ENTER: &str = "\u{E007}";
     pub const ESCAPE: &str = "\u{E00C}";
     pub const F1: &str = "\u{E031}";
@@ -130,6 +131,33 @@ impl Browser {
     pub async fn resize(&self, width: u32) -> anyhow::Result<()> {
         let size = json!({"width": width, "height": 800});
         self.call(Method::POST, "/window/rect", Some(size)).await.map(drop)
+    }
+
+    /// Goes on in the window that was opened as the one of that number, from 0.
+    pub async fn window(&self, number: usize) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        loop {
+            let all = self.call(Method::GET, "/window/handles", None).await?;
+            if let Some(handle) = all.get(number) {
+                return self.call(Method::POST, "/window", Some(json!({"handle": handle}))).await.map(drop);
+            }
+            ensure!(begin.elapsed() < PATIENCE, "no window {number} was opened");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Goes on as if the person preferred that colour scheme: `light` or `dark`.
+    pub async fn prefer(&self, scheme: &str) -> anyhow::Result<()> {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        let body = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}});
+        self.call(Method::POST, "/goog/cdp/execute", Some(body)).await.map(drop)
+    }
+
+    /// What the browser has complained of since it was asked last: broken policies, failed requests, errors of scripts.
+    pub async fn complaints(&self) -> anyhow::Result<Vec<String>> {
+        let entries = self.call(Method::POST, "/se/log", Some(json!({"type": "browser"}))).await?;
+        let entries = entries.as_array().cloned().unwrap_or_default();
+        Ok(entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect())
     }
 
     /// The cookies that the page has, as WebDriver writes them.

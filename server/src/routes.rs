@@ -314,6 +314,25 @@ pub const ROUTES: &[Route] = &[
     page_of("POST", place!("/workspaces/{workspace}/stop"), Action::StopWorkspace, |guard| {
         guard.to(pages::workspaces::stop)
     }),
+    page_of("GET", place!("/agents"), Action::ListAgents, |guard| guard.to(pages::agents::list)),
+    page_of("GET", place!("/agents/{agent}"), Action::ReadAgent, |guard| guard.to(pages::agents::one)),
+    page_of("GET", place!("/members"), Action::ListMembers, |guard| guard.to(pages::members::list)),
+    page_of("POST", place!("/members/{member}/change"), Action::ChangeMember, |guard| {
+        guard.to(pages::members::change)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/members/{member}/remove"), Action::RemoveMember, |guard| {
+        guard.to(pages::members::remove)
+    }),
+    page_of("GET", place!("/invitations"), Action::ListInvitations, |guard| {
+        guard.to(pages::members::invitations)
+    }),
+    page_of("POST", place!("/invitations"), Action::Invite, |guard| guard.to(pages::members::invite))
+        .takes(FORM),
+    page_of("POST", place!("/invitations/{invitation}/revoke"), Action::RevokeInvitation, |guard| {
+        guard.to(pages::members::revoke_invitation)
+    }),
+    page_of("GET", place!("/audit"), Action::ListAudit, |guard| guard.to(pages::audit::list)),
     person("GET", "/device", Action::LookAtDevice, |guard| guard.to(pages::device)),
     person("POST", "/device", Action::DecideDevice, |guard| guard.to(pages::decide_device)).takes(FORM),
     person("GET", "/oauth/authorize", Action::LookAtLogin, |guard| guard.to(pages::authorize)),

@@ -1,7 +1,7 @@
 //! How a record of what happened looks. It is read without knowing its kinds: a newer server has others.
 
 use berth_schema::OrganizationId;
-use berth_schema::audit::Entry;
+use berth_schema::audit::{Entry, Told};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -37,47 +37,19 @@ impl Recorded {
         self.text("organization").parse().ok()
     }
 
+    const fn told(&self) -> Told<'_> {
+        Told(&self.entry.record)
+    }
+
     fn text(&self, field: &str) -> &str {
-        self.entry.record[field].as_str().unwrap_or("-")
-    }
-
-    /// `subject ID`, `agent ID`, `task NAME`, `command NAME`.
-    fn who(&self) -> String {
-        let who = &self.entry.record["who"];
-        let kind = who["kind"].as_str().unwrap_or("-");
-        let id = who.get(kind).or_else(|| who.get("name")).and_then(Value::as_str).unwrap_or("-");
-        format!("{kind} {id}")
-    }
-
-    fn resource(&self) -> String {
-        let resource = &self.entry.record["resource"];
-        let kind = resource["kind"].as_str().unwrap_or("-");
-        match resource["id"].as_str() {
-            Some(id) => format!("{kind}:{id}"),
-            None => kind.to_owned(),
-        }
+        self.told().text(field)
     }
 
     fn outcome(&self) -> Cell {
-        match &self.entry.record["outcome"] {
-            Value::String(done) => Cell::new(done, Tone::Good),
-            outcome => {
-                let why = outcome["denied"].as_str().unwrap_or("-");
-                Cell::new(format!("denied: {why}"), Tone::Bad)
-            }
+        match self.told().outcome() {
+            Ok(done) => Cell::new(done, Tone::Good),
+            Err(why) => Cell::new(format!("denied: {why}"), Tone::Bad),
         }
-    }
-
-    /// `name=value` of each detail.
-    fn what(&self) -> String {
-        let Some((_, Value::Object(fields))) =
-            self.entry.record["details"].as_object().and_then(|details| details.iter().next())
-        else {
-            return "-".to_owned();
-        };
-        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let fields = fields.iter().map(|(name, value)| format!("{name}={}", plain(value)));
-        fields.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -97,11 +69,11 @@ impl Show for Recorded {
         let mut row: Vec<Cell> = vec![
             self.name.as_str().into(),
             self.text("time").into(),
-            self.who().into(),
+            self.told().who().into(),
             self.text("action").into(),
-            self.resource().into(),
+            self.told().resource().into(),
             self.outcome(),
-            self.what().into(),
+            self.told().what().into(),
         ];
         if wide {
             row.extend([self.text("peer").into(), self.text("request").into(), self.entry.hash.into()]);

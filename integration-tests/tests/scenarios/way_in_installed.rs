@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
-use berth_harness::authority::Authority;
+use berth_harness::authority::{Authority, Signed};
 use berth_harness::binaries::Binaries;
 use berth_harness::{Door, Forward, free_address, images, paths};
 use berth_integration_tests::{Browser, Installation, proxy_options, unique};
@@ -30,8 +30,8 @@ const CERTIFICATE: &str = "berth-proxy-certificate";
 /// How often what the agent and Kubernetes do by themselves is looked at.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
 
-struct Installed {
-    berth: Installation,
+pub(crate) struct Installed {
+    pub(crate) berth: Installation,
     namespace: String,
     client: Client,
     /// Where browsers of this machine find the proxy.
@@ -39,13 +39,41 @@ struct Installed {
 }
 
 impl Installed {
-    async fn start() -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn start() -> anyhow::Result<Option<Self>> {
         let namespace = unique("berth-proxy");
         let Some(berth) = Installation::start_with_proxy(&namespace).await? else { return Ok(None) };
         grant(&berth, &namespace).await?;
         let client = berth.view.client();
         let address = free_address(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
         Ok(Some(Self { berth, namespace, client, address }))
+    }
+
+    /// Until the proxy answers browsers of this machine that trust the key of that hash, for as long as both others are held.
+    pub(crate) async fn answer(&self) -> anyhow::Result<(String, Door, Forward)> {
+        self.configure("agent", &self.namespace, true).await?;
+        let authority = Authority::open(&self.berth.dir().join("authority"))?;
+        let signed = authority.sign(ZONE)?;
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        until("the proxy's namespace is not made", async || {
+            Ok(namespaces.get_opt(&self.namespace).await?.is_some())
+        })
+        .await?;
+        self.certify(&signed).await?;
+        self.ready().await?;
+        let door = self.berth.cluster.door_in(&self.namespace).await?;
+        let window = self.open(&door).await?;
+        Ok((signed.key_hash()?, door, window))
+    }
+
+    /// What an administrator does with a certificate.
+    async fn certify(&self, signed: &Signed) -> anyhow::Result<()> {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": CERTIFICATE },
+            "stringData": { "tls.crt": signed.certificate, "tls.key": signed.key },
+        });
+        let secrets: Api<Secret> = self.all();
+        secrets.patch(CERTIFICATE, &PatchParams::apply("administrator"), &Patch::Apply(&secret)).await?;
+        Ok(())
     }
 
     /// The agent's configuration, with the section of the proxy or without.
@@ -167,12 +195,7 @@ async fn an_installed_proxy_lets_a_browser_in_outlives_its_pods_and_goes() -> an
     })
     .await?;
     let signed = authority.sign(ZONE)?;
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": { "name": CERTIFICATE },
-        "stringData": { "tls.crt": signed.certificate, "tls.key": signed.key },
-    });
-    let secrets: Api<Secret> = installed.all();
-    secrets.patch(CERTIFICATE, &PatchParams::apply("administrator"), &Patch::Apply(&secret)).await?;
+    installed.certify(&signed).await?;
     installed.ready().await?;
     until("what was missing is told of still", async || Ok(installed.problems("agent").await?.is_empty()))
         .await?;

@@ -6,6 +6,7 @@
 
 mod concern;
 mod details;
+mod told;
 mod who;
 mod words;
 
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use concern::Concern;
 pub use details::{Details, Suspicion};
+pub use told::Told;
 pub use who::{By, Who};
 pub use words::{Internal, NoAction, Resource, What};
 

@@ -32,7 +32,7 @@ use crate::services::paging;
 use crate::{Error, Op};
 
 /// Which page of a list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
     limit: Option<String>,
@@ -40,7 +40,7 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
-    fn page(&self) -> Result<PageRequest, Error> {
+    pub(crate) fn page(&self) -> Result<PageRequest, Error> {
         let mut errors = Vec::new();
         let page = paging::request(self.limit.as_deref(), self.after.as_deref(), &mut errors);
         if errors.is_empty() { Ok(page) } else { Err(Error::Invalid(errors)) }

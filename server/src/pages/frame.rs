@@ -21,7 +21,12 @@ pub(super) struct Place {
 }
 
 /// Each with the action that somebody has to be allowed to be led there.
-const PLACES: [(&str, &str, Action); 1] = [("Workspaces", "/workspaces", Action::ListWorkspaces)];
+const PLACES: [(&str, &str, Action); 4] = [
+    ("Workspaces", "/workspaces", Action::ListWorkspaces),
+    ("Agents", "/agents", Action::ListAgents),
+    ("Members", "/members", Action::ListMembers),
+    ("Audit", "/audit", Action::ListAudit),
+];
 
 impl<'a> Frame<'a> {
     /// `here`: below which place the page is.

@@ -2,11 +2,14 @@
 //! is shown of workspaces goes on by itself.
 
 mod account;
+pub(crate) mod agents;
 mod assets;
+pub(crate) mod audit;
 mod failure;
 mod frame;
 mod invitation;
 mod login;
+pub(crate) mod members;
 mod openid;
 mod organization;
 mod page;

@@ -15,20 +15,20 @@ use crate::{Error, Op};
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
-    limit: Option<String>,
+    pub(crate) limit: Option<String>,
     /// The `next` of an earlier page.
-    after: Option<String>,
+    pub(crate) after: Option<String>,
     /// A sequence: the oldest first, from there on. `next` then says where to go on, also behind the last one.
-    from: Option<String>,
+    pub(crate) from: Option<String>,
     /// Times of RFC 3339; the second is the first one that is not meant.
-    since: Option<String>,
-    until: Option<String>,
+    pub(crate) since: Option<String>,
+    pub(crate) until: Option<String>,
     /// A subject's id.
-    actor: Option<String>,
-    action: Option<String>,
+    pub(crate) actor: Option<String>,
+    pub(crate) action: Option<String>,
     /// `KIND` or `KIND:ID`.
-    resource: Option<String>,
-    outcome: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) outcome: Option<String>,
 }
 
 /// What a query asks for.

@@ -1,5 +1,6 @@
 //! The pages of workspaces, as a browser without scripts asks for them: by addresses and forms.
 
+mod admin;
 mod create;
 mod hostile;
 mod live;
