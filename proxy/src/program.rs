@@ -1,6 +1,8 @@
 //! One request of a program, which shows a token in place of a browser's cookie. See decision 0063.
 
-use berth_proxy_core::{Address, Asked, Outcome, Place, Question, Shown, Site, Taken, is_worth_asking};
+use berth_proxy_core::{
+    Address, Asked, Known, Outcome, Place, Question, Shown, Site, Taken, is_worth_asking,
+};
 use berth_schema::connection::{Credential, Decision, TUNNEL_PATH, token_audience};
 use berth_schema::kubernetes::SSH_PORT;
 use http::{Request, Response, StatusCode};
@@ -63,6 +65,10 @@ impl Door {
             Err(response) => return *response,
         };
         let stream = shared.streams.enter(question, &grant, &port);
+        // What was changed since the answer came has found nothing open of it.
+        if shared.decisions().look(&question, Shared::now()) == Known::Unknown {
+            shared.doubt.notify_one();
+        }
         if is_tunnel {
             return tunnel::open(request, &places, stream).await;
         }
