@@ -221,6 +221,9 @@ impl Error {
                     "delete or stop something, or ask an administrator for a larger quota"
                 }
                 403 => "ask an administrator of the organisation for this right",
+                404 if problem.detail.contains("group") && doing.starts_with("create ") => {
+                    "make the group first that it is to be in: `berth groups create PATH`; `berth groups list` shows those there are"
+                }
                 404 => missing(&problem.detail),
                 412 => "somebody changed it meanwhile; look again with `get`, then try again",
                 429 | 503 => "the server is busy; try again in a moment",
@@ -269,6 +272,10 @@ fn missing(detail: &str) -> &'static str {
         "`berth agents list` shows those there are"
     } else if of("organization") {
         "`berth whoami` shows whose token is used; see --organization and BERTH_ORGANIZATION"
+    } else if of("group") {
+        "`berth groups list` shows those that you may see; `berth groups create PATH` makes one"
+    } else if of("project") {
+        "`berth projects list` shows those that you may see; `berth projects create PATH` makes one"
     } else if of("path") {
         "is this a Berth server of the same version, and its URL right? See `berth contexts list`"
     } else {

@@ -78,6 +78,9 @@ pub enum Error {
     LastOwner,
     #[error("the group holds {0}; move or delete that first")]
     GroupNotEmpty(&'static str),
+    /// Somebody would gain or lose a role by it that whoever asks could not have given or taken.
+    #[error("{0}; ask somebody who may give and take that role there")]
+    RoleInTheWay(String),
     #[error("you are a member of this organization already; the invitation stays open for somebody else")]
     AlreadyMember,
     #[error("the invitation was accepted: whoever joined by it is a member now, and can be removed as one")]
@@ -208,6 +211,7 @@ impl Error {
             | Self::LastFullToken
             | Self::LastOwner
             | Self::GroupNotEmpty(_)
+            | Self::RoleInTheWay(_)
             | Self::AlreadyMember
             | Self::InvitationAccepted
             | Self::TokenEnded

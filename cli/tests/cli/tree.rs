@@ -125,3 +125,23 @@ async fn roles_are_given_and_taken_at_a_place_and_an_explanation_names_it() {
         "As developer, maintainer of group 'platform', by version 0 of the policy: permitted (rule maintainers).",
     );
 }
+
+#[tokio::test]
+async fn what_there_is_not_is_said_with_what_to_do() {
+    let server = MockServer::start().await;
+    let missing = |what: &str| problem(404, &format!("there is no such {what}"), &json!([]));
+    answer(&server, "POST", "/groups/a/groups", missing("group")).await;
+    answer(&server, "POST", "/groups/a/projects", missing("group")).await;
+    answer(&server, "GET", "/groups/a", missing("group")).await;
+    answer(&server, "GET", "/projects/a%2Fb", missing("project")).await;
+    let berth = || Berth::with(&server);
+    for kind in ["groups", "projects"] {
+        let ran = berth().run(&[kind, "create", "a/b"]).exits(3);
+        ran.says("make the group first that it is to be in: `berth groups create PATH`");
+    }
+    berth().run(&["groups", "get", "a"]).exits(3).says("`berth groups list` shows those that you may see");
+    berth()
+        .run(&["projects", "get", "a/b"])
+        .exits(4)
+        .says("`berth projects list` shows those that you may see");
+}

@@ -49,7 +49,7 @@
 //! | `idempotency_keys()` | `claim` |
 //! | `groups()` | `insert`, `count`, `find`, `find_by_path`, `above`, `below`, `list`, `place`, `delete` |
 //! | `projects()` | `insert`, `count`, `find`, `find_by_path`, `is_any_in`, `list`, `change`, `delete` |
-//! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `set`, `remove`, `remove_all` |
+//! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `holders`, `set`, `remove`, `remove_all` |
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
@@ -147,7 +147,7 @@ pub use page::{Cursor, PageRequest};
 pub use policies::{PolicyVersionRow, PolicyVersions};
 pub use prerequisites::AgentPrerequisites;
 pub use projects::{NewProject, ProjectRow, Projects};
-pub use role_grants::{RoleGrantRow, RoleGrants, Spot};
+pub use role_grants::{HolderRow, RoleGrantRow, RoleGrants, Spot};
 pub use roles::{RoleError, check_login};
 pub use scope::{OrganizationConn, Reach};
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};

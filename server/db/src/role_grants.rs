@@ -58,6 +58,17 @@ pub struct RoleGrantRow {
     pub name: String,
 }
 
+/// Somebody who is something at one of several places, and in the organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HolderRow {
+    pub spot: Spot,
+    pub subject: SubjectId,
+    pub name: String,
+    pub role: Role,
+    /// What they are in the organisation.
+    pub everywhere: Role,
+}
+
 /// Keeps the rows of one place.
 macro_rules! at {
     ($query:expr, $spot:expr) => {
@@ -125,6 +136,36 @@ impl RoleGrants<'_> {
             .into_boxed();
         let query = paged!(at!(query, spot), role_grants, page);
         self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Those who are something at any of these places itself, in the order of their names.
+    pub async fn holders(&self, spots: &[Spot]) -> Result<Vec<HolderRow>, DbError> {
+        type Row = (Option<Uuid>, Option<Uuid>, Uuid, String, String, String);
+        let groups: Vec<_> = spots.iter().filter_map(|spot| spot.group()).collect();
+        let projects: Vec<_> = spots.iter().filter_map(|spot| spot.project()).collect();
+        let joined = subjects::table.on(subjects::organization_id
+            .eq(role_grants::organization_id)
+            .and(subjects::id.eq(role_grants::subject_id)));
+        let query = role_grants::table
+            .inner_join(joined)
+            .filter(role_grants::organization_id.eq(self.0.key()))
+            .filter(role_grants::group_id.eq_any(groups).or(role_grants::project_id.eq_any(projects)))
+            .order((subjects::name, subjects::id))
+            .select((
+                role_grants::group_id,
+                role_grants::project_id,
+                subjects::id,
+                subjects::name,
+                role_grants::role,
+                subjects::role,
+            ));
+        let rows: Vec<Row> = self.0.run(query.load(&mut self.0.raw())).await?;
+        let holders = rows.into_iter().filter_map(|(group, project, subject, name, role, everywhere)| {
+            let spot = Spot::of(group, project)?;
+            let (role, everywhere) = (Role::from(role), Role::from(everywhere));
+            Some(HolderRow { spot, subject: subject.into(), name, role, everywhere })
+        });
+        Ok(holders.collect())
     }
 
     /// They are that there from now on.

@@ -27,10 +27,86 @@ pub fn gains(before: &[Role], after: &[Role]) -> bool {
     after.iter().any(|role| *role != Role::Unknown && !before.iter().any(|before| before.includes(*role)))
 }
 
+/// Somebody who is something at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder<W> {
+    pub who: W,
+    pub role: Role,
+    /// What they are in the organisation.
+    pub everywhere: Role,
+}
+
+/// What the same people are around something that is moved, or ends.
+#[derive(Clone, Debug)]
+pub struct Shift<'a, W> {
+    /// At the places that it leaves.
+    pub left: &'a [Holder<W>],
+    /// At the places that it comes to.
+    pub entered: &'a [Holder<W>],
+    /// At itself, and at the places that it stays in.
+    pub kept: &'a [Holder<W>],
+}
+
+/// What somebody would become or cease to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undue<'a, W> {
+    Gains(&'a Holder<W>),
+    Loses(&'a Holder<W>),
+}
+
+impl<'a, W: PartialEq> Shift<'a, W> {
+    /// The first who would gain or lose by it what `mover` could not have given or taken by hand, being `hand` there. Of the mover's own
+    /// they may lose what they like; what they would gain is asked by [`gains`].
+    pub fn undue(&self, mover: &W, hand: &[Role]) -> Option<Undue<'a, W>> {
+        let of = |who: &W, at: &[&'a [Holder<W>]]| -> Vec<Role> {
+            let holders = at.iter().copied().flatten().filter(|holder| holder.who == *who);
+            holders.map(|holder| holder.role).collect()
+        };
+        let others = |at: &'a [Holder<W>]| at.iter().filter(|holder| holder.who != *mover);
+        let changes = |holder: &Holder<W>, there: &'a [Holder<W>]| {
+            let mut stays = of(&holder.who, &[there, self.kept]);
+            stays.push(holder.everywhere);
+            gains(&stays, &[holder.role]) && gains(hand, &[holder.role])
+        };
+        let gained = others(self.entered).find(|holder| changes(holder, self.left)).map(Undue::Gains);
+        gained.or_else(|| others(self.left).find(|holder| changes(holder, self.entered)).map(Undue::Loses))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn holder(who: &'static str, role: Role) -> Holder<&'static str> {
+        Holder { who, role, everywhere: Role::Developer }
+    }
+
+    #[test]
+    fn nobody_gains_or_loses_by_a_move_what_the_mover_could_not_give_or_take() {
+        use Role::{Auditor, Developer, Maintainer, Owner};
+        let [owner, maintainer, auditor] =
+            [holder("ada", Owner), holder("ada", Maintainer), holder("ada", Auditor)];
+        let undue = |left: &[Holder<_>], entered: &[Holder<_>], kept: &[Holder<_>], hand: &[Role]| {
+            let by = Shift { left, entered, kept }.undue(&"me", hand);
+            by.map(|undue| match undue {
+                Undue::Gains(holder) => ("gains", holder.role),
+                Undue::Loses(holder) => ("loses", holder.role),
+            })
+        };
+        let (owner, maintainer, auditor) = (&[owner][..], &[maintainer][..], &[auditor][..]);
+        assert_eq!(undue(owner, &[], &[], &[Maintainer]), Some(("loses", Owner)));
+        assert_eq!(undue(&[], owner, &[], &[Maintainer]), Some(("gains", Owner)));
+        assert_eq!(undue(&[], auditor, &[], &[Maintainer]), Some(("gains", Auditor)));
+        assert_eq!(undue(owner, &[], &[], &[]), Some(("loses", Owner)), "who may not take at all");
+        assert_eq!(undue(owner, auditor, &[], &[Owner]), None);
+        assert_eq!(undue(maintainer, maintainer, &[], &[Developer]), None, "what they are there as well");
+        assert_eq!(undue(maintainer, &[], owner, &[Developer]), None, "what they are at it itself");
+        assert_eq!(undue(maintainer, owner, &[], &[Maintainer]), Some(("gains", Owner)));
+        let everywhere = [Holder { everywhere: Owner, ..holder("ada", Owner) }];
+        assert_eq!(undue(&everywhere, &[], &[], &[]), None, "what they are everywhere");
+        assert_eq!(undue(&[holder("me", Owner)], &[], &[], &[]), None, "one's own");
+    }
 
     fn path(text: &str) -> GroupPath {
         GroupPath::new(text).expect(text)

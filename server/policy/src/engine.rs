@@ -14,7 +14,7 @@ use cedar_policy::{
 use crate::decision::{Decision, Reason};
 use crate::error::RuleError;
 use crate::facts::{Asker, Resource, Who};
-use crate::place::{Place, effect_group};
+use crate::place::{Place, effect_group, sight_in_tree};
 use crate::rules::Rules;
 use crate::schema::{ACTION, SUBJECT, entity_type};
 
@@ -107,8 +107,20 @@ impl Policies {
         self.names_ids
     }
 
-    /// Decides. What cannot be decided is denied.
+    /// Decides. What cannot be decided is denied, and so is all that would be done to a group or a project that may not be read:
+    /// by the rules that deny the reading.
     pub fn decide(&self, asker: &Asker, action: Action, resource: &Resource) -> Decision {
+        let decision = self.by_rules(asker, action, resource);
+        match sight_in_tree(resource.kind).filter(|sight| decision.allowed && *sight != action) {
+            Some(sight) => {
+                let seen = self.by_rules(asker, sight, resource);
+                if seen.allowed { decision } else { seen }
+            }
+            None => decision,
+        }
+    }
+
+    fn by_rules(&self, asker: &Asker, action: Action, resource: &Resource) -> Decision {
         match self.ask(asker, action, resource) {
             Ok(response) => read(&response),
             Err(_) => Decision::failed(Vec::new()),

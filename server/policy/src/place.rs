@@ -1,6 +1,6 @@
 //! Where each action stands: the groups by which rules speak of many actions at once.
 
-use berth_schema::{Action, Effect};
+use berth_schema::{Action, Effect, ResourceKind};
 
 /// A group of actions. Each action is in exactly one of them, and in `reads` or `changes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -191,5 +191,15 @@ pub(crate) const fn effect_group(effect: Effect) -> &'static str {
     match effect {
         Effect::Reads => "reads",
         Effect::Changes => "changes",
+    }
+}
+
+/// What whoever may do anything to a place in the organisation's tree may do to it first. It hangs on the kind of thing that an
+/// action is done to, so that none that is added can forget it.
+pub(crate) const fn sight_in_tree(kind: ResourceKind) -> Option<Action> {
+    match kind {
+        ResourceKind::Group => Some(Action::ReadGroup),
+        ResourceKind::Project => Some(Action::ReadProject),
+        _ => None,
     }
 }

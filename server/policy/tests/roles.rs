@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use berth_policy::{BUILT_IN, Place, Policies, Reach, Reason, Resource};
 use berth_schema::access::Role;
-use berth_schema::{Action, GroupId};
+use berth_schema::{Action, GroupId, ResourceKind};
 use uuid::Uuid;
 
 use crate::asked::{asker, built_in, me, organization, policies as policies_of, somebody, things};
@@ -135,4 +135,32 @@ fn a_rule_that_names_a_group_means_all_that_is_in_it() {
     // The group itself is what it names.
     let itself = Resource::new(Action::ReadGroup.resource(), outer.to_string(), organization());
     assert!(!policies.decide(&asker(Role::Owner), Action::ReadGroup, &itself).allowed);
+}
+
+#[test]
+fn nothing_is_done_to_a_group_or_a_project_that_may_not_be_read() {
+    let sight = |kind| match kind {
+        ResourceKind::Group => Some(Action::ReadGroup),
+        ResourceKind::Project => Some(Action::ReadProject),
+        _ => None,
+    };
+    let in_tree = || Action::ALL.iter().filter_map(|action| Some((*action, sight(action.resource())?)));
+    assert!(in_tree().count() >= 14, "the rules were tried with nothing");
+    for (action, sight) in in_tree() {
+        let hidden = format!(
+            "{BUILT_IN} @id(\"hidden\") forbid (principal, action == Action::\"{sight}\", resource);"
+        );
+        let [thing, _] = things(action);
+        let decision = policies_of(&hidden).decide(&asker(Role::Owner), action, &thing);
+        assert_eq!((decision.allowed, decision.reason), (false, Reason::Forbidden), "{action}");
+        assert_eq!(decision.rules, ["hidden"], "{action}");
+        let decision = built_in().decide(&asker(Role::Owner), action, &thing);
+        assert_eq!(decision.rules, ["owners"], "{action}");
+    }
+    // Where the reading is not permitted, either.
+    let blind =
+        policies_of("@id(\"blind\") permit (principal, action in Action::\"group-members\", resource);");
+    let [thing, _] = things(Action::GiveRoleInGroup);
+    let decision = blind.decide(&asker(Role::Owner), Action::GiveRoleInGroup, &thing);
+    assert_eq!((decision.allowed, decision.reason), (false, Reason::NotPermitted));
 }

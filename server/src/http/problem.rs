@@ -39,6 +39,7 @@ kinds! {
     NAME_TAKEN = "name-taken", CONFLICT, "The name is taken";
     LAST_OWNER = "last-owner", CONFLICT, "Nobody could manage the organization any more";
     GROUP_NOT_EMPTY = "group-not-empty", CONFLICT, "Something is in the group";
+    ROLE_IN_THE_WAY = "role-in-the-way", CONFLICT, "Somebody's role would change by it";
     ALREADY_MEMBER = "already-member", CONFLICT, "Already a member";
     INVITATION_ACCEPTED = "invitation-accepted", CONFLICT, "The invitation was accepted";
     LAST_FULL_TOKEN = "last-full-token", CONFLICT, "Nobody could manage the organization any more";
@@ -94,6 +95,7 @@ impl Error {
             Self::LastFullToken => LAST_FULL_TOKEN,
             Self::LastOwner => LAST_OWNER,
             Self::GroupNotEmpty(_) => GROUP_NOT_EMPTY,
+            Self::RoleInTheWay(_) => ROLE_IN_THE_WAY,
             Self::AlreadyMember => ALREADY_MEMBER,
             Self::InvitationAccepted => INVITATION_ACCEPTED,
             Self::TokenEnded => TOKEN_ENDED,

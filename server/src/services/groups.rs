@@ -12,7 +12,7 @@ use berth_schema::{Action, FieldError, GroupId, ResourceKind};
 
 use super::idempotency::{Creation, Idempotency, claim};
 use super::paging::{self, pick};
-use super::tree;
+use super::{shift, tree};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -97,7 +97,9 @@ pub async fn change(op: &Op<Member>, id: &str, wanted: &ChangeGroup) -> Result<G
             (true, None) => None,
             (false, _) => {
                 let by = (Action::CreateSubgroup, Action::CreateGroup);
-                tree::destination(conn, op, to.parent(), by).await?
+                let parent = tree::destination(conn, op, to.parent(), by).await?;
+                shift::of_move(conn, op, (before.path.parent().as_ref(), to.parent().as_ref())).await?;
+                parent
             }
         };
         let details = Details::GroupChanged {
@@ -123,6 +125,7 @@ pub async fn delete(op: &Op<Member>, id: &str) -> Result<Group, Error> {
         if conn.projects().is_any_in(&row.path).await? {
             return Err(Error::GroupNotEmpty("projects"));
         }
+        shift::of_end(conn, op, row.path.parent().as_ref()).await?;
         conn.groups().delete(row.id).await?;
         Ok(Changed::So(show(row.clone()), Event::new(Resource::group(row.id), Details::Nothing)))
     })

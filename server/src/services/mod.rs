@@ -28,6 +28,7 @@ pub mod reconcile;
 pub mod rewrap;
 mod scope_key;
 pub mod sessions;
+mod shift;
 pub mod sign_in;
 pub mod signing_keys;
 mod ssh_keys;

@@ -13,8 +13,8 @@ use berth_schema::{Action, FieldError, ProjectId, ResourceKind};
 
 use super::idempotency::{Creation, Idempotency, claim};
 use super::paging::{self, pick};
-use super::tree;
 use super::workspaces::{PLAIN_HTTP, ProjectRules};
+use super::{shift, tree};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -121,7 +121,9 @@ pub async fn change(
             (true, None) => None,
             (false, _) => {
                 let by = (Action::CreateProjectInGroup, Action::CreateProject);
-                tree::destination(conn, op, to.group(), by).await?
+                let group = tree::destination(conn, op, to.group(), by).await?;
+                shift::of_move(conn, op, (before.path.group().as_ref(), to.group().as_ref())).await?;
+                group
             }
         };
         let name = to.name();
@@ -143,6 +145,7 @@ pub async fn delete(op: &Op<Member>, id: &str) -> Result<Project, Error> {
     op.change("delete_project", async |conn| {
         conn.organizations().lock().await?;
         let row = found(conn, id).await?;
+        shift::of_end(conn, op, row.path.group().as_ref()).await?;
         conn.projects().delete(row.id).await?;
         let event = Event::new(Resource::project(row.id), Details::Nothing);
         Ok::<_, Error>(Changed::So(show(row), event))

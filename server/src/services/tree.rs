@@ -52,7 +52,8 @@ pub(crate) async fn project(
     Ok(Some(project_of(conn, &row, (&above, &grants))))
 }
 
-async fn group_resource(
+/// A group as whoever asks would act on it.
+pub(super) async fn group_resource(
     conn: &OrganizationConn<'_>,
     row: &GroupRow,
     asker: SubjectId,

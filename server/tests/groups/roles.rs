@@ -176,3 +176,99 @@ async fn lists_hold_what_somebody_may_see_by_what_they_are_there() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_may_not_be_read_has_no_members_either() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let maintainer = join(&owner, Role::Maintainer).await;
+        let me = member_id(&owner, "the maintainer").await;
+        for path in ["hidden", "hidden/deep", "open"] {
+            group(&owner, path).await;
+        }
+        project(&owner, "hidden/api").await;
+        let id = get(&owner, "groups", "hidden").await.expect::<Group>(200).id;
+        forbid(
+            &owner,
+            &format!(
+                "@id(\"hidden\") forbid (principal, action in [Action::\"group.read\", Action::\"project.read\"], resource in Group::\"{id}\")
+                 unless {{ principal.role == \"owner\" }};"
+            ),
+        )
+        .await;
+        for (kind, at) in [("groups", "hidden"), ("groups", "hidden/deep"), ("projects", "hidden/api")] {
+            let members = maintainer.path(&format!("/{kind}/{}/members", escaped(at)));
+            maintainer.get(&members).await.problem(404, "not-found");
+            give(&maintainer, kind, at, &me, Role::Viewer).await.problem(404, "not-found");
+            take(&maintainer, kind, at, &me).await.problem(404, "not-found");
+            delete(&maintainer, kind, at).await.problem(404, "not-found");
+            moved(&maintainer, kind, at, "open/x").await.problem(404, "not-found");
+            let action = if kind == "groups" { "group.give-role" } else { "project.give-role" };
+            let asked = maintainer.path(&format!("/can-i?action={action}&resource={at}"));
+            maintainer.get(&asked).await.problem(404, "not-found");
+            give(&owner, kind, at, &me, Role::Viewer).await.expect::<GivenRole>(200);
+        }
+        create(&maintainer, "groups", "hidden/mine").await.problem(404, "not-found");
+        create(&maintainer, "projects", "hidden/mine").await.problem(404, "not-found");
+        moved(&maintainer, "groups", "open", "hidden/open").await.problem(422, "invalid");
+        give(&maintainer, "groups", "open", &me, Role::Viewer).await.expect::<GivenRole>(200);
+        // A name beside it is taken, and told as such: what is below it is not.
+        create(&maintainer, "groups", "hidden").await.problem(409, "name-taken");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_moved_or_ended_that_changes_roles_which_the_mover_could_not_change() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let maintainer = join(&owner, Role::Maintainer).await;
+        let developer = join(&owner, Role::Developer).await;
+        join(&owner, Role::Viewer).await;
+        let them = member_id(&owner, "the developer").await;
+        for path in ["from", "from/thing", "to", "to/deep", "plain"] {
+            group(&owner, path).await;
+        }
+        project(&owner, "from/api").await;
+        give(&owner, "groups", "to", "the developer", Role::Owner).await.expect::<GivenRole>(200);
+        // They would be its owner.
+        for (kind, at, to) in [("groups", "from/thing", "to/thing"), ("projects", "from/api", "to/deep/api")]
+        {
+            let problem = moved(&maintainer, kind, at, to).await.problem(409, "role-in-the-way");
+            assert!(
+                problem.detail.starts_with("'the developer' is owner of group 'to' and would become so"),
+                "{}",
+                problem.detail
+            );
+            moved(&maintainer, kind, at, &to.replace("to", "plain").replace("/deep", ""))
+                .await
+                .expect::<Value>(200);
+        }
+        // They would be so no more.
+        let problem =
+            moved(&maintainer, "groups", "to/deep", "plain/deep").await.problem(409, "role-in-the-way");
+        assert!(problem.detail.contains("which you could not take from them"), "{}", problem.detail);
+        moved(&maintainer, "groups", "to/deep", "to/deeper").await.expect::<Group>(200);
+        // Nor are they by its end.
+        delete(&owner, "groups", "to/deeper").await.expect::<Group>(200);
+        let problem = delete(&maintainer, "groups", "to").await.problem(409, "role-in-the-way");
+        assert!(problem.detail.starts_with("'the developer' is owner of it"), "{}", problem.detail);
+        give(&owner, "projects", "plain/api", &them, Role::Auditor).await.expect::<GivenRole>(200);
+        delete(&maintainer, "projects", "plain/api").await.problem(409, "role-in-the-way");
+        // What whoever moves could give by hand is given by it.
+        give(&owner, "groups", "to", "the developer", Role::Maintainer).await.expect::<GivenRole>(200);
+        moved(&maintainer, "groups", "plain/thing", "to/thing").await.expect::<Group>(200);
+        moved(&maintainer, "projects", "plain/api", "to/api").await.expect::<Project>(200);
+        // Nobody is named to who may not know: neither the person nor the place.
+        let viewer = member_id(&owner, "the viewer").await;
+        give(&owner, "groups", "to", &viewer, Role::Owner).await.expect::<GivenRole>(200);
+        group(&owner, "mine").await;
+        give(&owner, "groups", "mine", &them, Role::Maintainer).await.expect::<GivenRole>(200);
+        give(&owner, "groups", "to/thing", &them, Role::Maintainer).await.expect::<GivenRole>(200);
+        give(&owner, "groups", "to", &them, Role::Viewer).await.expect::<GivenRole>(200);
+        let problem =
+            moved(&developer, "groups", "to/thing", "mine/thing").await.problem(409, "role-in-the-way");
+        assert!(problem.detail.starts_with("somebody is owner of group 'to'"), "{}", problem.detail);
+    })
+    .await;
+}
