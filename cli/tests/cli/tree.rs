@@ -142,6 +142,6 @@ async fn what_there_is_not_is_said_with_what_to_do() {
     berth().run(&["groups", "get", "a"]).exits(3).says("`berth groups list` shows those that you may see");
     berth()
         .run(&["projects", "get", "a/b"])
-        .exits(4)
+        .exits(3)
         .says("`berth projects list` shows those that you may see");
 }
