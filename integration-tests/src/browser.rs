@@ -120,6 +120,14 @@ impl Browser {
         self.call(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await.map(drop)
     }
 
+    /// Types into a field.
+    pub async fn fill(&self, selector: &str, text: &str) -> anyhow::Result<()> {
+        let element = self.find(selector).await?;
+        self.call(Method::POST, &format!("/element/{element}/value"), Some(json!({"text": text})))
+            .await
+            .map(drop)
+    }
+
     /// What a person reads of the page.
     pub async fn text(&self) -> anyhow::Result<String> {
         let body = self.find("body").await?;
@@ -182,12 +190,23 @@ impl Browser {
         self.call(Method::POST, "/execute/sync", Some(json!({"script": script, "args": []}))).await
     }
 
+    /// Waits until the page that is shown is at that path.
+    pub async fn wait_at(&self, path: &str) -> anyhow::Result<()> {
+        self.wait_until(&format!("return location.pathname === '{path}'")).await
+    }
+
+    /// Waits until a person reads that.
+    pub async fn wait_for_text(&self, text: &str) -> anyhow::Result<()> {
+        self.wait_until(&format!("return document.body.innerText.includes('{text}')")).await
+    }
+
     /// Waits until a script returns true.
     pub async fn wait_until(&self, script: &str) -> anyhow::Result<()> {
         let begin = Instant::now();
         while self.run(script).await? != Value::Bool(true) {
             if begin.elapsed() > PATIENCE {
-                bail!("it never became true: {script}");
+                let shown = self.text().await.unwrap_or_default();
+                bail!("it never became true: {script}; the page shows: {shown}");
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

@@ -9,6 +9,7 @@ mod git_server;
 mod hostile_registry;
 mod installation;
 mod leaks;
+pub mod openid_provider;
 mod poison;
 mod recorder;
 
@@ -23,5 +24,6 @@ pub use installation::{
     Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE, cluster_with_node, proxy_options, unique,
 };
 pub use leaks::{Hunt, Leak, spell};
+pub use openid_provider::OpenIdProvider;
 pub use poison::refuse_deployments;
 pub use recorder::Recorder;

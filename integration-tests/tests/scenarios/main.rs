@@ -16,6 +16,7 @@ mod login;
 mod lost_node;
 mod mutated;
 mod network;
+mod openid;
 mod page;
 mod poison;
 mod proxy;

@@ -192,7 +192,7 @@ async fn agents_of_two_organisations_in_one_cluster_leave_each_other_alone() -> 
 }
 
 /// Another organisation's first administrator.
-async fn other_organisation(server: &Server, database_url: &str) -> anyhow::Result<Actor> {
+pub(crate) async fn other_organisation(server: &Server, database_url: &str) -> anyhow::Result<Actor> {
     let mut command = berth_harness::command::command(&paths::program("berth-server")?);
     command.args(["organization", "create", "other"]).env("DATABASE_URL", Postgres::login_url(database_url));
     let output = command.output().await.context("no other organisation")?;

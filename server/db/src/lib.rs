@@ -152,7 +152,7 @@ pub use roles::{RoleError, check_login};
 pub use scope::{OrganizationConn, Reach};
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
-pub use session_proofs::{NewSessionProof, SessionProofs};
+pub use session_proofs::{NewSessionProof, SessionProof, SessionProofs};
 pub use sessions::{NewSession, OrganizationSession, SessionRow, Sessions};
 pub use sign_in_attempts::{NewSignInAttempt, SignInAttemptRow, SignInAttempts};
 pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};

@@ -23,6 +23,20 @@ pub struct NewSessionProof {
     pub auth_time: Option<Timestamp>,
 }
 
+/// What is known of how somebody has signed in at a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = session_proofs)]
+pub struct SessionProof {
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    /// When they did. `None`: the provider has not said.
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub auth_time: Option<Timestamp>,
+    /// When it was told here.
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub created_at: Timestamp,
+}
+
 /// The proofs of the account's sessions, or of all that somebody has in the organisation.
 #[derive(Debug)]
 pub struct SessionProofs<'a>(pub(crate) &'a OrganizationConn<'a>);

@@ -12,6 +12,7 @@ use crate::error::DbError;
 use crate::organizations::OrganizationRow;
 use crate::schema::{access_tokens, accounts, organizations, session_proofs, sessions, subjects};
 use crate::scope::OrganizationConn;
+use crate::session_proofs::SessionProof;
 use crate::shown::shown;
 
 /// Ended sessions are kept for so long, so that people see what was theirs.
@@ -92,14 +93,14 @@ pub struct OrganizationSession {
     pub is_known: bool,
     /// Whether somebody there took it away.
     pub is_revoked: bool,
-    /// Whether a provider of the organisation has proven it.
-    pub is_proven: bool,
+    /// What a provider of the organisation has proven of it.
+    pub proof: Option<SessionProof>,
 }
 
 impl OrganizationSession {
     /// Whether it is good there: whom a provider has brought in has proven it to that organisation, or has a link of the server's own.
     pub fn is_good_here(&self) -> bool {
-        !self.membership.is_provided || self.is_proven || self.session.method == "link"
+        !self.membership.is_provided || self.proof.is_some() || self.session.method == "link"
     }
 }
 
@@ -212,7 +213,7 @@ impl Sessions<'_> {
                 MembershipRow::as_select(),
                 access_tokens::id.nullable(),
                 access_tokens::revoked_at.is_not_null().nullable(),
-                session_proofs::provider_id.nullable(),
+                Option::<SessionProof>::as_select(),
             ));
         type Found = (
             SessionRow,
@@ -221,7 +222,7 @@ impl Sessions<'_> {
             MembershipRow,
             Option<Uuid>,
             Option<bool>,
-            Option<Uuid>,
+            Option<SessionProof>,
         );
         let found: Option<Found> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
         Ok(found.map(|(session, account, organization, membership, token, revoked, proof)| {
@@ -232,7 +233,7 @@ impl Sessions<'_> {
                 membership,
                 is_known: token.is_some(),
                 is_revoked: revoked == Some(true),
-                is_proven: proof.is_some(),
+                proof,
             }
         }))
     }

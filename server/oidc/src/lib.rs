@@ -8,9 +8,11 @@
 //! | [`Keys`] | a JWK set |
 //! | [`verify_id_token`], [`verify_logout_token`] | every respect in which a token may be wrong |
 //! | [`admit`], [`lacks`] | an organisation's rules |
+//! | [`is_multi_factor`] | what somebody has shown of themselves |
 
 mod admission;
 mod claims;
+mod factors;
 mod keys;
 mod metadata;
 mod reachable;
@@ -18,6 +20,7 @@ mod token;
 
 pub use admission::{admit, lacks, person_name};
 pub use claims::{Claims, IdToken, LogoutToken};
+pub use factors::is_multi_factor;
 pub use keys::{Keys, NoKeys};
 pub use metadata::{ClientProof, Metadata, NoMetadata};
 pub use reachable::{Reachable, UrlRefused};

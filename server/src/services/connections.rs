@@ -201,10 +201,10 @@ async fn judge(
     let theirs =
         berth_policy::Resource::new(ResourceKind::Workspace, port.workspace.to_string(), organization);
     let theirs = theirs.owned_by(session.membership.id);
-    let proof = permission::by_session(&session.session, op.now);
     // Where the person asks from, only the proxy knows.
+    let circumstances = permission::by_session(&session, None, op.now);
     let whose = (&session.organization, &session.membership);
-    let authority = permission::authority(&op.context, whose, proof, None).await?;
+    let authority = permission::authority(&op.context, whose, circumstances).await?;
     if !authority.decide(Action::OpenConnection, &theirs).allowed {
         return refuse(Why::Policy, Some(who));
     }

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use berth_db::{DbError, MembershipRow, OrganizationConn, OrganizationRow, SessionRow};
+use berth_db::{DbError, MembershipRow, OrganizationConn, OrganizationRow, OrganizationSession};
+use berth_oidc::is_multi_factor;
 use berth_policy::{Asker, Circumstances, Decision, Proof, Reach, Reason, Resource};
 use berth_schema::git::GitHost;
 use berth_schema::policy::{Answer, Permission};
@@ -135,15 +136,13 @@ async fn agent(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Option<A
     Ok(row.map(|row| row.id))
 }
 
-/// What somebody may do in the organisation as it is now, by what they have proven it with, and from where.
+/// What somebody may do in the organisation as it is now, by how they ask.
 pub(crate) async fn authority(
     context: &Context,
     (organization, membership): (&OrganizationRow, &MembershipRow),
-    proof: Proof,
-    address: Option<IpAddr>,
+    circumstances: Circumstances,
 ) -> Result<Authority, Error> {
     let Standing { who, version } = Standing::new(membership, organization.policy_version);
-    let circumstances = Circumstances { proof, mfa: false, address };
     Ok(Authority {
         asker: Asker { who, organization: organization.id, circumstances },
         policies: context.rules.of(&context.database, organization.id, organization.policy_version).await?,
@@ -151,10 +150,21 @@ pub(crate) async fn authority(
     })
 }
 
-/// A session, by how long ago somebody signed in. What has not been yet by this server's clock is of now.
-pub(crate) fn by_session(session: &SessionRow, now: Timestamp) -> Proof {
-    let age = now.duration_since(session.authenticated_at).as_secs();
-    Proof::Session { age_seconds: u64::try_from(age).unwrap_or(0) }
+/// By a session: how long ago somebody signed in, and with what. Where a provider of the organisation has proven it, by what that
+/// has said, whatever was proven elsewhere since. What has not been yet by this server's clock is of now.
+pub(crate) fn by_session(
+    found: &OrganizationSession,
+    address: Option<IpAddr>,
+    now: Timestamp,
+) -> Circumstances {
+    let (since, mfa) = match &found.proof {
+        Some(proof) => {
+            (proof.auth_time.unwrap_or(proof.created_at), is_multi_factor(proof.acr.as_deref(), &proof.amr))
+        }
+        None => (found.session.authenticated_at, false),
+    };
+    let age_seconds = u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
+    Circumstances { proof: Proof::Session { age_seconds }, mfa, address }
 }
 
 /// Why something is not done.

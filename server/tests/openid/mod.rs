@@ -1,5 +1,6 @@
 //! People signed in by their organisation's provider, and everything that a provider, or somebody who pretends to be one, may try.
 
+mod factors;
 mod honest;
 mod hostile;
 mod logout;

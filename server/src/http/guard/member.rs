@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use berth_db::{OrganizationSession, TokenRow};
-use berth_policy::{Proof, Resource};
+use berth_policy::{Circumstances, Proof, Resource};
 use berth_schema::access::TokenScope;
 use berth_schema::audit::{self, By};
 use berth_schema::{AccessToken, Action, ResourceKind};
@@ -125,7 +125,9 @@ pub(super) async fn by_token(
     Span::current().record("token", display(row.id));
     context.uses.note(organization.id, row.id, now);
     let whose = (&organization, &membership);
-    let authority = permission::authority(context, whose, Proof::Token(row.scope), address(request)).await?;
+    let circumstances =
+        Circumstances { proof: Proof::Token(row.scope), mfa: false, address: address(request) };
+    let authority = permission::authority(context, whose, circumstances).await?;
     let member = Member {
         organization: organization.id,
         organization_name: organization.name,
@@ -241,8 +243,8 @@ async fn in_organization(
     Span::current().record("organization", display(organization));
     Span::current().record("token", display(token));
     let whose = (&found.organization, &found.membership);
-    let proof = permission::by_session(&found.session, now);
-    let authority = permission::authority(context, whose, proof, address(request)).await?;
+    let circumstances = permission::by_session(&found, address(request), now);
+    let authority = permission::authority(context, whose, circumstances).await?;
     let member = Member {
         organization,
         organization_name: found.organization.name,
