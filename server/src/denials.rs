@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use berth_db::{AccountEvent, Acting, Changed, DbError, Stamp};
+use berth_db::{AccountEvent, Acting, Basis, Changed, DbError, Stamp};
 use berth_schema::audit::{Details, Event, Outcome, Resource, What};
 use berth_schema::{AccountId, OrganizationId, ResourceKind};
 use jiff::{SignedDuration, Timestamp};
@@ -143,6 +143,7 @@ impl Denials {
             outcome: Outcome::Denied(denial.reason.into_owned()),
             request: denial.origin.request_id,
             peer: denial.origin.peer,
+            basis: Basis::Itself,
         };
         let resource = denial.resource;
         let event = move |otherwise: Resource| {

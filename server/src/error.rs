@@ -143,6 +143,9 @@ pub enum Error {
          organization: this server's log says what is wrong"
     )]
     ProviderUnavailable,
+    /// Between the decision and what was decided about.
+    #[error("what you may do was changed at this very moment, so nothing was done; try again")]
+    Overtaken,
     #[error("the database cannot be reached or is too busy; try again")]
     Unavailable(#[source] Source),
     #[error("something went wrong in the server; its log says what")]
@@ -199,6 +202,7 @@ impl Error {
             | Self::TooManyStreams { .. }
             | Self::DeadlineExceeded { .. }
             | Self::ProviderUnavailable
+            | Self::Overtaken
             | Self::Unavailable(_) => true,
             Self::MalformedRequest(_)
             | Self::MalformedHeader { .. }
@@ -262,6 +266,8 @@ impl From<DbError> for Error {
             }
             DbErrorKind::Conflict(Conflict::Terminated) => Self::WrongState(TransitionError::Terminated),
             DbErrorKind::Conflict(Conflict::TokenEnded) => Self::Unauthenticated(Unproven::AgentTokenEnded),
+            DbErrorKind::Conflict(Conflict::SessionEnded) => Self::Unauthenticated(Unproven::Revoked),
+            DbErrorKind::Conflict(Conflict::Overtaken) => Self::Overtaken,
             kind if kind.retryable() => Self::Unavailable(Box::new(error)),
             _ => Self::internal(error),
         }

@@ -118,9 +118,6 @@ async fn every_way_in_which_a_right_of_one_ends_is_told_at_once_on_whichever_ser
         let its_id = ids(&phone.get("/sessions").await.text).remove(0);
         is(told(app, &proxy, async || drop(phone.submit("/sign-out", &[]).await)).await, session(&its_id));
 
-        // Somebody who signs in may be less than they were, by the word of their provider.
-        is(told(app, &proxy, async || drop(signed_in(app, "acme", "Ada").await)).await, her);
-
         // Members: a role, a suspension and its end, a removal.
         for what in [json!({"role": "developer"}), json!({"suspended": true}), json!({"suspended": false})] {
             is(told(app, &proxy, async || change(&there, "Ada", what).await).await, her);

@@ -31,6 +31,7 @@ mod network_check;
 mod newer;
 mod openid;
 mod orphans;
+mod overtaken;
 mod pages;
 mod poison;
 mod policy;

@@ -94,6 +94,26 @@ async fn of_many_who_open_an_invitation_at_once_one_joins() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_is_revoked_while_it_is_opened_is_the_one_or_the_other() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        for round in 0..12 {
+            let name = format!("Ada {round}");
+            let invited = invite(&owner, &name, Role::Developer).await;
+            let path = owner.path(&format!("/invitations/{}/revoke", invited.details.id));
+            let body = json!({});
+            let ended = owner.post(&path, &body);
+            let mut visitor = Visitor::new(app.address());
+            let (revoked, joined) = tokio::join!(ended, accept(&mut visitor, &invited, Some(&name)));
+            let outcome = (revoked.status, joined.status);
+            assert!(matches!(outcome, (200, 401) | (409, 303)), "{outcome:?}: {}", joined.text);
+            assert_eq!(joined.status == 303, members(&owner).await.iter().any(|(joined, _)| *joined == name));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_is_signed_in_joins_as_the_same_person_once() {
     App::run(async |app| {
         app.organization("acme").await;

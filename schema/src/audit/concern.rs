@@ -1,22 +1,32 @@
-//! Whose connections to workspaces a record may end: what a proxy is told, so that it asks again about those and no others.
+//! Whose rights a record may have changed. A proxy is told, so that it asks again about their connections to workspaces and no
+//! others; and what somebody was found to be allowed before it is not done behind it (decision 0069).
 //!
 //! A record that somebody is told of too many costs a question; one too few would leave somebody in who may not be any more. So
-//! whatever is not known to leave every connection as it is concerns somebody, and what cannot be read concerns everybody.
+//! whatever is not known to leave everybody's rights as they are concerns somebody, and what cannot be read concerns everybody.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Internal, Outcome, Record, Resource, What};
+use super::{Details, Internal, Outcome, Record, Resource, What};
 use crate::{Action, ResourceKind, SessionId, SubjectId, WorkspaceId};
 
-/// Whose connections are to be decided about again.
+/// What rights are for. A record may change what somebody may do without changing where they may connect, or the other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// What is open to workspaces: it is decided about again.
+    Connections,
+    /// What is being done: it was decided before.
+    Operations,
+}
+
+/// Whose connections are to be decided about again, and whose operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Concern {
-    /// Those that were let in by this session.
+    /// Those by this session.
     Session(SessionId),
     /// Those of this member of the organisation.
     Subject(SubjectId),
-    /// Those to this workspace.
+    /// Connections to this workspace.
     Workspace(WorkspaceId),
     /// All of the organisation.
     Everybody,
@@ -39,31 +49,48 @@ enum Reach {
     /// Whoever did it.
     Doer,
     Everybody,
+    /// The workspace that it was done to: where it is, or that it is no more. Nobody may do more or less by that.
+    Door,
+    /// Many workspaces, or all.
+    Doors,
 }
 
 impl Record {
-    /// Whose connections it may end; `None`: nobody's.
-    pub fn concern(&self) -> Option<Concern> {
+    /// Whose rights of that use it may have changed; `None`: nobody's.
+    pub fn concern(&self, of: Use) -> Option<Concern> {
         if matches!(self.outcome, Outcome::Denied(_)) {
             return None;
         }
         match reach(self.action) {
+            Reach::Door | Reach::Doors if of == Use::Operations => None,
+            // They are what they were.
+            Reach::Doer if matches!(self.details, Details::SignedIn { role: None, .. }) => None,
             Reach::Nobody => None,
-            Reach::Everybody => Some(Concern::Everybody),
+            Reach::Everybody | Reach::Doors => Some(Concern::Everybody),
             Reach::Doer => Some(self.who.subject().map_or(Concern::Everybody, Concern::Subject)),
-            Reach::Named => Some(named(&self.resource).unwrap_or(Concern::Everybody)),
+            Reach::Named | Reach::Door => {
+                Some(named(&self.resource, &self.details).unwrap_or(Concern::Everybody))
+            }
         }
     }
 }
 
 impl What {
-    /// Whether it leaves every connection as it is, whoever does it to what.
-    pub fn concerns_nobody(self) -> bool {
-        reach(self) == Reach::Nobody
+    /// Whether it leaves everybody's rights of that use as they are, whoever does it to what.
+    pub fn concerns_nobody(self, of: Use) -> bool {
+        match reach(self) {
+            Reach::Nobody => true,
+            Reach::Door | Reach::Doors => of == Use::Operations,
+            Reach::Named | Reach::Doer | Reach::Everybody => false,
+        }
     }
 }
 
-fn named(resource: &Resource) -> Option<Concern> {
+fn named(resource: &Resource, details: &Details) -> Option<Concern> {
+    // What it is done to is the place; whose role it is stands beside it.
+    if let Details::RoleGiven { subject, .. } = details {
+        return Some(Concern::Subject(*subject));
+    }
     let id = resource.id()?;
     let kind = resource.kind();
     if kind == ResourceKind::Session.slug() || kind == ResourceKind::Token.slug() {
@@ -92,15 +119,20 @@ const fn of_action(action: Action) -> Reach {
         | Action::RemoveMember
         | Action::RotateToken
         | Action::RevokeToken
-        | Action::TerminateWorkspace
-        | Action::ForgetWorkspace => Reach::Named,
-        // Rules of everybody, what signs many in, and where workspaces are.
+        | Action::GiveRoleInGroup
+        | Action::TakeRoleInGroup
+        | Action::GiveRoleInProject
+        | Action::TakeRoleInProject => Reach::Named,
+        Action::TerminateWorkspace | Action::ForgetWorkspace => Reach::Door,
+        Action::RevokeAgent | Action::AdoptWorkspaces | Action::ConfirmLoss => Reach::Doors,
+        // Rules of everybody, what signs many in, and where roles hold.
         Action::SetPolicy
         | Action::SetIdentityProvider
         | Action::DeleteIdentityProvider
-        | Action::RevokeAgent
-        | Action::AdoptWorkspaces
-        | Action::ConfirmLoss => Reach::Everybody,
+        | Action::ChangeGroup
+        | Action::DeleteGroup
+        | Action::ChangeProject
+        | Action::DeleteProject => Reach::Everybody,
         Action::ReadAccount
         | Action::DescribeAccount
         | Action::LookAtDevice
@@ -143,25 +175,16 @@ const fn of_action(action: Action) -> Reach {
         | Action::SetGitCredential
         | Action::DeleteGitCredential
         | Action::ListIdentityProviders
-        // No workspace is in the tree.
         | Action::CreateGroup
         | Action::CreateSubgroup
         | Action::ListGroups
         | Action::ReadGroup
-        | Action::ChangeGroup
-        | Action::DeleteGroup
         | Action::ListGroupMembers
-        | Action::GiveRoleInGroup
-        | Action::TakeRoleInGroup
         | Action::CreateProject
         | Action::CreateProjectInGroup
         | Action::ListProjects
         | Action::ReadProject
-        | Action::ChangeProject
-        | Action::DeleteProject
         | Action::ListProjectMembers
-        | Action::GiveRoleInProject
-        | Action::TakeRoleInProject
         | Action::CreateWorkspace
         | Action::ListWorkspaces
         | Action::ReadWorkspace
@@ -187,13 +210,13 @@ const fn of_action(action: Action) -> Reach {
 
 const fn of_internal(internal: Internal) -> Reach {
     match internal {
+        Internal::EndSession | Internal::MakeOwner | Internal::AcceptInvitation => Reach::Named,
         // A period that ends may end the workspace.
-        Internal::EndSession | Internal::EndPeriod | Internal::MakeOwner | Internal::AcceptInvitation => {
-            Reach::Named
-        }
+        Internal::EndPeriod => Reach::Door,
         // A provider's word may change what somebody is.
         Internal::SignIn => Reach::Doer,
-        Internal::ResetPolicy | Internal::SettleLoss => Reach::Everybody,
+        Internal::ResetPolicy => Reach::Everybody,
+        Internal::SettleLoss => Reach::Doors,
         Internal::TakeEpoch
         | Internal::TakeTokenIntoUse
         | Internal::HandOutVariables
@@ -211,8 +234,9 @@ const fn of_internal(internal: Internal) -> Reach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{By, Details, Who};
-    use crate::{OrganizationId, TokenId};
+    use crate::access::Role;
+    use crate::audit::{By, Who};
+    use crate::{GroupId, OrganizationId, TokenId};
 
     fn record(action: What, resource: Resource) -> Record {
         let subject = SubjectId::random();
@@ -233,7 +257,7 @@ mod tests {
     #[test]
     fn what_is_done_concerns_what_it_is_done_to() {
         let (session, subject, workspace) = (SessionId::random(), SubjectId::random(), WorkspaceId::random());
-        let of = |action: Action, resource| record(What::Action(action), resource).concern();
+        let of = |action: Action, resource| record(What::Action(action), resource).concern(Use::Connections);
         let session_ended = of(Action::EndSession, Resource::session(session));
         assert_eq!(session_ended, Some(Concern::Session(session)));
         let token = Resource::token(session.to_string().parse().expect("an id"));
@@ -248,29 +272,60 @@ mod tests {
     #[test]
     fn rules_concern_everybody_and_so_does_what_names_nothing() {
         let some = Resource::some(ResourceKind::Session);
-        let of = |action: What| record(action, some.clone()).concern();
+        let of = |action: What| record(action, some.clone()).concern(Use::Connections);
         assert_eq!(of(What::Action(Action::SetPolicy)), Some(Concern::Everybody));
         assert_eq!(of(What::Internal(Internal::ResetPolicy)), Some(Concern::Everybody));
         assert_eq!(of(What::Action(Action::EndSession)), Some(Concern::Everybody));
     }
 
     #[test]
-    fn a_sign_in_concerns_whoever_signs_in() {
-        let signed_in = record(What::Internal(Internal::SignIn), Resource::session(SessionId::random()));
-        assert_eq!(signed_in.concern(), signed_in.who.subject().map(Concern::Subject));
+    fn a_sign_in_concerns_whoever_becomes_something_else_by_it() {
+        let mut signed_in = record(What::Internal(Internal::SignIn), Resource::session(SessionId::random()));
+        let by = |role| Details::SignedIn {
+            method: "openid".to_owned(),
+            expires_at: jiff::Timestamp::UNIX_EPOCH,
+            provider: None,
+            role,
+        };
+        signed_in.details = by(Some(Role::Viewer));
+        assert_eq!(signed_in.concern(Use::Connections), signed_in.who.subject().map(Concern::Subject));
+        signed_in.details = by(None);
+        assert_eq!(signed_in.concern(Use::Connections), None);
+    }
+
+    #[test]
+    fn a_role_at_a_place_concerns_whoever_has_it() {
+        let subject = SubjectId::random();
+        let mut taken = record(What::Action(Action::TakeRoleInGroup), Resource::group(GroupId::random()));
+        taken.details = Details::RoleGiven { subject, before: Some(Role::Owner), role: None };
+        assert_eq!(taken.concern(Use::Connections), Some(Concern::Subject(subject)));
+        let moved = record(What::Action(Action::ChangeGroup), Resource::group(GroupId::random()));
+        assert_eq!(moved.concern(Use::Connections), Some(Concern::Everybody));
     }
 
     #[test]
     fn what_was_denied_concerns_nobody() {
         let mut denied = record(What::Action(Action::SetPolicy), Resource::some(ResourceKind::Organization));
         denied.outcome = Outcome::Denied("role".to_owned());
-        assert_eq!(denied.concern(), None);
+        assert_eq!(denied.concern(Use::Connections), None);
+    }
+
+    #[test]
+    fn where_workspaces_are_is_no_right_of_anybodys() {
+        let terminated =
+            record(What::Action(Action::TerminateWorkspace), Resource::workspace(WorkspaceId::random()));
+        let adopted = record(What::Action(Action::AdoptWorkspaces), Resource::some(ResourceKind::Agent));
+        assert_eq!(adopted.concern(Use::Connections), Some(Concern::Everybody));
+        for of_a_door in [terminated, adopted] {
+            assert_eq!(of_a_door.concern(Use::Operations), None);
+            assert!(of_a_door.action.concerns_nobody(Use::Operations));
+        }
     }
 
     #[test]
     fn what_only_reads_concerns_nobody() {
         for action in Action::ALL.iter().filter(|action| action.effect() == crate::Effect::Reads) {
-            assert!(What::Action(*action).concerns_nobody(), "{action}");
+            assert!(What::Action(*action).concerns_nobody(Use::Connections), "{action}");
         }
     }
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-pub use concern::Concern;
+pub use concern::{Concern, Use};
 pub use details::{Details, Suspicion};
 pub use told::Told;
 pub use who::{By, Who};

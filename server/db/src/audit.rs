@@ -6,8 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use berth_audit_chain::{canonical, follow};
-use berth_schema::SubjectId;
-use berth_schema::audit::{By, Digest, Entry, Event, Outcome, Record, What, Who};
+use berth_schema::audit::{By, Concern, Digest, Entry, Event, Outcome, Record, Use, What, Who};
+use berth_schema::{SessionId, SubjectId, TokenId};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -21,9 +21,12 @@ use uuid::Uuid;
 pub use changes::ChangesSince;
 
 use crate::columns::Bytes;
-use crate::error::{DbError, DbErrorKind};
+use crate::error::{Conflict, DbError, DbErrorKind};
 use crate::schema::audit_records;
 use crate::scope::OrganizationConn;
+
+/// More records than so many behind what somebody has seen are not looked through: they concern everybody.
+const MAX_CONCERNS: i64 = 500;
 
 /// What is known of an operation beside what it does.
 #[derive(Clone, Debug)]
@@ -35,6 +38,37 @@ pub struct Stamp {
     pub outcome: Outcome,
     pub request: Option<Uuid>,
     pub peer: Option<IpAddr>,
+    pub basis: Basis,
+}
+
+/// By what somebody was found to be allowed what they do: it must hold still when that is put on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Nothing that could end: the server's own work, or what proves itself in the transaction.
+    Itself,
+    /// Somebody's rights in the organisation, as they were at a place in its record.
+    Rights {
+        /// The sequence of the newest record that was seen with them.
+        seen: i64,
+        subject: SubjectId,
+        /// By which of their tokens. A session is a token of the same id.
+        token: TokenId,
+    },
+    /// A session of the transaction's account, which must not have ended.
+    Session(SessionId),
+}
+
+impl Basis {
+    /// Whether it may hold no more behind what concerns those.
+    fn is_concerned(self, concern: Concern) -> bool {
+        let Self::Rights { subject, token, .. } = self else { return false };
+        match concern {
+            Concern::Everybody => true,
+            Concern::Subject(concerned) => concerned == subject,
+            Concern::Session(concerned) => concerned.as_uuid() == token.as_uuid(),
+            Concern::Workspace(_) => false,
+        }
+    }
 }
 
 /// Who acts, as far as the operation knows.
@@ -154,12 +188,13 @@ impl Audit<'_> {
             None => (0, Digest::ZERO),
             Some((sequence, hash)) => (sequence, digest(&hash)?),
         };
+        self.demand(stamp.basis).await?;
         let mut rows = Vec::with_capacity(events.len());
         let mut concerns_somebody = false;
         for event in events {
             sequence += 1;
             let record = self.record(stamp, who.clone(), event, sequence)?;
-            concerns_somebody |= record.concern().is_some();
+            concerns_somebody |= record.concern(Use::Connections).is_some();
             let bytes = canonical(&record).map_err(no_json)?;
             let next = follow(hash, &bytes);
             let previous = std::mem::replace(&mut hash, next);
@@ -183,6 +218,15 @@ impl Audit<'_> {
             self.0.notifications().notify_connections().await?;
         }
         Ok(())
+    }
+
+    /// Whether whoever acts may still, as far as the record goes, whose end is held: whatever takes their rights is before it, and
+    /// then it is seen here, or will be behind what is about to be put on record.
+    async fn demand(&self, basis: Basis) -> Result<(), DbError> {
+        let Basis::Rights { seen, .. } = basis else { return Ok(()) };
+        let since = self.changes_since(Use::Operations, seen, MAX_CONCERNS).await?;
+        let is_overtaken = since.concerns.into_iter().any(|concern| basis.is_concerned(concern));
+        if is_overtaken { Err(Conflict::Overtaken.into()) } else { Ok(()) }
     }
 
     fn record(&self, stamp: &Stamp, who: Who, event: Event, sequence: i64) -> Result<Record, DbError> {

@@ -48,6 +48,11 @@ pub enum Conflict {
     /// See [`crate::Agents::shown`].
     #[error("the agent's token was replaced or revoked")]
     TokenEnded,
+    /// See [`crate::Basis`].
+    #[error("the rights that it was decided by may have changed meanwhile")]
+    Overtaken,
+    #[error("the session has ended meanwhile")]
+    SessionEnded,
 }
 
 /// Names of the unique constraints that callers tell apart.

@@ -121,7 +121,7 @@ pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
 pub use audit::{
-    AccountEvent, Acting, Audit, AuditFilter, AuditPage, AuditRow, Changed, ChangesSince, Stamp,
+    AccountEvent, Acting, Audit, AuditFilter, AuditPage, AuditRow, Basis, Changed, ChangesSince, Stamp,
 };
 pub use authorization_codes::{AuthorizationCodeRow, AuthorizationCodes, NewAuthorizationCode};
 pub use columns::SecretHash;

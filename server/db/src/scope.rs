@@ -1,6 +1,7 @@
 //! A transaction's view: one organisation's rows.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_schema::scope::Scope;
@@ -75,6 +76,13 @@ impl From<(OrganizationId, AccountId)> for Reach {
 pub struct OrganizationConn<'a> {
     connection: &'a AsyncPgConnection,
     reach: Reach,
+    /// Of the transaction, whichever of its views a statement went through.
+    course: Arc<Course>,
+}
+
+/// What has become of a transaction's statements so far.
+#[derive(Debug, Default)]
+struct Course {
     failed: AtomicBool,
     collided: AtomicBool,
 }
@@ -87,8 +95,7 @@ impl fmt::Debug for OrganizationConn<'_> {
 
 impl<'a> OrganizationConn<'a> {
     pub(crate) fn new(connection: &'a AsyncPgConnection, reach: Reach) -> Self {
-        let (failed, collided) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { connection, reach, failed, collided }
+        Self { connection, reach, course: Arc::default() }
     }
 
     pub const fn organization(&self) -> OrganizationId {
@@ -252,11 +259,11 @@ impl<'a> OrganizationConn<'a> {
         statement.await.map_err(|error| {
             // Diesel's NotFound is an answer; what Postgres refuses leaves the transaction aborted.
             if !matches!(error, DieselError::NotFound) {
-                self.failed.store(true, Ordering::Relaxed);
+                self.course.failed.store(true, Ordering::Relaxed);
             }
             let error = DbError::from(error);
             if error.kind == DbErrorKind::Contention {
-                self.collided.store(true, Ordering::Relaxed);
+                self.course.collided.store(true, Ordering::Relaxed);
             }
             error
         })
@@ -270,25 +277,20 @@ impl<'a> OrganizationConn<'a> {
         self.run(async { statement.await.optional() }).await
     }
 
-    /// The rest of the transaction sees the rows of another organisation, together with those of the same account.
-    pub(crate) async fn moved_to(&self, organization: OrganizationId) -> Result<Self, DbError> {
+    /// The rest of the transaction sees the rows of another organisation, together with those of the same account: one that the
+    /// account was found in.
+    pub async fn moved_to(&self, organization: OrganizationId) -> Result<Self, DbError> {
         let reach = Reach { organization, ..self.reach };
         let mut connection = self.connection;
         self.run(connection.batch_execute(&reach.statement())).await?;
-        Ok(Self::new(self.connection, reach))
-    }
-
-    /// What went wrong there went wrong here.
-    pub(crate) fn fails_with(&self, there: &Self) {
-        self.failed.fetch_or(there.has_failed(), Ordering::Relaxed);
-        self.collided.fetch_or(there.has_collided(), Ordering::Relaxed);
+        Ok(Self { connection: self.connection, reach, course: Arc::clone(&self.course) })
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+        self.course.failed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn has_collided(&self) -> bool {
-        self.collided.load(Ordering::Relaxed)
+        self.course.collided.load(Ordering::Relaxed)
     }
 }

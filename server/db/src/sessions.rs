@@ -169,6 +169,15 @@ impl Sessions<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
+    /// Whether it has not been ended; that stays so until the transaction ends.
+    pub async fn hold(&self, id: SessionId) -> Result<bool, DbError> {
+        let query = sessions::table
+            .find((self.0.account_key(), id.as_uuid()))
+            .select(sessions::ended_at.is_null())
+            .for_share();
+        Ok(self.0.run_optional(query.get_result(&mut self.0.raw())).await?.unwrap_or(false))
+    }
+
     /// Another refresh token is good from now on, and it was used.
     pub async fn refresh(&self, id: SessionId, next: Uuid, now: Timestamp) -> Result<(), DbError> {
         let row = sessions::table.find((self.0.account_key(), id.as_uuid()));

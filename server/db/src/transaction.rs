@@ -7,8 +7,8 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures::FutureExt;
 use futures::future::join;
 
-use crate::audit::{AccountEvent, Stamp};
-use crate::error::{DbError, DbErrorKind};
+use crate::audit::{AccountEvent, Basis, Stamp};
+use crate::error::{Conflict, DbError, DbErrorKind};
 use crate::gateway::Outcome;
 use crate::scope::{OrganizationConn, Reach};
 
@@ -108,7 +108,12 @@ impl Transaction {
             return Attempt::Finished(Err(DbError::from(DbErrorKind::Internal).into()), Outcome::Failed);
         };
         let scope = OrganizationConn::new(connection, reach);
-        let (begun, result) = join(begin(connection, reach, access), body(&scope)).await;
+        let basis = settle.stamp.map_or(Basis::Itself, |stamp| stamp.basis);
+        let whole = async {
+            hold(&scope, basis).await?;
+            body(&scope).await
+        };
+        let (begun, result) = join(begin(connection, reach, access), whole).await;
         if let Err(error) = begun {
             return Attempt::TryAgain(DbError::from(error).into());
         }
@@ -180,9 +185,7 @@ async fn put_on_record(
             // By their ids, so that of two such transactions none has what the other one waits for.
             for (organization, subject) in scope.accounts().subjects().await? {
                 let there = scope.moved_to(organization).await?;
-                let appended = there.audit().append(stamp, Some(subject), vec![event.within(subject)]).await;
-                scope.fails_with(&there);
-                appended?;
+                there.audit().append(stamp, Some(subject), vec![event.within(subject)]).await?;
             }
             Ok(true)
         }
@@ -192,9 +195,17 @@ async fn put_on_record(
     }
 }
 
+/// Holds what must not end before the transaction does. What the record tells is looked at where it is appended to.
+async fn hold(scope: &OrganizationConn<'_>, basis: Basis) -> Result<(), DbError> {
+    let Basis::Session(session) = basis else { return Ok(()) };
+    let goes_on = scope.sessions().hold(session).await?;
+    if goes_on { Ok(()) } else { Err(Conflict::SessionEnded.into()) }
+}
+
 async fn begin(mut connection: &AsyncPgConnection, reach: Reach, access: Access) -> QueryResult<()> {
     let begin = match access {
-        Access::Read => "BEGIN READ ONLY",
+        // All of it is of one moment: what somebody may do belongs to the place in the record that is read with it.
+        Access::Read => "BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ",
         Access::Write => "BEGIN",
     };
     connection.batch_execute(&format!("{begin}; {}", reach.statement())).await

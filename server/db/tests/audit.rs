@@ -1,7 +1,7 @@
 //! The record of what happened: its chain, its walls, and that nothing is changed without it.
 
 use berth_audit_chain::{Export, Verified, verify};
-use berth_db::{AuditFilter, AuditPage, Changed, Database, DbError, Stamp};
+use berth_db::{AuditFilter, AuditPage, Basis, Changed, Database, DbError, Stamp};
 use berth_schema::audit::{Details, Digest, Event, Internal, Outcome, Resource, Who};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -16,6 +16,7 @@ fn stamp() -> Stamp {
         outcome: Outcome::Done,
         request: None,
         peer: None,
+        basis: Basis::Itself,
     }
 }
 

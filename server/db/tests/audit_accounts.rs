@@ -1,6 +1,6 @@
 //! What an account does is on record in each of its organisations, or in none.
 
-use berth_db::{AccountEvent, Acting, Changed, DbError, NewOwner, Stamp};
+use berth_db::{AccountEvent, Acting, Basis, Changed, DbError, NewOwner, Stamp};
 use berth_schema::audit::{By, Details, Event, Internal, Outcome, Resource, What};
 use berth_schema::{AccountId, SubjectId};
 
@@ -8,7 +8,15 @@ use crate::support::{World, client, new_session, start};
 
 fn stamp(who: Acting) -> Stamp {
     let action = Some(What::Internal(Internal::SignIn));
-    Stamp { time: start(), who, action, outcome: Outcome::Done, request: None, peer: None }
+    Stamp {
+        time: start(),
+        who,
+        action,
+        outcome: Outcome::Done,
+        request: None,
+        peer: None,
+        basis: Basis::Itself,
+    }
 }
 
 fn signed_in() -> AccountEvent {

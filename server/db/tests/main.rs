@@ -7,6 +7,7 @@ mod agents;
 mod audit;
 mod audit_accounts;
 mod backup;
+mod basis;
 mod embedded;
 mod gateway;
 mod groups;

@@ -8,7 +8,7 @@ pub use op::{HasDatabase, Op, Origin, Run};
 
 use std::fmt;
 
-use berth_db::{Acting, Author, Reach, SecretHash};
+use berth_db::{Acting, Author, Basis, Reach, SecretHash};
 use berth_schema::access::{Role, TokenScope};
 use berth_schema::audit::{By, Who};
 use berth_schema::{
@@ -22,6 +22,11 @@ pub trait Principal {
     /// Whose rows they get at.
     fn reach(&self) -> Reach;
     fn actor(&self) -> Actor;
+
+    /// By what they were found to be allowed what they do.
+    fn basis(&self) -> Basis {
+        Basis::Itself
+    }
 }
 
 /// Somebody as one organisation sees them.
@@ -91,6 +96,10 @@ impl Principal for Person {
     fn actor(&self) -> Actor {
         Actor::Account(self.account, self.session)
     }
+
+    fn basis(&self) -> Basis {
+        Basis::Session(self.session)
+    }
 }
 
 /// A person or service of one organisation who has proven it with an access token, or whose account is signed in: then the
@@ -108,6 +117,8 @@ pub struct Member {
     pub role: Role,
     /// What they may do there.
     pub authority: Authority,
+    /// The newest of the organisation's record when that was so.
+    pub seen: i64,
     pub expires_at: Option<Timestamp>,
     /// Of the secret that was shown.
     pub(crate) secret_hash: SecretHash,
@@ -152,6 +163,10 @@ impl Principal for Member {
 
     fn actor(&self) -> Actor {
         Actor::Member(self.author())
+    }
+
+    fn basis(&self) -> Basis {
+        Basis::Rights { seen: self.seen, subject: self.subject, token: self.token }
     }
 }
 

@@ -81,6 +81,7 @@ impl<P: Principal, C> Op<P, C> {
             outcome: Outcome::Done,
             request: self.origin.request_id,
             peer: self.origin.peer,
+            basis: self.who.basis(),
         }
     }
 }

@@ -10,8 +10,8 @@ pub use lead::{AskedByProxy, lead_on};
 pub use programs::connect;
 pub(crate) use tokens::proxy_of;
 
-use berth_db::{Changed, OrganizationSession, Stamp};
-use berth_schema::audit::{Details, Event, Outcome, Resource, What, Who};
+use berth_db::{Basis, Changed, OrganizationSession, Stamp};
+use berth_schema::audit::{By, Details, Event, Outcome, Resource, What, Who};
 use berth_schema::connection::{Credential, Decision, Grounds, OpenConnection, Opened, ProxyToken, Why};
 use berth_schema::kubernetes::SSH_PORT;
 use berth_schema::{Action, ResourceKind, WorkspaceId, WorkspaceName};
@@ -74,6 +74,7 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
         outcome: Outcome::Done,
         request: op.origin.request_id,
         peer: op.origin.peer,
+        basis: allowed.basis(),
     };
     let details = Details::ConnectionOpened { agent: op.who.agent, port: port.port, until: allowed.until };
     let opened = context.database.change((id, bearer.account), "open_connection", stamp, async |conn| {
@@ -124,13 +125,20 @@ struct Allowed {
     /// When the session ends, however much it is used.
     latest: Timestamp,
     /// The newest change that was seen.
-    seen: u64,
+    seen: i64,
 }
 
 impl Allowed {
     fn decision(&self) -> Decision {
         let (session, subject) = (self.session.session.id, self.session.membership.id);
-        Decision::Allowed { until: self.until, grounds: Some(Grounds { session, subject, seen: self.seen }) }
+        // A record counts from 1.
+        let seen = self.seen.unsigned_abs();
+        Decision::Allowed { until: self.until, grounds: Some(Grounds { session, subject, seen }) }
+    }
+
+    fn basis(&self) -> Basis {
+        let (subject, By::Token(token)) = (self.session.membership.id, by_session(self.session.session.id));
+        Basis::Rights { seen: self.seen, subject, token }
     }
 
     fn who(&self) -> Who {
@@ -171,14 +179,13 @@ async fn judge(
 ) -> Result<Result<Allowed, Refusal>, Error> {
     let organization = op.organization();
     let found = op.context.database.read((organization, bearer.account), "judge_connection", async |conn| {
-        // First of all: whatever is changed after it is told to the proxy, and what was changed before is seen by what follows.
+        // Whatever is changed after it is told to the proxy; what was changed before is seen by what follows, which is of the same moment.
         let seen = conn.audit().head().await?;
         let session = conn.sessions().find_in(bearer.session, &organization.to_string()).await?;
         let door = conn.workspaces().door(port.workspace).await?;
         Ok::<_, Error>((seen, session, door))
     });
     let (seen, session, door) = found.await?;
-    let seen = u64::try_from(seen).map_err(|_| Error::internal("a record of a negative sequence"))?;
     let refuse = |why, who| Ok(Err(Refusal { why, who }));
     let Some(session) = session else { return refuse(Why::Session, None) };
     if sessions::is_over(&session.session, &session.account, &op.context.sessions, op.now).is_some() {

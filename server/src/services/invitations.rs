@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use berth_db::{
-    Acting, Changed, Cursor, InvitationRow, MemberRow, NewInvitation, NewSubject, OrganizationConn,
+    Acting, Basis, Changed, Cursor, InvitationRow, MemberRow, NewInvitation, NewSubject, OrganizationConn,
     OrganizationRow, PageRequest, Reach, Stamp,
 };
 use berth_schema::access::SubjectKind;
@@ -146,12 +146,15 @@ pub async fn accept(
     };
     let before = known(context, organization, account).await?;
     let subject = before.as_ref().map_or_else(SubjectId::random, |row| row.id);
-    let stamp = stamp((subject, session), (origin, now));
+    let basis = if begun.is_some() { Basis::Itself } else { Basis::Session(session) };
+    let stamp = Stamp { basis, ..stamp((subject, session), (origin, now)) };
     let reach = Reach::from((organization, account));
     let accept = context.database.change(reach, "accept_invitation", stamp, async |conn| {
         // Nobody who has proven nothing makes others wait; and of several who have, one is behind the lock.
         opens(conn, shown, now).await?;
         conn.organizations().lock().await?;
+        // Whoever revokes it holds nothing but its row.
+        conn.invitations().find_locked(shown.invitation()).await?;
         let row = opens(conn, shown, now).await?;
         let is_new = begun.is_some();
         if let Some((_, session)) = &begun {
@@ -232,6 +235,7 @@ fn stamp((subject, session): (SubjectId, SessionId), (origin, now): (Origin, Tim
         outcome: Outcome::Done,
         request: origin.request_id,
         peer: origin.peer,
+        basis: Basis::Itself,
     }
 }
 

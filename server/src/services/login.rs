@@ -83,6 +83,16 @@ struct Proof {
     by: Option<SessionId>,
 }
 
+impl Proof {
+    /// Whether the session by which somebody let it in has not been ended since: what a stolen one has allowed goes with it.
+    async fn stands(&self, conn: &OrganizationConn<'_>) -> Result<bool, Error> {
+        match self.by {
+            Some(session) => Ok(conn.sessions().hold(session).await?),
+            None => Ok(true),
+        }
+    }
+}
+
 /// A session of a command line that begins.
 struct Beginning {
     refresh_id: Uuid,

@@ -1,8 +1,8 @@
 //! One's own sessions: looked at, and ended.
 
 use berth_db::{
-    AccountEvent, AccountRow, Acting, Changed, Database, MembershipRow, OrganizationRow, OrganizationSession,
-    SessionRow, Stamp,
+    AccountEvent, AccountRow, Acting, Basis, Changed, Database, MembershipRow, OrganizationRow,
+    OrganizationSession, SessionRow, Stamp,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What};
 use berth_schema::{AccountId, IdentityProviderId, ResourceKind, SessionId};
@@ -97,6 +97,7 @@ pub(crate) fn stamp(session: SessionId, kind: Kind, (origin, now): (Origin, Time
         outcome: Outcome::Done,
         request: origin.request_id,
         peer: origin.peer,
+        basis: Basis::Itself,
     }
 }
 

@@ -30,6 +30,30 @@ async fn a_link_fills_the_form_in_and_makes_nothing() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_seen_is_told_at_its_field_and_nothing_that_was_typed_is_lost() {
+    App::run(async |app| {
+        let (_, mut ada) = acme(app).await;
+        let key = key_of(&ada.get(NEW).await.text);
+        let devfile = "schemaVersion: 2.2.0\r\nmetadata: {name: typed-for-an-hour}";
+        let form = [
+            ("key", key.as_str()),
+            ("repo", "https://git.example/\u{202e}a.git"),
+            ("name", "a\u{0}b"),
+            ("devfile", devfile),
+            ("intent", "create"),
+        ];
+        let page = ada.submit(WORKSPACES, &form).await;
+        assert_eq!(page.status, 422);
+        for part in ["typed-for-an-hour", "Repository: must not", "Name: must not", "https://git.example/"] {
+            assert!(page.text.contains(part), "{part}: {}", page.text);
+        }
+        assert!(!page.text.contains('\u{202e}') && !page.text.contains('\u{0}'));
+        assert_eq!(app.count("SELECT count(*) FROM workspaces").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_form_that_is_sent_twice_makes_one_workspace() {
     App::run(async |app| {
         let (_, mut ada) = acme(app).await;

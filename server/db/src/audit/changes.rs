@@ -1,7 +1,7 @@
 //! What on record may end connections to workspaces: read on from where somebody knows it.
 
 use berth_schema::Action;
-use berth_schema::audit::{Concern, Internal, Record, What};
+use berth_schema::audit::{Concern, Internal, Record, Use, What};
 use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -30,7 +30,7 @@ impl Audit<'_> {
     }
 
     /// Whom the records after `after` concern. More than `limit` of those concern everybody.
-    pub async fn changes_since(&self, after: i64, limit: i64) -> Result<ChangesSince, DbError> {
+    pub async fn changes_since(&self, of: Use, after: i64, limit: i64) -> Result<ChangesSince, DbError> {
         let head = self.head().await?;
         if head <= after {
             return Ok(ChangesSince { head, concerns: Vec::new() });
@@ -40,7 +40,7 @@ impl Audit<'_> {
             .filter(audit_records::organization_id.eq(self.0.key()))
             .filter(audit_records::sequence.gt(after).and(audit_records::sequence.le(head)))
             .filter(audit_records::outcome.eq("done"))
-            .filter(audit_records::action.ne_all(without_concern()))
+            .filter(audit_records::action.ne_all(without_concern(of)))
             .select(audit_records::record)
             .order(audit_records::sequence.asc())
             .limit(limit + 1);
@@ -51,7 +51,7 @@ impl Audit<'_> {
         let mut concerns = Vec::new();
         for bytes in records {
             let concern = match serde_json::from_slice::<Record>(&bytes) {
-                Ok(record) => record.concern(),
+                Ok(record) => record.concern(of),
                 Err(_) => Some(Concern::Everybody),
             };
             concerns.extend(concern.filter(|concern| !concerns.contains(concern)));
@@ -60,8 +60,8 @@ impl Audit<'_> {
     }
 }
 
-fn without_concern() -> Vec<&'static str> {
+fn without_concern(of: Use) -> Vec<&'static str> {
     let actions = Action::ALL.iter().copied().map(What::Action);
     let all = actions.chain(Internal::ALL.iter().copied().map(What::Internal));
-    all.filter(|what| what.concerns_nobody()).map(What::as_str).collect()
+    all.filter(|what| what.concerns_nobody(of)).map(What::as_str).collect()
 }

@@ -8,7 +8,8 @@ use berth_db::{OrganizationSession, TokenRow};
 use berth_policy::{Circumstances, Proof, Resource};
 use berth_schema::access::TokenScope;
 use berth_schema::audit::{self, By};
-use berth_schema::{AccessToken, Action, ResourceKind};
+use berth_schema::{AccessToken, AccountId, Action, ResourceKind, SessionId};
+use futures::try_join;
 use jiff::Timestamp;
 use ring::hmac;
 use tracing::Span;
@@ -91,15 +92,16 @@ pub(super) async fn by_token(
     let turn = admission.turn().await?;
     let shown = hash(token.expose());
     let opens = |row: &TokenRow| is_one_of(&shown, row.secrets(clock::now()));
-    let (found, thing) = context
+    let (found, seen, thing) = context
         .database
         .read(token.organization(), "authenticate_member", async |conn| {
-            let found = conn.tokens().find_shown(token.token_id(), &shown).await?;
+            let (audit, tokens) = (conn.audit(), conn.tokens());
+            let (seen, found) = try_join!(audit.head(), tokens.find_shown(token.token_id(), &shown))?;
             let thing = match &found {
                 Some((row, ..)) if opens(row) => permission::find(conn, named, row.subject_id).await?,
                 _ => Found::Nothing,
             };
-            Ok::<_, Error>((found, thing))
+            Ok::<_, Error>((found, seen, thing))
         })
         .await?;
     drop(turn);
@@ -138,6 +140,7 @@ pub(super) async fn by_token(
         scope: row.scope,
         role: membership.role,
         authority,
+        seen,
         expires_at: row.expires_at,
         secret_hash: shown,
         fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
@@ -161,12 +164,7 @@ async fn logged_in(
         Some(asked) => asked,
         None => headers::organization(request)?,
     };
-    let found = context
-        .database
-        .read(shown.account, "authenticate_login_in", async |conn| {
-            conn.sessions().find_in(shown.session, asked).await.map_err(Error::from)
-        })
-        .await?;
+    let found = find_there(context, (shown.account, shown.session), (asked, named)).await?;
     drop(turn);
     let Some(found) = found else {
         // Whose token it is comes first: only they are told that there is no such organisation.
@@ -174,12 +172,13 @@ async fn logged_in(
         let missing = Error::missing(ResourceKind::Organization, asked);
         return Err(person.asker(action).refused(request, context, missing).await);
     };
-    if let Some(reason) = sessions::is_over(&found.session, &found.account, &context.sessions, now) {
+    let theirs = &found.0;
+    if let Some(reason) = sessions::is_over(&theirs.session, &theirs.account, &context.sessions, now) {
         return Err(refused(&admission, reason));
     }
     admission.proven();
-    person::acts(request, context, found.account.clone(), &found.session).await?;
-    in_organization(request, context, found, (asked, action, named), now).await
+    person::acts(request, context, theirs.account.clone(), &theirs.session).await?;
+    in_organization(request, context, found, (asked, action), now).await
 }
 
 /// The same below an organisation, which looks like one that does not exist where the account is nobody in it.
@@ -193,25 +192,39 @@ async fn signed_in(
     let person = person::signed_in(request, context).await?;
     let asked = request.match_info().get("organization").unwrap_or_default();
     let now = clock::now();
-    let found = context
-        .database
-        .read(person.account, "authenticate_user", async |conn| {
-            conn.sessions().find_in(person.session, asked).await.map_err(Error::from)
-        })
-        .await?;
+    let found = find_there(context, (person.account, person.session), (asked, named)).await?;
     let Some(found) = found else {
         let missing = Error::missing(ResourceKind::Organization, asked);
         return Err(person.asker(action).refused(request, context, missing).await);
     };
-    in_organization(request, context, found, (asked, action, named), now).await
+    in_organization(request, context, found, (asked, action), now).await
+}
+
+/// A session in an organisation, with the newest of the organisation's record and with what is named there, all of one moment.
+type Theirs = (OrganizationSession, i64, Found);
+
+/// `None`: the account is nobody there.
+async fn find_there(
+    context: &Context,
+    (account, session): (AccountId, SessionId),
+    (asked, named): (&str, &Named),
+) -> Result<Option<Theirs>, Error> {
+    let found = context.database.read(account, "authenticate_user", async |conn| {
+        let Some(found) = conn.sessions().find_in(session, asked).await? else { return Ok(None) };
+        let there = conn.moved_to(found.organization.id).await?;
+        let (audit, subject) = (there.audit(), found.membership.id);
+        let (seen, thing) = try_join!(audit.head(), permission::find(&there, named, subject))?;
+        Ok::<_, Error>(Some((found, seen, thing)))
+    });
+    found.await
 }
 
 /// What somebody is whose account acts in an organisation.
 async fn in_organization(
     request: &HttpRequest,
     context: &Context,
-    found: OrganizationSession,
-    (asked, action, named): (&str, Action, &Named),
+    (found, seen, thing): Theirs,
+    (asked, action): (&str, Action),
     now: Timestamp,
 ) -> Result<(Member, Found), Error> {
     let (subject, by) = (found.membership.id, by_session(found.session.id));
@@ -234,12 +247,6 @@ async fn in_organization(
     }
     let By::Token(token) = by;
     let organization = found.organization.id;
-    let thing = context
-        .database
-        .read(organization, "find_resource", async |conn| {
-            permission::find(conn, named, subject).await.map_err(Error::from)
-        })
-        .await?;
     Span::current().record("organization", display(organization));
     Span::current().record("token", display(token));
     let whose = (&found.organization, &found.membership);
@@ -255,6 +262,7 @@ async fn in_organization(
         scope: TokenScope::Full,
         role: found.membership.role,
         authority,
+        seen,
         expires_at: Some(found.session.expires_at),
         fingerprints: hmac::Key::new(hmac::HMAC_SHA256, &found.session.secret_hash),
         secret_hash: found.session.secret_hash,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
-use super::words::{FILTERS, state};
+use super::words::{FILTERS, since, state};
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::pages::frame::{Frame, may, may_to};
@@ -93,7 +93,7 @@ pub(in crate::pages) struct Row {
     pub(in crate::pages) tone: &'static str,
     /// Why it is not as it should be.
     pub(in crate::pages) reason: String,
-    pub(in crate::pages) since: String,
+    pub(in crate::pages) since: Option<String>,
     pub(in crate::pages) agent: String,
     pub(in crate::pages) made_of: String,
     pub(in crate::pages) is_mine: bool,
@@ -115,7 +115,7 @@ impl Row {
             state: word,
             tone: tone.class(),
             reason: workspace.reason.map(|reason| reason.message.to_string()).unwrap_or_default(),
-            since: ago(workspace.actual_state_changed_at, now),
+            since: since((wanted, workspace.actual_state), workspace.actual_state_changed_at, now),
             agent: workspace.agent.to_string(),
             made_of: workspace.project.map_or(workspace.image, |project| project.url.to_string()),
             is_mine: owner == Some(op.who.subject),

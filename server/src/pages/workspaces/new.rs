@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use berth_db::PageRequest;
 use berth_schema::api::ProjectInput;
-use berth_schema::{Action, FieldError, Warning};
+use berth_schema::text::check_plain;
+use berth_schema::{Action, FieldError, Text, Warning};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -52,13 +53,43 @@ pub(crate) struct Form {
 }
 
 impl Documents for Form {
-    const DOCUMENTS: &'static [&'static str] = &["devfile", "devcontainer"];
+    /// Lines are for documents alone. What else may not be in a field is told at it, beside everything else that was typed.
+    const DOCUMENTS: &'static [&'static str] =
+        &["repo", "ref", "image", "devfile", "devcontainer", "name", "agent"];
 }
 
 impl Form {
     fn of(suggested: Suggested) -> Self {
         let Suggested { repo, reference, image, name, agent } = suggested;
         Self { repo, reference, image, name, agent, ..Self::default() }
+    }
+
+    /// What is in a field of one line that no line has.
+    fn unwritable(&self) -> Vec<FieldError> {
+        let lines = [
+            ("project.url", &self.repo),
+            ("project.ref", &self.reference),
+            ("image", &self.image),
+            ("name", &self.name),
+            ("agent", &self.agent),
+        ];
+        let errors = lines.into_iter().filter_map(|(field, value)| {
+            check_plain(value).err().map(|error| FieldError::new(field, error.to_string()))
+        });
+        errors.collect()
+    }
+
+    /// Without what cannot be seen: the next press sends what is shown.
+    fn shown(self) -> Self {
+        let plain = |text: String| Text::<2_000>::new(&text).to_string();
+        Self {
+            repo: plain(self.repo),
+            reference: plain(self.reference),
+            image: plain(self.image),
+            name: plain(self.name),
+            agent: plain(self.agent),
+            ..self
+        }
     }
 
     /// The same as the API takes it. Browsers end lines with CR LF.
@@ -185,6 +216,10 @@ pub(crate) async fn create(
     (request, form): (HttpRequest, DocumentForm<Form>),
 ) -> Result<HttpResponse, Error> {
     let form = form.0;
+    let unwritable = form.unwritable();
+    if !unwritable.is_empty() {
+        return told(&op, &form.shown(), Error::Invalid(unwritable)).await;
+    }
     if form.intent == "check" {
         return match workspaces::check(&op, form.wanted()) {
             Ok(warnings) => show(StatusCode::OK, &New { checked: Some(warnings), ..page(&op, &form).await? }),

@@ -12,11 +12,11 @@ use berth_schema::why::Why;
 use berth_schema::{Action, ActualState, DesiredState};
 
 use super::steps::{Step, steps};
-use super::words::{Tone, state};
+use super::words::{Tone, since, state};
 use crate::identity::Member;
 use crate::pages::frame::{Frame, may_to};
 use crate::pages::page::{see, show, show_live};
-use crate::pages::times::{ago, at, to_the_second, took};
+use crate::pages::times::{at, to_the_second, took};
 use crate::services::variables::explain;
 use crate::services::workspaces::{self, TimelineQuery};
 use crate::{Error, Op};
@@ -32,7 +32,7 @@ struct One<'a> {
     workspace: &'a Workspace,
     state: &'static str,
     tone: &'static str,
-    since: String,
+    since: Option<String>,
     why: Option<Told>,
     steps: Vec<Step>,
     runs: bool,
@@ -156,7 +156,11 @@ pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResp
         refresh: if tone == Tone::Busy { 2 } else { 30 },
         state: word,
         tone: tone.class(),
-        since: ago(workspace.actual_state_changed_at, op.now),
+        since: since(
+            (workspace.desired_state, workspace.actual_state),
+            workspace.actual_state_changed_at,
+            op.now,
+        ),
         why: why.map(Told::of),
         steps: steps(&timeline),
         runs: tone == Tone::Good && workspace.actual_state == ActualState::Running,

@@ -1,6 +1,9 @@
 //! States as people say them.
 
 use berth_schema::{ActualState, DesiredState};
+use jiff::Timestamp;
+
+use crate::pages::times::ago;
 
 /// What colour goes with a word. The word says it all; the colour is for the eye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,26 @@ pub(in crate::pages) const fn state(desired: DesiredState, actual: ActualState) 
     }
 }
 
+/// Since when that word holds: the actual state's time, once the agent has begun with what is wanted.
+pub(in crate::pages) fn since(
+    (desired, actual): (DesiredState, ActualState),
+    changed_at: Timestamp,
+    now: Timestamp,
+) -> Option<String> {
+    use ActualState as Is;
+    let has_begun = match desired {
+        DesiredState::Running => {
+            !matches!(actual, Is::Stopping | Is::Stopped | Is::Terminating | Is::Terminated)
+        }
+        DesiredState::RestartRequested => actual == Is::RestartRequested,
+        DesiredState::Stopped => {
+            !matches!(actual, Is::CreationRequested | Is::Starting | Is::Running | Is::Unknown)
+        }
+        DesiredState::Terminated => matches!(actual, Is::Terminating | Is::Terminated | Is::Error),
+    };
+    has_begun.then(|| ago(changed_at, now))
+}
+
 /// The words by which a list is filtered, each with the states that it means.
 pub(in crate::pages) const FILTERS: [(&str, &str, &str); 5] = [
     ("running", "Running", "Running"),
@@ -68,6 +91,19 @@ mod tests {
                 assert!(!stuck || leaves || tone == Tone::Bad, "{desired} {actual}: {word}");
             }
         }
+    }
+
+    #[test]
+    fn an_age_is_of_the_word_it_stands_beside() {
+        let (now, before) =
+            (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH - jiff::SignedDuration::from_mins(7));
+        let of = |desired, actual| since((desired, actual), before, now);
+        let seven = Some("7 min ago".to_owned());
+        assert_eq!(of(DesiredState::Running, ActualState::Running), seven);
+        assert_eq!(of(DesiredState::Stopped, ActualState::Running), None, "it has stopped running just now");
+        assert_eq!(of(DesiredState::Stopped, ActualState::Stopping), seven);
+        assert_eq!(of(DesiredState::Running, ActualState::Stopped), None);
+        assert_eq!(of(DesiredState::Terminated, ActualState::Running), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_db::{ChangesSince, OrganizationConn};
-use berth_schema::audit::Concern;
+use berth_schema::audit::{Concern, Use};
 use berth_schema::connection::{Changes, MAX_HELD_SECONDS};
 use futures::FutureExt as _;
 use tokio::time::Instant;
@@ -60,7 +60,7 @@ pub async fn changes(
 async fn look(op: &Op<ProxyIdentity>, after: Option<i64>) -> Result<(ChangesSince, bool), Error> {
     op.read("look_for_changes_of_connections", async |conn: &OrganizationConn<'_>| {
         let since = match after {
-            Some(after) => conn.audit().changes_since(after, MAX_CONCERNS).await?,
+            Some(after) => conn.audit().changes_since(Use::Connections, after, MAX_CONCERNS).await?,
             None => ChangesSince { head: conn.audit().head().await?, concerns: Vec::new() },
         };
         // Among what is told of everybody may be the agent's end.

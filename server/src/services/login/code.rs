@@ -170,6 +170,9 @@ pub async fn exchange(
             }
             let by = stored.proved_by.map(SessionId::from);
             let proof = Proof { method: stored.method, at: stored.authenticated_at, by };
+            if !proof.stands(conn).await? {
+                return Ok(Changed::Not(Exchanged::Not));
+            }
             let device = Device { address: address.clone(), user_agent: Some(stored.device_name) };
             let beginning = Beginning::new(context, session, &proof, device, now)?;
             let event = beginning.store(conn, now).await?;

@@ -254,7 +254,7 @@ pub async fn poll(
         .database
         .change_of_account(account, "begin_login", stamp, async |conn| {
             let person = conn.accounts().find().await?;
-            if person.is_none_or(|person| person.suspended_at.is_some()) {
+            if person.is_none_or(|person| person.suspended_at.is_some()) || !proof.stands(conn).await? {
                 return Ok(Changed::Not(false));
             }
             Ok::<_, Error>(Changed::So(true, beginning.store(conn, now).await?))

@@ -1,6 +1,6 @@
 //! The way out: at a provider as well, and on a provider's word.
 
-use berth_db::{Acting, Changed, OrganizationConn, Reach, Stamp};
+use berth_db::{Acting, Basis, Changed, OrganizationConn, Reach, Stamp};
 use berth_oidc::{LogoutToken, Rejected, Relying, verify_logout_token};
 use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What, Who};
 use berth_schema::{AccountId, IdentityProviderId, SessionId};
@@ -133,6 +133,7 @@ async fn end(
         outcome: Outcome::Done,
         request: origin.request_id,
         peer: origin.peer,
+        basis: Basis::Itself,
     };
     let ended = context.database.change_of_account(account, "end_session_by_provider", stamp, async |conn| {
         if conn.sessions().end(&[session], now).await? == 0 {
