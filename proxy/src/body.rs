@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use berth_proxy_core::to_either;
 use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::combinators::{MapFrame, UnsyncBoxBody};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -26,7 +26,10 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
 struct NoLongerAllowed;
 
 /// A request's body on its way to a workspace.
-pub(crate) fn passed(inner: Incoming) -> impl HttpBody<Data = Bytes, Error = hyper::Error> {
+pub(crate) type Passed = MapFrame<Incoming, fn(Frame<Bytes>) -> Frame<Bytes>>;
+
+/// Such a body.
+pub(crate) fn passed(inner: Incoming) -> Passed {
     inner.map_frame(without_headers)
 }
 

@@ -128,7 +128,8 @@ impl Door {
             return shared.wait(&address, workspace, uri);
         }
         let asked = Asked { address: &address, peer: self.peer, issuer: &shared.identity.issuer };
-        let mut response = crate::upstream::forward(request, kind, (asked, &places), stream).await;
+        let way = (asked, places.as_slice());
+        let mut response = crate::upstream::forward(request, kind, way, &shared.connections, stream).await;
         let is_due = session.is_due(Shared::now()) && response.status() != StatusCode::SWITCHING_PROTOCOLS;
         if let Some(cookie) = is_due.then(|| shared.keep(&session, &address)).flatten() {
             response.headers_mut().append(SET_COOKIE, cookie);

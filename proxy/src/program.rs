@@ -74,7 +74,7 @@ impl Door {
         }
         let kind = upgrade::Kind::of(&request);
         let asked = Asked { address, peer: self.peer, issuer: &shared.identity.issuer };
-        upstream::forward(request, kind, (asked, &places), stream).await
+        upstream::forward(request, kind, (asked, &places), &shared.connections, stream).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::streams::Streams;
+use crate::upstream::Connections;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) server: Server,
     pub(crate) sealer: Sealer,
     pub(crate) streams: Streams,
+    /// To workspaces.
+    pub(crate) connections: Connections,
     pub(crate) metrics: Metrics,
     directory: Mutex<Directory>,
     decisions: Mutex<Decisions>,
@@ -55,6 +58,7 @@ impl Shared {
             server,
             sealer,
             streams: Streams::default(),
+            connections: Connections::default(),
             metrics: Metrics::default(),
             decisions: Mutex::default(),
             random: SystemRandom::new(),

@@ -78,6 +78,11 @@ impl Streams {
 }
 
 impl Stream {
+    /// What it was allowed by.
+    pub(crate) const fn question(&self) -> &Question {
+        &self.question
+    }
+
     /// Cancelled when it has to end.
     pub(crate) const fn cut(&self) -> &CancellationToken {
         &self.cut

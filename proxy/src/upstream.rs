@@ -1,32 +1,31 @@
 //! The way to a workspace's pod and back.
 
+mod connections;
+
+pub(crate) use connections::{Connections, NoAnswer};
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use berth_proxy_core::{Asked, to_browser, to_workspace};
 use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::net::TcpStream;
 
 use crate::body::{Body, guarded, passed};
 use crate::pages::{broken, say};
 use crate::streams::Stream;
 use crate::upgrade::{Kind, ask, join};
 
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long a workspace may take until its answer begins.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The largest head of an answer, in bytes.
-const MAX_HEAD: usize = 64 * 1_024;
 
 /// Hands a request on to one of the pod's addresses and its answer back. Bodies pass as they come, both ways.
 pub(crate) async fn forward(
     mut request: Request<Incoming>,
     kind: Kind,
     (asked, places): (Asked<'_>, &[SocketAddr]),
+    connections: &Connections,
     stream: Stream,
 ) -> Response<Body> {
     if kind == Kind::Other {
@@ -35,23 +34,12 @@ pub(crate) async fn forward(
     let Some(place) = places.first() else {
         return say(StatusCode::SERVICE_UNAVAILABLE, "The workspace does not run, or is not ready yet.\n");
     };
-    let Ok(Ok(socket)) = tokio::time::timeout(CONNECT, TcpStream::connect(place)).await else {
-        return say(StatusCode::BAD_GATEWAY, "Nothing answers at this port of the workspace.\n");
-    };
-    // What is typed is sent at once.
-    let _ = socket.set_nodelay(true);
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(MAX_HEAD);
-    let Ok((mut sender, connection)) = builder.handshake(TokioIo::new(socket)).await else {
-        return say(StatusCode::BAD_GATEWAY, "Nothing answers at this port of the workspace.\n");
-    };
-    let cut = stream.cut().clone();
-    tokio::spawn(async move { cut.run_until_cancelled(connection.with_upgrades()).await });
     let browser = hyper::upgrade::on(&mut request);
     if prepare(&mut request, kind, asked).is_none() {
         return broken();
     }
-    let answer = tokio::time::timeout(PATIENCE, sender.send_request(request.map(passed)));
+    let key = (*stream.question(), *place);
+    let answer = tokio::time::timeout(PATIENCE, connections.send(key, stream.cut(), request.map(passed)));
     match stream.cut().run_until_cancelled(answer).await {
         Some(Ok(Ok(mut response))) => {
             let is_agreed = kind != Kind::None && response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -66,7 +54,10 @@ pub(crate) async fn forward(
             head.version = Version::default();
             Response::from_parts(head, guarded(body, stream))
         }
-        Some(Ok(Err(error))) => {
+        Some(Ok(Err(NoAnswer::Nobody))) => {
+            say(StatusCode::BAD_GATEWAY, "Nothing answers at this port of the workspace.\n")
+        }
+        Some(Ok(Err(NoAnswer::Unreadable(error)))) => {
             tracing::debug!(%error, %place, "a workspace's answer is none");
             say(StatusCode::BAD_GATEWAY, "The workspace gave no answer that can be read.\n")
         }

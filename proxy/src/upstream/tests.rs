@@ -18,6 +18,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 mod messages;
+mod reuse;
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use super::*;
 use crate::body::full;
@@ -65,6 +70,7 @@ async fn workspace(heads: mpsc::UnboundedSender<http::request::Parts>) -> Socket
 
 struct World {
     streams: Streams,
+    connections: Connections,
     question: Question,
     door: SocketAddr,
     heads: mpsc::UnboundedReceiver<http::request::Parts>,
@@ -80,6 +86,11 @@ impl World {
 
     /// A door that lets everybody in, without TLS.
     async fn to(place: SocketAddr) -> Self {
+        Self::with(place, Connections::default()).await
+    }
+
+    /// The same for another session, of a proxy that has connections already.
+    async fn with(place: SocketAddr, connections: Connections) -> Self {
         let (_, heads) = mpsc::unbounded_channel();
         let question = Question { grant: [1; 32], workspace: WorkspaceId::random(), port: 8080 };
         let name = WorkspaceName::new("a").expect("a name");
@@ -87,19 +98,22 @@ impl World {
         let streams = Streams::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let door = listener.local_addr().expect("an address");
-        let all = streams.clone();
+        let (all, kept) = (streams.clone(), connections.clone());
         tokio::spawn(async move {
             let address = Arc::new(address());
             while let Ok((socket, _)) = listener.accept().await {
                 let (streams, port, address) = (all.clone(), port.clone(), Arc::clone(&address));
+                let connections = kept.clone();
                 let service = service_fn(move |request| {
                     let stream = streams.enter(question, &"a.b.c".to_owned().into(), &port);
-                    let address = Arc::clone(&address);
+                    let (address, connections) = (Arc::clone(&address), connections.clone());
                     async move {
                         let peer: IpAddr = "192.0.2.1".parse().expect("an address");
                         let asked = Asked { address: &address, peer, issuer: "https://berth.example" };
                         let kind = Kind::of(&request);
-                        Ok::<_, Infallible>(forward(request, kind, (asked, &[place]), stream).await)
+                        let places = [place];
+                        let answer = forward(request, kind, (asked, &places), &connections, stream);
+                        Ok::<_, Infallible>(answer.await)
                     }
                 });
                 let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -109,7 +123,7 @@ impl World {
                 });
             }
         });
-        Self { streams, question, door, heads }
+        Self { streams, connections, question, door, heads }
     }
 
     async fn connect(&self) -> TokioIo<TcpStream> {
