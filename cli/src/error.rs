@@ -220,6 +220,8 @@ impl Error {
                 403 if problem.kind.ends_with(":quota-exceeded") => {
                     "delete or stop something, or ask an administrator for a larger quota"
                 }
+                // It says itself what to do.
+                403 if problem.detail.contains("`berth login`") => return None,
                 403 => "ask an administrator of the organisation for this right",
                 404 if problem.detail.contains("group") && doing.starts_with("create ") => {
                     "make the group first that it is to be in: `berth groups create PATH`; `berth groups list` shows those there are"
@@ -232,6 +234,10 @@ impl Error {
             },
             Self::Foreign { .. } => {
                 "check the URL with `berth contexts list`; is it a Berth server of this version?"
+            }
+            Self::Unreachable { source, .. } if is_untrusted(source) => {
+                "if its certificate is signed by an authority of your own, name that authority's file: --ca-file FILE (BERTH_CA_FILE); \
+                 `berth login URL --ca-file FILE` keeps it with the context"
             }
             Self::Unreachable { .. } => "is the server running and the URL right? See `berth contexts list`",
             Self::Config { .. } => "correct the file, or move it away and log in again",
@@ -305,6 +311,22 @@ fn because(reason: Option<&str>) -> String {
 /// `90s` is clearer than `90000ms`, and `1m 30s` than both.
 fn duration(after: &Duration) -> String {
     jiff::SignedDuration::try_from(*after).map_or_else(|_| format!("{after:?}"), |after| format!("{after:#}"))
+}
+
+/// Whether no authority that this machine trusts has signed the server's certificate. What an I/O error carries is not among its
+/// sources.
+fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let carried = carried.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let found = error.downcast_ref::<rustls::Error>().or(carried);
+        if matches!(found, Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The innermost source: `Connection refused`, where the outer ones only say that sending failed.

@@ -16,13 +16,16 @@ impl Shared {
     /// Reads the feed on and on. While that fails, what is open is asked about at every turn instead.
     pub(crate) async fn keep_hearing(self: Arc<Self>) -> anyhow::Result<()> {
         let mut pause = FIRST_PAUSE;
+        // It is said once each time that it begins to fail, the first time included.
+        let mut was_said = false;
         loop {
             let after = self.decisions().told_until();
             let heard = match self.server.changes(after).await {
                 Ok(changes) => self.decisions().hear(changes),
                 Err(error) => {
-                    if self.metrics.is_told.get() == 1 {
+                    if !was_said {
                         without_answer(&error);
+                        was_said = true;
                     }
                     self.decisions().hear_nothing();
                     self.metrics.is_told.set(0);
@@ -53,6 +56,7 @@ impl Shared {
                 }
             }
             self.metrics.is_told.set(1);
+            was_said = false;
             pause = FIRST_PAUSE;
         }
     }

@@ -32,6 +32,7 @@ impl Berth {
             .with_context(|| format!("the server wrote no {}", site.first_token().display()))?;
         let mut login = command(&berth.program);
         login.args(["--context", CONTEXT, "login", &url, "--token-stdin"]).stdin(token);
+        login.arg("--ca-file").arg(site.authority()?.certificate());
         output(&mut login).await?;
         Ok((berth, format!("logged in to {url}; the context is '{CONTEXT}'")))
     }

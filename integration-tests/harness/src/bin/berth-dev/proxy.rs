@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use berth_harness::authority::Authority;
 use berth_harness::command::output;
 use berth_harness::{images, paths};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -87,7 +86,7 @@ pub(crate) async fn ensure(
         return Ok((None, why.to_owned()));
     };
     let address = window::address(site)?;
-    let authority = Authority::open(&site.root().join("authority"))?;
+    let authority = site.authority()?;
     configure(site, berth, &wanted(target, image, address.port(), server)).await?;
     let client = target.client().await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use berth_harness::authority::Authority;
 use berth_harness::process::{ProcessId, write_atomically};
 use berth_harness::{Cluster, paths, tree};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,11 @@ impl Site {
 
     pub(crate) fn first_token(&self) -> PathBuf {
         self.server().join("first-token")
+    }
+
+    /// Signs what answers below `localhost` to browsers and to the command line.
+    pub(crate) fn authority(&self) -> anyhow::Result<Authority> {
+        Authority::open(&self.root().join("authority"))
     }
 
     /// The agent's token and the manifests that install it.

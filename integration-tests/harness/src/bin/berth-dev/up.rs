@@ -35,6 +35,13 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
             "  to a browser that trusts {}: an authority of this machine alone, for names below localhost.",
             way.authority.display()
         );
+        anstream::println!(
+            "To get in by `{0} ssh {1}`, sign in below and log in as yourself: {0} login {2} --ca-file {3}",
+            berth.shown(),
+            workspace::NAME,
+            server::public_url(server),
+            way.authority.display()
+        );
     }
     anstream::println!("Sign in first, once and within 24 hours, at {sign_in}");
     Ok(())
