@@ -17,6 +17,9 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 fn main() -> ExitCode {
+    // Huge pages would have an idle process hold several times of what it uses (docs/performance.md). Where the kernel refuses,
+    // it is as it was.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     // One of two pods that try the network: it needs none of the agent's options.
     if std::env::args_os().nth(1).is_some_and(|first| first == "canary") {
         return canary(Program::parse_from(std::env::args_os().skip(1)));

@@ -13,6 +13,9 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Huge pages would have an idle process hold several times of what it uses (docs/performance.md). Where the kernel refuses,
+    // it is as it was.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let args = Args::parse();
     let format = match args.log_format {
         LogFormat::Json => Format::Json,

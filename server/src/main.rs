@@ -14,5 +14,8 @@ static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<ExitCode> {
+    // Huge pages would have an idle process hold several times of what it uses (docs/performance.md). Where the kernel refuses,
+    // it is as it was.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     commands::run(Cli::parse()).await
 }

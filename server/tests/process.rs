@@ -211,6 +211,8 @@ async fn a_server_that_runs_short_of_files_goes_on_serving() {
         .expect("it starts");
     let program = Program { child, port };
     program.ready(directory.path()).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.child.id().expect("it runs")));
+    assert!(status.expect("it runs").contains("THP_enabled:\t0"), "it holds huge pages");
     let mut silent = Vec::new();
     for _ in 0..600 {
         silent.push(Raw::connect(([127, 0, 0, 1], port).into()).await);
