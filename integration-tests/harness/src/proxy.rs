@@ -13,6 +13,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use crate::authority::key_hash;
 use crate::daemon::{Daemon, Recipe, free_address};
 use crate::paths;
+use crate::process::ProcessId;
 
 /// How a proxy is started.
 #[derive(Clone, Debug)]
@@ -106,6 +107,15 @@ impl ProxyProcess {
     /// Its certificate, in PEM.
     pub fn certificate(&self) -> anyhow::Result<Vec<u8>> {
         std::fs::read(self.dir.join("certificate.pem")).context("no certificate")
+    }
+
+    pub fn process(&self) -> ProcessId {
+        self.daemon.process()
+    }
+
+    /// Where its `certificate.pem` and `certificate-key.pem` are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub fn log(&self) -> &Path {

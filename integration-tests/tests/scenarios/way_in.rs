@@ -1,12 +1,10 @@
 //! From a cold browser into a workspace, through the proxy; who else is not let in, and how it ends (decision 0059).
 
 use anyhow::{Context as _, ensure};
-use berth_harness::command::{command, output};
-use berth_harness::{Postgres, ProxyOptions, ProxyProcess, paths};
-use berth_integration_tests::{Browser, Installation, WORKSPACE_IMAGE};
+use berth_harness::{ProxyOptions, ProxyProcess};
+use berth_integration_tests::{Browser, Installation, WORKSPACE_IMAGE, proxy_token, sign_in_link};
 use berth_schema::ActualState;
 use berth_schema::api::Workspace;
-use berth_schema::connection::ProxyToken;
 use berth_schema::kubernetes::EDITOR_PORT;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Api, PostParams};
@@ -70,7 +68,7 @@ impl Way {
         let proxy = ProxyProcess::start(ProxyOptions {
             server_url: berth.server.url(),
             public_url: public_url(&berth),
-            token: proxy_token(&berth).await?,
+            token: proxy_token(&berth.server.url(), &berth.token()?).await?,
             zone: ZONE.to_owned(),
             kubeconfig: berth.cluster.kubeconfig().to_owned(),
             dir: berth.dir().join("proxy"),
@@ -103,11 +101,7 @@ impl Way {
 
     /// A link that signs somebody in, who is made an owner where they are not there yet.
     pub(crate) async fn link(&self, name: &str) -> anyhow::Result<String> {
-        let mut server = command(paths::program("berth-server")?);
-        server.args(["sign-in-link", "--organization", "default", "--name", name]);
-        server.arg("--public-url").arg(public_url(&self.berth));
-        server.env("DATABASE_URL", Postgres::login_url(&self.berth.database_url));
-        Ok(output(&mut server).await?.trim().to_owned())
+        sign_in_link(&self.berth.database_url, &public_url(&self.berth), name).await
     }
 
     /// A program that sends what it likes to a host of the proxy.
@@ -144,14 +138,6 @@ impl Way {
 
 pub(crate) fn public_url(berth: &Installation) -> String {
     format!("http://localhost:{}", berth.server.address().port())
-}
-
-/// As an agent asks for it.
-async fn proxy_token(berth: &Installation) -> anyhow::Result<String> {
-    let http = reqwest::Client::builder().tls_certs_only([]).build()?;
-    let asked = http.post(format!("{}/api/v1/agent/proxy-token", berth.server.url()));
-    let answer = asked.bearer_auth(berth.token()?.trim()).send().await?.error_for_status()?;
-    Ok(answer.json::<ProxyToken>().await?.token.expose().to_owned())
 }
 
 /// Signs somebody in at the page that they were led to.

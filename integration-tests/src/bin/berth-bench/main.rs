@@ -8,22 +8,27 @@ mod agent;
 mod cipher;
 mod commit;
 mod crowd;
+mod door;
 mod editor;
 mod figure;
 mod latency;
 mod listing;
 mod million;
+mod nginx;
 mod partial;
 mod poison;
 mod policy;
 mod population;
 mod process;
+mod proxy;
 mod returning;
+mod revocation;
 mod sealing;
 mod server;
 mod site;
 mod strangers;
 mod timing;
+mod upstream;
 mod visible;
 mod waiting;
 mod wire;
@@ -58,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In the order of the table.
-const ROWS: [&str; 17] = [
+const ROWS: [&str; 19] = [
     "server",
     "listing",
     "partial",
@@ -76,6 +81,8 @@ const ROWS: [&str; 17] = [
     "strangers",
     "timing",
     "policy",
+    "proxy",
+    "revocation",
 ];
 
 async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
@@ -93,6 +100,8 @@ async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
         "strangers" => strangers::measure(figures).await,
         "timing" => timing::measure(figures).await,
         "policy" => policy::measure(figures).await,
+        "proxy" => proxy::measure(figures).await,
+        "revocation" => revocation::measure(figures).await,
         "editor" => editor::measure(figures).await,
         "agent" => agent::measure(figures).await,
         "crowd" => crowd::measure(figures).await,

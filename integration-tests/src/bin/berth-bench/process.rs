@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_postgres::NoTls;
 
 /// Resident memory in megabytes (10^6 bytes).
@@ -11,6 +12,26 @@ pub(crate) fn resident_megabytes(pid: u32) -> anyhow::Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
     Ok(kibibytes * 1_024.0 / 1e6)
+}
+
+/// Lets this process, and what it starts, open as many files as the machine allows.
+pub(crate) fn raise_open_files() -> anyhow::Result<()> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let wanted = Rlimit { current: maximum, maximum };
+    setrlimit(Resource::Nofile, wanted).context("the limit of open files cannot be raised")
+}
+
+/// A process and all that it has started, and they.
+pub(crate) fn family(pid: u32) -> anyhow::Result<Vec<u32>> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = all.get(next) {
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        let children = children.context("the process has ended")?;
+        all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        next += 1;
+    }
+    Ok(all)
 }
 
 /// Processor time of all its threads so far, in seconds.

@@ -24,13 +24,16 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Everything of one measurement, in the order in which it ends.
 pub(crate) struct Site {
     pub(crate) agent: AgentProcess,
-    _server: Server,
+    pub(crate) server: Server,
     pub(crate) admin: Actor,
     pub(crate) client: Client,
     pub(crate) sight: Sight,
-    _cluster: Cluster,
+    pub(crate) cluster: Cluster,
+    pub(crate) database_url: String,
+    /// The agent's.
+    pub(crate) token: String,
     _postgres: Postgres,
-    _dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 impl Site {
@@ -51,7 +54,7 @@ impl Site {
         let token = admin.create_agent("bench").await?.token.context("no token")?;
         let agent = AgentProcess::start(AgentOptions {
             server_url: server.url(),
-            token: token.into(),
+            token: token.clone().into(),
             kubeconfig: cluster.kubeconfig().to_owned(),
             dir: dir.path().join("agent"),
             environment: vec![("BERTH_AGENT_NAMESPACE".to_owned(), "default".to_owned())],
@@ -61,13 +64,15 @@ impl Site {
         let sight = Sight::open(client.clone());
         Ok(Self {
             agent,
-            _server: server,
+            server,
             admin,
             client,
             sight,
-            _cluster: cluster,
+            cluster,
+            database_url: url,
+            token,
             _postgres: postgres,
-            _dir: dir,
+            dir,
         })
     }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use berth_harness::{Postgres, Server, ServerOptions};
 use berth_schema::{AccessToken, OrganizationId, TokenId};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::figure::{Figures, Goal, percentile};
 use crate::population::{Owner, nothing_new};
-use crate::process::resident_megabytes;
+use crate::process::{raise_open_files, resident_megabytes};
 use crate::wire::{Wire, list, reconcile};
 
 const WORKSPACES: i32 = 61;
@@ -30,9 +29,7 @@ const ROOM: usize = 2_048;
 const PAUSE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
-    let files = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: files.maximum, maximum: files.maximum };
-    setrlimit(Resource::Nofile, wanted).context("the limit of open files cannot be raised")?;
+    raise_open_files()?;
     let postgres = Postgres::start(None).await?;
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
