@@ -199,6 +199,7 @@ actions! {
     ReadProject = "project.read", Project, Reads;
     ChangeProject = "project.change", Project, Changes;
     DeleteProject = "project.delete", Project, Changes;
+    CreateWorkspaceInProject = "project.create-workspace", Project, Changes;
     ListProjectMembers = "project.list-members", Project, Reads;
     GiveRoleInProject = "project.give-role", Project, Changes;
     TakeRoleInProject = "project.take-role", Project, Changes;

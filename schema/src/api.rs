@@ -18,6 +18,7 @@ use crate::git::GitUser;
 use crate::lifecycle::Deadline;
 use crate::network_check::NetworkCheck;
 use crate::prerequisites::Prerequisites;
+use crate::projects::ProjectRef;
 use crate::sealing::PublicKey;
 use crate::text::{Message, Word};
 use crate::variables::{SecretValue, VariableKind};
@@ -233,7 +234,8 @@ pub struct CreateWorkspace {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectInput {
-    /// As [`crate::ProjectUrl`] allows it.
+    /// As [`crate::ProjectUrl`] allows it. Empty: the repository of the project that the workspace is made for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
     /// A branch, a tag or a commit's full hash; absent: the default branch.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -293,8 +295,12 @@ pub struct Workspace {
     pub applied_generation: Generation,
     /// The main container's image.
     pub image: String,
+    /// What is cloned into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectSpec>,
+    /// The organisation's project that it was made for, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub belongs_to: Option<ProjectRef>,
     /// Names and kinds only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<VariableName>,

@@ -106,6 +106,14 @@ pub struct ChangeProject {
     pub settings: Option<ProjectSettings>,
 }
 
+/// A project as what belongs to it names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectRef {
+    pub id: ProjectId,
+    /// As it is now: it changes with each move.
+    pub path: ProjectPath,
+}
+
 /// A project of the organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {

@@ -23,6 +23,7 @@ use berth_schema::git::{
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::network_check::{NetworkCheck, NetworkCheckReport, NetworkCheckResult, NetworkVerdict};
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass, Stray};
+use berth_schema::projects::{ProjectPath, ProjectRef};
 use berth_schema::reconcile::{
     Action, DeploymentCondition, DeploymentInfo, DeploymentStatus, ErrorDetails, ErrorType, MessageType,
     Orphan, OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
@@ -36,8 +37,8 @@ use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
-    NetworkCheckId, OrganizationId, Problem, ProjectSpec, ProjectUrl, TermId, TokenId, Warning, WorkspaceId,
-    WorkspaceName,
+    NetworkCheckId, OrganizationId, Problem, ProjectId, ProjectSpec, ProjectUrl, TermId, TokenId, Warning,
+    WorkspaceId, WorkspaceName,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -235,6 +236,10 @@ fn the_rest_bodies_keep_their_shape() {
         project: Some(ProjectSpec {
             url: ProjectUrl::new("https://git.example/group/site.git").expect("a URL"),
             reference: Some(GitReference::new("main").expect("a reference")),
+        }),
+        belongs_to: Some(ProjectRef {
+            id: ProjectId::from(Uuid::from_u128(11)),
+            path: ProjectPath::new("platform/site").expect("a path"),
         }),
         variables: vec![VariableName { name: "GREETING".to_owned(), kind: VariableKind::Environment }],
         created_at: Timestamp::UNIX_EPOCH,

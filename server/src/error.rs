@@ -78,6 +78,8 @@ pub enum Error {
     LastOwner,
     #[error("the group holds {0}; move or delete that first")]
     GroupNotEmpty(&'static str),
+    #[error("workspaces belong to the project; delete them first")]
+    ProjectInUse,
     /// Somebody would gain or lose a role by it that whoever asks could not have given or taken.
     #[error("{0}; ask somebody who may give and take that role there")]
     RoleInTheWay(String),
@@ -215,6 +217,7 @@ impl Error {
             | Self::LastFullToken
             | Self::LastOwner
             | Self::GroupNotEmpty(_)
+            | Self::ProjectInUse
             | Self::RoleInTheWay(_)
             | Self::AlreadyMember
             | Self::InvitationAccepted

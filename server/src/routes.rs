@@ -489,6 +489,13 @@ pub const ROUTES: &[Route] = &[
     member("DELETE", organization!("/projects/{project}"), Action::DeleteProject, |guard| {
         guard.to(projects::delete)
     }),
+    member(
+        "POST",
+        organization!("/projects/{project}/workspaces"),
+        Action::CreateWorkspaceInProject,
+        |guard| guard.to(workspaces::create),
+    )
+    .takes(DOCUMENT),
     member("GET", organization!("/projects/{project}/members"), Action::ListProjectMembers, |guard| {
         guard.to(groups::members)
     }),

@@ -122,6 +122,27 @@ async fn every_way_in_which_a_right_of_one_ends_is_told_at_once_on_whichever_ser
         for what in [json!({"role": "developer"}), json!({"suspended": true}), json!({"suspended": false})] {
             is(told(app, &proxy, async || change(&there, "Ada", what).await).await, her);
         }
+        // What they are at a place, and a move of it, by which anybody may be more or less.
+        let groups = owner.path("/groups");
+        for name in ["platform", "elsewhere"] {
+            owner.post(&groups, &json!({"name": name})).await.expect::<Value>(201);
+        }
+        let Concern::Subject(id) = her else { panic!("{her:?}") };
+        let gives = async || {
+            let body = json!({"member": id, "role": "maintainer"});
+            drop(there.put(&there.path("/groups/platform/members"), &body).await.expect::<Value>(200));
+        };
+        is(told(app, &proxy, gives).await, her);
+        let takes = async || {
+            let path = there.path("/groups/platform/members/remove");
+            drop(there.post(&path, &json!({"member": id})).await.expect::<Value>(200));
+        };
+        is(told(app, &proxy, takes).await, her);
+        let moves = async || {
+            let moved = there.request(Method::PATCH, &there.path("/groups/platform"));
+            drop(send(moved.json(&json!({"path": "elsewhere/platform"}))).await.expect::<Value>(200));
+        };
+        is(told(app, &proxy, moves).await, Concern::Everybody);
         let terminates = async || drop(there.wish(&workspace, "terminate").await.expect::<Value>(200));
         is(told(app, &proxy, terminates).await, Concern::Workspace(workspace.parse().expect("an id")));
         let path = there.path("/members/Ada");

@@ -20,7 +20,7 @@ use url::Url;
 
 use super::{Call, Client, Events, Repeat};
 use crate::error::Error;
-use crate::names::{AgentRef, OrganizationRef, WorkspaceRef};
+use crate::names::{AgentRef, OrganizationRef, ProjectRef, WorkspaceRef};
 
 /// The largest page that the server gives.
 const PAGE: usize = 100;
@@ -52,6 +52,7 @@ pub(crate) struct WorkspaceFilter {
     pub(crate) desired_states: Vec<DesiredState>,
     pub(crate) actual_states: Vec<ActualState>,
     pub(crate) agent: Option<AgentRef>,
+    pub(crate) project: Option<ProjectRef>,
     /// Part of the name.
     pub(crate) name: Option<String>,
 }
@@ -62,9 +63,14 @@ impl WorkspaceFilter {
         let agent = |agent: &AgentRef| {
             agent.as_str() == workspace.agent.as_str() || agent.as_str() == workspace.agent_id.to_string()
         };
+        let project = |project: &ProjectRef| {
+            let of = workspace.belongs_to.as_ref();
+            of.is_some_and(|of| project.as_str() == of.path.as_str() || project.as_str() == of.id.to_string())
+        };
         (self.desired_states.is_empty() || self.desired_states.contains(&workspace.desired_state))
             && (self.actual_states.is_empty() || self.actual_states.contains(&workspace.actual_state))
             && self.agent.as_ref().is_none_or(agent)
+            && self.project.as_ref().is_none_or(project)
             && self.name.as_ref().is_none_or(|part| workspace.name.as_str().contains(part.as_str()))
     }
 }
@@ -171,12 +177,21 @@ impl Organization {
         self.client.send(call.body(document)?).await
     }
 
-    pub(crate) async fn create_workspace(&self, create: &CreateWorkspace) -> Result<Workspace, Error> {
+    /// For a project, or for itself.
+    pub(crate) async fn create_workspace(
+        &self,
+        create: &CreateWorkspace,
+        project: Option<&ProjectRef>,
+    ) -> Result<Workspace, Error> {
         let doing = match &create.name {
             Some(name) => format!("create workspace '{name}'"),
             None => "create the workspace".to_owned(),
         };
-        let call = Call::post(doing, self.url(["workspaces"]));
+        let url = match project {
+            Some(project) => self.url(["projects", project.as_str(), "workspaces"]),
+            None => self.url(["workspaces"]),
+        };
+        let call = Call::post(doing, url);
         self.client.send(call.body(create)?.idempotent()).await
     }
 
@@ -189,6 +204,7 @@ impl Organization {
         add_query(&mut url, "desired_state", comma_list(&filter.desired_states));
         add_query(&mut url, "actual_state", comma_list(&filter.actual_states));
         add_query(&mut url, "agent", filter.agent.as_ref().map(ToString::to_string));
+        add_query(&mut url, "project", filter.project.as_ref().map(ToString::to_string));
         add_query(&mut url, "name", filter.name.clone());
         self.list("list the workspaces", &url, listing).await
     }

@@ -65,10 +65,13 @@ impl Show for Workspace {
         let variables = if variables.is_empty() { NONE.to_owned() } else { variables.join(", ") };
         let image = ("Image", (&self.image).into());
         details.extend([("Agent", Cell::from(&self.agent)), image]);
+        if let Some(project) = &self.belongs_to {
+            details.push(("Project", project.path.as_str().to_owned().into()));
+        }
         if let Some(project) = &self.project {
             let reference = project.reference.as_ref();
             let reference = reference.map(|reference| format!(" at {}", reference.as_str()));
-            details.push(("Project", format!("{}{}", project.url, reference.unwrap_or_default()).into()));
+            details.push(("Repository", format!("{}{}", project.url, reference.unwrap_or_default()).into()));
         }
         details.extend([
             ("Variables", variables.into()),

@@ -181,3 +181,46 @@ fn read_key(stream: &mut TcpStream) -> String {
     let key = text.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
     key.unwrap_or_default().to_owned()
 }
+
+#[tokio::test]
+async fn a_workspace_is_made_for_a_project_or_of_a_repository() {
+    let server = server().await;
+    let mut of_project = workspace("Running", "CreationRequested", 1, 0);
+    of_project["belongs_to"] = json!({"id": "8d7e6f5a-0000-4000-8000-000000000001", "path": "platform/api"});
+    of_project["project"] = json!({"url": "https://git.a/api.git", "ref": "main"});
+    answer(&server, "POST", "/projects/platform%2Fapi/workspaces", ok(of_project.clone())).await;
+    answer(&server, "GET", "/workspaces", ok(json!({"items": [of_project.clone()]}))).await;
+    answer(&server, "GET", "/workspaces/reef", ok(of_project)).await;
+    let run = |args: &[&str]| Berth::with(&server).run(args);
+    run(&["create", "--project", "platform/api"]).ok();
+    run(&["create", "--project", "platform/api", "--ref", "next"]).ok();
+    run(&["create", "--project", "platform/api", "--repository", "https://git.a/mine.git"]).ok();
+    for flag in ["--project", "--repository"] {
+        run(&["create", flag, "https://git.a/mine.git", "--ref", "next"]).ok();
+    }
+    let mine = json!({"project": {"url": "https://git.a/mine.git", "ref": "next"}});
+    let sent = [
+        json!({}),
+        json!({"project": {"ref": "next"}}),
+        json!({"project": {"url": "https://git.a/mine.git"}}),
+        mine.clone(),
+        mine,
+    ];
+    assert_eq!(bodies(&server).await, sent);
+    run(&["list", "--project", "platform/api"]).ok();
+    let shown = run(&["get", "reef"]).ok().stdout;
+    assert!(shown.contains("platform/api") && shown.contains("https://git.a/api.git at main"), "{shown}");
+    let asked = requests(&server).await;
+    assert_eq!(
+        asked.matches("POST /api/v1/organizations/main/projects/platform%2Fapi/workspaces").count(),
+        3,
+        "{asked}"
+    );
+    assert!(asked.contains("project=platform%2Fapi"), "{asked}");
+    run(&["create", "--ref", "next"]).exits(2).says("--ref is of nothing");
+    run(&["create", "--project", "Not a path"]).exits(2).says("the project of --project");
+    run(&["create", "--project", "https://git.a/b", "--repository", "https://git.a/c"]).exits(2);
+    let ran =
+        run(&["create", "--project", "https://u:hunter2@git.a/b"]).exits(2).says("the URL of --project");
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+}

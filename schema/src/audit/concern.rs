@@ -186,6 +186,7 @@ const fn of_action(action: Action) -> Reach {
         | Action::ReadProject
         | Action::ListProjectMembers
         | Action::CreateWorkspace
+        | Action::CreateWorkspaceInProject
         | Action::ListWorkspaces
         | Action::ReadWorkspace
         | Action::ExplainWorkspace

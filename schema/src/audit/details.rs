@@ -8,8 +8,8 @@ use crate::access::{Role, TokenScope};
 use crate::git::GitMethod;
 use crate::sealing::PublicKey;
 use crate::{
-    AgentId, DesiredState, Generation, GroupId, IdentityProviderId, InvitationId, NetworkCheckId, SubjectId,
-    TokenId, WorkspaceId,
+    AgentId, DesiredState, Generation, GroupId, IdentityProviderId, InvitationId, NetworkCheckId, ProjectId,
+    SubjectId, TokenId, WorkspaceId,
 };
 
 /// One variant for each kind of event. What its action and resource say already is not said again.
@@ -233,6 +233,9 @@ pub enum Details {
         agent: AgentId,
         generation: Generation,
         variables: u64,
+        /// Absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<ProjectId>,
     },
     IntentChanged {
         from: DesiredState,

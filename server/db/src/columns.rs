@@ -8,7 +8,7 @@ use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
 use berth_schema::git::GitHost;
 use berth_schema::groups::GroupPath;
 use berth_schema::identity_providers::{IdentityProviderName, ProviderSettings};
-use berth_schema::projects::{ProjectPath, ProjectSettings};
+use berth_schema::projects::{ProjectPath, ProjectRef, ProjectSettings};
 use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
 use berth_schema::variables::VariableKind;
@@ -129,6 +129,7 @@ shown_instead! {
     Parsed<ActualState> => ActualState: ActualState::Unknown;
     Parsed<TransitionCause> => TransitionCause: TransitionCause::Server;
     NullableJson<StateReason> => Option<StateReason>: None;
+    NullableJson<ProjectRef> => Option<ProjectRef>: None;
     Json<Vec<VariableName>> => Vec<VariableName>: vec![];
 }
 
@@ -279,6 +280,12 @@ macro_rules! into_fields {
             }
         )+)+
     };
+}
+
+impl From<NullableJson<ProjectRef>> for Option<ProjectRef> {
+    fn from(column: NullableJson<ProjectRef>) -> Self {
+        column.0
+    }
 }
 
 impl From<NullableJson<StateReason>> for Option<StateReason> {

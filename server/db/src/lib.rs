@@ -40,7 +40,7 @@
 //! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `standing`, `set_standing`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
-//! | `workspaces()` | `insert`, `find`, `door`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates`, `usage` |
+//! | `workspaces()` | `insert`, `find`, `door`, `owned`, `all_owned`, `count_in`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates`, `usage` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load`, `origins` |
 //! | `scope_variables(scope)` | `data_key`, `insert_data_key`, `lock`, `list`, `put`, `delete` |
@@ -48,7 +48,7 @@
 //! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
 //! | `groups()` | `insert`, `count`, `find`, `find_by_path`, `above`, `below`, `list`, `place`, `delete` |
-//! | `projects()` | `insert`, `count`, `find`, `find_by_path`, `is_any_in`, `list`, `change`, `delete` |
+//! | `projects()` | `insert`, `count`, `find`, `hold`, `paths`, `at`, `find_by_path`, `is_any_in`, `list`, `change`, `delete` |
 //! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `holders`, `set`, `remove`, `remove_all` |
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
@@ -164,7 +164,7 @@ pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Source, VariableOriginRow, Variables};
 pub use workspaces::{
-    AgentPage, AgentUsage, Intent, IntentChange, NewWorkspace, Owner, Report, UpdateOutcome, Usage,
+    AgentPage, AgentUsage, Intent, IntentChange, NewWorkspace, Owned, Owner, Report, UpdateOutcome, Usage,
     WorkspaceDoor, WorkspaceFilter, WorkspaceRow, WorkspaceUpdate, WorkspaceView, Workspaces,
 };
 

@@ -13,7 +13,8 @@ use crate::columns::{Json, Parsed, Tried};
 use crate::error::{DbError, DbErrorKind};
 use crate::groups::Parent;
 use crate::page::{PageRequest, paged};
-use crate::schema::projects;
+use crate::role_grants::Spot;
+use crate::schema::{groups, projects};
 use crate::scope::OrganizationConn;
 
 /// What is stored of a new project.
@@ -84,13 +85,39 @@ impl Projects<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
-    /// The same, locked until the transaction ends.
-    pub async fn find_locked(&self, id: ProjectId) -> Result<Option<ProjectRow>, DbError> {
-        let query = projects::table
-            .find((self.0.key(), id.as_uuid()))
-            .select(ProjectRow::as_select())
-            .for_no_key_update();
+    /// The same, held so that nothing can be made for it until the transaction ends.
+    pub async fn hold(&self, id: ProjectId) -> Result<Option<ProjectRow>, DbError> {
+        let query =
+            projects::table.find((self.0.key(), id.as_uuid())).select(ProjectRow::as_select()).for_update();
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
+    }
+
+    /// The paths of those of `ids` that there are.
+    pub async fn paths(&self, ids: &[ProjectId]) -> Result<Vec<(ProjectId, ProjectPath)>, DbError> {
+        let query = projects::table
+            .filter(projects::organization_id.eq(self.0.key()))
+            .filter(projects::id.eq_any(ids.iter().map(|id| Uuid::from(*id)).collect::<Vec<_>>()))
+            .select(ProjectRow::as_select());
+        let rows: Vec<ProjectRow> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.path)).collect())
+    }
+
+    /// Those that are one of these places, or in a group that is.
+    pub async fn at(&self, spots: &[Spot]) -> Result<Vec<ProjectId>, DbError> {
+        let in_groups: Vec<Uuid> = spots.iter().filter_map(|spot| spot.group()).collect();
+        let themselves: Vec<Uuid> = spots.iter().filter_map(|spot| spot.project()).collect();
+        // No name holds what LIKE takes for another sign.
+        let holds = groups::table
+            .filter(groups::organization_id.eq(projects::organization_id))
+            .filter(groups::id.eq_any(in_groups))
+            .filter(projects::path.like(groups::path.concat("/%")));
+        let query = projects::table
+            .filter(projects::organization_id.eq(self.0.key()))
+            .filter(projects::id.eq_any(themselves).or(diesel::dsl::exists(holds)))
+            .order(projects::id)
+            .select(projects::id);
+        let found: Vec<Uuid> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(found.into_iter().map(ProjectId::from).collect())
     }
 
     pub async fn find_by_path(&self, path: &ProjectPath) -> Result<Option<ProjectRow>, DbError> {

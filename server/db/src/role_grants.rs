@@ -23,14 +23,14 @@ pub enum Spot {
 }
 
 impl Spot {
-    fn group(self) -> Option<Uuid> {
+    pub(crate) fn group(self) -> Option<Uuid> {
         match self {
             Self::Group(id) => Some(id.into()),
             Self::Project(_) => None,
         }
     }
 
-    fn project(self) -> Option<Uuid> {
+    pub(crate) fn project(self) -> Option<Uuid> {
         match self {
             Self::Project(id) => Some(id.into()),
             Self::Group(_) => None,

@@ -176,6 +176,7 @@ diesel::table! {
         demanded_memory_defaults -> BigInt,
         sealed_variables -> Nullable<Integer>,
         created_by_subject -> Nullable<Uuid>,
+        project_id -> Nullable<Uuid>,
     }
 }
 

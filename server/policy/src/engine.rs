@@ -188,6 +188,9 @@ fn thing(words: &Words, uid: EntityUid, resource: &Resource, owner: EntityUid) -
     if let Some(agent) = resource.agent {
         parents.insert(words.thing(ResourceKind::Agent, &agent));
     }
+    if let Some(project) = resource.project {
+        parents.insert(words.thing(ResourceKind::Project, &project));
+    }
     parents.extend(resource.groups.iter().map(|group| words.thing(ResourceKind::Group, group)));
     Ok(Entity::new(uid, attributes, parents)?)
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use berth_schema::access::{Role, SubjectKind, TokenScope};
-use berth_schema::{AgentId, GroupId, OrganizationId, ResourceKind, SubjectId};
+use berth_schema::{AgentId, GroupId, OrganizationId, ProjectId, ResourceKind, SubjectId};
 
 /// Somebody who was proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Resource {
     pub owner: Option<SubjectId>,
     /// What an orphan was found by.
     pub agent: Option<AgentId>,
+    /// What a workspace belongs to.
+    pub project: Option<ProjectId>,
     /// The groups that it is in, through others or not.
     pub groups: Vec<GroupId>,
     /// What whoever asks is there, beside what they are in the organisation.
@@ -87,6 +89,7 @@ impl Resource {
             organization,
             owner: None,
             agent: None,
+            project: None,
             groups: Vec::new(),
             roles: Vec::new(),
             for_another: false,
@@ -101,6 +104,11 @@ impl Resource {
     #[must_use]
     pub fn found_by(self, agent: AgentId) -> Self {
         Self { agent: Some(agent), ..self }
+    }
+
+    #[must_use]
+    pub fn belonging_to(self, project: ProjectId) -> Self {
+        Self { project: Some(project), ..self }
     }
 
     #[must_use]

@@ -130,7 +130,10 @@ impl Place {
             | Action::ListGitCredentials
             | Action::SetGitCredential
             | Action::DeleteGitCredential => Self::Settings,
-            Action::WatchOrganization | Action::CreateWorkspace | Action::ListWorkspaces => Self::Workspaces,
+            Action::WatchOrganization
+            | Action::CreateWorkspace
+            | Action::CreateWorkspaceInProject
+            | Action::ListWorkspaces => Self::Workspaces,
             Action::ReadWorkspace
             | Action::ExplainWorkspace
             | Action::ReadTimeline

@@ -44,6 +44,10 @@ fn entity(kind: ResourceKind) -> String {
         ResourceKind::Orphan => format!("entity {name} in [Organization, Agent];"),
         // Also in the groups that those are in.
         ResourceKind::Group | ResourceKind::Project => format!("entity {name} in [Organization, Group];"),
+        // Also in the project that it belongs to, and in the groups that this is in.
+        ResourceKind::Workspace => {
+            format!("entity {name} in [Organization, Group, Project] = {{ owner: {SUBJECT} }};")
+        }
         kind if has_owner(kind) => format!("entity {name} in [Organization] = {{ owner: {SUBJECT} }};"),
         _ => format!("entity {name} in [Organization];"),
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use berth_policy::{BUILT_IN, Place, Policies, Reach, Reason, Resource};
 use berth_schema::access::Role;
-use berth_schema::{Action, GroupId, ResourceKind};
+use berth_schema::{Action, GroupId, ProjectId, ResourceKind};
 use uuid::Uuid;
 
 use crate::asked::{asker, built_in, me, organization, policies as policies_of, somebody, things};
@@ -113,6 +113,40 @@ fn what_somebody_is_at_a_place_counts_there_and_not_in_the_organisation() {
     let [thing, _] = things(Action::ReadGroup);
     let decision = policies.decide(&asker(Role::Unknown), Action::ReadGroup, &thing.given(vec![Role::Owner]));
     assert_eq!(decision.reason, Reason::UnknownRole);
+}
+
+#[test]
+fn what_somebody_is_at_a_project_they_are_to_its_workspaces() {
+    let policies = built_in();
+    let [mine, anothers] = things(Action::StopWorkspace);
+    let may = |role: Role, action: Action, thing: &Resource, roles: &[Role]| {
+        policies.decide(&asker(role), action, &thing.clone().given(roles.to_vec())).allowed
+    };
+    for action in [Action::ReadWorkspace, Action::StartWorkspace, Action::StopWorkspace] {
+        assert!(!may(Role::Developer, action, &anothers, &[]), "{action}");
+        assert!(may(Role::Developer, action, &anothers, &[Role::Maintainer]), "{action}");
+    }
+    assert!(may(Role::Developer, Action::ReadWorkspace, &anothers, &[Role::Viewer]));
+    assert!(!may(Role::Developer, Action::StopWorkspace, &anothers, &[Role::Viewer]));
+    // Whoever only looks in the organisation, and develops there.
+    for action in [Action::StartWorkspace, Action::OpenConnection] {
+        assert!(!may(Role::Viewer, action, &mine, &[]), "{action}");
+        assert!(may(Role::Viewer, action, &mine, &[Role::Developer]), "{action}");
+        assert!(!may(Role::Viewer, action, &anothers, &[Role::Developer]), "{action}");
+    }
+    let [project, _] = things(Action::CreateWorkspaceInProject);
+    assert!(!may(Role::Viewer, Action::CreateWorkspaceInProject, &project, &[]));
+    assert!(may(Role::Viewer, Action::CreateWorkspaceInProject, &project, &[Role::Developer]));
+    // Rules that name a project, or a group that it is in, mean its workspaces.
+    let (project, group) = (ProjectId::from_uuid(Uuid::from_u128(7)), GroupId::from_uuid(Uuid::from_u128(8)));
+    for place in [format!("Project::\"{project}\""), format!("Group::\"{group}\"")] {
+        let closed = policies_of(&format!(
+            "{BUILT_IN} @id(\"closed\") forbid (principal, action, resource in {place});"
+        ));
+        let inside = mine.clone().belonging_to(project).within(vec![group]);
+        assert!(!closed.decide(&asker(Role::Owner), Action::StopWorkspace, &inside).allowed, "{place}");
+        assert!(closed.decide(&asker(Role::Owner), Action::StopWorkspace, &mine).allowed, "{place}");
+    }
 }
 
 #[test]

@@ -39,6 +39,7 @@ kinds! {
     NAME_TAKEN = "name-taken", CONFLICT, "The name is taken";
     LAST_OWNER = "last-owner", CONFLICT, "Nobody could manage the organization any more";
     GROUP_NOT_EMPTY = "group-not-empty", CONFLICT, "Something is in the group";
+    PROJECT_IN_USE = "project-in-use", CONFLICT, "Workspaces belong to the project";
     ROLE_IN_THE_WAY = "role-in-the-way", CONFLICT, "Somebody's role would change by it";
     ALREADY_MEMBER = "already-member", CONFLICT, "Already a member";
     INVITATION_ACCEPTED = "invitation-accepted", CONFLICT, "The invitation was accepted";
@@ -95,6 +96,7 @@ impl Error {
             Self::LastFullToken => LAST_FULL_TOKEN,
             Self::LastOwner => LAST_OWNER,
             Self::GroupNotEmpty(_) => GROUP_NOT_EMPTY,
+            Self::ProjectInUse => PROJECT_IN_USE,
             Self::RoleInTheWay(_) => ROLE_IN_THE_WAY,
             Self::AlreadyMember => ALREADY_MEMBER,
             Self::InvitationAccepted => INVITATION_ACCEPTED,

@@ -10,14 +10,15 @@ pub use lead::{AskedByProxy, lead_on};
 pub use programs::connect;
 pub(crate) use tokens::proxy_of;
 
-use berth_db::{Basis, Changed, OrganizationSession, Stamp};
+use berth_db::{Basis, Changed, OrganizationSession, Owned, Stamp};
 use berth_schema::audit::{By, Details, Event, Outcome, Resource, What, Who};
 use berth_schema::connection::{Credential, Decision, Grounds, OpenConnection, Opened, ProxyToken, Why};
 use berth_schema::kubernetes::SSH_PORT;
-use berth_schema::{Action, ResourceKind, WorkspaceId, WorkspaceName};
+use berth_schema::{Action, WorkspaceId, WorkspaceName};
 use jiff::Timestamp;
 use tracing::info;
 
+use super::places::Places;
 use super::{permission, sessions};
 use crate::denials::{Denial, Whose};
 use crate::identity::{AgentIdentity, ProxyIdentity, by_session};
@@ -183,9 +184,14 @@ async fn judge(
         let seen = conn.audit().head().await?;
         let session = conn.sessions().find_in(bearer.session, &organization.to_string()).await?;
         let door = conn.workspaces().door(port.workspace).await?;
-        Ok::<_, Error>((seen, session, door))
+        let member = session.as_ref().map(|session| session.membership.id);
+        let places = match (door.as_ref().and_then(|door| door.project), member) {
+            (Some(project), Some(member)) => Places::for_one(conn, std::iter::once(project), member).await?,
+            _ => Places::default(),
+        };
+        Ok::<_, Error>((seen, session, (door, places)))
     });
-    let (seen, session, door) = found.await?;
+    let (seen, session, (door, places)) = found.await?;
     let refuse = |why, who| Ok(Err(Refusal { why, who }));
     let Some(session) = session else { return refuse(Why::Session, None) };
     if sessions::is_over(&session.session, &session.account, &op.context.sessions, op.now).is_some() {
@@ -195,19 +201,16 @@ async fn judge(
     if session.membership.suspended_at.is_some() || session.is_revoked || !session.is_good_here() {
         return refuse(Why::Membership, Some(who));
     }
-    let is_theirs = door.is_some_and(|door| {
+    let theirs = door.filter(|door| {
         door.agent == op.who.agent && door.is_called(&port.name) && door.creator == session.membership.id
     });
-    if !is_theirs {
-        return refuse(Why::Workspace, Some(who));
-    }
+    let Some(door) = theirs else { return refuse(Why::Workspace, Some(who)) };
     // No page of a workspace gets at sshd, whatever its browser shows.
     if port.port == SSH_PORT && way == Way::Browser {
         return refuse(Why::Port, Some(who));
     }
-    let theirs =
-        berth_policy::Resource::new(ResourceKind::Workspace, port.workspace.to_string(), organization);
-    let theirs = theirs.owned_by(session.membership.id);
+    let theirs = Owned::new(port.workspace, door.creator, door.project);
+    let theirs = places.workspace(organization, &theirs, session.membership.id);
     // Where the person asks from, only the proxy knows.
     let circumstances = permission::by_session(&session, None, op.now);
     let whose = (&session.organization, &session.membership);

@@ -22,6 +22,7 @@ pub mod organizations;
 pub mod orphans;
 pub mod paging;
 pub mod permission;
+pub(crate) mod places;
 pub mod policy;
 pub mod projects;
 pub mod reconcile;

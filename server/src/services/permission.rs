@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::error::DenyReason;
 use crate::identity::{Authority, Member, Standing};
-use crate::services::tree;
+use crate::services::{places, tree};
 use crate::{Context, Error, Op};
 
 /// What a request names, by the parameters of its path.
@@ -69,7 +69,10 @@ pub(crate) async fn find(
                 (_, Ok(name)) => conn.workspaces().owned_by_name(&name).await?,
                 _ => None,
             };
-            found.map(|(id, owner)| thing(id.to_string()).owned_by(owner))
+            match found {
+                Some(workspace) => Some(places::workspace(conn, &workspace, asker).await?),
+                None => None,
+            }
         }
         ResourceKind::Token => {
             let found = match first.parse::<TokenId>() {

@@ -144,7 +144,14 @@ pub async fn change(
 pub async fn delete(op: &Op<Member>, id: &str) -> Result<Project, Error> {
     op.change("delete_project", async |conn| {
         conn.organizations().lock().await?;
-        let row = found(conn, id).await?;
+        let row = match id.parse() {
+            Ok(id) => conn.projects().hold(id).await?,
+            Err(_) => None,
+        };
+        let row = row.ok_or_else(|| Error::missing(ResourceKind::Project, id))?;
+        if conn.workspaces().count_in(row.id).await? > 0 {
+            return Err(Error::ProjectInUse);
+        }
         shift::of_end(conn, op, row.path.group().as_ref()).await?;
         conn.projects().delete(row.id).await?;
         let event = Event::new(Resource::project(row.id), Details::Nothing);

@@ -87,9 +87,10 @@ pub(super) fn spot(resource: Option<&Resource>) -> Option<Spot> {
     }
 }
 
-/// Itself and the groups that it is in.
+/// Itself, or what it belongs to, and the groups that it is in.
 fn spots(resource: &Resource) -> impl Iterator<Item = Spot> {
-    spot(Some(resource)).into_iter().chain(resource.groups.iter().map(|group| Spot::Group(*group)))
+    let itself = spot(Some(resource)).or(resource.project.map(Spot::Project));
+    itself.into_iter().chain(resource.groups.iter().map(|group| Spot::Group(*group)))
 }
 
 fn with_roles(resource: Resource, grants: &Grants) -> Resource {

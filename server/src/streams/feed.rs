@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_db::OrganizationConn;
+use berth_db::{OrganizationConn, Owned};
 use berth_schema::api::Workspace;
-use berth_schema::{OrganizationId, SubjectId, TokenId, WorkspaceId};
+use berth_schema::{OrganizationId, TokenId, WorkspaceId};
 use tokio::sync::{Notify, broadcast, watch as signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
 use super::Streams;
 use crate::identity::{Actor, Run, Standing};
+use crate::services::places::Places;
 use crate::services::workspaces;
 use crate::{Context, Error};
 
@@ -35,8 +36,10 @@ pub(crate) enum News {
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) workspace: Workspace,
-    /// Whose it is.
-    pub(crate) owner: SubjectId,
+    /// Whose it is, and what it belongs to.
+    pub(crate) owned: Owned,
+    /// Where that is, and what everybody is there, as it was looked for together with the change.
+    pub(crate) places: Arc<Places>,
     /// The number of that transition.
     pub(crate) number: i64,
     /// From where the organisation is to be read on by whoever knows everything up to this change.
@@ -172,24 +175,29 @@ pub(super) async fn changes_since(
     organization: OrganizationId,
     position: i64,
 ) -> Result<Look, Error> {
-    let (views, owners, next, is_complete) = context
+    let (views, owned, next, is_complete) = context
         .database
         .read(organization, "watch_workspaces", async |conn: &OrganizationConn<'_>| {
             let limit = i64::try_from(MAX_CHANGES + 1).unwrap_or(i64::MAX);
             let (ids, next) = conn.transitions().changed_since(position, limit).await?;
             let is_complete = ids.len() <= MAX_CHANGES;
             if ids.is_empty() || !is_complete {
-                return Ok::<_, Error>((vec![], HashMap::new(), next, is_complete));
+                return Ok::<_, Error>((vec![], (vec![], Places::default()), next, is_complete));
             }
             let workspaces = conn.workspaces();
-            let (views, owners) = futures::try_join!(workspaces.find_all(&ids), workspaces.owners(&ids))?;
-            Ok((views, owners.into_iter().collect(), next, is_complete))
+            let (views, owned) = futures::try_join!(workspaces.find_all(&ids), workspaces.all_owned(&ids))?;
+            let places = Places::for_all(conn, owned.iter().filter_map(Owned::project)).await?;
+            Ok((views, (owned, places), next, is_complete))
         })
         .await?;
+    let (owned, places) = owned;
+    let places = Arc::new(places);
+    let owned: HashMap<_, _> = owned.into_iter().map(|owned| (owned.id, owned)).collect();
     let last = views.len();
     let changes = views.into_iter().zip(1..).filter_map(|(view, place)| {
         Some(Change {
-            owner: *owners.get(&view.workspace.id)?,
+            owned: *owned.get(&view.workspace.id)?,
+            places: Arc::clone(&places),
             number: view.workspace.transitions,
             position: if place == last { next } else { position },
             workspace: workspaces::show(view),

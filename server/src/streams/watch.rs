@@ -10,8 +10,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use berth_db::Owned;
+use berth_policy::Who;
 use berth_schema::api::Workspace;
-use berth_schema::{ResourceKind, WorkspaceId};
+use berth_schema::{Action, ResourceKind, WorkspaceId};
 use bytes::Bytes;
 use futures::Stream;
 use serde::Serialize;
@@ -20,6 +22,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::feed::{self, Change, Look, News};
 use super::{BACKLOG, Seat};
 use crate::identity::Authority;
+use crate::services::places::Places;
 use crate::services::workspaces;
 use crate::{Context, Error};
 
@@ -112,7 +115,11 @@ impl Watch {
         match (news, self.scope) {
             (Ok(News::Changed(change)), Scope::Workspace { id, .. }) => {
                 if change.workspace.id == id {
-                    self.tell(&change.workspace, change.number);
+                    if self.sees(&change.places, &change.owned) {
+                        self.tell(&change.workspace, change.number);
+                    } else {
+                        self.has_ended = true;
+                    }
                 }
             }
             (Ok(News::Changed(change)), Scope::Organization { .. }) => self.tell_change(&change),
@@ -138,14 +145,17 @@ impl Watch {
     /// Tells what the one workspace is, unless the client knows.
     async fn look_at_workspace(&mut self) -> Result<(), Error> {
         let Scope::Workspace { id, .. } = self.scope else { return Ok(()) };
-        let view = self
+        let found = self
             .context
             .database
             .read(self.seat.organization, "watch_workspace", async |conn| {
-                conn.workspaces().find(id).await.map_err(Error::from)
+                let (view, owned) = (conn.workspaces().find(id).await?, conn.workspaces().owned(id).await?);
+                let Some((view, owned)) = view.zip(owned) else { return Ok(None) };
+                let places = Places::for_all(conn, owned.project().into_iter()).await?;
+                Ok::<_, Error>(self.sees(&places, &owned).then_some(view))
             })
-            .await?
-            .ok_or_else(|| Error::missing(ResourceKind::Workspace, &id))?;
+            .await?;
+        let view = found.ok_or_else(|| Error::missing(ResourceKind::Workspace, &id))?;
         let (number, is_living) = (view.workspace.transitions, view.workspace.is_living());
         self.tell(&workspaces::show(view), number);
         self.has_ended |= !is_living;
@@ -184,9 +194,16 @@ impl Watch {
     }
 
     fn tell_change(&mut self, change: &Change) {
-        if workspaces::is_seen(&self.authority, change.workspace.id, change.owner) {
+        if self.sees(&change.places, &change.owned) {
             self.send("workspace", Some(change.position), &change.workspace);
         }
+    }
+
+    /// Whether whoever watches may look at a workspace.
+    fn sees(&self, places: &Places, owned: &Owned) -> bool {
+        let Who::Subject { id, .. } = self.authority.asker.who else { return false };
+        let workspace = places.workspace(self.seat.organization, owned, id);
+        self.authority.decide(Action::ReadWorkspace, &workspace).allowed
     }
 
     /// JSON has no line ends of its own, so that one line of data holds it.

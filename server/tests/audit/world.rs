@@ -183,6 +183,13 @@ impl World {
                     json!({"name": "new", "image": "a", "agent": "cluster", "variables": variables}),
                 )
             }
+            Action::CreateWorkspaceInProject => {
+                project(admin, "seven").await;
+                post(
+                    "/projects/seven/workspaces",
+                    json!({"name": "made-for-it", "image": "a", "agent": "cluster"}),
+                )
+            }
             Action::StartWorkspace => wish("stopping", "start"),
             Action::StopWorkspace => wish("running", "stop"),
             Action::RestartWorkspace => wish("again", "restart"),

@@ -2,6 +2,7 @@
 
 mod roles;
 mod tree;
+mod workspaces;
 
 use berth_schema::api::Paged;
 use berth_schema::groups::Group;

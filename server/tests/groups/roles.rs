@@ -12,18 +12,18 @@ use super::{create, delete, escaped, forbid, get, group, moved, paths, project};
 use crate::policy::join;
 use crate::support::{Admin, App, Reply, Requests, send};
 
-async fn member_id(owner: &Admin, name: &str) -> String {
+pub(super) async fn member_id(owner: &Admin, name: &str) -> String {
     let path = owner.path(&format!("/members/{}", name.replace(' ', "%20")));
     let member: Value = owner.get(&path).await.expect(200);
     member["id"].as_str().expect("an id").to_owned()
 }
 
-async fn give(who: &Admin, kind: &str, at: &str, member: &str, role: Role) -> Reply {
+pub(super) async fn give(who: &Admin, kind: &str, at: &str, member: &str, role: Role) -> Reply {
     let path = who.path(&format!("/{kind}/{}/members", escaped(at)));
     who.put(&path, &json!({"member": member, "role": role})).await
 }
 
-async fn take(who: &Admin, kind: &str, at: &str, member: &str) -> Reply {
+pub(super) async fn take(who: &Admin, kind: &str, at: &str, member: &str) -> Reply {
     let path = who.path(&format!("/{kind}/{}/members/remove", escaped(at)));
     who.post(&path, &json!({"member": member})).await
 }

@@ -8,7 +8,7 @@ use crate::args::Global;
 use crate::error::Error;
 use crate::input::variables::VariableArgs;
 use crate::input::{GitUserArgs, Stdin};
-use crate::names::AgentRef;
+use crate::names::{AgentRef, ProjectRef};
 use crate::output::ChangeOutput;
 use crate::session::{Session, now};
 use crate::wait::WaitArgs;
@@ -23,7 +23,9 @@ Examples:
   berth create --devcontainer .devcontainer/devcontainer.json
   berth create --image debian:13 -e MODE=test -e API_KEY   # API_KEY as in your own environment
   berth create --image debian:13 --env-file .env --file id_ed25519=$HOME/.ssh/id_ed25519
-  berth create --image debian:13 --project https://git.example/group/site.git --ref main
+  berth create --project platform/payments/api --wait
+  berth create --project platform/payments/api --ref next --devfile devfile.yaml
+  berth create --image debian:13 --repository https://git.example/group/site.git --ref main
   pass show api-key | berth create --image debian:13 --file api-key=-
   name=$(berth create --devfile - < devfile.yaml)";
 
@@ -37,15 +39,19 @@ pub(crate) struct Args {
     #[command(flatten)]
     origin: Origin,
 
-    /// A Git repository to clone into it; https:// or ssh://, without credentials
-    #[arg(long, value_name = "URL")]
+    /// The project (path or id) that it is made for, whose repository is cloned and whose agent runs it; or the URL of a repository
+    #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
 
-    /// The project's branch, tag or commit [default: its default branch]
-    #[arg(long = "ref", value_name = "REF", requires = "project")]
+    /// A Git repository to clone into it, in place of the project's; https:// or ssh://, without credentials
+    #[arg(long, value_name = "URL")]
+    repository: Option<String>,
+
+    /// The repository's branch, tag or commit [default: the project's, or its default branch]
+    #[arg(long = "ref", value_name = "REF")]
     reference: Option<GitReference>,
 
-    /// The agent (name or id) that runs it [default: the organisation's only one]
+    /// The agent (name or id) that runs it [default: the project's, or the organisation's only one]
     #[arg(long, value_name = "AGENT")]
     agent: Option<AgentRef>,
 
@@ -62,16 +68,45 @@ pub(crate) struct Args {
     wait: WaitArgs,
 }
 
+/// What it is made for, and what is cloned into it.
+type MadeFor = (Option<ProjectRef>, Option<ProjectInput>);
+
 /// Checked here and not by the parser of arguments, whose message would repeat a password that stands in a URL.
-fn project(url: Option<&str>, reference: Option<GitReference>) -> Result<Option<ProjectInput>, Error> {
-    let Some(url) = url else { return Ok(None) };
-    let url = ProjectUrl::new(url).map_err(|error| Error::usage(format!("the URL of --project {error}")))?;
-    Ok(Some(ProjectInput { url: url.to_string(), reference: reference.map(Into::into) }))
+fn made_for(
+    project: Option<&str>,
+    repository: Option<&str>,
+    reference: Option<GitReference>,
+) -> Result<MadeFor, Error> {
+    // No path and no id has a colon.
+    let (project, url) = match (project, repository) {
+        (Some(url), None) if url.contains(':') => (None, Some(("--project", url))),
+        (Some(url), Some(_)) if url.contains(':') => {
+            return Err(Error::usage(
+                "--project is a URL beside --repository; give a project's path or id there",
+            ));
+        }
+        (project, repository) => (project, repository.map(|url| ("--repository", url))),
+    };
+    let wrong = |error| Error::usage(format!("the project of --project {error}"));
+    let project = project.map(|text| text.parse::<ProjectRef>().map_err(wrong)).transpose()?;
+    let url = match url {
+        Some((from, url)) => ProjectUrl::new(url)
+            .map_err(|error| Error::usage(format!("the URL of {from} {error}")))?
+            .to_string(),
+        None => String::new(),
+    };
+    let reference = reference.map(String::from);
+    if url.is_empty() && project.is_none() && reference.is_some() {
+        return Err(Error::usage("--ref is of nothing: give --project or --repository with it"));
+    }
+    let input = ProjectInput { url, reference };
+    Ok((project, Some(input).filter(|input| !input.url.is_empty() || input.reference.is_some())))
 }
 
 pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let mut stdin = Stdin::default();
     let Given { devfile, devcontainer, image } = args.origin.read(&mut stdin)?;
+    let (made_for, project) = made_for(args.project.as_deref(), args.repository.as_deref(), args.reference)?;
     let create = CreateWorkspace {
         devfile,
         devcontainer,
@@ -80,10 +115,10 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         variables: args.variables.read(&mut stdin)?,
         name: args.name,
         agent: args.agent.map(|agent| agent.to_string()),
-        project: project(args.project.as_deref(), args.reference)?,
+        project,
     };
     let session = Session::open(global).await?;
-    let created = session.organization.create_workspace(&create).await?;
+    let created = session.organization.create_workspace(&create, made_for.as_ref()).await?;
     let name = created.name.clone();
     warn(session.talk, &created);
     session.talk.say(&format!("Workspace '{name}' is created on agent '{}'.", created.agent));

@@ -10,7 +10,7 @@ use crate::args::Global;
 use crate::client::WorkspaceFilter;
 use crate::commands::page::{PageArgs, tell_of_more};
 use crate::error::Error;
-use crate::names::AgentRef;
+use crate::names::{AgentRef, ProjectRef};
 use crate::output::ReadOutput;
 use crate::session::{Session, now};
 
@@ -19,6 +19,7 @@ Examples:
   berth list
   berth list --state failed,error -o wide
   berth list --agent berlin --desired-state running --all -o json
+  berth list --project platform/payments/api
   berth list --name test -o name | xargs berth stop
   berth list --watch --state failed,error";
 
@@ -38,6 +39,10 @@ pub(crate) struct Args {
     /// Only those of this agent (name or id)
     #[arg(long, value_name = "AGENT")]
     agent: Option<AgentRef>,
+
+    /// Only those of this project (path or id)
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<ProjectRef>,
 
     /// Only those whose name holds this text
     #[arg(long, value_name = "TEXT")]
@@ -59,6 +64,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         desired_states: args.desired_state,
         actual_states: args.state,
         agent: args.agent,
+        project: args.project,
         name: args.name,
     };
     let session = Session::open(global).await?;

@@ -37,6 +37,7 @@ pub(super) fn new_workspace(row: &Row, author: Author) -> NewWorkspace {
         spec: workspace.spec.clone(),
         devfile: None,
         created_by: author,
+        project: None,
     }
 }
 

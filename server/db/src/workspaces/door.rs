@@ -1,6 +1,6 @@
 //! What is asked of a workspace before somebody is let in.
 
-use berth_schema::{AgentId, SubjectId, WorkspaceId, WorkspaceName};
+use berth_schema::{AgentId, ProjectId, SubjectId, WorkspaceId, WorkspaceName};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -15,6 +15,8 @@ pub struct WorkspaceDoor {
     pub agent: AgentId,
     pub name: String,
     pub creator: SubjectId,
+    /// What it belongs to.
+    pub project: Option<ProjectId>,
 }
 
 impl WorkspaceDoor {
@@ -22,6 +24,9 @@ impl WorkspaceDoor {
         self.name == name.as_str()
     }
 }
+
+/// Agent, name, the subject and the token of who created it, project.
+type Found = (Uuid, String, Option<Uuid>, Uuid, Option<Uuid>);
 
 impl Workspaces<'_> {
     /// Of one that is not terminated for good.
@@ -35,14 +40,15 @@ impl Workspaces<'_> {
                 workspaces::name,
                 workspaces::created_by_subject,
                 workspaces::created_by,
+                workspaces::project_id,
             ));
-        let found: Option<(Uuid, String, Option<Uuid>, Uuid)> =
-            self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        Ok(found.map(|(agent, name, subject, token)| WorkspaceDoor {
+        let found: Option<Found> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(found.map(|(agent, name, subject, token, project)| WorkspaceDoor {
             agent: agent.into(),
             name,
             // One of before names the token alone, whose id its creator has (decision 0042).
             creator: subject.unwrap_or(token).into(),
+            project: project.map(ProjectId::from),
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! Finding workspaces for users.
 
-use berth_schema::{ActualState, AgentId, DesiredState, SubjectId, WorkspaceId, WorkspaceName};
+use berth_schema::{ActualState, AgentId, DesiredState, ProjectId, SubjectId, WorkspaceId, WorkspaceName};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -19,6 +19,10 @@ pub struct WorkspaceFilter {
     pub agents: Option<Vec<AgentId>>,
     /// Whose they are.
     pub owner: Option<SubjectId>,
+    /// What they belong to.
+    pub project: Option<ProjectId>,
+    /// Somebody's own, and those of these projects.
+    pub own_and_of: Option<(Option<SubjectId>, Vec<ProjectId>)>,
     /// What the name contains, taken literally.
     pub name_contains: Option<String>,
     /// Leave out those that are Terminated in both states.
@@ -79,6 +83,17 @@ impl Workspaces<'_> {
         }
         if let Some(owner) = filter.owner {
             query = query.filter(owned_by(owner));
+        }
+        if let Some(project) = filter.project {
+            query = query.filter(workspaces::project_id.eq(Some(Uuid::from(project))));
+        }
+        if let Some((owner, projects)) = &filter.own_and_of {
+            let projects = projects.iter().map(|project| Uuid::from(*project)).collect::<Vec<_>>();
+            let of_those = workspaces::project_id.eq_any(projects);
+            query = match owner {
+                Some(owner) => query.filter(owned_by(*owner).or(of_those)),
+                None => query.filter(of_those),
+            };
         }
         if let Some(part) = &filter.name_contains {
             query = query.filter(workspaces::name.like(format!("%{}%", escape_like(part))));

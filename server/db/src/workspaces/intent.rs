@@ -1,7 +1,8 @@
 //! What users want: the only writes of desired states, besides the end of a restart.
 
 use berth_schema::{
-    ActualState, AgentId, DesiredState, Generation, NamespaceName, WorkspaceId, WorkspaceName, WorkspaceSpec,
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, ProjectId, WorkspaceId, WorkspaceName,
+    WorkspaceSpec,
 };
 use diesel::dsl::{Eq, sql};
 use diesel::expression::SqlLiteral;
@@ -10,6 +11,7 @@ use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{WorkspaceView, Workspaces};
 use crate::error::{Conflict, DbError};
@@ -40,6 +42,8 @@ pub struct NewWorkspace {
     /// As it was given, for people.
     pub devfile: Option<String>,
     pub created_by: Author,
+    /// What it is made for.
+    pub project: Option<ProjectId>,
 }
 
 /// A change of what a user wants.
@@ -76,6 +80,7 @@ impl Workspaces<'_> {
             workspaces::created_at.eq(now),
             workspaces::created_by.eq(workspace.created_by.token.as_uuid()),
             workspaces::created_by_subject.eq(workspace.created_by.subject.as_uuid()),
+            workspaces::project_id.eq(workspace.project.map(Uuid::from)),
             workspaces::desired_state_changed_at.eq(now),
             workspaces::actual_state_changed_at.eq(now),
             workspaces::transitions.eq(1),

@@ -1,6 +1,7 @@
 //! Workspaces: what users want of them and what their agent last proved.
 
 mod adopt;
+mod aside;
 mod door;
 mod find;
 mod intent;
@@ -10,9 +11,9 @@ mod reconcile;
 mod store;
 mod update;
 mod usage;
-mod variable_names;
 
 use berth_schema::api::{StateReason, VariableName};
+use berth_schema::projects::ProjectRef;
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, ResourceVersion, WorkspaceId,
     WorkspaceName, WorkspaceSpec,
@@ -20,16 +21,17 @@ use berth_schema::{
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use crate::columns::{Json, Parsed, Tried};
+use crate::columns::{Json, NullableJson, Parsed, Tried};
 use crate::schema::agents;
 use crate::scope::OrganizationConn;
 
-use variable_names::VariableNames;
+use aside::{BelongsTo, VariableNames};
 
 pub use door::WorkspaceDoor;
 pub use find::WorkspaceFilter;
 pub use intent::{Intent, NewWorkspace};
 pub(crate) use intent::{NOT_TERMINATED, raised};
+pub use owner::Owned;
 pub(crate) use raw::{home, stand_in};
 pub use reconcile::AgentPage;
 pub use update::{IntentChange, Report, UpdateOutcome, WorkspaceUpdate};
@@ -92,6 +94,12 @@ pub struct WorkspaceView {
         deserialize_as = Tried<Json<Vec<VariableName>>>
     )]
     pub variables: Vec<VariableName>,
+    #[diesel(
+        select_expression = BelongsTo,
+        select_expression_type = BelongsTo,
+        deserialize_as = Tried<NullableJson<ProjectRef>>
+    )]
+    pub belongs_to: Option<ProjectRef>,
 }
 
 /// The organisation's workspaces.

@@ -1,6 +1,6 @@
-//! Whose workspaces are.
+//! Whose workspaces are, and what they belong to.
 
-use berth_schema::{AgentId, DesiredState, SubjectId, WorkspaceId, WorkspaceName};
+use berth_schema::{AgentId, DesiredState, ProjectId, SubjectId, WorkspaceId, WorkspaceName};
 use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
@@ -16,15 +16,34 @@ pub(super) fn owner() -> SqlLiteral<diesel::sql_types::Uuid> {
     sql("coalesce(workspaces.created_by_subject, workspaces.created_by)")
 }
 
+/// What is decided by, of a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+pub struct Owned {
+    #[diesel(deserialize_as = Uuid)]
+    pub id: WorkspaceId,
+    #[diesel(deserialize_as = Uuid)]
+    pub owner: SubjectId,
+    project_id: Option<Uuid>,
+}
+
+impl Owned {
+    pub fn new(id: WorkspaceId, owner: SubjectId, project: Option<ProjectId>) -> Self {
+        Self { id, owner, project_id: project.map(Uuid::from) }
+    }
+
+    pub fn project(&self) -> Option<ProjectId> {
+        self.project_id.map(ProjectId::from)
+    }
+}
+
 impl Workspaces<'_> {
-    /// The workspace with that id, terminated or not, and whose it is.
-    pub async fn owned(&self, id: WorkspaceId) -> Result<Option<(WorkspaceId, SubjectId)>, DbError> {
+    /// The workspace with that id, terminated or not.
+    pub async fn owned(&self, id: WorkspaceId) -> Result<Option<Owned>, DbError> {
         let query = workspaces::table
             .filter(workspaces::organization_id.eq(self.0.key()))
             .filter(workspaces::id.eq(id.as_uuid()))
-            .select((workspaces::id, owner()));
-        let found: Option<(Uuid, Uuid)> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        Ok(found.map(|(id, owner)| (id.into(), owner.into())))
+            .select((workspaces::id, owner(), workspaces::project_id));
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
     /// What is somebody's and is to run, each with its agent, by their ids.
@@ -41,27 +60,32 @@ impl Workspaces<'_> {
     }
 
     /// The same of the living workspace of that name, or else the last one that was terminated.
-    pub async fn owned_by_name(
-        &self,
-        name: &WorkspaceName,
-    ) -> Result<Option<(WorkspaceId, SubjectId)>, DbError> {
+    pub async fn owned_by_name(&self, name: &WorkspaceName) -> Result<Option<Owned>, DbError> {
         let query = workspaces::table
             .filter(workspaces::organization_id.eq(self.0.key()))
             .filter(workspaces::name.eq(name.as_str()))
             .order((workspaces::living.desc(), workspaces::created_at.desc()))
             .limit(1)
-            .select((workspaces::id, owner()));
-        let found: Option<(Uuid, Uuid)> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        Ok(found.map(|(id, owner)| (id.into(), owner.into())))
+            .select((workspaces::id, owner(), workspaces::project_id));
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
-    /// Whose those of `ids` are that there are.
-    pub async fn owners(&self, ids: &[WorkspaceId]) -> Result<Vec<(WorkspaceId, SubjectId)>, DbError> {
+    /// The same of those of `ids` that there are.
+    pub async fn all_owned(&self, ids: &[WorkspaceId]) -> Result<Vec<Owned>, DbError> {
         let query = workspaces::table
             .filter(workspaces::organization_id.eq(self.0.key()))
             .filter(workspaces::id.eq_any(ids.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
-            .select((workspaces::id, owner()));
-        let found: Vec<(Uuid, Uuid)> = self.0.run(query.load(&mut self.0.raw())).await?;
-        Ok(found.into_iter().map(|(id, owner)| (id.into(), owner.into())).collect())
+            .select((workspaces::id, owner(), workspaces::project_id));
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// How many living ones belong to a project.
+    pub async fn count_in(&self, project: ProjectId) -> Result<i64, DbError> {
+        let query = workspaces::table
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::project_id.eq(Some(Uuid::from(project))))
+            .filter(workspaces::living)
+            .count();
+        self.0.run(query.get_result(&mut self.0.raw())).await
     }
 }

@@ -83,6 +83,7 @@ impl World {
             spec: WorkspaceSpec::from_image("registry.example/image:1"),
             devfile: None,
             created_by: self.author(),
+            project: None,
         }
     }
 

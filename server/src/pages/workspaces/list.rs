@@ -1,12 +1,10 @@
 //! The list of workspaces, with filters in its address.
 
-use std::collections::HashMap;
-
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use berth_policy::{Reach, Resource};
 use berth_schema::api::Workspace;
-use berth_schema::{Action, DesiredState, ResourceKind, SubjectId, WorkspaceId};
+use berth_schema::{Action, DesiredState, WorkspaceId};
 use jiff::Timestamp;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
@@ -103,12 +101,12 @@ pub(in crate::pages) struct Row {
 }
 
 impl Row {
-    fn of(op: &Op<Member>, workspace: Workspace, owner: Option<SubjectId>, now: Timestamp) -> Self {
+    /// `thing`: as whoever looks would act on it.
+    fn of(op: &Op<Member>, workspace: Workspace, thing: Option<&Resource>, now: Timestamp) -> Self {
         let (word, tone) = state(workspace.desired_state, workspace.actual_state);
-        let thing = Resource::new(ResourceKind::Workspace, workspace.id.to_string(), op.organization());
-        let thing = owner.map_or_else(|| thing.clone(), |owner| thing.clone().owned_by(owner));
+        let may = |action| thing.is_some_and(|thing| may_to(op, action, thing));
         let wanted = workspace.desired_state;
-        let starts = wanted == DesiredState::Stopped && may_to(op, Action::StartWorkspace, &thing);
+        let starts = wanted == DesiredState::Stopped && may(Action::StartWorkspace);
         let runs = matches!(wanted, DesiredState::Running | DesiredState::RestartRequested);
         Self {
             name: workspace.name.to_string(),
@@ -118,10 +116,10 @@ impl Row {
             since: since((wanted, workspace.actual_state), workspace.actual_state_changed_at, now),
             agent: workspace.agent.to_string(),
             made_of: workspace.project.map_or(workspace.image, |project| project.url.to_string()),
-            is_mine: owner == Some(op.who.subject),
+            is_mine: thing.is_some_and(|thing| thing.owner == Some(op.who.subject)),
             made: ago(workspace.created_at, now),
             starts,
-            stops: runs && may_to(op, Action::StopWorkspace, &thing),
+            stops: runs && may(Action::StopWorkspace),
         }
     }
 }
@@ -129,10 +127,10 @@ impl Row {
 /// Rows for what a list holds.
 pub(in crate::pages) async fn rows(op: &Op<Member>, found: Vec<Workspace>) -> Result<Vec<Row>, Error> {
     let ids: Vec<WorkspaceId> = found.iter().map(|workspace| workspace.id).collect();
-    let owners: HashMap<_, _> = workspaces::owners(op, &ids).await?;
+    let things = workspaces::things(op, &ids).await?;
     let row = |workspace: Workspace| {
-        let owner = owners.get(&workspace.id).copied();
-        Row::of(op, workspace, owner, op.now)
+        let thing = things.get(&workspace.id);
+        Row::of(op, workspace, thing, op.now)
     };
     Ok(found.into_iter().map(row).collect())
 }
@@ -152,7 +150,9 @@ pub(crate) async fn list(
         refresh: if busy { 3 } else { 30 },
         is_filtered,
         states: FILTERS.map(|(word, shown, _)| (word, shown)),
-        sees_others: matches!(op.who.authority.reach(Action::ReadWorkspace), Reach::All | Reach::Each),
+        sees_others: matches!(op.who.authority.reach(Action::ReadWorkspace), Reach::All | Reach::Each)
+            || !asked.owner.is_empty()
+            || rows.iter().any(|row| !row.is_mine),
         may_create: may(&op, Action::CreateWorkspace),
         told: told(&rows, next.is_some()),
         first: asked.after.is_some().then(|| asked.address(None)),

@@ -1,8 +1,8 @@
 //! Creating a workspace: checked whole, sealed, stored at once with its variables, its agent woken.
 
 use berth_db::{
-    AgentRow, Changed, CreatedKind, NewWorkspace, OrganizationConn, SealedVariable, Source, WorkspaceView,
-    constraints,
+    AgentRow, Changed, CreatedKind, NewWorkspace, OrganizationConn, ProjectRow, SealedVariable, Source,
+    WorkspaceView, constraints,
 };
 use berth_planner::config::settle;
 use berth_planner::quota::{Change, Usage};
@@ -10,16 +10,16 @@ use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
-    AgentId, AgentName, DesiredState, FieldError, NamespaceName, Warning, WorkspaceId, WorkspaceName,
-    WorkspaceSpec,
+    Action, AgentId, AgentName, DesiredState, FieldError, NamespaceName, ProjectId, ResourceKind, Warning,
+    WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use jiff::Timestamp;
 use ring::rand::SecureRandom;
 use tracing::info;
 
-use super::form::{Checked, CreateForm};
+use super::form::{Checked, CreateForm, MadeFor};
 use super::freeze::{Frozen, freeze};
-use super::{find, limits, whole};
+use super::{find, limits, project, whole};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::identity::Member;
 use crate::services::idempotency::{Creation, Idempotency, claim};
@@ -35,7 +35,7 @@ pub async fn create(
     form: CreateForm,
     idempotency: Option<&Idempotency>,
 ) -> Result<Creation<Workspace>, Error> {
-    let form = form.check(&op.context.default_spec, op.context.projects);
+    let form = form.check(&op.context.default_spec, (op.context.projects, made_for(op)));
     let given = form.as_ref().ok().and_then(|form| form.name.clone());
     let attempt = Attempt { op, form: &form, idempotency };
     for _ in 0..DRAWS {
@@ -60,9 +60,17 @@ pub async fn create(
 /// # Errors
 /// [`Error::Invalid`] with everything that is wrong and needs no database to be seen.
 pub fn check(op: &Op<Member>, form: CreateForm) -> Result<Vec<Warning>, Error> {
-    match form.check(&op.context.default_spec, op.context.projects) {
+    match form.check(&op.context.default_spec, (op.context.projects, made_for(op))) {
         Ok(checked) => Ok(checked.spec.spec.warnings),
         Err((_, errors)) => Err(Error::Invalid(errors)),
+    }
+}
+
+/// Where the request names a project, it is made for that.
+fn made_for(op: &Op<Member>) -> MadeFor {
+    match op.action {
+        Some(Action::CreateWorkspaceInProject) => MadeFor::AProject,
+        _ => MadeFor::Itself,
     }
 }
 
@@ -114,14 +122,17 @@ impl Attempt<'_> {
                     )));
                 }
                 // 2. What only the database knows to be wrong.
-                let (form, agent) = self.complete(conn).await?;
-                let made_of = self.allow(conn, form, agent.id).await?;
+                let project = self.project(conn).await?;
+                let (form, agent) = self.complete(conn, project.as_ref()).await?;
+                let made_of = self.allow(conn, (form, project.as_ref()), agent.id).await?;
                 // 3. All of it, or nothing.
-                let view = self.insert(conn, id, name, (form, made_of), &agent).await?;
+                let parts = (form, made_of, project.as_ref().map(|project| project.id));
+                let view = self.insert(conn, id, name, parts, &agent).await?;
                 let details = Details::WorkspaceCreated {
                     agent: agent.id,
                     generation: view.workspace.generation,
                     variables: view.variables.len() as u64,
+                    project: project.map(|project| project.id),
                 };
                 let event = Event::new(Resource::workspace(id), details);
                 Ok::<_, Failure>(Changed::So(
@@ -136,12 +147,31 @@ impl Attempt<'_> {
         Ok(created)
     }
 
-    /// The form with its agent, or everything that is wrong with both.
-    async fn complete(&self, conn: &OrganizationConn<'_>) -> Result<(&Checked, AgentRow), Failure> {
+    /// What it is made for, as the transaction finds it.
+    async fn project(&self, conn: &OrganizationConn<'_>) -> Result<Option<ProjectRow>, Failure> {
+        if made_for(self.op) == MadeFor::Itself {
+            return Ok(None);
+        }
+        let which = self.op.target();
+        let found = match which.parse::<ProjectId>() {
+            Ok(id) => conn.projects().find(id).await?,
+            Err(_) => None,
+        };
+        Ok(Some(found.ok_or_else(|| Error::missing(ResourceKind::Project, which))?))
+    }
+
+    /// The form with its agent, or everything that is wrong with both. What names no agent runs where its project says.
+    async fn complete(
+        &self,
+        conn: &OrganizationConn<'_>,
+        project: Option<&ProjectRow>,
+    ) -> Result<(&Checked, AgentRow), Failure> {
         let (wanted, errors) = match self.form {
             Ok(form) => (form.agent.as_deref(), &[][..]),
             Err((wanted, errors)) => (wanted.as_deref(), errors.as_slice()),
         };
+        let of_project = project.and_then(|project| project.settings.as_ref()?.agent.as_ref());
+        let wanted = wanted.or(of_project.map(AgentName::as_str));
         match (self.form, agent_of(conn, wanted).await?) {
             (Ok(form), Ok(agent)) => Ok((form, agent)),
             (_, agent) => {
@@ -157,7 +187,7 @@ impl Attempt<'_> {
     async fn allow(
         &self,
         conn: &OrganizationConn<'_>,
-        form: &Checked,
+        (form, project): (&Checked, Option<&ProjectRow>),
         agent: AgentId,
     ) -> Result<MadeOf, Error> {
         let defaults = &self.op.context.agent_defaults;
@@ -167,6 +197,13 @@ impl Attempt<'_> {
             return Err(Error::Invalid(errors));
         }
         let mut spec = form.spec.spec.clone();
+        if let Some(project) = project {
+            let unread = || Error::field("project", "says what this version of the server cannot read");
+            let settings = project.settings.as_ref().ok_or_else(unread)?;
+            let (named, reference) = (spec.project.take(), form.reference.as_ref());
+            let cloned = project::of_project(settings, named, reference, self.op.context.projects);
+            spec.project = cloned.map_err(|error| Error::Invalid(vec![error]))?;
+        }
         settle(&mut spec, &configuration, defaults);
         let after = Usage::of(DesiredState::Running, &spec.demand(), &configuration.default_resources);
         let change = Change { before: Usage::default(), after };
@@ -180,7 +217,7 @@ impl Attempt<'_> {
         conn: &OrganizationConn<'_>,
         id: WorkspaceId,
         name: &WorkspaceName,
-        (form, made_of): (&Checked, MadeOf),
+        (form, made_of, project): (&Checked, MadeOf, Option<ProjectId>),
         agent: &AgentRow,
     ) -> Result<WorkspaceView, Failure> {
         let now = self.op.now;
@@ -193,6 +230,7 @@ impl Attempt<'_> {
             spec: made_of.spec,
             devfile: form.spec.devfile.clone(),
             created_by: self.op.who.author(),
+            project,
         };
         conn.workspaces().insert(&workspace, now).await.map_err(|error| {
             if error.violates(constraints::WORKSPACE_NAME) { Failure::NameTaken } else { error.into() }

@@ -6,7 +6,7 @@ use berth_devfile::Options;
 use berth_schema::api::{ProjectInput, VariableInput};
 use berth_schema::git::GitUser;
 use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
-use berth_schema::{FieldError, WorkspaceName, WorkspaceSpec};
+use berth_schema::{FieldError, GitReference, WorkspaceName, WorkspaceSpec};
 use serde::Deserialize;
 
 use super::project::{self, ProjectRules};
@@ -84,6 +84,14 @@ pub struct Variable {
     pub value: SecretValue,
 }
 
+/// Whether a workspace is made for a project of the organisation, which says what the form does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MadeFor {
+    #[default]
+    Itself,
+    AProject,
+}
+
 /// A form that was found right, but for its agent, which only the database knows.
 #[derive(Debug)]
 pub struct Checked {
@@ -91,16 +99,18 @@ pub struct Checked {
     pub name: Option<WorkspaceName>,
     pub agent: Option<String>,
     pub spec: NewSpec,
+    /// What of its project's repository is wanted.
+    pub reference: Option<GitReference>,
     pub variables: Vec<Variable>,
 }
 
 impl CreateForm {
     /// Checks everything that needs no database. The agent's text comes back beside the errors, so that a wrong agent can be
-    /// told with them. `default` is for a project that has no devfile.
+    /// told with them. `default` is for a repository that has no devfile.
     pub fn check(
         self,
         default: &NewSpec,
-        projects: ProjectRules,
+        (projects, made_for): (ProjectRules, MadeFor),
     ) -> Result<Checked, (Option<String>, Vec<FieldError>)> {
         let mut errors = Vec::new();
         let name = self.name.map(WorkspaceName::new).transpose();
@@ -113,7 +123,14 @@ impl CreateForm {
         }
         let given = Given { devfile: self.devfile, devcontainer: self.devcontainer, image: self.image };
         let mut spec = spec_of(given, Some(default), &Options::default(), &mut errors);
-        let project = self.project.map(|project| project::given(&project, projects, &mut errors));
+        let mut reference = None;
+        let project = match self.project {
+            Some(input) if input.url.is_empty() && made_for == MadeFor::AProject => {
+                reference = project::reference(&input, &mut errors);
+                None
+            }
+            project => project.map(|project| project::given(&project, projects, &mut errors)),
+        };
         errors.extend(self.git_user.iter().flat_map(GitUser::wrong));
         if let Some(spec) = &mut spec {
             // What the request names is cloned, else what the devfile names.
@@ -125,7 +142,9 @@ impl CreateForm {
         }
         let variables = check_variables(&self.variables, &mut errors);
         match spec {
-            Some(spec) if errors.is_empty() => Ok(Checked { name, agent: self.agent, spec, variables }),
+            Some(spec) if errors.is_empty() => {
+                Ok(Checked { name, agent: self.agent, spec, reference, variables })
+            }
             _ => Err((self.agent, errors)),
         }
     }
@@ -225,6 +244,8 @@ mod tests {
     use berth_schema::api::CreateWorkspace;
     use serde_json::json;
 
+    const RULES: (ProjectRules, MadeFor) = (ProjectRules { allow_http: false }, MadeFor::Itself);
+
     fn form(body: serde_json::Value) -> CreateForm {
         serde_json::from_value(body).expect("a form")
     }
@@ -238,7 +259,7 @@ mod tests {
     }
 
     fn wrong_fields(body: serde_json::Value) -> Vec<String> {
-        let (_, errors) = form(body).check(&default(), ProjectRules::default()).expect_err("wrong");
+        let (_, errors) = form(body).check(&default(), RULES).expect_err("wrong");
         errors.into_iter().map(|error| error.field).collect()
     }
 
@@ -274,7 +295,7 @@ mod tests {
         let body = json!({"image": "debian:13", "variables": [
             {"name": "TOKEN", "value": "x"}, {"name": "TOKEN", "kind": "file", "value_base64": "AP8="},
         ]});
-        let checked = form(body).check(&default(), ProjectRules::default()).expect("right");
+        let checked = form(body).check(&default(), RULES).expect("right");
         assert_eq!(checked.variables.len(), 2);
         assert_eq!(checked.variables[1].value.expose(), [0, 255]);
     }
@@ -296,7 +317,7 @@ mod tests {
         };
         let body = json!({"devfile": devfile("https://git.example/a.git")});
         let cloned = |body: serde_json::Value| {
-            let checked = form(body).check(&default(), ProjectRules::default()).expect("right");
+            let checked = form(body).check(&default(), RULES).expect("right");
             checked.spec.spec.project.expect("a project").url.to_string()
         };
         assert_eq!(cloned(body.clone()), "https://git.example/a.git");
@@ -310,6 +331,18 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_alone_is_one_of_the_projects_repository() {
+        let body = || form(json!({"project": {"ref": "next"}}));
+        let (_, errors) = body().check(&default(), RULES).expect_err("of nothing");
+        assert_eq!(errors[0].field, "project.url");
+        let of_project = (RULES.0, MadeFor::AProject);
+        let checked = body().check(&default(), of_project).expect("right");
+        assert_eq!(checked.reference.expect("a reference").as_str(), "next");
+        let wrong = form(json!({"project": {"ref": "-x"}})).check(&default(), of_project);
+        assert_eq!(wrong.expect_err("wrong").1[0].field, "project.ref");
+    }
+
+    #[test]
     fn a_devfile_a_devcontainer_and_an_image_exclude_each_other() {
         assert_eq!(wrong_fields(json!({"image": "a", "devfile": "schemaVersion: 2.2.2"})), ["image"]);
         assert_eq!(wrong_fields(json!({"image": "a", "devcontainer": "{}"})), ["image"]);
@@ -319,7 +352,7 @@ mod tests {
 
     #[test]
     fn without_any_of_them_the_default_is_taken_and_a_rebuild_needs_one() {
-        let checked = form(json!({})).check(&default(), ProjectRules::default()).expect("right");
+        let checked = form(json!({})).check(&default(), RULES).expect("right");
         assert_eq!((checked.spec.spec, checked.spec.devfile), (default().spec, default().devfile));
         let mut errors = vec![];
         assert!(spec_of(Given::default(), None, &Options::default(), &mut errors).is_none());
@@ -329,13 +362,13 @@ mod tests {
     #[test]
     fn a_devcontainer_is_translated_and_its_errors_say_where() {
         let checked = form(json!({"devcontainer": "{\"image\": \"node:22\"}"}))
-            .check(&default(), ProjectRules::default())
+            .check(&default(), RULES)
             .expect("right");
         assert_eq!(checked.spec.spec.containers[0].image, "node:22");
         assert_eq!(checked.spec.devfile.as_deref(), Some("{\"image\": \"node:22\"}"));
         assert_eq!(checked.spec.beyond(&Options::default()), []);
         let body = json!({"devcontainer": "{\n  \"image\": \"node:22\",\n  \"privileged\": true\n}"});
-        let (_, errors) = form(body).check(&default(), ProjectRules::default()).expect_err("privileged");
+        let (_, errors) = form(body).check(&default(), RULES).expect_err("privileged");
         assert_eq!(errors[0].field, "devcontainer.privileged");
         assert!(errors[0].message.contains("line 3"), "{errors:?}");
     }
@@ -343,7 +376,7 @@ mod tests {
     #[test]
     fn who_commits_is_checked_and_kept() {
         let body = |name: &str| json!({"image": "a", "git_user": {"name": name, "email": "ada@example.com"}});
-        let checked = form(body("Ada")).check(&default(), ProjectRules::default()).expect("right");
+        let checked = form(body("Ada")).check(&default(), RULES).expect("right");
         assert_eq!(checked.spec.spec.git_user.expect("a user").name, "Ada");
         assert_eq!(wrong_fields(body("Ada\n")), ["git_user.name"]);
     }
@@ -351,7 +384,7 @@ mod tests {
     #[test]
     fn a_broken_devfile_says_where() {
         let (_, errors) = form(json!({"devfile": "schemaVersion: 2.2.2\ncomponents: 1\n"}))
-            .check(&default(), ProjectRules::default())
+            .check(&default(), RULES)
             .expect_err("broken");
         assert!(errors.iter().any(|error| error.field.starts_with("devfile.components")), "{errors:?}");
         assert!(errors.iter().any(|error| error.message.contains("line 2")), "{errors:?}");

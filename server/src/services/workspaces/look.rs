@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use berth_db::{Cursor, OrganizationConn, PageRequest, WorkspaceFilter, WorkspaceView};
+use berth_db::{Cursor, DbError, OrganizationConn, Owned, PageRequest, WorkspaceFilter, WorkspaceView};
 use berth_policy::{Reach, Resource};
 use berth_schema::api::{Paged, Workspace};
 use berth_schema::state::UnknownState;
 use berth_schema::{
-    Action, ActualState, AgentId, AgentName, DesiredState, FieldError, ResourceKind, SubjectId, WorkspaceId,
+    Action, ActualState, AgentId, AgentName, DesiredState, FieldError, ProjectId, SubjectId, WorkspaceId,
 };
 use serde::Deserialize;
 
 use super::{find, show, whole};
-use crate::identity::{Authority, Member};
+use crate::identity::Member;
 use crate::services::paging::{self, pick};
+use crate::services::places::Places;
+use crate::services::tree;
 use crate::{Error, Op};
 
 /// The longest part of a name to look for: no name is longer.
@@ -39,6 +41,8 @@ pub struct ListQuery {
     pub(crate) actual_state: Option<String>,
     /// An agent's id or name.
     pub(crate) agent: Option<String>,
+    /// A project's id or path.
+    pub(crate) project: Option<String>,
     /// A part of the name.
     pub(crate) name: Option<String>,
     /// `me`: those of whoever asks.
@@ -60,6 +64,8 @@ impl ListQuery {
             desired_states,
             actual_states,
             agents: None,
+            project: None,
+            own_and_of: None,
             owner: self.owner.as_ref().map(|_| me),
             name_contains: self.name.clone().filter(|part| !part.is_empty()),
             living_only: !gone_too,
@@ -95,53 +101,71 @@ pub async fn list(op: &Op<Member>, query: &ListQuery) -> Result<Paged<Workspace>
     let (filter, page) = query.check(op.who.subject)?;
     let found = op
         .read("list_workspaces", async |conn| {
-            load(conn, &op.who.authority, &filter, &page, query.agent.as_deref()).await
+            let of = (query.agent.as_deref(), query.project.as_deref());
+            load(conn, &op.who, &filter, &page, of).await
         })
         .await?;
     Ok(paging::page(found, &page, cursor, show))
 }
 
-/// Whose those of `ids` are that there are.
-pub async fn owners(op: &Op<Member>, ids: &[WorkspaceId]) -> Result<HashMap<WorkspaceId, SubjectId>, Error> {
-    let owners = op.read("list_owners", async |conn| {
-        Ok::<_, Error>(conn.workspaces().owners(ids).await?.into_iter().collect())
-    });
-    owners.await
+/// Those of `ids` that there are, as whoever asks would act on them.
+pub async fn things(op: &Op<Member>, ids: &[WorkspaceId]) -> Result<HashMap<WorkspaceId, Resource>, Error> {
+    let things =
+        op.read("list_things", async |conn| of_asker(conn, ids, op.who.subject).await.map_err(Error::from));
+    things.await
+}
+
+async fn of_asker(
+    conn: &OrganizationConn<'_>,
+    ids: &[WorkspaceId],
+    asker: SubjectId,
+) -> Result<HashMap<WorkspaceId, Resource>, DbError> {
+    let owned = conn.workspaces().all_owned(ids).await?;
+    let places = Places::for_one(conn, owned.iter().filter_map(Owned::project), asker).await?;
+    let thing = |owned: &Owned| (owned.id, places.workspace(conn.organization(), owned, asker));
+    Ok(owned.iter().map(thing).collect())
 }
 
 fn cursor(view: &WorkspaceView) -> Cursor {
     Cursor::new(view.workspace.created_at, view.workspace.id)
 }
 
-/// Whether whoever has that authority may look at a workspace, by its id and whose it is.
-pub(crate) fn is_seen(authority: &Authority, id: WorkspaceId, owner: SubjectId) -> bool {
-    let organization = authority.asker.organization;
-    let workspace = Resource::new(ResourceKind::Workspace, id.to_string(), organization).owned_by(owner);
-    authority.decide(Action::ReadWorkspace, &workspace).allowed
-}
-
-/// Those of the views that may be looked at, where rules name single workspaces.
+/// Those of the views that may be looked at, where rules name single workspaces or somebody is more at places.
 async fn seen(
     conn: &OrganizationConn<'_>,
-    authority: &Authority,
+    who: &Member,
     views: Vec<WorkspaceView>,
 ) -> Result<Vec<WorkspaceView>, Error> {
     let ids: Vec<_> = views.iter().map(|view| view.workspace.id).collect();
-    let owners: HashMap<_, _> = conn.workspaces().owners(&ids).await?.into_iter().collect();
+    let things = of_asker(conn, &ids, who.subject).await?;
     let is_seen = |view: &WorkspaceView| {
-        let id = view.workspace.id;
-        owners.get(&id).is_some_and(|owner| is_seen(authority, id, *owner))
+        let thing = things.get(&view.workspace.id);
+        thing.is_some_and(|thing| who.authority.decide(Action::ReadWorkspace, thing).allowed)
     };
     Ok(views.into_iter().filter(is_seen).collect())
 }
 
+/// The project that a list is of, which whoever asks has to see.
+async fn project_of(
+    conn: &OrganizationConn<'_>,
+    who: &Member,
+    project: Option<&str>,
+) -> Result<Option<ProjectId>, Error> {
+    let Some(project) = project else { return Ok(None) };
+    let found = tree::project(conn, project, who.subject).await?;
+    let seen = found.filter(|found| who.authority.decide(Action::ReadProject, found).allowed);
+    let id = seen.and_then(|project| project.id.parse().ok());
+    id.map(Some).ok_or_else(|| Error::field("project", "is not a project that you may see"))
+}
+
 async fn load(
     conn: &OrganizationConn<'_>,
-    authority: &Authority,
+    who: &Member,
     filter: &WorkspaceFilter,
     page: &PageRequest,
-    agent: Option<&str>,
+    (agent, project): (Option<&str>, Option<&str>),
 ) -> Result<Vec<WorkspaceView>, Error> {
+    let project = project_of(conn, who, project).await?;
     let agents = match agent.map(|agent| (agent.parse::<AgentId>(), AgentName::new(agent))) {
         None => None,
         Some((Ok(id), _)) => Some(vec![id]),
@@ -154,21 +178,32 @@ async fn load(
         },
         Some(_) => return Err(Error::field("agent", "must be an agent's name or id")),
     };
-    let mut filter = WorkspaceFilter { agents, ..filter.clone() };
-    match authority.reach(Action::ReadWorkspace) {
-        Reach::Nothing => return Ok(Vec::new()),
-        Reach::All => {}
-        Reach::Own(subject) => filter.owner = Some(subject),
-        Reach::Each => {
-            let picked =
-                pick!(page, |part| conn.workspaces().list(&filter, part).await?, cursor, |views| seen(
-                    conn, authority, views
-                )
-                .await?);
-            return Ok(picked);
+    let mut filter = WorkspaceFilter { agents, project, ..filter.clone() };
+    let grants = conn.role_grants().of_subject(who.subject).await?;
+    let reach = who.authority.reach(Action::ReadWorkspace);
+    if grants.is_empty() {
+        match reach {
+            Reach::Nothing => return Ok(Vec::new()),
+            Reach::Own(subject) => filter.owner = Some(subject),
+            Reach::All | Reach::Each => {}
+        }
+        if reach != Reach::Each {
+            return Ok(conn.workspaces().list(&filter, page).await?);
         }
     }
-    Ok(conn.workspaces().list(&filter, page).await?)
+    // What somebody is at places adds to what they see and, by rules, can take from it.
+    let own = match reach {
+        Reach::Nothing => Some(None),
+        Reach::Own(subject) => Some(Some(subject)),
+        Reach::All | Reach::Each => None,
+    };
+    if let Some(own) = own {
+        let spots: Vec<_> = grants.keys().copied().collect();
+        filter.own_and_of = Some((own, conn.projects().at(&spots).await?));
+    }
+    Ok(pick!(page, |part| conn.workspaces().list(&filter, part).await?, cursor, |views| {
+        seen(conn, who, views).await?
+    }))
 }
 
 #[cfg(test)]
@@ -185,6 +220,7 @@ mod tests {
             limit: text("0"),
             after: text("!"),
             agent: None,
+            project: None,
             owner: text("you"),
         };
         let nobody = SubjectId::random();

@@ -15,8 +15,7 @@ pub use change::{change, rebuild, resize};
 pub use create::{check, create};
 pub use extend::extend;
 pub use form::{CreateForm, Given, NewSpec, spec_of};
-pub(crate) use look::is_seen;
-pub use look::{ListQuery, get, list, owners};
+pub use look::{ListQuery, get, list, things};
 pub(super) use project::PLAIN_HTTP;
 pub use project::ProjectRules;
 pub use timeline::{TimelineQuery, timeline};
@@ -104,6 +103,7 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         applied_generation: row.applied_generation,
         image: row.spec.main().map(|main| main.image.clone()).unwrap_or_default(),
         project: row.spec.project,
+        belongs_to: view.belongs_to,
         variables: view.variables,
         created_at: row.created_at,
         desired_state_changed_at: row.desired_state_changed_at,

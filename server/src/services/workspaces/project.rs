@@ -1,6 +1,7 @@
 //! Which project a new workspace clones.
 
 use berth_schema::api::ProjectInput;
+use berth_schema::projects::ProjectSettings;
 use berth_schema::{FieldError, GitReference, ProjectSpec, ProjectUrl};
 
 /// Which projects this server lets be cloned.
@@ -27,12 +28,39 @@ pub(super) fn given(
             None
         }
     };
-    let reference = input.reference.as_deref().map(GitReference::new).transpose();
-    let reference = reference
-        .map_err(|error| errors.push(FieldError::new("project.ref", error.to_string())))
-        .ok()
-        .flatten();
+    let reference = reference(input, errors);
     Some(ProjectSpec { url: url?, reference })
+}
+
+/// The branch, tag or commit that a request names, or what is wrong with it.
+pub(super) fn reference(input: &ProjectInput, errors: &mut Vec<FieldError>) -> Option<GitReference> {
+    let reference = input.reference.as_deref().map(GitReference::new).transpose();
+    reference.map_err(|error| errors.push(FieldError::new("project.ref", error.to_string()))).ok().flatten()
+}
+
+/// What a workspace clones that is made for a project: what its request or its devfile names, or else the project's repository, by the
+/// reference that the request names.
+pub(super) fn of_project(
+    settings: &ProjectSettings,
+    named: Option<ProjectSpec>,
+    reference: Option<&GitReference>,
+    rules: ProjectRules,
+) -> Result<Option<ProjectSpec>, FieldError> {
+    match (named, &settings.repository, reference) {
+        (Some(_), _, Some(_)) | (None, None, Some(_)) => {
+            let message = "is needed beside 'ref': the project's repository is not what is cloned";
+            Err(FieldError::new("project.url", message))
+        }
+        (named @ Some(_), ..) => Ok(named),
+        (None, None, None) => Ok(None),
+        (None, Some(repository), _) if repository.url.is_plain_http() && !rules.allow_http => {
+            Err(FieldError::new("project.url", format!("of the project {PLAIN_HTTP}")))
+        }
+        (None, Some(repository), reference) => {
+            let reference = reference.cloned().or_else(|| repository.reference.clone());
+            Ok(Some(ProjectSpec { reference, ..repository.clone() }))
+        }
+    }
 }
 
 pub(in crate::services) const PLAIN_HTTP: &str =
@@ -54,6 +82,36 @@ mod tests {
         let mut errors = Vec::new();
         let project = given(&input, ProjectRules { allow_http }, &mut errors);
         (project.is_some(), errors.into_iter().map(|error| error.field).collect())
+    }
+
+    #[test]
+    fn what_a_request_names_is_cloned_in_place_of_the_projects_repository() {
+        let spec = |url: &str, reference: Option<&str>| ProjectSpec {
+            url: ProjectUrl::new(url).expect("a URL"),
+            reference: reference.map(|text| GitReference::new(text).expect("a reference")),
+        };
+        let of = |url: &str| ProjectSettings { repository: Some(spec(url, Some("main"))), agent: None };
+        let settings = of("https://git.example/a.git");
+        let next = GitReference::new("next").expect("a reference");
+        let mine = spec("https://git.example/mine.git", None);
+        let rules = ProjectRules::default();
+        let cloned = |named, reference| of_project(&settings, named, reference, rules);
+        assert_eq!(cloned(None, None), Ok(settings.repository.clone()));
+        assert_eq!(cloned(None, Some(&next)), Ok(Some(spec("https://git.example/a.git", Some("next")))));
+        assert_eq!(cloned(Some(mine.clone()), None), Ok(Some(mine.clone())));
+        assert!(cloned(Some(mine), Some(&next)).is_err(), "a devfile's, of which none is named");
+        let nothing = ProjectSettings::default();
+        assert_eq!(of_project(&nothing, None, None, rules), Ok(None));
+        assert_eq!(
+            of_project(&nothing, None, Some(&next), rules).expect_err("of nothing").field,
+            "project.url"
+        );
+        // What the server lets be cloned may have changed since.
+        assert!(of_project(&of("http://git.example/a.git"), None, None, rules).is_err());
+        assert!(
+            of_project(&of("http://git.example/a.git"), None, None, ProjectRules { allow_http: true })
+                .is_ok()
+        );
     }
 
     #[test]
