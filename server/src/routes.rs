@@ -314,6 +314,53 @@ pub const ROUTES: &[Route] = &[
     page_of("POST", place!("/workspaces/{workspace}/stop"), Action::StopWorkspace, |guard| {
         guard.to(pages::workspaces::stop)
     }),
+    page_of("GET", place!("/groups"), Action::ListGroups, |guard| guard.to(pages::tree::all_groups)),
+    page_of("POST", place!("/groups"), Action::CreateGroup, |guard| guard.to(pages::tree::make_group))
+        .takes(FORM),
+    page_of("GET", place!("/groups/{group}"), Action::ReadGroup, |guard| guard.to(pages::tree::group)),
+    page_of("POST", place!("/groups/{group}/groups"), Action::CreateSubgroup, |guard| {
+        guard.to(pages::tree::make_group)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/groups/{group}/projects"), Action::CreateProjectInGroup, |guard| {
+        guard.to(pages::tree::make_project)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/groups/{group}/members"), Action::GiveRoleInGroup, |guard| {
+        guard.to(pages::tree::give_role)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/groups/{group}/members/remove"), Action::TakeRoleInGroup, |guard| {
+        guard.to(pages::tree::take_role)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/groups/{group}/delete"), Action::DeleteGroup, |guard| {
+        guard.to(pages::tree::delete_group)
+    }),
+    page_of("GET", place!("/projects"), Action::ListProjects, |guard| guard.to(pages::tree::all_projects)),
+    page_of("POST", place!("/projects"), Action::CreateProject, |guard| guard.to(pages::tree::make_project))
+        .takes(FORM),
+    page_of("GET", place!("/projects/{project}"), Action::ReadProject, |guard| {
+        guard.to(pages::tree::project)
+    }),
+    page_of("GET", place!("/projects/{project}/new"), Action::ReadProject, |guard| {
+        guard.to(pages::workspaces::new)
+    }),
+    page_of("POST", place!("/projects/{project}/workspaces"), Action::CreateWorkspaceInProject, |guard| {
+        guard.to(pages::workspaces::create)
+    })
+    .takes(DOCUMENT),
+    page_of("POST", place!("/projects/{project}/members"), Action::GiveRoleInProject, |guard| {
+        guard.to(pages::tree::give_role)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/projects/{project}/members/remove"), Action::TakeRoleInProject, |guard| {
+        guard.to(pages::tree::take_role)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/projects/{project}/delete"), Action::DeleteProject, |guard| {
+        guard.to(pages::tree::delete_project)
+    }),
     page_of("GET", place!("/agents"), Action::ListAgents, |guard| guard.to(pages::agents::list)),
     page_of("GET", place!("/agents/{agent}"), Action::ReadAgent, |guard| guard.to(pages::agents::one)),
     page_of("GET", place!("/members"), Action::ListMembers, |guard| guard.to(pages::members::list)),

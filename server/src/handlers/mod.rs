@@ -22,6 +22,7 @@ pub(crate) mod workspaces;
 
 use actix_web::HttpRequest;
 use berth_db::PageRequest;
+use berth_schema::ResourceKind;
 use serde::Deserialize;
 
 use crate::crypto::marks;
@@ -40,6 +41,11 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
+    /// The largest first page.
+    pub(crate) fn most() -> PageRequest {
+        PageRequest { after: None, limit: i64::from(paging::MAX_LIMIT) + 1 }
+    }
+
     pub(crate) fn page(&self) -> Result<PageRequest, Error> {
         let mut errors = Vec::new();
         let page = paging::request(self.limit.as_deref(), self.after.as_deref(), &mut errors);
@@ -55,8 +61,11 @@ pub(crate) fn idempotency(
     body: &[u8],
 ) -> Result<Option<Idempotency>, Error> {
     let Some(key) = key.0 else { return Ok(None) };
-    // The template, not the path: an organisation's name and its id are the same.
-    let route = request.match_pattern().unwrap_or_default();
+    // The template, not the path: an organisation's name and its id are the same. What it is made in is named by its id.
+    let mut route = request.match_pattern().unwrap_or_default();
+    if let Some(place) = op.resource.as_ref().filter(|place| place.kind != ResourceKind::Organization) {
+        route = format!("{route} {}", place.id);
+    }
     let whose = (op.organization(), op.who.subject);
     let marks = marks(&op.context.keys.current(), whose, &route, body).map_err(Error::internal)?;
     Ok(Some(Idempotency { key, fingerprint: op.who.fingerprint(&route, body), marks }))

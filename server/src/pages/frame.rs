@@ -21,8 +21,10 @@ pub(super) struct Place {
 }
 
 /// Each with the action that somebody has to be allowed to be led there.
-const PLACES: [(&str, &str, Action); 4] = [
+const PLACES: [(&str, &str, Action); 6] = [
     ("Workspaces", "/workspaces", Action::ListWorkspaces),
+    ("Groups", "/groups", Action::ListGroups),
+    ("Projects", "/projects", Action::ListProjects),
     ("Agents", "/agents", Action::ListAgents),
     ("Members", "/members", Action::ListMembers),
     ("Audit", "/audit", Action::ListAudit),

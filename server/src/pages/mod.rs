@@ -15,6 +15,7 @@ mod organization;
 mod page;
 mod sign_in;
 mod times;
+pub(crate) mod tree;
 pub(crate) mod workspaces;
 
 pub(crate) use account::{end_other_sessions, end_session, home, sessions, sign_out, to_new, to_workspaces};

@@ -107,6 +107,9 @@ async fn a_repeated_creation_for_a_project_makes_one() {
         let made: Workspace = ask("/projects/api/workspaces").await.expect(201);
         assert_eq!(ask("/projects/api/workspaces").await.expect::<Workspace>(200).id, made.id);
         ask("/workspaces").await.problem(422, "idempotency-key-reused");
+        // For another project it is another workspace.
+        project(&owner, "site").await;
+        ask("/projects/site/workspaces").await.problem(422, "idempotency-key-reused");
     })
     .await;
 }
@@ -124,6 +127,8 @@ async fn whoever_is_more_at_a_project_is_so_to_its_workspaces() {
         }
         project(&owner, "platform/api").await;
         project(&owner, "elsewhere/api").await;
+        let mut stream = Stream::of_organization(&developer, None).await;
+        assert_eq!(stream.expect().await.name, "open");
         let body = |name: &str| json!({"name": name, "image": "a"});
         made_for(&owner, "platform/api", &body("here")).await.expect::<Workspace>(201);
         made_for(&owner, "elsewhere/api", &body("there")).await.expect::<Workspace>(201);
@@ -131,9 +136,8 @@ async fn whoever_is_more_at_a_project_is_so_to_its_workspaces() {
         made_for(&viewer, "platform/api", &body("viewers")).await.problem(403, "forbidden");
         made_for(&developer, "platform/api", &body("developers")).await.expect::<Workspace>(201);
         assert_eq!(names(&developer, "").await, ["developers"]);
+        assert_eq!(stream.expect().await.workspace().name.as_str(), "developers");
         developer.get(&developer.path("/workspaces/here")).await.problem(404, "not-found");
-        let mut stream = Stream::of_organization(&developer, None).await;
-        assert_eq!(stream.expect().await.name, "open");
 
         give(&owner, "groups", "platform", "the developer", Role::Maintainer).await.expect::<GivenRole>(200);
         let elsewhere = Admin::new(replica.address(), developer.token.expose().parse().expect("a token"));

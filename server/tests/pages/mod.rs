@@ -4,6 +4,7 @@ mod admin;
 mod create;
 mod hostile;
 mod live;
+mod tree;
 mod wait;
 mod who;
 mod workspaces;

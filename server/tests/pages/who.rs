@@ -66,6 +66,10 @@ async fn every_page_and_every_button_is_open_to_whom_its_action_is() {
     App::run(async |app| {
         let (_, mut ada) = acme(app).await;
         make(&mut ada, "reef").await;
+        for kind in ["groups", "projects"] {
+            let made = ada.submit(&format!("/organizations/acme/{kind}"), &[("name", "site")]).await;
+            assert_eq!(made.status, 303, "{}", made.text);
+        }
         let mut asked = 0;
         for role in [Role::Owner, Role::Maintainer, Role::Developer, Role::Viewer, Role::Auditor] {
             let mut visitor = colleague(app, &format!("a {role}"), role.as_str()).await;
@@ -78,6 +82,7 @@ async fn every_page_and_every_button_is_open_to_whom_its_action_is() {
                 }
                 let path = page.path.replace("{organization}", "acme").replace("{agent}", "cluster");
                 let path = path.replace("{workspace}", "reef");
+                let path = path.replace("{group}", "site").replace("{project}", "site");
                 let status = match page.method {
                     "GET" => visitor.get(&path).await.status,
                     _ => visitor.submit(&path, &[]).await.status,

@@ -5,8 +5,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use berth_db::PageRequest;
 use berth_schema::api::ProjectInput;
+use berth_schema::projects::Project;
 use berth_schema::text::check_plain;
-use berth_schema::{Action, FieldError, Text, Warning};
+use berth_schema::{Action, FieldError, ResourceKind, Text, Warning};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,11 +16,11 @@ use crate::http::body::{DocumentForm, Documents};
 use crate::http::headers::IdempotencyKey;
 use crate::http::query::Query;
 use crate::identity::Member;
-use crate::pages::frame::{Frame, may};
+use crate::pages::frame::{Frame, may, may_to};
 use crate::pages::page::{refuse, see, show};
 use crate::services::idempotency::Creation;
 use crate::services::workspaces::{self, CreateForm};
-use crate::services::{agents, paging};
+use crate::services::{agents, paging, projects};
 use crate::{Error, Op};
 
 /// What a link may fill in: `/new?repo=…&ref=…`.
@@ -104,7 +105,7 @@ impl Form {
             devcontainer: document(&self.devcontainer),
             image: given(&self.image),
             git_user: None,
-            // A branch of nothing is told at the repository's field.
+            // A branch of nothing is told at the repository's field; for a project it is one of the project's repository.
             project: given(&self.repo)
                 .or_else(|| reference.as_ref().map(|_| String::new()))
                 .map(|url| ProjectInput { url, reference }),
@@ -176,6 +177,10 @@ struct New<'a> {
     is_suggested: bool,
     may: bool,
     role: &'a str,
+    /// What it is made for.
+    project: Option<Project>,
+    /// Where the form is sent.
+    action: String,
     /// `None`: they are not for whoever asks to know.
     agents: Option<Vec<String>>,
     key: Uuid,
@@ -190,14 +195,24 @@ async fn page<'a>(op: &'a Op<Member>, form: &'a Form) -> Result<New<'a>, Error> 
     } else {
         None
     };
+    let project = match &op.resource {
+        Some(place) if place.kind == ResourceKind::Project => Some(projects::get(op, &place.id).await?),
+        _ => None,
+    };
+    let below = project.as_ref().map(|project| format!("/projects/{}", project.id)).unwrap_or_default();
     Ok(New {
+        action: format!("/organizations/{}{below}/workspaces", op.who.organization_name),
+        may: match &op.resource {
+            Some(place) if project.is_some() => may_to(op, Action::CreateWorkspaceInProject, place),
+            _ => may(op, Action::CreateWorkspace),
+        },
+        project,
         frame: Frame::of(op, "/workspaces"),
         form,
         wrong: Wrong::default(),
         trouble: None,
         checked: None,
         is_suggested: false,
-        may: may(op, Action::CreateWorkspace),
         role: op.who.role.as_str(),
         agents,
         key: Uuid::new_v4(),
