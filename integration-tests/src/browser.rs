@@ -168,6 +168,40 @@ impl Browser {
         Ok(entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect())
     }
 
+    /// Gives the browser a virtual authenticator that keeps passkeys and makes sure who is there (WebAuthn, 11). Its id.
+    pub async fn add_authenticator(&self) -> anyhow::Result<String> {
+        let wanted = json!({
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserConsenting": true,
+            "isUserVerified": true,
+        });
+        let id = self.call(Method::POST, "/webauthn/authenticator", Some(wanted)).await?;
+        Ok(id.as_str().context("no authenticator's id")?.to_owned())
+    }
+
+    /// Whether the authenticator finds that it is its person who is there.
+    pub async fn verify_users(&self, authenticator: &str, is_them: bool) -> anyhow::Result<()> {
+        let path = format!("/webauthn/authenticator/{authenticator}/uv");
+        self.call(Method::POST, &path, Some(json!({"isUserVerified": is_them}))).await.map(drop)
+    }
+
+    /// What the authenticator keeps.
+    pub async fn credentials(&self, authenticator: &str) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/webauthn/authenticator/{authenticator}/credentials");
+        Ok(self.call(Method::GET, &path, None).await?.as_array().cloned().unwrap_or_default())
+    }
+
+    /// The authenticator keeps that alone.
+    pub async fn replace_credential(&self, authenticator: &str, credential: &Value) -> anyhow::Result<()> {
+        let all = format!("/webauthn/authenticator/{authenticator}/credentials");
+        self.call(Method::DELETE, &all, None).await?;
+        let one = format!("/webauthn/authenticator/{authenticator}/credential");
+        self.call(Method::POST, &one, Some(credential.clone())).await.map(drop)
+    }
+
     /// The cookies that the page has, as WebDriver writes them.
     pub async fn cookies(&self) -> anyhow::Result<Value> {
         self.call(Method::GET, "/cookie", None).await

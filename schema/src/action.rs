@@ -138,6 +138,11 @@ actions! {
     ListSessions = "session.list", Account, Reads;
     EndSession = "session.end", Session, Changes;
     EndOtherSessions = "session.end-others", Account, Changes;
+    /// A passkey is shown by somebody who is signed in.
+    ConfirmSession = "session.confirm", Account, Changes;
+    ListPasskeys = "passkey.list", Account, Reads;
+    AddPasskey = "passkey.add", Account, Changes;
+    RemovePasskey = "passkey.remove", Account, Changes;
     ReadOrganization = "organization.read", Organization, Reads;
     ReadIdentity = "identity.read", Organization, Reads;
     ListAudit = "audit.list", Organization, Reads;

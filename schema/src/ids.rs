@@ -99,6 +99,10 @@ id!(
     SignInLinkId
 );
 id!(
+    /// A passkey of somebody's (not the authenticator's own id of it).
+    PasskeyId
+);
+id!(
     /// What an organisation has people signed in by.
     IdentityProviderId
 );

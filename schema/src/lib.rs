@@ -48,7 +48,7 @@ pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{
     AccountId, AgentId, AuthorizationCodeId, GroupId, IdentityProviderId, InvitationId, NetworkCheckId,
-    OrganizationId, ProjectId, SessionId, SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
+    OrganizationId, PasskeyId, ProjectId, SessionId, SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
 };
 pub use names::{
     AgentName, GroupName, NameError, NamespaceName, OrganizationName, ProjectName, WorkspaceName,

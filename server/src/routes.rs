@@ -261,6 +261,8 @@ pub const ROUTES: &[Route] = &[
     public_page("GET", "/sign-in", || web::get().to(pages::ask)),
     public_page("GET", "/sign-in/link", || web::get().to(pages::confirm)),
     public_page("POST", "/sign-in/link", || web::post().to(pages::open)).takes(FORM),
+    public_page("GET", "/sign-in/passkey", || web::get().to(pages::ask_for_passkey)),
+    public_page("POST", "/sign-in/passkey", || web::post().to(pages::open_by_passkey)).takes(FORM),
     public_page("GET", "/sign-in/with/{provider}", || web::get().to(pages::begin)),
     public_page("GET", "/sign-in/callback/{provider}", || web::get().to(pages::callback)),
     public("POST", "/sign-in/backchannel-logout/{provider}", || web::post().to(openid::backchannel_logout))
@@ -274,6 +276,14 @@ pub const ROUTES: &[Route] = &[
         guard.to(pages::end_other_sessions)
     }),
     person("POST", "/sessions/{session}/end", Action::EndSession, |guard| guard.to(pages::end_session)),
+    person("GET", "/confirm", Action::ReadAccount, |guard| guard.to(pages::ask_to_confirm)),
+    person("POST", "/confirm", Action::ConfirmSession, |guard| guard.to(pages::confirm_session)).takes(FORM),
+    person("GET", "/passkeys", Action::ListPasskeys, |guard| guard.to(pages::passkeys)),
+    person("POST", "/passkeys", Action::AddPasskey, |guard| guard.to(pages::add_passkey)).takes(FORM),
+    person("GET", "/passkeys/new", Action::ListPasskeys, |guard| guard.to(pages::new_passkey)),
+    person("POST", "/passkeys/{passkey}/remove", Action::RemovePasskey, |guard| {
+        guard.to(pages::remove_passkey)
+    }),
     member("GET", "/organizations/{organization}", Action::ReadOrganization, |guard| {
         guard.to(pages::organization)
     })

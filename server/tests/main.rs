@@ -33,6 +33,7 @@ mod openid;
 mod orphans;
 mod overtaken;
 mod pages;
+mod passkeys;
 mod poison;
 mod policy;
 mod polling;

@@ -18,6 +18,7 @@ mod mutated;
 mod network;
 mod openid;
 mod page;
+mod passkeys;
 mod poison;
 mod proxy;
 mod rendered;

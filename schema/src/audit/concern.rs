@@ -141,6 +141,10 @@ const fn of_action(action: Action) -> Reach {
         | Action::DecideLogin
         | Action::IssueConnectionToken
         | Action::ListSessions
+        | Action::ConfirmSession
+        | Action::ListPasskeys
+        | Action::AddPasskey
+        | Action::RemovePasskey
         | Action::ReadOrganization
         | Action::ReadIdentity
         | Action::ListAudit

@@ -8,8 +8,8 @@ use crate::access::{Role, TokenScope};
 use crate::git::GitMethod;
 use crate::sealing::PublicKey;
 use crate::{
-    AgentId, DesiredState, Generation, GroupId, IdentityProviderId, InvitationId, NetworkCheckId, ProjectId,
-    SubjectId, TokenId, WorkspaceId,
+    AgentId, DesiredState, Generation, GroupId, IdentityProviderId, InvitationId, NetworkCheckId, PasskeyId,
+    ProjectId, SubjectId, TokenId, WorkspaceId,
 };
 
 /// One variant for each kind of event. What its action and resource say already is not said again.
@@ -50,7 +50,7 @@ pub enum Details {
         expires_at: Timestamp,
     },
     SignedIn {
-        /// By what it was proven who they are: `link`, `openid`.
+        /// By what it was proven who they are: `link`, `openid`, `passkey`.
         method: String,
         /// When the session ends, whatever is done meanwhile.
         expires_at: Timestamp,
@@ -64,6 +64,10 @@ pub enum Details {
     /// Somebody was asked whether a command line may act as them.
     LoginDecided {
         is_allowed: bool,
+    },
+    /// One that signs somebody in from now on, or does not any more.
+    Passkey {
+        passkey: PasskeyId,
     },
     SessionsEnded {
         count: u64,

@@ -62,6 +62,7 @@ pub mod constraints {
     pub const GROUP_PATH: &str = "groups_path_key";
     pub const IDENTITY: &str = "identities_pkey";
     pub const IDENTITY_PROVIDER_NAME: &str = "identity_providers_name";
+    pub const PASSKEY: &str = "passkeys_credential";
     pub const PROJECT_PATH: &str = "projects_path_key";
     pub const USER_OF_ACCOUNT: &str = "subjects_of_account";
     pub const WORKSPACE_NAME: &str = "workspaces_name_key";

@@ -31,8 +31,9 @@
 //! | `identity_providers()` | `list`, `find`, `find_by_name`, `count`, `put`, `delete`; in [`Reach::installation`] those of all are read |
 //! | `identities()` | `insert`; in [`Reach::installation`] `find` |
 //! | `sign_in_attempts()` | `insert`, `take`; in [`Reach::installation`] |
+//! | `passkeys()` | `insert`, `list`, `find_locked`, `used`, `remove` |
 //! | `session_proofs()` | `insert`, `copy`; in [`Reach::installation`] `of_provider` |
-//! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch` |
+//! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch`, `verified` |
 //! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `owners`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
 //! | `agent_prerequisites()` | `find`, `store` |
@@ -91,6 +92,7 @@ mod notify;
 mod organizations;
 mod orphans;
 mod page;
+mod passkeys;
 mod policies;
 mod prerequisites;
 mod projects;
@@ -144,6 +146,7 @@ pub use notify::{Event, Notifications, listen};
 pub use organizations::{OrganizationRow, Organizations, is_empty};
 pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
+pub use passkeys::{NewPasskey, PasskeyRow, Passkeys};
 pub use policies::{PolicyVersionRow, PolicyVersions};
 pub use prerequisites::AgentPrerequisites;
 pub use projects::{NewProject, ProjectRow, Projects};

@@ -402,6 +402,7 @@ diesel::table! {
         refresh_id -> Nullable<Uuid>,
         refresh_before -> Nullable<Uuid>,
         refreshed_at -> Nullable<Timestamptz>,
+        verified_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -488,11 +489,25 @@ diesel::table! {
 diesel::table! {
     sign_in_attempts (state_hash) {
         state_hash -> Bytea,
-        provider_organization_id -> Uuid,
-        provider_id -> Uuid,
+        provider_organization_id -> Nullable<Uuid>,
+        provider_id -> Nullable<Uuid>,
         address -> Nullable<Text>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        session_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    passkeys (account_id, id) {
+        account_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        credential -> Bytea,
+        public_key -> Bytea,
+        counter -> BigInt,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -529,6 +544,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     orphans,
     invitations,
+    passkeys,
     policy_versions,
     projects,
     role_grants,

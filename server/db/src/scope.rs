@@ -15,9 +15,9 @@ use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
     GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders, Invitations, NetworkChecks,
-    Notifications, Organizations, Orphans, PolicyVersions, Projects, RoleGrants, ScopeVariables, SealingKeys,
-    SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens,
-    Transitions, Variables, Workspaces,
+    Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects, RoleGrants, ScopeVariables,
+    SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects,
+    Tokens, Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -140,6 +140,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn identity_providers(&self) -> IdentityProviders<'_> {
         IdentityProviders(self)
+    }
+
+    pub fn passkeys(&self) -> Passkeys<'_> {
+        Passkeys(self)
     }
 
     pub fn sign_in_attempts(&self) -> SignInAttempts<'_> {

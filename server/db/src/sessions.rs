@@ -24,9 +24,11 @@ pub struct NewSession {
     pub id: SessionId,
     /// SHA-256 of the whole token.
     pub secret_hash: SecretHash,
-    /// By what it was proven who they are: `link`, `openid`.
+    /// By what it was proven who they are: `link`, `openid`, `passkey`.
     pub method: String,
     pub authenticated_at: Timestamp,
+    /// When an authenticator has made sure who is there.
+    pub verified_at: Option<Timestamp>,
     pub expires_at: Timestamp,
     /// How long it lasts without being used, in seconds.
     pub idle_seconds: i64,
@@ -68,6 +70,9 @@ pub struct SessionRow {
     pub refresh_before: Option<Uuid>,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub refreshed_at: Option<Timestamp>,
+    /// When an authenticator has last made sure who is there.
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub verified_at: Option<Timestamp>,
 }
 
 impl SessionRow {
@@ -123,6 +128,7 @@ impl Sessions<'_> {
             sessions::secret_hash.eq(session.secret_hash.as_slice()),
             sessions::method.eq(&session.method),
             sessions::authenticated_at.eq(jiff_diesel::Timestamp::from(session.authenticated_at)),
+            sessions::verified_at.eq(session.verified_at.map(jiff_diesel::Timestamp::from)),
             sessions::created_at.eq(now),
             sessions::last_used_at.eq(now),
             sessions::expires_at.eq(jiff_diesel::Timestamp::from(session.expires_at)),
@@ -263,6 +269,13 @@ impl Sessions<'_> {
         let statement = diesel::update(sessions::table.find((self.0.account_key(), id.as_uuid())))
             .filter(sessions::last_used_at.lt(jiff_diesel::Timestamp::from(now)))
             .set(sessions::last_used_at.eq(jiff_diesel::Timestamp::from(now)));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// An authenticator has made sure who is there.
+    pub async fn verified(&self, id: SessionId, now: Timestamp) -> Result<(), DbError> {
+        let statement = diesel::update(sessions::table.find((self.0.account_key(), id.as_uuid())))
+            .set(sessions::verified_at.eq(jiff_diesel::Timestamp::from(now)));
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 

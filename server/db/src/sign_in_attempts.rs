@@ -1,6 +1,6 @@
-//! Browsers that were sent to a provider and are expected back.
+//! Browsers that were sent to a provider, or asked for a passkey, and are expected back.
 
-use berth_schema::{IdentityProviderId, OrganizationId};
+use berth_schema::{IdentityProviderId, OrganizationId, SessionId};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
@@ -14,10 +14,12 @@ use crate::scope::OrganizationConn;
 /// What is stored of a new one.
 #[derive(Clone, Debug)]
 pub struct NewSignInAttempt {
-    /// SHA-256 of its state.
+    /// SHA-256 of its state, or of what a passkey has to sign.
     pub state_hash: SecretHash,
-    pub organization: OrganizationId,
-    pub provider: IdentityProviderId,
+    /// `None`: a passkey is asked for.
+    pub provider: Option<(OrganizationId, IdentityProviderId)>,
+    /// Of whoever is signed in already and asked for a passkey.
+    pub session: Option<SessionId>,
     pub address: Option<String>,
     pub expires_at: Timestamp,
 }
@@ -26,12 +28,20 @@ pub struct NewSignInAttempt {
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = sign_in_attempts)]
 pub struct SignInAttemptRow {
-    #[diesel(deserialize_as = Uuid)]
-    pub provider_organization_id: OrganizationId,
-    #[diesel(deserialize_as = Uuid)]
-    pub provider_id: IdentityProviderId,
+    pub provider_id: Option<Uuid>,
+    pub session_id: Option<Uuid>,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub expires_at: Timestamp,
+}
+
+impl SignInAttemptRow {
+    pub fn provider(&self) -> Option<IdentityProviderId> {
+        self.provider_id.map(Into::into)
+    }
+
+    pub fn session(&self) -> Option<SessionId> {
+        self.session_id.map(Into::into)
+    }
 }
 
 /// Nobody's attempts. Only a transaction of [`crate::Reach::installation`] sees any.
@@ -60,8 +70,10 @@ impl SignInAttempts<'_> {
         }
         let statement = diesel::insert_into(sign_in_attempts::table).values((
             sign_in_attempts::state_hash.eq(attempt.state_hash.as_slice()),
-            sign_in_attempts::provider_organization_id.eq(attempt.organization.as_uuid()),
-            sign_in_attempts::provider_id.eq(attempt.provider.as_uuid()),
+            sign_in_attempts::provider_organization_id
+                .eq(attempt.provider.map(|(organization, _)| *organization.as_uuid())),
+            sign_in_attempts::provider_id.eq(attempt.provider.map(|(_, provider)| *provider.as_uuid())),
+            sign_in_attempts::session_id.eq(attempt.session.map(|session| *session.as_uuid())),
             sign_in_attempts::address.eq(&attempt.address),
             sign_in_attempts::created_at.eq(now),
             sign_in_attempts::expires_at.eq(jiff_diesel::Timestamp::from(attempt.expires_at)),

@@ -1,14 +1,18 @@
 //! People and their sessions, which no organisation owns.
 
-use berth_db::NewOwner;
-use berth_schema::{AccountId, SessionId};
+use berth_db::{DbError, DbErrorKind, NewOwner, NewPasskey, constraints};
+use berth_schema::{AccountId, PasskeyId, SessionId};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::support::{World, after, client, new_session, start};
 
-const OWN: [(&str, &str); 3] =
-    [("accounts", "id"), ("sessions", "account_id"), ("sign_in_links", "account_id")];
+const OWN: [(&str, &str); 4] = [
+    ("accounts", "id"),
+    ("passkeys", "account_id"),
+    ("sessions", "account_id"),
+    ("sign_in_links", "account_id"),
+];
 
 async fn sign_in(world: &World, owner: &NewOwner) -> SessionId {
     let session = new_session();
@@ -18,6 +22,16 @@ async fn sign_in(world: &World, owner: &NewOwner) -> SessionId {
         .await
         .expect("a session");
     session.id
+}
+
+/// Somebody's passkey that an authenticator calls so.
+async fn add_passkey(world: &World, owner: &NewOwner, credential: &[u8]) -> Result<PasskeyId, DbError> {
+    let (name, credential) = ("a key".to_owned(), credential.to_vec());
+    let new = NewPasskey { id: PasskeyId::random(), name, credential, public_key: vec![0; 77], counter: 3 };
+    let added = world.database.transaction(owner.account, "test", async |conn| {
+        conn.passkeys().insert(&new, start()).await.map(|()| new.id)
+    });
+    added.await
 }
 
 /// What the account's session is in the organisation, once it was there.
@@ -53,6 +67,7 @@ async fn rows_of_another_account_are_neither_seen_nor_changed_without_any_filter
     let (ada, eve) = (world.owner("Ada").await, world.owner("Eve").await);
     for person in [&ada, &eve] {
         sign_in(&world, person).await;
+        add_passkey(&world, person, person.account.as_uuid().as_bytes()).await.expect("added");
     }
     let raw = as_account(&world, Some(ada.account)).await;
     for (table, column) in OWN {
@@ -64,6 +79,8 @@ async fn rows_of_another_account_are_neither_seen_nor_changed_without_any_filter
         "UPDATE sessions SET ended_at = now()",
         "UPDATE sign_in_links SET used_at = now()",
         "UPDATE accounts SET suspended_at = now()",
+        "UPDATE passkeys SET counter = 4",
+        "DELETE FROM passkeys",
         "DELETE FROM sign_in_links",
         "DELETE FROM sessions",
     ] {
@@ -166,4 +183,36 @@ async fn of_many_who_use_a_link_at_once_one_is_let_in() {
     let raw = as_account(&world, Some(ada.account)).await;
     let again = raw.execute("UPDATE sign_in_links SET used_at = NULL", &[]).await.expect_err("refused");
     assert_eq!(again.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+}
+
+#[tokio::test]
+async fn a_passkey_is_one_persons_and_counts_on_where_it_was_used() {
+    let world = World::new().await;
+    let (ada, eve) = (world.owner("Ada").await, world.owner("Eve").await);
+    let id = add_passkey(&world, &ada, b"the same").await.expect("added");
+    let again = add_passkey(&world, &eve, b"the same").await.expect_err("it is Ada's");
+    assert!(
+        matches!(&again.kind, DbErrorKind::UniqueViolation { constraint } if constraint == constraints::PASSKEY),
+        "{again:?}"
+    );
+    let found = async |owner: &NewOwner| {
+        let found = world
+            .database
+            .transaction(owner.account, "test", async |conn| conn.passkeys().find_locked(b"the same").await);
+        found.await.expect("works")
+    };
+    assert_eq!(found(&eve).await, None);
+    world
+        .database
+        .transaction(ada.account, "test", async |conn| conn.passkeys().used(id, u32::MAX, after(5)).await)
+        .await
+        .expect("used");
+    let row = found(&ada).await.expect("hers");
+    assert_eq!((row.counter, row.last_used_at), (i64::from(u32::MAX), Some(after(5))));
+    let remove = async |owner: &NewOwner| {
+        let gone =
+            world.database.transaction(owner.account, "test", async |conn| conn.passkeys().remove(id).await);
+        gone.await.expect("works")
+    };
+    assert_eq!((remove(&eve).await, remove(&ada).await, remove(&ada).await), (false, true, false));
 }

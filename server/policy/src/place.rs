@@ -69,7 +69,11 @@ impl Place {
             | Action::SignOut
             | Action::ListSessions
             | Action::EndSession
-            | Action::EndOtherSessions => Self::Account,
+            | Action::EndOtherSessions
+            | Action::ConfirmSession
+            | Action::ListPasskeys
+            | Action::AddPasskey
+            | Action::RemovePasskey => Self::Account,
             Action::ReadOrganization | Action::ReadIdentity | Action::AskPermission => Self::Oneself,
             Action::RegisterKey
             | Action::Reconcile

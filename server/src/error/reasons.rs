@@ -23,6 +23,8 @@ pub enum DenyReason {
     UnknownRole,
     /// The session was not proven by a provider of the organisation that brought the user in.
     OtherProvider,
+    /// They have signed in too long ago for what changes how they sign in.
+    NotRecent,
 }
 
 impl DenyReason {
@@ -39,6 +41,7 @@ impl DenyReason {
             Self::Suspended => "suspended",
             Self::UnknownRole => "unknown-role",
             Self::OtherProvider => "other-provider",
+            Self::NotRecent => "not-recent",
         }
     }
 }
@@ -79,6 +82,8 @@ pub enum Unproven {
     LacksEvidence,
     /// The organisation's rules let them not in.
     NotAdmitted,
+    /// A passkey that nobody has, or that is not believed.
+    Passkey,
 }
 
 impl Unproven {
@@ -103,6 +108,7 @@ impl Unproven {
             Self::ProviderNotBelieved => "provider-not-believed",
             Self::LacksEvidence => "lacks-evidence",
             Self::NotAdmitted => "not-admitted",
+            Self::Passkey => "passkey",
         }
     }
 }
@@ -120,6 +126,7 @@ impl Unproven {
                 | Self::ProviderNotBelieved
                 | Self::LacksEvidence
                 | Self::NotAdmitted
+                | Self::Passkey
         )
     }
 }

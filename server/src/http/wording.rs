@@ -28,6 +28,9 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
         DenyReason::OtherProvider => {
             "this organization lets you in when its own identity provider has proven who you are: sign in by it, then open this again"
         }
+        DenyReason::NotRecent => {
+            "that changes how you sign in, and you signed in too long ago for it: show a passkey (/confirm), or sign out and in again, and come back within ten minutes"
+        }
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
         DenyReason::Suspended => "you are suspended in this organization",
         DenyReason::UnknownRole => "your role is one that this version of the server does not know",
@@ -73,6 +76,9 @@ pub(crate) const fn unproven(reason: Unproven) -> &'static str {
         Unproven::LacksEvidence => {
             "your organization demands a stronger or a more recent sign-in than the identity provider has asked you for; sign out there, \
              and sign in with a second factor"
+        }
+        Unproven::Passkey => {
+            "this passkey opens nothing here: it was removed, or is another server's or another person's; sign in by another one, or by a link"
         }
         Unproven::NotAdmitted => {
             "the identity provider knows you, but the organization does not let you in; ask one of its owners"

@@ -42,6 +42,9 @@ static EVENTS: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("htmx-ext-sse", "js", SCRIPT, include_bytes!("../../assets/vendor/htmx-ext-sse.min.js"))
 });
 
+static PASSKEY: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("passkey", "js", SCRIPT, include_bytes!("../../assets/passkey.js")));
+
 /// The name of the style sheet, below `/assets/`.
 pub(super) fn style() -> &'static str {
     &STYLE.name
@@ -61,8 +64,13 @@ pub(super) fn events() -> &'static str {
     &EVENTS.name
 }
 
+/// The script without which browsers make and show no passkey.
+pub(super) fn passkey() -> &'static str {
+    &PASSKEY.name
+}
+
 pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Error> {
-    let all = [&*STYLE, &*ICON, &*HTMX, &*EVENTS];
+    let all = [&*STYLE, &*ICON, &*HTMX, &*EVENTS, &*PASSKEY];
     let found = all.into_iter().find(|asset| asset.name == *name);
     let asset = found.ok_or_else(|| Error::nothing(Sought::Path))?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, asset.media_type)).body(asset.content))

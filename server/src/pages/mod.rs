@@ -1,5 +1,5 @@
 //! The pages: what a browser is shown. They call services, never the database, and work without any script; where there is one, what
-//! is shown of workspaces goes on by itself.
+//! is shown of workspaces goes on by itself, and browsers ask for passkeys.
 
 mod account;
 pub(crate) mod agents;
@@ -13,6 +13,7 @@ pub(crate) mod members;
 mod openid;
 mod organization;
 mod page;
+mod passkeys;
 mod sign_in;
 mod times;
 pub(crate) mod tree;
@@ -26,4 +27,8 @@ pub(crate) use login::{authorize, decide_authorize, decide_device, device};
 pub(crate) use openid::{begin, callback, signed_out};
 pub(crate) use organization::organization;
 pub(crate) use page::protect;
+pub(crate) use passkeys::{
+    add_passkey, ask_for_passkey, ask_to_confirm, confirm_session, new_passkey, open_by_passkey, passkeys,
+    remove_passkey,
+};
 pub(crate) use sign_in::{ask, confirm, open};

@@ -15,7 +15,7 @@ use crate::{Error, routes};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
-/// A page holds what is our own and nothing else: nothing from elsewhere, in nobody's frame; and no script, but for [`show_live`]. Forms say where they
+/// A page holds what is our own and nothing else: nothing from elsewhere, in nobody's frame; and no script, but for [`show_live`] and [`show_asking`]. Forms say where they
 /// come from (`same-origin`), and nobody else is told an address of ours.
 const HEADERS: [(HeaderName, &str); 4] = [
     (REFERRER_POLICY, "same-origin"),
@@ -68,8 +68,17 @@ pub(super) fn refuse(error: Error, page: &impl Template) -> Result<HttpResponse,
 
 /// A page that goes on by itself while it is open.
 pub(super) fn show_live(page: &impl Template) -> Result<HttpResponse, Error> {
+    show_under(&live_policy(), page)
+}
+
+/// A page that has a browser ask for a passkey, which browsers do by a script alone.
+pub(super) fn show_asking(page: &impl Template) -> Result<HttpResponse, Error> {
+    show_under(&format!("{}; script-src 'self'", policy("'self'")), page)
+}
+
+fn show_under(policy: &str, page: &impl Template) -> Result<HttpResponse, Error> {
     let mut response = show(StatusCode::OK, page)?;
-    let policy = HeaderValue::from_str(&live_policy()).map_err(Error::internal)?;
+    let policy = HeaderValue::from_str(policy).map_err(Error::internal)?;
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }

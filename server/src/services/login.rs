@@ -117,6 +117,7 @@ impl Beginning {
             secret_hash: *random_secret(context.random.as_ref())?,
             method: proof.method.clone(),
             authenticated_at: proof.at,
+            verified_at: None,
             expires_at,
             idle_seconds: rules.login_idle.as_secs(),
             address: device.address,
@@ -128,9 +129,13 @@ impl Beginning {
 
     /// Stores it. The answer goes on record.
     async fn store(&self, conn: &OrganizationConn<'_>, now: Timestamp) -> Result<AccountEvent, Error> {
-        conn.sessions().insert(&self.stored, now).await?;
-        if let Some(proved_by) = self.proved_by {
-            conn.session_proofs().copy(proved_by, self.stored.id).await?;
+        let mut stored = self.stored.clone();
+        if let Some(by) = self.proved_by {
+            stored.verified_at = conn.sessions().find(by).await?.and_then(|(session, _)| session.verified_at);
+        }
+        conn.sessions().insert(&stored, now).await?;
+        if let Some(by) = self.proved_by {
+            conn.session_proofs().copy(by, stored.id).await?;
         }
         let NewSession { id, method, expires_at, .. } = &self.stored;
         let (method, expires_at) = (method.clone(), *expires_at);

@@ -160,12 +160,18 @@ pub(crate) fn by_session(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Circumstances {
-    let (since, mfa) = match &found.proof {
+    let (mut since, mut mfa) = match &found.proof {
         Some(proof) => {
             (proof.auth_time.unwrap_or(proof.created_at), is_multi_factor(proof.acr.as_deref(), &proof.amr))
         }
         None => (found.session.authenticated_at, false),
     };
+    // An authenticator that has made sure who is there is two factors; but whom a provider has brought in, that alone vouches for.
+    if let Some(at) = found.session.verified_at
+        && !found.membership.is_provided
+    {
+        (since, mfa) = (since.max(at), true);
+    }
     let age_seconds = u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
     Circumstances { proof: Proof::Session { age_seconds }, mfa, address }
 }

@@ -36,6 +36,11 @@ pub(crate) fn is_over(
     }
 }
 
+/// When somebody has last proven who they are in it.
+pub(crate) fn proven_at(session: &SessionRow) -> Timestamp {
+    session.verified_at.map_or(session.authenticated_at, |at| at.max(session.authenticated_at))
+}
+
 /// Whether it goes on, by what was said when it began and by what holds now, whichever is less.
 fn goes_on(session: &SessionRow, rules: &SessionRules, now: Timestamp) -> bool {
     session.is_valid(now) && now < ends(session, rules).0

@@ -121,6 +121,7 @@ pub(super) fn new_session(
         secret_hash: hash(token.expose()),
         method: method.to_owned(),
         authenticated_at: now,
+        verified_at: None,
         expires_at: berth_db::stored_time(now.saturating_add(rules.absolute).unwrap_or(now)),
         idle_seconds: rules.idle.as_secs(),
         address: device.address,

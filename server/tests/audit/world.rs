@@ -11,6 +11,7 @@ use super::CANARY;
 use crate::connections::{Proxy, workspace_of};
 use crate::login::{Cli, begin_device};
 use crate::sign_in::{ids as sessions, signed_in};
+use crate::support::authenticator::{Authenticator, Fields};
 use crate::support::cluster::settled;
 use crate::support::provider::Provider;
 use crate::support::sealing::Key;
@@ -224,6 +225,9 @@ impl World {
                 self.access.set(access.to_owned()).expect("once");
                 post("/workspaces/mine/connection", json!({}))
             }
+            Action::ConfirmSession | Action::AddPasskey | Action::RemovePasskey => {
+                self.prepare_passkey(app, action).await
+            }
             Action::SignOut => (Method::POST, "/sign-out".to_owned(), json!({})),
             Action::EndOtherSessions => {
                 signed_in(app, "acme", "Ada").await;
@@ -252,6 +256,33 @@ impl World {
         }
     }
 
+    /// Her browser, which calls the server by a name.
+    fn named(&self, app: &App) -> Visitor {
+        Visitor::named(app.address(), self.ada.cookie.clone())
+    }
+
+    async fn prepare_passkey(&self, app: &App, action: Action) -> (Method, String, Value) {
+        let mut browser = self.named(app);
+        let mut authenticator = Authenticator::new();
+        let form = |fields: Fields| {
+            Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+        };
+        if action == Action::AddPasskey {
+            let page = browser.get("/passkeys/new").await.text;
+            let fields = authenticator.make(&page, "a key", &browser);
+            return (Method::POST, "/passkeys".to_owned(), form(fields));
+        }
+        assert_eq!(authenticator.register(&mut browser, "a key").await.status, 303);
+        if action == Action::RemovePasskey {
+            let page = browser.get("/passkeys").await.text;
+            let (_, rest) = page.split_once("action=\"/passkeys/").expect("a passkey");
+            let id = rest.split('/').next().expect("an id");
+            return (Method::POST, format!("/passkeys/{id}/remove"), json!({}));
+        }
+        let page = browser.get("/confirm").await.text;
+        (Method::POST, "/confirm".to_owned(), form(authenticator.show(&page, &browser)))
+    }
+
     pub(super) async fn ask(
         &self,
         app: &App,
@@ -265,11 +296,14 @@ impl World {
                 | Action::EndOtherSessions
                 | Action::DecideDevice
                 | Action::DecideLogin
+                | Action::ConfirmSession
+                | Action::AddPasskey
+                | Action::RemovePasskey
         ) {
             let fields = body.as_object().expect("an object").iter();
             let fields: Vec<_> =
                 fields.map(|(name, value)| (name.as_str(), value.as_str().expect("a text"))).collect();
-            return self.ada.at(app.address()).submit(path, &fields).await;
+            return self.named(app).submit(path, &fields).await;
         }
         let request = match action {
             Action::RegisterKey | Action::IssueProxyToken => self.agent.request(method.clone(), path),

@@ -3,7 +3,7 @@
 mod factors;
 mod honest;
 mod hostile;
-mod logout;
+pub(crate) mod logout;
 mod setting;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 pub(crate) mod actors;
 mod app;
+pub(crate) mod authenticator;
 pub(crate) mod cluster;
 mod draw;
 pub(crate) mod provider;

@@ -20,6 +20,11 @@ impl Visitor {
         Self { client, origin: format!("http://{address}"), cookie: None }
     }
 
+    /// A browser that calls the server by a name, as passkeys need it.
+    pub(crate) fn named(address: SocketAddr, cookie: Option<String>) -> Self {
+        Self { origin: format!("http://localhost:{}", address.port()), ..Self::with(address, cookie) }
+    }
+
     /// A browser that holds that cookie.
     pub(crate) fn with(address: SocketAddr, cookie: Option<String>) -> Self {
         Self { cookie, ..Self::new(address) }

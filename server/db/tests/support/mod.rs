@@ -154,6 +154,7 @@ pub(crate) fn new_session() -> NewSession {
         id: SessionId::random(),
         secret_hash: [2; 32],
         method: "link".to_owned(),
+        verified_at: None,
         authenticated_at: start(),
         expires_at: after(3_600),
         idle_seconds: 60,

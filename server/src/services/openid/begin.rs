@@ -10,14 +10,13 @@ use ring::digest;
 use tracing::{debug, warn};
 use url::Url;
 
-use super::{ATTEMPT_LIFE, AttemptSecret, Provider};
+use super::{AttemptSecret, Provider};
 use crate::identity::Origin;
+use crate::services::attempts;
 use crate::services::identity_providers::{Addresses, told};
 use crate::services::tokens::hash;
 use crate::{Context, Error};
 
-/// Attempts that go on at one time: of the whole installation, and from one address.
-const MOST: (i64, i64) = (20_000, 200);
 /// So many providers are on the page.
 const MAX_LISTED: i64 = 100;
 
@@ -61,10 +60,6 @@ pub async fn listed(context: &Context) -> Result<Vec<Listed>, Error> {
 ///
 /// # Errors
 /// Where there is none of that id, it is of no use, or too many are on their way.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an attempt is nobody's, and changes nothing until it comes back"
-)]
 pub async fn begin(
     context: &Context,
     id: IdentityProviderId,
@@ -85,20 +80,12 @@ pub async fn begin(
     let state = secret.state();
     let attempt = NewSignInAttempt {
         state_hash: hash(&state),
-        organization: provider.row.organization_id,
-        provider: id,
+        provider: Some((provider.row.organization_id, id)),
+        session: None,
         address,
-        expires_at: berth_db::stored_time(now.saturating_add(ATTEMPT_LIFE).unwrap_or(now)),
+        expires_at: attempts::end(now),
     };
-    let stored = context
-        .database
-        .transaction(Reach::installation(), "begin_sign_in", async |conn| {
-            conn.sign_in_attempts().insert(&attempt, MOST, now).await.map_err(Error::from)
-        })
-        .await?;
-    if !stored {
-        return Err(Error::TooManyRequests { seconds: ATTEMPT_LIFE.as_secs().unsigned_abs() });
-    }
+    attempts::begin(context, &attempt, now).await?;
     debug!(provider = %id, "a browser is sent to an identity provider");
     let mut location = metadata.authorization_endpoint.clone();
     let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, secret.verifier().as_bytes()));

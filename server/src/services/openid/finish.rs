@@ -20,6 +20,7 @@ use super::{AttemptSecret, METHOD, Provider};
 use crate::error::Unproven;
 use crate::identity::Origin;
 use crate::openid::Client;
+use crate::services::attempts;
 use crate::services::identity_providers::{Addresses, secret, told};
 use crate::services::members::is_last_owner;
 use crate::services::sessions;
@@ -104,10 +105,6 @@ pub async fn finish(
 }
 
 /// Uses the attempt up, where it is this browser's and this provider's. Of several who come back with it one goes on.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an attempt is nobody's, and changes nothing until it comes back"
-)]
 async fn take(
     context: &Context,
     provider: &Provider,
@@ -118,18 +115,9 @@ async fn take(
     if !bool::from(secret.state().as_bytes().ct_eq(returned.state.as_bytes())) {
         return Err(Refusal::new(Unproven::UnknownAttempt, "other-browser"));
     }
-    let state = hash(returned.state);
-    let taken = context
-        .database
-        .transaction(Reach::installation(), "take_sign_in_attempt", async |conn| {
-            conn.sign_in_attempts().take(&state).await.map_err(Error::from)
-        })
-        .await?;
+    let taken = attempts::take(context, returned.state, now).await?;
     let attempt = taken.ok_or(Refusal::new(Unproven::UnknownAttempt, "attempt-over"))?;
-    if attempt.expires_at <= now {
-        return Err(Refusal::new(Unproven::UnknownAttempt, "attempt-over"));
-    }
-    if attempt.provider_id != provider.row.id {
+    if attempt.provider() != Some(provider.row.id) {
         return Err(Refusal::new(Unproven::ProviderNotBelieved, "other-provider"));
     }
     AttemptSecret::parse(secret.expose()).ok_or(Refusal::new(Unproven::UnknownAttempt, "no-attempt"))
