@@ -222,13 +222,14 @@ impl Error {
                 }
                 // It says itself what to do.
                 403 if problem.detail.contains("`berth login`") => return None,
-                403 => "ask an administrator of the organisation for this right",
+                403 => "ask an owner of the organisation for this right",
                 404 if problem.detail.contains("group") && doing.starts_with("create ") => {
                     "make the group first that it is to be in: `berth groups create PATH`; `berth groups list` shows those there are"
                 }
                 404 => missing(&problem.detail),
                 412 => "somebody changed it meanwhile; look again with `get`, then try again",
-                429 | 503 => "the server is busy; try again in a moment",
+                // 429 says itself when.
+                503 => "the server is busy; try again in a moment",
                 500..=599 => "the server's log says more under the request id",
                 _ => return None,
             },
@@ -318,13 +319,14 @@ fn duration(after: &Duration) -> String {
 fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let carried = carried.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let found = error.downcast_ref::<rustls::Error>().or(carried);
-        if matches!(found, Some(rustls::Error::InvalidCertificate(_))) {
+        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             return true;
         }
-        next = error.source();
+        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match carried {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     false
 }

@@ -106,13 +106,14 @@ async fn nobody_elses_program_gets_a_token_and_it_is_on_record() {
         let workspace = workspace_of(app, &mut ada).await;
         let program = Program::of(app, &mut bob).await;
         let before = records(&admin).await.len();
-        program.connect(app, "hers", &json!({})).await.problem(404, "not-found");
+        // An owner sees it, and is told why there is no way in.
+        program.connect(app, "hers", &json!({})).await.problem(403, "forbidden");
         let mut left = since(&admin, before).await;
         while left.is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             left = since(&admin, before).await;
         }
-        assert_eq!(left[0].outcome, Outcome::Denied("workspace".to_owned()));
+        assert_eq!(left[0].outcome, Outcome::Denied("is-not-theirs".to_owned()));
         program.connect(app, "nobodys", &json!({})).await.problem(404, "not-found");
         // Whoever has a token of the organisation has no session that it could end with.
         let own = json!({"name": "scripted", "image": "debian:13", "agent": "cluster"});

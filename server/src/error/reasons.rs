@@ -25,6 +25,8 @@ pub enum DenyReason {
     OtherProvider,
     /// They have signed in too long ago for what changes how they sign in.
     NotRecent,
+    /// A workspace lets in the person who made it.
+    IsNotTheirs,
 }
 
 impl DenyReason {
@@ -42,6 +44,7 @@ impl DenyReason {
             Self::UnknownRole => "unknown-role",
             Self::OtherProvider => "other-provider",
             Self::NotRecent => "not-recent",
+            Self::IsNotTheirs => "is-not-theirs",
         }
     }
 }

@@ -31,6 +31,9 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
         DenyReason::NotRecent => {
             "that changes how you sign in, and you signed in too long ago for it: show a passkey (/confirm), or sign out and in again, and come back within ten minutes"
         }
+        DenyReason::IsNotTheirs => {
+            "a workspace lets in the person who made it, and nobody else; you may look after it, and not enter it"
+        }
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
         DenyReason::Suspended => "you are suspended in this organization",
         DenyReason::UnknownRole => "your role is one that this version of the server does not know",

@@ -20,8 +20,8 @@ use crate::upstream::Upstream;
 
 const ZONE: &str = "workspaces.localhost";
 pub(crate) const NAME: &str = "door";
-/// The person whose the first token is.
-const OWNER: &str = "first administrator";
+/// Who the first token is of.
+const OWNER: &str = "Administrator";
 const SESSION: &str = "__Host-berth-workspace";
 const LIMIT: Duration = Duration::from_secs(60);
 

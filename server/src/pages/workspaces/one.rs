@@ -52,6 +52,8 @@ struct May {
     delete: bool,
     watch: bool,
     read_variables: bool,
+    /// By a program of theirs: a workspace lets in whoever made it.
+    enter: bool,
 }
 
 impl May {
@@ -66,6 +68,8 @@ impl May {
             delete: lives && does(op, Action::TerminateWorkspace),
             watch: !workspace.is_gone() && does(op, Action::WatchWorkspace),
             read_variables: does(op, Action::ReadWorkspaceVariables),
+            enter: op.resource.as_ref().is_some_and(|it| it.owner == Some(op.who.subject))
+                && does(op, Action::IssueConnectionToken),
         }
     }
 }

@@ -46,6 +46,23 @@ pub(in crate::pages) const fn state(desired: DesiredState, actual: ActualState) 
     }
 }
 
+/// A piece of a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pages) struct Piece<'a> {
+    pub(in crate::pages) text: &'a str,
+    /// It is typed as it stands: a command.
+    pub(in crate::pages) is_code: bool,
+}
+
+/// A sentence that was written for a terminal, where what is typed stands between backticks.
+pub(in crate::pages) fn pieces(sentence: &str) -> Vec<Piece<'_>> {
+    let parts = sentence.split('`').enumerate();
+    let last = sentence.matches('`').count();
+    // Of an odd number of backticks the last one is a letter like others.
+    let pieces = parts.map(|(index, text)| Piece { text, is_code: index % 2 == 1 && index < last });
+    pieces.filter(|piece| !piece.text.is_empty()).collect()
+}
+
 /// Since when that word holds: the actual state's time, once the agent has begun with what is wanted.
 pub(in crate::pages) fn since(
     (desired, actual): (DesiredState, ActualState),
@@ -91,6 +108,20 @@ mod tests {
                 assert!(!stuck || leaves || tone == Tone::Bad, "{desired} {actual}: {word}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_typed_is_told_from_what_is_said() {
+        let of = |sentence: &'static str| {
+            pieces(sentence).into_iter().map(|piece| (piece.text, piece.is_code)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("try `berth start a`, or wait"),
+            [("try ", false), ("berth start a", true), (", or wait", false)]
+        );
+        assert_eq!(of("`berth why a`"), [("berth why a", true)]);
+        assert_eq!(of("nothing"), [("nothing", false)]);
+        assert_eq!(of("one ` alone"), [("one ", false), (" alone", false)]);
     }
 
     #[test]

@@ -29,8 +29,8 @@ const CERTIFICATE_LEEWAY: SignedDuration = SignedDuration::from_mins(1);
 /// Lets a program begin, for ten minutes. Whether it may is decided again by each proxy that is shown the token.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the key is none that is taken; [`Error::Forbidden`] where whoever asks has not logged in;
-/// [`Error::NotFound`] where the workspace is somebody else's.
+/// [`Error::Invalid`] where the key is none that is taken; [`Error::Forbidden`] where whoever asks has not logged in,
+/// or the workspace is somebody else's; [`Error::NotFound`] where it is gone.
 pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<ProgramConnection, Error> {
     let key = asked.ssh_public_key.as_deref().map(str::parse::<PublicKey>).transpose();
     let key = key.map_err(|wrong| Error::field("ssh_public_key", wrong.to_string()))?;
@@ -39,8 +39,10 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
     let (account, session) = op.who.login.ok_or(Error::denied(ACTION, DenyReason::IsNoAccount))?;
     let bearer = Bearer { account, session, id: Uuid::new_v4() };
     let found = op.change("connect", async |conn| {
-        let door = conn.workspaces().door(id).await?.filter(|door| door.creator == op.who.subject);
-        let Some(door) = door else { return Ok(Changed::Not(None)) };
+        let door = conn.workspaces().door(id).await?.ok_or_else(missing)?;
+        if door.creator != op.who.subject {
+            return Ok(Changed::Not(None));
+        }
         let written = conn.agents().configuration(door.agent, Hold::Nothing).await?.document()?;
         let root = match key {
             Some(_) => Some(ssh_keys::root(&op.context, conn, op.now).await?.map_err(Error::internal)?),
@@ -62,16 +64,18 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
         Ok::<_, Error>(Changed::So(Some(connection), Event::new(Resource::workspace(id), details)))
     });
     let Some(connection) = found.await? else {
+        // Whether they may know that it is there was decided before.
+        let reason = DenyReason::IsNotTheirs;
         let denial = Denial {
             whose: Whose::Organization(op.organization()),
             who: op.actor().into(),
             action: What::Action(ACTION),
-            reason: "workspace".into(),
+            reason: reason.as_str().into(),
             resource: Some(Resource::workspace(id)),
             origin: op.origin,
         };
         op.context.denials.note_aside(&op.context, denial, op.now);
-        return Err(missing());
+        return Err(Error::denied(ACTION, reason));
     };
     Ok(connection)
 }
