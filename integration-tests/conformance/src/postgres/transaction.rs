@@ -101,8 +101,8 @@ fn meaning(error: &DbError) -> StoreError {
         }
         DbErrorKind::Conflict(Conflict::Terminated) => StoreError::Terminated,
         DbErrorKind::UniqueViolation { .. } => StoreError::Exists,
-        // No token of a simulated world ends.
-        DbErrorKind::Conflict(Conflict::TokenEnded)
+        // No token and no right of a simulated world ends.
+        DbErrorKind::Conflict(Conflict::TokenEnded | Conflict::Overtaken | Conflict::SessionEnded)
         | DbErrorKind::Contention
         | DbErrorKind::Unavailable
         | DbErrorKind::Internal => StoreError::Unavailable,
