@@ -16,7 +16,6 @@ pub mod run;
 mod server;
 mod shared;
 mod streams;
-mod tls;
 mod tunnel;
 mod upgrade;
 mod upstream;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use berth_certificate::{Certificate, LOOK};
 use berth_proxy_core::Sealer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -15,7 +16,6 @@ use crate::identity::{Identity, TokenFile};
 use crate::listen::Listener;
 use crate::server::Server;
 use crate::shared::Shared;
-use crate::tls::Certificate;
 use crate::{health, watch};
 
 /// Runs until a signal or a fault. Whatever ends by itself ends the process: a half-dead proxy would look alive.
@@ -35,8 +35,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let agent = identity.agent;
     let shared = Arc::new(Shared::new((identity, args.zones()?), args.public_origin()?, server, sealer));
     let probes = health::listen(args.health_listen).await?;
-    let listener =
-        Listener::bind(args.listen, certificate.config(), Arc::clone(&shared), args.max_connections).await?;
+    let tls = certificate.config(&["h2", "http/1.1"])?;
+    let listener = Listener::bind(args.listen, tls, Arc::clone(&shared), args.max_connections).await?;
     tracing::info!(%agent, server = %url, listen = %args.listen, health = %args.health_listen, "starting");
 
     let (stop, linger) = (CancellationToken::new(), args.linger());
@@ -44,7 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(watch::services(client.clone(), Arc::clone(&shared)));
     tasks.spawn(watch::slices(client, Arc::clone(&shared)));
     tasks.spawn(health::serve(probes, Arc::clone(&shared)));
-    tasks.spawn(certificate.follow());
+    tasks.spawn(follow(certificate));
     tasks.spawn(Arc::clone(&shared).keep_asking(args.recheck()));
     tasks.spawn(Arc::clone(&shared).keep_hearing());
     let mut doors = tokio::spawn(listener.run(stop.clone()));
@@ -60,6 +60,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     stop.cancel();
     doors.await.context("the port of browsers broke")??;
     fault.map_or(Ok(()), Err)
+}
+
+/// Looks at the certificate's files again and again. What cannot be read leaves what there is.
+async fn follow(certificate: Arc<Certificate>) -> anyhow::Result<()> {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Err(error) = certificate.look() {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "the certificate cannot be read again: the one before stays");
+        }
+    }
 }
 
 /// Until a signal, and until those who send browsers here have heard of it.

@@ -7,20 +7,24 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, web};
+use anyhow::Context as _;
+use berth_certificate::{Certificate, LOOK};
 use berth_db::{Event, LifecycleQueue};
 use futures::Stream;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 use tracing_actix_web::TracingLogger;
 
 use crate::config::HttpOptions;
 use crate::edge::{self, Edge};
 use crate::http::observe;
+use crate::identity::Run;
 use crate::lifecycle::Scheduler;
 use crate::services::signing_keys;
 use crate::tasks::{self, Task};
-use crate::{Context, denials, listener, metrics, routes, uses};
+use crate::{Context, Error, denials, listener, metrics, routes, uses};
 
 /// How long the feeds of events, and the background tasks, get to end.
 const TASKS: Duration = Duration::from_secs(5);
@@ -73,9 +77,18 @@ pub fn start(
     due: LifecycleQueue,
 ) -> anyhow::Result<Running> {
     context.streams.configure(options.max_streams, Duration::from_secs(options.stream_recheck_seconds));
-    let listeners = options.listen.iter().map(edge::bind).collect::<anyhow::Result<Vec<_>>>()?;
+    let certificate = certificate(options)?;
+    let mut listeners = Vec::new();
+    for address in &options.listen {
+        listeners.push((edge::bind(address)?, None));
+    }
+    for address in &options.tls_listen {
+        let tls = certificate.as_ref().context("--tls-listen needs a certificate")?.config(&["http/1.1"])?;
+        listeners.push((edge::bind(address)?, Some(TlsAcceptor::from(Arc::new(tls)))));
+    }
     let metrics_listener = edge::bind(&options.metrics_listen)?;
-    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+    let addresses =
+        listeners.iter().map(|(listener, _)| listener.local_addr()).collect::<Result<Vec<_>, _>>()?;
     let metrics_address = metrics_listener.local_addr()?;
     let metrics = metrics::serve(
         metrics_listener,
@@ -89,6 +102,9 @@ pub fn start(
     running.spawn(tasks::keep(Arc::clone(&shared), Scheduler(due)));
     running.spawn(tasks::keep(Arc::clone(&shared), denials::Recorder));
     running.spawn(tasks::keep(Arc::clone(&shared), signing_keys::Supplier));
+    if let Some(certificate) = certificate {
+        running.spawn(tasks::keep(Arc::clone(&shared), Watcher(certificate)));
+    }
     running.spawn(tasks::keep(shared, uses::Keeper));
     Ok(Running {
         context: context.clone(),
@@ -102,10 +118,30 @@ pub fn start(
     })
 }
 
+/// What TLS is served with; `None`: it is not served.
+fn certificate(options: &HttpOptions) -> anyhow::Result<Option<Arc<Certificate>>> {
+    match (&options.certificate_file, &options.certificate_key_file) {
+        (Some(chain), Some(key)) => Ok(Some(Arc::new(Certificate::load(chain, key)?))),
+        _ => Ok(None),
+    }
+}
+
+/// Takes up another certificate when its files change.
+struct Watcher(Arc<Certificate>);
+
+impl Task for Watcher {
+    const NAME: &'static str = "certificate";
+    const PERIOD: Duration = LOOK;
+
+    async fn run(&mut self, _: &Run<Arc<Context>>) -> Result<(), Error> {
+        self.0.look().map_err(Error::internal)
+    }
+}
+
 fn application(
     context: &Context,
     options: &HttpOptions,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Option<TlsAcceptor>)>,
 ) -> anyhow::Result<Server> {
     let limits = web::Data::new(options.limits());
     let metrics = web::Data::new(context.metrics.clone());

@@ -50,6 +50,7 @@ mod subjects;
 mod support;
 mod tasks;
 mod timeline;
+mod tls;
 mod tokens;
 mod why;
 mod workspaces;

@@ -1,6 +1,7 @@
 //! Listening, and how much of everything a client gets.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use berth_schema::reconcile::MAX_MESSAGE_BYTES;
@@ -15,6 +16,20 @@ pub struct HttpOptions {
     /// Addresses to serve on, separated by commas.
     #[arg(long, env = "BERTH_LISTEN", default_value = "127.0.0.1:8080", value_delimiter = ',')]
     pub listen: Vec<SocketAddr>,
+    /// Addresses to serve on by TLS, separated by commas: HTTP/1.1, TLS 1.2 and 1.3.
+    #[arg(
+        long,
+        env = "BERTH_TLS_LISTEN",
+        value_delimiter = ',',
+        requires_all = ["certificate_file", "certificate_key_file"]
+    )]
+    pub tls_listen: Vec<SocketAddr>,
+    /// PEM file with the certificate and those between it and its authority; read again when it changes.
+    #[arg(long, env = "BERTH_CERTIFICATE_FILE", value_name = "PATH")]
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file with the certificate's private key, its owner's alone.
+    #[arg(long, env = "BERTH_CERTIFICATE_KEY_FILE", value_name = "PATH")]
+    pub certificate_key_file: Option<PathBuf>,
     /// Address of the metrics, which need no token: not for the public.
     #[arg(long, env = "BERTH_METRICS_LISTEN", default_value = "127.0.0.1:9090")]
     pub metrics_listen: SocketAddr,

@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use actix_web::HttpRequest;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use actix_web::middleware::Next;
 use bytes::Bytes;
 
@@ -31,6 +32,18 @@ impl MessageBody for Claimed {
     }
 }
 
+/// Of a connection on which nobody on the way reads along.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Encrypted;
+
+/// Whether a request came by TLS that ends here.
+pub(crate) fn is_encrypted(request: &HttpRequest) -> bool {
+    request.conn_data::<Encrypted>().is_some()
+}
+
+/// Browsers come back by TLS alone, for a year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Gives each value of a head memory of its own. As the framework reads it, it is a part of what the connection has read, bodies
 /// included; and the framework keeps the heads of its last requests, and with them what somebody has sent in secret.
 fn detach(headers: &mut HeaderMap) {
@@ -49,7 +62,11 @@ pub(crate) async fn around<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     detach(request.headers_mut());
     let unanswered = request.conn_data::<Arc<Connection>>().cloned().map(Unanswered);
-    let response = next.call(request).await?.map_into_boxed_body();
+    let encrypted = is_encrypted(request.request());
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    if encrypted {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     Ok(match unanswered {
         Some(unanswered) => {
             response.map_body(|_, body| BoxBody::new(Claimed { body, _unanswered: unanswered }))

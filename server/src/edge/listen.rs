@@ -16,7 +16,10 @@ use actix_web::dev::AppConfig;
 use anyhow::Context as _;
 use rustix::net::sockopt;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
+use super::answered::Encrypted;
+use super::socket::Socket;
 use super::stream::Guarded;
 use super::{Edge, source};
 
@@ -43,10 +46,10 @@ pub(crate) fn bind(address: &SocketAddr) -> anyhow::Result<TcpListener> {
     bound().with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Serves an application on a listener, behind an edge.
+/// Serves an application on a listener, behind an edge: by TLS, where there is something to accept it.
 pub(crate) fn listen<F, I, S, B>(
     builder: ServerBuilder,
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<TlsAcceptor>),
     edge: &Edge,
     application: F,
 ) -> std::io::Result<ServerBuilder>
@@ -63,7 +66,8 @@ where
 {
     let (edge, drains) = (edge.clone(), builder.graceful_shutdown_signal());
     builder.listen("edge", listener, move || {
-        let (edge, drains, stops) = (edge.clone(), drains.clone(), drains.clone());
+        let (edge, tls) = (edge.clone(), tls.clone());
+        let (drains, stops) = (drains.clone(), drains.clone());
         let application = application().into_factory().map_err(|error| error.into().error_response());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -76,10 +80,13 @@ where
             .client_disconnect_timeout(DISCONNECT)
             .on_connect_ext(|stream: &Guarded, data| {
                 data.insert(Arc::clone(stream.connection()));
+                if stream.is_encrypted() {
+                    data.insert(Encrypted);
+                }
             })
             .finish(map_config(application, |()| AppConfig::default()));
         fn_service(move |socket: TcpStream| {
-            let (guarded, stops) = (guard(socket, &edge), stops.clone());
+            let (guarded, stops) = (guard(socket, tls.as_ref(), &edge), stops.clone());
             async move {
                 let (mut guarded, protocol, peer) = guarded?;
                 // The framework, which has buffers for it, is not bothered with whoever has not asked anything.
@@ -101,7 +108,11 @@ fn nothing_asked() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "nothing was asked")
 }
 
-fn guard(socket: TcpStream, edge: &Edge) -> std::io::Result<(Guarded, Protocol, Option<SocketAddr>)> {
+fn guard(
+    socket: TcpStream,
+    tls: Option<&TlsAcceptor>,
+    edge: &Edge,
+) -> std::io::Result<(Guarded, Protocol, Option<SocketAddr>)> {
     let peer = socket.peer_addr()?;
     // An answer leaves in two pieces, head and body: without this the second waits 40 ms for the peer's delayed
     // acknowledgement of the first.
@@ -111,6 +122,6 @@ fn guard(socket: TcpStream, edge: &Edge) -> std::io::Result<(Guarded, Protocol, 
         .connections
         .open(address, is_known)
         .ok_or_else(|| std::io::Error::other("every connection is in use"))?;
-    let guarded = Guarded::new(socket, connection, edge.connections.clone(), edge.times);
+    let guarded = Guarded::new(Socket::new(socket, tls), connection, edge.connections.clone(), edge.times);
     Ok((guarded, Protocol::Http1, Some(peer)))
 }

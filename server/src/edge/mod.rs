@@ -15,6 +15,7 @@ mod gate;
 mod head;
 mod inbound;
 mod listen;
+mod socket;
 mod source;
 mod stream;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub(crate) use answered::{around as answered, refused};
+pub(crate) use answered::{around as answered, is_encrypted, refused};
 pub use connection::Connection;
 pub use connections::{Connections, Room};
 pub use descriptors::raise as raise_descriptors;

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection::Connection;
 use super::connections::Connections;
 use super::head::{REFUSED, Refusal};
 use super::inbound::{Inbound, Step};
+use super::socket::Socket;
 
 /// What is read from the socket at once, in bytes.
 const PIECE: usize = 8 * 1024;
@@ -85,7 +85,7 @@ enum Clock {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own: no two exclude each other")]
 pub(super) struct Guarded {
-    socket: TcpStream,
+    socket: Socket,
     connection: Arc<Connection>,
     connections: Connections,
     times: Times,
@@ -132,7 +132,7 @@ impl Drop for Guarded {
 
 impl Guarded {
     pub(super) fn new(
-        socket: TcpStream,
+        socket: Socket,
         connection: Arc<Connection>,
         connections: Connections,
         times: Times,
@@ -162,6 +162,11 @@ impl Guarded {
 
     pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// Whether nobody on the way reads along.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.socket.is_encrypted()
     }
 
     fn begin(&mut self) {

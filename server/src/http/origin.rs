@@ -8,16 +8,17 @@ use actix_web::http::header::{HOST, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::error::Unproven;
-use crate::{Context, Error};
+use crate::{Context, Error, edge};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where browsers find this server: as it was told, else as this request says.
 pub(crate) fn own(request: &HttpRequest, context: &Context) -> Result<String, Error> {
-    match &context.public_url {
-        Some(origin) => Ok(origin.to_string()),
-        None => Ok(format!("http://{}", header(request, HOST)?.unwrap_or_default())),
+    if let Some(origin) = &context.public_url {
+        return Ok(origin.to_string());
     }
+    let scheme = if edge::is_encrypted(request) { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", header(request, HOST)?.unwrap_or_default()))
 }
 
 /// A header that may be there once.

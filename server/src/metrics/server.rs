@@ -24,7 +24,7 @@ pub fn serve(
     let (metrics, database) = (web::Data::new(metrics), web::Data::new(database));
     let tasks = web::Data::new(tasks);
     let builder = Server::build().workers(1).disable_signals();
-    let server = edge::listen(builder, listener, edge, move || {
+    let server = edge::listen(builder, (listener, None), edge, move || {
         App::new()
             .app_data(web::Data::clone(&metrics))
             .app_data(web::Data::clone(&database))

@@ -133,6 +133,11 @@ impl App {
         self.running.addresses()[0]
     }
 
+    /// Where it serves by TLS, where it does.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.running.addresses()[1]
+    }
+
     pub(crate) fn metrics_address(&self) -> SocketAddr {
         self.running.metrics_address()
     }

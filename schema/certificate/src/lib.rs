@@ -1,4 +1,4 @@
-//! The certificate of the zones, from files that are read again when they change.
+//! The certificate of a TLS listener, from files that are read again when they change. Whoever listens looks again and again, every [`LOOK`].
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(10);
+pub const LOOK: Duration = Duration::from_secs(10);
 /// The longest chain that is read, in bytes.
 const MAX_CHAIN: u64 = 256 * 1_024;
 
 /// Two files, and what was in them last.
 #[derive(Debug)]
-pub(crate) struct Certificate {
+pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
     current: RwLock<Loaded>,
@@ -34,37 +36,36 @@ struct Loaded {
 impl Certificate {
     /// # Errors
     /// When there is no certificate with its key.
-    pub(crate) fn load(chain: &Path, key: &Path) -> anyhow::Result<Self> {
+    pub fn load(chain: &Path, key: &Path) -> anyhow::Result<Self> {
         let current = RwLock::new(load(chain, key)?);
         Ok(Self { chain: chain.to_owned(), key: key.to_owned(), current })
     }
 
-    /// HTTP/2 and HTTP/1.1, TLS 1.2 and 1.3.
-    pub(crate) fn config(self: &Arc<Self>) -> ServerConfig {
+    /// TLS 1.2 and 1.3 by ring, for these protocols (ALPN), the one that is liked best first.
+    ///
+    /// # Errors
+    /// None that can happen: ring knows both versions.
+    pub fn config(self: &Arc<Self>, protocols: &[&str]) -> anyhow::Result<ServerConfig> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(self) as _;
-        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = builder.with_protocol_versions(&[&TLS13, &TLS12])?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Ok(config)
     }
 
-    /// Looks again and again. What cannot be read leaves what there is.
-    pub(crate) async fn follow(self: Arc<Self>) -> anyhow::Result<()> {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            match load(&self.chain, &self.key) {
-                Ok(loaded) => {
-                    let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-                    if loaded.bytes != current.bytes {
-                        tracing::info!(file = %self.chain.display(), "another certificate is taken up");
-                        *current = loaded;
-                    }
-                }
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    tracing::warn!(error, "the certificate cannot be read again: the one before stays");
-                }
-            }
+    /// Takes up what the files hold now.
+    ///
+    /// # Errors
+    /// Where that is no certificate with its key: the one before stays.
+    pub fn look(&self) -> anyhow::Result<()> {
+        let loaded = load(&self.chain, &self.key)?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if loaded.bytes != current.bytes {
+            tracing::info!(file = %self.chain.display(), "another certificate is taken up");
+            *current = loaded;
         }
+        Ok(())
     }
 }
 
@@ -104,6 +105,22 @@ mod tests {
         std::fs::write(&key, made.signing_key.serialize_pem())?;
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
         Ok((chain, key))
+    }
+
+    #[test]
+    fn what_cannot_be_read_again_leaves_what_there_is() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (chain, key) = write(folder.path(), "a.example")?;
+        let certificate = Certificate::load(&chain, &key)?;
+        let shown = || certificate.current.read().expect("not poisoned").bytes.clone();
+        let before = shown();
+        std::fs::write(&chain, "")?;
+        certificate.look().expect_err("an empty file");
+        assert_eq!(shown(), before);
+        write(folder.path(), "b.example")?;
+        certificate.look()?;
+        assert_ne!(shown(), before);
+        Ok(())
     }
 
     #[test]
