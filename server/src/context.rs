@@ -69,6 +69,8 @@ pub struct Context {
     pub random: Arc<dyn SecureRandom + Send + Sync>,
     /// Cancelled when the server is about to stop: it is not ready any more, and held answers go out.
     pub draining: CancellationToken,
+    /// Cancelled when the last request has been answered.
+    pub(crate) drained: CancellationToken,
 }
 
 impl Context {
@@ -106,6 +108,7 @@ impl Context {
             metrics,
             random: Arc::new(SystemRandom::new()),
             draining: CancellationToken::new(),
+            drained: CancellationToken::new(),
         }
     }
 

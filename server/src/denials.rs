@@ -24,6 +24,8 @@ use crate::{Context, Error};
 
 /// How long equal denials are one record.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
+/// How often a server that stops tries to put on record what it has counted.
+const LAST_TRIES: usize = 3;
 /// The most different denials that are remembered at once. Beyond them new ones are counted in the metrics alone.
 const MOST: usize = 10_000;
 
@@ -231,8 +233,11 @@ impl Task for Recorder {
         let context = &run.context;
         let is_end = context.draining.is_cancelled();
         let by = if is_end { run.now } else { run.now.saturating_sub(PERIOD).unwrap_or(Timestamp::MIN) };
-        for (denial, times) in context.denials.due(by, run.now) {
-            context.denials.record(context, denial, (times, run.now)).await;
+        // At the end there is no next one that would tell of what could not be written.
+        for _ in 0..if is_end { LAST_TRIES } else { 1 } {
+            for (denial, times) in context.denials.due(by, run.now) {
+                context.denials.record(context, denial, (times, run.now)).await;
+            }
         }
         Ok(())
     }

@@ -205,6 +205,7 @@ impl Running {
         info!("draining");
         self.context.draining.cancel();
         self.server.stop(graceful).await;
+        self.context.drained.cancel();
         if graceful && started.elapsed() >= self.drain {
             warn!(seconds = self.drain.as_secs(), "requests in flight were cut off");
         }

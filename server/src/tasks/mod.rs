@@ -20,7 +20,7 @@ pub(crate) trait Task: Send + 'static {
     /// One of a fixed set: it is a label, and the actor of what the task does.
     const NAME: &'static str;
     const PERIOD: Duration;
-    /// Once more when the server drains, for what is kept in memory.
+    /// Once more when the server has drained, for what is kept in memory.
     const AT_THE_END: bool = false;
 
     /// From the server's start until the first run.
@@ -42,6 +42,10 @@ pub(crate) async fn keep<T: Task>(context: Arc<Context>, mut task: T) {
             _ = ticks.tick() => false,
             () = context.draining.cancelled() => true,
         };
+        if is_over && T::AT_THE_END {
+            // The last requests add to what is kept; and the connections that the threads of requests have made end with them.
+            context.drained.cancelled().await;
+        }
         if !is_over || T::AT_THE_END {
             once(&context, &mut task).await;
         }
