@@ -9,11 +9,13 @@ use anyhow::{Context as _, ensure};
 use berth_harness::{ProxyOptions, ProxyProcess};
 use berth_integration_tests::{proxy_token, sign_in_link};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::ResourceExt as _;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use crate::site::Site;
 use crate::upstream::Upstream;
@@ -29,13 +31,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Door {
     pub(crate) proxies: Vec<ProxyProcess>,
     pub(crate) upstream: Upstream,
+    _node: Node,
     pub(crate) site: Site,
 }
 
 impl Door {
     pub(crate) async fn open(proxies: usize) -> anyhow::Result<Self> {
         let site = Site::start().await?;
-        let upstream = Upstream::start(site.cluster.host_address()).await?;
+        let upstream = Upstream::start().await?;
         let workspace = site.admin.create_from_devfile(NAME, &devfile(upstream.address.port())).await?;
         site.applied(&workspace).await?;
         let pods: Api<Pod> = Api::namespaced(site.client.clone(), workspace.namespace.as_str());
@@ -47,13 +50,29 @@ impl Door {
             ensure!(begun.elapsed() < LIMIT, "no pod was made");
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
+        let node = Node::start(site.client.clone()).await?;
+        node.takes(&pods, &pod).await?;
         let ip = upstream.address.ip().to_string();
         let status = json!({"status": {
             "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
             "conditions": [{"type": "Ready", "status": "True"}],
         }});
         pods.patch_status(&pod, &PatchParams::default(), &Patch::Strategic(status)).await?;
-        let mut door = Self { proxies: Vec::new(), upstream, site };
+        let slices: Api<EndpointSlice> = Api::namespaced(site.client.clone(), workspace.namespace.as_str());
+        let begun = Instant::now();
+        loop {
+            let all = slices.list(&ListParams::default()).await?.items;
+            let mut endpoints = all.iter().flat_map(|slice| &slice.endpoints);
+            let is_ready = |endpoint: &Endpoint| {
+                endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(true)
+            };
+            if endpoints.any(is_ready) {
+                break;
+            }
+            ensure!(begun.elapsed() < LIMIT, "no endpoint is ready");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let mut door = Self { proxies: Vec::new(), upstream, _node: node, site };
         for number in 0..proxies {
             let proxy = door.another(&format!("proxy-{number}")).await?;
             door.proxies.push(proxy);
@@ -109,6 +128,56 @@ impl Door {
     }
 }
 
+/// A node in name: controllers believe in pods of nodes that are there and well.
+struct Node(JoinHandle<()>);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Node {
+    const NAME: &str = "nowhere";
+    const BEAT: Duration = Duration::from_secs(10);
+
+    async fn start(client: kube::Client) -> anyhow::Result<Self> {
+        let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(client);
+        let node = serde_json::from_value(json!({ "metadata": { "name": Self::NAME } }))?;
+        nodes.create(&PostParams::default(), &node).await?;
+        Self::beat(&nodes).await?;
+        Ok(Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Self::BEAT).await;
+                // The next one comes soon.
+                let _ = Self::beat(&nodes).await;
+            }
+        })))
+    }
+
+    async fn beat(nodes: &Api<k8s_openapi::api::core::v1::Node>) -> anyhow::Result<()> {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let ready = json!({
+            "type": "Ready", "status": "True", "reason": "Measured", "message": "",
+            "lastHeartbeatTime": now, "lastTransitionTime": now,
+        });
+        let status = json!({ "status": { "conditions": [ready] } });
+        nodes.patch_status(Self::NAME, &PatchParams::default(), &Patch::Strategic(status)).await?;
+        Ok(())
+    }
+
+    async fn takes(&self, pods: &Api<Pod>, pod: &str) -> anyhow::Result<()> {
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding", "metadata": { "name": pod },
+            "target": { "apiVersion": "v1", "kind": "Node", "name": Self::NAME },
+        });
+        let bound: Result<serde_json::Value, _> =
+            pods.create_subresource("binding", pod, &PostParams::default(), &binding).await;
+        bound.context("the pod cannot be bound")?;
+        Ok(())
+    }
+}
+
 /// A browser, as far as is needed to be let in.
 pub(crate) struct Visitor {
     client: Client,
@@ -123,7 +192,7 @@ impl Visitor {
         let attempt = kept(&led).into_iter().map(|(name, value)| format!("{name}={value}")).next();
         let attempt = attempt.with_context(|| format!("not led to the server: {}", led.status()))?;
         let there = navigates(self.client.get(location(&led)?)).header(COOKIE, &self.cookie).send().await?;
-        let back = navigates(self.client.get(location(&there)?)).header(COOKIE, attempt).send().await?;
+        let back = navigates(self.client.get(refresh(there).await?)).header(COOKIE, attempt).send().await?;
         let session = kept(&back).remove(SESSION);
         let session = session.with_context(|| format!("not let in: {}", back.status()))?;
         Ok(format!("{SESSION}={session}"))
@@ -162,6 +231,16 @@ fn location(response: &Response) -> anyhow::Result<String> {
     let status = response.status();
     let to = response.headers().get(LOCATION).with_context(|| format!("not led on: {status}"))?;
     Ok(to.to_str()?.to_owned())
+}
+
+/// Where a page leads by itself.
+async fn refresh(page: Response) -> anyhow::Result<String> {
+    let status = page.status();
+    let text = page.text().await?;
+    let (_, rest) =
+        text.split_once("content=\"0; url=").with_context(|| format!("not led back: {status}"))?;
+    let (url, _) = rest.split_once('"').context("no end of the address")?;
+    Ok(url.replace("&amp;", "&").replace("&#38;", "&"))
 }
 
 /// The cookies that are set to something.

@@ -1,9 +1,9 @@
 //! What stands for the workspace's program: small answers, large ones, and sockets that talk or wait.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use futures::{TryStreamExt as _, stream};
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -30,6 +30,33 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
+    _place: Place,
+}
+
+/// An address of this machine alone, of those for benchmarks (RFC 2544): Kubernetes takes none of 127.0.0.0/8 for a pod's.
+struct Place;
+
+impl Place {
+    const IP: Ipv4Addr = Ipv4Addr::new(198, 18, 88, 1);
+
+    fn take() -> anyhow::Result<Self> {
+        Self::address("replace").context("an address can be added by root alone")?;
+        Ok(Self)
+    }
+
+    fn address(action: &str) -> anyhow::Result<()> {
+        let cidr = format!("{}/32", Self::IP);
+        let status =
+            std::process::Command::new("ip").args(["address", action, &cidr, "dev", "lo"]).status()?;
+        ensure!(status.success(), "ip address {action} {cidr}: {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = Self::address("del");
+    }
 }
 
 impl Drop for Upstream {
@@ -39,8 +66,9 @@ impl Drop for Upstream {
 }
 
 impl Upstream {
-    pub(crate) async fn start(ip: IpAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((ip, 0)).await.context("no port for the upstream")?;
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let place = Place::take()?;
+        let listener = TcpListener::bind((Place::IP, 0)).await.context("no port for the upstream")?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -52,7 +80,7 @@ impl Upstream {
                 tokio::spawn(serving);
             }
         });
-        Ok(Self { address, task })
+        Ok(Self { address, task, _place: place })
     }
 }
 
