@@ -185,6 +185,16 @@ actions! {
     ListGitCredentials = "git-credential.list", Organization, Reads;
     SetGitCredential = "git-credential.set", GitCredential, Changes;
     DeleteGitCredential = "git-credential.delete", GitCredential, Changes;
+    ListGroupVariables = "group.list-variables", Group, Reads;
+    SetGroupVariable = "group.set-variable", Group, Changes;
+    DeleteGroupVariable = "group.delete-variable", Group, Changes;
+    ListProjectVariables = "project.list-variables", Project, Reads;
+    SetProjectVariable = "project.set-variable", Project, Changes;
+    DeleteProjectVariable = "project.delete-variable", Project, Changes;
+    /// Of whoever asks, as the next two.
+    ListOwnVariables = "own-variable.list", Organization, Reads;
+    SetOwnVariable = "own-variable.set", Organization, Changes;
+    DeleteOwnVariable = "own-variable.delete", Organization, Changes;
     ListIdentityProviders = "identity-provider.list", Organization, Reads;
     SetIdentityProvider = "identity-provider.set", IdentityProvider, Changes;
     DeleteIdentityProvider = "identity-provider.delete", IdentityProvider, Changes;

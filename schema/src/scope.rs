@@ -6,24 +6,35 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use uuid::Uuid;
+
 use crate::api::VariableInput;
 use crate::variables::VariableKind;
+use crate::{GroupId, ProjectId, SubjectId};
 
-/// What a variable belongs to, the outermost first. Groups, projects and users take their places between the two.
+/// The kinds of what a variable belongs to, the outermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     Organization,
+    /// A group that the workspace's project is in, be it through others.
+    Group,
+    Project,
+    /// Whoever makes the workspace.
+    User,
     /// Given at the workspace's creation.
     Workspace,
 }
 
 impl Scope {
-    pub const ALL: [Self; 2] = [Self::Organization, Self::Workspace];
+    pub const ALL: [Self; 5] = [Self::Organization, Self::Group, Self::Project, Self::User, Self::Workspace];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Organization => "organization",
+            Self::Group => "group",
+            Self::Project => "project",
+            Self::User => "user",
             Self::Workspace => "workspace",
         }
     }
@@ -31,7 +42,7 @@ impl Scope {
 
 /// A text that is no scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 'organization' or 'workspace'")]
+#[error("must be 'organization', 'group', 'project', 'user' or 'workspace'")]
 pub struct UnknownScope;
 
 impl FromStr for Scope {
@@ -47,7 +58,56 @@ impl fmt::Display for Scope {
     }
 }
 
-/// `PUT …/variables`: one variable of the organisation. Workspaces that exist keep what they have.
+/// Something around workspaces that has variables and Git credentials of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScopeId {
+    #[default]
+    Organization,
+    Group(GroupId),
+    Project(ProjectId),
+    /// A member's own.
+    User(SubjectId),
+}
+
+impl ScopeId {
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::Organization => Scope::Organization,
+            Self::Group(_) => Scope::Group,
+            Self::Project(_) => Scope::Project,
+            Self::User(_) => Scope::User,
+        }
+    }
+
+    /// `None`: the organisation itself.
+    pub const fn id(self) -> Option<Uuid> {
+        match self {
+            Self::Organization => None,
+            Self::Group(id) => Some(*id.as_uuid()),
+            Self::Project(id) => Some(*id.as_uuid()),
+            Self::User(id) => Some(*id.as_uuid()),
+        }
+    }
+
+    /// `None`: nothing of that kind has variables that others inherit.
+    pub const fn of(scope: Scope, id: Uuid) -> Option<Self> {
+        match scope {
+            Scope::Organization => Some(Self::Organization),
+            Scope::Group => Some(Self::Group(GroupId::from_uuid(id))),
+            Scope::Project => Some(Self::Project(ProjectId::from_uuid(id))),
+            Scope::User => Some(Self::User(SubjectId::from_uuid(id))),
+            Scope::Workspace => None,
+        }
+    }
+
+    /// Where nothing is said of it, the organisation is meant.
+    pub const fn is_organization(&self) -> bool {
+        matches!(self, Self::Organization)
+    }
+}
+
+/// `PUT …/variables`: one variable of the organisation, a group, a project, or whoever sets it. Workspaces that exist keep what they have.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetVariable {
@@ -61,6 +121,15 @@ pub struct SetVariable {
     /// Nothing nearer may have a variable of this name and kind.
     #[serde(default, rename = "final")]
     pub is_final: bool,
+}
+
+/// `POST …/variables/remove`, of a group, a project, or whoever asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveVariable {
+    pub name: String,
+    #[serde(default)]
+    pub kind: VariableKind,
 }
 
 /// Text that does not print.
@@ -101,6 +170,12 @@ pub struct VariableOrigin {
     pub name: String,
     pub kind: VariableKind,
     pub scope: Scope,
+    /// Which group, project or user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope_id: Option<Uuid>,
+    /// What the group or project was called when the workspace took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// The version that the scope had when the workspace took it.
     pub version: i64,
     /// When that version was set.

@@ -488,6 +488,40 @@ pub const ROUTES: &[Route] = &[
     member("DELETE", organization!("/variables/{kind}/{name}"), Action::DeleteVariable, |guard| {
         guard.to(variables::delete)
     }),
+    member("PUT", organization!("/groups/{group}/variables"), Action::SetGroupVariable, |guard| {
+        guard.to(variables::set)
+    })
+    .takes(DOCUMENT),
+    member("GET", organization!("/groups/{group}/variables"), Action::ListGroupVariables, |guard| {
+        guard.to(variables::list)
+    }),
+    member("POST", organization!("/groups/{group}/variables/remove"), Action::DeleteGroupVariable, |guard| {
+        guard.to(variables::remove)
+    })
+    .takes(FORM),
+    member("PUT", organization!("/projects/{project}/variables"), Action::SetProjectVariable, |guard| {
+        guard.to(variables::set)
+    })
+    .takes(DOCUMENT),
+    member("GET", organization!("/projects/{project}/variables"), Action::ListProjectVariables, |guard| {
+        guard.to(variables::list)
+    }),
+    member(
+        "POST",
+        organization!("/projects/{project}/variables/remove"),
+        Action::DeleteProjectVariable,
+        |guard| guard.to(variables::remove),
+    )
+    .takes(FORM),
+    member("PUT", organization!("/me/variables"), Action::SetOwnVariable, |guard| guard.to(variables::set))
+        .takes(DOCUMENT),
+    member("GET", organization!("/me/variables"), Action::ListOwnVariables, |guard| {
+        guard.to(variables::list)
+    }),
+    member("POST", organization!("/me/variables/remove"), Action::DeleteOwnVariable, |guard| {
+        guard.to(variables::remove)
+    })
+    .takes(FORM),
     member("GET", organization!("/git-credentials"), Action::ListGitCredentials, |guard| guard.to(git::list)),
     member("PUT", organization!("/git-credentials/{host}"), Action::SetGitCredential, |guard| {
         guard.to(git::set)

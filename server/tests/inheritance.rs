@@ -118,6 +118,9 @@ async fn what_is_wrong_with_a_variable_is_told_by_its_field() {
         send(admin.request(Method::DELETE, &missing)).await.problem(404, "not-found");
         let many = "x".repeat(700 * 1024);
         set(&admin, &json!({"name": "BIG", "kind": "file", "value": many})).await.expect::<Value>(200);
+        let more = set(&admin, &json!({"name": "MORE", "kind": "file", "value": many})).await;
+        assert_eq!(more.wrong_fields(), ["value"], "no workspace could take both");
+        set(&admin, &json!({"name": "BIG", "kind": "file", "value": many})).await.expect::<Value>(200);
         let body = json!({"image": "a", "variables": [{"name": "MINE", "kind": "file", "value": many}]});
         let problem = admin.create(&body).await.problem(422, "invalid");
         assert!(problem.errors[0].message.contains("with the 1 inherited ones"), "{problem:?}");

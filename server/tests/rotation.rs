@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::support::App;
 
-fn line(id: &str, byte: u8) -> String {
+pub(crate) fn line(id: &str, byte: u8) -> String {
     format!("{id} {}\n", base64::engine::general_purpose::STANDARD.encode([byte; 32]))
 }
 
-async fn rewrap_all(app: &App, keys: &KeyRing) -> Progress {
+pub(crate) async fn rewrap_all(app: &App, keys: &KeyRing) -> Progress {
     let organizations = berth_db::every_organization(&app.database_url).await.expect("a list");
     rewrap(&app.at_the_machine(), keys, &SystemRandom::new(), &organizations, |_| ()).await.expect("done")
 }

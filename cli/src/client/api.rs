@@ -6,11 +6,8 @@ use berth_schema::api::{
     RebuildWorkspace, ResizeWorkspace, WhoAmI, Workspace,
 };
 use berth_schema::configuration::ConfigurationView;
-use berth_schema::git::{GitCredential, GitHost, SetGitCredential};
 use berth_schema::lifecycle::ExtendWorkspace;
-use berth_schema::scope::{ScopeVariable, SetVariable, VariableOrigin};
 use berth_schema::timeline::Transition;
-use berth_schema::variables::VariableKind;
 use berth_schema::why::Why;
 use berth_schema::{ActualState, DesiredState, Generation, WorkspaceId};
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue, IF_MATCH};
@@ -285,53 +282,6 @@ impl Organization {
         let url = self.url(["workspaces", workspace.as_str(), "resize"]);
         let call = Call::post(format!("resize workspace '{workspace}'"), url).body(resize)?;
         self.client.send(if_match(call, expected)).await
-    }
-
-    pub(crate) async fn set_variable(&self, set: &SetVariable) -> Result<ScopeVariable, Error> {
-        let call = Call::put(format!("set variable '{}'", set.name), self.url(["variables"]));
-        self.client.send(call.body(set)?).await
-    }
-
-    pub(crate) async fn variables(&self) -> Result<Paged<ScopeVariable>, Error> {
-        self.client.send(Call::get("list the variables", self.url(["variables"]))).await
-    }
-
-    pub(crate) async fn delete_variable(
-        &self,
-        kind: VariableKind,
-        name: &str,
-    ) -> Result<ScopeVariable, Error> {
-        let url = self.url(["variables", kind.as_str(), name]);
-        self.client.send(Call::delete(format!("delete variable '{name}' ({kind})"), url)).await
-    }
-
-    pub(crate) async fn explain_variables(
-        &self,
-        workspace: &WorkspaceRef,
-    ) -> Result<Paged<VariableOrigin>, Error> {
-        let url = self.url(["workspaces", workspace.as_str(), "variables"]);
-        self.client.send(Call::get(format!("ask where the variables of '{workspace}' come from"), url)).await
-    }
-
-    pub(crate) async fn set_git_credential(
-        &self,
-        host: &GitHost,
-        set: &SetGitCredential,
-    ) -> Result<GitCredential, Error> {
-        let call = Call::put(
-            format!("set the credential of '{host}'"),
-            self.url(["git-credentials", host.as_str()]),
-        );
-        self.client.send(call.body(set)?).await
-    }
-
-    pub(crate) async fn git_credentials(&self) -> Result<Paged<GitCredential>, Error> {
-        self.client.send(Call::get("list the Git hosts", self.url(["git-credentials"]))).await
-    }
-
-    pub(crate) async fn delete_git_credential(&self, host: &GitHost) -> Result<GitCredential, Error> {
-        let url = self.url(["git-credentials", host.as_str()]);
-        self.client.send(Call::delete(format!("delete the credential of '{host}'"), url)).await
     }
 
     /// Fetches pages until the limit or the end. `next` of the result is where it stopped, if there is more.

@@ -13,6 +13,7 @@ mod identity_providers;
 mod keeper;
 mod members;
 mod policy;
+mod settings;
 mod tokens;
 mod tree;
 
@@ -35,6 +36,7 @@ pub(crate) use bearer::Bearer;
 pub(crate) use connections::tunnel;
 pub(crate) use events::Events;
 pub(crate) use keeper::{Keeper, Place};
+pub(crate) use settings::Whose;
 pub(crate) use tree::At;
 
 use crate::error::Error;

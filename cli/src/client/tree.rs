@@ -116,7 +116,7 @@ pub(crate) enum At {
 }
 
 impl At {
-    fn parts(&self) -> (&'static str, &str) {
+    pub(super) fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Group(group) => ("groups", group.as_str()),
             Self::Project(project) => ("projects", project.as_str()),

@@ -30,6 +30,7 @@ pub(crate) mod tokens;
 pub(crate) mod variables;
 pub(crate) mod version;
 pub(crate) mod whoami;
+mod whose;
 pub(crate) mod workspaces;
 
 use crate::args::{Cli, Command};

@@ -50,7 +50,10 @@ impl Show for VariableOrigin {
         vec![
             (&self.name).into(),
             self.kind.as_str().into(),
-            self.scope.as_str().into(),
+            match &self.path {
+                Some(path) => format!("{} {path}", self.scope).into(),
+                None => self.scope.as_str().into(),
+            },
             self.version.into(),
             format!("{} ago", age(self.set_at, now)).into(),
             format!("{} ago", age(self.frozen_at, now)).into(),

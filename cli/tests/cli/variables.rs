@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use wiremock::MockServer;
 
-use crate::support::{Berth, answer, ok, problem};
+use crate::support::{Berth, answer, bodies, ok, problem};
 
 fn variable(name: &str, is_final: bool) -> Value {
     json!({
@@ -61,4 +61,34 @@ async fn where_a_workspaces_variables_come_from_is_told() {
     let lines: Vec<&str> = stdout.lines().collect();
     assert!(lines[1].starts_with("A\tenvironment\torganization\t2\t"), "{stdout}");
     assert!(lines[2].ends_with("\toverrides the organization"), "{stdout}");
+}
+
+#[tokio::test]
+async fn those_of_a_group_a_project_and_of_ones_own_are_at_places_of_their_own() {
+    let server = MockServer::start().await;
+    let at = [
+        (vec!["--group", "platform/payments"], "/groups/platform%2Fpayments"),
+        (vec!["--project", "platform/api"], "/projects/platform%2Fapi"),
+        (vec!["--mine"], "/me"),
+    ];
+    for (_, below) in &at {
+        let path = format!("{below}/variables");
+        answer(&server, "PUT", &path, ok(variable("A", false))).await;
+        answer(&server, "GET", &path, ok(json!({"items": [variable("A", false)]}))).await;
+        answer(&server, "POST", &format!("{path}/remove"), ok(variable("A", false))).await;
+    }
+    let berth = Berth::with(&server);
+    for (whose, _) in &at {
+        let run = |args: &[&str]| berth.run(&[&["variables"], args, whose.as_slice()].concat());
+        run(&["set", "-e", "A=1"]).ok().says("'A' (environment) is set");
+        assert!(run(&["list"]).ok().stdout.contains("A\tenvironment"));
+        run(&["delete", "A"]).ok().says("'A' (environment) is deleted");
+    }
+    let bodies = bodies(&server).await;
+    let given = json!({"name": "A", "kind": "environment", "value": "1", "final": false});
+    let removed = json!({"name": "A", "kind": "environment"});
+    assert_eq!(bodies, [&given, &removed].repeat(3).into_iter().cloned().collect::<Vec<_>>());
+    for both in [["--mine", "--group=a"], ["--group=a", "--project=b"]] {
+        berth.run(&[&["variables", "list"], &both[..]].concat()).exits(2);
+    }
 }

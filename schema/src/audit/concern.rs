@@ -175,6 +175,15 @@ const fn of_action(action: Action) -> Reach {
         | Action::SetVariable
         | Action::ListVariables
         | Action::DeleteVariable
+        | Action::ListGroupVariables
+        | Action::SetGroupVariable
+        | Action::DeleteGroupVariable
+        | Action::ListProjectVariables
+        | Action::SetProjectVariable
+        | Action::DeleteProjectVariable
+        | Action::ListOwnVariables
+        | Action::SetOwnVariable
+        | Action::DeleteOwnVariable
         | Action::ListGitCredentials
         | Action::SetGitCredential
         | Action::DeleteGitCredential

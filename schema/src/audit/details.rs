@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::access::{Role, TokenScope};
 use crate::git::GitMethod;
+use crate::scope::ScopeId;
 use crate::sealing::PublicKey;
 use crate::{
     AgentId, DesiredState, Generation, GroupId, IdentityProviderId, InvitationId, NetworkCheckId, PasskeyId,
@@ -160,9 +161,14 @@ pub enum Details {
     VariableSet {
         version: i64,
         is_final: bool,
+        /// Whose it is; absent: the organisation's.
+        #[serde(default, skip_serializing_if = "ScopeId::is_organization")]
+        of: ScopeId,
     },
     VariableDeleted {
         version: i64,
+        #[serde(default, skip_serializing_if = "ScopeId::is_organization")]
+        of: ScopeId,
     },
     VariablesExplained {
         count: u64,

@@ -44,14 +44,19 @@ fn variables_of_a_scope_keep_their_shape() {
         name: "GREETING".to_owned(),
         kind: VariableKind::Environment,
         scope,
+        scope_id: (scope == Scope::Group).then_some(Uuid::from_u128(1)),
+        path: (scope == Scope::Group).then(|| "platform".to_owned()),
         version: 2,
         set_at: Timestamp::UNIX_EPOCH,
         frozen_at: Timestamp::UNIX_EPOCH,
         is_final,
         overrides,
     };
-    let origins =
-        [origin(Scope::Organization, true, None), origin(Scope::Workspace, false, Some(Scope::Organization))];
+    let origins = [
+        origin(Scope::Organization, true, None),
+        origin(Scope::Group, false, None),
+        origin(Scope::Workspace, false, Some(Scope::Group)),
+    ];
     check("variable-origins", &Paged { items: origins.to_vec(), next: None });
 }
 

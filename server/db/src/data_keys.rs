@@ -72,12 +72,20 @@ impl DataKeys<'_> {
         Ok(keys.map(|(agent, workspace, key)| (KeyOwner::Workspace { agent, workspace }, key)).collect())
     }
 
-    /// Scopes' keys that another generation than `newest` wraps: a handful, locked.
-    pub async fn outdated_of_scopes(&self, newest: &str) -> Result<Vec<(KeyOwner, DataKey)>, DbError> {
+    /// The same of scopes' keys.
+    pub async fn outdated_of_scopes(
+        &self,
+        newest: &str,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<(KeyOwner, DataKey)>, DbError> {
         use scope_data_keys::dsl;
         let query = dsl::scope_data_keys
             .filter(dsl::organization_id.eq(self.0.key()))
             .filter(dsl::kek_id.ne(newest))
+            .filter(dsl::id.gt(after.unwrap_or_default()))
+            .order(dsl::id)
+            .limit(limit)
             .select((
                 dsl::scope,
                 dsl::scope_id,

@@ -45,6 +45,7 @@
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load`, `origins` |
 //! | `scope_variables(scope)` | `data_key`, `insert_data_key`, `lock`, `list`, `put`, `delete` |
+//! | `sealed_scopes()` | `list`, `among`, `note`, `forget_user` |
 //! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
 //! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
@@ -101,6 +102,7 @@ pub mod roles;
 mod schema;
 mod scope;
 mod scope_variables;
+mod sealed_scopes;
 mod sealing_keys;
 mod session_proofs;
 mod sessions;
@@ -154,6 +156,7 @@ pub use role_grants::{HolderRow, RoleGrantRow, RoleGrants, Spot};
 pub use roles::{RoleError, check_login};
 pub use scope::{OrganizationConn, Reach};
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
+pub use sealed_scopes::SealedScopes;
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use session_proofs::{NewSessionProof, SessionProof, SessionProofs};
 pub use sessions::{NewSession, OrganizationSession, SessionRow, Sessions};

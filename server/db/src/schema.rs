@@ -230,6 +230,17 @@ diesel::table! {
         source_set_at -> Nullable<Timestamptz>,
         source_final -> Bool,
         overrides -> Nullable<Text>,
+        source_id -> Nullable<Uuid>,
+        source_path -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    sealed_scopes (organization_id, scope, scope_id) {
+        organization_id -> Uuid,
+        scope -> Text,
+        scope_id -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -550,6 +561,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     role_grants,
     scope_data_keys,
     scope_variables,
+    sealed_scopes,
     session_proofs,
     sessions,
     sign_in_attempts,

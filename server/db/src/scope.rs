@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use berth_schema::scope::Scope;
+use berth_schema::scope::ScopeId;
 use berth_schema::{AccountId, OrganizationId};
 use diesel::result::Error as DieselError;
 use diesel::{OptionalExtension, QueryResult};
@@ -16,8 +16,8 @@ use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
     GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders, Invitations, NetworkChecks,
     Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects, RoleGrants, ScopeVariables,
-    SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects,
-    Tokens, Transitions, Variables, Workspaces,
+    SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes,
+    Subjects, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -210,9 +210,13 @@ impl<'a> OrganizationConn<'a> {
         Notifications(self)
     }
 
-    /// The variables of a scope that is the organisation itself.
-    pub fn scope_variables(&self, scope: Scope) -> ScopeVariables<'_> {
-        ScopeVariables::new(self, scope, self.key())
+    /// The variables of what is around workspaces.
+    pub fn scope_variables(&self, scope: ScopeId) -> ScopeVariables<'_> {
+        ScopeVariables::new(self, scope)
+    }
+
+    pub fn sealed_scopes(&self) -> SealedScopes<'_> {
+        SealedScopes(self)
     }
 
     pub fn invitations(&self) -> Invitations<'_> {

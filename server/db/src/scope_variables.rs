@@ -1,6 +1,7 @@
-//! Encrypted variables of what is around workspaces: of the organisation. Nothing here can decrypt.
+//! Encrypted variables of what is around workspaces: of the organisation, its groups and projects, and its members. Nothing here
+//! can decrypt.
 
-use berth_schema::scope::Scope;
+use berth_schema::scope::ScopeId;
 use berth_schema::variables::VariableKind;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -42,17 +43,22 @@ impl std::fmt::Debug for ScopeVariableRow {
     }
 }
 
-/// The variables of one scope of the organisation. Today that is the organisation itself, whose id is the scope's.
+/// The variables of one scope of the organisation.
 #[derive(Debug)]
 pub struct ScopeVariables<'a> {
     conn: &'a OrganizationConn<'a>,
-    scope: Scope,
+    scope: ScopeId,
+    /// Where the scope is the organisation itself, its own.
     id: Uuid,
 }
 
 impl<'a> ScopeVariables<'a> {
-    pub(crate) const fn new(conn: &'a OrganizationConn<'a>, scope: Scope, id: Uuid) -> Self {
-        Self { conn, scope, id }
+    pub(crate) fn new(conn: &'a OrganizationConn<'a>, scope: ScopeId) -> Self {
+        Self { conn, scope, id: scope.id().unwrap_or_else(|| conn.key()) }
+    }
+
+    const fn kind(&self) -> &'static str {
+        self.scope.scope().as_str()
     }
 
     /// The scope's data key; `None` before its first variable.
@@ -60,7 +66,7 @@ impl<'a> ScopeVariables<'a> {
         use scope_data_keys::dsl;
         let query = dsl::scope_data_keys
             .filter(dsl::organization_id.eq(self.conn.key()))
-            .filter(dsl::scope.eq(self.scope.as_str()))
+            .filter(dsl::scope.eq(self.kind()))
             .filter(dsl::scope_id.eq(self.id))
             .select((dsl::id, dsl::kek_id, dsl::salt, dsl::wrapped_key, dsl::commitment, dsl::contents));
         self.conn.run_optional(query.get_result(&mut self.conn.raw())).await
@@ -69,14 +75,18 @@ impl<'a> ScopeVariables<'a> {
     /// Stores the scope's data key unless somebody was first; says whether it did.
     pub async fn insert_data_key(&self, key: &DataKey, now: Timestamp) -> Result<bool, DbError> {
         use scope_data_keys::dsl;
-        // Before the key: whoever changes Git credentials locks the organisation first.
-        let noted =
-            diesel::update(organizations::table.find(self.conn.key())).set(organizations::sealed.eq(true));
-        self.conn.run(noted.execute(&mut self.conn.raw())).await?;
+        if self.scope.is_organization() {
+            // Before the key: whoever changes Git credentials locks the organisation first.
+            let noted = diesel::update(organizations::table.find(self.conn.key()))
+                .set(organizations::sealed.eq(true));
+            self.conn.run(noted.execute(&mut self.conn.raw())).await?;
+        } else {
+            self.conn.sealed_scopes().note(self.scope, now).await?;
+        }
         let statement = diesel::insert_into(dsl::scope_data_keys)
             .values((
                 dsl::organization_id.eq(self.conn.key()),
-                dsl::scope.eq(self.scope.as_str()),
+                dsl::scope.eq(self.kind()),
                 dsl::scope_id.eq(self.id),
                 dsl::id.eq(key.id),
                 dsl::kek_id.eq(&key.kek_id),
@@ -90,8 +100,11 @@ impl<'a> ScopeVariables<'a> {
         Ok(self.conn.run(statement.execute(&mut self.conn.raw())).await? > 0)
     }
 
-    /// Whether the organisation ever had a data key.
+    /// Whether the scope ever had a data key.
     pub async fn was_sealed(&self) -> Result<bool, DbError> {
+        if !self.scope.is_organization() {
+            return Ok(!self.conn.sealed_scopes().among(&[self.scope]).await?.is_empty());
+        }
         let query = organizations::table.find(self.conn.key()).select(organizations::sealed);
         self.conn.run(query.get_result(&mut self.conn.raw())).await
     }
@@ -101,7 +114,7 @@ impl<'a> ScopeVariables<'a> {
         use scope_variables::dsl;
         let query = dsl::scope_variables
             .filter(dsl::organization_id.eq(self.conn.key()))
-            .filter(dsl::scope.eq(self.scope.as_str()))
+            .filter(dsl::scope.eq(self.kind()))
             .filter(dsl::scope_id.eq(self.id))
             .order((dsl::kind, dsl::name))
             .select(ScopeVariableRow::as_select());
@@ -113,7 +126,7 @@ impl<'a> ScopeVariables<'a> {
         use scope_data_keys::dsl;
         let query = dsl::scope_data_keys
             .filter(dsl::organization_id.eq(self.conn.key()))
-            .filter(dsl::scope.eq(self.scope.as_str()))
+            .filter(dsl::scope.eq(self.kind()))
             .filter(dsl::scope_id.eq(self.id))
             .select(dsl::id)
             .for_no_key_update();
@@ -128,7 +141,7 @@ impl<'a> ScopeVariables<'a> {
         let statement = diesel::insert_into(dsl::scope_variables)
             .values((
                 dsl::organization_id.eq(self.conn.key()),
-                dsl::scope.eq(self.scope.as_str()),
+                dsl::scope.eq(self.kind()),
                 dsl::scope_id.eq(self.id),
                 dsl::kind.eq(row.kind.as_str()),
                 dsl::name.eq(&row.name),
@@ -158,7 +171,7 @@ impl<'a> ScopeVariables<'a> {
         use scope_variables::dsl;
         let statement = diesel::delete(dsl::scope_variables)
             .filter(dsl::organization_id.eq(self.conn.key()))
-            .filter(dsl::scope.eq(self.scope.as_str()))
+            .filter(dsl::scope.eq(self.kind()))
             .filter(dsl::scope_id.eq(self.id))
             .filter(dsl::kind.eq(kind.as_str()))
             .filter(dsl::name.eq(name))

@@ -85,9 +85,13 @@ impl fmt::Debug for SealedVariable {
 }
 
 /// Where a value was before the workspace took it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub scope: Scope,
+    /// Which group, project or user.
+    pub id: Option<Uuid>,
+    /// What the group or project is called at that moment.
+    pub path: Option<String>,
     /// `None`: the workspace's own, which has no other version.
     pub version: Option<i64>,
     pub set_at: Option<Timestamp>,
@@ -98,8 +102,15 @@ pub struct Source {
 
 impl Source {
     /// Given at the workspace's creation, in nobody's place.
-    pub const OWN: Self =
-        Self { scope: Scope::Workspace, version: None, set_at: None, is_final: false, overrides: None };
+    pub const OWN: Self = Self {
+        scope: Scope::Workspace,
+        id: None,
+        path: None,
+        version: None,
+        set_at: None,
+        is_final: false,
+        overrides: None,
+    };
 }
 
 /// Where a workspace's variable comes from.
@@ -118,6 +129,8 @@ pub struct VariableOriginRow {
     pub source_final: bool,
     #[diesel(deserialize_as = NullableParsed<Scope>)]
     pub overrides: Option<Scope>,
+    pub source_id: Option<Uuid>,
+    pub source_path: Option<String>,
 }
 
 /// Everything needed to decrypt one workspace's variables, but the key-encryption key.
@@ -205,6 +218,8 @@ impl Variables<'_> {
                     dsl::source_set_at.eq(source.set_at.map(jiff_diesel::Timestamp::from)),
                     dsl::source_final.eq(source.is_final),
                     dsl::overrides.eq(source.overrides.map(Scope::as_str)),
+                    dsl::source_id.eq(source.id),
+                    dsl::source_path.eq(source.path.as_deref()),
                 )
             })
             .collect();

@@ -74,6 +74,7 @@ async fn fill(world: &World) {
              INSERT INTO role_grants (organization_id, id, subject_id, group_id, role, created_at)
                 SELECT organization_id, '{token}', id, '{token}', 'viewer', now() FROM subjects
                 WHERE organization_id = '{organization}' LIMIT 1;
+             INSERT INTO sealed_scopes VALUES ('{organization}', 'group', '{token}', now());
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);

@@ -1,9 +1,39 @@
 //! Which value a workspace gets where several scopes have a variable of one name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use berth_schema::scope::Scope;
+use berth_schema::scope::{Scope, ScopeId};
 use berth_schema::variables::VariableKind;
+use uuid::Uuid;
+
+/// One of the scopes around a workspace, or the workspace itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub scope: Scope,
+    /// Which group, project or user.
+    pub id: Option<Uuid>,
+    /// What the group or project is called.
+    pub path: Option<String>,
+}
+
+impl Link {
+    pub const WORKSPACE: Self = Self { scope: Scope::Workspace, id: None, path: None };
+
+    pub const fn new(scope: ScopeId, path: Option<String>) -> Self {
+        Self { scope: scope.scope(), id: scope.id(), path }
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.scope, &self.path) {
+            (Scope::User, _) => f.write_str("user's own variables"),
+            (scope, Some(path)) => write!(f, "{scope} '{path}'"),
+            (scope, None) => scope.fmt(f),
+        }
+    }
+}
 
 /// A variable of one scope. `V` is its value, which this room does not look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +49,7 @@ pub struct Given<V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inherited<V> {
     pub given: Given<V>,
-    pub scope: Scope,
+    pub link: Link,
     /// The nearest scope whose value it took the place of.
     pub overrides: Option<Scope>,
 }
@@ -31,28 +61,28 @@ pub struct Overridden {
     pub name: String,
     pub kind: VariableKind,
     /// Who made it final.
-    pub by: Scope,
+    pub by: Link,
     /// Who has it all the same.
-    pub scope: Scope,
+    pub link: Link,
 }
 
 /// The variables of a workspace from those of the scopes around it, `chain` from the outermost to the workspace itself. The
 /// nearest wins, unless an outer one is final. The result is in the order of kind and name; so are the errors, one for each
 /// scope that may not have what it has.
-pub fn inherit<V>(chain: Vec<(Scope, Vec<Given<V>>)>) -> Result<Vec<Inherited<V>>, Vec<Overridden>> {
+pub fn inherit<V>(chain: Vec<(Link, Vec<Given<V>>)>) -> Result<Vec<Inherited<V>>, Vec<Overridden>> {
     let mut taken: BTreeMap<(VariableKind, String), Inherited<V>> = BTreeMap::new();
     let mut errors = Vec::new();
-    for (scope, variables) in chain {
+    for (link, variables) in chain {
         for given in variables {
             let key = (given.kind, given.name.clone());
             match taken.get(&key) {
                 Some(outer) if outer.given.is_final => {
-                    let by = outer.scope;
-                    errors.push(Overridden { name: given.name, kind: given.kind, by, scope });
+                    let (by, link) = (outer.link.clone(), link.clone());
+                    errors.push(Overridden { name: given.name, kind: given.kind, by, link });
                 }
                 outer => {
-                    let overrides = outer.map(|outer| outer.scope);
-                    taken.insert(key, Inherited { given, scope, overrides });
+                    let overrides = outer.map(|outer| outer.link.scope);
+                    taken.insert(key, Inherited { given, link: link.clone(), overrides });
                 }
             }
         }
@@ -72,8 +102,16 @@ mod tests {
     fn chain(
         organization: Vec<Given<&'static str>>,
         workspace: Vec<Given<&'static str>>,
-    ) -> Vec<(Scope, Vec<Given<&'static str>>)> {
-        vec![(Scope::Organization, organization), (Scope::Workspace, workspace)]
+    ) -> Vec<(Link, Vec<Given<&'static str>>)> {
+        vec![(Link::new(ScopeId::Organization, None), organization), (Link::WORKSPACE, workspace)]
+    }
+
+    fn group(path: &str) -> Link {
+        Link { scope: Scope::Group, id: Some(Uuid::nil()), path: Some(path.to_owned()) }
+    }
+
+    fn link(scope: Scope) -> Link {
+        Link { scope, id: None, path: None }
     }
 
     #[test]
@@ -101,10 +139,53 @@ mod tests {
         let errors = inherit(chain(vec![last("A", "o"), last("B", "o")], vec![given("B", "w")]));
         let errors = errors.expect_err("B is final");
         assert_eq!(errors.len(), 1);
-        assert_eq!((errors[0].name.as_str(), errors[0].by), ("B", Scope::Organization));
+        assert_eq!((errors[0].name.as_str(), errors[0].by.scope), ("B", Scope::Organization));
         assert!(errors[0].to_string().contains("final in the organization"));
         let inherited = inherit(chain(vec![last("A", "o")], vec![])).expect("nobody overrides it");
-        assert_eq!(inherited[0].scope, Scope::Organization);
+        assert_eq!(inherited[0].link.scope, Scope::Organization);
+    }
+
+    #[test]
+    fn of_the_whole_chain_the_nearest_wins_and_tells_whose_place_it_took() {
+        let all = [link(Scope::Organization), group("a"), group("a/b"), link(Scope::Project)];
+        let all = all.into_iter().chain([link(Scope::User), Link::WORKSPACE]).enumerate();
+        let chain = all.map(|(depth, link)| {
+            let names = ["A", "B", "C", "D", "E", "F"].into_iter().skip(depth);
+            let value = ["organization", "a", "a/b", "project", "user", "workspace"][depth];
+            (link, names.map(|name| given(name, value)).collect())
+        });
+        let inherited = inherit(chain.collect()).expect("nothing is final");
+        let seen: Vec<_> = inherited
+            .iter()
+            .map(|one| (one.given.name.as_str(), one.given.value, one.link.scope, one.overrides))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("A", "organization", Scope::Organization, None),
+                ("B", "a", Scope::Group, Some(Scope::Organization)),
+                ("C", "a/b", Scope::Group, Some(Scope::Group)),
+                ("D", "project", Scope::Project, Some(Scope::Group)),
+                ("E", "user", Scope::User, Some(Scope::Project)),
+                ("F", "workspace", Scope::Workspace, Some(Scope::User)),
+            ]
+        );
+        assert_eq!(inherited[2].link.path.as_deref(), Some("a/b"), "the nearer of two groups");
+    }
+
+    #[test]
+    fn what_is_final_anywhere_is_refused_to_all_that_is_nearer_and_to_nobody_further_out() {
+        let last = |name, value| Given { is_final: true, ..given(name, value) };
+        let chain = vec![
+            (link(Scope::Organization), vec![given("A", "o")]),
+            (group("a"), vec![last("A", "a")]),
+            (group("a/b"), vec![given("A", "b")]),
+            (link(Scope::User), vec![given("A", "u")]),
+        ];
+        let errors = inherit(chain).expect_err("A is final");
+        let told: Vec<_> = errors.iter().map(|error| (error.link.scope, error.to_string())).collect();
+        let is_final = "is final in the group 'a': nothing nearer may set it".to_owned();
+        assert_eq!(told, [(Scope::Group, is_final.clone()), (Scope::User, is_final)]);
     }
 
     #[test]

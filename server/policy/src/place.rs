@@ -20,8 +20,10 @@ pub enum Place {
     AgentOperation,
     /// Which clusters belong to the organisation: whose token opens what only agents may see.
     AgentAdmission,
-    /// What workspaces get from the organisation.
+    /// What workspaces get from the organisation, and from groups and projects.
     Settings,
+    /// What workspaces get from whoever makes them.
+    OwnSettings,
     /// Workspaces as a whole: listed, watched, added to.
     Workspaces,
     /// One workspace.
@@ -38,7 +40,7 @@ pub enum Place {
 }
 
 impl Place {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Account,
         Self::Oneself,
         Self::ForAgents,
@@ -48,6 +50,7 @@ impl Place {
         Self::AgentOperation,
         Self::AgentAdmission,
         Self::Settings,
+        Self::OwnSettings,
         Self::Workspaces,
         Self::Workspace,
         Self::IdentityProviders,
@@ -131,9 +134,18 @@ impl Place {
             Action::SetVariable
             | Action::ListVariables
             | Action::DeleteVariable
+            | Action::ListGroupVariables
+            | Action::SetGroupVariable
+            | Action::DeleteGroupVariable
+            | Action::ListProjectVariables
+            | Action::SetProjectVariable
+            | Action::DeleteProjectVariable
             | Action::ListGitCredentials
             | Action::SetGitCredential
             | Action::DeleteGitCredential => Self::Settings,
+            Action::ListOwnVariables | Action::SetOwnVariable | Action::DeleteOwnVariable => {
+                Self::OwnSettings
+            }
             Action::WatchOrganization
             | Action::CreateWorkspace
             | Action::CreateWorkspaceInProject
@@ -168,6 +180,7 @@ impl Place {
             Self::AgentOperation => "agent-operation",
             Self::AgentAdmission => "agent-admission",
             Self::Settings => "settings",
+            Self::OwnSettings => "own-settings",
             Self::Workspaces => "workspaces",
             Self::Workspace => "workspace",
             Self::IdentityProviders => "identity-providers",

@@ -1,6 +1,6 @@
 //! Associated data: what a ciphertext is bound to. A row that was moved elsewhere does not open.
 
-use berth_schema::scope::Scope;
+use berth_schema::scope::{Scope, ScopeId};
 use berth_schema::{OrganizationId, WorkspaceId};
 use uuid::Uuid;
 
@@ -35,7 +35,15 @@ impl Owner {
     }
 
     pub const fn of_organization(organization: OrganizationId) -> Self {
-        Self::Scope { organization, scope: Scope::Organization, id: *organization.as_uuid() }
+        Self::of_scope(organization, ScopeId::Organization)
+    }
+
+    pub const fn of_scope(organization: OrganizationId, scope: ScopeId) -> Self {
+        let id = match scope.id() {
+            Some(id) => id,
+            None => *organization.as_uuid(),
+        };
+        Self::Scope { organization, scope: scope.scope(), id }
     }
 
     /// What leads the associated data: what it is for, and whose it is.

@@ -16,6 +16,8 @@ use super::aad::{self, Label, Owner};
 use super::kek::{Kek, KeyRing};
 
 const KEY_BYTES: usize = 32;
+/// How much longer a ciphertext is than its value.
+pub const TAG_LEN: usize = 16;
 
 /// Why something was not sealed or does not open. It says nothing about the content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -21,7 +21,7 @@ mod ssh;
 pub use aad::{CLIENT_SECRET, GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
 pub use contents::{GitChanges, check_variables, check_workspace, compare_git, of_scope, of_workspace};
-pub use envelope::{CryptoError, DataKey, SealedValue};
+pub use envelope::{CryptoError, DataKey, SealedValue, TAG_LEN};
 pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;
 pub use mark::marks;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use berth_db::{Changed, Database, KeyOwner, SealedVariables};
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
-use berth_schema::scope::Scope;
+use berth_schema::scope::ScopeId;
 use berth_schema::{AgentId, WorkspaceId};
 use ring::rand::SecureRandom;
 use tracing::error;
@@ -47,8 +47,11 @@ pub async fn accept(
     op.change("accept_contents", async |conn| {
         // Workspaces that kept what they had ask for what is accepted.
         conn.git_credentials().change().await?;
-        let scope = ScopeKey::lock(keys, random, conn, (Trust::AsFound, op.now)).await?;
-        scope.bind(keys, random, conn).await?;
+        let others = conn.sealed_scopes().list().await?;
+        for scope in std::iter::once(ScopeId::Organization).chain(others) {
+            let scope = ScopeKey::lock(keys, random, conn, (scope, Trust::AsFound, op.now)).await?;
+            scope.bind(keys, random, conn).await?;
+        }
         let organization = Resource::organization(conn.organization());
         Ok(Changed::So((), Event::internal(Kind::AcceptChanges, organization, Details::Nothing)))
     })
@@ -61,7 +64,7 @@ async fn bind_scope(
     random: &(dyn SecureRandom + Sync),
 ) -> Result<bool, Error> {
     op.upkeep("bind_scope_key", async |conn| {
-            let wanted = match conn.scope_variables(Scope::Organization).data_key().await? {
+            let wanted = match conn.scope_variables(ScopeId::Organization).data_key().await? {
                 Some(wrapped) => wrapped.contents.is_none(),
                 // Git hosts of signed tokens needed no key.
                 None => !conn.git_credentials().list().await?.is_empty(),
@@ -69,7 +72,7 @@ async fn bind_scope(
             if !wanted {
                 return Ok(false);
             }
-            match ScopeKey::lock(keys, random, conn, (Trust::Bound, op.now)).await {
+            match ScopeKey::lock(keys, random, conn, (ScopeId::Organization, Trust::Bound, op.now)).await {
                 Ok(scope) => scope.bind(keys, random, conn).await.map(|()| true),
                 Err(cause @ Error::Internal(_)) => {
                     error!(organization = %op.organization(), cause = &cause as &dyn std::error::Error, "a data key cannot be bound");

@@ -7,7 +7,7 @@ use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::identity_providers::{
     IdentityProvider, IdentityProviderName, MAX_ID, MAX_PROVIDERS, SetIdentityProvider,
 };
-use berth_schema::scope::{Scope, Secret};
+use berth_schema::scope::{ScopeId, Secret};
 use berth_schema::variables::SecretValue;
 use berth_schema::{FieldError, IdentityProviderId, ResourceKind};
 use tracing::info;
@@ -151,7 +151,7 @@ async fn seal(
         return Ok(());
     }
     let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
-    let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
+    let scope = ScopeKey::lock(&ring, random, conn, (ScopeId::Organization, Trust::Bound, op.now)).await?;
     let secret = match (given, kept) {
         (Some(Secret(given)), _) => SecretValue::new(given.as_bytes().to_vec()),
         (None, Some(kept)) => opened(&scope.key, kept).map_err(Error::internal)?,
@@ -193,7 +193,7 @@ pub(super) async fn secret(
     if row.ciphertext.is_none() {
         return Ok(None);
     }
-    let wrapped = conn.scope_variables(Scope::Organization).data_key().await?;
+    let wrapped = conn.scope_variables(ScopeId::Organization).data_key().await?;
     let wrapped = wrapped.ok_or_else(|| Error::internal(CryptoError::Gone))?;
     let owner = Owner::of_organization(conn.organization());
     let key = DataKey::unwrap(ring, owner, &wrapped).map_err(Error::internal)?;

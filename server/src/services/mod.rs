@@ -30,6 +30,7 @@ pub mod projects;
 pub mod reconcile;
 pub mod rewrap;
 mod scope_key;
+mod scopes;
 pub mod sessions;
 mod shift;
 pub mod sign_in;

@@ -55,18 +55,18 @@ pub async fn rewrap(
     let mut progress = Progress::default();
     for organization in organizations {
         let op = run.within(*organization);
-        let (mut after, mut on_record) = (None, false);
+        let (mut part, mut on_record) = (Part::Workspaces(None), false);
         loop {
-            let done = batch(&op, keys, random, (after, on_record)).await?;
+            let done = batch(&op, keys, random, (part, on_record)).await?;
             on_record |= done.rewrapped > 0;
             progress.rewrapped += done.rewrapped;
             progress.failed += done.failed;
             told(&progress);
-            after = done.last;
-            if after.is_none() {
-                break;
+            let Some(next) = done.next else { break };
+            if matches!(next, Part::Workspaces(_) | Part::Scopes(Some(_))) {
+                tokio::time::sleep(PAUSE).await;
             }
-            tokio::time::sleep(PAUSE).await;
+            part = next;
         }
         let counts = op.read("count_data_keys", async |conn| conn.data_keys().by_generation().await).await?;
         for (generation, count) in counts {
@@ -76,29 +76,42 @@ pub async fn rewrap(
     Ok(progress)
 }
 
+/// Whose keys, from the one behind that id on.
+#[derive(Clone, Copy)]
+enum Part {
+    Workspaces(Option<Uuid>),
+    /// Of what is around workspaces.
+    Scopes(Option<Uuid>),
+}
+
 #[derive(Default)]
 struct Done {
     rewrapped: usize,
     failed: usize,
-    /// Where the next batch begins; `None`: there is none.
-    last: Option<Uuid>,
+    /// What comes behind it; `None`: nothing.
+    next: Option<Part>,
 }
 
 async fn batch(
     op: &Op<Internal, Database>,
     keys: &KeyRing,
     random: &(dyn SecureRandom + Sync),
-    (after, on_record): (Option<Uuid>, bool),
+    (part, on_record): (Part, bool),
 ) -> Result<Done, Error> {
     op.changes("rewrap", async |conn| {
         let newest = keys.newest().id();
-        let mut outdated = conn.data_keys().outdated_of_workspaces(newest, after, BATCH).await?;
+        let outdated = match part {
+            Part::Workspaces(after) => conn.data_keys().outdated_of_workspaces(newest, after, BATCH).await?,
+            Part::Scopes(after) => conn.data_keys().outdated_of_scopes(newest, after, BATCH).await?,
+        };
         let full = outdated.len() as u64 == BATCH.unsigned_abs();
         let last = outdated.last().map(|(_, wrapped)| wrapped.id).filter(|_| full);
-        if after.is_none() {
-            outdated.extend(conn.data_keys().outdated_of_scopes(newest).await?);
-        }
-        let mut done = Done { last, ..Done::default() };
+        let next = match (part, last) {
+            (Part::Workspaces(_), Some(last)) => Some(Part::Workspaces(Some(last))),
+            (Part::Workspaces(_), None) => Some(Part::Scopes(None)),
+            (Part::Scopes(_), last) => last.map(|last| Part::Scopes(Some(last))),
+        };
+        let mut done = Done { next, ..Done::default() };
         for (whose, wrapped) in outdated {
             match DataKey::rewrap(keys, owner(op.organization(), whose), &wrapped, random) {
                 Ok(wrapped) => {

@@ -1,7 +1,8 @@
-//! The organisation's data key and everything under it: opened only where it is what was stored, and bound anew with each change.
+//! The data key of what is around workspaces and everything under it: opened only where it is what was stored, and bound anew with
+//! each change.
 
 use berth_db::{GitCredentialRow, KeyOwner, OrganizationConn, ScopeVariableRow};
-use berth_schema::scope::Scope;
+use berth_schema::scope::ScopeId;
 use jiff::Timestamp;
 use ring::rand::SecureRandom;
 
@@ -14,6 +15,7 @@ const READS: usize = 3;
 /// The key, locked for a change until the transaction ends, and what is under it.
 #[derive(Debug)]
 pub(super) struct ScopeKey {
+    scope: ScopeId,
     pub(super) key: DataKey,
     pub(super) variables: Vec<ScopeVariableRow>,
     pub(super) git: Vec<GitCredentialRow>,
@@ -34,10 +36,10 @@ impl ScopeKey {
         ring: &KeyRing,
         random: &(dyn SecureRandom + Sync),
         conn: &OrganizationConn<'_>,
-        (trust, now): (Trust, Timestamp),
+        (scope_id, trust, now): (ScopeId, Trust, Timestamp),
     ) -> Result<Self, Error> {
-        let scope = conn.scope_variables(Scope::Organization);
-        let owner = Owner::of_organization(conn.organization());
+        let scope = conn.scope_variables(scope_id);
+        let owner = Owner::of_scope(conn.organization(), scope_id);
         let mut found = scope.data_key().await?;
         if found.is_none() {
             // Somebody may be making it at this moment.
@@ -49,7 +51,7 @@ impl ScopeKey {
                 return Err(Error::internal(CryptoError::Gone));
             }
             let (key, _) = DataKey::generate(ring, owner, random).map_err(Error::internal)?;
-            let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
+            let (variables, git) = under(conn, scope_id).await?;
             let contents = crypto::of_scope(&variables, &git);
             let wrapped = key.bind(ring, &contents, random).map_err(Error::internal)?;
             scope.insert_data_key(&wrapped, now).await?;
@@ -57,12 +59,12 @@ impl ScopeKey {
         scope.lock().await?;
         let wrapped = scope.data_key().await?.ok_or_else(|| Error::internal(CryptoError::Gone))?;
         let key = DataKey::unwrap(ring, owner, &wrapped).map_err(Error::internal)?;
-        let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
+        let (variables, git) = under(conn, scope_id).await?;
         if trust == Trust::Bound {
             crypto::check_variables(&wrapped, &variables).map_err(Error::internal)?;
             crypto::compare_git(&wrapped, &git).check().map_err(Error::internal)?;
         }
-        Ok(Self { key, variables, git })
+        Ok(Self { scope: scope_id, key, variables, git })
     }
 
     /// Binds what is there by now into the key, at the end of a change.
@@ -72,22 +74,33 @@ impl ScopeKey {
         random: &(dyn SecureRandom + Sync),
         conn: &OrganizationConn<'_>,
     ) -> Result<(), Error> {
-        let scope = conn.scope_variables(Scope::Organization);
-        let (variables, git) = (scope.list().await?, conn.git_credentials().list().await?);
+        let (variables, git) = under(conn, self.scope).await?;
         let wrapped =
             self.key.bind(ring, &crypto::of_scope(&variables, &git), random).map_err(Error::internal)?;
-        let whose = KeyOwner::Scope { scope: Scope::Organization, id: *conn.organization().as_uuid() };
+        let id = self.scope.id().unwrap_or(*conn.organization().as_uuid());
+        let whose = KeyOwner::Scope { scope: self.scope.scope(), id };
         Ok(conn.data_keys().rewrap(whose, &wrapped).await?)
     }
 }
 
-/// The organisation's variables, and their key if there is one. [`CryptoError::Contents`] or [`CryptoError::Gone`] where
+/// What is under the key of a scope.
+async fn under(
+    conn: &OrganizationConn<'_>,
+    scope: ScopeId,
+) -> Result<(Vec<ScopeVariableRow>, Vec<GitCredentialRow>), Error> {
+    let variables = conn.scope_variables(scope).list().await?;
+    let git = if scope.is_organization() { conn.git_credentials().list().await? } else { Vec::new() };
+    Ok((variables, git))
+}
+
+/// A scope's variables, and their key if there is one. [`CryptoError::Contents`] or [`CryptoError::Gone`] where
 /// they are not what was stored.
 pub(super) async fn variables(
     ring: &KeyRing,
     conn: &OrganizationConn<'_>,
+    scope_id: ScopeId,
 ) -> Result<Result<(Option<DataKey>, Vec<ScopeVariableRow>), CryptoError>, Error> {
-    let scope = conn.scope_variables(Scope::Organization);
+    let scope = conn.scope_variables(scope_id);
     let mut read = Err(CryptoError::Contents);
     for _ in 0..READS {
         let wrapped = scope.data_key().await?;
@@ -99,7 +112,7 @@ pub(super) async fn variables(
             read = Err(CryptoError::Gone);
             continue;
         };
-        read = DataKey::unwrap(ring, Owner::of_organization(conn.organization()), &wrapped)
+        read = DataKey::unwrap(ring, Owner::of_scope(conn.organization(), scope_id), &wrapped)
             .and_then(|key| crypto::check_variables(&wrapped, &rows).map(|()| (Some(key), rows)));
         if !matches!(read, Err(CryptoError::Contents)) {
             break;
@@ -120,7 +133,7 @@ pub(super) async fn git(
     open: impl Fn(&berth_db::DataKey) -> Result<DataKey, CryptoError>,
     conn: &OrganizationConn<'_>,
 ) -> Result<GitCredentials, Error> {
-    let scope = conn.scope_variables(Scope::Organization);
+    let scope = conn.scope_variables(ScopeId::Organization);
     let mut reads = 0;
     loop {
         reads += 1;

@@ -1,9 +1,10 @@
-//! Variables of the organisation: set, listed without their values, deleted; and where a workspace's come from.
+//! Variables of the organisation, of groups, projects and members: set, listed without their values, deleted; and where a
+//! workspace's come from.
 
 use berth_db::{Changed, OrganizationConn, ScopeVariableRow};
 use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Event, Resource};
-use berth_schema::scope::{Scope, ScopeVariable, SetVariable, VariableOrigin};
+use berth_schema::scope::{ScopeId, ScopeVariable, SetVariable, VariableOrigin};
 use berth_schema::variables::{
     MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_name, check_value,
 };
@@ -11,7 +12,8 @@ use berth_schema::{FieldError, ResourceKind};
 use tracing::info;
 
 use super::scope_key::{self, ScopeKey, Trust};
-use crate::crypto::{KeyRing, Label, SealedValue};
+use super::scopes;
+use crate::crypto::{KeyRing, Label, SealedValue, TAG_LEN};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -21,17 +23,28 @@ pub async fn set(op: &Op<Member>, form: SetVariable) -> Result<ScopeVariable, Er
     let input = form.into_input();
     let value = check(&input).map_err(Error::Invalid)?;
     let (kind, name) = (input.kind, input.name);
-    let now = op.now;
+    let (of, now) = (scopes::asked(op)?, op.now);
     let row = op
         .change("set_variable", async |conn| {
+            let chain = scopes::around(conn, of).await?;
+            scopes::may_set(conn, chain, kind, &name).await?;
             // 1. The key of the scope, made with its first variable, and what is there: the version goes on from it.
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
-            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
+            let scope = ScopeKey::lock(&ring, random, conn, (of, Trust::Bound, now)).await?;
             let (key, others) = (&scope.key, &scope.variables);
             let before = others.iter().find(|row| (row.kind, &row.name) == (kind, &name));
             if before.is_none() && others.len() >= MAX_COUNT {
                 let message = format!("at most {MAX_COUNT} variables are allowed; delete one first");
                 return Err(Error::field("name", message));
+            }
+            let kept = others.iter().filter(|row| (row.kind, &row.name) != (kind, &name)).map(size);
+            let total = kept.sum::<usize>() + name.len() + value.expose().len();
+            if total > MAX_TOTAL_BYTES
+                && before.is_none_or(|row| size(row) < name.len() + value.expose().len())
+            {
+                let message =
+                    format!("with the others these are {total} bytes, at most {MAX_TOTAL_BYTES} are allowed");
+                return Err(Error::field("value", message));
             }
             let version = before.map_or(1, |row| row.version + 1);
             // 2. Sealed to its place, stored, bound into the key.
@@ -47,15 +60,27 @@ pub async fn set(op: &Op<Member>, form: SetVariable) -> Result<ScopeVariable, Er
                 is_final,
                 updated_at: now,
             };
-            conn.scope_variables(Scope::Organization).put(&row).await?;
+            conn.scope_variables(of).put(&row).await?;
             scope.bind(&ring, random, conn).await?;
-            let event =
-                Event::new(Resource::variable(kind, &row.name), Details::VariableSet { version, is_final });
-            Ok(Changed::So(row, event))
+            let details = Details::VariableSet { version, is_final, of };
+            Ok(Changed::So(row, Event::new(told(of, kind, &name), details)))
         })
         .await?;
-    info!(%kind, name = row.name, version = row.version, is_final, "variable of the organization set");
+    info!(on = %told(of, kind, &name), version = row.version, is_final, of = %of.scope(), "variable set");
     Ok(show(row))
+}
+
+/// How much of a workspace's room it takes.
+fn size(row: &ScopeVariableRow) -> usize {
+    row.name.len() + row.ciphertext.len().saturating_sub(TAG_LEN)
+}
+
+/// What is on record and in the log as changed. What somebody's own variables are called is nobody else's to read.
+fn told(of: ScopeId, kind: VariableKind, name: &str) -> Resource {
+    match of {
+        ScopeId::User(user) => Resource::user(user),
+        ScopeId::Organization | ScopeId::Group(_) | ScopeId::Project(_) => Resource::variable(kind, name),
+    }
 }
 
 fn check(input: &berth_schema::api::VariableInput) -> Result<SecretValue, Vec<FieldError>> {
@@ -77,9 +102,8 @@ fn check(input: &berth_schema::api::VariableInput) -> Result<SecretValue, Vec<Fi
 }
 
 pub async fn list(op: &Op<Member>) -> Result<Paged<ScopeVariable>, Error> {
-    let rows = op
-        .read("list_variables", async |conn| conn.scope_variables(Scope::Organization).list().await)
-        .await?;
+    let of = scopes::asked(op)?;
+    let rows = op.read("list_variables", async |conn| conn.scope_variables(of).list().await).await?;
     Ok(Paged { items: rows.into_iter().map(show).collect(), next: None })
 }
 
@@ -88,23 +112,24 @@ pub async fn delete(op: &Op<Member>, kind: VariableKind, name: &str) -> Result<S
     let unknown = || Error::missing(ResourceKind::Variable, name);
     // What is no name names nothing.
     check_name(kind, name).map_err(|_| unknown())?;
+    let of = scopes::asked(op)?;
     let deleted = op
         .change("delete_variable", async |conn| {
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
-            let variables = conn.scope_variables(Scope::Organization);
+            scopes::around(conn, of).await?;
+            let variables = conn.scope_variables(of);
             if variables.data_key().await?.is_none() {
                 return Ok(Changed::Not(None));
             }
-            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
+            let scope = ScopeKey::lock(&ring, random, conn, (of, Trust::Bound, op.now)).await?;
             let Some(deleted) = variables.delete(kind, name).await? else { return Ok(Changed::Not(None)) };
             scope.bind(&ring, random, conn).await?;
-            let details = Details::VariableDeleted { version: deleted.version };
-            let event = Event::new(Resource::variable(kind, name), details);
-            Ok::<_, Error>(Changed::So(Some(deleted), event))
+            let details = Details::VariableDeleted { version: deleted.version, of };
+            Ok::<_, Error>(Changed::So(Some(deleted), Event::new(told(of, kind, name), details)))
         })
         .await?;
     let row = deleted.ok_or_else(unknown)?;
-    info!(%kind, name, "variable of the organization deleted");
+    info!(on = %told(of, kind, name), of = %of.scope(), "variable deleted");
     Ok(show(row))
 }
 
@@ -125,6 +150,8 @@ pub async fn explain(op: &Op<Member>, workspace: &str) -> Result<Paged<VariableO
         name: row.name,
         kind: row.kind,
         scope: row.source,
+        scope_id: row.source_id,
+        path: row.source_path,
         version: row.source_version.unwrap_or(row.version),
         set_at: row.source_set_at.unwrap_or(created_at),
         frozen_at: created_at,
@@ -134,15 +161,19 @@ pub async fn explain(op: &Op<Member>, workspace: &str) -> Result<Paged<VariableO
     Ok(Paged { items: items.collect(), next: None })
 }
 
-/// An organisation's variable with its value, for a workspace that is being created.
+/// A scope's variable with its value, for a workspace that is being created.
 pub(super) struct Opened {
     pub row: ScopeVariableRow,
     pub value: SecretValue,
 }
 
-/// The organisation's variables, opened.
-pub(super) async fn open(keys: &KeyRing, conn: &OrganizationConn<'_>) -> Result<Vec<Opened>, Error> {
-    let (key, rows) = scope_key::variables(keys, conn).await?.map_err(Error::internal)?;
+/// A scope's variables, opened.
+pub(super) async fn open(
+    keys: &KeyRing,
+    conn: &OrganizationConn<'_>,
+    scope: ScopeId,
+) -> Result<Vec<Opened>, Error> {
+    let (key, rows) = scope_key::variables(keys, conn, scope).await?.map_err(Error::internal)?;
     let Some(key) = key else { return Ok(Vec::new()) };
     let opened = rows.into_iter().map(|row| {
         let label = Label { name: &row.name, kind: row.kind.as_str(), version: row.version };

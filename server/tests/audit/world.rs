@@ -123,6 +123,22 @@ impl World {
             Action::KeepOrphan => post(&format!("/agents/cluster/orphans/{}/keep", self.orphan), json!({})),
             Action::SetVariable => put("/variables", json!({"name": "A", "value": CANARY, "final": true})),
             Action::DeleteVariable => (Method::DELETE, admin.path("/variables/environment/A"), json!({})),
+            Action::SetGroupVariable => {
+                group(admin, "with-variables").await;
+                put("/groups/with-variables/variables", json!({"name": "G", "value": CANARY}))
+            }
+            Action::DeleteGroupVariable => {
+                post("/groups/with-variables/variables/remove", json!({"name": "G"}))
+            }
+            Action::SetProjectVariable => {
+                project(admin, "with-variables").await;
+                put("/projects/with-variables/variables", json!({"name": "G", "value": CANARY}))
+            }
+            Action::DeleteProjectVariable => {
+                post("/projects/with-variables/variables/remove", json!({"name": "G"}))
+            }
+            Action::SetOwnVariable => put("/me/variables", json!({"name": "MINE", "value": CANARY})),
+            Action::DeleteOwnVariable => post("/me/variables/remove", json!({"name": "MINE"})),
             Action::SetGitCredential => put("/git-credentials/git.a", json!({"token": CANARY})),
             Action::DeleteGitCredential => (Method::DELETE, admin.path("/git-credentials/git.a"), json!({})),
             Action::SetIdentityProvider => {

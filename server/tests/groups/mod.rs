@@ -2,6 +2,7 @@
 
 mod roles;
 mod tree;
+mod variables;
 mod workspaces;
 
 use berth_schema::api::Paged;

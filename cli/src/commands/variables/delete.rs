@@ -3,13 +3,15 @@
 use berth_schema::variables::VariableKind;
 
 use crate::args::Global;
+use crate::commands::whose::WhoseArgs;
 use crate::error::Error;
 use crate::session::Session;
 
 const HELP: &str = "\
 Examples:
   berth variables delete REGISTRY
-  berth variables delete ca.pem --kind file";
+  berth variables delete ca.pem --kind file
+  berth variables delete REGISTRY --project platform/payments/api";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -18,6 +20,9 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     name: String,
 
+    #[command(flatten)]
+    whose: WhoseArgs,
+
     /// environment or file
     #[arg(long, value_name = "KIND", default_value = "environment")]
     kind: VariableKind,
@@ -25,7 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
-    let deleted = session.organization.delete_variable(args.kind, &args.name).await?;
+    let deleted = session.organization.delete_variable(&args.whose.whose(), args.kind, &args.name).await?;
     session
         .talk
         .say(&format!("'{}' ({}) is deleted; workspaces that have it keep it.", deleted.name, deleted.kind));

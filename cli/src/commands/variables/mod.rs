@@ -12,12 +12,12 @@ use crate::error::Error;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Set variables that every new workspace of the organisation gets
+    /// Set variables that new workspaces get: of the organisation, a group, a project, or yours
     Set(set::Args),
-    /// List the organisation's variables, without their values
+    /// List the variables of the organisation, a group, a project, or yours, without their values
     #[command(visible_alias = "ls")]
     List(list::Args),
-    /// Delete a variable of the organisation; workspaces that have it keep it
+    /// Delete a variable; workspaces that have it keep it
     #[command(visible_alias = "rm")]
     Delete(delete::Args),
     /// Say where each variable of a workspace comes from

@@ -3,26 +3,33 @@
 use berth_schema::scope::{Secret, SetVariable};
 
 use crate::args::Global;
+use crate::commands::whose::WhoseArgs;
 use crate::error::Error;
 use crate::input::Stdin;
 use crate::input::variables::VariableArgs;
 use crate::session::Session;
 
 const HELP: &str = "\
-Workspaces that exist keep the values they were created with. A workspace's own variable takes the
-place of the organisation's, unless that is final.
+New workspaces get what is nearest: their own, then yours, their project's, that of the groups it
+is in, the organisation's. What is final is overridden by nothing nearer. Workspaces that exist keep
+the values they were created with.
 
 Examples:
   berth variables set -e REGISTRY=registry.example.com
   berth variables set -e API_KEY --final             # API_KEY as in your own environment
-  berth variables set --file ca.pem=corporate-ca.pem";
+  berth variables set --file ca.pem=corporate-ca.pem
+  berth variables set --group platform -e REGISTRY=registry.platform.example.com
+  berth variables set --mine -e EDITOR=vim";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
-    /// No workspace may have its own value
+    /// Nothing nearer may have its own value
     #[arg(long = "final")]
     is_final: bool,
+
+    #[command(flatten)]
+    whose: WhoseArgs,
 
     #[command(flatten)]
     variables: VariableArgs,
@@ -36,6 +43,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
             hint: Some("give one or more of -e NAME=VALUE, --env-file FILE and --file NAME=PATH".to_owned()),
         });
     }
+    let whose = args.whose.whose();
     let session = Session::open(global).await?;
     for variable in variables {
         let set = SetVariable {
@@ -45,7 +53,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
             value_base64: variable.value_base64.map(Secret),
             is_final: args.is_final,
         };
-        let set = session.organization.set_variable(&set).await?;
+        let set = session.organization.set_variable(&whose, &set).await?;
         session.talk.say(&format!("'{}' ({}) is set, version {}.", set.name, set.kind, set.version));
     }
     Ok(())

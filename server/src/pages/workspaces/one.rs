@@ -224,7 +224,10 @@ pub(crate) async fn variables(op: Op<Member>, (): ()) -> Result<HttpResponse, Er
     let origins = found.items.into_iter().map(|origin| Origin {
         name: origin.name,
         kind: origin.kind.to_string(),
-        scope: origin.scope.to_string(),
+        scope: match origin.path {
+            Some(path) => format!("{} {path}", origin.scope),
+            None => origin.scope.to_string(),
+        },
         set: at(origin.set_at),
         is_final: origin.is_final,
         overrides: origin.overrides.map(|scope| scope.to_string()),

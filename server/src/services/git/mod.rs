@@ -13,7 +13,7 @@ use berth_schema::git::{
     DEFAULT_USERNAME, GitCredential, GitHost, GitMethod, MAX_AUDIENCE, MAX_HOSTS, MAX_TOKEN, MAX_USERNAME,
     SetGitCredential, token_audience,
 };
-use berth_schema::scope::Secret;
+use berth_schema::scope::{ScopeId, Secret};
 use berth_schema::variables::SecretValue;
 use berth_schema::{FieldError, OrganizationId, ResourceKind};
 use jiff::Timestamp;
@@ -47,7 +47,8 @@ pub async fn set(op: &Op<Member>, host: &str, form: SetGitCredential) -> Result<
             // From here on nobody else changes the list.
             let version = conn.git_credentials().change().await?;
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
-            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
+            let scope =
+                ScopeKey::lock(&ring, random, conn, (ScopeId::Organization, Trust::Bound, op.now)).await?;
             let row = row(&scope, random, &checked, version, now)?;
             conn.git_credentials().put(&row).await?;
             scope.bind(&ring, random, conn).await?;
@@ -152,7 +153,8 @@ pub async fn delete(op: &Op<Member>, host: &str) -> Result<GitCredential, Error>
         .change("delete_git_credential", async |conn| {
             conn.git_credentials().change().await?;
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
-            let scope = ScopeKey::lock(&ring, random, conn, (Trust::Bound, op.now)).await?;
+            let scope =
+                ScopeKey::lock(&ring, random, conn, (ScopeId::Organization, Trust::Bound, op.now)).await?;
             let row = conn.git_credentials().delete(&parsed).await?.ok_or_else(missing)?;
             scope.bind(&ring, random, conn).await?;
             let details = Details::GitCredentialDeleted { method: method(&row), version: row.version };

@@ -13,7 +13,6 @@ use berth_schema::{
     Action, AgentId, AgentName, DesiredState, FieldError, NamespaceName, ProjectId, ResourceKind, Warning,
     WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
-use jiff::Timestamp;
 use ring::rand::SecureRandom;
 use tracing::info;
 
@@ -23,7 +22,7 @@ use super::{find, limits, project, whole};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::identity::Member;
 use crate::services::idempotency::{Creation, Idempotency, claim};
-use crate::services::variables;
+use crate::services::{scopes, variables};
 use crate::{Error, Op};
 
 /// How often another name is drawn when the drawn one is taken. 32,768 names: ten misses in a row mean that most are taken.
@@ -126,7 +125,7 @@ impl Attempt<'_> {
                 let (form, agent) = self.complete(conn, project.as_ref()).await?;
                 let made_of = self.allow(conn, (form, project.as_ref()), agent.id).await?;
                 // 3. All of it, or nothing.
-                let parts = (form, made_of, project.as_ref().map(|project| project.id));
+                let parts = (form, made_of, project.as_ref());
                 let view = self.insert(conn, id, name, parts, &agent).await?;
                 let details = Details::WorkspaceCreated {
                     agent: agent.id,
@@ -217,7 +216,7 @@ impl Attempt<'_> {
         conn: &OrganizationConn<'_>,
         id: WorkspaceId,
         name: &WorkspaceName,
-        (form, made_of, project): (&Checked, MadeOf, Option<ProjectId>),
+        (form, made_of, project): (&Checked, MadeOf, Option<&ProjectRow>),
         agent: &AgentRow,
     ) -> Result<WorkspaceView, Failure> {
         let now = self.op.now;
@@ -230,12 +229,12 @@ impl Attempt<'_> {
             spec: made_of.spec,
             devfile: form.spec.devfile.clone(),
             created_by: self.op.who.author(),
-            project,
+            project: project.map(|project| project.id),
         };
         conn.workspaces().insert(&workspace, now).await.map_err(|error| {
             if error.violates(constraints::WORKSPACE_NAME) { Failure::NameTaken } else { error.into() }
         })?;
-        self.variables(conn, id, form, agent, now).await?;
+        self.variables(conn, id, (form, project), agent).await?;
         conn.notifications().notify_agent(agent.id).await?;
         Ok(find(conn, &id.to_string()).await?)
     }
@@ -245,13 +244,16 @@ impl Attempt<'_> {
         &self,
         conn: &OrganizationConn<'_>,
         id: WorkspaceId,
-        form: &Checked,
+        (form, project): (&Checked, Option<&ProjectRow>),
         agent: &AgentRow,
-        now: Timestamp,
     ) -> Result<(), Error> {
         let keys = self.op.context.keys.current();
         let organization = self.op.organization();
-        let around = variables::open(&keys, conn).await?;
+        let chain = scopes::of_workspace(conn, project, self.op.who.subject).await?;
+        let mut around = Vec::with_capacity(chain.len());
+        for (scope, link) in chain {
+            around.push((link, variables::open(&keys, conn, scope).await?));
+        }
         let frozen = freeze(&around, &form.variables).map_err(Error::Invalid)?;
         if frozen.is_empty() {
             return Ok(());
@@ -259,7 +261,7 @@ impl Attempt<'_> {
         let owner = Owner::of_workspace(organization, id);
         let random = self.op.context.random.as_ref();
         let (key, sealed) = seal(&keys, owner, &frozen, random).map_err(Error::internal)?;
-        conn.variables().insert(agent.id, id, &key, &sealed, now).await?;
+        conn.variables().insert(agent.id, id, &key, &sealed, self.op.now).await?;
         Ok(())
     }
 }
@@ -321,7 +323,7 @@ fn seal(
             nonce: sealed.nonce,
             ciphertext: sealed.ciphertext,
         };
-        Ok((sealed, variable.source))
+        Ok((sealed, variable.source.clone()))
     });
     let sealed = sealed.collect::<Result<Vec<_>, CryptoError>>()?;
     let contents = crypto::of_workspace(sealed.iter().map(|(variable, _)| variable));

@@ -1,7 +1,7 @@
 //! The variables that a new workspace gets, from itself and from what is around it.
 
 use berth_db::Source;
-use berth_planner::inheritance::{Given, inherit};
+use berth_planner::inheritance::{Given, Link, inherit};
 use berth_schema::FieldError;
 use berth_schema::scope::Scope;
 use berth_schema::variables::{MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_value};
@@ -27,24 +27,33 @@ struct Offer<'a> {
     set_at: Option<Timestamp>,
 }
 
-/// What the workspace gets; or everything that it may not have, by the fields of the form.
+/// What the workspace gets from what is around it, the outermost first, and has of its own; or everything that it may not have, by
+/// the fields of the form.
 pub(super) fn freeze<'a>(
-    organization: &'a [Opened],
+    around: &'a [(Link, Vec<Opened>)],
     own: &'a [Variable],
 ) -> Result<Vec<Frozen<'a>>, Vec<FieldError>> {
-    let outer = organization.iter().map(|Opened { row, value }| {
+    let outer = |Opened { row, value }: &'a Opened| {
         let (version, set_at) = (Some(row.version), Some(row.updated_at));
         let value = Offer { name: &row.name, secret: value, version, set_at };
         Given { name: row.name.clone(), kind: row.kind, is_final: row.is_final, value }
-    });
+    };
     let inner = own.iter().map(|variable| {
         let secret = &variable.value;
         let value = Offer { name: &variable.name, secret, version: None, set_at: None };
         Given { name: variable.name.clone(), kind: variable.kind, is_final: false, value }
     });
-    let chain = vec![(Scope::Organization, outer.collect()), (Scope::Workspace, inner.collect())];
+    let mut chain: Vec<_> =
+        around.iter().map(|(link, opened)| (link.clone(), opened.iter().map(outer).collect())).collect();
+    chain.push((Link::WORKSPACE, inner.collect()));
     let inherited = inherit(chain).map_err(|errors| {
         let wrong = errors.into_iter().map(|error| {
+            if error.link.scope != Scope::Workspace {
+                return FieldError::new(
+                    "variables",
+                    format!("'{}' of the {} {error}", error.name, error.link),
+                );
+            }
             let same = |variable: &Variable| (variable.kind, &variable.name) == (error.kind, &error.name);
             let index = own.iter().position(same).unwrap_or_default();
             FieldError::new(format!("variables[{index}].name"), format!("'{}' {error}", error.name))
@@ -53,8 +62,9 @@ pub(super) fn freeze<'a>(
     })?;
     let frozen = inherited.into_iter().map(|inherited| {
         let Given { kind, is_final, value, .. } = inherited.given;
-        let (scope, overrides) = (inherited.scope, inherited.overrides);
-        let source = Source { scope, version: value.version, set_at: value.set_at, is_final, overrides };
+        let Link { scope, id, path } = inherited.link;
+        let (version, set_at, overrides) = (value.version, value.set_at, inherited.overrides);
+        let source = Source { scope, id, path, version, set_at, is_final, overrides };
         Frozen { name: value.name, kind, value: value.secret, source }
     });
     let frozen: Vec<_> = frozen.collect();
@@ -67,7 +77,8 @@ pub(super) fn freeze<'a>(
 fn check_values(frozen: &[Frozen<'_>]) -> Result<(), Vec<FieldError>> {
     let wrong = frozen.iter().filter_map(|Frozen { name, kind, value, source }| {
         let error = check_value(*kind, name, value.expose()).err()?;
-        Some(FieldError::new("variables", format!("'{name}' of the {} {error}", source.scope)))
+        let Source { scope, id, path, .. } = source.clone();
+        Some(FieldError::new("variables", format!("'{name}' of the {} {error}", Link { scope, id, path })))
     });
     let wrong: Vec<_> = wrong.collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
