@@ -188,13 +188,22 @@ actions! {
     ListGroupVariables = "group.list-variables", Group, Reads;
     SetGroupVariable = "group.set-variable", Group, Changes;
     DeleteGroupVariable = "group.delete-variable", Group, Changes;
+    ListGroupGitCredentials = "group.list-git-credentials", Group, Reads;
+    SetGroupGitCredential = "group.set-git-credential", Group, Changes;
+    DeleteGroupGitCredential = "group.delete-git-credential", Group, Changes;
     ListProjectVariables = "project.list-variables", Project, Reads;
     SetProjectVariable = "project.set-variable", Project, Changes;
     DeleteProjectVariable = "project.delete-variable", Project, Changes;
-    /// Of whoever asks, as the next two.
+    ListProjectGitCredentials = "project.list-git-credentials", Project, Reads;
+    SetProjectGitCredential = "project.set-git-credential", Project, Changes;
+    DeleteProjectGitCredential = "project.delete-git-credential", Project, Changes;
+    /// Of whoever asks, as the next five.
     ListOwnVariables = "own-variable.list", Organization, Reads;
     SetOwnVariable = "own-variable.set", Organization, Changes;
     DeleteOwnVariable = "own-variable.delete", Organization, Changes;
+    ListOwnGitCredentials = "own-git-credential.list", Organization, Reads;
+    SetOwnGitCredential = "own-git-credential.set", Organization, Changes;
+    DeleteOwnGitCredential = "own-git-credential.delete", Organization, Changes;
     ListIdentityProviders = "identity-provider.list", Organization, Reads;
     SetIdentityProvider = "identity-provider.set", IdentityProvider, Changes;
     DeleteIdentityProvider = "identity-provider.delete", IdentityProvider, Changes;

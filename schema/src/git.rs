@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::scope::Secret;
+use crate::scope::{ScopeId, Secret};
 use crate::text::is_plain;
 use crate::variables::{SecretValue, deserialize_values, serialize_values};
 use crate::{FieldError, OrganizationId, WorkspaceId};
@@ -89,9 +89,14 @@ impl fmt::Display for GitHost {
 }
 
 /// The `aud` of the tokens that are signed for an organisation. Whoever administers an organisation sets its audience, and may set
-/// the one of somebody else's host: so each token names, in what every verifier checks, the organisation that it is of.
-pub fn token_audience(audience: &str, organization: OrganizationId) -> String {
-    format!("{audience}/organization/{organization}")
+/// the one of somebody else's host: so each token names, in what every verifier checks, the organisation that it is of. Nor is one whose
+/// audience a group, a project or somebody has set ever one that a host takes for the organisation's.
+pub fn token_audience(audience: &str, organization: OrganizationId, of: ScopeId) -> String {
+    let organization = format!("{audience}/organization/{organization}");
+    match of.id() {
+        Some(id) => format!("{organization}/{}/{id}", of.scope()),
+        None => organization,
+    }
 }
 
 /// Where a host's credential comes from.
@@ -129,6 +134,41 @@ pub struct SetGitCredential {
     /// For `http://` instead of `https://`: whoever is on the way reads it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain_http: bool,
+}
+
+/// `PUT …/git-credentials`, of a group, a project, or whoever asks: the path names whose it is, and not the host.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutGitCredential {
+    pub host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain_http: bool,
+}
+
+impl PutGitCredential {
+    pub fn new(host: &GitHost, set: SetGitCredential) -> Self {
+        let SetGitCredential { username, token, audience, plain_http } = set;
+        Self { host: host.to_string(), username, token, audience, plain_http }
+    }
+
+    /// As it is asked of the organisation.
+    pub fn into_parts(self) -> (String, SetGitCredential) {
+        let Self { host, username, token, audience, plain_http } = self;
+        (host, SetGitCredential { username, token, audience, plain_http })
+    }
+}
+
+/// `POST …/git-credentials/remove`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveGitCredential {
+    pub host: String,
 }
 
 /// What is known of a host's credential, without the token.

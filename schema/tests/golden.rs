@@ -18,7 +18,8 @@ use berth_schema::api::{
     StateReason, SuspectedLoss, VariableInput, VariableName, Workspace,
 };
 use berth_schema::git::{
-    CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, SetGitCredential, token_audience,
+    CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, PutGitCredential,
+    RemoveGitCredential, SetGitCredential, token_audience,
 };
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::network_check::{NetworkCheck, NetworkCheckReport, NetworkCheckResult, NetworkVerdict};
@@ -29,7 +30,7 @@ use berth_schema::reconcile::{
     Orphan, OrphanVerdict, Page, PodProblem, Received, ReconcileRequest, ReconcileResponse, Settings,
     TerminationProgress, UpdateType, WorkspaceAgentInfo, WorkspaceDirective,
 };
-use berth_schema::scope::Secret;
+use berth_schema::scope::{ScopeId, Secret};
 use berth_schema::sealing::{Encapsulation, PublicKey, RegisterKey, RegisteredKey, SealedBundle};
 use berth_schema::state::TransitionCause;
 use berth_schema::timeline::Transition;
@@ -343,12 +344,18 @@ fn git_credentials_keep_their_shape() {
         plain_http: true,
     };
     check("set-git-credential", &set);
+    check("put-git-credential", &PutGitCredential::new(&git_host(), set));
+    check("remove-git-credential", &RemoveGitCredential { host: git_host().to_string() });
     let credential = GitCredential {
         host: git_host(),
         method: GitMethod::Jwt,
         username: "berth".to_owned(),
         audience: Some("git".to_owned()),
-        token_audience: Some(token_audience("git", OrganizationId::from_uuid(Uuid::nil()))),
+        token_audience: Some(token_audience(
+            "git",
+            OrganizationId::from_uuid(Uuid::nil()),
+            ScopeId::Organization,
+        )),
         plain_http: true,
         updated_at: Timestamp::UNIX_EPOCH,
     };

@@ -371,6 +371,7 @@ pub const ROUTES: &[Route] = &[
     page_of("POST", place!("/projects/{project}/delete"), Action::DeleteProject, |guard| {
         guard.to(pages::tree::delete_project)
     }),
+    page_of("GET", place!("/me"), Action::ListOwnVariables, |guard| guard.to(pages::given::own)),
     page_of("GET", place!("/agents"), Action::ListAgents, |guard| guard.to(pages::agents::list)),
     page_of("GET", place!("/agents/{agent}"), Action::ReadAgent, |guard| guard.to(pages::agents::one)),
     page_of("GET", place!("/members"), Action::ListMembers, |guard| guard.to(pages::members::list)),
@@ -530,6 +531,54 @@ pub const ROUTES: &[Route] = &[
     member("DELETE", organization!("/git-credentials/{host}"), Action::DeleteGitCredential, |guard| {
         guard.to(git::delete)
     }),
+    member(
+        "GET",
+        organization!("/groups/{group}/git-credentials"),
+        Action::ListGroupGitCredentials,
+        |guard| guard.to(git::list),
+    ),
+    member("PUT", organization!("/groups/{group}/git-credentials"), Action::SetGroupGitCredential, |guard| {
+        guard.to(git::put)
+    })
+    .takes(DOCUMENT),
+    member(
+        "POST",
+        organization!("/groups/{group}/git-credentials/remove"),
+        Action::DeleteGroupGitCredential,
+        |guard| guard.to(git::remove),
+    )
+    .takes(FORM),
+    member(
+        "GET",
+        organization!("/projects/{project}/git-credentials"),
+        Action::ListProjectGitCredentials,
+        |guard| guard.to(git::list),
+    ),
+    member(
+        "PUT",
+        organization!("/projects/{project}/git-credentials"),
+        Action::SetProjectGitCredential,
+        |guard| guard.to(git::put),
+    )
+    .takes(DOCUMENT),
+    member(
+        "POST",
+        organization!("/projects/{project}/git-credentials/remove"),
+        Action::DeleteProjectGitCredential,
+        |guard| guard.to(git::remove),
+    )
+    .takes(FORM),
+    member("GET", organization!("/me/git-credentials"), Action::ListOwnGitCredentials, |guard| {
+        guard.to(git::list)
+    }),
+    member("PUT", organization!("/me/git-credentials"), Action::SetOwnGitCredential, |guard| {
+        guard.to(git::put)
+    })
+    .takes(DOCUMENT),
+    member("POST", organization!("/me/git-credentials/remove"), Action::DeleteOwnGitCredential, |guard| {
+        guard.to(git::remove)
+    })
+    .takes(FORM),
     member("GET", organization!("/identity-providers"), Action::ListIdentityProviders, |guard| {
         guard.to(identity_providers::list)
     }),

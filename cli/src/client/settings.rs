@@ -1,7 +1,7 @@
 //! What workspaces are given: variables and credentials of Git hosts.
 
 use berth_schema::api::Paged;
-use berth_schema::git::{GitCredential, GitHost, SetGitCredential};
+use berth_schema::git::{GitCredential, GitHost, PutGitCredential, RemoveGitCredential, SetGitCredential};
 use berth_schema::scope::{RemoveVariable, ScopeVariable, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
 use url::Url;
@@ -71,22 +71,34 @@ impl Organization {
 
     pub(crate) async fn set_git_credential(
         &self,
+        whose: &Whose,
         host: &GitHost,
-        set: &SetGitCredential,
+        set: SetGitCredential,
     ) -> Result<GitCredential, Error> {
-        let call = Call::put(
-            format!("set the credential of '{host}'"),
-            self.url(["git-credentials", host.as_str()]),
-        );
-        self.client.send(call.body(set)?).await
+        let doing = format!("set the credential of '{host}'");
+        let call = if matches!(whose, Whose::Organization) {
+            Call::put(doing, self.url(["git-credentials", host.as_str()])).body(&set)?
+        } else {
+            let put = PutGitCredential::new(host, set);
+            Call::put(doing, self.of(whose, ["git-credentials"])).body(&put)?
+        };
+        self.client.send(call).await
     }
 
-    pub(crate) async fn git_credentials(&self) -> Result<Paged<GitCredential>, Error> {
-        self.client.send(Call::get("list the Git hosts", self.url(["git-credentials"]))).await
+    pub(crate) async fn git_credentials(&self, whose: &Whose) -> Result<Paged<GitCredential>, Error> {
+        self.client.send(Call::get("list the Git hosts", self.of(whose, ["git-credentials"]))).await
     }
 
-    pub(crate) async fn delete_git_credential(&self, host: &GitHost) -> Result<GitCredential, Error> {
-        let url = self.url(["git-credentials", host.as_str()]);
-        self.client.send(Call::delete(format!("delete the credential of '{host}'"), url)).await
+    pub(crate) async fn delete_git_credential(
+        &self,
+        whose: &Whose,
+        host: &GitHost,
+    ) -> Result<GitCredential, Error> {
+        let doing = format!("delete the credential of '{host}'");
+        if matches!(whose, Whose::Organization) {
+            return self.client.send(Call::delete(doing, self.url(["git-credentials", host.as_str()]))).await;
+        }
+        let call = Call::post(doing, self.of(whose, ["git-credentials", "remove"]));
+        self.client.send(call.body(&RemoveGitCredential { host: host.to_string() })?).await
     }
 }

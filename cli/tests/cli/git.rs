@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use wiremock::MockServer;
 
-use crate::support::{Berth, answer, ok, problem};
+use crate::support::{Berth, answer, bodies, ok, problem};
 
 fn credential(host: &str, rest: &Value) -> Value {
     let mut credential = json!({
@@ -69,4 +69,32 @@ async fn a_host_that_is_not_there_cannot_be_deleted() {
     answer(&server, "DELETE", "/git-credentials/git.example.com", missing).await;
     let ran = Berth::with(&server).run(&["git-credentials", "delete", "git.example.com"]).exits(3);
     ran.says("there is no such git credential");
+}
+
+#[tokio::test]
+async fn those_of_a_group_a_project_and_of_ones_own_are_at_places_of_their_own() {
+    let server = MockServer::start().await;
+    let at = [
+        (vec!["--group", "platform"], "/groups/platform"),
+        (vec!["--project", "platform/api"], "/projects/platform%2Fapi"),
+        (vec!["--mine"], "/me"),
+    ];
+    for (_, below) in &at {
+        let path = format!("{below}/git-credentials");
+        let shown = credential("git.example.com", &json!({}));
+        answer(&server, "PUT", &path, ok(shown.clone())).await;
+        answer(&server, "GET", &path, ok(json!({"items": [shown.clone()]}))).await;
+        answer(&server, "POST", &format!("{path}/remove"), ok(shown)).await;
+    }
+    let berth = Berth::with(&server);
+    for (whose, _) in &at {
+        let run = |args: &[&str]| berth.run(&[&["git-credentials"], args, whose.as_slice()].concat());
+        run(&["set", "git.example.com", "--audience", "git"]).ok();
+        assert!(run(&["list"]).ok().stdout.contains("git.example.com\thttps"));
+        run(&["delete", "git.example.com"]).ok().says("do not log in at git.example.com any more");
+    }
+    let sent = bodies(&server).await;
+    let put = json!({"host": "git.example.com", "audience": "git"});
+    let removed = json!({"host": "git.example.com"});
+    assert_eq!(sent, [&put, &removed].repeat(3).into_iter().cloned().collect::<Vec<_>>());
 }

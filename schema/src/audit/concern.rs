@@ -184,6 +184,15 @@ const fn of_action(action: Action) -> Reach {
         | Action::ListOwnVariables
         | Action::SetOwnVariable
         | Action::DeleteOwnVariable
+        | Action::ListGroupGitCredentials
+        | Action::SetGroupGitCredential
+        | Action::DeleteGroupGitCredential
+        | Action::ListProjectGitCredentials
+        | Action::SetProjectGitCredential
+        | Action::DeleteProjectGitCredential
+        | Action::ListOwnGitCredentials
+        | Action::SetOwnGitCredential
+        | Action::DeleteOwnGitCredential
         | Action::ListGitCredentials
         | Action::SetGitCredential
         | Action::DeleteGitCredential

@@ -183,10 +183,15 @@ pub enum Details {
         version: i64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaced: Option<GitMethod>,
+        /// Whose it is; absent: the organisation's.
+        #[serde(default, skip_serializing_if = "ScopeId::is_organization")]
+        of: ScopeId,
     },
     GitCredentialDeleted {
         method: GitMethod,
         version: i64,
+        #[serde(default, skip_serializing_if = "ScopeId::is_organization")]
+        of: ScopeId,
     },
     IdentityProviderSet {
         provider: IdentityProviderId,

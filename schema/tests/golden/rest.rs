@@ -9,7 +9,7 @@ use berth_schema::configuration::ConfigurationView;
 use berth_schema::groups::{ChangeGroup, CreateGroup, GiveRole, GivenRole, Group, TakeRole};
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::projects::{ChangeProject, CreateProject, Project, ProjectSettings};
-use berth_schema::scope::{Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
+use berth_schema::scope::{RemoveVariable, Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
 use berth_schema::{
     AccountId, AgentConfiguration, GroupId, OrganizationId, ProjectId, ProjectSpec, ProjectUrl, SessionId,
@@ -39,6 +39,7 @@ fn variables_of_a_scope_keep_their_shape() {
         is_final: true,
         updated_at: Timestamp::UNIX_EPOCH,
     };
+    check("remove-variable", &RemoveVariable { name: "GREETING".to_owned(), kind: VariableKind::File });
     check("variables", &Paged { items: vec![stored], next: None });
     let origin = |scope, is_final, overrides| VariableOrigin {
         name: "GREETING".to_owned(),

@@ -33,10 +33,44 @@ pub struct GitCredentialRow {
     pub updated_at: Timestamp,
 }
 
-/// Its columns, each by itself.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = git_credentials)]
-struct RawGitCredential {
+/// The columns of a table that has such rows.
+macro_rules! columns {
+    ($table:ident) => {
+        (
+            $table::host,
+            $table::plain_http,
+            $table::username,
+            $table::audience,
+            $table::data_key_id,
+            $table::version,
+            $table::nonce,
+            $table::ciphertext,
+            $table::updated_at,
+        )
+    };
+}
+pub(crate) use columns;
+
+/// What a row is set to, but for its key.
+macro_rules! values {
+    ($table:ident, $row:expr) => {
+        (
+            $table::plain_http.eq($row.plain_http),
+            $table::username.eq(&$row.username),
+            $table::audience.eq(&$row.audience),
+            $table::data_key_id.eq($row.data_key_id),
+            $table::version.eq($row.version),
+            $table::nonce.eq(&$row.nonce),
+            $table::ciphertext.eq(&$row.ciphertext),
+            $table::updated_at.eq(jiff_diesel::Timestamp::from($row.updated_at)),
+        )
+    };
+}
+pub(crate) use values;
+
+/// [`columns`], each by itself.
+#[derive(Queryable)]
+pub(crate) struct RawGitCredential {
     host: Tried<Parsed<GitHost>>,
     plain_http: bool,
     username: String,
@@ -50,7 +84,7 @@ struct RawGitCredential {
 
 impl RawGitCredential {
     /// `None`: this version cannot read which host it is for.
-    fn read(self) -> Option<GitCredentialRow> {
+    pub(crate) fn read(self) -> Option<GitCredentialRow> {
         Some(GitCredentialRow {
             host: self.host.read()?,
             plain_http: self.plain_http,
@@ -100,7 +134,7 @@ impl GitCredentials<'_> {
         let query = git_credentials::table
             .filter(git_credentials::organization_id.eq(self.0.key()))
             .order(git_credentials::host)
-            .select(RawGitCredential::as_select());
+            .select(columns!(git_credentials));
         let rows: Vec<RawGitCredential> = self.0.run(query.load(&mut self.0.raw())).await?;
         Ok(rows.into_iter().filter_map(RawGitCredential::read).collect())
     }
@@ -132,16 +166,7 @@ impl GitCredentials<'_> {
     /// Stores a credential in place of the host's one before.
     pub async fn put(&self, row: &GitCredentialRow) -> Result<(), DbError> {
         use git_credentials::dsl;
-        let values = (
-            dsl::plain_http.eq(row.plain_http),
-            dsl::username.eq(&row.username),
-            dsl::audience.eq(&row.audience),
-            dsl::data_key_id.eq(row.data_key_id),
-            dsl::version.eq(row.version),
-            dsl::nonce.eq(&row.nonce),
-            dsl::ciphertext.eq(&row.ciphertext),
-            dsl::updated_at.eq(jiff_diesel::Timestamp::from(row.updated_at)),
-        );
+        let values = values!(git_credentials, row);
         let key = (dsl::organization_id.eq(self.0.key()), dsl::host.eq(row.host.as_str()));
         let statement = diesel::insert_into(dsl::git_credentials)
             .values((key, values))
@@ -155,7 +180,7 @@ impl GitCredentials<'_> {
     /// The deleted row, if there was one.
     pub async fn delete(&self, host: &GitHost) -> Result<Option<GitCredentialRow>, DbError> {
         let statement = diesel::delete(git_credentials::table.find((self.0.key(), host.as_str())))
-            .returning(RawGitCredential::as_returning());
+            .returning(columns!(git_credentials));
         let row: Option<RawGitCredential> =
             self.0.run_optional(statement.get_result(&mut self.0.raw())).await?;
         Ok(row.and_then(RawGitCredential::read))

@@ -47,6 +47,7 @@
 //! | `scope_variables(scope)` | `data_key`, `insert_data_key`, `lock`, `list`, `put`, `delete` |
 //! | `sealed_scopes()` | `list`, `among`, `note`, `forget_user` |
 //! | `git_credentials()` | `list`, `version`, `change`, `put`, `delete` |
+//! | `scope_git_credentials(scope)` | `list`, `put`, `delete` |
 //! | `data_keys()` | `by_generation`, `samples`, `outdated_of_…`, `rewrap`; outside a scope [`every_organization`], [`generations_in_use`] |
 //! | `idempotency_keys()` | `claim` |
 //! | `groups()` | `insert`, `count`, `find`, `find_by_path`, `above`, `below`, `list`, `place`, `delete` |
@@ -101,6 +102,7 @@ mod role_grants;
 pub mod roles;
 mod schema;
 mod scope;
+mod scope_git_credentials;
 mod scope_variables;
 mod sealed_scopes;
 mod sealing_keys;
@@ -155,6 +157,7 @@ pub use projects::{NewProject, ProjectRow, Projects};
 pub use role_grants::{HolderRow, RoleGrantRow, RoleGrants, Spot};
 pub use roles::{RoleError, check_login};
 pub use scope::{OrganizationConn, Reach};
+pub use scope_git_credentials::ScopeGitCredentials;
 pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealed_scopes::SealedScopes;
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};

@@ -291,6 +291,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    scope_git_credentials (organization_id, scope, scope_id, host) {
+        organization_id -> Uuid,
+        scope -> Text,
+        scope_id -> Uuid,
+        host -> Text,
+        plain_http -> Bool,
+        username -> Text,
+        audience -> Nullable<Text>,
+        data_key_id -> Nullable<Uuid>,
+        version -> BigInt,
+        nonce -> Nullable<Bytea>,
+        ciphertext -> Nullable<Bytea>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency_keys (organization_id, token_id, key) {
         organization_id -> Uuid,
         token_id -> Uuid,
@@ -560,6 +577,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     projects,
     role_grants,
     scope_data_keys,
+    scope_git_credentials,
     scope_variables,
     sealed_scopes,
     session_proofs,

@@ -15,9 +15,9 @@ use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
     GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders, Invitations, NetworkChecks,
-    Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects, RoleGrants, ScopeVariables,
-    SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes,
-    Subjects, Tokens, Transitions, Variables, Workspaces,
+    Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects, RoleGrants,
+    ScopeGitCredentials, ScopeVariables, SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts,
+    SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -213,6 +213,11 @@ impl<'a> OrganizationConn<'a> {
     /// The variables of what is around workspaces.
     pub fn scope_variables(&self, scope: ScopeId) -> ScopeVariables<'_> {
         ScopeVariables::new(self, scope)
+    }
+
+    /// The Git hosts of what is around workspaces.
+    pub fn scope_git_credentials(&self, scope: ScopeId) -> ScopeGitCredentials<'_> {
+        ScopeGitCredentials::new(self, scope)
     }
 
     pub fn sealed_scopes(&self) -> SealedScopes<'_> {

@@ -75,6 +75,8 @@ async fn fill(world: &World) {
                 SELECT organization_id, '{token}', id, '{token}', 'viewer', now() FROM subjects
                 WHERE organization_id = '{organization}' LIMIT 1;
              INSERT INTO sealed_scopes VALUES ('{organization}', 'group', '{token}', now());
+             INSERT INTO scope_git_credentials VALUES ('{organization}', 'group', '{token}', 'git.example.com', false, 'berth', 'git',
+                NULL, 1, NULL, NULL, now());
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);

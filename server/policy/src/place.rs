@@ -140,12 +140,21 @@ impl Place {
             | Action::ListProjectVariables
             | Action::SetProjectVariable
             | Action::DeleteProjectVariable
+            | Action::ListGroupGitCredentials
+            | Action::SetGroupGitCredential
+            | Action::DeleteGroupGitCredential
+            | Action::ListProjectGitCredentials
+            | Action::SetProjectGitCredential
+            | Action::DeleteProjectGitCredential
             | Action::ListGitCredentials
             | Action::SetGitCredential
             | Action::DeleteGitCredential => Self::Settings,
-            Action::ListOwnVariables | Action::SetOwnVariable | Action::DeleteOwnVariable => {
-                Self::OwnSettings
-            }
+            Action::ListOwnVariables
+            | Action::SetOwnVariable
+            | Action::DeleteOwnVariable
+            | Action::ListOwnGitCredentials
+            | Action::SetOwnGitCredential
+            | Action::DeleteOwnGitCredential => Self::OwnSettings,
             Action::WatchOrganization
             | Action::CreateWorkspace
             | Action::CreateWorkspaceInProject

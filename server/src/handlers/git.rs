@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web;
 use berth_schema::api::Paged;
-use berth_schema::git::{GitCredential, SetGitCredential};
+use berth_schema::git::{GitCredential, PutGitCredential, RemoveGitCredential, SetGitCredential};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -31,6 +31,22 @@ pub(crate) async fn list(op: Op<Member>, (): ()) -> Result<web::Json<Paged<GitCr
 
 pub(crate) async fn delete(op: Op<Member>, path: web::Path<Path>) -> Result<web::Json<GitCredential>, Error> {
     git::delete(&op, &path.host).await.map(web::Json)
+}
+
+/// Of a group, a project, or whoever asks: the path names that, and the body the host.
+pub(crate) async fn put(
+    op: Op<Member>,
+    body: Json<PutGitCredential>,
+) -> Result<web::Json<GitCredential>, Error> {
+    let (host, form) = body.value.into_parts();
+    git::set(&op, &host, form).await.map(web::Json)
+}
+
+pub(crate) async fn remove(
+    op: Op<Member>,
+    body: Json<RemoveGitCredential>,
+) -> Result<web::Json<GitCredential>, Error> {
+    git::delete(&op, &body.value.host).await.map(web::Json)
 }
 
 pub(crate) async fn keys(context: web::Data<Context>) -> HttpResponse {

@@ -21,10 +21,11 @@ pub(super) struct Place {
 }
 
 /// Each with the action that somebody has to be allowed to be led there.
-const PLACES: [(&str, &str, Action); 6] = [
+const PLACES: [(&str, &str, Action); 7] = [
     ("Workspaces", "/workspaces", Action::ListWorkspaces),
     ("Groups", "/groups", Action::ListGroups),
     ("Projects", "/projects", Action::ListProjects),
+    ("Yours", "/me", Action::ListOwnVariables),
     ("Agents", "/agents", Action::ListAgents),
     ("Members", "/members", Action::ListMembers),
     ("Audit", "/audit", Action::ListAudit),

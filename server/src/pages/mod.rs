@@ -7,6 +7,7 @@ mod assets;
 pub(crate) mod audit;
 mod failure;
 mod frame;
+pub(crate) mod given;
 mod invitation;
 mod login;
 pub(crate) mod members;

@@ -11,6 +11,7 @@ use berth_schema::{Action, AgentName, GitReference, ProjectSpec, ProjectUrl, Res
 use serde::Deserialize;
 
 use super::frame::{Frame, may, may_to};
+use super::given::Given;
 use super::page::{see, show};
 use super::times::at;
 use crate::handlers::ListQuery;
@@ -72,6 +73,7 @@ struct One<'a> {
     base: String,
     path: String,
     facts: Vec<(&'static str, String)>,
+    given: Given,
     /// `None`: not for whoever looks.
     members: Option<Vec<GivenRole>>,
     roles: [Role; 5],
@@ -130,9 +132,15 @@ async fn one(
     } else {
         None
     };
+    let sees = (
+        does(op, Action::ListGroupVariables) || does(op, Action::ListProjectVariables),
+        does(op, Action::ListGroupGitCredentials) || does(op, Action::ListProjectGitCredentials),
+    );
+    let given = Given::of(op, sees).await?;
     let (kind, base) = (kind(op), base(op));
     let frame = Frame::of(op, if kind == "groups" { "/groups" } else { "/projects" });
-    show(StatusCode::OK, &One { frame, kind, base, path, facts, members, roles: Role::ALL, may: May::of(op) })
+    let (roles, may) = (Role::ALL, May::of(op));
+    show(StatusCode::OK, &One { frame, kind, base, path, facts, given, members, roles, may })
 }
 
 pub(crate) async fn group(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {

@@ -12,7 +12,7 @@ use berth_schema::{Action, FieldError, GroupId, ResourceKind};
 
 use super::idempotency::{Creation, Idempotency, claim};
 use super::paging::{self, pick};
-use super::{shift, tree};
+use super::{scopes, shift, tree};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -109,6 +109,9 @@ pub async fn change(op: &Op<Member>, id: &str, wanted: &ChangeGroup) -> Result<G
         };
         let row = conn.groups().place(before.id, parent.as_ref(), &name).await;
         let row = row.map_err(|error| taken(error, to))?;
+        if !stays {
+            scopes::moved(conn).await?;
+        }
         Ok(Changed::So(show(row), Event::new(Resource::group(before.id), details)))
     })
     .await

@@ -68,7 +68,10 @@ pub async fn remove(op: &Op<Member>, which: &str) -> Result<Shown, Error> {
             let stopped = stop_all(conn, op, row.id).await?;
             conn.role_grants().remove_all(row.id).await?;
             conn.subjects().remove(row.id, op.now).await?;
-            conn.sealed_scopes().forget_user(row.id).await?;
+            if conn.sealed_scopes().forget_user(row.id).await? {
+                // Their workspaces lose the Git credentials that were theirs.
+                conn.git_credentials().change().await?;
+            }
             rules_are_somebodys(conn, op, row.role).await?;
             let details = Details::MemberRemoved { role: row.role, stopped };
             let event = Event::new(Resource::user(row.id), details);

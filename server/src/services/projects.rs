@@ -14,7 +14,7 @@ use berth_schema::{Action, FieldError, ProjectId, ResourceKind};
 use super::idempotency::{Creation, Idempotency, claim};
 use super::paging::{self, pick};
 use super::workspaces::{PLAIN_HTTP, ProjectRules};
-use super::{shift, tree};
+use super::{scopes, shift, tree};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -136,6 +136,9 @@ pub async fn change(
         let place = (group.as_ref(), &name);
         let row = conn.projects().change(before.id, place, wanted.settings.as_ref(), op.now).await;
         let row = row.map_err(|error| taken(error, to))?;
+        if !stays {
+            scopes::moved(conn).await?;
+        }
         Ok(Changed::So(show(row), Event::new(Resource::project(before.id), details)))
     })
     .await

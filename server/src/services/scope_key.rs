@@ -89,7 +89,7 @@ async fn under(
     scope: ScopeId,
 ) -> Result<(Vec<ScopeVariableRow>, Vec<GitCredentialRow>), Error> {
     let variables = conn.scope_variables(scope).list().await?;
-    let git = if scope.is_organization() { conn.git_credentials().list().await? } else { Vec::new() };
+    let git = conn.scope_git_credentials(scope).list().await?;
     Ok((variables, git))
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn variables(
     Ok(read)
 }
 
-/// The organisation's Git credentials.
+/// A scope's Git credentials.
 #[derive(Debug)]
 pub(super) struct GitCredentials {
     pub(super) rows: Vec<GitCredentialRow>,
@@ -132,13 +132,14 @@ pub(super) struct GitCredentials {
 pub(super) async fn git(
     open: impl Fn(&berth_db::DataKey) -> Result<DataKey, CryptoError>,
     conn: &OrganizationConn<'_>,
+    scope_id: ScopeId,
 ) -> Result<GitCredentials, Error> {
-    let scope = conn.scope_variables(ScopeId::Organization);
+    let scope = conn.scope_variables(scope_id);
     let mut reads = 0;
     loop {
         reads += 1;
         let wrapped = scope.data_key().await?;
-        let rows = conn.git_credentials().list().await?;
+        let rows = conn.scope_git_credentials(scope_id).list().await?;
         let Some(wrapped) = wrapped else {
             let gone = rows.iter().any(|row| row.ciphertext.is_some()) || scope.was_sealed().await?;
             if gone && reads < READS {

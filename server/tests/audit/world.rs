@@ -139,6 +139,22 @@ impl World {
             }
             Action::SetOwnVariable => put("/me/variables", json!({"name": "MINE", "value": CANARY})),
             Action::DeleteOwnVariable => post("/me/variables/remove", json!({"name": "MINE"})),
+            Action::SetGroupGitCredential => {
+                put("/groups/with-variables/git-credentials", json!({"host": "git.b", "token": CANARY}))
+            }
+            Action::DeleteGroupGitCredential => {
+                post("/groups/with-variables/git-credentials/remove", json!({"host": "git.b"}))
+            }
+            Action::SetProjectGitCredential => {
+                put("/projects/with-variables/git-credentials", json!({"host": "git.b", "token": CANARY}))
+            }
+            Action::DeleteProjectGitCredential => {
+                post("/projects/with-variables/git-credentials/remove", json!({"host": "git.b"}))
+            }
+            Action::SetOwnGitCredential => {
+                put("/me/git-credentials", json!({"host": "git.b", "token": CANARY}))
+            }
+            Action::DeleteOwnGitCredential => post("/me/git-credentials/remove", json!({"host": "git.b"})),
             Action::SetGitCredential => put("/git-credentials/git.a", json!({"token": CANARY})),
             Action::DeleteGitCredential => (Method::DELETE, admin.path("/git-credentials/git.a"), json!({})),
             Action::SetIdentityProvider => {

@@ -1,5 +1,6 @@
 //! The organisation's tree: groups and projects, and who may see and change what of it.
 
+mod git;
 mod roles;
 mod tree;
 mod variables;

@@ -91,3 +91,39 @@ async fn a_role_is_given_at_a_group_and_opens_what_is_in_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_workspaces_are_given_is_shown_by_its_names_to_whom_may_see_it() {
+    App::run(async |app| {
+        let (admin, ada) = acme(app).await;
+        let made: Value = admin.post(&admin.path("/groups"), &json!({"name": "platform"})).await.expect(201);
+        let group = format!("{GROUPS}/{}", made["id"].as_str().expect("an id"));
+        assert_eq!(ada.get(&group).await.text.matches("None. They are set by the command line").count(), 2);
+        for at in ["/groups/platform", "/me"] {
+            let variable = json!({"name": "REGISTRY", "value": "recognisable", "final": true});
+            admin.put(&admin.path(&format!("{at}/variables")), &variable).await.expect::<Value>(200);
+            let host = json!({"host": "git.example.com", "username": "oauth2", "token": "recognisable"});
+            admin.put(&admin.path(&format!("{at}/git-credentials")), &host).await.expect::<Value>(200);
+        }
+        let page = ada.get(&group).await.text;
+        for part in [
+            "<code>REGISTRY</code>",
+            "environment, final",
+            "<code>git.example.com</code>",
+            "oauth2, by a stored",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(!page.contains("recognisable"));
+        // The token's own are not hers.
+        let mine = ada.get("/organizations/acme/me").await;
+        assert!(mine.status == 200 && !mine.text.contains("REGISTRY"), "{}", mine.text);
+        let rule =
+            "@id(\"not-those\") forbid (principal, action == Action::\"group.list-variables\", resource);";
+        let rules = json!({"rules": format!("{}\n{rule}", berth_policy::BUILT_IN)});
+        admin.put(&admin.path("/policy"), &rules).await.expect::<Value>(200);
+        let page = ada.get(&group).await.text;
+        assert!(!page.contains("REGISTRY") && page.contains("git.example.com"), "{page}");
+    })
+    .await;
+}

@@ -5,19 +5,22 @@ use berth_schema::scope::Secret;
 use zeroize::Zeroizing;
 
 use crate::args::Global;
+use crate::commands::whose::WhoseArgs;
 use crate::error::Error;
 use crate::input::{Source, Stdin};
 use crate::session::Session;
 
 const HELP: &str = "\
-Workspaces of the organisation log in at the host with it, the running ones within two minutes.
+Workspaces log in at the host with what is nearest: yours, then their project's, that of the groups
+it is in, the organisation's. The running ones have it within two minutes.
 A stored token is encrypted on the server and cannot be read back. A signed token lives for minutes
 and is renewed; the host has to trust the keys at /.well-known/jwks.json of the server.
 
 Examples:
   pass show git-token | berth git-credentials set git.example.com --token-file -
   berth git-credentials set git.example.com:8443 --username oauth2 --token-file token.txt
-  berth git-credentials set git.example.com --audience https://git.example.com";
+  berth git-credentials set git.example.com --audience https://git.example.com
+  berth git-credentials set git.example.com --mine --username ada --token-file -";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -25,6 +28,9 @@ pub(crate) struct Args {
     /// The host as git names it, with the port if it is not the usual one
     #[arg(value_name = "HOST")]
     host: String,
+
+    #[command(flatten)]
+    whose: WhoseArgs,
 
     #[command(flatten)]
     method: Method,
@@ -46,7 +52,7 @@ struct Method {
     #[arg(long, value_name = "FILE")]
     token_file: Option<Source>,
 
-    /// Sign a token each time, whose audience is this and the organization's id
+    /// Sign a token each time, whose audience is this and whose it is
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
 }
@@ -64,7 +70,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
         plain_http: args.plain_http,
     };
     let session = Session::open(global).await?;
-    let set = session.organization.set_git_credential(&host, &set).await?;
+    let set = session.organization.set_git_credential(&args.whose.whose(), &host, set).await?;
     session.talk.say(&format!("Workspaces log in at {} by {}.", set.host, super::method(set.method)));
     if let Some(audience) = &set.token_audience {
         session.talk.say(&format!("The host has to demand this audience: {audience}"));

@@ -1,21 +1,36 @@
-//! The credentials of one workspace for all of its organisation's Git hosts.
+//! The credentials of one workspace for all Git hosts of what is around it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use berth_db::{GitCredentialRow, OrganizationConn};
 use berth_schema::git::{CredentialBundle, GitHost};
+use berth_schema::scope::ScopeId;
 use berth_schema::variables::SecretValue;
+use berth_schema::{OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::source::{Credential, GitCredentialSource, Holder, SignedToken, StoredToken};
 use crate::crypto::{CryptoError, DataKey, GitChanges, Owner};
 use crate::services::scope_key::{self, GitCredentials};
+use crate::services::scopes;
 use crate::{Context, Error};
 
-/// The organisation's hosts, ready to issue for any of its workspaces.
+/// The hosts of what is around some workspaces, ready to issue for each of them.
 #[derive(Debug)]
 pub struct Issuer<'a> {
     context: &'a Context,
+    organization: OrganizationId,
     version: i64,
+    /// Of everything that is around any of the workspaces.
+    hosts: HashMap<ScopeId, Hosts>,
+    /// What each workspace is given by beside the organisation, the outermost first.
+    chains: HashMap<WorkspaceId, Vec<ScopeId>>,
+}
+
+/// The hosts of one scope.
+#[derive(Debug)]
+struct Hosts {
     rows: Vec<GitCredentialRow>,
     key: Result<DataKey, CryptoError>,
     changes: GitChanges,
@@ -23,76 +38,112 @@ pub struct Issuer<'a> {
     broken: Option<CryptoError>,
 }
 
+impl Hosts {
+    async fn load(context: &Context, conn: &OrganizationConn<'_>, scope: ScopeId) -> Result<Self, Error> {
+        let owner = Owner::of_scope(conn.organization(), scope);
+        let open = |wrapped: &berth_db::DataKey| {
+            context.keys.with_newest(|ring| DataKey::unwrap(ring, owner, wrapped))
+        };
+        let GitCredentials { rows, key } = scope_key::git(open, conn, scope).await?;
+        Ok(match key {
+            Ok((key, changes)) => Self { rows, key: key.ok_or(CryptoError::DataKey), changes, broken: None },
+            Err(cause) => {
+                Self { rows, key: Err(cause.clone()), changes: GitChanges::default(), broken: Some(cause) }
+            }
+        })
+    }
+}
+
 /// What could be issued, and what could not.
 #[derive(Debug)]
 pub struct Issued {
     pub bundle: CredentialBundle,
     pub failed: Vec<(GitHost, CryptoError)>,
+    /// Why nothing is believed that is nearer than the organisation: then nothing is given at all, since it may be a nearer one's place
+    /// that an outer one would take.
+    pub withheld: Option<CryptoError>,
 }
 
 impl<'a> Issuer<'a> {
-    pub async fn load(context: &'a Context, conn: &OrganizationConn<'_>) -> Result<Self, Error> {
+    pub async fn load(
+        context: &'a Context,
+        conn: &OrganizationConn<'_>,
+        workspaces: &[WorkspaceId],
+    ) -> Result<Self, Error> {
         // Before the rows: a change in between makes them newer than their version, and then they are asked for again.
         let version = conn.git_credentials().version().await?;
-        let owner = Owner::of_organization(conn.organization());
-        let open = |wrapped: &berth_db::DataKey| {
-            context.keys.with_newest(|ring| DataKey::unwrap(ring, owner, wrapped))
-        };
-        let GitCredentials { rows, key } = scope_key::git(open, conn).await?;
-        Ok(match key {
-            Ok((key, changes)) => {
-                let key = key.ok_or(CryptoError::DataKey);
-                Self { context, version, rows, key, changes, broken: None }
-            }
-            Err(cause) => {
-                let changes = GitChanges::default();
-                Self { context, version, rows, key: Err(cause.clone()), changes, broken: Some(cause) }
-            }
-        })
+        let chains = scopes::of_workspaces(conn, workspaces).await?;
+        let nearer: BTreeSet<ScopeId> = chains.values().flatten().copied().collect();
+        let mut hosts = HashMap::new();
+        for scope in std::iter::once(ScopeId::Organization).chain(nearer) {
+            hosts.insert(scope, Hosts::load(context, conn, scope).await?);
+        }
+        Ok(Self { context, organization: conn.organization(), version, hosts, chains })
+    }
+
+    fn of_organization(&self) -> Option<&Hosts> {
+        self.hosts.get(&ScopeId::Organization)
     }
 
     /// Why no host of the organisation is believed.
-    pub const fn broken(&self) -> Option<&CryptoError> {
-        self.broken.as_ref()
+    pub fn broken(&self) -> Option<&CryptoError> {
+        self.of_organization()?.broken.as_ref()
     }
 
-    /// Whether a host that was stored is not there any more: nothing that a workspace has is taken from it then.
-    pub const fn lacks_some(&self) -> bool {
-        self.changes.missing
+    /// Whether a host of the organisation that was stored is not there any more: nothing that a workspace has is taken from it then.
+    pub fn lacks_some(&self) -> bool {
+        self.of_organization().is_some_and(|hosts| hosts.changes.missing)
     }
 
-    /// One that fails takes no other along.
-    pub fn issue(&self, holder: Holder, now: Timestamp) -> Issued {
+    /// Of each host what is nearest to the workspace. One that fails takes no other along.
+    pub fn issue(&self, workspace: WorkspaceId, now: Timestamp) -> Issued {
+        let holder = Holder { organization: self.organization, workspace };
         let mut bundle = CredentialBundle { version: self.version, ..CredentialBundle::default() };
-        let mut failed = Vec::new();
-        for row in &self.rows {
-            let issued = match &self.broken {
+        let (mut failed, mut withheld) = (Vec::new(), None);
+        let mut nearest: BTreeMap<&GitHost, (ScopeId, &Hosts, &GitCredentialRow)> = BTreeMap::new();
+        let nearer = self.chains.get(&workspace).into_iter().flatten().copied();
+        for scope in std::iter::once(ScopeId::Organization).chain(nearer) {
+            let Some(hosts) = self.hosts.get(&scope) else { continue };
+            if !scope.is_organization() && withheld.is_none() {
+                let missing = hosts.changes.missing.then_some(CryptoError::Contents);
+                withheld = hosts.broken.clone().or(missing);
+            }
+            nearest.extend(hosts.rows.iter().map(|row| (&row.host, (scope, hosts, row))));
+        }
+        for (host, (scope, hosts, row)) in nearest {
+            let issued = match &hosts.broken {
                 Some(cause) => Err(cause.clone()),
-                None if self.changes.changed.contains(&row.host) => Err(CryptoError::Contents),
-                None => self.source(row).issue(holder, now),
+                None if hosts.changes.changed.contains(host) => Err(CryptoError::Contents),
+                None => self.source(scope, hosts, row).issue(holder, now),
             };
             match issued {
                 Ok(credential) => {
                     let renewal = credential.lifetime.map(renew_after);
                     bundle.renew_after_seconds = bundle.renew_after_seconds.into_iter().chain(renewal).min();
-                    bundle.files.insert(row.host.file_name(row.plain_http), file(&credential, now));
+                    bundle.files.insert(host.file_name(row.plain_http), file(&credential, now));
                 }
-                Err(cause) => failed.push((row.host.clone(), cause)),
+                Err(cause) => failed.push((host.clone(), cause)),
             }
         }
-        Issued { bundle, failed }
+        Issued { bundle, failed, withheld }
     }
 
-    fn source<'b>(&'b self, row: &'b GitCredentialRow) -> Box<dyn GitCredentialSource + 'b> {
+    fn source<'b>(
+        &'b self,
+        of: ScopeId,
+        hosts: &'b Hosts,
+        row: &'b GitCredentialRow,
+    ) -> Box<dyn GitCredentialSource + 'b> {
         let Context { signer, random, .. } = self.context;
         match &row.audience {
             Some(audience) => Box::new(SignedToken {
                 username: &row.username,
                 audience,
+                of,
                 signer: signer.as_deref(),
                 random: random.as_ref(),
             }),
-            None => Box::new(StoredToken { row, key: &self.key }),
+            None => Box::new(StoredToken { row, key: &hosts.key }),
         }
     }
 }

@@ -23,6 +23,7 @@ use tracing::info;
 use crate::crypto::{CryptoError, GIT_TOKEN, Label};
 use crate::identity::Member;
 use crate::services::scope_key::{ScopeKey, Trust};
+use crate::services::scopes;
 use crate::{Error, Op};
 
 /// What a form asks for, found right.
@@ -41,30 +42,38 @@ enum Wanted {
 /// Sets where a host's credential comes from. Workspaces that run get it at once.
 pub async fn set(op: &Op<Member>, host: &str, form: SetGitCredential) -> Result<GitCredential, Error> {
     let checked = check(host, form, op.context.signer.is_some()).map_err(Error::Invalid)?;
-    let now = op.now;
+    let (of, now) = (scopes::asked(op)?, op.now);
     let row = op
         .change("set_git_credential", async |conn| {
             // From here on nobody else changes the list.
             let version = conn.git_credentials().change().await?;
+            scopes::around(conn, of).await?;
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
-            let scope =
-                ScopeKey::lock(&ring, random, conn, (ScopeId::Organization, Trust::Bound, op.now)).await?;
+            let scope = ScopeKey::lock(&ring, random, conn, (of, Trust::Bound, now)).await?;
             let row = row(&scope, random, &checked, version, now)?;
-            conn.git_credentials().put(&row).await?;
+            conn.scope_git_credentials(of).put(&row).await?;
             scope.bind(&ring, random, conn).await?;
             let before = scope.git.iter().find(|before| before.host == row.host);
             let details = Details::GitCredentialSet {
                 method: method(&row),
                 version: row.version,
                 replaced: before.map(method),
+                of,
             };
-            let event = Event::new(Resource::git_credential(&row.host), details);
+            let event = Event::new(told(of, &row.host), details);
             Ok::<_, Error>(Changed::So(row, event))
         })
         .await?;
-    let shown = show(row, op.organization());
-    info!(host = %shown.host, method = shown.method.as_str(), "git credential set");
-    Ok(shown)
+    info!(on = %told(of, &row.host), of = %of.scope(), method = method(&row).as_str(), "git credential set");
+    Ok(show(row, op.organization(), of))
+}
+
+/// What is on record and in the log as changed. Where somebody logs in themselves is nobody else's to read.
+fn told(of: ScopeId, host: &GitHost) -> Resource {
+    match of {
+        ScopeId::User(user) => Resource::user(user),
+        ScopeId::Organization | ScopeId::Group(_) | ScopeId::Project(_) => Resource::git_credential(host),
+    }
 }
 
 /// The row as it is to be, with the token sealed to its place.
@@ -141,41 +150,44 @@ fn check(host: &str, form: SetGitCredential, signs: bool) -> Result<Checked, Vec
 }
 
 pub async fn list(op: &Op<Member>) -> Result<Paged<GitCredential>, Error> {
-    let rows = op.read("list_git_credentials", async |conn| conn.git_credentials().list().await).await?;
-    Ok(Paged { items: rows.into_iter().map(|row| show(row, op.organization())).collect(), next: None })
+    let of = scopes::asked(op)?;
+    let rows =
+        op.read("list_git_credentials", async |conn| conn.scope_git_credentials(of).list().await).await?;
+    Ok(Paged { items: rows.into_iter().map(|row| show(row, op.organization(), of)).collect(), next: None })
 }
 
 /// Workspaces lose it at once, those that are stopped as well.
 pub async fn delete(op: &Op<Member>, host: &str) -> Result<GitCredential, Error> {
     let missing = || Error::missing(ResourceKind::GitCredential, host);
     let parsed: GitHost = host.parse().map_err(|_| missing())?;
+    let of = scopes::asked(op)?;
     let row = op
         .change("delete_git_credential", async |conn| {
             conn.git_credentials().change().await?;
+            scopes::around(conn, of).await?;
             let (ring, random) = (op.context.keys.current(), op.context.random.as_ref());
-            let scope =
-                ScopeKey::lock(&ring, random, conn, (ScopeId::Organization, Trust::Bound, op.now)).await?;
-            let row = conn.git_credentials().delete(&parsed).await?.ok_or_else(missing)?;
+            let scope = ScopeKey::lock(&ring, random, conn, (of, Trust::Bound, op.now)).await?;
+            let row = conn.scope_git_credentials(of).delete(&parsed).await?.ok_or_else(missing)?;
             scope.bind(&ring, random, conn).await?;
-            let details = Details::GitCredentialDeleted { method: method(&row), version: row.version };
-            let event = Event::new(Resource::git_credential(&row.host), details);
+            let details = Details::GitCredentialDeleted { method: method(&row), version: row.version, of };
+            let event = Event::new(told(of, &row.host), details);
             Ok::<_, Error>(Changed::So(row, event))
         })
         .await?;
-    info!(%host, "git credential deleted");
-    Ok(show(row, op.organization()))
+    info!(on = %told(of, &row.host), of = %of.scope(), "git credential deleted");
+    Ok(show(row, op.organization(), of))
 }
 
 const fn method(row: &GitCredentialRow) -> GitMethod {
     if row.audience.is_some() { GitMethod::Jwt } else { GitMethod::Token }
 }
 
-fn show(row: GitCredentialRow, organization: OrganizationId) -> GitCredential {
+fn show(row: GitCredentialRow, organization: OrganizationId, of: ScopeId) -> GitCredential {
     GitCredential {
         method: method(&row),
         host: row.host,
         username: row.username,
-        token_audience: row.audience.as_deref().map(|audience| token_audience(audience, organization)),
+        token_audience: row.audience.as_deref().map(|audience| token_audience(audience, organization, of)),
         audience: row.audience,
         plain_http: row.plain_http,
         updated_at: row.updated_at,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use berth_db::GitCredentialRow;
 use berth_issuer::{Claims, Kind};
 use berth_schema::git::token_audience;
+use berth_schema::scope::ScopeId;
 use berth_schema::variables::SecretValue;
 use berth_schema::{OrganizationId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
@@ -70,6 +71,8 @@ pub struct SignedToken<'a> {
     pub username: &'a str,
     /// What was set, without the organisation.
     pub audience: &'a str,
+    /// Who has set it.
+    pub of: ScopeId,
     pub signer: Option<&'a Signer>,
     pub random: &'a dyn SecureRandom,
 }
@@ -92,7 +95,7 @@ impl GitCredentialSource for SignedToken<'_> {
         let claims = Claims {
             iss: signer.issuer.name().to_owned(),
             sub: format!("organization/{}/workspace/{}", holder.organization, holder.workspace),
-            aud: token_audience(self.audience, holder.organization),
+            aud: token_audience(self.audience, holder.organization, self.of),
             iat: seconds,
             nbf: seconds.saturating_sub(LEEWAY),
             exp: seconds.saturating_add(signer.lifetime.as_secs()),

@@ -9,7 +9,7 @@ use berth_schema::git::CredentialBundle;
 use tracing::error;
 
 use crate::identity::AgentIdentity;
-use crate::services::git::{Holder, Issuer};
+use crate::services::git::Issuer;
 use crate::{Error, Op};
 
 /// Issues what directives want. Where one host's credential cannot be had, a workspace keeps all that it has until it can;
@@ -25,7 +25,8 @@ pub(super) async fn issue(
     if wanted.is_empty() {
         return Ok(bundles);
     }
-    let hosts = Issuer::load(&op.context, conn).await?;
+    let ids: Vec<WorkspaceId> = wanted.iter().map(|planned| planned.directive.workspace_id).collect();
+    let hosts = Issuer::load(&op.context, conn, &ids).await?;
     if let Some(cause) = hosts.broken() {
         op.context.metrics.failed_git_credential();
         error!(organization = %op.organization(), %cause, "no Git host is believed, workspaces keep what they have");
@@ -37,8 +38,12 @@ pub(super) async fn issue(
     }
     for planned in wanted {
         let workspace = planned.directive.workspace_id;
-        let holder = Holder { organization: op.organization(), workspace };
-        let given = hosts.issue(holder, op.now);
+        let given = hosts.issue(workspace, op.now);
+        if let Some(cause) = &given.withheld {
+            op.context.metrics.failed_git_credential();
+            error!(%workspace, %cause, "Git hosts of a group, a project or its user are not believed, it keeps what it has");
+            continue;
+        }
         for (host, cause) in &given.failed {
             op.context.metrics.failed_git_credential();
             error!(%workspace, %host, %cause, "no git credential can be had");

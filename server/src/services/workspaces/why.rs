@@ -13,7 +13,7 @@ use super::extend::lifetime;
 use super::find;
 use crate::crypto::CryptoError;
 use crate::identity::Member;
-use crate::services::git::{Holder, Issuer};
+use crate::services::git::Issuer;
 use crate::services::reconcile::planned;
 use crate::{Error, Op};
 
@@ -85,8 +85,8 @@ async fn git_problems(
     conn: &OrganizationConn<'_>,
     workspace: WorkspaceId,
 ) -> Result<Vec<GitProblem>, Error> {
-    let hosts = Issuer::load(&op.context, conn).await?;
-    let given = hosts.issue(Holder { organization: conn.organization(), workspace }, op.now);
+    let hosts = Issuer::load(&op.context, conn, &[workspace]).await?;
+    let given = hosts.issue(workspace, op.now);
     let problem = |(host, cause): (_, CryptoError)| GitProblem { host, cause: cause.to_string() };
     Ok(given.failed.into_iter().map(problem).collect())
 }
