@@ -8,7 +8,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, audit, auth, code, completion, contexts, cp, devfile, exec, git_credentials, groups,
+    agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, git_credentials, groups,
     identity_providers, invitations, login, logout, members, open, organizations, policy, port_forward,
     projects, ssh, ssh_config, tokens, variables, workspaces,
 };
@@ -133,6 +133,15 @@ pub(crate) enum Command {
     Invitations {
         #[command(subcommand)]
         command: invitations::Command,
+    },
+    /// Roles for a time: asked for, decided by somebody else, over by themselves
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth elevations request maintainer --reason 'a deploy'\n  berth elevations list"
+    )]
+    Elevations {
+        #[command(subcommand)]
+        command: elevations::Command,
     },
     /// The organisation's tree of groups
     #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -221,6 +221,9 @@ impl Error {
                     "delete or stop something, or ask an administrator for a larger quota"
                 }
                 // It says itself what to do.
+                403 if problem.step_up => {
+                    "confirm that it is you in the browser that you are signed in with (/confirm), then run `berth login` again"
+                }
                 403 if problem.detail.contains("`berth login`") => return None,
                 403 => "ask an owner of the organisation for this right",
                 404 if problem.detail.contains("group") && doing.starts_with("create ") => {
@@ -273,6 +276,8 @@ fn missing(detail: &str) -> &'static str {
         "`berth variables list` shows those there are; one that is a file is meant with --kind file"
     } else if of("git credential") {
         "`berth git-credentials list` shows those there are"
+    } else if of("elevation") {
+        "`berth elevations list --state all` shows those that you may see"
     } else if of("orphan") {
         "`berth agents orphans AGENT` shows those there are"
     } else if of("agent") {

@@ -67,6 +67,8 @@ words! {
         Group = "group",
         /// What workspaces are made for, below a group or the organisation itself.
         Project = "project",
+        /// A role that somebody asks for, or has, for a time.
+        Elevation = "elevation",
     }
 }
 
@@ -97,6 +99,7 @@ impl ResourceKind {
             Self::Workspace => &["workspace"],
             Self::Group => &["group"],
             Self::Project => &["project"],
+            Self::Elevation => &["elevation"],
         }
     }
 }
@@ -227,6 +230,15 @@ actions! {
     ListProjectMembers = "project.list-members", Project, Reads;
     GiveRoleInProject = "project.give-role", Project, Changes;
     TakeRoleInProject = "project.take-role", Project, Changes;
+    RequestElevation = "elevation.request", Organization, Changes;
+    RequestElevationInGroup = "group.request-elevation", Group, Changes;
+    RequestElevationInProject = "project.request-elevation", Project, Changes;
+    ListElevations = "elevation.list", Organization, Reads;
+    ReadElevation = "elevation.read", Elevation, Reads;
+    ApproveElevation = "elevation.approve", Elevation, Changes;
+    RefuseElevation = "elevation.refuse", Elevation, Changes;
+    /// Also of one that nobody has decided.
+    EndElevation = "elevation.end", Elevation, Changes;
     CreateWorkspace = "workspace.create", Organization, Changes;
     ListWorkspaces = "workspace.list", Organization, Reads;
     ReadWorkspace = "workspace.read", Workspace, Reads;

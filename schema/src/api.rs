@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::access::{Role, TokenScope};
 use crate::agents::{AgentCredential, AgentEvent};
 use crate::api::shape::{ContainerSize, Endpoint};
+use crate::elevations::Elevated;
 use crate::git::GitUser;
 use crate::lifecycle::Deadline;
 use crate::network_check::NetworkCheck;
@@ -52,6 +53,9 @@ pub struct WhoAmI {
     pub role: Option<Role>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// What they are for a time, beside that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elevations: Vec<Elevated>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -119,6 +119,10 @@ id!(
     ProjectId
 );
 id!(
+    /// A role that somebody asks for, or has, for a time.
+    ElevationId
+);
+id!(
     /// A code that lets a command line in once (not the code's secret).
     AuthorizationCodeId
 );

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod command;
 pub mod configuration;
 pub mod connection;
+pub mod elevations;
 pub mod generation;
 pub mod git;
 pub mod groups;
@@ -47,8 +48,9 @@ pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{
-    AccountId, AgentId, AuthorizationCodeId, GroupId, IdentityProviderId, InvitationId, NetworkCheckId,
-    OrganizationId, PasskeyId, ProjectId, SessionId, SignInLinkId, SubjectId, TermId, TokenId, WorkspaceId,
+    AccountId, AgentId, AuthorizationCodeId, ElevationId, GroupId, IdentityProviderId, InvitationId,
+    NetworkCheckId, OrganizationId, PasskeyId, ProjectId, SessionId, SignInLinkId, SubjectId, TermId,
+    TokenId, WorkspaceId,
 };
 pub use names::{
     AgentName, GroupName, NameError, NamespaceName, OrganizationName, ProjectName, WorkspaceName,

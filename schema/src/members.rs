@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, SubjectKind};
+use crate::elevations::Elevated;
 use crate::{InvitationId, SubjectId};
 
 /// The longest that an invitation may wait, in hours.
@@ -26,6 +27,9 @@ pub struct Member {
     /// Since when they may do nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_at: Option<Timestamp>,
+    /// What they are for a time, beside their role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elevations: Vec<Elevated>,
 }
 
 /// What is to be another way of a member.

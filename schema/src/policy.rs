@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, SubjectKind, TokenScope};
+use crate::elevations::Elevated;
 use crate::{GroupId, SubjectId};
 
 /// The most questions that a set of rules is tried with at once.
@@ -137,6 +138,9 @@ pub struct Permission {
     /// What they are at groups and projects, where that counts for the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<Given>,
+    /// What they are there for a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elevations: Vec<Elevated>,
     /// Of the rules that were asked.
     pub policy_version: i64,
     #[serde(flatten)]

@@ -46,4 +46,7 @@ pub struct Problem {
     /// Every field that is wrong, all at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// It would be allowed to whoever proves anew who they are: at `/confirm`, or by signing in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub step_up: bool,
 }

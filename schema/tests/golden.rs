@@ -287,6 +287,7 @@ fn a_problem_keeps_its_shape() {
             detail: "one field is wrong".to_owned(),
             request_id: Some("0190".to_owned()),
             errors: vec![FieldError::new("variables[0].name", "must not be empty")],
+            step_up: false,
         },
     );
 }

@@ -2,6 +2,7 @@
 
 use berth_db::{ConfigurationUnreadable, Conflict, DbError, DbErrorKind};
 use berth_planner::intent::TransitionError;
+use berth_schema::elevations::ElevationState;
 use berth_schema::{Action, AgentName, FieldError, Generation, ResourceKind};
 use jiff::Timestamp;
 
@@ -83,6 +84,10 @@ pub enum Error {
     /// Somebody would gain or lose a role by it that whoever asks could not have given or taken.
     #[error("{0}; ask somebody who may give and take that role there")]
     RoleInTheWay(String),
+    #[error("the role is {} already, so that nothing is left to decide or to end", .0.as_str())]
+    ElevationOver(ElevationState),
+    #[error("whoever asks for the role may do nothing in this organization any more")]
+    ElevationOfNobody,
     #[error("you are a member of this organization already; the invitation stays open for somebody else")]
     AlreadyMember,
     #[error("the invitation was accepted: whoever joined by it is a member now, and can be removed as one")]
@@ -180,6 +185,11 @@ impl Error {
         Self::Forbidden { action, reason, rule: None }
     }
 
+    /// Whether it would be done for whoever proves anew who they are.
+    pub(crate) const fn is_for_a_step_up(&self) -> bool {
+        matches!(self, Self::Forbidden { reason: DenyReason::StepUp | DenyReason::StepUpByProvider, .. })
+    }
+
     /// Why somebody was refused, for the log: more than they are told.
     pub const fn refusal(&self) -> Option<&'static str> {
         match self {
@@ -220,6 +230,8 @@ impl Error {
             | Self::ProjectInUse
             | Self::RoleInTheWay(_)
             | Self::AlreadyMember
+            | Self::ElevationOver(_)
+            | Self::ElevationOfNobody
             | Self::InvitationAccepted
             | Self::TokenEnded
             | Self::RotationPending { .. }

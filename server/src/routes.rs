@@ -13,8 +13,8 @@ use berth_schema::reconcile::MAX_WAIT_SECONDS;
 
 use crate::error::Sought;
 use crate::handlers::{
-    account, agents, audit, connections, events, git, groups, health, identity_providers, members, oauth,
-    openid, policy, projects, reconcile, tokens, variables, whoami, workspaces,
+    account, agents, audit, connections, elevations, events, git, groups, health, identity_providers,
+    members, oauth, openid, policy, projects, reconcile, tokens, variables, whoami, workspaces,
 };
 use crate::http::body::BodyLimit;
 use crate::http::guard::{Channel, Guard};
@@ -390,6 +390,28 @@ pub const ROUTES: &[Route] = &[
     page_of("POST", place!("/invitations/{invitation}/revoke"), Action::RevokeInvitation, |guard| {
         guard.to(pages::members::revoke_invitation)
     }),
+    page_of("GET", place!("/elevations"), Action::ListElevations, |guard| guard.to(pages::elevations::list)),
+    page_of("POST", place!("/elevations"), Action::RequestElevation, |guard| {
+        guard.to(pages::elevations::request)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/elevations/{elevation}/approve"), Action::ApproveElevation, |guard| {
+        guard.to(pages::elevations::approve)
+    }),
+    page_of("POST", place!("/elevations/{elevation}/refuse"), Action::RefuseElevation, |guard| {
+        guard.to(pages::elevations::decline)
+    }),
+    page_of("POST", place!("/elevations/{elevation}/end"), Action::EndElevation, |guard| {
+        guard.to(pages::elevations::end)
+    }),
+    page_of("POST", place!("/groups/{group}/elevations"), Action::RequestElevationInGroup, |guard| {
+        guard.to(pages::elevations::request)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/projects/{project}/elevations"), Action::RequestElevationInProject, |guard| {
+        guard.to(pages::elevations::request)
+    })
+    .takes(FORM),
     page_of("GET", place!("/audit"), Action::ListAudit, |guard| guard.to(pages::audit::list)),
     person("GET", "/device", Action::LookAtDevice, |guard| guard.to(pages::device)),
     person("POST", "/device", Action::DecideDevice, |guard| guard.to(pages::decide_device)).takes(FORM),
@@ -427,6 +449,34 @@ pub const ROUTES: &[Route] = &[
     member("POST", organization!("/invitations/{invitation}/revoke"), Action::RevokeInvitation, |guard| {
         guard.to(members::revoke_invitation)
     }),
+    member("POST", organization!("/elevations"), Action::RequestElevation, |guard| {
+        guard.to(elevations::request)
+    })
+    .takes(FORM),
+    member("GET", organization!("/elevations"), Action::ListElevations, |guard| guard.to(elevations::list)),
+    member("GET", organization!("/elevations/{elevation}"), Action::ReadElevation, |guard| {
+        guard.to(elevations::get)
+    }),
+    member("POST", organization!("/elevations/{elevation}/approve"), Action::ApproveElevation, |guard| {
+        guard.to(elevations::approve)
+    }),
+    member("POST", organization!("/elevations/{elevation}/refuse"), Action::RefuseElevation, |guard| {
+        guard.to(elevations::refuse)
+    }),
+    member("POST", organization!("/elevations/{elevation}/end"), Action::EndElevation, |guard| {
+        guard.to(elevations::end)
+    }),
+    member("POST", organization!("/groups/{group}/elevations"), Action::RequestElevationInGroup, |guard| {
+        guard.to(elevations::request)
+    })
+    .takes(FORM),
+    member(
+        "POST",
+        organization!("/projects/{project}/elevations"),
+        Action::RequestElevationInProject,
+        |guard| guard.to(elevations::request),
+    )
+    .takes(FORM),
     member("POST", organization!("/tokens"), Action::CreateToken, |guard| guard.to(tokens::create))
         .takes(FORM),
     member("GET", organization!("/tokens"), Action::ListTokens, |guard| guard.to(tokens::list)),

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use berth_policy::{Asker, Circumstances, Policies, Proof, Resource, Who};
+use berth_policy::{Asked, Asker, At, Circumstances, Policies, Proof, Resource, Who};
 use berth_schema::access::{Role, SubjectKind, TokenCreated, TokenScope};
 use berth_schema::identity_providers::IdentityProvider;
 use berth_schema::members::Invited;
-use berth_schema::{AccessToken, Action, Effect, OrganizationId, ResourceKind, SubjectId};
+use berth_schema::{AccessToken, Action, Effect, ElevationId, OrganizationId, ResourceKind, SubjectId};
 use berth_server::clock;
 use berth_server::routes::{Audience, ROUTES, Renderer, Route};
 use jiff::SignedDuration;
@@ -38,6 +38,14 @@ const LOOKS: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, PASSES];
 const CHANGES: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, 403];
 /// A person's own: no token of an organisation leads there.
 const PERSON: [u16; 9] = [401, 401, 401, 403, 403, 403, 401, 401, 403];
+/// What needs somebody to be there: no token does it.
+const SESSIONS_ALONE: [Action; 4] = [
+    Action::RequestElevation,
+    Action::RequestElevationInGroup,
+    Action::RequestElevationInProject,
+    Action::ApproveElevation,
+];
+const NO_TOKEN: [u16; 9] = [401, 401, 401, 403, 403, 404, 401, 401, 403];
 const AGENT: [u16; 9] = [401, 401, 401, 403, PASSES, 403, 401, 401, 403];
 /// What proves a proxy is nothing of these.
 const PROXY: [u16; 9] = [401; 9];
@@ -45,6 +53,9 @@ const PROXY: [u16; 9] = [401; 9];
 /// What each asker gets, in the order of [`ASKERS`]: what the route table says, and nothing else.
 fn expected(route: &Route) -> [u16; 9] {
     let below_an_organization = route.path.contains("{organization}");
+    if route.action().is_some_and(|action| SESSIONS_ALONE.contains(&action)) {
+        return NO_TOKEN;
+    }
     match (route.audience(), route.action().map(Action::effect)) {
         (Audience::Everyone, None) => OPEN,
         (Audience::Member, Some(Effect::Reads)) if below_an_organization => LOOKS,
@@ -72,7 +83,7 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
         let sso = admin.path("/identity-providers/sso");
         let set: IdentityProvider = admin.put(&sso, &at.form()).await.expect(200);
         let provider = set.id.to_string();
-        let theirs = Theirs::make(&admin).await;
+        let theirs = Theirs::make(app, &admin).await;
         // Pages take no token: `sign_in` and `pages` try them, and what they load, which has a name of its own.
         let is_tried =
             |route: &&Route| !route.renderer.is_for_a_browser() && route.renderer != Renderer::Forever;
@@ -113,25 +124,37 @@ pub(crate) enum Whose {
 
 static BUILT_IN: LazyLock<Policies> = LazyLock::new(|| Policies::built_in().expect("right"));
 
-/// Whether the built-in rules let a role do that, to what is theirs or not. What they say is reviewed in `berth-policy`.
-fn may(role: Role, action: Action, whose: Whose) -> bool {
-    let (me, other) = (SubjectId::random(), SubjectId::random());
-    let organization = OrganizationId::random();
-    let asker = Asker {
-        who: Who::Subject { id: me, kind: SubjectKind::User, role, suspended: false },
-        organization,
-        circumstances: Circumstances { proof: Proof::Token(TokenScope::Full), mfa: false, address: None },
-    };
+/// Whether the built-in rules let somebody do that, to what is theirs or not. What they say is reviewed in `berth-policy`.
+fn may(asker: &Asker, action: Action, whose: Whose) -> bool {
+    let (Who::Subject { id: me, .. }, other) = (asker.who, SubjectId::random()) else { return false };
+    let organization = asker.organization;
     let resource = match action.resource() {
         ResourceKind::Organization => Resource::organization(organization),
         kind => Resource::new(kind, "x".to_owned(), organization),
     };
     let owner = if whose == Whose::Own { me } else { other };
-    BUILT_IN.decide(&asker, action, &resource.owned_by(owner)).allowed
+    let resource = match action.resource() {
+        ResourceKind::Elevation => {
+            resource.asking(Asked { role: Role::Maintainer, seconds: 3600, at: At::Organization })
+        }
+        _ => resource,
+    };
+    BUILT_IN.decide(asker, action, &resource.owned_by(owner)).allowed
 }
 
-/// What somebody of a role gets: what they may not do is refused, what they may not know of is not there.
+/// What somebody of a role gets by a token.
 pub(crate) fn expected_of(role: Role, action: Action, whose: Whose) -> u16 {
+    let asker = Asker {
+        who: Who::Subject { id: SubjectId::random(), kind: SubjectKind::User, role, suspended: false },
+        organization: OrganizationId::random(),
+        elevations: Vec::new(),
+        circumstances: Circumstances { proof: Proof::Token(TokenScope::Full), mfa: false, address: None },
+    };
+    verdict(&asker, action, whose)
+}
+
+/// What somebody gets: what they may not do is refused, what they may not know of is not there.
+pub(crate) fn verdict(asker: &Asker, action: Action, whose: Whose) -> u16 {
     let sight = match action.resource() {
         ResourceKind::Workspace => Some(Action::ReadWorkspace),
         ResourceKind::Token => Some(Action::ReadToken),
@@ -144,11 +167,12 @@ pub(crate) fn expected_of(role: Role, action: Action, whose: Whose) -> u16 {
         ResourceKind::Invitation => Some(Action::ListInvitations),
         ResourceKind::Group => Some(Action::ReadGroup),
         ResourceKind::Project => Some(Action::ReadProject),
+        ResourceKind::Elevation => Some(Action::ReadElevation),
         ResourceKind::Organization | ResourceKind::Account | ResourceKind::Session => None,
     };
     match sight {
-        _ if may(role, action, whose) => PASSES,
-        Some(sight) if !may(role, sight, whose) => 404,
+        _ if may(asker, action, whose) => PASSES,
+        Some(sight) if !may(asker, sight, whose) => 404,
         _ => 403,
     }
 }
@@ -192,7 +216,7 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
         made.expect::<serde_json::Value>(201);
         let orphan = crate::orphans::report(&victim, 1).await.to_string();
         let at = Provider::start().await;
-        let theirs = Theirs::make(&owner).await;
+        let theirs = Theirs::make(app, &owner).await;
         let mut colleagues = Vec::new();
         for role in Role::ALL {
             colleagues.push(Colleague::join(app, &owner, role).await);
@@ -223,6 +247,9 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
                     prepare(app, &owner, &at).await;
                     let anyone = app.anyone(Some(colleague.admin.token.expose()));
                     let status = ask(&anyone, route.method, &path("acme")).await;
+                    // Nobody here has asked for that one.
+                    let is_somebodys = action.resource() == ResourceKind::Elevation;
+                    let whose = if is_somebodys { Whose::Anothers } else { whose };
                     let expected = expected_of(colleague.role, action, whose);
                     let passed = !matches!(status, 401 | 403 | 404 | 500..);
                     let right = if expected == PASSES { passed } else { status == expected };
@@ -252,31 +279,41 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
 }
 
 /// What everybody tries their hands on. The group is named by its path.
-struct Theirs {
+pub(crate) struct Theirs {
     member: String,
     invitation: String,
+    /// Asked for by the bystander.
+    elevation: String,
 }
 
 const GROUP: &str = "platform%2Fpayments";
 
 impl Theirs {
-    async fn make(owner: &Admin) -> Self {
+    pub(crate) async fn make(app: &App, owner: &Admin) -> Self {
         let bystander = json!({"name": "bystander", "role": Role::Viewer});
         let made: TokenCreated = owner.post(&owner.path("/tokens"), &bystander).await.expect(201);
         let invite = json!({"name": "Zoe", "role": Role::Viewer});
         let invited: Invited = owner.post(&owner.path("/invitations"), &invite).await.expect(201);
         let member = made.details.subject_id.expect("a subject").to_string();
-        Self { member, invitation: invited.details.id.to_string() }
+        let elevation = ElevationId::random().to_string();
+        app.execute(&format!(
+            "INSERT INTO elevations (organization_id, id, subject_id, role, reason, seconds, created_at, decide_by, due_at)
+             VALUES ('{}', '{elevation}', '{member}', 'maintainer', 'x', 60, now(), now() + interval '1 day', now() + interval '1 day')",
+            owner.organization()
+        ))
+        .await;
+        Self { member, invitation: invited.details.id.to_string(), elevation }
     }
 
-    fn fill(&self, path: &str) -> String {
+    pub(crate) fn fill(&self, path: &str) -> String {
         let path = path.replace("{member}", &self.member).replace("{invitation}", &self.invitation);
+        let path = path.replace("{elevation}", &self.elevation);
         path.replace("{group}", GROUP).replace("{project}", "api")
     }
 }
 
 /// What is deleted by those who may has to be there before.
-async fn prepare(app: &App, owner: &Admin, at: &Provider) {
+pub(crate) async fn prepare(app: &App, owner: &Admin, at: &Provider) {
     app.execute("UPDATE subjects SET removed_at = NULL, suspended_at = NULL WHERE name = 'bystander'").await;
     let variable = owner.request(Method::PUT, &owner.path("/variables"));
     send(variable.json(&json!({"name": "A", "value": "x"}))).await.expect::<serde_json::Value>(200);
@@ -314,7 +351,7 @@ async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<
     ]
 }
 
-async fn ask(who: &Anyone, method: &str, path: &str) -> u16 {
+pub(crate) async fn ask(who: &Anyone, method: &str, path: &str) -> u16 {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let request = who.request(method.clone(), path);
     if path.ends_with("/events") {

@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use berth_schema::access::Role;
 use berth_schema::audit::Concern;
 use berth_schema::connection::Changes;
 use berth_schema::members::Member;
 use berth_schema::{OrganizationId, SubjectId};
+use berth_server::clock;
+use berth_server::services::elevations::record_ends;
 use berth_server::services::policy::reset;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::connections::{Proxy, workspace_of};
+use crate::elevations::{Person, pass_time};
 use crate::login::Cli;
 use crate::policy::set;
 use crate::polling::held;
@@ -149,6 +153,34 @@ async fn every_way_in_which_a_right_of_one_ends_is_told_at_once_on_whichever_ser
         let removes = async || drop(send(there.request(Method::DELETE, &path)).await.expect::<Value>(200));
         is(told(app, &proxy, removes).await, her);
         assert!(slowest < Duration::from_secs(10), "woken, and not at the end of the wait: {slowest:?}");
+        replica.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_for_a_time_is_told_of_when_it_begins_when_somebody_ends_it_and_when_it_is_over() {
+    App::run(async |app| {
+        let replica = app.replica().await;
+        let owner = app.organization("acme").await;
+        let proxy = Proxy::of(&owner, &owner.create_agent("cluster").await).await;
+        let boss = Person::join(app, &owner, "Grace", Role::Owner).await;
+        let ada = Person::join(app, &owner, "Ada", Role::Viewer).await;
+        let her = Concern::Subject(ada.id);
+        let is = |told: (Changes, Duration)| assert_eq!(told.0.concerns, [her]);
+        let act = async |id, how: &str| {
+            let done = boss.post(&replica, &format!("/elevations/{id}/{how}"), json!({})).await;
+            done.expect::<Value>(200);
+        };
+        let asked = ada.asks(app, "", Role::Developer).await;
+        is(told(app, &proxy, async || act(asked.id, "approve").await).await);
+        is(told(app, &proxy, async || act(asked.id, "end").await).await);
+        let again = ada.asks(app, "", Role::Developer).await;
+        is(told(app, &proxy, async || act(again.id, "approve").await).await);
+        pass_time(app, &again).await;
+        let run = replica.run_at(clock::now());
+        let looks = async || record_ends(&run, &app.database_url).await.expect("it looks");
+        is(told(app, &proxy, looks).await);
         replica.stop().await;
     })
     .await;

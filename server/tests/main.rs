@@ -13,6 +13,7 @@ mod configuration;
 mod connection_changes;
 mod connections;
 mod edge;
+mod elevations;
 mod events;
 mod framing;
 mod git;

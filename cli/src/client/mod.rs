@@ -7,6 +7,7 @@ mod audit;
 mod authority;
 mod bearer;
 mod connections;
+pub(crate) mod elevations;
 mod events;
 mod http;
 mod identity_providers;

@@ -8,6 +8,7 @@ pub(crate) mod completion;
 pub(crate) mod contexts;
 pub(crate) mod cp;
 pub(crate) mod devfile;
+pub(crate) mod elevations;
 pub(crate) mod exec;
 pub(crate) mod git_credentials;
 mod given;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Organizations { command } => organizations::run(global, command).await,
         Command::Members { command } => members::run(global, command).await,
         Command::Invitations { command } => invitations::run(global, command).await,
+        Command::Elevations { command } => elevations::run(global, command).await,
         Command::Groups { command } => groups::run(global, command).await,
         Command::Projects { command } => projects::run(global, command).await,
         Command::Policy { command } => policy::run(global, command).await,

@@ -90,12 +90,17 @@ fn of_login(account: &Account, current: Option<&OrganizationRef>) -> Vec<(&'stat
         Some(one) => one.role.to_string(),
         None => "none".to_owned(),
     };
-    vec![
+    let elevations = organization.map(|one| one.elevations.as_slice()).unwrap_or_default();
+    let mut pairs = vec![
         ("Organisation", organization.map_or(current, |one| one.name.as_str()).into()),
         ("Role", role.into()),
         ("Account", (&account.name).into()),
         ("Account id", account.id.into()),
         ("Session", account.session.id.into()),
         ("Expires", account.session.expires_at.into()),
-    ]
+    ];
+    // Behind the role that it stands beside.
+    let for_a_time = elevations.iter().map(|elevated| ("For a time", output::for_a_time(elevated).into()));
+    pairs.splice(2..2, for_a_time);
+    pairs
 }

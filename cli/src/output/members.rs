@@ -24,7 +24,7 @@ impl Show for Member {
         };
         let mut row: Vec<Cell> = vec![
             self.name.as_str().into(),
-            self.role.as_str().into(),
+            role_of(self).into(),
             state,
             if self.signs_in { "yes" } else { "no" }.into(),
             age(self.created_at, now).into(),
@@ -38,6 +38,13 @@ impl Show for Member {
     fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
         ["Name", "Role", "State", "Signs in", "Age", "Id"].into_iter().zip(self.row(true, now)).collect()
     }
+}
+
+/// The role, and what they are for a time beside it.
+fn role_of(member: &Member) -> String {
+    let elevated = member.elevations.iter().map(|one| format!("{}{}", one.role, one.place.words()));
+    let all: Vec<_> = std::iter::once(member.role.to_string()).chain(elevated).collect();
+    all.join(" + ")
 }
 
 impl Show for Invitation {

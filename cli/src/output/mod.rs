@@ -2,6 +2,7 @@
 
 mod age;
 mod audit;
+mod elevations;
 mod escape;
 mod git;
 mod identity_providers;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub(crate) use audit::Recorded;
+pub(crate) use elevations::for_a_time;
 pub(crate) use escape::escape;
 pub(crate) use membership::Membership;
 pub(crate) use objects::done;

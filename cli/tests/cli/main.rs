@@ -9,6 +9,7 @@ mod completion;
 mod configuration;
 mod creation;
 mod devfile;
+mod elevations;
 mod extension;
 mod git;
 mod help;

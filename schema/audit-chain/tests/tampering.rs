@@ -19,6 +19,7 @@ fn record(sequence: u64) -> Record {
         outcome: Outcome::Done,
         request: Some(id(5)),
         peer: None,
+        elevation: None,
         details: Details::IntentChanged {
             from: DesiredState::Running,
             to: DesiredState::Stopped,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
+use crate::elevations::Elevated;
 use crate::{AccountId, OrganizationId, OrganizationName, SessionId};
 
 /// The account that an access token of a login belongs to, and what it is in each organisation.
@@ -33,4 +34,7 @@ pub struct AccountOrganization {
     pub role: Role,
     /// The organisation lets this person do nothing at the moment.
     pub suspended: bool,
+    /// What they are for a time, beside that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elevations: Vec<Elevated>,
 }

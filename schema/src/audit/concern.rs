@@ -88,7 +88,10 @@ impl What {
 
 fn named(resource: &Resource, details: &Details) -> Option<Concern> {
     // What it is done to is the place; whose role it is stands beside it.
-    if let Details::RoleGiven { subject, .. } = details {
+    if let Details::RoleGiven { subject, .. }
+    | Details::ElevationApproved { subject, .. }
+    | Details::ElevationEnded { subject, .. } = details
+    {
         return Some(Concern::Subject(*subject));
     }
     let id = resource.id()?;
@@ -122,7 +125,9 @@ const fn of_action(action: Action) -> Reach {
         | Action::GiveRoleInGroup
         | Action::TakeRoleInGroup
         | Action::GiveRoleInProject
-        | Action::TakeRoleInProject => Reach::Named,
+        | Action::TakeRoleInProject
+        | Action::ApproveElevation
+        | Action::EndElevation => Reach::Named,
         Action::TerminateWorkspace | Action::ForgetWorkspace => Reach::Door,
         Action::RevokeAgent | Action::AdoptWorkspaces | Action::ConfirmLoss => Reach::Doors,
         // Rules of everybody, what signs many in, and where roles hold.
@@ -207,6 +212,13 @@ const fn of_action(action: Action) -> Reach {
         | Action::ListProjects
         | Action::ReadProject
         | Action::ListProjectMembers
+        // Nobody has anything by it yet.
+        | Action::RequestElevation
+        | Action::RequestElevationInGroup
+        | Action::RequestElevationInProject
+        | Action::ListElevations
+        | Action::ReadElevation
+        | Action::RefuseElevation
         | Action::CreateWorkspace
         | Action::CreateWorkspaceInProject
         | Action::ListWorkspaces
@@ -233,7 +245,10 @@ const fn of_action(action: Action) -> Reach {
 
 const fn of_internal(internal: Internal) -> Reach {
     match internal {
-        Internal::EndSession | Internal::MakeOwner | Internal::AcceptInvitation => Reach::Named,
+        Internal::EndSession
+        | Internal::MakeOwner
+        | Internal::AcceptInvitation
+        | Internal::ExpireElevation => Reach::Named,
         // A period that ends may end the workspace.
         Internal::EndPeriod => Reach::Door,
         // A provider's word may change what somebody is.
@@ -250,6 +265,7 @@ const fn of_internal(internal: Internal) -> Reach {
         | Internal::CreateOrganization
         | Internal::AcceptChanges
         | Internal::RecoverToken
+        | Internal::LapseElevation
         | Internal::MakeSignInLink => Reach::Nobody,
     }
 }
@@ -259,7 +275,7 @@ mod tests {
     use super::*;
     use crate::access::Role;
     use crate::audit::{By, Who};
-    use crate::{GroupId, OrganizationId, TokenId};
+    use crate::{ElevationId, GroupId, OrganizationId, TokenId};
 
     fn record(action: What, resource: Resource) -> Record {
         let subject = SubjectId::random();
@@ -273,6 +289,7 @@ mod tests {
             outcome: Outcome::Done,
             request: None,
             peer: None,
+            elevation: None,
             details: Details::Nothing,
         }
     }
@@ -324,6 +341,28 @@ mod tests {
         assert_eq!(taken.concern(Use::Connections), Some(Concern::Subject(subject)));
         let moved = record(What::Action(Action::ChangeGroup), Resource::group(GroupId::random()));
         assert_eq!(moved.concern(Use::Connections), Some(Concern::Everybody));
+    }
+
+    #[test]
+    fn a_role_for_a_time_concerns_whoever_has_it_when_it_begins_and_when_it_ends() {
+        let subject = SubjectId::random();
+        let role = Role::Maintainer;
+        let ends_at = jiff::Timestamp::UNIX_EPOCH;
+        let (began, ended) = (
+            Details::ElevationApproved { subject, role, ends_at },
+            Details::ElevationEnded { subject, role, was_approved: true },
+        );
+        for (action, details) in [
+            (What::Action(Action::ApproveElevation), began),
+            (What::Action(Action::EndElevation), ended.clone()),
+            (What::Internal(Internal::ExpireElevation), ended),
+        ] {
+            let record = record(action, Resource::elevation(ElevationId::random()));
+            let record = Record { details, ..record };
+            for of in [Use::Connections, Use::Operations] {
+                assert_eq!(record.concern(of), Some(Concern::Subject(subject)), "{action}");
+            }
+        }
     }
 
     #[test]

@@ -41,11 +41,17 @@ pub enum Details {
         before: Role,
         role: Role,
         is_suspended: bool,
+        /// Roles for a time that end with it, and such as were asked for; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        elevations: Option<u64>,
     },
     MemberRemoved {
         role: Role,
         /// Workspaces of theirs that were to run and are stopped.
         stopped: u64,
+        /// As above.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        elevations: Option<u64>,
     },
     SignInLinkMade {
         expires_at: Timestamp,
@@ -226,6 +232,32 @@ pub enum Details {
         /// Absent: nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         role: Option<Role>,
+    },
+    ElevationRequested {
+        role: Role,
+        seconds: u32,
+        /// Where; absent both: in the organisation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<GroupId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<ProjectId>,
+        /// In the words of whoever asks.
+        reason: String,
+    },
+    /// Somebody has a role for a time from now on.
+    ElevationApproved {
+        subject: SubjectId,
+        role: Role,
+        ends_at: Timestamp,
+    },
+    ElevationRefused {
+        subject: SubjectId,
+    },
+    /// They do not have it any more, or do not ask for it any more.
+    ElevationEnded {
+        subject: SubjectId,
+        role: Role,
+        was_approved: bool,
     },
     ProjectCreated {
         /// Absent: it is below the organisation itself.

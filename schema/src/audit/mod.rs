@@ -24,7 +24,7 @@ pub use told::Told;
 pub use who::{By, Who};
 pub use words::{Internal, NoAction, Resource, What};
 
-use crate::OrganizationId;
+use crate::{ElevationId, OrganizationId};
 
 /// Everything that is hashed of one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct Record {
     /// Where the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
+    /// By which role for a time whoever did it was allowed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elevation: Option<ElevationId>,
     pub details: Details,
 }
 

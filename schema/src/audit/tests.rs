@@ -13,6 +13,7 @@ fn record() -> Record {
         outcome: Outcome::Done,
         request: Some(id(5)),
         peer: Some("192.0.2.1".parse().expect("an address")),
+        elevation: None,
         details: Details::IntentChanged {
             from: DesiredState::Running,
             to: DesiredState::Stopped,

@@ -9,8 +9,8 @@ use crate::action::words;
 use crate::git::GitHost;
 use crate::variables::VariableKind;
 use crate::{
-    Action, AgentId, GroupId, IdentityProviderId, InvitationId, OrganizationId, ProjectId, ResourceKind,
-    SessionId, SubjectId, TokenId, WorkspaceId,
+    Action, AgentId, ElevationId, GroupId, IdentityProviderId, InvitationId, OrganizationId, ProjectId,
+    ResourceKind, SessionId, SubjectId, TokenId, WorkspaceId,
 };
 
 words! {
@@ -49,6 +49,10 @@ words! {
         SignIn = "account.sign-in",
         /// A session ends that somebody else may have got hold of, or that a command line or a browser gives up.
         EndSession = "account.end-session",
+        /// A role that somebody had for a time has ended by itself.
+        ExpireElevation = "elevation.expire",
+        /// Nobody has decided in time whether somebody gets one.
+        LapseElevation = "elevation.lapse",
     }
 }
 
@@ -179,6 +183,10 @@ impl Resource {
 
     pub fn project(id: ProjectId) -> Self {
         Self::new(ResourceKind::Project, id.to_string())
+    }
+
+    pub fn elevation(id: ElevationId) -> Self {
+        Self::new(ResourceKind::Elevation, id.to_string())
     }
 
     pub fn kind(&self) -> &str {

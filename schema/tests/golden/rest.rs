@@ -6,6 +6,7 @@ use berth_schema::access::{
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
 use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
 use berth_schema::configuration::ConfigurationView;
+use berth_schema::elevations::{Elevated, Elevation, ElevationState, Place, RequestElevation};
 use berth_schema::groups::{ChangeGroup, CreateGroup, GiveRole, GivenRole, Group, TakeRole};
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::projects::{ChangeProject, CreateProject, Project, ProjectSettings};
@@ -175,8 +176,42 @@ fn what_else_is_sent_keeps_its_shape() {
         scope: TokenScope::Full,
         role: Some(Role::Maintainer),
         expires_at: None,
+        elevations: Vec::new(),
     };
     check("whoami", &who);
+}
+
+#[test]
+fn roles_for_a_time_keep_their_shape() {
+    let id = Uuid::from_u128;
+    let place = Place { group: Some("platform".to_owned()), project: None };
+    let time = |second| Timestamp::from_second(second).expect("a time");
+    let given = Elevation {
+        id: id(5).into(),
+        member: id(6).into(),
+        name: "Ada".to_owned(),
+        role: Role::Maintainer,
+        place: place.clone(),
+        reason: "a deploy".to_owned(),
+        seconds: 3600,
+        state: ElevationState::Active,
+        created_at: time(1_800_000_000),
+        decide_by: time(1_800_086_400),
+        decided_at: Some(time(1_800_000_060)),
+        decided_by: Some(id(7).into()),
+        decided_by_name: Some("Grace".to_owned()),
+        ends_at: Some(time(1_800_003_660)),
+        ended_at: None,
+    };
+    check("elevation", &given);
+    check(
+        "request_elevation",
+        &RequestElevation { role: Role::Owner, reason: "a deploy".to_owned(), seconds: None },
+    );
+    check(
+        "elevated",
+        &Elevated { id: id(5).into(), role: Role::Maintainer, place, ends_at: time(1_800_003_660) },
+    );
 }
 
 #[test]
@@ -215,6 +250,7 @@ fn an_account_keeps_its_shape() {
         name: name.parse().expect("a name"),
         role,
         suspended,
+        elevations: Vec::new(),
     };
     let account = Account {
         id: AccountId::from_uuid(Uuid::from_u128(7)),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use berth_audit_chain::{canonical, follow};
 use berth_schema::audit::{By, Concern, Digest, Entry, Event, Outcome, Record, Use, What, Who};
-use berth_schema::{SessionId, SubjectId, TokenId};
+use berth_schema::{ElevationId, SessionId, SubjectId, TokenId};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -53,6 +53,8 @@ pub enum Basis {
         subject: SubjectId,
         /// By which of their tokens. A session is a token of the same id.
         token: TokenId,
+        /// By which role for a time they may, where they may not by what they are.
+        elevation: Option<ElevationId>,
     },
     /// A session of the transaction's account, which must not have ended.
     Session(SessionId),
@@ -242,6 +244,10 @@ impl Audit<'_> {
             outcome: stamp.outcome.clone(),
             request: stamp.request,
             peer: stamp.peer,
+            elevation: match stamp.basis {
+                Basis::Rights { elevation, .. } => elevation,
+                Basis::Itself | Basis::Session(_) => None,
+            },
             details: event.details,
         })
     }

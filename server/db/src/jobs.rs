@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use berth_schema::OrganizationId;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::DbError;
-use crate::schema::{organizations, scope_data_keys, signing_keys, workspace_data_keys};
+use crate::schema::{elevations, organizations, scope_data_keys, signing_keys, workspace_data_keys};
 use crate::{connect, roles};
 
 /// How many organisations are named for each generation of the key-encryption key.
@@ -19,6 +20,22 @@ pub async fn every_organization(url: &str) -> Result<Vec<OrganizationId>, DbErro
     let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
     let ids: Vec<Uuid> =
         organizations::table.select(organizations::id).order(organizations::id).load(&mut connection).await?;
+    Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// In which organisations a role for a time ends, or nobody may decide about one any more, and the record does not say so yet.
+pub async fn organizations_with_due_elevations(
+    url: &str,
+    now: Timestamp,
+) -> Result<Vec<OrganizationId>, DbError> {
+    let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
+    let ids: Vec<Uuid> = elevations::table
+        .filter(elevations::due_at.le(jiff_diesel::Timestamp::from(now)))
+        .select(elevations::organization_id)
+        .distinct()
+        .order(elevations::organization_id)
+        .load(&mut connection)
+        .await?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
 

@@ -53,6 +53,7 @@
 //! | `groups()` | `insert`, `count`, `find`, `find_by_path`, `above`, `below`, `list`, `place`, `delete` |
 //! | `projects()` | `insert`, `count`, `find`, `hold`, `paths`, `at`, `find_by_path`, `is_any_in`, `list`, `change`, `delete` |
 //! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `holders`, `set`, `remove`, `remove_all` |
+//! | `elevations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `active`, `decide`, `end`, `end_all`, `take_due`; outside a scope [`organizations_with_due_elevations`] |
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
@@ -77,6 +78,7 @@ mod configuration;
 mod connect;
 mod data_keys;
 mod device_requests;
+mod elevations;
 pub mod embedded;
 mod error;
 mod gateway;
@@ -134,6 +136,7 @@ pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, ConfigurationUnreadable, Hold};
 pub use data_keys::{DataKeys, KeyOwner};
 pub use device_requests::{DeviceRequestRow, DeviceRequests, NewDeviceRequest};
+pub use elevations::{ElevationRow, ElevationView, Elevations, NewElevation};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};
 pub use git_credentials::{GitCredentialRow, GitCredentials};
@@ -142,7 +145,7 @@ pub use idempotency::{Claim, Claimed, CreatedKind, IdempotencyKeys, REMEMBERED};
 pub use identities::Identities;
 pub use identity_providers::{IdentityProviderRow, IdentityProviders};
 pub use invitations::{InvitationRow, Invitations, NewInvitation};
-pub use jobs::{every_organization, generations_in_use, missing_rows};
+pub use jobs::{every_organization, generations_in_use, missing_rows, organizations_with_due_elevations};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};
 pub use network_checks::NetworkChecks;
@@ -168,7 +171,7 @@ pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
 pub use signing_keys::{SigningKeyRow, SigningKeys};
 pub use spent_codes::SpentCodes;
 pub use subjects::{Author, MemberRow, NewSubject, Subjects, UserRow};
-pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens};
+pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens, Valid};
 pub use transaction::Body;
 pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Source, VariableOriginRow, Variables};

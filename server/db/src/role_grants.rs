@@ -38,7 +38,7 @@ impl Spot {
     }
 
     /// As a row has it, which names one of both.
-    fn of(group: Option<Uuid>, project: Option<Uuid>) -> Option<Self> {
+    pub(crate) fn of(group: Option<Uuid>, project: Option<Uuid>) -> Option<Self> {
         group.map(|id| Self::Group(id.into())).or(project.map(|id| Self::Project(id.into())))
     }
 }

@@ -378,6 +378,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    elevations (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        subject_id -> Uuid,
+        role -> Text,
+        group_id -> Nullable<Uuid>,
+        project_id -> Nullable<Uuid>,
+        reason -> Text,
+        seconds -> Int4,
+        created_at -> Timestamptz,
+        decide_by -> Timestamptz,
+        decided_at -> Nullable<Timestamptz>,
+        decided_by -> Nullable<Uuid>,
+        is_approved -> Nullable<Bool>,
+        ends_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        ended_by -> Nullable<Uuid>,
+        due_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     projects (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -563,6 +585,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_records,
     authorization_codes,
     device_requests,
+    elevations,
     git_credentials,
     groups,
     idempotency_keys,

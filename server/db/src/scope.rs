@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
-    GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders, Invitations, NetworkChecks,
-    Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects, RoleGrants,
+    Elevations, GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders, Invitations,
+    NetworkChecks, Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects, RoleGrants,
     ScopeGitCredentials, ScopeVariables, SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts,
     SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables, Workspaces,
 };
@@ -238,6 +238,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn role_grants(&self) -> RoleGrants<'_> {
         RoleGrants(self)
+    }
+
+    pub fn elevations(&self) -> Elevations<'_> {
+        Elevations(self)
     }
 
     pub fn policy_versions(&self) -> PolicyVersions<'_> {

@@ -88,6 +88,21 @@ impl TokenRow {
     }
 }
 
+/// A token that is neither revoked nor expired, and what its subject is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Valid {
+    pub token: TokenId,
+    pub membership: MembershipRow,
+    /// A session of a user's account.
+    pub is_session: bool,
+}
+
+impl Valid {
+    pub const fn subject(&self) -> SubjectId {
+        self.membership.id
+    }
+}
+
 /// The organisation's access tokens.
 #[derive(Debug)]
 pub struct Tokens<'a>(pub(crate) &'a OrganizationConn<'a>);
@@ -186,11 +201,7 @@ impl Tokens<'_> {
     }
 
     /// Those of `ids` that are neither revoked nor expired, and what their subjects are.
-    pub async fn valid(
-        &self,
-        ids: &[TokenId],
-        now: Timestamp,
-    ) -> Result<Vec<(TokenId, MembershipRow)>, DbError> {
+    pub async fn valid(&self, ids: &[TokenId], now: Timestamp) -> Result<Vec<Valid>, DbError> {
         let subject = subjects::organization_id
             .eq(access_tokens::organization_id)
             .and(subjects::id.eq(access_tokens::subject_id));
@@ -198,10 +209,12 @@ impl Tokens<'_> {
             .inner_join(subjects::table.on(subject))
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::id.eq_any(ids.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
-            .select((TokenRow::as_select(), MembershipRow::as_select()));
-        let rows: Vec<(TokenRow, MembershipRow)> = self.0.run(query.load(&mut self.0.raw())).await?;
-        let valid = rows.into_iter().filter(|(row, _)| row.is_valid(now));
-        Ok(valid.map(|(row, membership)| (row.id, membership)).collect())
+            .select((TokenRow::as_select(), MembershipRow::as_select(), access_tokens::is_session));
+        let rows: Vec<(TokenRow, MembershipRow, bool)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        let valid = rows.into_iter().filter(|(row, ..)| row.is_valid(now));
+        Ok(valid
+            .map(|(row, membership, is_session)| Valid { token: row.id, membership, is_session })
+            .collect())
     }
 
     /// All that are not revoked, locked until the transaction ends: who changes the organisation's tokens does so one

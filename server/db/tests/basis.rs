@@ -38,7 +38,7 @@ async fn head(world: &World) -> i64 {
 }
 
 fn rights(world: &World, seen: i64) -> Basis {
-    Basis::Rights { seen, subject: world.subject, token: world.token }
+    Basis::Rights { seen, subject: world.subject, token: world.token, elevation: None }
 }
 
 /// What becomes of a change that was decided by what was read before `between`.
@@ -117,7 +117,7 @@ async fn of_two_that_take_each_others_rights_at_once_one_does() {
         let (one, other) = (SubjectId::random(), SubjectId::random());
         let seen = head(&world).await;
         let takes = |who: SubjectId, from: SubjectId| {
-            let basis = Basis::Rights { seen, subject: who, token: TokenId::random() };
+            let basis = Basis::Rights { seen, subject: who, token: TokenId::random(), elevation: None };
             done(&world, Action::ChangeMember, Resource::user(from), basis)
         };
         let (first, second) = tokio::join!(takes(one, other), takes(other, one));

@@ -77,6 +77,9 @@ async fn fill(world: &World) {
              INSERT INTO sealed_scopes VALUES ('{organization}', 'group', '{token}', now());
              INSERT INTO scope_git_credentials VALUES ('{organization}', 'group', '{token}', 'git.example.com', false, 'berth', 'git',
                 NULL, 1, NULL, NULL, now());
+             INSERT INTO elevations (organization_id, id, subject_id, role, group_id, reason, seconds, created_at, decide_by)
+                SELECT organization_id, '{token}', id, 'viewer', '{token}', 'x', 60, now(), now() FROM subjects
+                WHERE organization_id = '{organization}' LIMIT 1;
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);

@@ -8,6 +8,7 @@ mod audit;
 mod audit_accounts;
 mod backup;
 mod basis;
+mod elevations;
 mod embedded;
 mod gateway;
 mod groups;

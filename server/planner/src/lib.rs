@@ -6,6 +6,7 @@
 pub mod actual_state;
 pub mod config;
 mod drift;
+pub mod elevation;
 pub mod groups;
 pub mod inheritance;
 pub mod intent;

@@ -23,6 +23,10 @@ pub enum Reason {
     /// The role is of a later version.
     UnknownRole,
     ReadOnlyToken,
+    /// Somebody would decide about what they ask for themselves.
+    OwnElevation,
+    /// It needs a session, of somebody who has proven lately who they are.
+    StepUp,
     /// An agent asked for what is for members.
     IsAgent,
     /// A member asked for what is for agents.
@@ -41,6 +45,8 @@ impl Reason {
             Self::Suspended => "suspended",
             Self::UnknownRole => "unknown-role",
             Self::ReadOnlyToken => "read-only-token",
+            Self::OwnElevation => "own-elevation",
+            Self::StepUp => "step-up",
             Self::IsAgent => "is-agent",
             Self::IsNoAgent => "is-no-agent",
             Self::Failed => "failed",
@@ -53,13 +59,15 @@ impl Reason {
     }
 
     /// Those for which the platform has a rule, the ones that matter more first.
-    pub(crate) const PLATFORM: [Self; 6] = [
+    pub(crate) const PLATFORM: [Self; 8] = [
         Self::IsAgent,
         Self::IsNoAgent,
         Self::OtherOrganization,
         Self::Suspended,
         Self::UnknownRole,
         Self::ReadOnlyToken,
+        Self::OwnElevation,
+        Self::StepUp,
     ];
 
     /// What such a rule is called. No rule of an organisation may have a dot in its name.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use berth_schema::access::Role;
-use berth_schema::{Action, ResourceKind};
+use berth_schema::{Action, ElevationId, ResourceKind};
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Decision as Answer, Entities, Entity,
     EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Request, Response, RestrictedExpression,
@@ -13,8 +13,8 @@ use cedar_policy::{
 
 use crate::decision::{Decision, Reason};
 use crate::error::RuleError;
-use crate::facts::{Asker, Resource, Who};
-use crate::place::{Place, effect_group, sight_in_tree};
+use crate::facts::{Asker, At, Elevation, Resource, Who};
+use crate::place::{Place, counts_elevations, effect_group, sight_in_tree};
 use crate::rules::Rules;
 use crate::schema::{ACTION, SUBJECT, entity_type};
 
@@ -120,6 +120,25 @@ impl Policies {
         }
     }
 
+    /// By which role for a time somebody may do what they may; `None`: by what they are without any.
+    pub fn needed_elevation(
+        &self,
+        asker: &Asker,
+        action: Action,
+        resource: &Resource,
+    ) -> Option<ElevationId> {
+        let elevated = elevated(asker, action, resource);
+        let first = elevated.first()?;
+        if self.decide(&asker.lasting(), action, resource).allowed {
+            return None;
+        }
+        let is_enough = |elevation: &&Elevation| {
+            let alone = Asker { elevations: vec![**elevation], ..asker.clone() };
+            self.decide(&alone, action, resource).allowed
+        };
+        Some(elevated.iter().find(is_enough).unwrap_or(first).id)
+    }
+
     fn by_rules(&self, asker: &Asker, action: Action, resource: &Resource) -> Decision {
         match self.ask(asker, action, resource) {
             Ok(response) => read(&response),
@@ -131,7 +150,8 @@ impl Policies {
         let words = words()?;
         let (action_uid, action_entity) = &words.actions[action as usize];
         let home = words.thing(ResourceKind::Organization, &asker.organization);
-        let principal = principal(words, asker, &home);
+        let elevated = elevated(asker, action, resource);
+        let principal = principal(words, asker, (&home, &elevated));
         let owner = if asker.organization == resource.organization {
             home.clone()
         } else {
@@ -146,8 +166,13 @@ impl Policies {
             entities.push(thing(words, target.clone(), resource, owner)?);
         }
         entities.push(Entity::new(principal_uid.clone(), attributes, HashSet::from([home]))?);
-        let request =
-            Request::new(principal_uid, action_uid.clone(), target, circumstances(asker, resource)?, None)?;
+        let request = Request::new(
+            principal_uid,
+            action_uid.clone(),
+            target,
+            circumstances(asker, resource, &elevated)?,
+            None,
+        )?;
         let entities = Entities::from_entities(entities, None)?;
         Ok(words.authorizer.is_authorized(&request, &self.sets[action as usize], &entities))
     }
@@ -156,7 +181,7 @@ impl Policies {
 fn principal(
     words: &Words,
     asker: &Asker,
-    home: &EntityUid,
+    (home, elevated): (&EntityUid, &[Elevation]),
 ) -> (EntityUid, HashMap<String, RestrictedExpression>) {
     let organization = ("organization".to_owned(), RestrictedExpression::new_entity_uid(home.clone()));
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
@@ -166,12 +191,23 @@ fn principal(
             let attributes = HashMap::from([
                 organization,
                 ("kind".to_owned(), text(kind.as_str())),
-                ("role".to_owned(), text(role.as_str())),
+                ("role".to_owned(), text(in_organization(*role, elevated).as_str())),
                 ("suspended".to_owned(), RestrictedExpression::new_bool(*suspended)),
             ]);
             (words.subject(id), attributes)
         }
     }
+}
+
+/// What somebody is for a time that counts for an action.
+fn elevated(asker: &Asker, action: Action, resource: &Resource) -> Vec<Elevation> {
+    if counts_elevations(action) { asker.elevated_at(resource).copied().collect() } else { Vec::new() }
+}
+
+/// What somebody is in the organisation: their role, or the one for a time that has all of it.
+fn in_organization(role: Role, elevated: &[Elevation]) -> Role {
+    let there = elevated.iter().filter(|elevation| elevation.at == At::Organization);
+    there.fold(role, |role, elevation| if elevation.role.includes(role) { elevation.role } else { role })
 }
 
 /// What is acted on, in the organisation that it belongs to.
@@ -184,6 +220,12 @@ fn thing(words: &Words, uid: EntityUid, resource: &Resource, owner: EntityUid) -
         let subject = RestrictedExpression::new_entity_uid(words.subject(&subject));
         attributes.insert("owner".to_owned(), subject);
     }
+    if let Some(asked) = resource.asked {
+        let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+        attributes.insert("role".to_owned(), text(asked.role.as_str()));
+        attributes.insert("seconds".to_owned(), RestrictedExpression::new_long(asked.seconds.into()));
+        attributes.insert("at".to_owned(), text(asked.at.as_str()));
+    }
     let mut parents = HashSet::from([owner]);
     if let Some(agent) = resource.agent {
         parents.insert(words.thing(ResourceKind::Agent, &agent));
@@ -195,13 +237,14 @@ fn thing(words: &Words, uid: EntityUid, resource: &Resource, owner: EntityUid) -
     Ok(Entity::new(uid, attributes, parents)?)
 }
 
-fn circumstances(asker: &Asker, resource: &Resource) -> Result<Context, Failure> {
+fn circumstances(asker: &Asker, resource: &Resource, elevated: &[Elevation]) -> Result<Context, Failure> {
     let how = &asker.circumstances;
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let mut pairs = vec![
         ("by".to_owned(), text(how.proof.name())),
         ("scope".to_owned(), text(how.proof.scope().as_str())),
         ("mfa".to_owned(), RestrictedExpression::new_bool(how.mfa)),
+        ("elevated".to_owned(), RestrictedExpression::new_bool(!elevated.is_empty())),
         ("for_another".to_owned(), RestrictedExpression::new_bool(resource.for_another)),
     ];
     // What they are in the organisation, they are everywhere in it.
@@ -209,7 +252,9 @@ fn circumstances(asker: &Asker, resource: &Resource) -> Result<Context, Failure>
         Who::Subject { role, .. } => Some(role),
         Who::Agent(_) => None,
     };
-    let roles = resource.roles.iter().copied().filter(|role| *role != Role::Unknown).chain(everywhere);
+    let for_a_time = elevated.iter().map(|elevation| elevation.role);
+    let there = resource.roles.iter().copied().chain(for_a_time).filter(|role| *role != Role::Unknown);
+    let roles = there.chain(everywhere);
     let roles = RestrictedExpression::new_set(roles.map(|role| text(role.as_str())));
     pairs.push(("roles".to_owned(), roles));
     if let crate::Proof::Session { age_seconds } = how.proof {

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use berth_schema::access::{Role, SubjectKind, TokenScope};
-use berth_schema::{AgentId, GroupId, OrganizationId, ProjectId, ResourceKind, SubjectId};
+use berth_schema::{AgentId, ElevationId, GroupId, OrganizationId, ProjectId, ResourceKind, SubjectId};
+use jiff::Timestamp;
 
 /// Somebody who was proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,71 @@ pub struct Asker {
     pub who: Who,
     pub organization: OrganizationId,
     pub circumstances: Circumstances,
+    /// What they are for a time, beside their role. None of it is over.
+    pub elevations: Vec<Elevation>,
+}
+
+impl Asker {
+    /// The same without what they are for a time.
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        Self { elevations: Vec::new(), ..self.clone() }
+    }
+
+    /// The same if they had proven this very moment who they are, by two factors; `None`: they have no session, and so cannot.
+    pub fn stepped_up(&self) -> Option<Self> {
+        let Proof::Session { .. } = self.circumstances.proof else { return None };
+        let circumstances =
+            Circumstances { proof: Proof::Session { age_seconds: 0 }, mfa: true, ..self.circumstances };
+        Some(Self { circumstances, ..self.clone() })
+    }
+
+    /// What they are for a time at a thing.
+    pub fn elevated_at(&self, resource: &Resource) -> impl Iterator<Item = &Elevation> {
+        self.elevations.iter().filter(|elevation| elevation.at.holds(resource))
+    }
+
+    /// Until when all of that goes on; `None`: they are nothing for a time.
+    pub fn elevated_until(&self) -> Option<Timestamp> {
+        self.elevations.iter().map(|elevation| elevation.ends_at).min()
+    }
+}
+
+/// A role for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elevation {
+    pub id: ElevationId,
+    pub role: Role,
+    pub at: At,
+    pub ends_at: Timestamp,
+}
+
+/// Where a role holds, and at all in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Organization,
+    Group(GroupId),
+    Project(ProjectId),
+}
+
+impl At {
+    fn holds(self, resource: &Resource) -> bool {
+        let is = |kind, id: &dyn ToString| resource.kind == kind && resource.id == id.to_string();
+        match self {
+            Self::Organization => true,
+            Self::Group(id) => resource.groups.contains(&id) || is(ResourceKind::Group, &id),
+            Self::Project(id) => resource.project == Some(id) || is(ResourceKind::Project, &id),
+        }
+    }
+
+    /// As rules call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Group(_) => "group",
+            Self::Project(_) => "project",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +140,16 @@ pub struct Resource {
     pub roles: Vec<Role>,
     /// For a token that is to be made: it shall be somebody else's than the maker's.
     pub for_another: bool,
+    /// Of a role for a time: what is asked for.
+    pub asked: Option<Asked>,
+}
+
+/// What somebody asks for, for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub role: Role,
+    pub seconds: u32,
+    pub at: At,
 }
 
 impl Resource {
@@ -93,6 +169,7 @@ impl Resource {
             groups: Vec::new(),
             roles: Vec::new(),
             for_another: false,
+            asked: None,
         }
     }
 
@@ -119,6 +196,11 @@ impl Resource {
     #[must_use]
     pub fn given(self, roles: Vec<Role>) -> Self {
         Self { roles, ..self }
+    }
+
+    #[must_use]
+    pub fn asking(self, asked: Asked) -> Self {
+        Self { asked: Some(asked), ..self }
     }
 
     #[must_use]

@@ -21,7 +21,7 @@ mod schema;
 pub use decision::{Decision, Reason};
 pub use engine::Policies;
 pub use error::RuleError;
-pub use facts::{Asker, Circumstances, Proof, Resource, Who};
+pub use facts::{Asked, Asker, At, Circumstances, Elevation, Proof, Resource, Who};
 pub use place::Place;
 pub use reach::Reach;
 pub use rules::{BUILT_IN, Rules};

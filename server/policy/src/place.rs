@@ -37,10 +37,12 @@ pub enum Place {
     Groups,
     /// What people are at groups and projects.
     GroupMembers,
+    /// Roles for a time.
+    Elevations,
 }
 
 impl Place {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Account,
         Self::Oneself,
         Self::ForAgents,
@@ -58,6 +60,7 @@ impl Place {
         Self::Audit,
         Self::Groups,
         Self::GroupMembers,
+        Self::Elevations,
     ];
 
     /// An action that is added without being placed does not compile.
@@ -119,6 +122,14 @@ impl Place {
             | Action::ListProjectMembers
             | Action::GiveRoleInProject
             | Action::TakeRoleInProject => Self::GroupMembers,
+            Action::RequestElevation
+            | Action::RequestElevationInGroup
+            | Action::RequestElevationInProject
+            | Action::ListElevations
+            | Action::ReadElevation
+            | Action::ApproveElevation
+            | Action::RefuseElevation
+            | Action::EndElevation => Self::Elevations,
             Action::CreateGroup
             | Action::CreateSubgroup
             | Action::ListGroups
@@ -197,6 +208,7 @@ impl Place {
             Self::Audit => "audit",
             Self::Groups => "groups",
             Self::GroupMembers => "group-members",
+            Self::Elevations => "elevations",
         }
     }
 
@@ -231,4 +243,22 @@ pub(crate) const fn sight_in_tree(kind: ResourceKind) -> Option<Action> {
         ResourceKind::Project => Some(Action::ReadProject),
         _ => None,
     }
+}
+
+/// Whether what somebody is for a time counts for an action. What hands out something that lasts, be it a secret or a right, needs
+/// what they are without it: nothing that a role for a time gives is there when it has ended.
+pub(crate) const fn counts_elevations(action: Action) -> bool {
+    !matches!(
+        action,
+        Action::SetPolicy
+            | Action::SetIdentityProvider
+            | Action::Invite
+            | Action::CreateToken
+            | Action::RotateToken
+            | Action::CreateAgent
+            | Action::RotateAgentToken
+            | Action::GiveRoleInGroup
+            | Action::GiveRoleInProject
+            | Action::ApproveElevation
+    )
 }

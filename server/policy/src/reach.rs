@@ -4,7 +4,7 @@ use berth_schema::{Action, SubjectId};
 use uuid::Uuid;
 
 use crate::engine::Policies;
-use crate::facts::{Asker, Resource, Who};
+use crate::facts::{Asker, At, Resource, Who};
 
 /// Of which things of a kind somebody may do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ impl Policies {
     /// apart is whether a thing is the asker's own.
     pub fn reach(&self, asker: &Asker, action: Action) -> Reach {
         let Who::Subject { id, .. } = asker.who else { return Reach::Nothing };
-        if self.names_ids() {
+        // What somebody is for a time at a place is of the things there.
+        if self.names_ids() || asker.elevations.iter().any(|elevation| elevation.at != At::Organization) {
             return Reach::Each;
         }
         let nobody = Uuid::nil();

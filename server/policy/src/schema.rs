@@ -23,6 +23,7 @@ pub(crate) const fn entity_type(kind: ResourceKind) -> &'static str {
         ResourceKind::Workspace => "Workspace",
         ResourceKind::Group => "Group",
         ResourceKind::Project => "Project",
+        ResourceKind::Elevation => "Elevation",
     }
 }
 
@@ -31,7 +32,7 @@ pub(crate) const ACTION: &str = "Action";
 
 /// Whether things of that kind are somebody's.
 pub(crate) const fn has_owner(kind: ResourceKind) -> bool {
-    matches!(kind, ResourceKind::Token | ResourceKind::Workspace)
+    matches!(kind, ResourceKind::Token | ResourceKind::Workspace | ResourceKind::Elevation)
 }
 
 fn entity(kind: ResourceKind) -> String {
@@ -48,6 +49,10 @@ fn entity(kind: ResourceKind) -> String {
         ResourceKind::Workspace => {
             format!("entity {name} in [Organization, Group, Project] = {{ owner: {SUBJECT} }};")
         }
+        // A role for a time: whose, which, for how long, and where: "organization", "group" or "project", which it is in.
+        ResourceKind::Elevation => format!(
+            "entity {name} in [Organization, Group, Project] = {{ owner: {SUBJECT}, role: String, seconds: Long, at: String }};"
+        ),
         kind if has_owner(kind) => format!("entity {name} in [Organization] = {{ owner: {SUBJECT} }};"),
         _ => format!("entity {name} in [Organization];"),
     }
@@ -84,6 +89,8 @@ fn schema(holds: impl Fn(Place) -> bool) -> String {
              // how long ago they signed in\n    session_age_seconds?: Long,\n    \
              mfa: Bool,\n    \
              // what they are there: in the organisation, and at the group or project and those that it is in\n    roles: Set<String>,\n    \
+             // some of those, or their role, are theirs for a time
+             elevated: Bool,\n    \
              address?: ipaddr,\n    \
              // a token that is to be made shall be somebody else's\n    for_another: Bool,\n};\n\n",
     );

@@ -1,6 +1,6 @@
 //! Askers and things for the tests.
 
-use berth_policy::{Asker, Circumstances, Policies, Proof, Resource, Rules, Who};
+use berth_policy::{Asked, Asker, At, Circumstances, Policies, Proof, Resource, Rules, Who};
 use berth_schema::access::{Role, SubjectKind, TokenScope};
 use berth_schema::{Action, OrganizationId, ResourceKind, SubjectId};
 use uuid::Uuid;
@@ -20,7 +20,13 @@ pub(crate) fn somebody() -> SubjectId {
 pub(crate) fn asker(role: Role) -> Asker {
     let circumstances = Circumstances { proof: Proof::Token(TokenScope::Full), mfa: false, address: None };
     let who = Who::Subject { id: me(), kind: SubjectKind::User, role, suspended: false };
-    Asker { who, organization: organization(), circumstances }
+    Asker { who, organization: organization(), circumstances, elevations: Vec::new() }
+}
+
+/// The same by a session that they have begun just now.
+pub(crate) fn signed_in(role: Role) -> Asker {
+    let circumstances = Circumstances { proof: Proof::Session { age_seconds: 0 }, mfa: false, address: None };
+    Asker { circumstances, ..asker(role) }
 }
 
 /// Something that the action can be done to: mine, and somebody's.
@@ -33,6 +39,10 @@ pub(crate) fn things(action: Action) -> [Resource; 2] {
     match (kind, action) {
         (ResourceKind::Token | ResourceKind::Workspace, _) => {
             [thing.clone().owned_by(me()), thing.owned_by(somebody())]
+        }
+        (ResourceKind::Elevation, _) => {
+            let asked = Asked { role: Role::Developer, seconds: 3600, at: At::Organization };
+            [thing.clone().owned_by(me()).asking(asked), thing.owned_by(somebody()).asking(asked)]
         }
         (_, Action::CreateToken) => [thing.clone(), thing.for_another()],
         _ => [thing.clone(), thing],

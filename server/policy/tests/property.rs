@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use berth_policy::{Asker, Circumstances, Place, Proof, Reason, Resource, Who};
+use berth_policy::{Asked, Asker, At, Circumstances, Elevation, Place, Proof, Reason, Resource, Who};
 use berth_schema::access::{Role, SubjectKind, TokenScope};
-use berth_schema::{Action, AgentId, Effect, OrganizationId, ResourceKind};
+use berth_schema::{Action, AgentId, Effect, ElevationId, GroupId, OrganizationId, ProjectId, ResourceKind};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -44,6 +45,34 @@ fn rules() -> impl Strategy<Value = String> {
     })
 }
 
+/// What needs whoever asks to have proven lately who they are.
+const DEMANDS: [Action; 4] = [
+    Action::RequestElevation,
+    Action::RequestElevationInGroup,
+    Action::RequestElevationInProject,
+    Action::ApproveElevation,
+];
+
+fn is_recent(proof: Proof) -> bool {
+    matches!(proof, Proof::Session { age_seconds } if age_seconds <= 600)
+}
+
+fn elevations() -> impl Strategy<Value = Vec<Elevation>> {
+    let role = prop::sample::select([&Role::ALL[..], &[Role::Unknown]].concat());
+    let at = prop_oneof![
+        Just(At::Organization),
+        Just(At::Group(GroupId::from_uuid(Uuid::from_u128(4)))),
+        Just(At::Project(ProjectId::from_uuid(Uuid::from_u128(4)))),
+    ];
+    let one = (role, at).prop_map(|(role, at)| Elevation {
+        id: ElevationId::from_uuid(Uuid::from_u128(7)),
+        role,
+        at,
+        ends_at: Timestamp::UNIX_EPOCH,
+    });
+    prop::collection::vec(one, 0..3)
+}
+
 fn askers() -> impl Strategy<Value = Asker> {
     let role = prop::sample::select([&Role::ALL[..], &[Role::Unknown]].concat());
     let kind = prop_oneof![Just(SubjectKind::User), Just(SubjectKind::Service)];
@@ -58,15 +87,18 @@ fn askers() -> impl Strategy<Value = Asker> {
         Just(Proof::Token(TokenScope::Full)),
         Just(Proof::Token(TokenScope::ReadOnly)),
         Just(Proof::Token(TokenScope::Unknown)),
-        any::<u64>().prop_map(|age_seconds| Proof::Session { age_seconds }),
+        prop_oneof![0..1_000_u64, any::<u64>()].prop_map(|age_seconds| Proof::Session { age_seconds }),
     ];
     let circumstances = (proof, any::<bool>(), any::<Option<IpAddr>>())
         .prop_map(|(proof, mfa, address)| Circumstances { proof, mfa, address });
-    (prop_oneof![3 => subject, 1 => agent], circumstances).prop_map(|(who, circumstances)| Asker {
-        who,
-        organization: organization(),
-        circumstances,
-    })
+    (prop_oneof![3 => subject, 1 => agent], circumstances, elevations()).prop_map(
+        |(who, circumstances, elevations)| Asker {
+            who,
+            organization: organization(),
+            circumstances,
+            elevations,
+        },
+    )
 }
 
 fn resources(action: Action) -> impl Strategy<Value = Resource> {
@@ -80,6 +112,10 @@ fn resources(action: Action) -> impl Strategy<Value = Resource> {
             };
             let owner = if mine { me() } else { somebody() };
             let thing = Resource { for_another, ..Resource::new(kind, id, home) };
+            if kind == ResourceKind::Elevation {
+                let asked = Asked { role: Role::Owner, seconds: 60, at: At::Organization };
+                return thing.owned_by(owner).asking(asked);
+            }
             let is_owned = matches!(kind, ResourceKind::Token | ResourceKind::Workspace);
             if is_owned { thing.owned_by(owner) } else { thing }
         },
@@ -122,7 +158,9 @@ proptest! {
                     let shut = suspended
                         || role == Role::Unknown
                         || place.is_for_agents()
-                        || !scope.allows(reads);
+                        || !scope.allows(reads)
+                        || (action == Action::ApproveElevation && resource.owner == Some(me()))
+                        || (DEMANDS.contains(&action) && !is_recent(asker.circumstances.proof));
                     prop_assert!(!(shut && decision.allowed));
                     if shut {
                         prop_assert!(decision.rules.iter().any(|rule| rule.starts_with("platform.")));

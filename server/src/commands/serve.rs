@@ -20,6 +20,7 @@ use crate::identity::{Actor, Run};
 use crate::issuer::Issuer;
 use crate::openid::Providers;
 use crate::serve::{self, Running};
+use crate::services::elevations;
 use crate::services::git::Signer;
 use crate::services::key_check::check_keys;
 use crate::services::organizations::{self, First};
@@ -105,6 +106,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let events = berth_db::listen(&url)?;
     let mut running = serve::start(&context, &http, events, lifecycle::queue(&url)?)?;
     running.own(Rewrapper::new(url.clone()));
+    running.own(elevations::Recorder::new(url.clone()));
     running.own(Filler::new(url));
     Ok(running)
 }

@@ -27,6 +27,12 @@ pub enum DenyReason {
     NotRecent,
     /// A workspace lets in the person who made it.
     IsNotTheirs,
+    /// Nobody decides about a role that they ask for themselves.
+    OwnElevation,
+    /// They may once they have proven anew who they are,
+    StepUp,
+    /// which the provider that has brought them in does.
+    StepUpByProvider,
 }
 
 impl DenyReason {
@@ -45,6 +51,8 @@ impl DenyReason {
             Self::OtherProvider => "other-provider",
             Self::NotRecent => "not-recent",
             Self::IsNotTheirs => "is-not-theirs",
+            Self::OwnElevation => "own-elevation",
+            Self::StepUp | Self::StepUpByProvider => "step-up",
         }
     }
 }

@@ -4,12 +4,13 @@ use actix_web::web;
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
 
 use crate::identity::Person;
-use crate::services::sessions;
+use crate::services::elevations;
 use crate::{Error, Op};
 
 pub(crate) async fn get(op: Op<Person>, (): ()) -> Result<web::Json<Account>, Error> {
-    let memberships = sessions::memberships(&op).await?.into_iter();
-    let organizations = memberships.map(|(organization, membership)| AccountOrganization {
+    let memberships = elevations::memberships(&op).await?.into_iter();
+    let organizations = memberships.map(|(organization, membership, elevations)| AccountOrganization {
+        elevations,
         id: organization.id,
         name: organization.name,
         role: membership.role,

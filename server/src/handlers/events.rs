@@ -3,6 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 
+use tokio::time::Instant;
+
 use crate::http::headers::LastEventId;
 use crate::identity::Member;
 use crate::services::workspaces;
@@ -20,9 +22,11 @@ pub(crate) async fn of_organization(op: Op<Member>, from: LastEventId) -> Result
 
 async fn stream(op: &Op<Member>, scope: Scope) -> Result<HttpResponse, Error> {
     let (context, authority) = (&*op.context, &op.who.authority);
+    let left = authority.asker.elevated_until().map(|end| end.duration_since(op.now).unsigned_abs());
+    let ends_at = left.and_then(|left| Instant::now().checked_add(left));
     let seat =
         context.streams.take_seat(context, op.organization(), op.who.token, authority.standing()).await?;
-    let Some(events) = streams::open(context, (seat, authority.clone()), scope).await? else {
+    let Some(events) = streams::open(context, (seat, authority.clone(), ends_at), scope).await? else {
         // What tells an EventSource not to come back.
         return Ok(HttpResponse::NoContent().finish());
     };

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod connections;
+pub(crate) mod elevations;
 pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod groups;

@@ -15,5 +15,6 @@ pub(crate) async fn whoami(op: Op<Member>, (): ()) -> web::Json<WhoAmI> {
         scope: op.who.scope,
         role: Some(op.who.role),
         expires_at: op.who.expires_at,
+        elevations: op.who.elevations,
     })
 }

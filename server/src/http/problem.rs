@@ -42,6 +42,7 @@ kinds! {
     PROJECT_IN_USE = "project-in-use", CONFLICT, "Workspaces belong to the project";
     ROLE_IN_THE_WAY = "role-in-the-way", CONFLICT, "Somebody's role would change by it";
     ALREADY_MEMBER = "already-member", CONFLICT, "Already a member";
+    ELEVATION_OVER = "elevation-over", CONFLICT, "The role was decided about, or has ended";
     INVITATION_ACCEPTED = "invitation-accepted", CONFLICT, "The invitation was accepted";
     LAST_FULL_TOKEN = "last-full-token", CONFLICT, "Nobody could manage the organization any more";
     TOKEN_ENDED = "token-ended", CONFLICT, "The token has ended";
@@ -99,6 +100,7 @@ impl Error {
             Self::ProjectInUse => PROJECT_IN_USE,
             Self::RoleInTheWay(_) => ROLE_IN_THE_WAY,
             Self::AlreadyMember => ALREADY_MEMBER,
+            Self::ElevationOver(_) | Self::ElevationOfNobody => ELEVATION_OVER,
             Self::InvitationAccepted => INVITATION_ACCEPTED,
             Self::TokenEnded => TOKEN_ENDED,
             Self::AgentRevoked(_) | Self::WorkspaceStranded(_) => AGENT_REVOKED,
@@ -147,6 +149,7 @@ impl Error {
             detail: self.to_string(),
             request_id: None,
             errors,
+            step_up: self.is_for_a_step_up(),
         }
     }
 }

@@ -34,6 +34,22 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
         DenyReason::IsNotTheirs => {
             "a workspace lets in the person who made it, and nobody else; you may look after it, and not enter it"
         }
+        DenyReason::OwnElevation => "you ask for that role yourself: somebody else has to decide about it",
+        DenyReason::StepUp | DenyReason::StepUpByProvider => {
+            let by = match rule {
+                Some(rule) => format!("by the organization's rule '{rule}' "),
+                None => String::new(),
+            };
+            let how = if reason == DenyReason::StepUp {
+                "show a passkey at /confirm, or sign out and in again"
+            } else {
+                "sign out, and in again by your organization's identity provider"
+            };
+            return format!(
+                "{by}'{action}' needs you to have proven lately who you are: {how}, and come back within ten minutes; a command line logs in \
+                 again after that (`berth login`)"
+            );
+        }
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
         DenyReason::Suspended => "you are suspended in this organization",
         DenyReason::UnknownRole => "your role is one that this version of the server does not know",

@@ -11,8 +11,10 @@ use std::fmt;
 use berth_db::{Acting, Author, Basis, Reach, SecretHash};
 use berth_schema::access::{Role, TokenScope};
 use berth_schema::audit::{By, Who};
+use berth_schema::elevations::Elevated;
 use berth_schema::{
-    AccountId, AgentId, AgentName, OrganizationId, OrganizationName, SessionId, SubjectId, TokenId,
+    AccountId, AgentId, AgentName, ElevationId, OrganizationId, OrganizationName, SessionId, SubjectId,
+    TokenId,
 };
 use jiff::Timestamp;
 use ring::hmac;
@@ -26,6 +28,11 @@ pub trait Principal {
     /// By what they were found to be allowed what they do.
     fn basis(&self) -> Basis {
         Basis::Itself
+    }
+
+    /// Whether what they were found to be goes on by then.
+    fn holds(&self, _now: Timestamp) -> bool {
+        true
     }
 }
 
@@ -117,6 +124,10 @@ pub struct Member {
     pub role: Role,
     /// What they may do there.
     pub authority: Authority,
+    /// What they are for a time, beside their role, the one that ends first before the others.
+    pub elevations: Vec<Elevated>,
+    /// By which of those they may do what they do, where they may not without any.
+    pub elevation: Option<ElevationId>,
     /// The newest of the organisation's record when that was so.
     pub seen: i64,
     pub expires_at: Option<Timestamp>,
@@ -166,7 +177,12 @@ impl Principal for Member {
     }
 
     fn basis(&self) -> Basis {
-        Basis::Rights { seen: self.seen, subject: self.subject, token: self.token }
+        let Self { seen, subject, token, elevation, .. } = *self;
+        Basis::Rights { seen, subject, token, elevation }
+    }
+
+    fn holds(&self, now: Timestamp) -> bool {
+        self.authority.holds(now)
     }
 }
 

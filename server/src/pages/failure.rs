@@ -8,7 +8,8 @@ use askama::Template;
 use berth_schema::Problem;
 
 use super::page::{came_from, see, show};
-use crate::error::Unproven;
+use super::passkeys::confirm_then;
+use crate::error::{DenyReason, Unproven};
 use crate::http::cookies;
 use crate::{Context, Error};
 
@@ -49,6 +50,15 @@ pub(crate) fn failure(
             response.headers_mut().append(SET_COOKIE, kept);
         }
         return response;
+    }
+    // It would be done for whoever proves anew who they are: that is where they are led, and back.
+    if let Some(Error::Forbidden { reason: DenyReason::StepUp, .. }) = error {
+        if request.headers().contains_key(LIVE) {
+            return HttpResponse::Forbidden().insert_header((ASK_AGAIN, "true")).finish();
+        }
+        let here = request.uri().path_and_query().map(PathAndQuery::as_str).map(str::to_owned);
+        let wanted = if request.method() == Method::GET { here } else { came_from(request) };
+        return see(&confirm_then(wanted.as_deref().unwrap_or("/")));
     }
     let elsewhere = matches!(error, Some(Error::Unauthenticated(Unproven::OtherOrigin)));
     let context = request.app_data::<web::Data<Context>>().filter(|_| elsewhere);

@@ -3,6 +3,7 @@
 use berth_policy::Resource;
 use berth_schema::Action;
 
+use super::times::at;
 use crate::Op;
 use crate::identity::Member;
 
@@ -10,6 +11,15 @@ pub(super) struct Frame<'a> {
     pub(super) person: &'a str,
     pub(super) organization: &'a str,
     pub(super) places: Vec<Place>,
+    /// What they are for a time.
+    pub(super) elevated: Vec<ForATime>,
+}
+
+/// A role for a time, with a button that ends it.
+pub(super) struct ForATime {
+    pub(super) id: String,
+    pub(super) what: String,
+    pub(super) until: String,
 }
 
 /// A page that the navigation leads to.
@@ -21,13 +31,14 @@ pub(super) struct Place {
 }
 
 /// Each with the action that somebody has to be allowed to be led there.
-const PLACES: [(&str, &str, Action); 7] = [
+const PLACES: [(&str, &str, Action); 8] = [
     ("Workspaces", "/workspaces", Action::ListWorkspaces),
     ("Groups", "/groups", Action::ListGroups),
     ("Projects", "/projects", Action::ListProjects),
     ("Yours", "/me", Action::ListOwnVariables),
     ("Agents", "/agents", Action::ListAgents),
     ("Members", "/members", Action::ListMembers),
+    ("Elevations", "/elevations", Action::ListElevations),
     ("Audit", "/audit", Action::ListAudit),
 ];
 
@@ -36,7 +47,13 @@ impl<'a> Frame<'a> {
     pub(super) fn of(op: &'a Op<Member>, here: &str) -> Self {
         let places = PLACES.into_iter().filter(|(.., action)| may(op, *action));
         let places = places.map(|(name, path, _)| Place { name, path, is_here: path == here });
+        let elevated = op.who.elevations.iter().map(|elevated| ForATime {
+            id: elevated.id.to_string(),
+            what: format!("{}{}", elevated.role, elevated.place.words()),
+            until: at(elevated.ends_at),
+        });
         Self {
+            elevated: elevated.collect(),
             person: &op.who.token_name,
             organization: op.who.organization_name.as_str(),
             places: places.collect(),

@@ -40,6 +40,8 @@ struct Row {
     role: Role,
     joined: String,
     suspended: Option<String>,
+    /// What they are for a time, and until when.
+    elevated: Vec<String>,
     is_me: bool,
     changes: bool,
     removes: bool,
@@ -56,6 +58,11 @@ pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<Http
             role: member.role,
             joined: at(member.created_at),
             suspended: member.suspended_at.map(at),
+            elevated: member
+                .elevations
+                .iter()
+                .map(|one| format!("{}{} until {}", one.role, one.place.words(), at(one.ends_at)))
+                .collect(),
             is_me,
             changes: !is_me && may_to(&op, Action::ChangeMember, &thing),
             removes: !is_me && may_to(&op, Action::RemoveMember, &thing),

@@ -5,6 +5,7 @@ mod account;
 pub(crate) mod agents;
 mod assets;
 pub(crate) mod audit;
+pub(crate) mod elevations;
 mod failure;
 mod frame;
 pub(crate) mod given;

@@ -125,6 +125,12 @@ impl To {
     }
 }
 
+/// Where somebody confirms who they are, and goes on to that.
+pub(super) fn confirm_then(page: &str) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("to", page).finish();
+    format!("/confirm?{query}")
+}
+
 async fn asked(op: &Op<Person>, request: &HttpRequest) -> Result<Option<Asked>, Error> {
     let own = origin::own(request, &op.context)?;
     let address = Some(admission(request)?.address().to_string());
@@ -136,8 +142,7 @@ pub(crate) async fn ask_to_confirm(
     (request, query): (HttpRequest, Query<To>),
 ) -> Result<HttpResponse, Error> {
     let asked = asked(&op, &request).await?;
-    let mut form = url::form_urlencoded::Serializer::new("/confirm?".to_owned());
-    let action = form.append_pair("to", query.0.page()).finish();
+    let action = confirm_then(query.0.page());
     let why = "Some things need you to be there: your device makes sure, by a PIN, a finger or a face.";
     show_asking(&Ask { title: "Confirm that it is you", why, action: &action, asked })
 }

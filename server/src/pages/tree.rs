@@ -3,7 +3,9 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
+use berth_policy::Resource;
 use berth_schema::access::Role;
+use berth_schema::elevations::{DEFAULT_SECONDS, MAX_SECONDS};
 use berth_schema::groups::{CreateGroup, GiveRole, GivenRole, TakeRole};
 use berth_schema::names::ProjectName;
 use berth_schema::projects::{CreateProject, ProjectSettings};
@@ -78,6 +80,10 @@ struct One<'a> {
     members: Option<Vec<GivenRole>>,
     roles: [Role; 5],
     may: May,
+    /// Of the form by which a role is asked for: how long that is at first and at most, in minutes.
+    minutes: u32,
+    most: u32,
+    reason: &'static str,
 }
 
 /// What the page offers.
@@ -89,11 +95,19 @@ struct May {
     give: bool,
     take: bool,
     delete: bool,
+    ask: bool,
 }
 
 /// Whether somebody may do that to what the page is of.
 fn does(op: &Op<Member>, action: Action) -> bool {
     op.resource.as_ref().is_some_and(|thing| thing.kind == action.resource() && may_to(op, action, thing))
+}
+
+/// The same, or once they have proven anew who they are.
+fn asks(op: &Op<Member>, action: Action) -> bool {
+    let would = |thing: &Resource| op.who.authority.would_step_up(action, thing);
+    does(op, action)
+        || op.resource.as_ref().is_some_and(|thing| thing.kind == action.resource() && would(thing))
 }
 
 impl May {
@@ -106,6 +120,7 @@ impl May {
             give: does(op, Action::GiveRoleInGroup) || does(op, Action::GiveRoleInProject),
             take: does(op, Action::TakeRoleInGroup) || does(op, Action::TakeRoleInProject),
             delete: does(op, Action::DeleteGroup) || does(op, Action::DeleteProject),
+            ask: asks(op, Action::RequestElevationInGroup) || asks(op, Action::RequestElevationInProject),
         }
     }
 }
@@ -140,7 +155,9 @@ async fn one(
     let (kind, base) = (kind(op), base(op));
     let frame = Frame::of(op, if kind == "groups" { "/groups" } else { "/projects" });
     let (roles, may) = (Role::ALL, May::of(op));
-    show(StatusCode::OK, &One { frame, kind, base, path, facts, given, members, roles, may })
+    let (minutes, most, reason) = (DEFAULT_SECONDS / 60, MAX_SECONDS / 60, "");
+    let page = One { frame, kind, base, path, facts, given, members, roles, may, minutes, most, reason };
+    show(StatusCode::OK, &page)
 }
 
 pub(crate) async fn group(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {

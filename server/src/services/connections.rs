@@ -14,12 +14,12 @@ use berth_db::{Basis, Changed, OrganizationSession, Owned, Stamp};
 use berth_schema::audit::{By, Details, Event, Outcome, Resource, What, Who};
 use berth_schema::connection::{Credential, Decision, Grounds, OpenConnection, Opened, ProxyToken, Why};
 use berth_schema::kubernetes::SSH_PORT;
-use berth_schema::{Action, WorkspaceId, WorkspaceName};
+use berth_schema::{Action, ElevationId, WorkspaceId, WorkspaceName};
 use jiff::Timestamp;
 use tracing::info;
 
 use super::places::Places;
-use super::{permission, sessions};
+use super::{elevations, permission, sessions};
 use crate::denials::{Denial, Whose};
 use crate::identity::{AgentIdentity, ProxyIdentity, by_session};
 use crate::issuer::Bearer;
@@ -127,6 +127,8 @@ struct Allowed {
     latest: Timestamp,
     /// The newest change that was seen.
     seen: i64,
+    /// By which role for a time they may, where they may not without any.
+    elevation: Option<ElevationId>,
 }
 
 impl Allowed {
@@ -139,7 +141,7 @@ impl Allowed {
 
     fn basis(&self) -> Basis {
         let (subject, By::Token(token)) = (self.session.membership.id, by_session(self.session.session.id));
-        Basis::Rights { seen: self.seen, subject, token }
+        Basis::Rights { seen: self.seen, subject, token, elevation: self.elevation }
     }
 
     fn who(&self) -> Who {
@@ -189,9 +191,10 @@ async fn judge(
             (Some(project), Some(member)) => Places::for_one(conn, std::iter::once(project), member).await?,
             _ => Places::default(),
         };
-        Ok::<_, Error>((seen, session, (door, places)))
+        let elevated = conn.elevations().active(member.as_slice(), op.now).await?;
+        Ok::<_, Error>((seen, session, elevations::held(&elevated), (door, places)))
     });
-    let (seen, session, (door, places)) = found.await?;
+    let (seen, session, elevated, (door, places)) = found.await?;
     let refuse = |why, who| Ok(Err(Refusal { why, who }));
     let Some(session) = session else { return refuse(Why::Session, None) };
     if sessions::is_over(&session.session, &session.account, &op.context.sessions, op.now).is_some() {
@@ -214,10 +217,17 @@ async fn judge(
     // Where the person asks from, only the proxy knows.
     let circumstances = permission::by_session(&session, None, op.now);
     let whose = (&session.organization, &session.membership);
-    let authority = permission::authority(&op.context, whose, circumstances).await?;
+    let authority = permission::authority(&op.context, whose, (circumstances, elevated)).await?;
     if !authority.decide(Action::OpenConnection, &theirs).allowed {
         return refuse(Why::Policy, Some(who));
     }
-    let (until, latest) = sessions::ends(&session.session, &op.context.sessions);
-    Ok(Ok(Allowed { session, until, latest, seen }))
+    let (mut until, mut latest) = sessions::ends(&session.session, &op.context.sessions);
+    let elevation = authority.needed_elevation(Action::OpenConnection, &theirs);
+    // By a role for a time nobody is let in for longer than that.
+    if elevation.is_some()
+        && let Some(end) = authority.asker.elevated_until()
+    {
+        (until, latest) = (until.min(end), latest.min(end));
+    }
+    Ok(Ok(Allowed { session, until, latest, seen, elevation }))
 }

@@ -5,22 +5,38 @@ use berth_schema::access::Role;
 use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::members::{ChangeMember, Member as Shown};
-use berth_schema::{DesiredState, ResourceKind, SubjectId};
+use berth_schema::{Action, DesiredState, ResourceKind, SubjectId};
 use jiff::Timestamp;
 use tracing::info;
 
 use super::access::LASTING;
-use super::{paging, policy};
+use super::{elevations, paging, permission, policy};
 use crate::identity::Member;
 use crate::{Error, Op};
 
 pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Shown>, Error> {
-    let rows = op.read("list_members", async |conn| conn.subjects().list(page).await.map_err(Error::from));
-    Ok(paging::page(rows.await?, page, |row| Cursor::new(row.created_at, row.id), show))
+    let rows = op.read("list_members", async |conn| {
+        let rows = conn.subjects().list(page).await?;
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        let elevated = conn.elevations().active(&ids, op.now).await?;
+        Ok::<_, Error>((rows, elevated))
+    });
+    let (rows, elevated) = rows.await?;
+    let show = |row: MemberRow| {
+        let theirs = elevated.iter().filter(|view| view.row.subject == row.id);
+        Shown { elevations: theirs.filter_map(elevations::elevated).collect(), ..show(row) }
+    };
+    Ok(paging::page(rows, page, |row| Cursor::new(row.created_at, row.id), show))
 }
 
 pub async fn get(op: &Op<Member>, which: &str) -> Result<Shown, Error> {
-    op.read("get_member", async |conn| found(conn, which).await.map(show)).await
+    op.read("get_member", async |conn| {
+        let row = found(conn, which).await?;
+        let elevated = conn.elevations().active(&[row.id], op.now).await?;
+        let elevations = elevated.iter().filter_map(elevations::elevated).collect();
+        Ok(Shown { elevations, ..show(row) })
+    })
+    .await
 }
 
 /// Gives somebody another role, or takes from them, or gives back, everything that they may do. It holds from the next request on,
@@ -46,10 +62,14 @@ pub async fn change(op: &Op<Member>, which: &str, wanted: ChangeMember) -> Resul
             if role != Role::Owner || suspended_at.is_some() {
                 may_leave(conn, before.id, op.now).await?;
             }
+            if wanted.role.is_some() {
+                gives_for_good(op)?;
+            }
             let row = conn.subjects().change(before.id, wanted.role, suspended_at).await?;
             rules_are_somebodys(conn, op, before.role).await?;
             let is_suspended = row.suspended_at.is_some();
-            let details = Details::MemberChanged { before: before.role, role, is_suspended };
+            let elevations = if is_suspended { end_elevations(conn, op, row.id).await? } else { None };
+            let details = Details::MemberChanged { before: before.role, role, is_suspended, elevations };
             Ok::<_, Error>(Changed::So(row, Event::new(Resource::user(before.id), details)))
         })
         .await?;
@@ -73,13 +93,31 @@ pub async fn remove(op: &Op<Member>, which: &str) -> Result<Shown, Error> {
                 conn.git_credentials().change().await?;
             }
             rules_are_somebodys(conn, op, row.role).await?;
-            let details = Details::MemberRemoved { role: row.role, stopped };
+            let elevations = end_elevations(conn, op, row.id).await?;
+            let details = Details::MemberRemoved { role: row.role, stopped, elevations };
             let event = Event::new(Resource::user(row.id), details);
             Ok::<_, Error>(Changed::So((row, stopped), event))
         })
         .await?;
     info!(member = %row.id, stopped, by = %op.who.subject, "member removed");
     Ok(show(MemberRow { suspended_at: Some(op.now), ..row }))
+}
+
+/// What they have or ask for, for a time, ends with what they may; `None`: nothing.
+async fn end_elevations(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    subject: SubjectId,
+) -> Result<Option<u64>, DbError> {
+    let ended = conn.elevations().end_all(subject, op.who.subject, op.now).await?;
+    Ok(Some(ended).filter(|ended| *ended > 0))
+}
+
+/// A role that is given outlasts what whoever gives it is for a time.
+fn gives_for_good(op: &Op<Member>) -> Result<(), Error> {
+    let Some(member) = &op.resource else { return Ok(()) };
+    let decision = op.who.authority.lasting().decide(Action::ChangeMember, member);
+    if decision.allowed { Ok(()) } else { Err(permission::denied(Action::ChangeMember, decision)) }
 }
 
 async fn stop_all(conn: &OrganizationConn<'_>, op: &Op<Member>, subject: SubjectId) -> Result<u64, DbError> {
@@ -183,5 +221,6 @@ fn show(row: MemberRow) -> Shown {
         signs_in: row.account_id.is_some(),
         created_at: row.created_at,
         suspended_at: row.suspended_at,
+        elevations: Vec::new(),
     }
 }

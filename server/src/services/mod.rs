@@ -9,6 +9,7 @@ pub mod audit;
 pub mod binding;
 pub mod configuration;
 pub mod connections;
+pub mod elevations;
 pub mod git;
 pub mod grants;
 pub mod groups;

@@ -4,7 +4,11 @@ use std::net::IpAddr;
 
 use berth_db::{DbError, MembershipRow, OrganizationConn, OrganizationRow, OrganizationSession};
 use berth_oidc::is_multi_factor;
-use berth_policy::{Asker, Circumstances, Decision, Proof, Reach, Reason, Resource};
+use berth_policy::{
+    Asked, Asker, At, Circumstances, Decision, Elevation, Proof, Reach, Reason, Resource, Who,
+};
+use berth_schema::access::Role;
+use berth_schema::elevations::DEFAULT_SECONDS;
 use berth_schema::git::GitHost;
 use berth_schema::policy::{Answer, Permission};
 use berth_schema::variables::VariableKind;
@@ -16,7 +20,7 @@ use uuid::Uuid;
 
 use crate::error::DenyReason;
 use crate::identity::{Authority, Member, Standing};
-use crate::services::{places, tree};
+use crate::services::{elevations, places, tree};
 use crate::{Context, Error, Op};
 
 /// What a request names, by the parameters of its path.
@@ -112,6 +116,7 @@ pub(crate) async fn find(
         }
         ResourceKind::Group => tree::group(conn, first, asker).await?,
         ResourceKind::Project => tree::project(conn, first, asker).await?,
+        ResourceKind::Elevation => elevations::named(conn, first, asker).await?,
         // What is outside of organisations is in none.
         ResourceKind::Account | ResourceKind::Session => None,
         // Whether it is there is seen when it is changed; their names are no secret to whoever may list them.
@@ -139,15 +144,16 @@ async fn agent(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<Option<A
     Ok(row.map(|row| row.id))
 }
 
-/// What somebody may do in the organisation as it is now, by how they ask.
+/// What somebody may do in the organisation as it is now, by how they ask and by what they are for a time.
 pub(crate) async fn authority(
     context: &Context,
     (organization, membership): (&OrganizationRow, &MembershipRow),
-    circumstances: Circumstances,
+    (circumstances, elevations): (Circumstances, Vec<Elevation>),
 ) -> Result<Authority, Error> {
-    let Standing { who, version } = Standing::new(membership, organization.policy_version);
+    let Standing { who, version, .. } = Standing::new(membership, organization.policy_version, &elevations);
     Ok(Authority {
-        asker: Asker { who, organization: organization.id, circumstances },
+        asker: Asker { who, organization: organization.id, circumstances, elevations },
+        is_provided: membership.is_provided,
         policies: context.rules.of(&context.database, organization.id, organization.policy_version).await?,
         version,
     })
@@ -208,38 +214,96 @@ pub(crate) fn permit(
         }
         Found::Nothing | Found::Several => {
             let nobody = SubjectId::from_uuid(Uuid::nil());
-            let nothing = Resource::new(named.kind, Uuid::nil().to_string(), authority.asker.organization);
+            let nothing = nothing(authority, named.kind);
             let decision = authority.decide(action, &nothing.owned_by(nobody));
-            let is_of_the_asker = decision.reason.is_of_the_asker();
-            return Err(if is_of_the_asker { denied(action, decision) } else { named.missing() }.into());
+            return Err(if decision.reason.is_of_the_asker() {
+                denied(action, decision)
+            } else if is_blind(authority, named.kind) {
+                stepped_up(authority, action, None)
+            } else {
+                named.missing()
+            }
+            .into());
         }
     };
     let decision = authority.decide(action, &resource);
     if decision.allowed {
         Ok(resource)
     } else if decision.reason.is_of_the_asker() || is_seen(authority, &resource) {
-        Err(denied(action, decision).into())
+        Err(refused(authority, action, (decision, &resource)).into())
+    } else if is_blind(authority, named.kind) {
+        Err(stepped_up(authority, action, None).into())
     } else {
         let hidden = Some((decision.reason.as_str(), resource.id));
         Err(Refusal { error: named.missing(), hidden })
     }
 }
 
+/// What there is not, for questions about it.
+fn nothing(authority: &Authority, kind: ResourceKind) -> Resource {
+    let nothing = Resource::new(kind, Uuid::nil().to_string(), authority.asker.organization);
+    if kind == ResourceKind::Elevation {
+        let asked = Asked { role: Role::Viewer, seconds: DEFAULT_SECONDS, at: At::Organization };
+        return nothing.asking(asked);
+    }
+    nothing
+}
+
+/// Whether somebody would see what is theirs of a kind, if they proved anew who they are. They are told that whatever it is that they
+/// ask for, and whether it is there or not: else the answer would tell.
+fn is_blind(authority: &Authority, kind: ResourceKind) -> bool {
+    let (Some(sight), Who::Subject { id, .. }) = (sight(kind), authority.asker.who) else { return false };
+    if sight.resource() != kind {
+        return false;
+    }
+    let own = nothing(authority, kind).owned_by(id);
+    !authority.decide(sight, &own).allowed && authority.would_step_up(sight, &own)
+}
+
+/// The refusal of somebody who may know of it, and who may do it once they have proven anew who they are, or not at all.
+pub(crate) fn refused(
+    authority: &Authority,
+    action: Action,
+    (decision, resource): (Decision, &Resource),
+) -> Error {
+    if authority.would_step_up(action, resource) {
+        return stepped_up(authority, action, of_organization(decision));
+    }
+    let is_by_token = matches!(authority.asker.circumstances.proof, Proof::Token(_));
+    match denied(action, decision) {
+        Error::Forbidden { reason: DenyReason::StepUp, .. } if is_by_token => {
+            Error::denied(action, DenyReason::IsNoAccount)
+        }
+        refusal => refusal,
+    }
+}
+
+fn stepped_up(authority: &Authority, action: Action, rule: Option<String>) -> Error {
+    let reason = if authority.is_provided { DenyReason::StepUpByProvider } else { DenyReason::StepUp };
+    Error::Forbidden { action, reason, rule }
+}
+
+/// The name of the organisation's rule that decided, where one did.
+fn of_organization(decision: Decision) -> Option<String> {
+    let is_told = matches!(decision.reason, Reason::Forbidden | Reason::Failed);
+    decision.rules.into_iter().next().filter(|_| is_told)
+}
+
 /// The refusal of somebody who may know of it.
 pub(crate) fn denied(action: Action, decision: Decision) -> Error {
-    let rule = decision.rules.into_iter().next();
     let reason = match decision.reason {
         Reason::ReadOnlyToken => DenyReason::ReadOnlyToken,
         Reason::IsAgent => DenyReason::IsAgent,
         Reason::IsNoAgent => DenyReason::IsNoAgent,
+        Reason::OwnElevation => DenyReason::OwnElevation,
+        Reason::StepUp => DenyReason::StepUp,
         Reason::Suspended => DenyReason::Suspended,
         Reason::UnknownRole => DenyReason::UnknownRole,
         Reason::Forbidden => DenyReason::Rule,
         Reason::Failed => DenyReason::RuleFailed,
         Reason::NotPermitted | Reason::Permitted | Reason::OtherOrganization => DenyReason::NotPermitted,
     };
-    let named = matches!(reason, DenyReason::Rule | DenyReason::RuleFailed);
-    Error::Forbidden { action, reason, rule: rule.filter(|_| named) }
+    Error::Forbidden { action, reason, rule: of_organization(decision) }
 }
 
 /// By which action whoever may do it knows that a thing of that kind is there; `None`: whoever is of the organisation knows.
@@ -257,6 +321,7 @@ const fn sight(kind: ResourceKind) -> Option<Action> {
         ResourceKind::Workspace => Some(Action::ReadWorkspace),
         ResourceKind::Group => Some(Action::ReadGroup),
         ResourceKind::Project => Some(Action::ReadProject),
+        ResourceKind::Elevation => Some(Action::ReadElevation),
     }
 }
 
@@ -308,7 +373,11 @@ pub async fn ask(op: &Op<Member>, action: &str, resource: Option<&str>) -> Resul
     if !decision.allowed && !decision.reason.is_of_the_asker() && !is_seen(authority, &resource) {
         return Err(asked.missing());
     }
+    let there: Vec<_> = authority.asker.elevated_at(&resource).map(|elevation| elevation.id).collect();
+    let elevations = op.who.elevations.iter().filter(|elevated| there.contains(&elevated.id));
+    let elevations = elevations.cloned().collect();
     Ok(Permission {
+        elevations,
         action: action.to_string(),
         resource: resource.id,
         role: op.who.role,

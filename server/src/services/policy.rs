@@ -2,11 +2,13 @@
 
 use berth_db::{Changed, Database, OrganizationConn, PolicyVersionRow};
 use berth_policy::{
-    Asker, BUILT_IN, Circumstances, Policies, Proof, Resource, RuleError, Rules, Who, organization_schema,
+    Asked, Asker, At, BUILT_IN, Circumstances, Policies, Proof, Resource, RuleError, Rules, Who,
+    organization_schema,
 };
 use berth_schema::access::{Role, SubjectKind};
 use berth_schema::api::Paged;
 use berth_schema::audit::{self, Details, Event};
+use berth_schema::elevations::DEFAULT_SECONDS;
 use berth_schema::groups::MAX_DEPTH;
 use berth_schema::policy::{
     MAX_QUESTIONS, Policy, PolicyTested, PolicyVersion, Question, SetPolicy, TestPolicy,
@@ -123,7 +125,7 @@ pub(super) async fn is_somebodys(
     let owners = conn.subjects().owners().await?;
     let may = |(id, kind): (SubjectId, SubjectKind)| {
         let who = Who::Subject { id, kind, role: Role::Owner, suspended: false };
-        let asker = Asker { who, ..op.who.authority.asker.clone() };
+        let asker = Asker { who, ..op.who.authority.asker.lasting() };
         [Action::ReadPolicy, Action::SetPolicy]
             .into_iter()
             .all(|action| policies.decide(&asker, action, &organization).allowed)
@@ -179,8 +181,8 @@ fn asked(
     };
     let circumstances = Circumstances { proof, mfa: question.mfa, address: question.address };
     let (role, suspended, kind) = (question.role, question.suspended, question.kind);
-    let asker =
-        Asker { who: Who::Subject { id: subject, kind, role, suspended }, organization, circumstances };
+    let who = Who::Subject { id: subject, kind, role, suspended };
+    let asker = Asker { who, organization, circumstances, elevations: Vec::new() };
     let kind = action.resource();
     let resource = match kind {
         ResourceKind::Organization => Resource::organization(organization),
@@ -198,6 +200,10 @@ fn asked(
     let owner = if question.own { subject } else { SubjectId::from_uuid(other) };
     let resource = match kind {
         ResourceKind::Token | ResourceKind::Workspace => resource.owned_by(owner),
+        ResourceKind::Elevation => {
+            let wish = Asked { role: Role::Maintainer, seconds: DEFAULT_SECONDS, at: At::Organization };
+            resource.owned_by(owner).asking(wish)
+        }
         _ if action == Action::CreateToken && !question.own => resource.for_another(),
         _ => resource,
     };

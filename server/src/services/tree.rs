@@ -171,7 +171,7 @@ pub(super) async fn destination(
     let named = Named::of(ResourceKind::Group, |_| Some(path.as_str()));
     let found = Found::One(group_resource(conn, &row, op.who.subject).await?);
     match permission::permit(authority, in_group, &named, found) {
-        Ok(place) if gains(&roles(op, op.resource.as_ref()), &roles(op, Some(&place))) => {
+        Ok(place) if gains(&all_roles(op, op.resource.as_ref()), &all_roles(op, Some(&place))) => {
             let message =
                 "is where you are more than you are of what you move; ask somebody who is so of both";
             Err(Error::field("path", message))
@@ -182,7 +182,14 @@ pub(super) async fn destination(
     }
 }
 
-/// All that whoever asks is there.
+/// All that whoever asks is there, for a time or not.
+fn all_roles(op: &Op<Member>, resource: Option<&Resource>) -> Vec<Role> {
+    let asker = &op.who.authority.asker;
+    let for_a_time = resource.into_iter().flat_map(|resource| asker.elevated_at(resource));
+    roles(op, resource).into_iter().chain(for_a_time.map(|elevation| elevation.role)).collect()
+}
+
+/// All that whoever asks is there, but for a time: what they may give and take.
 pub(super) fn roles(op: &Op<Member>, resource: Option<&Resource>) -> Vec<Role> {
     let there = resource.map_or(&[][..], |resource| &resource.roles);
     there.iter().copied().chain([op.who.role]).collect()

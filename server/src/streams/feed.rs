@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_db::{OrganizationConn, Owned};
+use berth_db::{OrganizationConn, Owned, Valid};
 use berth_schema::api::Workspace;
 use berth_schema::{OrganizationId, TokenId, WorkspaceId};
 use tokio::sync::{Notify, broadcast, watch as signal};
@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::Streams;
 use crate::identity::{Actor, Run, Standing};
 use crate::services::places::Places;
-use crate::services::workspaces;
+use crate::services::{elevations, workspaces};
 use crate::{Context, Error};
 
 /// After a look that failed.
@@ -137,15 +137,22 @@ impl Task {
         let valid = op
             .read("recheck_watchers", async |conn: &OrganizationConn<'_>| {
                 let (organizations, all) = (conn.organizations(), conn.tokens());
-                futures::try_join!(organizations.find(), all.valid(tokens, op.now)).map_err(Error::from)
+                let (organization, valid) =
+                    futures::try_join!(organizations.find(), all.valid(tokens, op.now))?;
+                let people: Vec<_> =
+                    valid.iter().filter(|valid| valid.is_session).map(Valid::subject).collect();
+                let elevated = conn.elevations().active(&people, op.now).await?;
+                Ok::<_, Error>((organization, valid, elevated))
             })
             .await;
         match valid {
-            Ok((organization, valid)) => {
+            Ok((organization, valid, elevated)) => {
                 let version = organization.and_then(|organization| organization.policy_version);
                 for token in tokens {
-                    if let Some((_, membership)) = valid.iter().find(|(valid, _)| valid == token) {
-                        let standing = Standing::new(membership, version);
+                    if let Some(found) = valid.iter().find(|valid| valid.token == *token) {
+                        let theirs = elevated.iter().filter(|view| view.row.subject == found.subject());
+                        let theirs: Vec<_> = theirs.filter(|_| found.is_session).cloned().collect();
+                        let standing = Standing::new(&found.membership, version, &elevations::held(&theirs));
                         self.streams.stands(self.organization, *token, standing);
                     } else {
                         debug!(%token, "a watcher's token is not valid any more");

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures::Stream;
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use super::feed::{self, Change, Look, News};
 use super::{BACKLOG, Seat};
@@ -41,10 +42,10 @@ pub(crate) enum Scope {
     Organization { from: Option<i64> },
 }
 
-/// The stream of a scope. `None`: the workspace is gone, the client knows, and nothing will ever be told.
+/// The stream of a scope, until something that whoever watches is for a time is over. `None`: the workspace is gone, the client knows, and nothing will ever be told.
 pub(crate) async fn open(
     context: &Context,
-    (seat, authority): (Seat, Authority),
+    (seat, authority, ends_at): (Seat, Authority, Option<Instant>),
     scope: Scope,
 ) -> Result<Option<impl Stream<Item = Result<Bytes, Error>> + use<>>, Error> {
     let mut watch = Watch {
@@ -54,6 +55,7 @@ pub(crate) async fn open(
         scope,
         queue: VecDeque::from([Bytes::from_static(RETRY.as_bytes())]),
         has_ended: false,
+        ends_at,
     };
     match scope {
         Scope::Workspace { .. } => {
@@ -80,6 +82,16 @@ struct Watch {
     /// What is to be sent before anything else is waited for; at most one look's worth.
     queue: VecDeque<Bytes>,
     has_ended: bool,
+    /// When something that whoever watches is for a time is over.
+    ends_at: Option<Instant>,
+}
+
+/// Ends then, or never.
+async fn over(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Watch {
@@ -105,6 +117,8 @@ impl Watch {
                 }
                 () = self.seat.revoked.cancelled() => {}
                 () = self.seat.standing.has_moved() => return None,
+                // Whoever comes back is asked anew.
+                () = over(self.ends_at) => return None,
                 news = self.seat.news.recv() => self.take(news).await,
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
             }

@@ -45,6 +45,10 @@ pub(super) struct World {
     pub(super) ada: Visitor,
     /// Of a command line of hers.
     access: OnceLock<String>,
+    /// Somebody who is not, by a command line.
+    zoe: String,
+    /// Another owner's, who decides about what she asks for.
+    decides: String,
     /// Of the agent.
     proxy: Proxy,
     provider: Provider,
@@ -67,9 +71,13 @@ impl World {
         let orphan = crate::orphans::report(&agent, 1).await;
         let loss = suspected_loss(&admin).await;
         let ada = signed_in(app, "acme", "Ada").await;
+        let decides = log_in(app, &mut signed_in(app, "acme", "Grace").await).await;
+        let zoe = log_in(app, &mut signed_in(app, "acme", "Zoe").await).await;
+        app.execute("UPDATE subjects SET role = 'developer' WHERE name = 'Zoe'").await;
         let proxy = Proxy::of(&admin, &agent).await;
         let provider = Provider::start().await;
-        Self { admin, agent, stranded, heir, orphan, loss, ada, access: OnceLock::new(), proxy, provider }
+        let access = OnceLock::new();
+        Self { admin, agent, stranded, heir, orphan, loss, ada, access, zoe, decides, proxy, provider }
     }
 
     /// The request that does this action, when all that has to be before is done.
@@ -196,6 +204,20 @@ impl World {
                 let id = given(admin, "/projects", "nine").await;
                 post("/projects/nine/members/remove", json!({"member": id}))
             }
+            Action::RequestElevation => {
+                post("/elevations", json!({"role": "maintainer", "reason": "a deploy", "seconds": 600}))
+            }
+            Action::RequestElevationInGroup => {
+                group(admin, "ten").await;
+                post("/groups/ten/elevations", json!({"role": "maintainer", "reason": "a deploy"}))
+            }
+            Action::RequestElevationInProject => {
+                project(admin, "ten").await;
+                post("/projects/ten/elevations", json!({"role": "maintainer", "reason": "a deploy"}))
+            }
+            Action::ApproveElevation => post(&self.asked(app, "approve").await, json!({})),
+            Action::RefuseElevation => post(&self.asked(app, "refuse").await, json!({})),
+            Action::EndElevation => post(&self.asked(app, "end").await, json!({})),
             Action::CreateProject => post("/projects", json!({"name": "one"})),
             Action::CreateProjectInGroup => {
                 group(admin, "seven").await;
@@ -288,6 +310,15 @@ impl World {
         }
     }
 
+    /// What Zoe asks for, and how that ends.
+    async fn asked(&self, app: &App, how: &str) -> String {
+        app.execute("DELETE FROM elevations").await;
+        let wanted = json!({"role": "viewer", "reason": "a look"});
+        let asked = app.anyone(Some(&self.zoe)).post(&self.admin.path("/elevations"), &wanted).await;
+        let asked: Value = asked.expect(201);
+        format!("/elevations/{}/{how}", asked["id"].as_str().expect("an id"))
+    }
+
     /// Her browser, which calls the server by a name.
     fn named(&self, app: &App) -> Visitor {
         Visitor::named(app.address(), self.ada.cookie.clone())
@@ -343,6 +374,13 @@ impl World {
             Action::IssueConnectionToken => {
                 app.anyone(self.access.get().map(String::as_str)).request(method.clone(), path)
             }
+            Action::RequestElevation
+            | Action::RequestElevationInGroup
+            | Action::RequestElevationInProject
+            | Action::EndElevation => app.anyone(Some(&self.zoe)).request(method.clone(), path),
+            Action::ApproveElevation | Action::RefuseElevation => {
+                app.anyone(Some(&self.decides)).request(method.clone(), path)
+            }
             _ => self.admin.request(method.clone(), path),
         };
         let has_body = body != &json!({})
@@ -351,6 +389,11 @@ impl World {
         let no_body = path.contains("/agents/") && path.ends_with("/revoke");
         send(if has_body && !no_body { request.json(body) } else { request }).await
     }
+}
+
+async fn log_in(app: &App, browser: &mut Visitor) -> String {
+    let tokens = Cli::of(app).log_in(browser).await;
+    tokens["access_token"].as_str().expect("a token").to_owned()
 }
 
 /// A service of that name, with a token.

@@ -41,10 +41,13 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
         };
         let given =
             permission.given.iter().map(|given| format!(", {} of {} '{}'", given.role, given.at, given.path));
+        let for_a_time = permission.elevations.iter();
+        let for_a_time = for_a_time.map(|one| format!(", for a time {}{}", one.role, one.place.words()));
         session.talk.say(&format!(
-            "As {}{}, by version {} of the policy: {} ({rules}).",
+            "As {}{}{}, by version {} of the policy: {} ({rules}).",
             permission.role,
             given.collect::<String>(),
+            for_a_time.collect::<String>(),
             permission.policy_version,
             answer.reason
         ));

@@ -28,6 +28,15 @@ async fn a_machine_without_a_browser_is_let_in_by_a_code() {
         assert!(whoami.contains(pair), "{whoami}");
     }
     assert_eq!(berth.run(&["whoami", "-o", "json"]).ok().json()["organizations"][0]["name"], "main");
+    let mut elevated = organization("main", "developer", false);
+    elevated["elevations"] = json!([{
+        "id": "8d7e6f5a-0000-4000-8000-000000000001", "role": "maintainer", "group": "platform",
+        "ends_at": "2026-11-30T10:00:00Z",
+    }]);
+    fake.state().organizations = json!([elevated]);
+    let whoami = berth.run(&["whoami"]).ok().stdout;
+    let told = "Role\tdeveloper\nFor a time\tmaintainer at group 'platform' until 2026-11-30T10:00:00Z\n";
+    assert!(whoami.contains(told), "{whoami}");
 }
 
 #[tokio::test]

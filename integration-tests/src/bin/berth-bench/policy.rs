@@ -54,7 +54,8 @@ fn questions() -> Vec<(Asker, Action, Resource)> {
             for owner in [me, other] {
                 let thing =
                     Resource::new(ResourceKind::Workspace, WorkspaceId::random().to_string(), organization);
-                questions.push((Asker { who, organization, circumstances }, *action, thing.owned_by(owner)));
+                let asker = Asker { who, organization, circumstances, elevations: Vec::new() };
+                questions.push((asker, *action, thing.owned_by(owner)));
             }
         }
     }

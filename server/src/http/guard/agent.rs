@@ -75,6 +75,7 @@ fn asking(request: &HttpRequest, agent: &AgentIdentity) -> berth_policy::Asker {
     berth_policy::Asker {
         who: Who::Agent(agent.agent),
         organization: agent.organization,
+        elevations: Vec::new(),
         circumstances: Circumstances {
             proof: Proof::Token(TokenScope::Full),
             mfa: false,

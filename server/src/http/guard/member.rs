@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use berth_db::{OrganizationSession, TokenRow};
+use berth_db::{ElevationView, OrganizationSession, TokenRow};
 use berth_policy::{Circumstances, Proof, Resource};
 use berth_schema::access::TokenScope;
 use berth_schema::audit::{self, By};
@@ -23,8 +23,8 @@ use crate::http::asker::Asker;
 use crate::http::headers;
 use crate::identity::{Member, by_session};
 use crate::services::permission::{self, Found, Named};
-use crate::services::sessions;
 use crate::services::tokens::hash;
+use crate::services::{elevations, sessions};
 use crate::{Context, Error, clock};
 
 impl Proven for Member {
@@ -35,7 +35,7 @@ impl Proven for Member {
         channel: Channel,
     ) -> Result<(Self, Option<Resource>), Error> {
         let named = named(request, action);
-        let (member, found) = match channel {
+        let (mut member, found) = match channel {
             Channel::Cookie => signed_in(request, context, action, &named).await?,
             Channel::Bearer => match bearer(request)? {
                 Bearer::Access(token) => by_token(request, context, &token, &named).await?,
@@ -54,7 +54,10 @@ impl Proven for Member {
                 Err(member.asker(action).refused(request, context, missing).await)
             }
             _ => match permission::permit(&member.authority, action, &named, found) {
-                Ok(resource) => Ok((member, Some(resource))),
+                Ok(resource) => {
+                    member.elevation = member.authority.needed_elevation(action, &resource);
+                    Ok((member, Some(resource)))
+                }
                 Err(refusal) => {
                     let asker = member.asker(action);
                     match refusal.hidden {
@@ -129,7 +132,8 @@ pub(super) async fn by_token(
     let whose = (&organization, &membership);
     let circumstances =
         Circumstances { proof: Proof::Token(row.scope), mfa: false, address: address(request) };
-    let authority = permission::authority(context, whose, circumstances).await?;
+    // A token outlasts what its maker was for a time: none has it.
+    let authority = permission::authority(context, whose, (circumstances, Vec::new())).await?;
     let member = Member {
         organization: organization.id,
         organization_name: organization.name,
@@ -140,6 +144,8 @@ pub(super) async fn by_token(
         scope: row.scope,
         role: membership.role,
         authority,
+        elevations: Vec::new(),
+        elevation: None,
         seen,
         expires_at: row.expires_at,
         secret_hash: shown,
@@ -164,7 +170,7 @@ async fn logged_in(
         Some(asked) => asked,
         None => headers::organization(request)?,
     };
-    let found = find_there(context, (shown.account, shown.session), (asked, named)).await?;
+    let found = find_there(context, (shown.account, shown.session), (asked, named, now)).await?;
     drop(turn);
     let Some(found) = found else {
         // Whose token it is comes first: only they are told that there is no such organisation.
@@ -192,7 +198,7 @@ async fn signed_in(
     let person = person::signed_in(request, context).await?;
     let asked = request.match_info().get("organization").unwrap_or_default();
     let now = clock::now();
-    let found = find_there(context, (person.account, person.session), (asked, named)).await?;
+    let found = find_there(context, (person.account, person.session), (asked, named, now)).await?;
     let Some(found) = found else {
         let missing = Error::missing(ResourceKind::Organization, asked);
         return Err(person.asker(action).refused(request, context, missing).await);
@@ -200,21 +206,26 @@ async fn signed_in(
     in_organization(request, context, found, (asked, action), now).await
 }
 
-/// A session in an organisation, with the newest of the organisation's record and with what is named there, all of one moment.
-type Theirs = (OrganizationSession, i64, Found);
+/// A session in an organisation, with the newest of the organisation's record, what its person is for a time and what is named there, all
+/// of one moment.
+type Theirs = (OrganizationSession, i64, Vec<ElevationView>, Found);
 
 /// `None`: the account is nobody there.
 async fn find_there(
     context: &Context,
     (account, session): (AccountId, SessionId),
-    (asked, named): (&str, &Named),
+    (asked, named, now): (&str, &Named, Timestamp),
 ) -> Result<Option<Theirs>, Error> {
     let found = context.database.read(account, "authenticate_user", async |conn| {
         let Some(found) = conn.sessions().find_in(session, asked).await? else { return Ok(None) };
         let there = conn.moved_to(found.organization.id).await?;
-        let (audit, subject) = (there.audit(), found.membership.id);
-        let (seen, thing) = try_join!(audit.head(), permission::find(&there, named, subject))?;
-        Ok::<_, Error>(Some((found, seen, thing)))
+        let (audit, elevations, subject) = (there.audit(), there.elevations(), found.membership.id);
+        let (seen, elevated, thing) = try_join!(
+            audit.head(),
+            elevations.active(std::slice::from_ref(&subject), now),
+            permission::find(&there, named, subject)
+        )?;
+        Ok::<_, Error>(Some((found, seen, elevated, thing)))
     });
     found.await
 }
@@ -223,7 +234,7 @@ async fn find_there(
 async fn in_organization(
     request: &HttpRequest,
     context: &Context,
-    (found, seen, thing): Theirs,
+    (found, seen, elevated, thing): Theirs,
     (asked, action): (&str, Action),
     now: Timestamp,
 ) -> Result<(Member, Found), Error> {
@@ -251,7 +262,8 @@ async fn in_organization(
     Span::current().record("token", display(token));
     let whose = (&found.organization, &found.membership);
     let circumstances = permission::by_session(&found, address(request), now);
-    let authority = permission::authority(context, whose, circumstances).await?;
+    let held = elevations::held(&elevated);
+    let authority = permission::authority(context, whose, (circumstances, held)).await?;
     let member = Member {
         organization,
         organization_name: found.organization.name,
@@ -262,6 +274,8 @@ async fn in_organization(
         scope: TokenScope::Full,
         role: found.membership.role,
         authority,
+        elevations: elevated.iter().filter_map(elevations::elevated).collect(),
+        elevation: None,
         seen,
         expires_at: Some(found.session.expires_at),
         fingerprints: hmac::Key::new(hmac::HMAC_SHA256, &found.session.secret_hash),

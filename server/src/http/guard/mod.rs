@@ -87,6 +87,9 @@ impl<P: Proven> Guard<P> {
                 let rest = R::from_request(&request, &mut payload.into_inner()).await.map_err(Into::into)?;
                 // Whoever sends a long body slowly acts when it is there.
                 let op = Op::begin(who, self.action, origin, Arc::clone(&context)).on(resource);
+                if !op.who.holds(op.now) {
+                    return Err(Error::Overtaken.into());
+                }
                 let answer = handler(op, rest).await.respond_to(&request).map_into_boxed_body();
                 let error = answer.error().and_then(|error| error.as_error::<Error>());
                 // Only the guard knows that somebody asked for another organisation.

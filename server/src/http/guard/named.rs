@@ -11,6 +11,7 @@ use crate::services::permission::Named;
 #[serde(default)]
 struct Parameters {
     agent: Option<String>,
+    elevation: Option<String>,
     group: Option<String>,
     host: Option<String>,
     invitation: Option<String>,
@@ -28,6 +29,7 @@ impl Parameters {
     fn get(&self, name: &str) -> Option<&str> {
         match name {
             "agent" => self.agent.as_deref(),
+            "elevation" => self.elevation.as_deref(),
             "group" => self.group.as_deref(),
             "host" => self.host.as_deref(),
             "invitation" => self.invitation.as_deref(),

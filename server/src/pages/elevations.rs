@@ -1,0 +1,161 @@
+//! Roles for a time: what is asked for, what somebody has, and what was.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use berth_db::PageRequest;
+use berth_policy::Resource;
+use berth_schema::access::Role;
+use berth_schema::elevations::{DEFAULT_SECONDS, Elevation, ElevationState, MAX_SECONDS, RequestElevation};
+use berth_schema::{Action, ResourceKind};
+use serde::Deserialize;
+
+use super::frame::{Frame, may_to};
+use super::page::{came_from, refuse, see, show};
+use super::times::at;
+use crate::handlers::ListQuery;
+use crate::http::body::Form;
+use crate::http::query::Query;
+use crate::identity::Member;
+use crate::services::elevations;
+use crate::{Error, Op};
+
+const HERE: &str = "/elevations";
+
+#[derive(Template)]
+#[template(path = "elevations.html")]
+struct Elevations<'a> {
+    frame: Frame<'a>,
+    to_decide: Vec<Row>,
+    mine: Vec<Row>,
+    before: Vec<Row>,
+    next: Option<String>,
+    roles: [Role; 5],
+    asks: bool,
+    minutes: u32,
+    most: u32,
+    wrong: Vec<String>,
+    reason: String,
+}
+
+struct Row {
+    id: String,
+    name: String,
+    /// The role, and where.
+    what: String,
+    reason: String,
+    state: ElevationState,
+    /// When it ends or ended, and by whom it was decided.
+    when: String,
+    minutes: u32,
+    ends: bool,
+}
+
+impl Row {
+    fn of(op: &Op<Member>, one: Elevation) -> Self {
+        let is_open = matches!(one.state, ElevationState::Pending | ElevationState::Active);
+        let thing = Resource::new(ResourceKind::Elevation, one.id.to_string(), op.organization());
+        let is_mine = one.member == op.who.subject;
+        let by = one.decided_by_name.as_ref().map(|name| format!(", decided by {name}")).unwrap_or_default();
+        let when = match (one.state, one.ended_at.or(one.ends_at)) {
+            (ElevationState::Pending, _) => format!("to be decided until {}", at(one.decide_by)),
+            (_, Some(end)) => format!("until {}{by}", at(end)),
+            (_, None) => format!("asked for {}{by}", at(one.created_at)),
+        };
+        Self {
+            id: one.id.to_string(),
+            what: format!("{}{}", one.role, one.place.words()),
+            name: one.name,
+            reason: one.reason,
+            state: one.state,
+            when,
+            minutes: one.seconds / 60,
+            // Whether somebody may end another's is asked when they do it.
+            ends: is_open && (!is_mine || may_to(op, Action::EndElevation, &thing.owned_by(op.who.subject))),
+        }
+    }
+}
+
+async fn listed<'a>(op: &'a Op<Member>, page: &PageRequest) -> Result<Elevations<'a>, Error> {
+    let found = elevations::list(op, page).await?;
+    let (mut to_decide, mut mine, mut before) = (Vec::new(), Vec::new(), Vec::new());
+    for one in found.items {
+        let is_open = matches!(one.state, ElevationState::Pending | ElevationState::Active);
+        if elevations::may_decide(op, &one).await? {
+            to_decide.push(Row::of(op, one));
+        } else if is_open && one.member == op.who.subject {
+            mine.push(Row::of(op, one));
+        } else {
+            before.push(Row::of(op, one));
+        }
+    }
+    let organization = Resource::organization(op.organization());
+    let asks = may_to(op, Action::RequestElevation, &organization)
+        || op.who.authority.would_step_up(Action::RequestElevation, &organization);
+    Ok(Elevations {
+        frame: Frame::of(op, HERE),
+        to_decide,
+        mine,
+        before,
+        next: found.next,
+        roles: Role::ALL,
+        asks,
+        minutes: DEFAULT_SECONDS / 60,
+        most: MAX_SECONDS / 60,
+        wrong: Vec::new(),
+        reason: String::new(),
+    })
+}
+
+pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<HttpResponse, Error> {
+    show(StatusCode::OK, &listed(&op, &query.0.page()?).await?)
+}
+
+/// What the form sends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    role: Role,
+    reason: String,
+    minutes: u32,
+}
+
+/// Asks where the form's address says.
+pub(crate) async fn request(op: Op<Member>, form: Form<Wanted>) -> Result<HttpResponse, Error> {
+    let Wanted { role, reason, minutes } = form.0;
+    let wanted = RequestElevation { role, reason, seconds: Some(minutes.saturating_mul(60)) };
+    match elevations::request(&op, &wanted).await {
+        Ok(_) => Ok(see(&here(&op))),
+        Err(error @ (Error::Invalid(_) | Error::QuotaExceeded(_))) => {
+            let told = match &error {
+                Error::Invalid(errors) | Error::QuotaExceeded(errors) => errors.as_slice(),
+                _ => &[],
+            };
+            let wrong = told.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+            let first = ListQuery::default().page()?;
+            let page = Elevations { wrong, reason: wanted.reason, minutes, ..listed(&op, &first).await? };
+            refuse(error, &page)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn here(op: &Op<Member>) -> String {
+    format!("/organizations/{}{HERE}", op.who.organization_name)
+}
+
+pub(crate) async fn approve(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
+    elevations::approve(&op, op.target()).await?;
+    Ok(see(&here(&op)))
+}
+
+pub(crate) async fn decline(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
+    elevations::refuse(&op, op.target()).await?;
+    Ok(see(&here(&op)))
+}
+
+/// The button is on every page: whoever presses it stays there.
+pub(crate) async fn end(op: Op<Member>, request: HttpRequest) -> Result<HttpResponse, Error> {
+    elevations::end(&op, op.target()).await?;
+    Ok(see(&came_from(&request).unwrap_or_else(|| here(&op))))
+}
