@@ -22,11 +22,14 @@ pub(crate) async fn run(events: impl Stream<Item = Event>, context: Context) {
             Event::Intent(agent) => hub.wake(agent),
             Event::Workspaces(organization) => streams.hint(organization),
             Event::Revoked(organization, token) => streams.revoke(organization, token),
-            Event::Connections(organization) => connections.wake(organization),
+            Event::Connections(organization) => {
+                connections.wake(organization);
+                streams.doubt(organization);
+            }
             Event::Reconnected => {
                 hub.wake_all();
                 connections.wake_all();
-                streams.hint_all();
+                streams.doubt_all();
             }
         }
         context.tasks.ran(NAME, run.now, begun.elapsed(), true);

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use berth_schema::api::Workspace;
+use berth_schema::access::TokenCreated;
+use berth_schema::api::{Paged, Workspace};
+use berth_schema::members::Member;
 use berth_schema::{ActualState, DesiredState};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::policy::set;
 use crate::support::cluster::{gone, settled};
-use crate::support::{Admin, App, Reply, Requests};
+use crate::support::{Admin, App, Reply, Requests, send};
 
 /// One event as it came.
 #[derive(Debug, Default)]
@@ -80,6 +83,12 @@ impl Stream {
 
     pub(crate) async fn expect(&mut self) -> Event {
         self.next().await.expect("the stream goes on")
+    }
+
+    /// It ends before anything looks at it by the clock, whatever else it tells.
+    async fn ends(&mut self) {
+        let end = async { while self.next().await.is_some() {} };
+        tokio::time::timeout(Duration::from_secs(5), end).await.expect("the stream ends");
     }
 
     pub(crate) async fn is_quiet(&mut self) {
@@ -240,6 +249,54 @@ async fn a_revoked_token_ends_its_streams_and_no_other() {
     .await;
 }
 
+/// Whatever takes a right from somebody ends what they watch at once, on every server: nothing is looked at by the clock here.
+#[tokio::test]
+async fn a_stream_ends_with_the_right_to_it_on_whichever_server() {
+    App::run_with(
+        |options| options.stream_recheck_seconds = 60,
+        async |app| {
+            let replica = app.replica().await;
+            let admin = app.organization("acme").await;
+            admin.create_agent("cluster").await;
+            admin.create_workspace("w").await;
+            let mut staying = Stream::of_organization(&admin, None).await;
+            assert_eq!(staying.expect().await.name, "open");
+            for (name, taken) in [
+                ("suspended", Taken::Member(json!({"suspended": true}))),
+                ("demoted", Taken::Member(json!({"role": "developer"}))),
+                ("removed", Taken::Membership),
+            ] {
+                let wanted = json!({"name": name, "role": "viewer"});
+                let made: TokenCreated = admin.post(&admin.path("/tokens"), &wanted).await.expect(201);
+                let them = Admin::new(replica.address(), made.token.parse().expect("a token"));
+                let mut ending = Stream::of_organization(&them, None).await;
+                assert_eq!(ending.expect().await.name, "open");
+                let newest: Paged<Member> = admin.get(&admin.path("/members?limit=1")).await.expect(200);
+                let member = admin.path(&format!("/members/{}", newest.items[0].id));
+                let request = match taken {
+                    Taken::Member(change) => admin.request(Method::PATCH, &member).json(&change),
+                    Taken::Membership => admin.request(Method::DELETE, &member),
+                };
+                assert!(send(request).await.status < 300, "{name}");
+                ending.ends().await;
+            }
+            // Rules concern everybody: even whoever set them comes back and is asked anew.
+            admin.wish("w", "stop").await;
+            assert_eq!(staying.expect().await.name, "workspace");
+            let rules =
+                format!("{}\n@id(\"mine\") permit (principal, action, resource);", berth_policy::BUILT_IN);
+            assert_eq!(set(&admin, &rules).await.status, 200);
+            staying.ends().await;
+        },
+    )
+    .await;
+}
+
+enum Taken {
+    Member(serde_json::Value),
+    Membership,
+}
+
 #[tokio::test]
 async fn streams_are_bounded_and_a_closed_one_makes_room() {
     App::run_with(
@@ -325,7 +382,7 @@ async fn what_cannot_be_watched_is_a_problem() {
         admin.get(&admin.path("/workspaces/w/events")).await.problem(404, "not-found");
         for wrong in ["x", "-1", "99999999999999999999"] {
             let request = admin.request(Method::GET, &admin.path("/events")).header("last-event-id", wrong);
-            let reply = crate::support::send(request).await;
+            let reply = send(request).await;
             let problem = reply.problem(400, "malformed-request");
             assert_eq!(problem.errors[0].field, "Last-Event-ID", "{wrong}");
         }

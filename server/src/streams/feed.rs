@@ -51,7 +51,10 @@ pub(super) struct Task {
     pub(super) streams: Streams,
     pub(super) organization: OrganizationId,
     pub(super) news: broadcast::Sender<News>,
+    /// Something changed.
     pub(super) hint: Arc<Notify>,
+    /// Somebody's rights may have.
+    pub(super) doubt: Arc<Notify>,
     pub(super) recheck: Duration,
 }
 
@@ -73,7 +76,10 @@ impl Task {
         let mut recheck = interval_at(Instant::now() + self.recheck, self.recheck);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // Rights come first: what changed behind their end is not told to whoever had them.
             let is_recheck = tokio::select! {
+                biased;
+                () = self.doubt.notified() => true,
                 () = self.hint.notified() => false,
                 _ = recheck.tick() => true,
                 () = self.context.draining.cancelled() => return,

@@ -27,7 +27,8 @@ pub(crate) use watch::{Scope, open};
 /// The most streams of one token: whoever needs more watches the organisation instead of single workspaces.
 const MAX_OF_A_TOKEN: usize = 50;
 const DEFAULT_LIMIT: usize = 1_000;
-/// How often it is asked whether the watchers' tokens are still valid. A hint that was lost is made good then, too.
+/// How often it is asked whether the watchers' tokens are still valid, beside whenever something that may concern their rights is on
+/// record. A hint that was lost is made good then, too, and what ends by its time alone is noticed.
 const DEFAULT_RECHECK: Duration = Duration::from_secs(30);
 /// What a feed keeps for streams that are slower than it. One that falls further behind is told to look for itself.
 const BACKLOG: usize = 1_024;
@@ -54,6 +55,7 @@ struct Open {
 struct Feed {
     news: broadcast::Sender<News>,
     hint: Arc<Notify>,
+    doubt: Arc<Notify>,
     /// Becomes true once the feed knows from where it reads on: only what is read after that misses nothing.
     ready: signal::Receiver<bool>,
     watchers: HashMap<TokenId, Watcher>,
@@ -90,10 +92,17 @@ impl Streams {
         }
     }
 
-    /// Hints may have been missed.
-    pub fn hint_all(&self) {
+    /// Somebody's rights in that organisation may not be what they were.
+    pub fn doubt(&self, organization: OrganizationId) {
+        if let Some(feed) = self.lock().feeds.get(&organization) {
+            feed.doubt.notify_one();
+        }
+    }
+
+    /// Hints and doubts may have been missed.
+    pub fn doubt_all(&self) {
         for feed in self.lock().feeds.values() {
-            feed.hint.notify_one();
+            feed.doubt.notify_one();
         }
     }
 
@@ -155,17 +164,18 @@ impl Streams {
     fn begin(&self, context: &Context, organization: OrganizationId, recheck: Duration) -> Feed {
         let (news, _) = broadcast::channel(BACKLOG);
         let (is_ready, ready) = signal::channel(false);
-        let hint = Arc::new(Notify::new());
+        let (hint, doubt) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let task = feed::Task {
             context: context.clone(),
             streams: self.clone(),
             organization,
             news: news.clone(),
             hint: Arc::clone(&hint),
+            doubt: Arc::clone(&doubt),
             recheck,
         };
         self.feeds.spawn_on(task.run(is_ready), &self.runtime);
-        Feed { news, hint, ready, watchers: HashMap::new() }
+        Feed { news, hint, doubt, ready, watchers: HashMap::new() }
     }
 
     /// The tokens that watch; none: nobody does, and the feed is closed.
