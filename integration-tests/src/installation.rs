@@ -242,7 +242,7 @@ pub fn proxy_options(server: &Server, cluster: &Cluster, namespace: &str) -> [(S
         ("BERTH_PROXY_NAMESPACE", namespace),
         ("BERTH_PROXY_IMAGE", images::PROXY.reference),
         ("BERTH_PROXY_SERVER_URL", &server.url_at(cluster.host_address())),
-        ("BERTH_ALLOW_HTTP", "true"),
+        ("BERTH_CA_FILE", &server.authority().display().to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }

@@ -51,6 +51,12 @@ pub enum Error {
     /// The methods that the path knows, as in the header `Allow`.
     #[error("this path knows {allowed} only")]
     MethodNotAllowed { allowed: String },
+    /// Whoever is on the way reads along.
+    #[error(
+        "what is not encrypted is answered to this machine and to the reverse proxies that the server was told of \
+         (--trusted-proxies); use the address that begins with https://"
+    )]
+    InTheClear,
     #[error("the head did not arrive in time")]
     SlowHead,
     #[error("the head is larger than {limit} bytes, or has too many headers")]
@@ -221,6 +227,7 @@ impl Error {
             | Self::MalformedJson(_)
             | Self::Unauthenticated(_)
             | Self::Forbidden { .. }
+            | Self::InTheClear
             | Self::NotFound { .. }
             | Self::MethodNotAllowed { .. }
             | Self::NameTaken { .. }

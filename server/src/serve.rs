@@ -76,6 +76,7 @@ pub fn start(
     events: impl Stream<Item = Event> + Send + 'static,
     due: LifecycleQueue,
 ) -> anyhow::Result<Running> {
+    options.check().map_err(anyhow::Error::msg)?;
     context.streams.configure(options.max_streams, Duration::from_secs(options.stream_recheck_seconds));
     let certificate = certificate(options)?;
     let mut listeners = Vec::new();

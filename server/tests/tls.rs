@@ -48,9 +48,11 @@ async fn tls_of_both_versions_is_spoken_and_another_certificate_is_taken_up() {
     App::run_with(with_tls(folder.path()), async |app| {
         let address = app.tls_address();
         for version in [Version::TLS_1_2, Version::TLS_1_3] {
-            let reply =
-                client(&first, version).get(url(address, "/healthz")).send().await.expect("an answer");
+            let ask = client(&first, version).get(url(address, "/healthz"));
+            let reply = ask.try_clone().expect("no body").send().await.expect("an answer");
             assert_eq!(reply.status(), 200);
+            assert!(!reply.headers().contains_key("strict-transport-security"), "localhost is everybody's");
+            let reply = ask.header("host", "berth.example").send().await.expect("an answer");
             assert_eq!(reply.headers()["strict-transport-security"], "max-age=31536000");
         }
         let plain = app.anyone(None).get("/healthz").await;

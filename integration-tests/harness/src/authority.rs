@@ -1,6 +1,7 @@
-//! An authority of this machine alone: it signs the certificate of the local proxy.
+//! An authority of this machine alone: it signs the certificates of the local server and of the local proxy.
 
 use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData as _, date_time_ymd,
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData as _,
+    date_time_ymd,
 };
 use ring::digest::{SHA256, digest};
 
@@ -24,6 +26,8 @@ pub struct Signed {
     pub certificate: String,
     /// Its private key, in PEM.
     pub key: String,
+    /// The file with the certificate, and that with its key.
+    pub files: (PathBuf, PathBuf),
 }
 
 impl Signed {
@@ -45,7 +49,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes it, or finds it. It can sign names below `localhost` and no others, whoever gets at its key.
+    /// Makes it, or finds it. It can sign names below `localhost`, addresses of this machine and of 10.0.0.0/8, and no others, whoever
+    /// gets at its key.
     pub fn open(directory: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
         let (certificate, key) = (directory.join("ca.pem"), directory.join("ca-key.pem"));
@@ -68,19 +73,22 @@ impl Authority {
         self.directory.join("ca.pem")
     }
 
-    /// The certificate of every name below a zone: the one of before as long as it is good for a while.
-    pub fn sign(&self, zone: &str) -> anyhow::Result<Signed> {
-        let (certificate, key) =
-            (self.directory.join(format!("{zone}.pem")), self.directory.join(format!("{zone}-key.pem")));
-        let age = fs::metadata(&certificate).and_then(|kept| kept.modified()).map(|at| at.elapsed());
-        if let (Ok(Ok(age)), Ok(kept)) = (age, fs::read_to_string(&certificate))
+    /// The certificate of some names or addresses: the one of before as long as it is good for a while. `*.zone` is every name below a
+    /// zone.
+    pub fn sign(&self, names: &[String]) -> anyhow::Result<Signed> {
+        let stem = names.join(",").replace("*.", "");
+        let files =
+            (self.directory.join(format!("{stem}.pem")), self.directory.join(format!("{stem}-key.pem")));
+        let (certificate, key) = &files;
+        let age = fs::metadata(certificate).and_then(|kept| kept.modified()).map(|at| at.elapsed());
+        if let (Ok(Ok(age)), Ok(kept)) = (age, fs::read_to_string(certificate))
             && age < RENEWED_AFTER
-            && let Ok(key) = berth_secret_file::read(&key)
+            && let Ok(key) = berth_secret_file::read(key)
         {
-            return Ok(Signed { certificate: kept, key: key.as_str().to_owned() });
+            return Ok(Signed { certificate: kept, key: key.as_str().to_owned(), files });
         }
         let pair = KeyPair::generate().context("no key")?;
-        let mut parameters = CertificateParams::new(vec![format!("*.{zone}")]).context("no such zone")?;
+        let mut parameters = CertificateParams::new(names).context("no such name")?;
         let now = std::time::SystemTime::now();
         // A clock that is behind finds it good as well.
         parameters.not_before = (now - Duration::from_hours(24)).into();
@@ -88,14 +96,14 @@ impl Authority {
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         parameters.use_authority_key_identifier_extension = true;
-        parameters.distinguished_name = named(&format!("*.{zone}"));
+        parameters.distinguished_name = named(names.first().context("a certificate of nothing")?);
         let signed = parameters.signed_by(&pair, &self.issuer).context("no certificate")?;
         // As it is read again: without the line's end.
         let text = pair.serialize_pem().trim_end().to_owned();
-        keep(&key, &text)?;
-        fs::write(&certificate, signed.pem())
+        keep(key, &text)?;
+        fs::write(certificate, signed.pem())
             .with_context(|| format!("{} cannot be written", certificate.display()))?;
-        Ok(Signed { certificate: signed.pem(), key: text })
+        Ok(Signed { certificate: signed.pem(), key: text, files })
     }
 }
 
@@ -118,7 +126,15 @@ fn parameters() -> anyhow::Result<CertificateParams> {
     parameters.distinguished_name = named("Berth on this machine");
     (parameters.not_before, parameters.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2046, 1, 1));
     parameters.name_constraints = Some(NameConstraints {
-        permitted_subtrees: vec![GeneralSubtree::DnsName("localhost".to_owned())],
+        permitted_subtrees: [
+            (IpAddr::from([127, 0, 0, 0]), 8),
+            (IpAddr::from([10, 0, 0, 0]), 8),
+            (Ipv6Addr::LOCALHOST.into(), 128),
+        ]
+        .map(|(network, prefix)| GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(network, prefix)))
+        .into_iter()
+        .chain([GeneralSubtree::DnsName("localhost".to_owned())])
+        .collect(),
         excluded_subtrees: vec![],
     });
     Ok(parameters)
@@ -134,11 +150,14 @@ mod tests {
     fn what_it_signed_stays_and_its_key_is_nobody_elses() {
         let place = tempfile::tempdir().expect("a directory");
         let directory = place.path().join("authority");
-        let first = Authority::open(&directory).expect("made").sign("a.localhost").expect("signed");
-        let again = Authority::open(&directory).expect("found").sign("a.localhost").expect("signed");
-        assert_eq!(first, again);
-        assert_ne!(first, Authority::open(&directory).expect("found").sign("b.localhost").expect("signed"));
-        for key in ["ca-key.pem", "a.localhost-key.pem"] {
+        let sign = |name: &str| {
+            let authority = Authority::open(&directory).expect("made or found");
+            authority.sign(&[name.to_owned(), "127.0.0.1".to_owned()]).expect("signed")
+        };
+        let first = sign("*.a.localhost");
+        assert_eq!(first, sign("*.a.localhost"));
+        assert_ne!(first, sign("*.b.localhost"));
+        for key in ["ca-key.pem", "a.localhost,127.0.0.1-key.pem"] {
             let mode = fs::metadata(directory.join(key)).expect("kept").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{key}");
         }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use secrecy::SecretString;
 
+use crate::authority::Authority;
 use crate::daemon::{Daemon, Recipe, free_address};
 use crate::paths;
 use crate::postgres::Postgres;
@@ -23,7 +24,7 @@ pub struct ServerOptions {
     pub dir: PathBuf,
     /// The key-encryption key of another server on the same database; by default one of its own is made.
     pub kek: Option<PathBuf>,
-    /// Addresses beside 127.0.0.1, for instance [`crate::Cluster::host_address`].
+    /// Addresses beside 127.0.0.1, where it serves by TLS alone, for instance [`crate::Cluster::host_address`].
     pub also_listen: Vec<IpAddr>,
     /// Further environment, for options that a test changes (`BERTH_…`).
     pub environment: Vec<(String, String)>,
@@ -50,6 +51,7 @@ pub struct Server {
     first_token: PathBuf,
     first_link: PathBuf,
     kek: PathBuf,
+    authority: PathBuf,
 }
 
 impl Server {
@@ -59,21 +61,28 @@ impl Server {
             .with_context(|| format!("{} cannot be made", options.dir.display()))?;
         let address = free_address(Ipv4Addr::LOCALHOST.into())?;
         let metrics = free_address(Ipv4Addr::LOCALHOST.into())?;
-        let also = options.also_listen.iter().map(|ip| SocketAddr::new(*ip, address.port()));
-        let listen: Vec<_> = std::iter::once(address).chain(also).map(|one| one.to_string()).collect();
         let kek = options.kek.unwrap_or_else(|| options.dir.join("kek"));
         if !kek.exists() {
             write_kek(&kek)?;
         }
         let first_token = options.dir.join("first-token");
-        let arguments = vec![
-            format!("--listen={}", listen.join(",")),
+        let mut arguments = vec![
+            format!("--listen={address}"),
             format!("--metrics-listen={metrics}"),
             format!("--kek-file={}", kek.display()),
             format!("--first-token-file={}", first_token.display()),
             format!("--first-link-file={}", options.dir.join("first-link").display()),
             format!("--public-url=http://localhost:{}", address.port()),
         ];
+        let authority = Authority::open(&options.dir.join("authority"))?;
+        if !options.also_listen.is_empty() {
+            let names: Vec<_> = options.also_listen.iter().map(ToString::to_string).collect();
+            let (certificate, key) = authority.sign(&names)?.files;
+            let also = options.also_listen.iter().map(|ip| SocketAddr::new(*ip, address.port()).to_string());
+            arguments.push(format!("--tls-listen={}", also.collect::<Vec<_>>().join(",")));
+            arguments.push(format!("--certificate-file={}", certificate.display()));
+            arguments.push(format!("--certificate-key-file={}", key.display()));
+        }
         // By environment, since a command line is everyone's to read.
         let mut environment: Vec<_> =
             databases(&options.database_url).map(|(name, url)| (name.to_owned(), url)).into();
@@ -87,7 +96,8 @@ impl Server {
         })?;
         daemon.ready(Duration::from_secs(60)).await?;
         let first_link = options.dir.join("first-link");
-        Ok(Self { daemon, address, metrics, first_token, first_link, kek })
+        let authority = authority.certificate();
+        Ok(Self { daemon, address, metrics, first_token, first_link, kek, authority })
     }
 
     /// On 127.0.0.1.
@@ -100,9 +110,14 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// On another of its addresses.
+    /// On another of its addresses, by TLS.
     pub fn url_at(&self, ip: IpAddr) -> String {
-        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+        format!("https://{}", SocketAddr::new(ip, self.address.port()))
+    }
+
+    /// The file of the authority that signed its certificate.
+    pub fn authority(&self) -> &Path {
+        &self.authority
     }
 
     pub fn metrics_url(&self) -> String {

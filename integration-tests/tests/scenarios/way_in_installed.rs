@@ -52,7 +52,7 @@ impl Installed {
     pub(crate) async fn answer(&self) -> anyhow::Result<(String, Door, Forward)> {
         self.configure("agent", &self.namespace, true).await?;
         let authority = Authority::open(&self.berth.dir().join("authority"))?;
-        let signed = authority.sign(ZONE)?;
+        let signed = authority.sign(&[format!("*.{ZONE}")])?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         until("the proxy's namespace is not made", async || {
             Ok(namespaces.get_opt(&self.namespace).await?.is_some())
@@ -194,7 +194,7 @@ async fn an_installed_proxy_lets_a_browser_in_outlives_its_pods_and_goes() -> an
         Ok(problems.iter().any(|told| told.contains(CERTIFICATE) && told.contains("is not there")))
     })
     .await?;
-    let signed = authority.sign(ZONE)?;
+    let signed = authority.sign(&[format!("*.{ZONE}")])?;
     installed.certify(&signed).await?;
     installed.ready().await?;
     until("what was missing is told of still", async || Ok(installed.problems("agent").await?.is_empty()))

@@ -21,7 +21,8 @@ pub struct EdgeOptions {
     /// So many of them may come at once.
     #[arg(long, env = "BERTH_UNPROVEN_BURST", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub unproven_burst: u32,
-    /// Addresses and networks of reverse proxies whose X-Forwarded-For is believed, separated by commas.
+    /// Addresses and networks of the reverse proxies that end TLS in front of the server, separated by commas: they alone may come
+    /// without TLS from another machine, and their X-Forwarded-For is believed.
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -13,7 +13,7 @@ use crate::edge::Times;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "HTTP")]
 pub struct HttpOptions {
-    /// Addresses to serve on, separated by commas.
+    /// Addresses to serve on without TLS, separated by commas: this machine's alone, unless --trusted-proxies says who comes there.
     #[arg(long, env = "BERTH_LISTEN", default_value = "127.0.0.1:8080", value_delimiter = ',')]
     pub listen: Vec<SocketAddr>,
     /// Addresses to serve on by TLS, separated by commas: HTTP/1.1, TLS 1.2 and 1.3.
@@ -81,6 +81,21 @@ impl HttpOptions {
         }
     }
 
+    /// Whether what comes without TLS comes from this machine or from proxies that are known.
+    ///
+    /// # Errors
+    /// An address in words for whoever starts the server.
+    pub fn check(&self) -> Result<(), String> {
+        let is_public = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+        match self.listen.iter().find(is_public) {
+            Some(address) if self.edge.trusted_proxies.is_empty() => Err(format!(
+                "--listen {address} is open to other machines without TLS: serve there by TLS (--tls-listen, --certificate-file, \
+                 --certificate-key-file), or name the reverse proxies that end it with --trusted-proxies"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     pub fn limits(&self) -> Limits {
         Limits {
             body_bytes: self.max_body_bytes,
@@ -104,6 +119,35 @@ impl Default for Limits {
             body_bytes: MAX_MESSAGE_BYTES,
             body_time: Duration::from_secs(10),
             handler_time: Duration::from_secs(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        http: HttpOptions,
+    }
+
+    fn check(arguments: &[&str]) -> Result<(), String> {
+        let arguments = std::iter::once(&"berth-server").chain(arguments);
+        Cli::try_parse_from(arguments).expect("options").http.check()
+    }
+
+    #[test]
+    fn without_tls_other_machines_are_let_in_as_known_proxies_alone() {
+        check(&[]).expect("this machine alone");
+        check(&["--listen", "127.0.0.1:1,[::1]:1,[::ffff:127.0.0.1]:2"]).expect("this machine alone");
+        for public in ["0.0.0.0:80", "[::]:80", "10.0.0.1:80", "127.0.0.1:80,192.0.2.1:80"] {
+            let refused = check(&["--listen", public]).expect_err("public");
+            assert!(refused.contains("--tls-listen") && refused.contains("--trusted-proxies"), "{refused}");
+            check(&["--listen", public, "--trusted-proxies", "10.0.0.0/8"]).expect("behind a proxy");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use actix_web::HttpRequest;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use actix_web::http::header::{HOST, HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use actix_web::middleware::Next;
 use bytes::Bytes;
 
@@ -44,6 +44,15 @@ pub(crate) fn is_encrypted(request: &HttpRequest) -> bool {
 /// Browsers come back by TLS alone, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
+/// Whether a name is this server's alone. `localhost` is every program's of the machine, at whatever port: a browser that knew it by
+/// TLS alone would find none of the others any more. Of addresses they know no such thing.
+fn is_its_own(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else { return false };
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name).trim_end_matches('.');
+    !name.eq_ignore_ascii_case("localhost")
+}
+
 /// Gives each value of a head memory of its own. As the framework reads it, it is a part of what the connection has read, bodies
 /// included; and the framework keeps the heads of its last requests, and with them what somebody has sent in secret.
 fn detach(headers: &mut HeaderMap) {
@@ -62,9 +71,9 @@ pub(crate) async fn around<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     detach(request.headers_mut());
     let unanswered = request.conn_data::<Arc<Connection>>().cloned().map(Unanswered);
-    let encrypted = is_encrypted(request.request());
+    let is_strict = is_encrypted(request.request()) && request.headers().get(HOST).is_some_and(is_its_own);
     let mut response = next.call(request).await?.map_into_boxed_body();
-    if encrypted {
+    if is_strict {
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }
     Ok(match unanswered {
@@ -83,5 +92,25 @@ pub(crate) async fn refused(
     match gate::refusal(&request) {
         Some(error) => Ok(request.error_response(error)),
         None => next.call(request).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_other_programs_of_the_machine_have_too_is_not_bound_to_tls() {
+        for (host, own) in [
+            ("localhost", false),
+            ("LocalHost:8443", false),
+            ("localhost.:8443", false),
+            ("berth.example", true),
+            ("berth.example:8443", true),
+            ("apps.localhost:8443", true),
+            ("[::1]:8443", true),
+        ] {
+            assert_eq!(is_its_own(&HeaderValue::from_static(host)), own, "{host}");
+        }
     }
 }

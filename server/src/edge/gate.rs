@@ -16,6 +16,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use ipnet::IpNet;
 
+use super::answered::is_encrypted;
 use super::connection::Connection;
 use super::connections::Connections;
 use super::{Edge, Refusal, head, source};
@@ -177,6 +178,11 @@ pub(crate) async fn admit(
     }
     if let Some(refusal) = refusal(&request) {
         return Ok(request.error_response(refusal));
+    }
+    let is_readable = !is_encrypted(request.request()) && !source::is_near(&gate.trusted, peer.ip());
+    // What probes are told is nobody's secret, and an orchestrator's come from its node.
+    if is_readable && !is_probe(request.path()) {
+        return Ok(request.error_response(Error::InTheClear));
     }
     let admission = Admission { gate: gate.clone(), source, address, digest, was_proven, connection };
     request.extensions_mut().insert(admission);

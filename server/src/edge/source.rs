@@ -22,6 +22,11 @@ pub(super) fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
+/// Whether nobody else's wire is between: on this machine, or at a proxy that ends TLS for it.
+pub(super) fn is_near(trusted: &[IpNet], address: IpAddr) -> bool {
+    address.to_canonical().is_loopback() || is_trusted(trusted, address)
+}
+
 /// The peer, or what the trusted proxies that it is one of say: of `X-Forwarded-For` the last address that is none of theirs. What
 /// stands before it anybody may have written.
 pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
@@ -70,6 +75,17 @@ mod tests {
                 headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
             }
             assert_eq!(of(ip(peer), &headers, &trusted), ip(expected), "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn this_machine_and_trusted_proxies_alone_are_near() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a net")];
+        for near in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "10.1.2.3", "::ffff:10.1.2.3"] {
+            assert!(is_near(&trusted, ip(near)), "{near}");
+        }
+        for far in ["192.0.2.1", "11.0.0.1", "169.254.0.1", "2001:db8::1", "::ffff:192.0.2.1", "0.0.0.0"] {
+            assert!(!is_near(&trusted, ip(far)), "{far}");
         }
     }
 

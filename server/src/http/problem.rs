@@ -31,6 +31,7 @@ kinds! {
     MALFORMED_JSON = "malformed-json", BAD_REQUEST, "The body is not JSON";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "A valid token is needed";
     FORBIDDEN = "forbidden", FORBIDDEN, "This token may not do that";
+    TLS_REQUIRED = "tls-required", FORBIDDEN, "This address is for reverse proxies";
     QUOTA_EXCEEDED = "quota-exceeded", FORBIDDEN, "A quota has no room for that";
     NOT_FOUND = "not-found", NOT_FOUND, "Not found";
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not know this method";
@@ -84,6 +85,7 @@ impl Error {
             Self::MalformedJson(_) => MALFORMED_JSON,
             Self::Unauthenticated(_) => UNAUTHENTICATED,
             Self::Forbidden { .. } => FORBIDDEN,
+            Self::InTheClear => TLS_REQUIRED,
             Self::QuotaExceeded(_) => QUOTA_EXCEEDED,
             Self::NotFound { .. } => NOT_FOUND,
             Self::MethodNotAllowed { .. } => METHOD_NOT_ALLOWED,

@@ -14,6 +14,7 @@ use crate::berth::Berth;
 use crate::detached::{self, HERE};
 use crate::overlay;
 use crate::proxy;
+use crate::server::Serving;
 use crate::site::{Kept, Site};
 use crate::stages::Outcome;
 use crate::target::{Target, Wish};
@@ -28,11 +29,11 @@ pub(crate) async fn ensure(
     berth: &Berth,
     target: &Target,
     wish: &Wish,
-    server: SocketAddr,
+    server: &Serving,
 ) -> anyhow::Result<((), Outcome)> {
     let token = token(site, berth).await?;
     let outcome = match image_and_url(target, wish, server)? {
-        Some((image, url)) => install(site, target, &image, &url).await?,
+        Some((image, url)) => install(site, target, (&image, &url), server).await?,
         None => run_here(site, target, wish, (&token, server)).await?,
     };
     wait_for_contact(berth).await?;
@@ -59,16 +60,9 @@ async fn token(site: &Site, berth: &Berth) -> anyhow::Result<PathBuf> {
 }
 
 /// The image, and where pods reach the server; `None` when the agent is to run here.
-fn image_and_url(
-    target: &Target,
-    wish: &Wish,
-    server: SocketAddr,
-) -> anyhow::Result<Option<(String, String)>> {
+fn image_and_url(target: &Target, wish: &Wish, server: &Serving) -> anyhow::Result<Option<(String, String)>> {
     if let Some(host) = target.host_address() {
-        return Ok(Some((
-            images::AGENT.reference.to_owned(),
-            format!("http://{}", SocketAddr::new(host, server.port())),
-        )));
+        return Ok(Some((images::AGENT.reference.to_owned(), server.url_at(host))));
     }
     match (&wish.agent_image, &wish.server_url) {
         (None, _) => Ok(None),
@@ -79,7 +73,12 @@ fn image_and_url(
     }
 }
 
-async fn install(site: &Site, target: &Target, image: &str, url: &str) -> anyhow::Result<Outcome> {
+async fn install(
+    site: &Site,
+    target: &Target,
+    (image, url): (&str, &str),
+    server: &Serving,
+) -> anyhow::Result<Outcome> {
     // A new build has the same name: what tells the Deployment is the archive's, which holds a hash.
     let version = match &target.local {
         Some(_) => images::archive(&images::AGENT)
@@ -93,6 +92,8 @@ async fn install(site: &Site, target: &Target, image: &str, url: &str) -> anyhow
     let settings = overlay::Settings {
         image,
         server_url: url,
+        // Whatever ends TLS at an address that somebody else gave has a certificate that pods know.
+        authority: target.local.as_ref().map(|_| server.authority.as_path()),
         proxy_image: target.proxy_image.as_deref(),
         version: &version,
     };
@@ -123,7 +124,7 @@ async fn run_here(
     site: &Site,
     target: &Target,
     wish: &Wish,
-    (token, server): (&Path, SocketAddr),
+    (token, server): (&Path, &Serving),
 ) -> anyhow::Result<Outcome> {
     let program = fs::canonicalize(paths::program("berth-agent")?)?;
     let kept = site.kept(NAME).filter(|kept| kept.process.is_alive());
@@ -137,7 +138,7 @@ async fn run_here(
     }
     let address = detached::address(HERE, 8081)?;
     let mut command = detached::command(&program);
-    command.env("BERTH_SERVER_URL", format!("http://{server}")).env("BERTH_AGENT_TOKEN_FILE", token);
+    command.env("BERTH_SERVER_URL", format!("http://{}", server.plain)).env("BERTH_AGENT_TOKEN_FILE", token);
     command.env("BERTH_KUBE_CONTEXT", &target.context).env("BERTH_HEALTH_LISTEN", address.to_string());
     command.env("BERTH_AGENT_NAMESPACE", "default");
     if let (Some(image), Some(url)) = (&target.proxy_image, &wish.server_url) {
@@ -148,7 +149,7 @@ async fn run_here(
     }
     let log = site.log(NAME);
     let process = detached::spawn(command, &log)?;
-    site.keep(NAME, Kept { process, address, metrics: address })?;
+    site.keep(NAME, Kept { process, address, metrics: address, tls: None })?;
     detached::ready(process, &ready_url(address), &log).await?;
     Ok("started as a process of this machine, since no AGENT_IMAGE was given".to_owned())
 }

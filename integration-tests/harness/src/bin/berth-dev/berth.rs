@@ -1,6 +1,5 @@
 //! Calls of the command line `berth`, as a user types them.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,6 +7,7 @@ use berth_harness::command::{command, output};
 use berth_harness::paths;
 use serde_json::Value;
 
+use crate::server::Serving;
 use crate::site::Site;
 use crate::stages::Outcome;
 
@@ -22,17 +22,18 @@ pub(crate) const CONTEXT: &str = "local";
 
 impl Berth {
     /// Logs in with the first administrator's token, unless that is done.
-    pub(crate) async fn login(site: &Site, server: SocketAddr) -> anyhow::Result<(Self, Outcome)> {
+    pub(crate) async fn login(site: &Site, server: &Serving) -> anyhow::Result<(Self, Outcome)> {
         let berth = Self { program: paths::program("berth")? };
-        let url = format!("http://{server}");
-        if berth.json(&["whoami"]).await.is_ok() {
+        let url = server.public_url();
+        // Without JSON it says where, too.
+        if berth.run(&["whoami"]).await.is_ok_and(|told| told.contains(&url)) {
             return Ok((berth, format!("logged in to {url} as the context '{CONTEXT}'")));
         }
         let token = std::fs::File::open(site.first_token())
             .with_context(|| format!("the server wrote no {}", site.first_token().display()))?;
         let mut login = command(&berth.program);
         login.args(["--context", CONTEXT, "login", &url, "--token-stdin"]).stdin(token);
-        login.arg("--ca-file").arg(site.authority()?.certificate());
+        login.arg("--ca-file").arg(&server.authority);
         output(&mut login).await?;
         Ok((berth, format!("logged in to {url}; the context is '{CONTEXT}'")))
     }

@@ -9,12 +9,16 @@ use serde_json::{Value, json};
 
 pub(crate) const NAMESPACE: &str = "berth-agent";
 const NAME: &str = "berth-agent";
+/// As the Deployment mounts it.
+const AUTHORITY: &str = "ca.crt";
 
 /// What differs between installations.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings<'a> {
     pub(crate) image: &'a str,
     pub(crate) server_url: &'a str,
+    /// The file of the authority that signed the server's certificate, where pods do not know it.
+    pub(crate) authority: Option<&'a Path>,
     /// What the agent may install of the proxy.
     pub(crate) proxy_image: Option<&'a str>,
     /// Changes when the image does, even under the same name.
@@ -29,6 +33,9 @@ pub(crate) fn write(dir: &Path, settings: &Settings<'_>) -> anyhow::Result<()> {
         fs::remove_dir_all(&copy).context("old manifests cannot be removed")?;
     }
     copy_tree(&paths::repository().join("manifests"), &copy)?;
+    if let Some(authority) = settings.authority {
+        fs::copy(authority, dir.join(AUTHORITY)).context("the authority's certificate cannot be copied")?;
+    }
     let overlay = format!("{:#}", overlay(settings));
     fs::write(dir.join("kustomization.yaml"), overlay).context("the overlay cannot be written")
 }
@@ -48,7 +55,7 @@ fn copy_tree(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 /// JSON is YAML.
 fn overlay(settings: &Settings<'_>) -> Value {
-    let Settings { image, server_url, proxy_image, version } = settings;
+    let Settings { image, server_url, authority, proxy_image, version } = settings;
     let (name, tag) = split(image);
     let allow_http = server_url.starts_with("http://");
     // Neither another image under the same name nor another ConfigMap starts a pod anew; this annotation does.
@@ -57,19 +64,25 @@ fn overlay(settings: &Settings<'_>) -> Value {
         "path": "/spec/template/metadata/annotations",
         "value": { "berth.dev/installed": format!("{version} {server_url} {}", proxy_image.unwrap_or_default()) },
     }]);
+    let mut literals = vec![
+        format!("BERTH_SERVER_URL={server_url}"),
+        format!("BERTH_ALLOW_HTTP={allow_http}"),
+        format!("BERTH_PROXY_IMAGE={}", proxy_image.unwrap_or_default()),
+    ];
+    literals.extend(authority.map(|_| format!("BERTH_CA_FILE=/etc/berth/ca/{AUTHORITY}")));
+    let mut maps = vec![json!({
+        "name": NAME, "namespace": NAMESPACE, "behavior": "replace", "literals": literals,
+    })];
+    maps.extend(
+        authority
+            .map(|_| json!({ "name": format!("{NAME}-ca"), "namespace": NAMESPACE, "files": [AUTHORITY] })),
+    );
     json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": ["manifests/base"],
         "images": [{ "name": "localhost/berth/agent", "newName": name, "newTag": tag }],
-        "configMapGenerator": [{
-            "name": NAME, "namespace": NAMESPACE, "behavior": "replace",
-            "literals": [
-                format!("BERTH_SERVER_URL={server_url}"),
-                format!("BERTH_ALLOW_HTTP={allow_http}"),
-                format!("BERTH_PROXY_IMAGE={}", proxy_image.unwrap_or_default()),
-            ],
-        }],
+        "configMapGenerator": maps,
         "secretGenerator": [{ "name": NAME, "namespace": NAMESPACE, "files": ["token"] }],
         "generatorOptions": { "disableNameSuffixHash": true },
         "patches": [{ "target": { "kind": "Deployment", "name": NAME }, "patch": restart.to_string() }],

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::agent::AGENT;
 use crate::berth::Berth;
-use crate::server;
+use crate::server::Serving;
 use crate::site::Site;
 use crate::stages::Outcome;
 use crate::target::Target;
@@ -39,7 +39,7 @@ pub(crate) struct Way {
     pub(crate) address: SocketAddr,
     /// What a browser has to trust.
     pub(crate) authority: PathBuf,
-    server: SocketAddr,
+    server: Serving,
 }
 
 impl Way {
@@ -60,7 +60,7 @@ impl Way {
         let asked = client.build()?.get(&link).header("accept", "text/html");
         let answer = asked.send().await.with_context(|| format!("nothing answers at {link}"))?;
         let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
-        let wanted = format!("{}/oauth/authorize?", server::public_url(self.server));
+        let wanted = format!("{}/oauth/authorize?", self.server.public_url());
         ensure!(
             answer.status() == 303 && to.starts_with(&wanted),
             "{link} answers {} and leads to {to:?}",
@@ -79,7 +79,7 @@ pub(crate) async fn ensure(
     site: &Site,
     berth: &Berth,
     target: &Target,
-    server: SocketAddr,
+    server: &Serving,
 ) -> anyhow::Result<(Option<Way>, Outcome)> {
     let Some(image) = &target.proxy_image else {
         let why = "none: give SERVER_URL, where the cluster's pods reach this machine's server, and PROXY_IMAGE or CLUSTER";
@@ -94,7 +94,7 @@ pub(crate) async fn ensure(
         Ok(namespaces.get_opt(NAMESPACE).await?.is_some())
     })
     .await?;
-    let signed = authority.sign(ZONE)?;
+    let signed = authority.sign(&[format!("*.{ZONE}")])?;
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
         "metadata": { "name": CERTIFICATE },
@@ -114,12 +114,12 @@ pub(crate) async fn ensure(
         .and_then(|ip| ip.parse().ok())
         .context("the proxy's Service has no address")?;
     window::open(site, target, (NAMESPACE, NAME, SocketAddr::new(ip, SERVICE_PORT)), address).await?;
-    let way = Way { address, authority: authority.certificate(), server };
+    let way = Way { address, authority: authority.certificate(), server: server.clone() };
     Ok((Some(way), format!("installed by the agent, {REPLICAS} pods, answers at {address} over TLS")))
 }
 
 /// The section of the agent's configuration.
-fn wanted(target: &Target, image: &str, port: u16, server: SocketAddr) -> Value {
+fn wanted(target: &Target, image: &str, port: u16, server: &Serving) -> Value {
     let mut proxy = json!({ "image": image, "replicas": REPLICAS, "public_port": port });
     // In our own cluster it is known where the two answer whom it needs beside workspaces.
     if let Some(cluster) = &target.local {
@@ -128,7 +128,7 @@ fn wanted(target: &Target, image: &str, port: u16, server: SocketAddr) -> Value 
             json!({ "allow": format!("{ip}/{prefix}"), "ports": [{ "port": port, "protocol": "TCP" }] })
         };
         let api = cluster.api_address();
-        proxy["egress"] = json!([to(api.ip(), api.port()), to(cluster.host_address(), server.port())]);
+        proxy["egress"] = json!([to(api.ip(), api.port()), to(cluster.host_address(), server.tls.port())]);
     }
     proxy
 }

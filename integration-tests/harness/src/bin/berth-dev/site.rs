@@ -39,6 +39,9 @@ pub(crate) struct Kept {
     /// Where it answers on this machine.
     pub(crate) address: SocketAddr,
     pub(crate) metrics: SocketAddr,
+    /// Where it answers by TLS. What is remembered may be of a version that did not.
+    #[serde(default)]
+    pub(crate) tls: Option<SocketAddr>,
 }
 
 impl Site {

@@ -18,13 +18,13 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
     let server = stages
         .run("server", server::ensure(&site, target.host_address(), target.tools_image.as_deref()))
         .await?;
-    let berth = stages.run("login", Berth::login(&site, server)).await?;
-    stages.run("agent", agent::ensure(&site, &berth, &target, &wish, server)).await?;
-    let way = stages.run("proxy", proxy::ensure(&site, &berth, &target, server)).await?;
+    let berth = stages.run("login", Berth::login(&site, &server)).await?;
+    stages.run("agent", agent::ensure(&site, &berth, &target, &wish, &server)).await?;
+    let way = stages.run("proxy", proxy::ensure(&site, &berth, &target, &server)).await?;
     let welcome = stages.run("workspace", workspace::ensure(&site, &berth, &target)).await?;
     stages.run("variables", workspace::show(&target, &welcome)).await?;
     stages.run("editor", workspace::editor(&target, way.as_ref(), &welcome)).await?;
-    let sign_in = server::sign_in_link(&site, server).await?;
+    let sign_in = server::sign_in_link(&site, &server).await?;
     say_what_next(&site, &berth, &target, &stages);
     if let Some(way) = way {
         anstream::println!("Its page opens at    {}", way.link(workspace::PORT, workspace::NAME));
@@ -32,17 +32,18 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
             anstream::println!("Its VS Code opens at {}", way.link(workspace::EDITOR_PORT, workspace::NAME));
         }
         anstream::println!(
-            "  to a browser that trusts {}: an authority of this machine alone, for names below localhost.",
-            way.authority.display()
-        );
-        anstream::println!(
             "To get in by `{0} ssh {1}`, sign in below and log in as yourself: {0} login {2} --ca-file {3}",
             berth.shown(),
             workspace::NAME,
-            server::public_url(server),
-            way.authority.display()
+            server.public_url(),
+            server.authority.display()
         );
     }
+    anstream::println!(
+        "Browsers ask whether to go on until they trust {}: an authority of this machine alone, for names below localhost.\n  \
+         Chromium (with libnss3-tools): certutil -d sql:$HOME/.pki/nssdb -A -n 'Berth on this machine' -t C,, -i {0}",
+        server.authority.display()
+    );
     anstream::println!("Sign in first, once and within 24 hours, at {sign_in}");
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(crate) async fn open(
     }
     command.env_remove("RUST_LOG");
     let process = detached::spawn(command, &site.log(NAME))?;
-    site.keep(NAME, Kept { process, address, metrics: address })
+    site.keep(NAME, Kept { process, address, metrics: address, tls: None })
 }
 
 /// Through a pod of ours into our own cluster, through the API server into another one.
