@@ -14,7 +14,10 @@ use serde_json::json;
 use crate::audit::records;
 use crate::support::{Admin, App, Reply, Requests, send};
 
+/// At least so many, and then until somebody was overtaken: without that nothing is shown.
 const ROUNDS: usize = 12;
+/// Of tries that were never overtaken nobody has seen a tenth as many.
+const MOST_ROUNDS: usize = 120;
 
 /// What somebody does who is an owner until now.
 async fn act(who: &Admin, round: usize, kind: usize) -> Reply {
@@ -40,7 +43,10 @@ async fn nothing_of_somebody_is_on_record_behind_their_suspension_role_or_remova
         let owner = app.organization("acme").await;
         let mut outcomes: HashMap<u16, usize> = HashMap::new();
         let mut taken = Vec::new();
-        for round in 0..ROUNDS {
+        for round in 0..MOST_ROUNDS {
+            if round >= ROUNDS && outcomes.contains_key(&503) {
+                break;
+            }
             let wanted = json!({"name": format!("owner {round}"), "role": "owner"});
             let made: TokenCreated = owner.post(&owner.path("/tokens"), &wanted).await.expect(201);
             let them = Admin::new(replica.address(), made.token.parse().expect("a token"));
