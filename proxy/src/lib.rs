@@ -16,6 +16,7 @@ pub mod run;
 mod server;
 mod shared;
 mod streams;
+mod strict;
 mod tunnel;
 mod upgrade;
 mod upstream;

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::StatusCode;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -18,13 +21,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::door::Door;
 use crate::shared::Shared;
+use crate::strict::{self, MAX_HEAD, Strict};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take, and how long a connection of HTTP/1.1 may be idle.
 const HEAD: Duration = Duration::from_secs(30);
-/// The largest head of a request, in bytes, and the most lines of it.
-const MAX_HEAD: usize = 64 * 1_024;
+const HTTP2: &str = "h2";
+/// What is spoken, the one that is liked best first (ALPN).
+pub(crate) const PROTOCOLS: [&str; 2] = [HTTP2, "http/1.1"];
+/// The most lines of a head, of which a request that is right has fewer.
 const MAX_LINES: usize = 100;
 /// The most requests of one HTTP/2 connection at a time.
 const MAX_STREAMS: u32 = 250;
@@ -100,21 +106,56 @@ async fn connection(
     // What is typed is sent at once.
     let _ = stream.set_nodelay(true);
     let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
-    let name = stream.get_ref().1.server_name().map(Arc::from);
+    let session = stream.get_ref().1;
+    let name = session.server_name().map(Arc::from);
+    let is_http2 = session.alpn_protocol() == Some(HTTP2.as_bytes());
     let door = Door { shared, peer: peer.ip().to_canonical(), name };
+    let ended = if is_http2 { http2(stream, door, stop).await } else { http1(stream, door, stop).await };
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn std::error::Error, %peer, "a connection ended badly");
+    }
+}
+
+/// HTTP/1.1: nothing is read as that before it leaves no choice.
+pub(crate) async fn http1(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    door: Door,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let stream = Strict::new(stream);
+    let refused = stream.refused();
+    let service = service_fn(move |request| {
+        let (door, refused) = (door.clone(), refused.clone());
+        async move {
+            if let Some(refusal) = refused.answer(&request) {
+                door.shared.metrics.answered(refusal.status());
+                return Ok::<_, Infallible>(refusal);
+            }
+            let is_unwatched = strict::is_unwatched_behind(&request);
+            let mut response = door.answer(request).await;
+            if is_unwatched && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                strict::close(&mut response);
+            }
+            Ok(response)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD).max_headers(MAX_LINES);
+    until(builder.serve_connection(TokioIo::new(stream), service).with_upgrades(), stop).await
+}
+
+/// HTTP/2: its frames say where everything ends.
+async fn http2(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    door: Door,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
     let service = service_fn(move |request| {
         let door = door.clone();
         async move { Ok::<_, Infallible>(door.answer(request).await) }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_LINES);
-    builder
-        .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
         .max_concurrent_streams(MAX_STREAMS)
@@ -122,16 +163,20 @@ async fn connection(
         .keep_alive_timeout(ALIVE)
         .adaptive_window(true)
         .enable_connect_protocol();
-    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
+    until(builder.serve_connection(TokioIo::new(stream), service), stop).await
+}
+
+/// Serves until the connection ends; once the program stops, until what is open on it has.
+async fn until<C: GracefulConnection<Error = hyper::Error>>(
+    connection: C,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error, %peer, "a connection ended badly");
     }
 }

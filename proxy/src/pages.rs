@@ -1,5 +1,6 @@
 //! What the proxy itself answers: a word for programs and people, which says no more than they may know.
 
+use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY,
 };
@@ -8,7 +9,7 @@ use http::{Response, StatusCode};
 use crate::body::{Body, full};
 
 /// An answer that nobody keeps.
-pub(crate) fn say(status: StatusCode, text: &'static str) -> Response<Body> {
+pub(crate) fn say(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -35,7 +35,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let agent = identity.agent;
     let shared = Arc::new(Shared::new((identity, args.zones()?), args.public_origin()?, server, sealer));
     let probes = health::listen(args.health_listen).await?;
-    let tls = certificate.config(&["h2", "http/1.1"])?;
+    let tls = certificate.config(&PROTOCOLS)?;
     let listener = Listener::bind(args.listen, tls, Arc::clone(&shared), args.max_connections).await?;
     tracing::info!(%agent, server = %url, listen = %args.listen, health = %args.health_listen, "starting");
 

@@ -12,6 +12,8 @@ mod bad_input;
 mod configuration;
 mod connection_changes;
 mod connections;
+#[path = "../../schema/framing/tests/corpus/mod.rs"]
+mod corpus;
 mod edge;
 mod elevations;
 mod events;

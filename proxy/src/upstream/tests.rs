@@ -10,9 +10,9 @@ use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, UPGRADE};
 use http_body_util::{BodyExt as _, Empty, StreamBody};
 use hyper::body::Frame;
 use hyper::ext::Protocol;
+use hyper::server::conn as server;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -116,10 +116,17 @@ impl World {
                         Ok::<_, Infallible>(answer.await)
                     }
                 });
-                let mut builder = auto::Builder::new(TokioExecutor::new());
-                builder.http2().enable_connect_protocol();
                 tokio::spawn(async move {
-                    builder.serve_connection_with_upgrades(TokioIo::new(socket), service).await
+                    let mut begin = [0; 3];
+                    socket.peek(&mut begin).await.expect("something is said");
+                    let socket = TokioIo::new(socket);
+                    if begin == *b"PRI" {
+                        let mut builder = server::http2::Builder::new(TokioExecutor::new());
+                        builder.enable_connect_protocol().serve_connection(socket, service).await
+                    } else {
+                        let connection = server::http1::Builder::new().serve_connection(socket, service);
+                        connection.with_upgrades().await
+                    }
                 });
             }
         });

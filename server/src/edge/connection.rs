@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::task::AtomicWaker;
 use tokio_util::sync::CancellationToken;
 
-use super::Refusal;
+use berth_framing::Refusal;
 
 /// Its stream hands out one request at a time, and the next one when the answer to it is on its way.
 #[derive(Debug)]

@@ -14,12 +14,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest, web};
+use berth_framing::{REFUSED, Refusal};
 use ipnet::IpNet;
 
 use super::answered::is_encrypted;
 use super::connection::Connection;
 use super::connections::Connections;
-use super::{Edge, Refusal, head, source};
+use super::{Edge, MAX_HEAD, source};
 use crate::Error;
 use crate::config::EdgeOptions;
 use crate::http::cookies;
@@ -191,13 +192,13 @@ pub(crate) async fn admit(
 
 /// Of a request that stands in for one that was refused: why it was.
 pub(super) fn refusal(request: &ServiceRequest) -> Option<Error> {
-    if request.method().as_str() != head::REFUSED {
+    if request.method().as_str() != REFUSED {
         return None;
     }
     let refusal = request.conn_data::<Arc<Connection>>().and_then(|connection| connection.refusal());
     Some(match refusal.unwrap_or(Refusal::Malformed("the request cannot be understood")) {
         Refusal::Malformed(why) => Error::MalformedRequest(why.to_owned()),
-        Refusal::TooLarge => Error::HeadTooLarge { limit: head::MAX_HEAD },
+        Refusal::TooLarge => Error::HeadTooLarge { limit: MAX_HEAD },
         Refusal::Slow => Error::SlowHead,
     })
 }

@@ -7,13 +7,10 @@
 //! The reasons are in `docs/decisions/0033-strangers.md`.
 
 mod answered;
-mod chunks;
 mod connection;
 mod connections;
 mod descriptors;
 mod gate;
-mod head;
-mod inbound;
 mod listen;
 mod socket;
 mod source;
@@ -29,11 +26,13 @@ pub use connections::{Connections, Room};
 pub use descriptors::raise as raise_descriptors;
 pub(crate) use gate::admit;
 pub use gate::{Admission, Gate};
-pub use head::{MAX_HEAD, Refusal};
 pub(crate) use listen::{bind, listen};
 pub use stream::Times;
 
 use crate::config::HttpOptions;
+
+/// The largest head, in bytes.
+pub const MAX_HEAD: usize = 32 * 1024;
 
 /// The edge of one set of listeners. The clones are one.
 #[derive(Clone, Debug)]

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use berth_framing::{Inbound, REFUSED, Refusal, Rules, Step, Target};
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::MAX_HEAD;
 use super::connection::Connection;
 use super::connections::Connections;
-use super::head::{REFUSED, Refusal};
-use super::inbound::{Inbound, Step};
 use super::socket::Socket;
 
 /// What is read from the socket at once, in bytes.
@@ -142,7 +142,11 @@ impl Guarded {
             connection,
             connections,
             times,
-            inbound: Inbound::new(times.body_bytes),
+            inbound: Inbound::new(Rules {
+                head_bytes: MAX_HEAD,
+                body_bytes: times.body_bytes,
+                target: Target::Here,
+            }),
             input: BytesMut::new(),
             passable: 0,
             has_ended: false,
@@ -189,9 +193,9 @@ impl Guarded {
         }
         match self.inbound.step(&self.input) {
             Step::Skip(length) => self.input.advance(length),
-            Step::Head(length) => {
+            Step::Head(head) => {
                 self.begin();
-                self.passable = length;
+                self.passable = head.length;
             }
             Step::Body(length) => self.passable = length,
             Step::More => return false,

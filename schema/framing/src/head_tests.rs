@@ -4,7 +4,7 @@ fn judge(head: &str) -> Result<Framing, Refusal> {
     let mut scanned = 0;
     let end = end(head.as_bytes(), &mut scanned)?.expect("the head is whole");
     assert_eq!(end, head.len(), "{head:?}");
-    read(head.as_bytes())
+    read(head.as_bytes(), Target::Here)
 }
 
 #[test]
@@ -75,6 +75,7 @@ fn a_path_with_a_control_character_is_refused() {
         assert!(holds_control(path), "{path}");
         let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(matches!(judge(&head), Err(Refusal::Malformed(_))), "{path}");
+        assert_eq!(read(head.as_bytes(), Target::Behind), Ok(Framing::None), "{path}");
     }
     for path in ["/a/b", "/a%20b", "/%", "/%4", "/100%25", "/%C3%A4"] {
         assert!(!holds_control(path), "{path}");

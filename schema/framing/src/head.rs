@@ -1,23 +1,39 @@
-//! The head of a request as this server takes it, before anything else looks at it: stricter than the framework's parser, so
-//! that no proxy in front can read it in another way.
+//! The head of a request, before anything else looks at it.
 
 use std::fmt;
 
-use actix_web::http::Uri;
+use http::Uri;
 
-/// The largest head, in bytes.
-pub const MAX_HEAD: usize = 32 * 1024;
-/// The most header lines; the framework's parser takes no more.
+/// The most header lines; the frameworks' parsers take no more.
 const MAX_HEADERS: usize = 96;
 /// The method of the request that stands in for one that was refused. No client's request with it gets through.
-pub(super) const REFUSED: &str = "BERTH-REFUSED";
+pub const REFUSED: &str = "BERTH-REFUSED";
+
+/// What is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The largest head, in bytes.
+    pub head_bytes: usize,
+    /// What one body may be on the wire, in bytes.
+    pub body_bytes: u64,
+    pub target: Target,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Whoever reads the head: nothing here is upgraded, and has a name that nobody can type.
+    Here,
+    /// Somebody behind, whose the bytes of a path are, and who may speak WebSocket.
+    Behind,
+}
 
 /// Why a request goes no further than its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Malformed(&'static str),
     TooLarge,
-    /// It did not arrive in its time.
+    /// It did not arrive in its time: whoever has the clock says so.
     Slow,
 }
 
@@ -38,6 +54,18 @@ pub(super) enum Framing {
     /// Never 0.
     Length(u64),
     Chunked,
+    /// The request asks for another protocol: what comes after it is no HTTP, where that is agreed to.
+    Upgrade,
+}
+
+/// A head that is whole and right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// With the empty line at its end, in bytes.
+    pub length: usize,
+    /// It asks for another protocol. Where that is not agreed to, the connection has to end with the answer: what comes after the head
+    /// is not looked at any more.
+    pub upgrades: bool,
 }
 
 const fn malformed<T>(why: &'static str) -> Result<T, Refusal> {
@@ -64,7 +92,7 @@ pub(super) fn end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Re
 }
 
 /// Reads a whole head.
-pub(super) fn read(head: &[u8]) -> Result<Framing, Refusal> {
+pub(super) fn read(head: &[u8], answers: Target) -> Result<Framing, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -82,8 +110,8 @@ pub(super) fn read(head: &[u8]) -> Result<Framing, Refusal> {
     if method == "CONNECT" || method == REFUSED {
         return malformed("the method is not served");
     }
-    check_target(method, target, host(request.headers)?)?;
-    framing(method, version == 1, request.headers)
+    check_target((method, target), host(request.headers)?, answers)?;
+    framing(method, version == 1, request.headers, answers)
 }
 
 /// The one `Host`: a name or an address, with or without a port.
@@ -119,7 +147,7 @@ fn is_host(host: &str) -> bool {
 }
 
 /// A path, or a whole URL of the host that the Host header names: what one proxy routes by one of them must not be read by the other.
-fn check_target(method: &str, target: &str, host: &str) -> Result<(), Refusal> {
+fn check_target((method, target): (&str, &str), host: &str, answers: Target) -> Result<(), Refusal> {
     if target == "*" && method == "OPTIONS" {
         return Ok(());
     }
@@ -129,7 +157,7 @@ fn check_target(method: &str, target: &str, host: &str) -> Result<(), Refusal> {
     let Ok(uri) = target.parse::<Uri>() else {
         return malformed("the target is not valid");
     };
-    if holds_control(uri.path()) {
+    if answers == Target::Here && holds_control(uri.path()) {
         return malformed("the path holds a control character");
     }
     match (target.starts_with('/'), uri.authority()) {
@@ -153,8 +181,13 @@ fn holds_control(path: &str) -> bool {
 }
 
 /// The one way to read how long the body is; whatever leaves a choice is refused.
-fn framing(method: &str, is_current: bool, headers: &[httparse::Header<'_>]) -> Result<Framing, Refusal> {
-    let (mut length, mut chunked) = (None, false);
+fn framing(
+    method: &str,
+    is_current: bool,
+    headers: &[httparse::Header<'_>],
+    answers: Target,
+) -> Result<Framing, Refusal> {
+    let (mut length, mut chunked, mut upgrades) = (None, false, false);
     for header in headers {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         let value = header.value.trim_ascii();
@@ -172,8 +205,17 @@ fn framing(method: &str, is_current: bool, headers: &[httparse::Header<'_>]) -> 
             }
             chunked = true;
         } else if is("upgrade") && value.eq_ignore_ascii_case(b"websocket") {
-            return malformed("the connection cannot be upgraded");
+            if answers == Target::Here {
+                return malformed("the connection cannot be upgraded");
+            }
+            upgrades = true;
         }
+    }
+    if upgrades {
+        return match (is_current, chunked, length) {
+            (true, false, None | Some(0)) => Ok(Framing::Upgrade),
+            _ => malformed("the connection is upgraded by a request of HTTP/1.1 without a body"),
+        };
     }
     match (chunked, length) {
         (true, Some(_)) => malformed("a body has a Transfer-Encoding or a Content-Length, not both"),

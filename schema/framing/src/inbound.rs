@@ -1,15 +1,15 @@
 //! What arrives on a connection, cut into heads and bodies.
 
 use super::chunks::{Chunks, Scan};
-use super::head::{self, Framing, MAX_HEAD, Refusal};
+use super::head::{self, Framing, Head, Refusal, Rules};
 
 /// What the next bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// So many bytes are an empty line before a request, which nobody needs.
     Skip(usize),
-    /// So many bytes are a head.
-    Head(usize),
+    /// The bytes begin with a head.
+    Head(Head),
     /// So many bytes belong to a body.
     Body(usize),
     /// What is there is not enough.
@@ -30,39 +30,44 @@ enum Phase {
         left: u64,
     },
     Chunks(Chunks),
+    /// Nothing is looked at any more.
+    Upgraded,
 }
 
 /// Follows a connection from head to body to head.
 #[derive(Debug)]
-pub(super) struct Inbound {
+pub struct Inbound {
     phase: Phase,
-    /// What one body may be on the wire, and what is left of that for the current one, in bytes.
-    body_limit: u64,
+    rules: Rules,
+    /// What is left of the limit for the current body, in bytes.
     body_left: u64,
 }
 
 impl Inbound {
-    pub(super) const fn new(body_limit: u64) -> Self {
-        Self { phase: Phase::Head { scanned: 0 }, body_limit, body_left: body_limit }
+    /// At the begin of a connection.
+    pub const fn new(rules: Rules) -> Self {
+        Self { phase: Phase::Head { scanned: 0 }, rules, body_left: rules.body_bytes }
     }
 
-    pub(super) const fn is_in_head(&self) -> bool {
+    /// Whether the next bytes are a head's, or nothing has come yet.
+    pub const fn is_in_head(&self) -> bool {
         matches!(self.phase, Phase::Head { .. })
     }
 
     /// Judges the bytes that have arrived and were not passed on. What the step covers must be taken away before the next one.
-    pub(super) fn step(&mut self, bytes: &[u8]) -> Step {
+    pub fn step(&mut self, bytes: &[u8]) -> Step {
         if bytes.is_empty() {
             return Step::More;
         }
         match &mut self.phase {
-            Phase::Head { scanned } => match find(bytes, scanned) {
+            Phase::Head { scanned } => match find(bytes, scanned, self.rules) {
                 Ok((step, Some(framing))) => {
-                    self.body_left = self.body_limit;
+                    self.body_left = self.rules.body_bytes;
                     self.phase = match framing {
                         Framing::None => Phase::Head { scanned: 0 },
                         Framing::Length(left) => Phase::Length { left },
                         Framing::Chunked => Phase::Chunks(Chunks::new()),
+                        Framing::Upgrade => Phase::Upgraded,
                     };
                     step
                 }
@@ -77,6 +82,7 @@ impl Inbound {
                 }
                 self.counted(here)
             }
+            Phase::Upgraded => Step::Body(bytes.len()),
             Phase::Chunks(chunks) => match chunks.scan(bytes) {
                 Scan::More => self.counted(bytes.len()),
                 Scan::Done(length) => {
@@ -102,15 +108,19 @@ impl Inbound {
 }
 
 /// The framing with a head that is whole.
-fn find(bytes: &[u8], scanned: &mut usize) -> Result<(Step, Option<Framing>), Refusal> {
+fn find(bytes: &[u8], scanned: &mut usize, rules: Rules) -> Result<(Step, Option<Framing>), Refusal> {
     match bytes {
         [b'\r'] => return Ok((Step::More, None)),
         [b'\r', b'\n', ..] => return Ok((Step::Skip(2), None)),
         _ => {}
     }
-    match head::end(&bytes[..bytes.len().min(MAX_HEAD)], scanned)? {
-        Some(length) => Ok((Step::Head(length), Some(head::read(&bytes[..length])?))),
-        None if bytes.len() >= MAX_HEAD => Err(Refusal::TooLarge),
+    match head::end(&bytes[..bytes.len().min(rules.head_bytes)], scanned)? {
+        Some(length) => {
+            let framing = head::read(&bytes[..length], rules.target)?;
+            let head = Head { length, upgrades: framing == Framing::Upgrade };
+            Ok((Step::Head(head), Some(framing)))
+        }
+        None if bytes.len() >= rules.head_bytes => Err(Refusal::TooLarge),
         None => Ok((Step::More, None)),
     }
 }
@@ -118,17 +128,25 @@ fn find(bytes: &[u8], scanned: &mut usize) -> Result<(Step, Option<Framing>), Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::Target;
 
     const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n";
+    const RULES: Rules = Rules { head_bytes: 1_024, body_bytes: 1_000, target: Target::Here };
+
+    fn head(length: usize) -> Step {
+        Step::Head(Head { length, upgrades: false })
+    }
 
     /// The steps through a text, and what is left of it.
-    fn steps(text: &str) -> (Vec<Step>, usize) {
-        let (mut inbound, mut rest, mut steps) = (Inbound::new(1_000), text.as_bytes(), vec![]);
+    fn steps(text: &str, rules: Rules) -> (Vec<Step>, usize) {
+        let (mut inbound, mut rest, mut steps) = (Inbound::new(rules), text.as_bytes(), vec![]);
         loop {
             let step = inbound.step(rest);
             steps.push(step);
             match step {
-                Step::Skip(length) | Step::Head(length) | Step::Body(length) => rest = &rest[length..],
+                Step::Skip(length) | Step::Head(Head { length, .. }) | Step::Body(length) => {
+                    rest = &rest[length..];
+                }
                 Step::More | Step::Refuse(_) | Step::End => return (steps, rest.len()),
             }
         }
@@ -139,18 +157,18 @@ mod tests {
         let get = format!("{HEAD}\r\n");
         let length = format!("{HEAD}Content-Length: 3\r\n\r\n");
         let chunked = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n");
-        let (all, left) = steps(&format!("{get}\r\n{length}abc{chunked}1\r\nx\r\n0\r\n\r\n{get}GET"));
+        let (all, left) = steps(&format!("{get}\r\n{length}abc{chunked}1\r\nx\r\n0\r\n\r\n{get}GET"), RULES);
         let heads = (get.len(), length.len(), chunked.len());
         assert_eq!(
             all,
             [
-                Step::Head(heads.0),
+                head(heads.0),
                 Step::Skip(2),
-                Step::Head(heads.1),
+                head(heads.1),
                 Step::Body(3),
-                Step::Head(heads.2),
+                head(heads.2),
                 Step::Body(11),
-                Step::Head(heads.0),
+                head(heads.0),
                 Step::More
             ]
         );
@@ -160,20 +178,38 @@ mod tests {
     #[test]
     fn a_broken_chunk_ends_what_was_right_before_it() {
         let chunked = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n");
-        let (all, _) = steps(&format!("{chunked}1\r\nxy"));
-        assert_eq!(all, [Step::Head(chunked.len()), Step::Body(4), Step::End]);
+        let (all, _) = steps(&format!("{chunked}1\r\nxy"), RULES);
+        assert_eq!(all, [head(chunked.len()), Step::Body(4), Step::End]);
     }
 
     #[test]
     fn a_body_that_never_ends_is_ended() {
         let chunked = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n");
-        let (all, _) = steps(&format!("{chunked}{}", "1\r\nx\r\n".repeat(1_000)));
+        let (all, _) = steps(&format!("{chunked}{}", "1\r\nx\r\n".repeat(1_000)), RULES);
         assert_eq!(all.last(), Some(&Step::End));
     }
 
     #[test]
+    fn behind_an_upgrade_nothing_is_looked_at() {
+        let upgrade = format!("{HEAD}Connection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n");
+        let text = format!("{upgrade}\0GET\n\n");
+        let (all, left) = steps(&text, Rules { target: Target::Behind, ..RULES });
+        assert_eq!(
+            (all, left),
+            (vec![Step::Head(Head { length: upgrade.len(), upgrades: true }), Step::Body(6), Step::More], 0)
+        );
+        let (all, _) = steps(&text, RULES);
+        assert!(matches!(all.as_slice(), [Step::Refuse(Refusal::Malformed(_))]), "{all:?}");
+        for body in ["Content-Length: 1\r\n", "Transfer-Encoding: chunked\r\n"] {
+            let text = format!("{HEAD}{body}Upgrade: websocket\r\n\r\n");
+            let (all, _) = steps(&text, Rules { target: Target::Behind, ..RULES });
+            assert!(matches!(all.as_slice(), [Step::Refuse(Refusal::Malformed(_))]), "{all:?}");
+        }
+    }
+
+    #[test]
     fn a_head_that_never_ends_is_too_large() {
-        let (all, _) = steps(&format!("{HEAD}X: {}", "y".repeat(MAX_HEAD)));
+        let (all, _) = steps(&format!("{HEAD}X: {}", "y".repeat(RULES.head_bytes)), RULES);
         assert_eq!(all, [Step::Refuse(Refusal::TooLarge)]);
     }
 }
