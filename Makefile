@@ -7,7 +7,7 @@ SHELL := bash
 DEV := target/debug/berth-dev
 PROGRAMS := --package berth-server --package berth-agent --package berth-proxy --package berth-cli --package berth-harness
 
-.PHONY: help up down test chaos bench lint fmt deny purity checkov deps build images
+.PHONY: help up down test chaos keycloak bench lint fmt deny purity checkov deps build images
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ chaos: deps build ## Kill every part at random while users act, 20 times each (B
 	@$(DEV) prepare
 	BERTH_CHAOS_KILLS=$${BERTH_CHAOS_KILLS:-20} BERTH_CHAOS_CONVERGENCE_SECONDS=30 \
 	    cargo test --package berth-integration-tests --test chaos -- --nocapture
+
+keycloak: deps build ## Sign in by a real Keycloak, which Maven downloads (180 MB)
+	cargo test --package berth-integration-tests --test scenarios keycloak -- --ignored --nocapture
 
 bench: deps build ## Print every figure beside its floor (ROWS= measures some, JSON= writes a file)
 	@$(DEV) prepare

@@ -9,6 +9,7 @@ mod fleet;
 mod git_server;
 mod hostile_registry;
 mod installation;
+pub mod keycloak;
 mod leaks;
 pub mod openid_provider;
 mod poison;
@@ -25,6 +26,7 @@ pub use hostile_registry::HostileRegistry;
 pub use installation::{
     Installation, SHARED_NAMESPACE, WORKSPACE_IMAGE, cluster_with_node, proxy_options, unique,
 };
+pub use keycloak::Keycloak;
 pub use leaks::{Hunt, Leak, spell};
 pub use openid_provider::OpenIdProvider;
 pub use poison::refuse_deployments;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use http::StatusCode;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -141,7 +141,8 @@ pub(crate) async fn http1(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD).max_headers(MAX_LINES);
-    until(builder.serve_connection(TokioIo::new(stream), service).with_upgrades(), stop).await
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    until(connection, http1::UpgradeableConnection::graceful_shutdown, stop).await
 }
 
 /// HTTP/2: its frames say where everything ends.
@@ -163,19 +164,21 @@ async fn http2(
         .keep_alive_timeout(ALIVE)
         .adaptive_window(true)
         .enable_connect_protocol();
-    until(builder.serve_connection(TokioIo::new(stream), service), stop).await
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    until(connection, http2::Connection::graceful_shutdown, stop).await
 }
 
 /// Serves until the connection ends; once the program stops, until what is open on it has.
-async fn until<C: GracefulConnection<Error = hyper::Error>>(
+async fn until<C: Future<Output = hyper::Result<()>>>(
     connection: C,
+    takes_no_more: impl FnOnce(Pin<&mut C>),
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            takes_no_more(connection.as_mut());
             connection.await
         }
     }

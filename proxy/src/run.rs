@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::identity::{Identity, TokenFile};
-use crate::listen::Listener;
+use crate::listen::{Listener, PROTOCOLS};
 use crate::server::Server;
 use crate::shared::Shared;
 use crate::{health, watch};

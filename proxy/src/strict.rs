@@ -21,6 +21,8 @@ use crate::pages::say;
 pub(crate) const MAX_HEAD: usize = 64 * 1_024;
 /// What is read at once, in bytes.
 const PIECE: usize = 8 * 1_024;
+/// What is taken and thrown away behind a refused request, in bytes: left lying it would destroy the answer on its way.
+const LINGER: usize = 1_024 * 1_024;
 
 /// Why the last request of a connection was refused. The clones are one.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +67,8 @@ pub(crate) struct Strict<S> {
     passable: usize,
     /// Nothing more is passed on.
     has_ended: bool,
+    /// What is still taken behind a refused request, in bytes: whoever waits for its answer has not gone.
+    lingers: usize,
     refused: Refused,
 }
 
@@ -77,6 +81,7 @@ impl<S> Strict<S> {
             input: BytesMut::new(),
             passable: 0,
             has_ended: false,
+            lingers: 0,
             refused: Refused::default(),
         }
     }
@@ -90,7 +95,7 @@ impl<S> Strict<S> {
         let _ = self.refused.0.set(refusal);
         self.input.clear();
         self.input.extend_from_slice(format!("{REFUSED} / HTTP/1.1\r\nHost: refused\r\n\r\n").as_bytes());
-        (self.passable, self.has_ended) = (self.input.len(), true);
+        (self.passable, self.lingers) = (self.input.len(), LINGER);
     }
 }
 
@@ -109,6 +114,17 @@ impl<S: AsyncRead + Unpin> Strict<S> {
                 return Poll::Pending;
             }
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Throws away what comes, until the peer goes or it is too much.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.lingers > 0 && !self.has_ended {
+            ready!(self.poll_fill(cx))?;
+            self.lingers = self.lingers.saturating_sub(self.input.len());
+            self.input.clear();
+        }
+        self.has_ended = true;
         Poll::Ready(Ok(()))
     }
 
@@ -142,6 +158,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             }
             if this.has_ended {
                 return Poll::Ready(Ok(()));
+            }
+            if this.lingers > 0 {
+                return this.poll_linger(cx);
             }
             if this.input.is_empty() && !this.inbound.is_in_head() {
                 return this.poll_body(cx, out);

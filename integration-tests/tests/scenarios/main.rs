@@ -10,6 +10,7 @@ mod editor;
 mod faults;
 mod git;
 mod image;
+mod keycloak;
 mod leaks;
 mod lifecycle;
 mod login;

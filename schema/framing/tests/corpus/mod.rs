@@ -1,7 +1,7 @@
 //! Requests that another reader might read in another way. The server and the proxy are asked them, too, over sockets: the host is `a`.
 
 /// A request that is right but for the part that is put in.
-pub fn get(part: &str) -> String {
+pub(crate) fn get(part: &str) -> String {
     format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{part}\r\n")
 }
 
@@ -18,7 +18,7 @@ fn host(host: &str) -> String {
 }
 
 /// What is refused, by what is wrong with it.
-pub fn malformed() -> Vec<String> {
+pub(crate) fn malformed() -> Vec<String> {
     let mut all = vec![
         // Line ends.
         "GET /healthz HTTP/1.1\nHost: a\n\n".to_owned(),
