@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use berth_proxy_core::Question;
+use berth_schema::WorkspaceId;
 use berth_schema::connection::Credential;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +58,12 @@ impl Streams {
         })
     }
 
+    /// Closes everything to a workspace. Answers with how much that was.
+    pub(crate) fn cut_workspace(&self, workspace: WorkspaceId) -> usize {
+        let all: Vec<_> = self.lock().keys().filter(|one| one.workspace == workspace).copied().collect();
+        all.iter().map(|question| self.cut(question)).sum()
+    }
+
     /// Closes everything. Answers with how much that was.
     pub(crate) fn cut_all(&self) -> usize {
         let all = std::mem::take(&mut *self.lock());
@@ -108,7 +115,7 @@ impl Drop for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use berth_schema::{WorkspaceId, WorkspaceName};
+    use berth_schema::WorkspaceName;
 
     fn question(port: u16) -> (Question, Credential, Target) {
         let workspace = WorkspaceId::random();
@@ -134,6 +141,10 @@ mod tests {
         drop((third, bystander));
         assert!(streams.questions().is_empty());
         let (last, other) = (enter(), streams.enter(other, &other_grant, &other_port));
+        assert_eq!(streams.cut_workspace(WorkspaceId::random()), 0);
+        assert_eq!(streams.cut_workspace(one.workspace), 1);
+        assert!(last.cut().is_cancelled() && !other.cut().is_cancelled());
+        let last = enter();
         assert_eq!(streams.cut_all(), 2);
         assert!(last.cut().is_cancelled() && other.cut().is_cancelled());
     }

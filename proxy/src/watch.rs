@@ -78,7 +78,15 @@ where
             Event::InitApply(object) => Change::Listed(object),
             Event::InitDone => Change::End,
         };
-        let believed = take(&mut shared.directory(), change);
+        let (believed, left) = {
+            let mut directory = shared.directory();
+            (take(&mut directory, change), directory.take_left())
+        };
+        for workspace in left {
+            let closed = shared.streams.cut_workspace(workspace);
+            shared.metrics.cut.inc_by(closed as u64);
+            tracing::info!(%workspace, closed, "a pod is no more: what was open to it is closed");
+        }
         if let (Err(why), Event::Apply(object) | Event::InitApply(object)) = (believed, &event) {
             shared.metrics.unbelieved.get_or_create(&Kind { kind }).inc();
             let metadata = object.meta();

@@ -13,7 +13,7 @@ use berth_schema::kubernetes::EDITOR_PORT;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::PATIENCE;
 use crate::editor::eventually;
@@ -40,14 +40,22 @@ impl World {
         let world = Self { way, berth };
         let config = world.config().display().to_string();
         world.ok(world.own(&["ssh-config", "--install", "--file", &config]), b"").await?;
-        // sshd starts beside the workspace's own program.
-        eventually(
-            &world.way.berth.view,
-            &world.way.workspace,
-            "busybox nc -w 5 $BERTH_POD_IP 60022 < /dev/null | grep -q SSH-2.0",
-        )
-        .await?;
+        world.has_sshd().await?;
         Ok(Some(world))
+    }
+
+    /// It starts beside the workspace's own program.
+    async fn has_sshd(&self) -> anyhow::Result<()> {
+        let greets = "busybox nc -w 5 $BERTH_POD_IP 60022 < /dev/null | grep -q SSH-2.0";
+        eventually(&self.way.berth.view, &self.way.workspace, greets).await.map(drop)
+    }
+
+    /// A session that says that it is there, and then nothing.
+    async fn session(&self) -> anyhow::Result<Child> {
+        let mut child = self.own(&["ssh", NAME, "--", "echo ready; sleep 3600"]).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
+        ensure!(lines.next_line().await?.as_deref() == Some("ready"));
+        Ok(child)
     }
 
     fn config(&self) -> PathBuf {
@@ -120,6 +128,7 @@ async fn openssh_gets_in_through_the_proxy_and_nobody_else_does() -> anyhow::Res
         ("header", a_token_in_a_header_opens_ports(&world).await),
         ("certificates", no_other_certificate_opens_it(&world).await),
         ("others", nobody_else_gets_in(&world).await),
+        ("the stop", its_pods_end_cuts_it(&world).await),
         ("the end", the_sessions_end_cuts_it(&world).await),
     ];
     // Each is tried, whatever became of those before it.
@@ -300,10 +309,18 @@ async fn nobody_else_gets_in(world: &World) -> anyhow::Result<()> {
 }
 
 /// It is ended in another browser.
+/// The pod's last words may be lost with its network: whoever is in it is told all the same.
+async fn its_pods_end_cuts_it(world: &World) -> anyhow::Result<()> {
+    let mut child = world.session().await?;
+    world.ok(world.own(&["stop", NAME, "--wait"]), b"").await?;
+    let ended = tokio::time::timeout(PATIENCE, child.wait()).await.context("it stays open")??;
+    ensure!(ended.code() == Some(255), "{ended}");
+    world.ok(world.own(&["start", NAME, "--wait"]), b"").await?;
+    world.has_sshd().await
+}
+
 async fn the_sessions_end_cuts_it(world: &World) -> anyhow::Result<()> {
-    let mut child = world.own(&["ssh", NAME, "--", "echo ready; sleep 3600"]).spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
-    ensure!(lines.next_line().await?.as_deref() == Some("ready"));
+    let mut child = world.session().await?;
     let elsewhere = Visitor::sign_in(&world.way.link("Administrator").await?).await?;
     let begin = Instant::now();
     elsewhere.submit("/sessions/end-others", &[]).await?;

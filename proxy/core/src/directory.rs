@@ -1,6 +1,6 @@
 //! Where workspaces are: what the cluster's Services and EndpointSlices say, as far as they are believed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 
@@ -56,8 +56,11 @@ struct Claim {
 struct Slice {
     service: Key,
     workspace: WorkspaceId,
+    /// Where somebody new is led.
     addresses: Vec<IpAddr>,
     ports: BTreeSet<u16>,
+    /// The same, and pods that are not ready or are ending: what is open there goes on.
+    standing: Vec<IpAddr>,
 }
 
 /// Where an address leads.
@@ -92,6 +95,8 @@ pub struct Directory {
     /// Objects of a list that has begun.
     listed_services: Option<Known<Claim>>,
     listed_slices: Option<Known<Slice>>,
+    /// Since that was asked last.
+    left: BTreeSet<WorkspaceId>,
 }
 
 impl Directory {
@@ -103,6 +108,7 @@ impl Directory {
             slices: Known::default(),
             listed_services: None,
             listed_slices: None,
+            left: BTreeSet::new(),
         }
     }
 
@@ -117,7 +123,29 @@ impl Directory {
     /// As [`Self::service`].
     pub fn slice(&mut self, change: Change<&EndpointSlice>) -> Result<(), Unbelieved> {
         let agent = self.agent;
-        take(&mut self.slices, &mut self.listed_slices, change, |found| slice(agent, found))
+        // Of one slice, or where a list ends of all: what that lacks may be anybody's.
+        let touched = match change {
+            Change::Written(one) | Change::Deleted(one) => {
+                key(&one.metadata).ok().and_then(|key| self.slices.all.get(&key))
+            }
+            Change::Begin | Change::Listed(_) | Change::End => None,
+        };
+        let is_end = matches!(change, Change::End);
+        let service = touched.map(|slice| slice.service.clone());
+        let before = standing(touched.into_iter().chain(self.slices.all.values().filter(|_| is_end)));
+        let taken = take(&mut self.slices, &mut self.listed_slices, change, |found| slice(agent, found));
+        if !before.is_empty() {
+            let of_it = service.iter().flat_map(|service| self.slices.by(service)).map(|(_, slice)| slice);
+            let after = standing(of_it.chain(self.slices.all.values().filter(|_| is_end)));
+            self.left.extend(before.difference(&after).map(|(workspace, _)| *workspace));
+        }
+        taken
+    }
+
+    /// Workspaces that had a pod which is no more, since this was asked last. Whatever is open to them leads nowhere: the network may
+    /// have swallowed the pod's last words. Of two pods one after the other the first goes before anybody is led to the second.
+    pub fn take_left(&mut self) -> BTreeSet<WorkspaceId> {
+        std::mem::take(&mut self.left)
     }
 
     /// How many workspaces are known.
@@ -306,16 +334,29 @@ fn slice(agent: AgentId, slice: &EndpointSlice) -> Result<Slice, Unbelieved> {
             target.kind.as_deref() == Some("Pod") && target.namespace.as_deref() == Some(namespace.as_str())
         })
     };
-    let endpoints = slice.endpoints.iter().filter(is_ready).filter(is_pod);
-    let addresses = endpoints.flat_map(|endpoint| &endpoint.addresses);
-    let addresses = addresses.filter_map(|address| address.parse().ok()).filter(may_be_a_pods).take(MOST);
+    let pods = || slice.endpoints.iter().filter(is_pod);
+    let standing = addresses(pods());
+    let addresses = addresses(pods().filter(is_ready));
     let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
     Ok(Slice {
         service: (namespace.clone(), service),
         workspace,
-        addresses: addresses.collect(),
+        addresses,
         ports: ports.collect(),
+        standing,
     })
+}
+
+/// The pods of some slices, and whose they are.
+fn standing<'s>(slices: impl Iterator<Item = &'s Slice>) -> HashSet<(WorkspaceId, IpAddr)> {
+    slices.flat_map(|slice| slice.standing.iter().map(|address| (slice.workspace, *address))).collect()
+}
+
+fn addresses<'e>(
+    endpoints: impl Iterator<Item = &'e k8s_openapi::api::discovery::v1::Endpoint>,
+) -> Vec<IpAddr> {
+    let addresses = endpoints.flat_map(|endpoint| &endpoint.addresses);
+    addresses.filter_map(|address| address.parse().ok()).filter(may_be_a_pods).take(MOST).collect()
 }
 
 /// Whatever a slice says: this machine itself, cloud metadata and groups are no pods.

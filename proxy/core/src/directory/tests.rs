@@ -256,3 +256,45 @@ fn upstream_is_a_ready_pod_of_the_workspace_and_nothing_else() {
     world.directory.service(Change::Written(&without)).expect("believed");
     assert_eq!(world.find("8080-one.ws.example"), Place::Nowhere);
 }
+
+#[test]
+fn a_workspace_has_left_when_a_pod_of_it_is_in_no_slice_any_more() {
+    let mut world = World::new();
+    let (a, service, mut slice) = world.run("a", &[8080], "10.0.0.1");
+    world.run("b", &[8080], "10.0.0.2");
+    let left = |world: &mut World| world.directory.take_left().into_iter().collect::<Vec<_>>();
+    assert_eq!(left(&mut world), [], "it has come");
+    // It is ending: nobody new is led there, and what is open goes on.
+    let of = |slice: &mut EndpointSlice, conditions| {
+        slice.endpoints[0].conditions = Some(serde_json::from_value(conditions).expect("conditions"));
+    };
+    of(&mut slice, json!({"ready": false, "serving": true, "terminating": true}));
+    world.directory.slice(Change::Written(&slice)).expect("believed");
+    assert_eq!((world.find("8080-a.ws.example"), left(&mut world)), (Place::Workspace(a, vec![]), vec![]));
+    // The same pod is in another slice before it is taken out of this one.
+    let mut other = slice.clone();
+    other.metadata.name = Some("a-other".to_owned());
+    world.directory.slice(Change::Written(&other)).expect("believed");
+    world.directory.slice(Change::Deleted(&slice)).expect("believed");
+    assert_eq!(left(&mut world), []);
+    // Another pod is there in the same moment.
+    let next = World::slice(&service, "10.0.0.3");
+    let both = EndpointSlice { metadata: other.metadata.clone(), ..next };
+    world.directory.slice(Change::Written(&both)).expect("believed");
+    assert_eq!(left(&mut world), [a]);
+    assert_eq!(left(&mut world), [], "it is told once");
+    world.directory.slice(Change::Deleted(&both)).expect("believed");
+    assert_eq!(left(&mut world), [a]);
+}
+
+#[test]
+fn whom_a_new_list_lacks_has_left() {
+    let mut world = World::new();
+    let (_, _, stays) = world.run("a", &[8080], "10.0.0.1");
+    let (b, ..) = world.run("b", &[8080], "10.0.0.2");
+    world.directory.slice(Change::Begin).expect("a list");
+    world.directory.slice(Change::Listed(&stays)).expect("believed");
+    assert!(world.directory.take_left().is_empty(), "not while it comes");
+    world.directory.slice(Change::End).expect("a list");
+    assert_eq!(world.directory.take_left().into_iter().collect::<Vec<_>>(), [b]);
+}
