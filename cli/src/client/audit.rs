@@ -1,7 +1,7 @@
 //! The record of what happened.
 
 use berth_schema::api::Paged;
-use berth_schema::audit::Entry;
+use berth_schema::audit::Listed;
 use serde_json::Value;
 
 use super::{Call, Listing, Organization};
@@ -45,7 +45,7 @@ impl Organization {
         &self,
         filter: &AuditFilter,
         listing: &Listing,
-    ) -> Result<Paged<Entry<Value>>, Error> {
+    ) -> Result<Paged<Listed<Value>>, Error> {
         let mut url = self.url(["audit"]);
         filter.add_to(&mut url);
         self.list("list what is on record", &url, listing).await
@@ -56,7 +56,7 @@ impl Organization {
         &self,
         filter: &AuditFilter,
         from: u64,
-    ) -> Result<Paged<Entry<Value>>, Error> {
+    ) -> Result<Paged<Listed<Value>>, Error> {
         let mut url = self.url(["audit"]);
         filter.add_to(&mut url);
         url.query_pairs_mut().append_pair("limit", &PAGE.to_string()).append_pair("from", &from.to_string());

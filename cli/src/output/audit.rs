@@ -1,7 +1,7 @@
 //! How a record of what happened looks. It is read without knowing its kinds: a newer server has others.
 
 use berth_schema::OrganizationId;
-use berth_schema::audit::{Entry, Told};
+use berth_schema::audit::{Entry, Listed, Told};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,24 +13,24 @@ use super::table::{Cell, Tone};
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Recorded {
-    entry: Entry<Value>,
+    listed: Listed<Value>,
     #[serde(skip)]
     name: String,
 }
 
 impl Recorded {
-    pub(crate) fn new(entry: Entry<Value>) -> Self {
-        let name = entry.record["sequence"].to_string();
-        Self { entry, name }
+    pub(crate) fn new(listed: Listed<Value>) -> Self {
+        let name = listed.entry.record["sequence"].to_string();
+        Self { listed, name }
     }
 
     pub(crate) const fn entry(&self) -> &Entry<Value> {
-        &self.entry
+        &self.listed.entry
     }
 
     /// 0: it has none.
     pub(crate) fn sequence(&self) -> u64 {
-        self.entry.record["sequence"].as_u64().unwrap_or(0)
+        self.entry().record["sequence"].as_u64().unwrap_or(0)
     }
 
     pub(crate) fn organization(&self) -> Option<OrganizationId> {
@@ -38,11 +38,16 @@ impl Recorded {
     }
 
     const fn told(&self) -> Told<'_> {
-        Told(&self.entry.record)
+        Told(&self.entry().record)
     }
 
     fn text(&self, field: &str) -> &str {
         self.told().text(field)
+    }
+
+    /// By name, where that is told.
+    fn who(&self) -> String {
+        self.listed.actor_name.clone().unwrap_or_else(|| self.told().who())
     }
 
     fn outcome(&self) -> Cell {
@@ -59,8 +64,9 @@ impl Show for Recorded {
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
-        const ALL: [&str; 10] = [
-            "SEQUENCE", "TIME", "WHO", "ACTION", "RESOURCE", "OUTCOME", "DETAILS", "FROM", "REQUEST", "HASH",
+        const ALL: [&str; 11] = [
+            "SEQUENCE", "TIME", "WHO", "ACTION", "RESOURCE", "OUTCOME", "DETAILS", "ACTOR", "FROM",
+            "REQUEST", "HASH",
         ];
         if wide { &ALL } else { &ALL[..7] }
     }
@@ -69,14 +75,19 @@ impl Show for Recorded {
         let mut row: Vec<Cell> = vec![
             self.name.as_str().into(),
             self.text("time").into(),
-            self.told().who().into(),
+            self.who().into(),
             self.text("action").into(),
             self.told().resource().into(),
             self.outcome(),
             self.told().what().into(),
         ];
         if wide {
-            row.extend([self.text("peer").into(), self.text("request").into(), self.entry.hash.into()]);
+            row.extend([
+                self.told().who().into(),
+                self.text("peer").into(),
+                self.text("request").into(),
+                self.entry().hash.into(),
+            ]);
         }
         row
     }

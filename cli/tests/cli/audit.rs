@@ -43,7 +43,8 @@ async fn server() -> MockServer {
             .mount(&server)
             .await;
     }
-    let newest: Vec<Value> = all.iter().rev().cloned().collect();
+    let mut newest: Vec<Value> = all.iter().rev().cloned().collect();
+    newest[2]["actor_name"] = json!("Ada Lovelace");
     Mock::given(method("GET"))
         .and(path(format!("{ORGANIZATION}/audit")))
         .and(query_param("limit", "1"))
@@ -66,7 +67,10 @@ async fn what_is_on_record_is_listed_also_where_it_is_of_an_unknown_kind() {
     assert_eq!((rows[1][0], rows[1][5], rows[1][6]), ("3", "denied: read-only-token", "times=1"));
     let moon = (rows[2][3], rows[2][4], rows[2][6]);
     assert_eq!(moon, ("moon.land", r"agent:\u{1b}[31m", "feet=2 on=moon"));
-    assert_eq!((rows[3][2], rows[3][6]), ("subject 0191e2b4-0000-4000-8000-000000000002", "-"));
+    assert_eq!(rows[2][2], "subject 0191e2b4-0000-4000-8000-000000000002");
+    assert_eq!((rows[3][2], rows[3][6]), ("Ada Lovelace", "-"));
+    let wide = Berth::with(&server).run(&["audit", "list", "-o", "wide"]).ok();
+    assert!(wide.stdout.contains("Ada Lovelace\t") && wide.stdout.contains(rows[2][2]), "{}", wide.stdout);
     let asked = requests(&server).await;
     let query = "/audit?action=agent.revoke&resource=agent&outcome=denied&limit=100\n";
     assert!(asked.contains(query), "{asked}");

@@ -97,6 +97,16 @@ pub struct Entry<R = Record> {
     pub record: R,
 }
 
+/// An entry in a list, with what its record does not say since it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed<R = Record> {
+    #[serde(flatten)]
+    pub entry: Entry<R>,
+    /// What the member whose doing it is is called now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_name: Option<String>,
+}
+
 /// A SHA-256, in hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);

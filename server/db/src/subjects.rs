@@ -128,6 +128,17 @@ impl Subjects<'_> {
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
+    /// What those are called, removed ones included.
+    pub async fn names(&self, ids: &[SubjectId]) -> Result<HashMap<SubjectId, String>, DbError> {
+        let ids: Vec<_> = ids.iter().map(|id| *id.as_uuid()).collect();
+        let query = subjects::table
+            .filter(subjects::organization_id.eq(self.0.key()))
+            .filter(subjects::id.eq_any(ids))
+            .select((subjects::id, subjects::name));
+        let rows: Vec<(Uuid, String)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(rows.into_iter().map(|(id, name)| (id.into(), name)).collect())
+    }
+
     /// Whoever has that id, removed ones included.
     pub async fn find(&self, id: SubjectId) -> Result<Option<MemberRow>, DbError> {
         let query = subjects::table.find((self.0.key(), id.as_uuid())).select(MemberRow::as_select());

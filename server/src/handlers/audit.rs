@@ -2,7 +2,7 @@
 
 use actix_web::web;
 use berth_schema::api::Paged;
-use berth_schema::audit::Entry;
+use berth_schema::audit::Listed;
 use serde_json::Value;
 
 use crate::http::query::Query;
@@ -13,6 +13,6 @@ use crate::{Error, Op};
 pub(crate) async fn list(
     op: Op<Member>,
     query: Query<AuditQuery>,
-) -> Result<web::Json<Paged<Entry<Value>>>, Error> {
+) -> Result<web::Json<Paged<Listed<Value>>>, Error> {
     Ok(web::Json(audit::list(&op, &query.0).await?))
 }

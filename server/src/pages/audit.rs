@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
-use berth_schema::audit::Told;
+use berth_schema::audit::{Listed, Told};
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
@@ -73,6 +73,9 @@ struct Row {
     sequence: String,
     time: String,
     who: String,
+    /// What whoever did it is called, and their id.
+    called: Option<String>,
+    actor: Option<String>,
     action: String,
     resource: String,
     /// Why it was denied.
@@ -84,12 +87,14 @@ struct Row {
 pub(crate) async fn list(op: Op<Member>, asked: Query<Asked>) -> Result<HttpResponse, Error> {
     let asked = asked.0;
     let page = audit::list(&op, &asked.query()).await?;
-    let rows = page.items.iter().map(|entry| {
+    let rows = page.items.iter().map(|Listed { entry, actor_name }| {
         let told = Told(&entry.record);
         Row {
             sequence: entry.record["sequence"].to_string(),
             time: told.text("time").split('.').next().unwrap_or_default().replace('T', " "),
             who: told.who(),
+            called: actor_name.clone(),
+            actor: entry.record["who"]["subject"].as_str().map(str::to_owned),
             action: told.text("action").to_owned(),
             resource: told.resource(),
             denied: told.outcome().err().map(str::to_owned),

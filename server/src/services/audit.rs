@@ -1,9 +1,11 @@
 //! What is on record, looked up.
 
+use std::collections::HashMap;
+
 use berth_db::{AuditFilter, AuditPage, AuditRow};
-use berth_schema::FieldError;
 use berth_schema::api::Paged;
-use berth_schema::audit::{Entry, Outcome, Resource};
+use berth_schema::audit::{Listed, Outcome, Resource};
+use berth_schema::{Action, FieldError, SubjectId};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -115,14 +117,35 @@ impl Parsed {
     }
 }
 
-/// The newest first, or from a sequence on. A record is shown as it is stored: its canonical form is what its hash is of.
-pub async fn list(op: &Op<Member>, query: &AuditQuery) -> Result<Paged<Entry<Value>>, Error> {
+/// The newest first, or from a sequence on. A record is shown as it is stored: its canonical form is what its hash is of. What members
+/// are called is told beside it to whoever may look at them.
+pub async fn list(op: &Op<Member>, query: &AuditQuery) -> Result<Paged<Listed<Value>>, Error> {
     let Asked { filter, page, limit } = query.check()?;
-    let mut rows = op.read("list_audit", async |conn| conn.audit().list(&filter, page, limit).await).await?;
+    let organization = berth_policy::Resource::organization(op.organization());
+    let knows_members = op.who.authority.decide(Action::ListMembers, &organization).allowed;
+    let (mut rows, names) = op
+        .read("list_audit", async |conn| {
+            let rows = conn.audit().list(&filter, page, limit).await?;
+            let actors: Vec<_> = rows.iter().filter(|_| knows_members).filter_map(actor).collect();
+            let names =
+                if actors.is_empty() { HashMap::new() } else { conn.subjects().names(&actors).await? };
+            Ok::<_, Error>((rows, names))
+        })
+        .await?;
     let shown = usize::try_from(limit - 1).unwrap_or(0);
     let more = rows.len() > shown;
     rows.truncate(shown);
-    Ok(Paged { next: next(page, &rows, more), items: rows.into_iter().map(|row| row.entry).collect() })
+    let next = next(page, &rows, more);
+    let items = rows.into_iter().map(|row| {
+        let actor_name = actor(&row).and_then(|actor| names.get(&actor).cloned());
+        Listed { entry: row.entry, actor_name }
+    });
+    Ok(Paged { items: items.collect(), next })
+}
+
+/// Whose doing it is.
+fn actor(row: &AuditRow) -> Option<SubjectId> {
+    row.entry.record["who"]["subject"].as_str()?.parse().ok()
 }
 
 fn next(page: AuditPage, rows: &[AuditRow], more: bool) -> Option<String> {

@@ -2,10 +2,31 @@
 
 use berth_schema::access::Token;
 use berth_schema::api::Paged;
-use berth_schema::audit::Entry;
+use berth_schema::audit::{Entry, Listed};
 use serde_json::Value;
 
+use crate::policy::set;
 use crate::support::{App, Requests};
+
+#[tokio::test]
+async fn whose_doing_it_is_is_told_by_name_to_whoever_may_see_the_members() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        admin.create_agent("cluster").await;
+        let names = async || {
+            let page: Paged<Listed<Value>> =
+                admin.get(&admin.path("/audit?from=1&limit=3")).await.expect(200);
+            page.items.into_iter().map(|listed| listed.actor_name).collect::<Vec<_>>()
+        };
+        // Whoever made the organisation is a command at the server's machine.
+        let admin_name = Some("first administrator".to_owned());
+        assert_eq!(names().await, [None, admin_name, None]);
+        let hidden = "@id(\"hidden\") forbid (principal, action == Action::\"member.list\", resource);";
+        assert_eq!(set(&admin, &format!("{}\n{hidden}", berth_policy::BUILT_IN)).await.status, 200);
+        assert_eq!(names().await, [None, None, None]);
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn a_list_is_filtered_paged_and_followed() {
