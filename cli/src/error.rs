@@ -225,6 +225,8 @@ impl Error {
                     "confirm that it is you in the browser that you are signed in with (/confirm), then run `berth login` again"
                 }
                 403 if problem.detail.contains("`berth login`") => return None,
+                // Nobody can give that.
+                403 if problem.detail.contains("lets in the person who made it") => return None,
                 403 => "ask an owner of the organisation for this right",
                 404 if problem.detail.contains("group") && doing.starts_with("create ") => {
                     "make the group first that it is to be in: `berth groups create PATH`; `berth groups list` shows those there are"
@@ -242,6 +244,12 @@ impl Error {
             Self::Unreachable { source, .. } if is_untrusted(source) => {
                 "if its certificate is signed by an authority of your own, name that authority's file: --ca-file FILE (BERTH_CA_FILE); \
                  `berth login URL --ca-file FILE` keeps it with the context"
+            }
+            Self::Unreachable { source, .. } if speaks_no_tls(source) => {
+                "that address speaks without TLS: does its URL begin with http://, or is it another port?"
+            }
+            Self::Unreachable { source, .. } if root_cause(source).contains("invalid HTTP version") => {
+                "that address speaks no HTTP, or speaks it by TLS: does its URL begin with https://?"
             }
             Self::Unreachable { .. } => "is the server running and the URL right? See `berth contexts list`",
             Self::Config { .. } => "correct the file, or move it away and log in again",
@@ -283,7 +291,7 @@ fn missing(detail: &str) -> &'static str {
     } else if of("agent") {
         "`berth agents list` shows those there are"
     } else if of("organization") {
-        "`berth whoami` shows whose token is used; see --organization and BERTH_ORGANIZATION"
+        "`berth whoami` shows who you are and where, and whether you are suspended there; see --organization and BERTH_ORGANIZATION"
     } else if of("group") {
         "`berth groups list` shows those that you may see; `berth groups create PATH` makes one"
     } else if of("project") {
@@ -322,10 +330,20 @@ fn duration(after: &Duration) -> String {
 /// Whether no authority that this machine trusts has signed the server's certificate. What an I/O error carries is not among its
 /// sources.
 fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// Whether what answers a greeting of TLS does not speak it.
+fn speaks_no_tls(error: &(dyn StdError + 'static)) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
+}
+
+/// What TLS has against it, if that is the cause.
+fn of_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match carried {
@@ -333,7 +351,7 @@ fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
             None => error.source(),
         };
     }
-    false
+    None
 }
 
 /// The innermost source: `Connection refused`, where the outer ones only say that sending failed.

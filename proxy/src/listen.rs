@@ -112,7 +112,7 @@ async fn connection(
     let door = Door { shared, peer: peer.ip().to_canonical(), name };
     let ended = if is_http2 { http2(stream, door, stop).await } else { http1(stream, door, stop).await };
     if let Err(error) = ended {
-        tracing::debug!(error = &error as &dyn std::error::Error, %peer, "a connection ended badly");
+        tracing::debug!(error = berth_logging::causes(&error), %peer, "a connection ended badly");
     }
 }
 

@@ -17,6 +17,7 @@ use crate::api::shape::{ContainerSize, Endpoint};
 use crate::elevations::Elevated;
 use crate::git::GitUser;
 use crate::lifecycle::Deadline;
+use crate::members::MemberRef;
 use crate::network_check::NetworkCheck;
 use crate::prerequisites::Prerequisites;
 use crate::projects::ProjectRef;
@@ -305,6 +306,9 @@ pub struct Workspace {
     /// The organisation's project that it was made for, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub belongs_to: Option<ProjectRef>,
+    /// Who made it: it is theirs. A server of before does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creator: Option<MemberRef>,
     /// Names and kinds only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<VariableName>,

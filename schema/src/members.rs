@@ -7,6 +7,14 @@ use crate::access::{Role, SubjectKind};
 use crate::elevations::Elevated;
 use crate::{InvitationId, SubjectId};
 
+/// A member as what is theirs names them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRef {
+    pub id: SubjectId,
+    /// What they are called now.
+    pub name: String,
+}
+
 /// The longest that an invitation may wait, in hours.
 pub const MAX_INVITATION_HOURS: u32 = 30 * 24;
 /// How long it waits where nobody says it.

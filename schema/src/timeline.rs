@@ -25,7 +25,21 @@ pub struct Transition {
     /// The token that asked for it, where a user did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_id: Option<TokenId>,
-    /// That token's name.
+    /// That token's name; none where it is a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// What the member whose token or session it is is called now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+}
+
+impl Transition {
+    /// Who asked for it, as a person reads it: the member, and by which of their tokens where that says more.
+    pub fn asked_by(&self) -> Option<String> {
+        match (&self.member, &self.token) {
+            (Some(member), Some(token)) if member != token => Some(format!("{member} (token '{token}')")),
+            (Some(member), _) => Some(member.clone()),
+            (None, token) => token.as_ref().map(|token| format!("token '{token}'")),
+        }
+    }
 }

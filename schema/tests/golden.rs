@@ -22,6 +22,7 @@ use berth_schema::git::{
     RemoveGitCredential, SetGitCredential, token_audience,
 };
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
+use berth_schema::members::MemberRef;
 use berth_schema::network_check::{NetworkCheck, NetworkCheckReport, NetworkCheckResult, NetworkVerdict};
 use berth_schema::prerequisites::{ManifestReport, Nodes, Prerequisites, StorageClass, Stray};
 use berth_schema::projects::{ProjectPath, ProjectRef};
@@ -38,8 +39,8 @@ use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
-    NetworkCheckId, OrganizationId, Problem, ProjectId, ProjectSpec, ProjectUrl, TermId, TokenId, Warning,
-    WorkspaceId, WorkspaceName,
+    NetworkCheckId, OrganizationId, Problem, ProjectId, ProjectSpec, ProjectUrl, SubjectId, TermId, TokenId,
+    Warning, WorkspaceId, WorkspaceName,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -242,6 +243,10 @@ fn the_rest_bodies_keep_their_shape() {
             id: ProjectId::from(Uuid::from_u128(11)),
             path: ProjectPath::new("platform/site").expect("a path"),
         }),
+        creator: Some(MemberRef {
+            id: SubjectId::from(Uuid::from_u128(12)),
+            name: "Ada Lovelace".to_owned(),
+        }),
         variables: vec![VariableName { name: "GREETING".to_owned(), kind: VariableKind::Environment }],
         created_at: Timestamp::UNIX_EPOCH,
         desired_state_changed_at: Timestamp::UNIX_EPOCH,
@@ -385,6 +390,7 @@ fn a_timeline_keeps_its_shape() {
                 cause: TransitionCause::User,
                 token_id: Some(TokenId::from(Uuid::from_u128(5))),
                 token: Some("first administrator".to_owned()),
+                member: None,
             }],
             next: Some("7".to_owned()),
         },

@@ -176,7 +176,7 @@ impl Denials {
                     counted.times += times;
                 }
                 context.metrics.denial("failed");
-                warn!(error = &error as &dyn std::error::Error, "a denial cannot be put on record");
+                warn!(error = berth_logging::causes(&error), "a denial cannot be put on record");
             }
         }
     }

@@ -111,7 +111,7 @@ pub async fn pass(run: &Run<Arc<Context>>, queue: &mut LifecycleQueue) -> Result
                     done.largest_batch = done.largest_batch.max(batch.looked);
                 }
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
+                    let error = berth_logging::causes(&error);
                     warn!(%organization, error, "the lifecycle cannot look at an organisation");
                 }
             }

@@ -64,8 +64,8 @@ impl Part {
 fn ended(what: &str, result: &Result<std::io::Result<()>, JoinError>) {
     match result {
         Ok(Ok(())) => {}
-        Ok(Err(failure)) => error!(what, error = failure as &dyn std::error::Error, "ended with an error"),
-        Err(failure) => error!(what, error = failure as &dyn std::error::Error, "ended with a panic"),
+        Ok(Err(failure)) => error!(what, error = berth_logging::causes(failure), "ended with an error"),
+        Err(failure) => error!(what, error = berth_logging::causes(failure), "ended with a panic"),
     }
 }
 

@@ -85,10 +85,17 @@ impl Stream {
         self.next().await.expect("the stream goes on")
     }
 
-    /// It ends before anything looks at it by the clock, whatever else it tells.
-    async fn ends(&mut self) {
-        let end = async { while self.next().await.is_some() {} };
-        tokio::time::timeout(Duration::from_secs(5), end).await.expect("the stream ends");
+    /// It ends before anything looks at it by the clock, and says why.
+    pub(crate) async fn ends(&mut self) {
+        let end = async {
+            let mut last = String::new();
+            while let Some(event) = self.next().await {
+                last = event.name;
+            }
+            last
+        };
+        let last = tokio::time::timeout(Duration::from_secs(5), end).await.expect("the stream ends");
+        assert!(matches!(last.as_str(), "moved" | "revoked"), "{last:?}");
     }
 
     pub(crate) async fn is_quiet(&mut self) {

@@ -92,13 +92,13 @@ async fn a_stream_ends_when_what_it_was_opened_by_changes() {
         let mut stream = Stream::of_organization(&viewer, None).await;
         assert_eq!(stream.expect().await.name, "open");
         app.execute("UPDATE subjects SET role = 'developer' WHERE role = 'viewer'").await;
-        assert!(stream.next().await.is_none());
+        stream.ends().await;
         let mut stream = Stream::of_organization(&viewer, None).await;
         assert_eq!(stream.expect().await.name, "open");
         set(&owner, &and("@id(\"nobody-looks\") forbid (principal, action == Action::\"organization.watch\", resource);"))
             .await
             .expect::<Policy>(200);
-        assert!(stream.next().await.is_none());
+        stream.ends().await;
         viewer.get(&viewer.path("/events")).await.problem(403, "forbidden");
     })
     .await;

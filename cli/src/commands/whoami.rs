@@ -94,6 +94,13 @@ fn of_login(account: &Account, current: Option<&OrganizationRef>) -> Vec<(&'stat
     let mut pairs = vec![
         ("Organisation", organization.map_or(current, |one| one.name.as_str()).into()),
         ("Role", role.into()),
+        (
+            "Member id",
+            organization
+                .and_then(|one| one.member_id)
+                .map_or_else(|| "-".to_owned(), |id| id.to_string())
+                .into(),
+        ),
         ("Account", (&account.name).into()),
         ("Account id", account.id.into()),
         ("Session", account.session.id.into()),

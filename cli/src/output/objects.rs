@@ -22,8 +22,19 @@ impl Show for Workspace {
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
-        const ALL: [&str; 10] =
-            ["NAME", "DESIRED", "STATE", "REASON", "AGENT", "AGE", "GENERATION", "IMAGE", "NAMESPACE", "ID"];
+        const ALL: [&str; 11] = [
+            "NAME",
+            "DESIRED",
+            "STATE",
+            "REASON",
+            "AGENT",
+            "AGE",
+            "CREATOR",
+            "GENERATION",
+            "IMAGE",
+            "NAMESPACE",
+            "ID",
+        ];
         if wide { &ALL } else { &ALL[..6] }
     }
 
@@ -38,6 +49,7 @@ impl Show for Workspace {
         ];
         if wide {
             row.extend([
+                self.creator.as_ref().map_or_else(|| NONE.to_owned(), |creator| creator.name.clone()).into(),
                 generation(self).into(),
                 (&self.image).into(),
                 (&self.namespace).into(),
@@ -77,11 +89,17 @@ impl Show for Workspace {
             ("Variables", variables.into()),
             ("Namespace", (&self.namespace).into()),
             ("Generation", generation(self).into()),
-            ("Created", format!("{} ({} ago)", self.created_at, age(self.created_at, now)).into()),
+            ("Created", created(self, now).into()),
             ("Id", self.id.into()),
         ]);
         details
     }
+}
+
+fn created(workspace: &Workspace, now: Timestamp) -> String {
+    let by = workspace.creator.as_ref().map(|creator| format!(", by {}", creator.name));
+    let ago = age(workspace.created_at, now);
+    format!("{} ({ago} ago){}", workspace.created_at, by.unwrap_or_default())
 }
 
 impl Show for Agent {

@@ -74,8 +74,8 @@ fn is_final(transition: &Transition) -> bool {
 }
 
 fn by(transition: &Transition) -> String {
-    match (transition.cause, &transition.token) {
-        (TransitionCause::User, Some(token)) => format!("token '{token}'"),
+    match (transition.cause, transition.asked_by()) {
+        (TransitionCause::User, Some(who)) => who,
         (TransitionCause::User, None) => "a user".to_owned(),
         (TransitionCause::Agent, _) => "agent".to_owned(),
         (TransitionCause::Server, _) => "server".to_owned(),

@@ -63,3 +63,20 @@ fn a_server_is_trusted_by_the_authority_that_was_given_and_by_no_other() {
     // Without it the system's authorities count; a machine that has none says so.
     berth.run(&["get", "reef"]).exits(1).says("certificate");
 }
+
+#[test]
+fn an_address_that_speaks_the_other_way_is_told_as_one() {
+    let (url, _) = server();
+    Berth::at(&url.replace("https:", "http:")).run(&["list"]).exits(1).says("begin with https://");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            if stream.read(&mut [0; 8192]).is_ok() {
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+            }
+        }
+    });
+    Berth::at(&url).run(&["list"]).exits(1).says("begin with http://");
+}

@@ -49,7 +49,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes it, or finds it. It can sign names below `localhost`, addresses of this machine and of 10.0.0.0/8, and no others, whoever
+    /// Makes it, or finds it. It can sign names below `localhost`, and addresses that are this machine's alone, and no others, whoever
     /// gets at its key.
     pub fn open(directory: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
@@ -128,7 +128,9 @@ fn parameters() -> anyhow::Result<CertificateParams> {
     parameters.name_constraints = Some(NameConstraints {
         permitted_subtrees: [
             (IpAddr::from([127, 0, 0, 0]), 8),
-            (IpAddr::from([10, 0, 0, 0]), 8),
+            // Of the cables between this machine and its clusters: `cluster::plan`.
+            (IpAddr::from([10, 88, 0, 0]), 16),
+            (IpAddr::from([10, 213, 0, 0]), 16),
             (Ipv6Addr::LOCALHOST.into(), 128),
         ]
         .map(|(network, prefix)| GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(network, prefix)))

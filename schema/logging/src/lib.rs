@@ -38,6 +38,18 @@ where
     }
 }
 
+/// An error's own words and those of everything beneath it, for a log: an error as a field of an event shows its own alone.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// The one place where values become text: of events and of spans.
 fn fields() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
     debug_fn(|writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
@@ -109,6 +121,29 @@ mod tests {
         });
         let bytes = lines.0.lock().expect("unbroken").clone();
         String::from_utf8(bytes).expect("UTF-8")
+    }
+
+    #[test]
+    fn an_error_is_told_with_everything_beneath_it() {
+        assert_eq!(causes(&io::Error::other("the file is gone")), "the file is gone");
+        assert_eq!(causes(&stays()), "the certificate stays: the key is another one's");
+    }
+
+    /// One whose words are not its source's.
+    fn stays() -> impl std::error::Error {
+        #[derive(Debug)]
+        struct Stays(io::Error);
+        impl fmt::Display for Stays {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the certificate stays")
+            }
+        }
+        impl std::error::Error for Stays {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        Stays(io::Error::other("the key is another one's"))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
 use crate::elevations::Elevated;
-use crate::{AccountId, OrganizationId, OrganizationName, SessionId};
+use crate::{AccountId, OrganizationId, OrganizationName, SessionId, SubjectId};
 
 /// The account that an access token of a login belongs to, and what it is in each organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,4 +37,7 @@ pub struct AccountOrganization {
     /// What they are for a time, beside that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elevations: Vec<Elevated>,
+    /// What the person is known by there. A server of before does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<SubjectId>,
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Details, Internal, Outcome, Record, Resource, What};
-use crate::{Action, ResourceKind, SessionId, SubjectId, WorkspaceId};
+use crate::{Action, ResourceKind, SessionId, SubjectId, TokenId, WorkspaceId};
 
 /// What rights are for. A record may change what somebody may do without changing where they may connect, or the other way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub enum Concern {
 }
 
 impl Concern {
+    /// Whether it may have changed the rights of a member who acts by that token. A session is a token of the same id.
+    pub fn is_of(self, subject: SubjectId, token: TokenId) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Subject(concerned) => concerned == subject,
+            Self::Session(concerned) => concerned.as_uuid() == token.as_uuid(),
+            Self::Workspace(_) => false,
+        }
+    }
+
     /// Of one that may come from a newer version: what is not known concerns everybody.
     pub(crate) fn read_all<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Self>, D::Error> {
         let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
@@ -275,7 +285,7 @@ mod tests {
     use super::*;
     use crate::access::Role;
     use crate::audit::{By, Who};
-    use crate::{ElevationId, GroupId, OrganizationId, TokenId};
+    use crate::{ElevationId, GroupId, OrganizationId};
 
     fn record(action: What, resource: Resource) -> Record {
         let subject = SubjectId::random();

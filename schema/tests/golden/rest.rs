@@ -251,6 +251,7 @@ fn an_account_keeps_its_shape() {
         role,
         suspended,
         elevations: Vec::new(),
+        member_id: None,
     };
     let account = Account {
         id: AccountId::from_uuid(Uuid::from_u128(7)),

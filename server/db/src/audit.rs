@@ -64,12 +64,7 @@ impl Basis {
     /// Whether it may hold no more behind what concerns those.
     fn is_concerned(self, concern: Concern) -> bool {
         let Self::Rights { subject, token, .. } = self else { return false };
-        match concern {
-            Concern::Everybody => true,
-            Concern::Subject(concerned) => concerned == subject,
-            Concern::Session(concerned) => concerned.as_uuid() == token.as_uuid(),
-            Concern::Workspace(_) => false,
-        }
+        concern.is_of(subject, token)
     }
 }
 

@@ -8,6 +8,7 @@ use berth_schema::api::{StateReason, SuspectedLoss, VariableName};
 use berth_schema::git::GitHost;
 use berth_schema::groups::GroupPath;
 use berth_schema::identity_providers::{IdentityProviderName, ProviderSettings};
+use berth_schema::members::MemberRef;
 use berth_schema::projects::{ProjectPath, ProjectRef, ProjectSettings};
 use berth_schema::scope::Scope;
 use berth_schema::state::TransitionCause;
@@ -130,6 +131,7 @@ shown_instead! {
     Parsed<TransitionCause> => TransitionCause: TransitionCause::Server;
     NullableJson<StateReason> => Option<StateReason>: None;
     NullableJson<ProjectRef> => Option<ProjectRef>: None;
+    NullableJson<MemberRef> => Option<MemberRef>: None;
     Json<Vec<VariableName>> => Vec<VariableName>: vec![];
 }
 
@@ -280,6 +282,12 @@ macro_rules! into_fields {
             }
         )+)+
     };
+}
+
+impl From<NullableJson<MemberRef>> for Option<MemberRef> {
+    fn from(column: NullableJson<MemberRef>) -> Self {
+        column.0
+    }
 }
 
 impl From<NullableJson<ProjectRef>> for Option<ProjectRef> {

@@ -173,7 +173,7 @@ pub use spent_codes::SpentCodes;
 pub use subjects::{Author, MemberRow, NewSubject, Subjects, UserRow};
 pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens, Valid};
 pub use transaction::Body;
-pub use transitions::{ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
+pub use transitions::{By, ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Source, VariableOriginRow, Variables};
 pub use workspaces::{
     AgentPage, AgentUsage, Intent, IntentChange, NewWorkspace, Owned, Owner, Report, UpdateOutcome, Usage,

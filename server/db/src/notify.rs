@@ -107,7 +107,7 @@ impl Listener {
                     return Event::Reconnected;
                 }
                 Err(error) => {
-                    warn!(error = &error as &dyn std::error::Error, "cannot listen for changes");
+                    warn!(error = berth_logging::causes(&error), "cannot listen for changes");
                     tokio::time::sleep(self.backoff).await;
                     self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
                 }
@@ -156,7 +156,7 @@ async fn drive(
             },
             Ok(_) => {}
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "the listening connection broke");
+                warn!(error = berth_logging::causes(&error), "the listening connection broke");
                 return;
             }
         }

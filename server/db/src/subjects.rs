@@ -1,5 +1,7 @@
 //! Who acts, apart from what they prove it with.
 
+use std::collections::HashMap;
+
 use berth_schema::access::{Role, SubjectKind, TokenScope};
 use berth_schema::{AccountId, SubjectId, TokenId};
 use diesel::prelude::*;

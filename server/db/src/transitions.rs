@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::columns::{NullableJson, Parsed, StoredGeneration, Tried};
 use crate::error::DbError;
-use crate::schema::{access_tokens, workspace_transitions};
+use crate::schema::{access_tokens, subjects, workspace_transitions};
 use crate::scope::OrganizationConn;
 use crate::subjects::Author;
 
@@ -81,6 +81,17 @@ pub struct TransitionRow {
     pub token_id: Option<Uuid>,
 }
 
+/// A token, whether it is a session, and whose it is.
+type Named = (String, bool, String);
+
+/// Who asked for a change, by the names that they have now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    pub member: String,
+    /// Their token; a session has no name.
+    pub token: Option<String>,
+}
+
 /// The transitions of the organisation's workspaces.
 #[derive(Debug)]
 pub struct Transitions<'a>(pub(crate) &'a OrganizationConn<'a>);
@@ -94,20 +105,30 @@ impl Transitions<'_> {
         workspace: WorkspaceId,
         before: Option<i64>,
         limit: i64,
-    ) -> Result<Vec<(TransitionRow, Option<String>)>, DbError> {
+    ) -> Result<Vec<(TransitionRow, Option<By>)>, DbError> {
         let its_token = access_tokens::organization_id
             .eq(workspace_transitions::organization_id)
             .and(access_tokens::id.nullable().eq(workspace_transitions::token_id));
+        let its_subject = subjects::organization_id
+            .eq(workspace_transitions::organization_id)
+            .and(subjects::id.nullable().eq(access_tokens::subject_id.nullable()));
         let query = workspace_transitions::table
             .left_join(access_tokens::table.on(its_token))
+            .left_join(subjects::table.on(its_subject))
             .filter(workspace_transitions::organization_id.eq(self.0.key()))
             .filter(workspace_transitions::agent_id.eq(agent.as_uuid()))
             .filter(workspace_transitions::workspace_id.eq(workspace.as_uuid()))
             .filter(workspace_transitions::number.lt(before.unwrap_or(i64::MAX)))
             .order(workspace_transitions::number.desc())
             .limit(limit)
-            .select((TransitionRow::as_select(), access_tokens::name.nullable()));
-        self.0.run(query.load(&mut self.0.raw())).await
+            .select((
+                TransitionRow::as_select(),
+                (access_tokens::name, access_tokens::is_session, subjects::name).nullable(),
+            ));
+        let rows: Vec<(TransitionRow, Option<Named>)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        let by =
+            |(token, is_session, member): Named| By { token: Some(token).filter(|_| !is_session), member };
+        Ok(rows.into_iter().map(|(row, of)| (row, of.map(by))).collect())
     }
 
     /// When a generation of a workspace was asked for; `None` where that is forgotten.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use berth_db::{
-    ChangedBy, Event, Intent, IntentChange, KEPT_TRANSITIONS, Report, TransitionRow, WorkspaceUpdate,
+    By, ChangedBy, Event, Intent, IntentChange, KEPT_TRANSITIONS, Report, TransitionRow, WorkspaceUpdate,
 };
 use berth_schema::api::StateReason;
 use berth_schema::state::TransitionCause;
@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use crate::support::{World, after, client, start};
 
-async fn timeline(world: &World, id: WorkspaceId) -> Vec<(TransitionRow, Option<String>)> {
+async fn timeline(world: &World, id: WorkspaceId) -> Vec<(TransitionRow, Option<By>)> {
     world
         .database
         .read(world.organization, "test", async |conn| {
@@ -89,9 +89,10 @@ async fn every_change_is_written_down_with_who_made_it() {
     let seen: Vec<_> = rows
         .iter()
         .rev()
-        .map(|(row, token)| {
+        .map(|(row, by)| {
             assert_eq!(row.token_id.is_some(), row.cause == TransitionCause::User);
-            assert_eq!(token.as_deref(), (row.cause == TransitionCause::User).then_some("tester"));
+            let tester = || By { member: "tester".to_owned(), token: Some("tester".to_owned()) };
+            assert_eq!(*by, (row.cause == TransitionCause::User).then(tester));
             let states = (row.desired_state, row.actual_state);
             (row.number, states, row.generation.get(), row.applied_generation.get(), row.cause, row.at)
         })

@@ -31,6 +31,8 @@ pub enum Reason {
     IsAgent,
     /// A member asked for what is for agents.
     IsNoAgent,
+    /// What is open to a workspace's creator alone, of another one's.
+    IsNotTheirs,
     /// A rule could not be evaluated.
     Failed,
 }
@@ -49,6 +51,7 @@ impl Reason {
             Self::StepUp => "step-up",
             Self::IsAgent => "is-agent",
             Self::IsNoAgent => "is-no-agent",
+            Self::IsNotTheirs => "is-not-theirs",
             Self::Failed => "failed",
         }
     }
@@ -59,7 +62,7 @@ impl Reason {
     }
 
     /// Those for which the platform has a rule, the ones that matter more first.
-    pub(crate) const PLATFORM: [Self; 8] = [
+    pub(crate) const PLATFORM: [Self; 9] = [
         Self::IsAgent,
         Self::IsNoAgent,
         Self::OtherOrganization,
@@ -68,6 +71,7 @@ impl Reason {
         Self::ReadOnlyToken,
         Self::OwnElevation,
         Self::StepUp,
+        Self::IsNotTheirs,
     ];
 
     /// What such a rule is called. No rule of an organisation may have a dot in its name.

@@ -34,6 +34,8 @@ use crate::{Context, lifecycle, logging};
 pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     logging::start(&options.logging)?;
+    // Nothing is made where nothing will be served.
+    options.http.check().map_err(anyhow::Error::msg)?;
     // Before anything is started that would have to be stopped.
     let mut signals = Signals::new()?;
     let postgres = if options.dev.dev { own_postgres(&mut options).await? } else { None };

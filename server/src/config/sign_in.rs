@@ -14,7 +14,7 @@ use crate::services::sign_in::SessionRules;
 #[derive(Clone, Debug, Args)]
 pub struct PublicOptions {
     /// The address at which browsers reach this server, without a path: links lead there, and forms are taken from its pages
-    /// alone. Without it, from pages of the host that a request names, over plain HTTP.
+    /// alone. Without it, from pages of the host that a request names.
     #[arg(long, env = "BERTH_PUBLIC_URL", value_name = "URL", value_parser = origin)]
     pub public_url: Option<String>,
 }

@@ -12,7 +12,7 @@ pub fn raise() -> usize {
     let raised = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         Err(error) => {
-            warn!(error = &error as &dyn std::error::Error, "the limit of open files cannot be raised");
+            warn!(error = berth_logging::causes(&error), "the limit of open files cannot be raised");
             current
         }
     };

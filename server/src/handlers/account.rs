@@ -15,6 +15,7 @@ pub(crate) async fn get(op: Op<Person>, (): ()) -> Result<web::Json<Account>, Er
         name: organization.name,
         role: membership.role,
         suspended: membership.suspended_at.is_some(),
+        member_id: Some(membership.id),
     });
     Ok(web::Json(Account {
         id: op.who.account,

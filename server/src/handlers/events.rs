@@ -24,8 +24,7 @@ async fn stream(op: &Op<Member>, scope: Scope) -> Result<HttpResponse, Error> {
     let (context, authority) = (&*op.context, &op.who.authority);
     let left = authority.asker.elevated_until().map(|end| end.duration_since(op.now).unsigned_abs());
     let ends_at = left.and_then(|left| Instant::now().checked_add(left));
-    let seat =
-        context.streams.take_seat(context, op.organization(), op.who.token, authority.standing()).await?;
+    let seat = context.streams.take_seat(context, &op.who).await?;
     let Some(events) = streams::open(context, (seat, authority.clone(), ends_at), scope).await? else {
         // What tells an EventSource not to come back.
         return Ok(HttpResponse::NoContent().finish());

@@ -176,7 +176,7 @@ fn log(response: &ServiceResponse<BoxBody>, route: &'static str, started: Instan
     let failure = response.response().error().and_then(|error| error.as_error::<Error>());
     match failure {
         Some(failure) if status >= 500 => {
-            let because = causes(failure);
+            let because = berth_logging::causes(failure);
             error!(route, status, milliseconds, kind = failure.kind().slug, because, "request failed");
         }
         Some(failure) => {
@@ -187,18 +187,6 @@ fn log(response: &ServiceResponse<BoxBody>, route: &'static str, started: Instan
         None if routes::is_routine(route) => debug!(route, status, milliseconds, "request served"),
         None => info!(route, status, milliseconds, "request served"),
     }
-}
-
-/// An error's own words and those of everything beneath it.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Methods from a fixed set: a label must not be what a client makes up.

@@ -74,8 +74,7 @@ struct Row {
     time: String,
     who: String,
     /// What whoever did it is called, and their id.
-    called: Option<String>,
-    actor: Option<String>,
+    called: Option<(String, String)>,
     action: String,
     resource: String,
     /// Why it was denied.
@@ -93,8 +92,7 @@ pub(crate) async fn list(op: Op<Member>, asked: Query<Asked>) -> Result<HttpResp
             sequence: entry.record["sequence"].to_string(),
             time: told.text("time").split('.').next().unwrap_or_default().replace('T', " "),
             who: told.who(),
-            called: actor_name.clone(),
-            actor: entry.record["who"]["subject"].as_str().map(str::to_owned),
+            called: actor_name.clone().zip(entry.record["who"]["subject"].as_str().map(str::to_owned)),
             action: told.text("action").to_owned(),
             resource: told.resource(),
             denied: told.outcome().err().map(str::to_owned),

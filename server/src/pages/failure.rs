@@ -36,13 +36,14 @@ pub(crate) fn failure(
     problem: &Problem,
     id: &str,
 ) -> HttpResponse {
+    // What a live page asks for by itself is not what somebody wants to see: the page itself asks again, and is told or led there.
+    if matches!(problem.status, 401 | 403 | 404) && request.headers().contains_key(LIVE) {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::NOT_FOUND);
+        return HttpResponse::build(status).insert_header((ASK_AGAIN, "true")).finish();
+    }
     if let Some(Error::Unauthenticated(reason)) = error
         && !reason.is_told()
     {
-        // What a live page asks for by itself is not what somebody wants to see: the page itself asks again, and is led there.
-        if request.headers().contains_key(LIVE) {
-            return HttpResponse::Unauthorized().insert_header((ASK_AGAIN, "true")).finish();
-        }
         let mut response = see("/sign-in");
         let wanted = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|wanted| *wanted != "/");
         if let Some(kept) = wanted.filter(|_| request.method() == Method::GET).and_then(cookies::keep_return)
@@ -67,6 +68,7 @@ pub(crate) fn failure(
     let title = match error {
         Some(Error::Unauthenticated(Unproven::OtherOrigin)) => "The form was refused",
         Some(Error::Unauthenticated(Unproven::UnknownLink | Unproven::LinkOver)) => "The link is over",
+        Some(Error::Unauthenticated(Unproven::Passkey)) => "The passkey was not taken",
         Some(Error::Unauthenticated(_) | Error::ProviderUnavailable) => "You are not signed in",
         Some(Error::Forbidden { .. }) => "Not by this session",
         _ => &problem.title,

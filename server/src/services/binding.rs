@@ -75,7 +75,7 @@ async fn bind_scope(
             match ScopeKey::lock(keys, random, conn, (ScopeId::Organization, Trust::Bound, op.now)).await {
                 Ok(scope) => scope.bind(keys, random, conn).await.map(|()| true),
                 Err(cause @ Error::Internal(_)) => {
-                    error!(organization = %op.organization(), cause = &cause as &dyn std::error::Error, "a data key cannot be bound");
+                    error!(organization = %op.organization(), cause = berth_logging::causes(&cause), "a data key cannot be bound");
                     Ok(false)
                 }
                 Err(cause) => Err(cause),

@@ -111,8 +111,8 @@ async fn by_name(
 ) -> Result<Option<berth_db::MemberRow>, Error> {
     let organization = berth_policy::Resource::organization(op.organization());
     if !op.who.authority.decide(Action::ListMembers, &organization).allowed {
-        let message =
-            "must be an id: you may not look at the organization's members, and so not look for names";
+        let message = "must be an id, which `berth whoami` shows whoever it is: you may not look at the organization's members, and so not \
+             look for names";
         return Err(Error::field("member", message));
     }
     let mut rows = conn.subjects().named(name, 2).await?;

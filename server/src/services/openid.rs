@@ -29,7 +29,7 @@ use crate::identity::Origin;
 use crate::{Context, Error};
 
 /// How somebody has signed in, on record and in their list of sessions.
-pub(super) const METHOD: &str = "openid";
+pub(in crate::services) const METHOD: &str = "openid";
 /// How long a person may take at their provider.
 pub(crate) const ATTEMPT_LIFE: SignedDuration = SignedDuration::from_mins(10);
 

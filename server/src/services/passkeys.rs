@@ -14,9 +14,9 @@ use berth_schema::{AccountId, Action, PasskeyId, SessionId, SessionToken};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
-use super::attempts;
 use super::sign_in::{Device, end_before, new_session};
 use super::tokens::{hash, random_secret};
+use super::{attempts, openid};
 use crate::denials::{Denial, Whose};
 use crate::error::{DenyReason, Unproven};
 use crate::identity::{Origin, Person, Principal as _};
@@ -215,10 +215,19 @@ pub async fn list(op: &Op<Person>) -> Result<Vec<PasskeyRow>, Error> {
 /// Where they have proven who they are too long ago.
 pub async fn known(op: &Op<Person>) -> Result<Vec<PasskeyRow>, Error> {
     op.read("list_passkeys_known", async |conn| {
-        is_recent(conn, op, Action::AddPasskey).await?;
-        Ok(conn.passkeys().list().await?)
+        let known = conn.passkeys().list().await?;
+        may_make(conn, op, &known).await?;
+        Ok(known)
     })
     .await
+}
+
+/// Whoever was let in by a link or an invitation and has none can prove nothing again: the link opens once. So the first may be made as
+/// long as that session lasts. Whom a provider signs in goes there again.
+async fn may_make(conn: &OrganizationConn<'_>, op: &Op<Person>, known: &[PasskeyRow]) -> Result<(), Error> {
+    let session = conn.sessions().find(op.who.session).await?;
+    let is_first = known.is_empty() && session.is_some_and(|(session, _)| session.method != openid::METHOD);
+    if is_first { Ok(()) } else { is_recent(conn, op, Action::AddPasskey).await }
 }
 
 /// Whoever finds an open browser does not make themselves at home there.
@@ -265,10 +274,11 @@ pub async fn add(op: &Op<Person>, made: &Made, own: &str) -> Result<(), Error> {
         counter: new.counter,
     };
     let added = op.change("add_passkey", async |conn| {
-        is_recent(conn, op, Action::AddPasskey).await?;
         // One of them at a time, so that they are counted.
         conn.sessions().find_locked(op.who.session).await?;
-        if conn.passkeys().list().await?.len() >= MOST {
+        let known = conn.passkeys().list().await?;
+        may_make(conn, op, &known).await?;
+        if known.len() >= MOST {
             let message = format!("cannot be added: you have {MOST} already; remove one first");
             return Err(Error::field("name", message));
         }

@@ -297,6 +297,7 @@ pub(crate) fn denied(action: Action, decision: Decision) -> Error {
         Reason::IsNoAgent => DenyReason::IsNoAgent,
         Reason::OwnElevation => DenyReason::OwnElevation,
         Reason::StepUp => DenyReason::StepUp,
+        Reason::IsNotTheirs => DenyReason::IsNotTheirs,
         Reason::Suspended => DenyReason::Suspended,
         Reason::UnknownRole => DenyReason::UnknownRole,
         Reason::Forbidden => DenyReason::Rule,

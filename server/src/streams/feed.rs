@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use berth_db::{OrganizationConn, Owned, Valid};
 use berth_schema::api::Workspace;
+use berth_schema::audit::{Concern, Use};
 use berth_schema::{OrganizationId, TokenId, WorkspaceId};
 use tokio::sync::{Notify, broadcast, watch as signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -19,6 +21,8 @@ use crate::{Context, Error};
 
 /// After a look that failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// More records than so many behind what was seen concern everybody.
+const MAX_CONCERNS: i64 = 500;
 /// The most workspaces that one look tells of; beyond it everybody is told to look for themselves.
 const MAX_CHANGES: usize = 1_000;
 
@@ -55,6 +59,7 @@ pub(super) struct Task {
     pub(super) hint: Arc<Notify>,
     /// Somebody's rights may have.
     pub(super) doubt: Arc<Notify>,
+    pub(super) seen: Arc<AtomicI64>,
     pub(super) recheck: Duration,
 }
 
@@ -94,7 +99,7 @@ impl Task {
             match changes_since(&self.context, self.organization, position).await {
                 Ok(look) => position = self.tell(look, &mut told),
                 Err(error) => {
-                    warn!(organization = %self.organization, error = &error as &dyn std::error::Error, "a feed cannot look");
+                    warn!(organization = %self.organization, error = berth_logging::causes(&error), "a feed cannot look");
                     // A held hint brings it back after the pause.
                     self.hint.notify_one();
                     tokio::time::sleep(PAUSE).await;
@@ -108,7 +113,7 @@ impl Task {
             match position(&self.context, self.organization).await {
                 Ok(position) => return Some(position),
                 Err(error) => {
-                    warn!(organization = %self.organization, error = &error as &dyn std::error::Error, "a feed cannot begin");
+                    warn!(organization = %self.organization, error = berth_logging::causes(&error), "a feed cannot begin");
                 }
             }
             if self.context.draining.is_cancelled() || self.streams.tokens(self.organization).is_empty() {
@@ -142,24 +147,29 @@ impl Task {
         let op = Run::begin(Actor::Task("feed"), self.context.database.clone()).within(self.organization);
         let valid = op
             .read("recheck_watchers", async |conn: &OrganizationConn<'_>| {
-                let (organizations, all) = (conn.organizations(), conn.tokens());
-                let (organization, valid) =
-                    futures::try_join!(organizations.find(), all.valid(tokens, op.now))?;
+                let (organizations, all, audit) = (conn.organizations(), conn.tokens(), conn.audit());
+                let seen = self.seen.load(Ordering::Acquire);
+                let changes = audit.changes_since(Use::Operations, seen, MAX_CONCERNS);
+                let (organization, valid, changes) =
+                    futures::try_join!(organizations.find(), all.valid(tokens, op.now), changes)?;
                 let people: Vec<_> =
                     valid.iter().filter(|valid| valid.is_session).map(Valid::subject).collect();
                 let elevated = conn.elevations().active(&people, op.now).await?;
-                Ok::<_, Error>((organization, valid, elevated))
+                Ok::<_, Error>((organization, valid, elevated, changes))
             })
             .await;
         match valid {
-            Ok((organization, valid, elevated)) => {
+            Ok((organization, valid, elevated, changes)) => {
+                self.seen.store(changes.head, Ordering::Release);
                 let version = organization.and_then(|organization| organization.policy_version);
                 for token in tokens {
                     if let Some(found) = valid.iter().find(|valid| valid.token == *token) {
                         let theirs = elevated.iter().filter(|view| view.row.subject == found.subject());
                         let theirs: Vec<_> = theirs.filter(|_| found.is_session).cloned().collect();
                         let standing = Standing::new(&found.membership, version, &elevations::held(&theirs));
-                        self.streams.stands(self.organization, *token, standing);
+                        let of_them = |concern: &Concern| concern.is_of(found.subject(), *token);
+                        let is_concerned = changes.concerns.iter().any(of_them);
+                        self.streams.stands(self.organization, *token, standing, is_concerned);
                     } else {
                         debug!(%token, "a watcher's token is not valid any more");
                         self.streams.revoke(self.organization, *token);
@@ -167,7 +177,7 @@ impl Task {
                 }
             }
             Err(error) => {
-                warn!(organization = %self.organization, error = &error as &dyn std::error::Error, "cannot recheck watchers");
+                warn!(organization = %self.organization, error = berth_logging::causes(&error), "cannot recheck watchers");
             }
         }
     }

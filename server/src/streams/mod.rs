@@ -8,6 +8,7 @@ mod feed;
 mod watch;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::sync::{Notify, broadcast, watch as signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::identity::Standing;
+use crate::identity::{Member, Standing};
 use crate::metrics::Held;
 use crate::{Context, Error};
 
@@ -56,19 +57,34 @@ struct Feed {
     news: broadcast::Sender<News>,
     hint: Arc<Notify>,
     doubt: Arc<Notify>,
+    /// The place in the organisation's record up to which it is known whose rights have changed.
+    seen: Arc<AtomicI64>,
     /// Becomes true once the feed knows from where it reads on: only what is read after that misses nothing.
     ready: signal::Receiver<bool>,
     watchers: HashMap<TokenId, Watcher>,
 }
+
+/// A standing, and how often something was on record that may have changed what it leads to: a role at a group, or where that is.
+type Stands = (Standing, u64);
 
 /// Everybody who watches with one token.
 #[derive(Debug)]
 struct Watcher {
     streams: usize,
     /// What its subject was, and by which rules it may do what, when that was looked at last.
-    standing: signal::Sender<Standing>,
+    standing: signal::Sender<Stands>,
     /// Cancelled when the token is not valid any more.
     revoked: CancellationToken,
+}
+
+impl Watcher {
+    fn stands(&self, standing: Standing, is_concerned: bool) {
+        self.standing.send_if_modified(|(known, moves)| {
+            let has_moved = is_concerned || *known != standing;
+            (*known, *moves) = (standing, *moves + u64::from(has_moved));
+            has_moved
+        });
+    }
 }
 
 impl Streams {
@@ -112,14 +128,9 @@ impl Streams {
         self.feeds.wait().await;
     }
 
-    /// A place to watch an organisation from. Everything that is committed after this call is told.
-    pub(crate) async fn take_seat(
-        &self,
-        context: &Context,
-        organization: OrganizationId,
-        token: TokenId,
-        standing: Standing,
-    ) -> Result<Seat, Error> {
+    /// A place for a member to watch their organisation from. Everything that is committed after this call is told.
+    pub(crate) async fn take_seat(&self, context: &Context, who: &Member) -> Result<Seat, Error> {
+        let (organization, token, standing) = (who.organization, who.token, who.authority.standing());
         let (seat, mut ready) = {
             let mut guard = self.lock();
             let open = &mut *guard;
@@ -127,11 +138,17 @@ impl Streams {
                 return Err(Error::TooManyStreams { limit: open.limit, of: "this server" });
             }
             let recheck = open.recheck;
-            let feed =
-                open.feeds.entry(organization).or_insert_with(|| self.begin(context, organization, recheck));
+            let feed = open
+                .feeds
+                .entry(organization)
+                .or_insert_with(|| self.begin(context, (organization, who.seen), recheck));
+            // What was seen of the record meanwhile was looked for at those who sat here.
+            if who.seen < feed.seen.load(Ordering::Acquire) {
+                return Err(Error::Overtaken);
+            }
             let watcher = feed.watchers.entry(token).or_insert_with(|| Watcher {
                 streams: 0,
-                standing: signal::Sender::new(standing),
+                standing: signal::Sender::new((standing, 0)),
                 revoked: CancellationToken::new(),
             });
             if watcher.streams >= MAX_OF_A_TOKEN {
@@ -141,8 +158,9 @@ impl Streams {
             let (news, revoked) = (feed.news.subscribe(), watcher.revoked.clone());
             let ready = feed.ready.clone();
             // Whoever comes later knows it better than the last look.
-            watcher.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
+            watcher.stands(standing, false);
             let now = watcher.standing.subscribe();
+            let began = *now.borrow();
             open.streams += 1;
             (
                 Seat {
@@ -151,7 +169,7 @@ impl Streams {
                     token,
                     news,
                     revoked,
-                    standing: Stand { began: standing, now },
+                    standing: Stand { began, now },
                     _counted: context.metrics.watch(),
                 },
                 ready,
@@ -161,10 +179,16 @@ impl Streams {
         Ok(seat)
     }
 
-    fn begin(&self, context: &Context, organization: OrganizationId, recheck: Duration) -> Feed {
+    fn begin(
+        &self,
+        context: &Context,
+        (organization, seen): (OrganizationId, i64),
+        recheck: Duration,
+    ) -> Feed {
         let (news, _) = broadcast::channel(BACKLOG);
         let (is_ready, ready) = signal::channel(false);
         let (hint, doubt) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let seen = Arc::new(AtomicI64::new(seen));
         let task = feed::Task {
             context: context.clone(),
             streams: self.clone(),
@@ -172,10 +196,11 @@ impl Streams {
             news: news.clone(),
             hint: Arc::clone(&hint),
             doubt: Arc::clone(&doubt),
+            seen: Arc::clone(&seen),
             recheck,
         };
         self.feeds.spawn_on(task.run(is_ready), &self.runtime);
-        Feed { news, hint, doubt, ready, watchers: HashMap::new() }
+        Feed { news, hint, doubt, seen, ready, watchers: HashMap::new() }
     }
 
     /// The tokens that watch; none: nobody does, and the feed is closed.
@@ -197,11 +222,12 @@ impl Streams {
         }
     }
 
-    /// What a watcher is now. Streams that were opened by something else end: whoever comes back is asked anew.
-    fn stands(&self, organization: OrganizationId, token: TokenId, standing: Standing) {
+    /// What a watcher is now, and whether something on record concerns them. Streams that were opened by something else end: whoever
+    /// comes back is asked anew.
+    fn stands(&self, organization: OrganizationId, token: TokenId, standing: Standing, is_concerned: bool) {
         if let Some(watcher) = self.lock().feeds.get(&organization).and_then(|feed| feed.watchers.get(&token))
         {
-            watcher.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
+            watcher.stands(standing, is_concerned);
         }
     }
 
@@ -246,8 +272,8 @@ pub(crate) struct Seat {
 /// By what a stream was opened, and what that is now.
 #[derive(Debug)]
 struct Stand {
-    began: Standing,
-    now: signal::Receiver<Standing>,
+    began: Stands,
+    now: signal::Receiver<Stands>,
 }
 
 impl Stand {

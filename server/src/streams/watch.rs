@@ -6,6 +6,7 @@
 //! | `workspace` | of one workspace: its newest transition's number; of an organisation: a position | the workspace |
 //! | `reset` | a position | `{}`: too much changed to be told; list again. Only of an organisation's stream |
 //! | `revoked` | | `{}`: the token is not valid any more; the stream ends |
+//! | `moved` | | `{}`: who watches may do something else than before, or is under other rules; the stream ends, to be opened anew |
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -116,13 +117,18 @@ impl Watch {
                     return Some(Bytes::from_static(b": the server stops\n\n"));
                 }
                 () = self.seat.revoked.cancelled() => {}
-                () = self.seat.standing.has_moved() => return None,
+                () = self.seat.standing.has_moved() => self.ends_by_a_move(),
                 // Whoever comes back is asked anew.
-                () = over(self.ends_at) => return None,
+                () = over(self.ends_at) => self.ends_by_a_move(),
                 news = self.seat.news.recv() => self.take(news).await,
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
             }
         }
+    }
+
+    fn ends_by_a_move(&mut self) {
+        self.has_ended = true;
+        self.send("moved", None, &Nothing {});
     }
 
     async fn take(&mut self, news: Result<News, RecvError>) {

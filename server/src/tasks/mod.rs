@@ -62,7 +62,7 @@ async fn once<T: Task>(context: &Arc<Context>, task: &mut T) {
     if let Err(error) = &result {
         warn!(
             task = T::NAME,
-            error = error as &dyn std::error::Error,
+            error = berth_logging::causes(error),
             "a task failed; its next run tries again"
         );
     }

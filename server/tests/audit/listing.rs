@@ -19,7 +19,7 @@ async fn whose_doing_it_is_is_told_by_name_to_whoever_may_see_the_members() {
             page.items.into_iter().map(|listed| listed.actor_name).collect::<Vec<_>>()
         };
         // Whoever made the organisation is a command at the server's machine.
-        let admin_name = Some("first administrator".to_owned());
+        let admin_name = Some("Administrator".to_owned());
         assert_eq!(names().await, [None, admin_name, None]);
         let hidden = "@id(\"hidden\") forbid (principal, action == Action::\"member.list\", resource);";
         assert_eq!(set(&admin, &format!("{}\n{hidden}", berth_policy::BUILT_IN)).await.status, 200);

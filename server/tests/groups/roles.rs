@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{create, delete, escaped, forbid, get, group, moved, paths, project};
+use crate::events::Stream;
 use crate::policy::join;
 use crate::support::{Admin, App, Reply, Requests, send};
 
@@ -119,6 +120,34 @@ async fn nobody_gives_or_takes_more_than_they_are_themselves_there() {
         members(&viewer, "groups/own").await.problem(403, "forbidden");
         assert_eq!(give(&owner, "groups", "a", &me, Role::Unknown).await.wrong_fields(), ["role"]);
     })
+    .await;
+}
+
+/// Nothing is looked at by the clock here.
+#[tokio::test]
+async fn what_somebody_watches_ends_when_they_lose_a_role_at_a_group_or_it_moves() {
+    App::run_with(
+        |options| options.stream_recheck_seconds = 60,
+        async |app| {
+            let owner = app.organization("acme").await;
+            let developer = join(&owner, Role::Developer).await;
+            let me = member_id(&owner, "the developer").await;
+            group(&owner, "a").await;
+            group(&owner, "a/b").await;
+            give(&owner, "groups", "a", &me, Role::Maintainer).await.expect::<GivenRole>(200);
+            let watch = async || {
+                let mut stream = Stream::of_organization(&developer, None).await;
+                assert_eq!(stream.expect().await.name, "open");
+                stream
+            };
+            let mut stream = watch().await;
+            take(&owner, "groups", "a", &me).await.expect::<Value>(200);
+            stream.ends().await;
+            let mut stream = watch().await;
+            moved(&owner, "groups", "a/b", "b").await.expect::<Group>(200);
+            stream.ends().await;
+        },
+    )
     .await;
 }
 

@@ -127,8 +127,12 @@ async fn whoever_is_more_at_a_project_is_so_to_its_workspaces() {
         }
         project(&owner, "platform/api").await;
         project(&owner, "elsewhere/api").await;
-        let mut stream = Stream::of_organization(&developer, None).await;
-        assert_eq!(stream.expect().await.name, "open");
+        let watch = async || {
+            let mut stream = Stream::of_organization(&developer, None).await;
+            assert_eq!(stream.expect().await.name, "open");
+            stream
+        };
+        let mut stream = watch().await;
         let body = |name: &str| json!({"name": name, "image": "a"});
         made_for(&owner, "platform/api", &body("here")).await.expect::<Workspace>(201);
         made_for(&owner, "elsewhere/api", &body("there")).await.expect::<Workspace>(201);
@@ -140,6 +144,9 @@ async fn whoever_is_more_at_a_project_is_so_to_its_workspaces() {
         developer.get(&developer.path("/workspaces/here")).await.problem(404, "not-found");
 
         give(&owner, "groups", "platform", "the developer", Role::Maintainer).await.expect::<GivenRole>(200);
+        // Whoever gets a role looks anew.
+        stream.ends().await;
+        let mut stream = watch().await;
         let elsewhere = Admin::new(replica.address(), developer.token.expose().parse().expect("a token"));
         assert_eq!(names(&elsewhere, "").await, ["developers", "here"]);
         assert_eq!(names(&developer, "?project=elsewhere/api").await, [""; 0]);
@@ -170,6 +177,8 @@ async fn whoever_is_more_at_a_project_is_so_to_its_workspaces() {
         stopped(&viewer, "there").await.problem(403, "forbidden");
         // With the role ends what it gave; with the place it goes.
         take(&owner, "groups", "platform", "the developer").await.expect::<GivenRole>(200);
+        stream.ends().await;
+        let mut stream = watch().await;
         assert_eq!(names(&elsewhere, "").await, ["developers"]);
         stopped(&developer, "here").await.problem(404, "not-found");
         stopped(&owner, "here").await.expect::<Workspace>(200);

@@ -46,7 +46,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
         from => {
             let page = organization.audit_from(&all, from - 1).await?;
             let before = page.items.into_iter().next();
-            before.ok_or_else(|| Error::Other(format!("there is no record {}", from - 1)))?.hash
+            before.ok_or_else(|| Error::Other(format!("there is no record {}", from - 1)))?.entry.hash
         }
     };
     // 2. Everything in between, page after page.

@@ -109,6 +109,8 @@ async fn follow_all(
                     rows.show(&workspace, now())?;
                 }
             }
+            // Other workspaces may be there than were: they are listed anew.
+            "moved" => *position = None,
             _ => {}
         }
         if event.id.is_some() {

@@ -1,4 +1,4 @@
-//! The names of a workspace's variables, and its project, as expressions, so that a list costs one statement and not three.
+//! The names of a workspace's variables, its project and who made it, as expressions, so that a list costs one statement and not three.
 //!
 //! Not Diesel's `sql`, since what holds that is prepared anew each time.
 
@@ -23,6 +23,14 @@ pub struct BelongsTo;
 const PROJECT: &str = "(SELECT jsonb_build_object('id', p.id, 'path', p.path) FROM projects p \
     WHERE p.organization_id = workspaces.organization_id AND p.id = workspaces.project_id)";
 
+/// A `MemberRef`, or null, of the row of `workspaces` that it is selected with.
+#[derive(Clone, Copy, Debug, QueryId, ValidGrouping)]
+pub struct MadeBy;
+
+const CREATOR: &str = "(SELECT jsonb_build_object('id', s.id, 'name', s.name) FROM subjects s \
+    WHERE s.organization_id = workspaces.organization_id \
+    AND s.id = coalesce(workspaces.created_by_subject, workspaces.created_by))";
+
 macro_rules! expression {
     ($Type:ident, $Sql:ty, $text:ident) => {
         impl Expression for $Type {
@@ -43,3 +51,4 @@ macro_rules! expression {
 
 expression!(VariableNames, Jsonb, NAMES);
 expression!(BelongsTo, Nullable<Jsonb>, PROJECT);
+expression!(MadeBy, Nullable<Jsonb>, CREATOR);

@@ -13,6 +13,7 @@ mod update;
 mod usage;
 
 use berth_schema::api::{StateReason, VariableName};
+use berth_schema::members::MemberRef;
 use berth_schema::projects::ProjectRef;
 use berth_schema::{
     ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, ResourceVersion, WorkspaceId,
@@ -25,7 +26,7 @@ use crate::columns::{Json, NullableJson, Parsed, Tried};
 use crate::schema::agents;
 use crate::scope::OrganizationConn;
 
-use aside::{BelongsTo, VariableNames};
+use aside::{BelongsTo, MadeBy, VariableNames};
 
 pub use door::WorkspaceDoor;
 pub use find::WorkspaceFilter;
@@ -100,6 +101,12 @@ pub struct WorkspaceView {
         deserialize_as = Tried<NullableJson<ProjectRef>>
     )]
     pub belongs_to: Option<ProjectRef>,
+    #[diesel(
+        select_expression = MadeBy,
+        select_expression_type = MadeBy,
+        deserialize_as = Tried<NullableJson<MemberRef>>
+    )]
+    pub creator: Option<MemberRef>,
 }
 
 /// The organisation's workspaces.

@@ -95,6 +95,8 @@ pub(in crate::pages) struct Row {
     pub(in crate::pages) agent: String,
     pub(in crate::pages) made_of: String,
     pub(in crate::pages) is_mine: bool,
+    /// Who made it.
+    pub(in crate::pages) creator: Option<String>,
     pub(in crate::pages) made: String,
     pub(in crate::pages) starts: bool,
     pub(in crate::pages) stops: bool,
@@ -117,6 +119,7 @@ impl Row {
             agent: workspace.agent.to_string(),
             made_of: workspace.project.map_or(workspace.image, |project| project.url.to_string()),
             is_mine: thing.is_some_and(|thing| thing.owner == Some(op.who.subject)),
+            creator: workspace.creator.map(|creator| creator.name),
             made: ago(workspace.created_at, now),
             starts,
             stops: runs && may(Action::StopWorkspace),

@@ -120,7 +120,7 @@ fn moments(timeline: Vec<Transition>) -> Vec<Moment> {
             state: word,
             tone: tone.class(),
             lasted: lasted.map(|end| took(end.duration_since(transition.at))).unwrap_or_default(),
-            by: match (transition.cause, transition.token) {
+            by: match (transition.cause, transition.asked_by()) {
                 (TransitionCause::User, Some(who)) => who,
                 (TransitionCause::User, None) => "a user".to_owned(),
                 (TransitionCause::Agent, _) => "the agent".to_owned(),

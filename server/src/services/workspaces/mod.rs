@@ -104,6 +104,7 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         image: row.spec.main().map(|main| main.image.clone()).unwrap_or_default(),
         project: row.spec.project,
         belongs_to: view.belongs_to,
+        creator: view.creator,
         variables: view.variables,
         created_at: row.created_at,
         desired_state_changed_at: row.desired_state_changed_at,

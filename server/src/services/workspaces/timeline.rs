@@ -1,6 +1,6 @@
 //! What a workspace went through.
 
-use berth_db::TransitionRow;
+use berth_db::{By, TransitionRow};
 use berth_schema::FieldError;
 use berth_schema::api::Paged;
 use berth_schema::timeline::Transition;
@@ -50,10 +50,11 @@ pub async fn timeline(
     let more = rows.len() > shown;
     rows.truncate(shown);
     let next = rows.last().filter(|_| more).map(|(row, _)| row.number.to_string());
-    Ok(Paged { items: rows.into_iter().map(|(row, token)| show(row, token)).collect(), next })
+    Ok(Paged { items: rows.into_iter().map(|(row, by)| show(row, by)).collect(), next })
 }
 
-fn show(row: TransitionRow, token: Option<String>) -> Transition {
+fn show(row: TransitionRow, by: Option<By>) -> Transition {
+    let (token, member) = by.map_or((None, None), |by| (by.token, Some(by.member)));
     Transition {
         number: row.number,
         at: row.at,
@@ -65,6 +66,7 @@ fn show(row: TransitionRow, token: Option<String>) -> Transition {
         cause: row.cause,
         token_id: row.token_id.map(Into::into),
         token,
+        member,
     }
 }
 

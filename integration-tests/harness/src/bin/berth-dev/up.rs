@@ -40,8 +40,8 @@ pub(crate) async fn up(wish: Wish) -> anyhow::Result<()> {
         );
     }
     anstream::println!(
-        "Browsers ask whether to go on until they trust {}: an authority of this machine alone, for names below localhost.\n  \
-         Chromium (with libnss3-tools): certutil -d sql:$HOME/.pki/nssdb -A -n 'Berth on this machine' -t C,, -i {0}",
+        "Browsers ask whether to go on until they trust {}: an authority of this machine alone, for names below localhost and its own \
+         addresses.\n  Chromium (with libnss3-tools): mkdir -p $HOME/.pki/nssdb && certutil -d sql:$HOME/.pki/nssdb -A -n 'Berth on this machine' -t C,, -i {0}",
         server.authority.display()
     );
     anstream::println!("Sign in first, once and within 24 hours, at {sign_in}");
