@@ -79,6 +79,9 @@ async fn a_passkey_signs_somebody_in_without_a_link_and_opens_nothing_once_it_is
     at.ask().await?;
     laptop.wait_at(WORKSPACES).await?;
     laptop.open(&format!("{}/passkeys", at.origin)).await?;
+    // The last one takes a second step.
+    laptop.click("main details summary").await?;
+    laptop.wait_for_text("It is your last one").await?;
     laptop.click("form[action$='/remove'] button").await?;
     laptop.wait_for_text("You have none").await?;
     at.sign_out().await?;

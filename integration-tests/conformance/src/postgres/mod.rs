@@ -23,8 +23,10 @@ pub use breaking::Breaking;
 pub use transaction::PostgresTransaction;
 
 /// Statements that wait for a lock show up there. Polled, because Postgres tells nobody.
-const BLOCKED: &str =
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+const BLOCKED: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+     AND backend_type = 'client backend'";
+/// A statement that is seen to wait so often in a row waits for somebody: a table that grows has others wait for a moment.
+const SEEN: u32 = 3;
 
 const DURABLE: &str = "DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database());
@@ -91,12 +93,10 @@ impl PostgresGround {
 
     /// Ends when a statement waits for a lock.
     pub async fn blocked(&self) {
-        loop {
-            if let Ok(row) = self.watching.query_one(BLOCKED, &[]).await
-                && row.get::<_, i64>(0) > 0
-            {
-                return;
-            }
+        let mut seen = 0;
+        while seen < SEEN {
+            let waits = self.watching.query_one(BLOCKED, &[]).await.is_ok_and(|row| row.get::<_, i64>(0) > 0);
+            seen = if waits { seen + 1 } else { 0 };
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
