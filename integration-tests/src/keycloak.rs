@@ -1,8 +1,9 @@
 //! A real Keycloak as a process, from Maven at a pinned version: what companies run.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
@@ -13,6 +14,7 @@ use berth_schema::identity_providers::IdentityProvider;
 use reqwest::{Client, Method, RequestBuilder};
 use ring::hmac;
 use serde_json::{Value, json};
+use tokio::process::Child;
 
 const VERSION: &str = "26.7.3";
 const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
@@ -24,6 +26,8 @@ pub const CLIENT_SECRET: &str = "a-secret-that-is-long-enough-for-it";
 /// What the one-time codes of those are made of who have a second factor.
 const SEED: &str = "twenty-characters-12";
 const ADMINISTRATOR: &str = "administrator";
+/// It has built itself anew for these options, and asks to be started again.
+const AGAIN: i32 = 10;
 /// Java starts slowly, and the first start builds what the next ones find.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -33,7 +37,7 @@ pub struct Keycloak {
     base: String,
     http: Client,
     token: String,
-    _process: tokio::process::Child,
+    _process: Child,
 }
 
 impl Keycloak {
@@ -41,19 +45,15 @@ impl Keycloak {
     pub async fn start() -> anyhow::Result<Self> {
         let home = installed().await?;
         let port = free_address(Ipv4Addr::LOCALHOST.into())?.port();
-        let process = command("java")
-            .current_dir(&home)
-            .args(["-Xmx512m", "-Dkc.home.dir=.", "-jar", "lib/quarkus-run.jar", "start-dev", "--db=dev-mem"])
-            .args(["--http-host=127.0.0.1", &format!("--http-port={port}")])
-            .envs([("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR), ("KC_BOOTSTRAP_ADMIN_PASSWORD", PASSWORD)])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("java cannot be started")?;
+        let mut process = launch(&home, port, false)?;
         let base = format!("http://127.0.0.1:{port}");
         let begin = Instant::now();
         while !answers(&format!("{base}/realms/master")).await {
             ensure!(begin.elapsed() < PATIENCE, "Keycloak does not answer");
+            if let Some(ended) = process.try_wait()? {
+                ensure!(ended.code() == Some(AGAIN), "Keycloak has ended: {ended}");
+                process = launch(&home, port, true)?;
+            }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         let http = Client::builder().tls_certs_only([]).build()?;
@@ -123,8 +123,6 @@ impl Keycloak {
         });
         let realm = json!({
             "realm": REALM, "enabled": true,
-            // Two browsers sign in within one period.
-            "otpPolicyCodeReusable": true,
             "users": [person("ada", "lovelace", Some(totp)), person("bob", "builder", None)],
         });
         let made =
@@ -159,9 +157,36 @@ impl Keycloak {
     }
 }
 
-/// The one-time code of this moment (RFC 6238).
-pub fn code() -> anyhow::Result<String> {
-    let step = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / 30;
+/// As its own script does, whose child would outlive it.
+fn launch(home: &Path, port: u16, is_built: bool) -> anyhow::Result<Child> {
+    let mut java = command("java");
+    java.current_dir(home).args(is_built.then_some("-Dkc.config.built=true")).args([
+        "-Xmx512m",
+        "-Dkc.home.dir=.",
+        "-Djboss.server.config.dir=conf",
+        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+        "-cp",
+        "lib/quarkus-run.jar",
+        "io.quarkus.bootstrap.runner.QuarkusEntryPoint",
+        "start-dev",
+        "--db=dev-mem",
+        "--http-host=127.0.0.1",
+    ]);
+    java.arg(format!("--http-port={port}"));
+    java.envs([("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR), ("KC_BOOTSTRAP_ADMIN_PASSWORD", PASSWORD)]);
+    java.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("java cannot be started")
+}
+
+/// A one-time code that was not used before (RFC 6238): each is good once, and there is one in 30 s.
+pub async fn code() -> anyhow::Result<String> {
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let step = loop {
+        let step = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / 30;
+        if USED.swap(step, Ordering::Relaxed) < step {
+            break step;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SEED.as_bytes());
     let tag = hmac::sign(&key, &step.to_be_bytes());
     let bytes = tag.as_ref();

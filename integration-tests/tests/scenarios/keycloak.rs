@@ -24,7 +24,7 @@ impl People {
         browser.fill("#password", PASSWORD).await?;
         browser.click("#kc-login").await?;
         if has_code {
-            browser.fill("#otp", &code()?).await?;
+            browser.fill("#otp", &code().await?).await?;
             browser.click("#kc-login").await?;
         }
         Ok(browser)
