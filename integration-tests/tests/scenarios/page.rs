@@ -37,9 +37,13 @@ async fn enter(browser: &Browser, selector: &str) -> anyhow::Result<()> {
     browser.press(ENTER).await
 }
 
+/// Waits for a page that is another than the marked one: a form may lead back to where it was sent from, and until it is answered the
+/// old page is still there.
 async fn at(browser: &Browser, path: &str) -> anyhow::Result<()> {
     browser
-        .wait_until(&format!("return location.pathname === {path:?} && document.readyState === 'complete'"))
+        .wait_until(&format!(
+            "return location.pathname === {path:?} && document.readyState === 'complete' && !window.isTheSame"
+        ))
         .await
 }
 
