@@ -176,6 +176,9 @@ actions! {
     RotateAgentToken = "agent.rotate-token", Agent, Changes;
     ResetEpoch = "agent.reset-epoch", Agent, Changes;
     AdoptWorkspaces = "agent.adopt", Agent, Changes;
+    /// Whose workspaces it takes.
+    AllowAgent = "agent.allow", Agent, Changes;
+    DisallowAgent = "agent.disallow", Agent, Changes;
     ConfirmLoss = "agent.confirm-loss", Agent, Changes;
     ReadConfiguration = "agent.read-configuration", Agent, Reads;
     Configure = "agent.configure", Agent, Changes;

@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::AgentId;
+use crate::groups::GroupPath;
+use crate::{AgentId, GroupId};
 
 /// An agent's token, but for the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,4 +124,45 @@ pub struct AdoptWorkspaces {
 pub struct WorkspacesAdopted {
     pub from: AgentId,
     pub workspaces: u64,
+}
+
+/// `POST …/agents/{agent}/allow`: for whose workspaces, one of both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowAgent {
+    /// Those of the projects in the group of that path or id, at any depth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Those of the whole organisation, of no project included.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub organization: bool,
+}
+
+/// `POST …/agents/{agent}/disallow`: takes that back. What runs goes on until its next start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisallowAgent {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub organization: bool,
+    /// Everything is stopped at once that runs there and could not be started there any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop_now: bool,
+}
+
+/// Whose workspaces an agent takes by its owners' word. Its configuration may leave less.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentTakes {
+    /// Those of the whole organisation.
+    pub organization: bool,
+    /// Those of the projects in these groups, at any depth: of the groups that whoever asks may see.
+    pub groups: Vec<AllowedGroup>,
+}
+
+/// A group that an agent is allowed for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedGroup {
+    pub id: GroupId,
+    pub path: GroupPath,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::{Role, TokenScope};
-use crate::agents::{AgentCredential, AgentEvent};
+use crate::agents::{AgentCredential, AgentEvent, AgentTakes};
 use crate::api::shape::{ContainerSize, Endpoint};
 use crate::elevations::Elevated;
 use crate::git::GitUser;
@@ -96,6 +96,9 @@ pub struct Agent {
     /// Whether its cluster enforces NetworkPolicy. Only where one agent is asked for, and it was checked or is to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_check: Option<NetworkCheck>,
+    /// Whose workspaces it takes. Only where one agent is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<AgentTakes>,
 }
 
 /// Workspaces that an agent's full report lacked, too many at once to be believed. Nothing is done for them.
@@ -169,6 +172,15 @@ impl fmt::Debug for AgentCreated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentCreated").field("agent", &self.agent).finish_non_exhaustive()
     }
+}
+
+/// The answer to taking an allowance back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentDisallowed {
+    #[serde(flatten)]
+    pub agent: Agent,
+    /// Workspaces that were to run there and are stopped.
+    pub stopped: u64,
 }
 
 /// One variable given at creation: `value` for text or `value_base64` for any bytes, one of them.

@@ -56,7 +56,7 @@ pub(super) fn everything() -> Value {
             {"key": "maintenance", "operator": "Exists", "effect": "NoExecute", "toleration_seconds": 60},
         ],
         "user": 5002,
-        "allowed_groups": ["Developers"],
+        "allowed_groups": ["platform/payments", "data"],
     })
 }
 
@@ -209,6 +209,9 @@ fn a_document_beyond_its_bounds_is_refused() {
     let many: serde_json::Map<_, _> = (0..101).map(|at| (format!("key-{at}"), json!("v"))).collect();
     assert_eq!(fields(&json!({"node_selector": many})), ["node_selector"]);
     assert_eq!(fields(&json!({"allowed_groups": vec!["g"; 101]})), ["allowed_groups"]);
+    let no_paths = json!({"allowed_groups": ["Developers", "a//b", "a/b", ""]});
+    assert_eq!(fields(&no_paths), ["allowed_groups[0]", "allowed_groups[1]", "allowed_groups[3]"]);
+    assert_eq!(fields(&json!({"allowed_groups": ["a/b", "a", "a/b"]})), ["allowed_groups[2]"]);
     assert!(fields(&json!({"x": "y".repeat(MAX_BYTES)})).contains(&"body".to_owned()));
     let wrong: serde_json::Map<_, _> = (0..80).map(|at| (format!("key-{at:02}"), json!(1))).collect();
     let errors = errors(&Value::Object(wrong));

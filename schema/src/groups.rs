@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::access::{Role, SubjectKind};
 use crate::names::{GroupName, NameError};
-use crate::{GroupId, SubjectId};
+use crate::{AgentName, GroupId, SubjectId};
 
 /// How many levels of groups there may be.
 pub const MAX_DEPTH: usize = 8;
@@ -149,6 +149,9 @@ pub struct Group {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<GroupId>,
     pub created_at: Timestamp,
+    /// Agents that take workspaces of projects in it, as far as whoever asks may see them. Only where one group is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<AgentName>>,
 }
 
 /// `PUT …/groups/{group}/members`, and the same of projects: what somebody is there, and at all below it.

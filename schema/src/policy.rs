@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, SubjectKind, TokenScope};
 use crate::elevations::Elevated;
-use crate::{GroupId, SubjectId};
+use crate::{FieldError, GroupId, SubjectId};
 
 /// The most questions that a set of rules is tried with at once.
 pub const MAX_QUESTIONS: usize = 200;
@@ -143,6 +143,9 @@ pub struct Permission {
     pub elevations: Vec<Elevated>,
     /// Of the rules that were asked.
     pub policy_version: i64,
+    /// Where it is permitted and would be refused all the same at the moment: the field and the words of that refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objection: Option<FieldError>,
     #[serde(flatten)]
     pub answer: Answer,
 }

@@ -122,6 +122,8 @@ situations! {
     Running = "running",
     /// It is stopped, as wanted.
     Stopped = "stopped",
+    /// It is stopped, as wanted, and its agent would not take it if it were started.
+    AgentNotAllowed = "agent_not_allowed",
     /// It is terminated; nothing of it is left.
     Gone = "gone",
     /// Stored; the agent has not applied it for the first time.

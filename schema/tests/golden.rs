@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use berth_schema::agents::{
-    AdoptWorkspaces, AgentCredential, AgentEvent, AgentEventKind, RotateAgentToken, WorkspacesAdopted,
+    AdoptWorkspaces, AgentCredential, AgentEvent, AgentEventKind, AgentTakes, AllowedGroup, RotateAgentToken,
+    WorkspacesAdopted,
 };
 use berth_schema::api::shape::{ContainerSize, Endpoint};
 use berth_schema::api::{
@@ -38,9 +39,9 @@ use berth_schema::timeline::Transition;
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
-    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, NamespaceName,
-    NetworkCheckId, OrganizationId, Problem, ProjectId, ProjectSpec, ProjectUrl, SubjectId, TermId, TokenId,
-    Warning, WorkspaceId, WorkspaceName,
+    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, GroupId,
+    NamespaceName, NetworkCheckId, OrganizationId, Problem, ProjectId, ProjectSpec, ProjectUrl, SubjectId,
+    TermId, TokenId, Warning, WorkspaceId, WorkspaceName,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -172,6 +173,13 @@ fn the_rest_bodies_keep_their_shape() {
             by: None,
             warning: true,
         }],
+        takes: Some(AgentTakes {
+            organization: false,
+            groups: vec![AllowedGroup {
+                id: GroupId::from(Uuid::from_u128(11)),
+                path: "platform/payments".parse().expect("a path"),
+            }],
+        }),
         prerequisites: Some(prerequisites()),
         network_check: Some(NetworkCheck {
             requested_at: Some(Timestamp::UNIX_EPOCH),

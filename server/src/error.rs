@@ -116,6 +116,9 @@ pub enum Error {
     AgentRevoked(AgentName),
     #[error("its agent '{0}' is not revoked and can remove it: delete it instead of forgetting it")]
     AgentLives(AgentName),
+    /// As the rest of a sentence about the agent.
+    #[error("agent: {0}")]
+    AgentNotAllowed(String),
     #[error("{0}")]
     NotAdopted(String),
     #[error("the token was revoked, which is for good; make another one")]
@@ -246,6 +249,7 @@ impl Error {
             | Self::AgentRevoked(_)
             | Self::WorkspaceStranded(_)
             | Self::AgentLives(_)
+            | Self::AgentNotAllowed(_)
             | Self::NotAdopted(_)
             | Self::WrongState(_)
             | Self::StaleEpoch { .. }

@@ -14,7 +14,10 @@ async fn a_token_is_shown_once_and_stored_as_a_hash() {
         let token = created.token.expect("shown");
         let location = reply.header("location").to_owned();
         let got = admin.get(&location).await;
-        assert_eq!(got.expect::<Agent>(200), created.agent);
+        let mut shown: Agent = got.expect(200);
+        let takes = shown.takes.take().expect("it is told where one is asked for");
+        assert!(takes.organization && takes.groups.is_empty(), "a new one is for everybody: {takes:?}");
+        assert_eq!(shown, created.agent);
         assert!(!got.text.contains("berth_agt_"), "{}", got.text);
         let secret = &token["berth_agt_".len() + 43..];
         let found =

@@ -1,8 +1,8 @@
 //! What becomes of agents and of what they leave behind.
 
 use berth_schema::WorkspaceId;
-use berth_schema::agents::{AdoptWorkspaces, RotateAgentToken, WorkspacesAdopted};
-use berth_schema::api::{Agent, AgentCreated, Orphan, Workspace};
+use berth_schema::agents::{AdoptWorkspaces, AllowAgent, DisallowAgent, RotateAgentToken, WorkspacesAdopted};
+use berth_schema::api::{Agent, AgentCreated, AgentDisallowed, Orphan, Workspace};
 
 use super::{Call, Organization};
 use crate::error::Error;
@@ -37,6 +37,20 @@ impl Organization {
         let url = self.url(["agents", agent.as_str(), "adopt"]);
         let call = Call::post(format!("have agent '{agent}' adopt the workspaces of '{}'", adopt.from), url);
         self.client.send(call.body(adopt)?).await
+    }
+
+    pub(crate) async fn allow_agent(&self, agent: &AgentRef, allow: &AllowAgent) -> Result<Agent, Error> {
+        let url = self.url(["agents", agent.as_str(), "allow"]);
+        self.client.send(Call::post(format!("allow agent '{agent}'"), url).body(allow)?).await
+    }
+
+    pub(crate) async fn disallow_agent(
+        &self,
+        agent: &AgentRef,
+        disallow: &DisallowAgent,
+    ) -> Result<AgentDisallowed, Error> {
+        let url = self.url(["agents", agent.as_str(), "disallow"]);
+        self.client.send(Call::post(format!("disallow agent '{agent}'"), url).body(disallow)?).await
     }
 
     /// Takes back that an orphan may be removed.

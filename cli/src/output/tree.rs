@@ -1,5 +1,6 @@
 //! How groups and projects look.
 
+use berth_schema::AgentName;
 use berth_schema::groups::{GivenRole, Group};
 use berth_schema::projects::Project;
 use jiff::Timestamp;
@@ -27,8 +28,17 @@ impl Show for Group {
     }
 
     fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
-        ["Path", "Age", "Id"].into_iter().zip(self.row(true, now)).collect()
+        let mut details: Vec<_> = ["Path", "Age", "Id"].into_iter().zip(self.row(true, now)).collect();
+        details.extend(self.agents.as_ref().map(|agents| ("Agents", names(agents).into())));
+        details
     }
+}
+
+fn names(agents: &[AgentName]) -> String {
+    if agents.is_empty() {
+        return "none that you see takes its workspaces".to_owned();
+    }
+    agents.iter().map(AgentName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 impl Show for Project {

@@ -56,7 +56,9 @@ impl Show for Why {
 /// `Starting, for 20s; wanted: Running`.
 fn state(why: &Why, now: Timestamp) -> String {
     let wanted = match why.situation {
-        Situation::Running | Situation::Stopped | Situation::Gone => ", as wanted".to_owned(),
+        Situation::Running | Situation::Stopped | Situation::AgentNotAllowed | Situation::Gone => {
+            ", as wanted".to_owned()
+        }
         _ => format!("; wanted: {}", why.desired_state),
     };
     format!("{}, for {}{wanted}", why.actual_state, age(why.since, now))

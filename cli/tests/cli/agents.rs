@@ -97,3 +97,43 @@ async fn an_adoption_names_both_agents() {
     ran.says("'new' takes over 3 workspaces of 'old'");
     assert_eq!(bodies(&server).await, [json!({"from": "old"})]);
 }
+
+#[tokio::test]
+async fn an_owner_says_whose_workspaces_an_agent_takes_and_is_told_what_became_of_what_ran() {
+    let server = MockServer::start().await;
+    let group = json!({"id": "8d7e6f5a-0000-4000-8000-000000000001", "path": "platform/payments"});
+    let takes = |organization: bool, groups: Value| json!({"takes": {"organization": organization, "groups": groups}});
+    let both = with(agent("here"), &takes(true, json!([group])));
+    let some = with(agent("here"), &takes(false, json!([group])));
+    let nobody = with(with(agent("here"), &takes(false, json!([]))), &json!({"stopped": 2}));
+    answer(&server, "POST", "/agents/here/allow", ok(both)).await;
+    answer(&server, "POST", "/agents/here/disallow", ok(nobody)).await;
+    answer(&server, "GET", "/agents/here", ok(some)).await;
+    let berth = Berth::with(&server);
+    berth
+        .run(&["agents", "allow", "here", "--group", "platform/payments"])
+        .ok()
+        .says("Agent 'here' takes workspaces of group 'platform/payments'.");
+    berth
+        .run(&["agents", "disallow", "here", "--whole-organization"])
+        .ok()
+        .says("goes on until its next start");
+    let stopped = berth.run(&["agents", "disallow", "here", "--group", "platform/payments", "--stop-now"]);
+    stopped.ok().says("2 workspaces are stopped.");
+    let got = berth.run(&["agents", "get", "here"]).ok().stdout;
+    assert!(got.contains("\nTakes\tworkspaces of projects in platform/payments\n"), "{got}");
+    for wrong in [
+        &["agents", "allow", "here"][..],
+        &["agents", "allow", "here", "--group", "a", "--whole-organization"],
+        &["agents", "allow", "here", "--group", "../a"],
+        &["agents", "disallow", "here", "--stop-now"],
+    ] {
+        berth.run(wrong).exits(2);
+    }
+    let expected = [
+        json!({"group": "platform/payments"}),
+        json!({"organization": true}),
+        json!({"group": "platform/payments", "stop_now": true}),
+    ];
+    assert_eq!(bodies(&server).await, expected);
+}

@@ -95,3 +95,15 @@ async fn one_may_ask_what_one_may_do() {
     answer(&hidden, "GET", "/can-i", problem(404, "there is no such workspace", &json!([]))).await;
     Berth::with(&hidden).run(&["auth", "can-i", "workspace.stop", "x"]).exits(3);
 }
+
+#[tokio::test]
+async fn what_is_permitted_and_would_be_refused_all_the_same_is_told_with_its_field() {
+    let server = MockServer::start().await;
+    let told = json!({"action": "workspace.start", "resource": "x", "role": "developer", "policy_version": 2,
+        "objection": {"field": "agent", "message": "is not allowed for project 'a/b'"},
+        "allowed": true, "reason": "permitted", "rules": ["developers-own-workspaces"]});
+    answer(&server, "GET", "/can-i", ok(told)).await;
+    let ran = Berth::with(&server).run(&["auth", "can-i", "workspace.start", "x", "--explain"]).ok();
+    ran.prints("yes\n")
+        .says("would be refused at the moment all the same: agent: is not allowed for project 'a/b'.");
+}

@@ -29,7 +29,9 @@ async fn a_path_is_one_part_of_the_address_and_says_what_something_is_in() {
     )
     .await;
     answer(&server, "GET", "/groups", ok(json!({"items": [group("platform/payments")]}))).await;
-    answer(&server, "GET", "/groups/platform%2Fpayments", ok(group("platform/payments"))).await;
+    let mut whole = group("platform/payments");
+    whole["agents"] = json!(["berlin", "paris"]);
+    answer(&server, "GET", "/groups/platform%2Fpayments", ok(whole)).await;
     answer(&server, "PATCH", "/groups/platform%2Fpayments", ok(group("billing"))).await;
     answer(&server, "DELETE", &format!("/groups/{ID}"), ok(group("billing"))).await;
     let berth = || Berth::with(&server);
@@ -41,6 +43,8 @@ async fn a_path_is_one_part_of_the_address_and_says_what_something_is_in() {
     berth().run(&["projects", "create", "platform/payments/api"]).ok().prints("platform/payments/api\n");
     assert!(berth().run(&["groups", "list"]).ok().stdout.contains("platform/payments\t"));
     assert_eq!(berth().run(&["groups", "get", "platform/payments", "-o", "json"]).ok().json()["id"], ID);
+    let got = berth().run(&["groups", "get", "platform/payments"]).ok().stdout;
+    assert!(got.contains("\nAgents\tberlin, paris\n"), "{got}");
     berth().run(&["groups", "move", "platform/payments", "billing"]).ok().says("The group is 'billing' now.");
     berth().run(&["groups", "delete", ID]).ok().says("Group 'billing' is deleted.");
     let sent = bodies(&server).await;

@@ -1,8 +1,9 @@
 use berth_integration_tests::{Installation, WORKSPACE_IMAGE, variable};
-use berth_schema::api::CreateWorkspace;
+use berth_schema::api::{Agent, AgentDisallowed, CreateWorkspace};
 use berth_schema::variables::VariableKind;
 use berth_schema::{ActualState, WorkspaceName};
 use kube::ResourceExt as _;
+use serde_json::json;
 
 use crate::{PATIENCE, devfile};
 
@@ -63,6 +64,26 @@ async fn a_workspace_lives_from_creation_to_termination() -> anyhow::Result<()> 
     only(&seen, &[Running, Stopping, Stopped, Starting]);
     assert_ne!(view.pod(&running).await?.uid(), second_pod, "a restart makes another pod");
     assert!(running.generation > restart.generation, "the server ended the restart by itself");
+
+    // Its agent is not allowed for it any more: it goes on with its pod, until its next start, or until it is to stop at once.
+    let pod = view.pod(&running).await?.uid();
+    let disallow = format!("agents/{}/disallow", running.agent);
+    let told: AgentDisallowed = admin.post(&disallow, &json!({"organization": true})).await?.expect()?;
+    assert_eq!(told.stopped, 0);
+    assert_eq!(admin.post("workspaces/welcome/restart", &json!({})).await?.status.as_u16(), 409);
+    let goes_on = admin.workspace("welcome").await?;
+    assert_eq!((goes_on.generation, goes_on.actual_state), (running.generation, Running));
+    assert_eq!(view.pod(&running).await?.uid(), pod);
+    let stop_now = json!({"organization": true, "stop_now": true});
+    let told: AgentDisallowed = admin.post(&disallow, &stop_now).await?.expect()?;
+    assert_eq!(told.stopped, 1);
+    let (stopped, _) = admin.reach(&admin.workspace("welcome").await?, Stopped, PATIENCE).await?;
+    assert!(view.pods(&stopped).await?.is_empty());
+    assert_eq!(view.claims(&stopped).await?.len(), 1, "the volume is kept");
+    let allow = format!("agents/{}/allow", running.agent);
+    admin.post(&allow, &json!({"organization": true})).await?.expect::<Agent>()?;
+    let (running, _) = admin.reach(&admin.wish("welcome", "start").await?, Running, PATIENCE).await?;
+    assert_eq!(view.http_get(&running, 8080, "/note").await?, "written before the stop\n");
 
     let terminate = admin.wish("welcome", "terminate").await?;
     let (gone, seen) = admin.reach(&terminate, Terminated, PATIENCE).await?;

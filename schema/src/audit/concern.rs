@@ -182,6 +182,9 @@ const fn of_action(action: Action) -> Reach {
         | Action::CheckNetwork
         | Action::RotateAgentToken
         | Action::ResetEpoch
+        // What runs goes on; who starts or makes something there holds the agent's row.
+        | Action::AllowAgent
+        | Action::DisallowAgent
         | Action::ReadConfiguration
         | Action::Configure
         | Action::ListOrphans

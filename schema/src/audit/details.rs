@@ -119,6 +119,19 @@ pub enum Details {
         from: AgentId,
         workspaces: u64,
     },
+    /// Whose workspaces an agent takes from now on.
+    AgentAllowed {
+        /// Absent: those of the whole organisation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<GroupId>,
+    },
+    /// And does not take any more.
+    AgentDisallowed {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<GroupId>,
+        /// Workspaces that were to run and are stopped.
+        stopped: u64,
+    },
     NetworkCheckWanted {
         check: NetworkCheckId,
     },

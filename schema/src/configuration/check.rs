@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::NamespaceName;
+use crate::groups::GroupPath;
 use crate::kubernetes;
 use crate::quantity::{self, Unit};
-use crate::text::{check_plain, is_plain};
+use crate::text::check_plain;
 
 /// More would be a mistake of units: `2000` where `2000m` is meant.
 const MAX_CPU_MILLIS: u128 = 1_000_000_000;
@@ -188,11 +189,9 @@ pub(super) fn annotation_value(text: &str) -> Checked {
     text.split(['\n', '\t']).try_for_each(check_plain).map_err(|error| error.to_string())
 }
 
-/// A name for people, such as a group's.
-pub(super) fn plain_name(text: &str) -> Checked {
-    let length = text.chars().count();
-    if (1..=255).contains(&length) && text.chars().all(is_plain) && text.trim() == text {
-        return Ok(());
-    }
-    Err("must have 1 to 255 characters, none of them a control or an invisible one, and no blanks at its ends".into())
+/// Where a group is. Whether there is one is not looked at: it may be made, moved or deleted later.
+pub(super) fn group_path(text: &str) -> Checked {
+    GroupPath::new(text)
+        .map(drop)
+        .map_err(|error| format!("must be the path of a group, as in 'platform/payments': it {error}"))
 }

@@ -93,7 +93,8 @@ pub struct AgentConfiguration {
     /// The UID that containers run as; the group is always 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<i64>,
-    /// Names of the groups whose members may create workspaces here. Kept, and not enforced before there are groups.
+    /// Paths of groups: workspaces of their projects alone are taken, of what an owner allows the agent for. A version before took any
+    /// text; what is no path is no group's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed_groups: Vec<String>,
 }

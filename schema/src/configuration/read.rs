@@ -87,7 +87,7 @@ fn read(mut root: Fields<'_, '_>) -> AgentConfiguration {
         node_selector,
         tolerations: list(&mut root, "tolerations", toleration),
         user: root.take("user").and_then(|node| node.integer(1, i64::from(i32::MAX))),
-        allowed_groups: list(&mut root, "allowed_groups", |item| item.text(check::plain_name)),
+        allowed_groups: list(&mut root, "allowed_groups", |item| item.text(check::group_path)),
     };
     root.finish();
     configuration

@@ -3,6 +3,7 @@
 use berth_schema::access::{
     CreateToken, RevokeToken, Role, RotateToken, SubjectKind, Token, TokenCreated, TokenScope,
 };
+use berth_schema::agents::{AllowAgent, DisallowAgent};
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
 use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
 use berth_schema::configuration::ConfigurationView;
@@ -73,7 +74,11 @@ fn groups_and_projects_keep_their_shape() {
         path: path.parse().expect("a path"),
         parent_id,
         created_at: Timestamp::UNIX_EPOCH,
+        agents: None,
     };
+    let of_agents =
+        Group { agents: Some(vec!["berlin".parse().expect("a name")]), ..group("platform", None) };
+    check("group", &of_agents);
     let groups = vec![group("platform/payments", Some(parent.into())), group("platform", None)];
     check("groups", &Paged { items: groups, next: None });
     check("give-role", &GiveRole { member: "Ada".to_owned(), role: Role::Maintainer });
@@ -162,6 +167,10 @@ fn a_configuration_keeps_its_shape() {
 #[test]
 fn what_else_is_sent_keeps_its_shape() {
     let text = |text: &str| Some(text.to_owned());
+    let group = Some("platform/payments".to_owned());
+    check("allow-agent", &AllowAgent { group: group.clone(), organization: false });
+    check("allow-agent-everywhere", &AllowAgent { group: None, organization: true });
+    check("disallow-agent", &DisallowAgent { group, organization: false, stop_now: true });
     check("create-agent", &CreateAgent { name: "berlin".parse().expect("a name") });
     check("resize-workspace", &ResizeWorkspace { cpu: text("2"), memory: text("4Gi"), disk: text("20Gi") });
     let rebuild =

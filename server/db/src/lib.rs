@@ -41,6 +41,7 @@
 //! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
 //! | `sealing_keys()` | `register`, `current`, `of` |
 //! | `agents()` | `insert`, `find`, `find_by_name`, `list`, `list_active`, `revoke`, `workspace_counts`, `raise_epoch`, `advance`, `standing`, `set_standing`, `configuration`, `set_configuration`, `count_rendered`, `raise_generations` |
+//! | `agent_groups()` | `of`, `for_organization`, `add`, `remove` |
 //! | `workspaces()` | `insert`, `find`, `door`, `owned`, `all_owned`, `count_in`, `find_all`, `find_by_name`, `list`, `devfile`, `change_intent`, `of_agent`, `applied`, `confirm_loss`, `pending`, `for_partial_reconcile`, `apply_updates`, `usage` |
 //! | `transitions()` | `of_workspace`, `generation_asked_at`, `position`, `changed_since`, `forget_finished` |
 //! | `variables()` | `insert`, `load`, `origins` |
@@ -68,6 +69,7 @@
 
 mod accounts;
 mod agent_events;
+mod agent_groups;
 mod agent_tokens;
 mod agents;
 mod audit;
@@ -126,6 +128,7 @@ mod workspaces;
 
 pub use accounts::{AccountRow, Accounts, MembershipRow, NewOwner};
 pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
+pub use agent_groups::{AgentGroups, TakesRow};
 pub use agent_tokens::AgentTokenRotation;
 pub use agents::{AgentRow, Agents, Deposed, Epoch, Leader, NewAgent, Order, Standing};
 pub use audit::{

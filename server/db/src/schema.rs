@@ -85,6 +85,16 @@ diesel::table! {
         previous_valid_until -> Nullable<Timestamptz>,
         previous_term -> Nullable<Uuid>,
         settled_at -> Nullable<Timestamptz>,
+        is_for_organization -> Bool,
+    }
+}
+
+diesel::table! {
+    agent_groups (organization_id, agent_id, group_id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        group_id -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -579,6 +589,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
     accounts,
     agent_events,
+    agent_groups,
     agent_prerequisites,
     agent_sealing_keys,
     agents,

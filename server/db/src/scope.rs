@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    Accounts, AgentEvents, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys, DeviceRequests,
-    Elevations, GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders, Invitations,
-    NetworkChecks, Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects, RoleGrants,
-    ScopeGitCredentials, ScopeVariables, SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts,
-    SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables, Workspaces,
+    Accounts, AgentEvents, AgentGroups, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys,
+    DeviceRequests, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders,
+    Invitations, NetworkChecks, Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects,
+    RoleGrants, ScopeGitCredentials, ScopeVariables, SealedScopes, SealingKeys, SessionProofs, Sessions,
+    SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
+    Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -164,6 +165,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn agents(&self) -> Agents<'_> {
         Agents(self, None)
+    }
+
+    pub fn agent_groups(&self) -> AgentGroups<'_> {
+        AgentGroups(self)
     }
 
     pub fn agent_events(&self) -> AgentEvents<'_> {

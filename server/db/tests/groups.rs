@@ -6,7 +6,7 @@ use std::sync::Arc;
 use berth_db::{DbError, GroupRow, NewGroup, NewProject, PageRequest, Parent, constraints};
 use berth_schema::groups::GroupPath;
 use berth_schema::projects::{ProjectPath, ProjectSettings};
-use berth_schema::{GroupId, ProjectId};
+use berth_schema::{AgentId, GroupId, ProjectId};
 use tokio_postgres::error::SqlState;
 
 use crate::support::{World, after, client, start};
@@ -230,4 +230,45 @@ async fn a_project_has_another_version_with_each_change() {
     let row =
         world.database.read(world.organization, "test", async |conn| conn.projects().find(project).await);
     assert_eq!(row.await.expect("works").expect("it is there").settings, None);
+}
+
+#[tokio::test]
+async fn an_agent_is_for_everybody_until_somebody_says_otherwise_and_its_groups_go_with_themselves() {
+    let world = World::new().await;
+    let takes = async || {
+        let read = world.database.read(world.organization, "test", async |conn| {
+            conn.agent_groups().of(&[world.agent, AgentId::random()]).await
+        });
+        let mut all = read.await.expect("works");
+        assert_eq!(all.len(), 1, "of those that there are");
+        let row = all.remove(&world.agent).expect("the agent");
+        let paths: Vec<String> = row.groups.iter().map(|group| group.path.to_string()).collect();
+        (row.is_for_organization, paths, row.configured)
+    };
+    assert_eq!(takes().await, (true, vec![], Ok(vec![])));
+    let platform = world.group("platform").await.expect("a group");
+    let payments = world.group("platform/payments").await.expect("a group");
+    let change = world.database.transaction(world.organization, "test", async |conn| {
+        let all = conn.agent_groups();
+        let first = (
+            all.for_organization(world.agent, false).await?,
+            all.add(world.agent, payments.id, start()).await?,
+            all.add(world.agent, platform.id, start()).await?,
+        );
+        let again = (
+            all.for_organization(world.agent, false).await?,
+            all.add(world.agent, payments.id, start()).await?,
+            all.remove(world.agent, platform.id).await?,
+        );
+        let last = all.remove(world.agent, platform.id).await?;
+        conn.groups().place(platform.id, None, &path("base").name()).await?;
+        Ok::<_, DbError>((first, again, last))
+    });
+    assert_eq!(change.await.expect("works"), ((true, true, true), (false, false, true), false));
+    assert_eq!(takes().await, (false, vec!["base/payments".to_owned()], Ok(vec![])));
+    let delete = world
+        .database
+        .transaction(world.organization, "test", async |conn| conn.groups().delete(payments.id).await);
+    delete.await.expect("works");
+    assert_eq!(takes().await, (false, vec![], Ok(vec![])));
 }

@@ -80,6 +80,7 @@ async fn fill(world: &World) {
              INSERT INTO elevations (organization_id, id, subject_id, role, group_id, reason, seconds, created_at, decide_by)
                 SELECT organization_id, '{token}', id, 'viewer', '{token}', 'x', 60, now(), now() FROM subjects
                 WHERE organization_id = '{organization}' LIMIT 1;
+             INSERT INTO agent_groups VALUES ('{organization}', '{agent}', '{token}', now());
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);

@@ -4,6 +4,7 @@
 //! The one way in for an agent's message is [`reconcile`]; for a user's wish it is [`intent::transition`].
 
 pub mod actual_state;
+pub mod admission;
 pub mod config;
 mod drift;
 pub mod elevation;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 mod pods_tests;
 
 use super::{AgentContact, Circumstances, standing_cause, why};
+use crate::admission::Refusal;
 use crate::config::AgentConfig;
 use crate::model::{Cause, Snapshot, Workspace};
 
@@ -27,6 +28,7 @@ struct Case {
     created_at: Timestamp,
     deadline: Option<Deadline>,
     vanished: Option<(Timestamp, StateReason)>,
+    refusal: Option<Refusal>,
     now: Timestamp,
 }
 
@@ -58,6 +60,7 @@ fn case(desired: DesiredState, actual: ActualState, generation: i64, applied: i6
         created_at: at(-1_000),
         deadline: None,
         vanished: None,
+        refusal: None,
         now: at(100),
     }
 }
@@ -86,6 +89,8 @@ impl Case {
             deadline: self.deadline,
             vanished: self.vanished.clone(),
             git_problems: vec![],
+            refusal: self.refusal,
+            project: Some("platform/api".parse().expect("a path")),
         };
         why(&circumstances, self.now)
     }
@@ -101,6 +106,8 @@ impl Case {
     }
 }
 
+#[path = "why_admission_tests.rs"]
+mod admission;
 #[path = "why_cluster_tests.rs"]
 mod cluster;
 

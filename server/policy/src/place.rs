@@ -18,7 +18,7 @@ pub enum Place {
     Agents,
     /// What keeps an agent and its cluster at work.
     AgentOperation,
-    /// Which clusters belong to the organisation: whose token opens what only agents may see.
+    /// Which clusters belong to the organisation, and whose workspaces they take: whose token opens what only agents may see.
     AgentAdmission,
     /// What workspaces get from the organisation, and from groups and projects.
     Settings,
@@ -108,7 +108,11 @@ impl Place {
             | Action::ListOrphans
             | Action::RemoveOrphan
             | Action::KeepOrphan => Self::AgentOperation,
-            Action::CreateAgent | Action::RevokeAgent | Action::RotateAgentToken => Self::AgentAdmission,
+            Action::CreateAgent
+            | Action::RevokeAgent
+            | Action::RotateAgentToken
+            | Action::AllowAgent
+            | Action::DisallowAgent => Self::AgentAdmission,
             Action::ReadPolicy | Action::ListPolicyVersions | Action::TestPolicy | Action::SetPolicy => {
                 Self::Policy
             }
@@ -257,6 +261,7 @@ pub(crate) const fn counts_elevations(action: Action) -> bool {
             | Action::RotateToken
             | Action::CreateAgent
             | Action::RotateAgentToken
+            | Action::AllowAgent
             | Action::GiveRoleInGroup
             | Action::GiveRoleInProject
             | Action::ApproveElevation

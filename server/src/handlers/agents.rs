@@ -2,9 +2,9 @@
 
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
-use berth_schema::agents::{AdoptWorkspaces, RotateAgentToken, WorkspacesAdopted};
+use berth_schema::agents::{AdoptWorkspaces, AllowAgent, DisallowAgent, RotateAgentToken, WorkspacesAdopted};
 use berth_schema::api::{
-    Agent, AgentCreated, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged,
+    Agent, AgentCreated, AgentDisallowed, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged,
 };
 use berth_schema::configuration::{ConfigurationView, UniqueKeys};
 use berth_schema::{Generation, ResourceKind, WorkspaceId};
@@ -17,7 +17,7 @@ use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::configuration::Change;
 use crate::services::idempotency::Creation;
-use crate::services::{adoption, agent_tokens, agents, configuration, orphans};
+use crate::services::{admission, adoption, agent_tokens, agents, configuration, orphans};
 use crate::{Error, Op};
 
 pub(crate) async fn create(
@@ -66,6 +66,17 @@ pub(crate) async fn adopt(
     body: Json<AdoptWorkspaces>,
 ) -> Result<web::Json<WorkspacesAdopted>, Error> {
     adoption::adopt(&op, op.target(), &body.value).await.map(web::Json)
+}
+
+pub(crate) async fn allow(op: Op<Member>, body: Json<AllowAgent>) -> Result<web::Json<Agent>, Error> {
+    admission::allow(&op, op.target(), &body.value).await.map(web::Json)
+}
+
+pub(crate) async fn disallow(
+    op: Op<Member>,
+    body: Json<DisallowAgent>,
+) -> Result<web::Json<AgentDisallowed>, Error> {
+    admission::disallow(&op, op.target(), &body.value).await.map(web::Json)
 }
 
 pub(crate) async fn confirm_loss(

@@ -50,6 +50,7 @@ kinds! {
     ROTATION_PENDING = "rotation-pending", CONFLICT, "An earlier rotation is not over";
     AGENT_REVOKED = "agent-revoked", CONFLICT, "The agent was revoked";
     AGENT_LIVES = "agent-lives", CONFLICT, "The agent is not revoked";
+    AGENT_NOT_ALLOWED = "agent-not-allowed", CONFLICT, "The agent does not take this workspace";
     NOT_ADOPTED = "not-adopted", CONFLICT, "The workspaces cannot be adopted";
     WRONG_STATE = "wrong-state", CONFLICT, "The workspace's state does not allow that";
     STALE_EPOCH = "stale-epoch", CONFLICT, "Another replica of this agent leads";
@@ -107,6 +108,7 @@ impl Error {
             Self::TokenEnded => TOKEN_ENDED,
             Self::AgentRevoked(_) | Self::WorkspaceStranded(_) => AGENT_REVOKED,
             Self::AgentLives(_) => AGENT_LIVES,
+            Self::AgentNotAllowed(_) => AGENT_NOT_ALLOWED,
             Self::NotAdopted(_) => NOT_ADOPTED,
             Self::RotationPending { .. } | Self::AgentRotationPending { .. } => ROTATION_PENDING,
             Self::WrongState(_) => WRONG_STATE,
@@ -135,6 +137,7 @@ impl Error {
             Self::MalformedHeader { name, message } => {
                 vec![berth_schema::FieldError::new(*name, message.as_str())]
             }
+            Self::AgentNotAllowed(why) => vec![berth_schema::FieldError::new("agent", why.as_str())],
             Self::NameTaken { .. } => vec![berth_schema::FieldError::new("name", self.to_string())],
             Self::GenerationMismatch { .. }
             | Self::ConfigurationMismatch { .. }

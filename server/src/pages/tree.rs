@@ -162,7 +162,10 @@ async fn one(
 
 pub(crate) async fn group(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
     let group = groups::get(&op, op.target()).await?;
-    let facts = vec![("Made", at(group.created_at)), ("Id", group.id.to_string())];
+    let agents = group.agents.filter(|agents| !agents.is_empty());
+    let agents = agents.map(|agents| agents.iter().map(AgentName::as_str).collect::<Vec<_>>().join(", "));
+    let mut facts: Vec<_> = agents.map(|agents| ("Agents", agents)).into_iter().collect();
+    facts.extend([("Made", at(group.created_at)), ("Id", group.id.to_string())]);
     one(&op, group.path.to_string(), facts).await
 }
 

@@ -27,6 +27,14 @@ pub(super) const LINES: &[Route] = &[
         guard.to(agents::adopt)
     })
     .takes(FORM),
+    member("POST", organization!("/agents/{agent}/allow"), Action::AllowAgent, |guard| {
+        guard.to(agents::allow)
+    })
+    .takes(FORM),
+    member("POST", organization!("/agents/{agent}/disallow"), Action::DisallowAgent, |guard| {
+        guard.to(agents::disallow)
+    })
+    .takes(FORM),
     member("POST", organization!("/agents/{agent}/confirm-loss"), Action::ConfirmLoss, |guard| {
         guard.to(agents::confirm_loss)
     })

@@ -97,6 +97,14 @@ pub(super) const LINES: &[Route] = &[
     page_of("GET", place!("/me"), Action::ListOwnVariables, |guard| guard.to(pages::given::own)),
     page_of("GET", place!("/agents"), Action::ListAgents, |guard| guard.to(pages::agents::list)),
     page_of("GET", place!("/agents/{agent}"), Action::ReadAgent, |guard| guard.to(pages::agents::one)),
+    page_of("POST", place!("/agents/{agent}/allow"), Action::AllowAgent, |guard| {
+        guard.to(pages::agents::allow)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/agents/{agent}/disallow"), Action::DisallowAgent, |guard| {
+        guard.to(pages::agents::disallow)
+    })
+    .takes(FORM),
     page_of("GET", place!("/members"), Action::ListMembers, |guard| guard.to(pages::members::list)),
     page_of("POST", place!("/members/{member}/change"), Action::ChangeMember, |guard| {
         guard.to(pages::members::change)

@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::agent_tokens::note;
 use super::agents::find;
-use super::workspaces;
+use super::{admission, workspaces};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -39,6 +39,17 @@ pub async fn adopt(
             let had = conn.agent_prerequisites().find(from.id).await?;
             if let Some(objection) = objection(&to, &from, has.as_ref(), had.as_ref()) {
                 return Err(Error::NotAdopted(objection));
+            }
+            // What is to run begins anew at the other agent; what is stopped can only be stopped there, too.
+            let refused = admission::refused(conn, from.id, &admission::takes(conn, to.id).await?).await?;
+            if !refused.is_empty() {
+                return Err(Error::NotAdopted(format!(
+                    "agent '{}' is not allowed for {} of the workspaces that are to run; have an owner allow it first (`berth agents \
+                     allow {}`)",
+                    to.name,
+                    refused.len(),
+                    to.name
+                )));
             }
             let reason = StateReason {
                 reason: "Adopted".into(),

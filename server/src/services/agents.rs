@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use super::agent_tokens::note;
 use super::idempotency::{Creation, Idempotency, claim};
 use super::paging::{self, pick};
-use super::tokens;
+use super::{admission, tokens};
 use crate::crypto::Sealer;
 use crate::identity::{AgentIdentity, Member};
 use crate::{Error, Op, reports};
@@ -100,16 +100,17 @@ pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Agent>, E
 }
 
 pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Agent, Error> {
-    let (seen, prerequisites, network_check) = op
+    let (seen, prerequisites, network_check, takes) = op
         .read("get_agent", async |conn| {
             let mut seen = find(conn, name_or_id).await?;
             seen.events = conn.agent_events().newest(seen.row.id, SHOWN_EVENTS).await?;
             let prerequisites = conn.agent_prerequisites().find(seen.row.id).await?;
             let network_check = conn.network_checks().find(seen.row.id).await?;
-            Ok::<_, Error>((seen, prerequisites, network_check))
+            let takes = admission::shown(conn, op, seen.row.id).await?;
+            Ok::<_, Error>((seen, prerequisites, network_check, takes))
         })
         .await?;
-    Ok(Agent { prerequisites, network_check, ..show(op, seen) })
+    Ok(Agent { prerequisites, network_check, takes: Some(takes), ..show(op, seen) })
 }
 
 /// Has an agent find out whether its cluster enforces NetworkPolicy. It is told with its next full report, which is asked for.
@@ -304,6 +305,7 @@ pub(super) fn show(op: &Op<Member>, seen: Seen) -> Agent {
         events: events.into_iter().map(event).collect(),
         prerequisites: None,
         network_check: None,
+        takes: None,
         sealing_keys: keys
             .into_iter()
             .map(|key| SealingKey {

@@ -12,7 +12,7 @@ use berth_schema::{Action, FieldError, GroupId, ResourceKind};
 
 use super::idempotency::{Creation, Idempotency, claim};
 use super::paging::{self, pick};
-use super::{scopes, shift, tree};
+use super::{admission, scopes, shift, tree};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -77,7 +77,12 @@ pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Group>, E
 }
 
 pub async fn get(op: &Op<Member>, id: &str) -> Result<Group, Error> {
-    op.read("get_group", async |conn| found(conn, id).await.map(show)).await
+    op.read("get_group", async |conn| {
+        let row = found(conn, id).await?;
+        let agents = admission::seen_taking(conn, op, Some(&row.path)).await?;
+        Ok(Group { agents: Some(agents), ..show(row) })
+    })
+    .await
 }
 
 /// Gives a group another path. What is in it comes along.
@@ -149,5 +154,6 @@ fn show(row: GroupRow) -> Group {
         path: row.path,
         parent_id: row.parent_id.map(GroupId::from),
         created_at: row.created_at,
+        agents: None,
     }
 }

@@ -1,6 +1,7 @@
 //! What the server does, one module for each thing it does it to. No HTTP in here.
 
 pub mod access;
+pub mod admission;
 pub mod adoption;
 pub mod agent_tokens;
 pub mod agents;

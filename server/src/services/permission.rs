@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::error::DenyReason;
 use crate::identity::{Authority, Member, Standing};
-use crate::services::{elevations, places, tree};
+use crate::services::{admission, elevations, places, tree};
 use crate::{Context, Error, Op};
 
 /// What a request names, by the parameters of its path.
@@ -354,14 +354,17 @@ pub async fn ask(op: &Op<Member>, action: &str, resource: Option<&str>) -> Resul
         return Err(Error::field("resource", wanted));
     }
     let asked = Named { kind, names };
-    let (found, given) = op
+    let (found, given, objection) = op
         .read("ask_permission", async |conn| {
             let found = find(conn, &asked, op.who.subject).await?;
-            let given = match &found {
-                Found::One(resource) => tree::given(conn, op.who.subject, resource).await?,
-                Found::Nothing | Found::Several => Vec::new(),
+            let (given, objection) = match &found {
+                Found::One(resource) => (
+                    tree::given(conn, op.who.subject, resource).await?,
+                    admission::objection(conn, op, action, resource).await?,
+                ),
+                Found::Nothing | Found::Several => (Vec::new(), None),
             };
-            Ok::<_, Error>((found, given))
+            Ok::<_, Error>((found, given, objection))
         })
         .await?;
     let authority = &op.who.authority;
@@ -384,6 +387,7 @@ pub async fn ask(op: &Op<Member>, action: &str, resource: Option<&str>) -> Resul
         role: op.who.role,
         given,
         policy_version: authority.version,
+        objection: objection.filter(|_| decision.allowed),
         answer: answer(decision),
     })
 }

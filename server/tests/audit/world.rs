@@ -123,6 +123,11 @@ impl World {
                 let body = json!({"from": self.stranded.id});
                 post(&format!("/agents/{}/adopt", self.heir.id), body)
             }
+            Action::AllowAgent => {
+                group(admin, "eleven").await;
+                post("/agents/heir/allow", json!({"group": "eleven"}))
+            }
+            Action::DisallowAgent => post("/agents/heir/disallow", json!({"group": "eleven"})),
             Action::ConfirmLoss => post("/agents/lossy/confirm-loss", json!({"fingerprint": self.loss})),
             Action::Configure => put("/agents/cluster/configuration", json!({"labels": {"a": "b"}})),
             Action::RemoveOrphan => {

@@ -1,9 +1,11 @@
 //! The organisation's tree: groups and projects, and who may see and change what of it.
 
+mod agents;
 mod git;
 mod roles;
 mod tree;
 mod variables;
+mod withdrawals;
 mod workspaces;
 
 use berth_schema::api::Paged;

@@ -32,6 +32,45 @@ async fn an_agents_page_says_how_it_is_and_what_its_cluster_has() {
 }
 
 #[tokio::test]
+async fn an_owner_says_by_forms_whose_workspaces_an_agent_takes() {
+    App::run(async |app| {
+        let (admin, mut ada) = acme(app).await;
+        admin.post(&admin.path("/groups"), &json!({"name": "data"})).await.expect::<Value>(201);
+        let in_group = admin.path("/groups/data/projects");
+        admin.post(&in_group, &json!({"name": "lake"})).await.expect::<Value>(201);
+        make(&mut ada, "bare").await;
+        let path = "/organizations/acme/agents/cluster";
+        let page = ada.get(path).await.text;
+        assert!(page.contains("The whole organization") && page.contains("Allow it for the group"), "{page}");
+        assert_eq!(ada.submit(&format!("{path}/allow"), &[("group", "nothing")]).await.status, 422);
+        assert_eq!(ada.submit(&format!("{path}/allow"), &[("group", "data")]).await.status, 303);
+        let back = ada.submit(&format!("{path}/disallow"), &[("stop_now", "true")]).await;
+        assert_eq!(back.status, 303, "{}", back.text);
+        assert_eq!(app.count("SELECT count(*) FROM workspaces WHERE desired_state = 'Stopped'").await, 1);
+        let page = ada.get(path).await.text;
+        assert!(page.contains("Workspaces of projects in data"), "{page}");
+        assert!(page.contains("Allow it for the whole organization"), "{page}");
+
+        // Where it is not taken it is not offered, and what is sent all the same is told at its field.
+        let offered = ">cluster</option>";
+        let form = ada.get("/organizations/acme/new").await.text;
+        assert!(!form.contains(offered), "{form}");
+        let project = ada.get("/organizations/acme/projects/data%2Flake/new").await.text;
+        assert!(project.contains(offered), "{project}");
+        assert!(ada.get("/organizations/acme/groups/data").await.text.contains("cluster"));
+        let fields = [("name", "w"), ("image", "a"), ("agent", "cluster"), ("intent", "create")];
+        let told = ada.submit("/organizations/acme/workspaces", &fields).await;
+        assert_eq!(told.status, 409);
+        assert!(told.text.contains("Agent: is not allowed for workspaces of no project"), "{}", told.text);
+
+        let dev = colleague(app, "Dev", "developer").await;
+        let page = dev.get(path).await.text;
+        assert!(page.contains("Workspaces of projects in data") && !page.contains("Take it back"), "{page}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_member_is_given_another_role_suspended_and_removed_by_forms() {
     App::run(async |app| {
         let (_, mut ada) = acme(app).await;

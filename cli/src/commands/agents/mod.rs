@@ -1,10 +1,12 @@
 //! `berth agents …`
 
 mod adopt;
+mod allow;
 mod check_network;
 mod configuration;
 mod confirm_loss;
 mod create;
+mod disallow;
 mod get;
 mod keep_orphan;
 mod list;
@@ -13,6 +15,7 @@ mod remove_orphan;
 mod reset_epoch;
 mod revoke;
 mod rotate_token;
+mod whom;
 
 use clap::Subcommand;
 
@@ -57,6 +60,10 @@ pub(crate) enum Command {
     CheckNetwork(check_network::Args),
     /// Give the workspaces of a revoked agent to another one of its cluster
     Adopt(adopt::Args),
+    /// Have an agent take workspaces of a group, or of the whole organization
+    Allow(allow::Args),
+    /// Take that back
+    Disallow(disallow::Args),
     /// Say that missing workspaces are lost for good
     ConfirmLoss(confirm_loss::Args),
     /// List what an agent has and the server does not know
@@ -78,6 +85,8 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> 
         Command::Revoke(args) => revoke::run(global, &args).await,
         Command::CheckNetwork(args) => check_network::run(global, &args).await,
         Command::Adopt(args) => adopt::run(global, &args).await,
+        Command::Allow(args) => allow::run(global, &args).await,
+        Command::Disallow(args) => disallow::run(global, &args).await,
         Command::ConfirmLoss(args) => confirm_loss::run(global, &args).await,
         Command::Orphans(args) => orphans::run(global, &args).await,
         Command::RemoveOrphan(args) => remove_orphan::run(global, &args).await,

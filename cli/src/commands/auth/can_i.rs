@@ -1,5 +1,7 @@
 //! `berth auth can-i`
 
+use berth_schema::FieldError;
+
 use crate::args::Global;
 use crate::error::Error;
 use crate::output;
@@ -51,6 +53,9 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
             permission.policy_version,
             answer.reason
         ));
+        if let Some(FieldError { field, message, .. }) = &permission.objection {
+            session.talk.say(&format!("It would be refused at the moment all the same: {field}: {message}."));
+        }
     }
     if answer.allowed {
         return Ok(());

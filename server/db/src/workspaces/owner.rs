@@ -59,7 +59,21 @@ impl Workspaces<'_> {
         Ok(found.into_iter().map(|(id, agent)| (id.into(), agent.into())).collect())
     }
 
-    /// The same of the living workspace of that name, or else the last one that was terminated.
+    /// What is to run on an agent, each with what it belongs to, by their ids; locked until the transaction ends.
+    pub async fn running_on(&self, agent: AgentId) -> Result<Vec<(WorkspaceId, Option<ProjectId>)>, DbError> {
+        let running = [DesiredState::Running, DesiredState::RestartRequested].map(DesiredState::as_str);
+        let query = workspaces::table
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::agent_id.eq(agent.as_uuid()))
+            .filter(workspaces::desired_state.eq_any(running))
+            .order(workspaces::id)
+            .select((workspaces::id, workspaces::project_id))
+            .for_no_key_update();
+        let found: Vec<(Uuid, Option<Uuid>)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(found.into_iter().map(|(id, project)| (id.into(), project.map(Into::into))).collect())
+    }
+
+    /// What is decided by of the living workspace of that name, or else the last one that was terminated.
     pub async fn owned_by_name(&self, name: &WorkspaceName) -> Result<Option<Owned>, DbError> {
         let query = workspaces::table
             .filter(workspaces::organization_id.eq(self.0.key()))

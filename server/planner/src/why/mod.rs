@@ -3,15 +3,18 @@
 //! The planner's own report is the source of what the agent still has to do ([`standing_cause`]); the rest is what is stored
 //! and whether the agent is heard of. No clock is looked at.
 
+mod admission;
 mod words;
 
 use berth_schema::api::StateReason;
 use berth_schema::lifecycle::Deadline;
+use berth_schema::projects::ProjectPath;
 use berth_schema::reconcile::ReconcileRequest;
 use berth_schema::why::{GitProblem, Situation, Why, WhyAgent};
 use berth_schema::{ActualState, AgentName, DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::admission::Refusal;
 use crate::drift::{CHANGED_BY_HAND, PUT_RIGHT};
 use crate::loss::LOSS_SUSPECTED;
 use crate::model::{Cause, Snapshot, Workspace};
@@ -37,6 +40,10 @@ pub struct Circumstances<'a> {
     pub vanished: Option<(Timestamp, StateReason)>,
     /// Git hosts whose credentials cannot be had for it.
     pub git_problems: Vec<GitProblem>,
+    /// Why its agent would not take it if it were started now.
+    pub refusal: Option<Refusal>,
+    /// What it belongs to.
+    pub project: Option<ProjectPath>,
 }
 
 /// What the server knows of an agent.
@@ -90,7 +97,9 @@ pub fn why(circumstances: &Circumstances<'_>, now: Timestamp) -> Why {
         desired_state: workspace.desired_state,
         actual_state: workspace.actual_state,
         situation,
-        cause: words::cause(situation, circumstances) + &words::vanished(circumstances),
+        cause: words::cause(situation, circumstances)
+            + &words::vanished(circumstances)
+            + &admission::aside(situation, circumstances),
         reason: workspace.reason.clone(),
         since: since(situation, circumstances, now),
         next: words::next(situation, circumstances, now),
@@ -137,7 +146,10 @@ fn situation(circumstances: &Circumstances<'_>, now: Timestamp) -> Situation {
         return unfinished;
     }
     // 5. What the cluster makes of it.
-    applied(workspace)
+    match applied(workspace) {
+        Situation::Stopped if circumstances.refusal.is_some() => Situation::AgentNotAllowed,
+        situation => situation,
+    }
 }
 
 fn refused(reason: Option<&StateReason>) -> Situation {
@@ -263,6 +275,7 @@ fn since(situation: Situation, circumstances: &Circumstances<'_>, now: Timestamp
         Situation::RestartStopping | Situation::Stopping => *actual_state_changed_at.max(asked_at),
         Situation::Running
         | Situation::Stopped
+        | Situation::AgentNotAllowed
         | Situation::Gone
         | Situation::MissingInCluster
         | Situation::ScaledByHand

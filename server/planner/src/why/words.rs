@@ -6,7 +6,7 @@ use berth_schema::why::{Actor, NextStep, Situation};
 use berth_schema::{DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Circumstances, SILENCE, proven};
+use super::{Circumstances, SILENCE, admission, proven};
 use crate::drift::{CHANGED_BY_HAND, PUT_RIGHT};
 use crate::objects::{GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS};
 use crate::vanished::{NOT_IN_CLUSTER, VOLUME_LEAVING};
@@ -31,6 +31,7 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
         Situation::Stopped => {
             format!("It is stopped, as wanted. Its volume is kept.{}", put_right(circumstances))
         }
+        Situation::AgentNotAllowed => admission::cause(circumstances),
         Situation::Gone => "It was terminated, and nothing of it is left in the cluster.".to_owned(),
         Situation::CreationRequested => {
             format!("It was created, and agent '{agent}' has not applied it yet.")
@@ -203,6 +204,7 @@ pub(super) fn next(
     match situation {
         Situation::Gone => None,
         Situation::Running | Situation::Stopped => Some(by_rule(circumstances)),
+        Situation::AgentNotAllowed => Some(admission::next(circumstances)),
         Situation::CreationRequested | Situation::ChangeRequested => by(
             Actor::Agent,
             "It waits for changes all the time, and applies this one at once.".to_owned(),

@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use berth_db::PageRequest;
 use berth_schema::api::ProjectInput;
 use berth_schema::projects::Project;
 use berth_schema::text::check_plain;
@@ -20,7 +19,7 @@ use crate::pages::frame::{Frame, may, may_to};
 use crate::pages::page::{refuse, see, show};
 use crate::services::idempotency::Creation;
 use crate::services::workspaces::{self, CreateForm};
-use crate::services::{agents, paging, projects};
+use crate::services::{admission, projects};
 use crate::{Error, Op};
 
 /// What a link may fill in: `/new?repo=…&ref=…`.
@@ -187,17 +186,15 @@ struct New<'a> {
 }
 
 async fn page<'a>(op: &'a Op<Member>, form: &'a Form) -> Result<New<'a>, Error> {
-    let agents = if may(op, Action::ListAgents) {
-        let first = PageRequest { after: None, limit: i64::from(paging::MAX_LIMIT) + 1 };
-        let all = agents::list(op, &first).await?.items.into_iter();
-        let active = all.filter(|agent| agent.revoked_at.is_none());
-        Some(active.map(|agent| agent.name.to_string()).collect())
-    } else {
-        None
-    };
     let project = match &op.resource {
         Some(place) if place.kind == ResourceKind::Project => Some(projects::get(op, &place.id).await?),
         _ => None,
+    };
+    let agents = if may(op, Action::ListAgents) {
+        let offered = admission::offered(op, project.as_ref().map(|project| &project.path)).await?;
+        Some(offered.iter().map(ToString::to_string).collect())
+    } else {
+        None
     };
     let below = project.as_ref().map(|project| format!("/projects/{}", project.id)).unwrap_or_default();
     Ok(New {
@@ -263,6 +260,7 @@ async fn told(op: &Op<Member>, form: &Form, error: Error) -> Result<HttpResponse
                     .to_owned(),
             ),
         ),
+        Error::AgentNotAllowed(why) => (vec![FieldError::new("agent", why.as_str())], None),
         Error::NameTaken { .. } => (vec![FieldError::new("name", error.to_string())], None),
         Error::KeyReused => {
             let words = "This form has made a workspace already, and was changed since. Press the button once more to make another one.";

@@ -14,6 +14,7 @@ use tracing::info;
 
 use super::{Given, NewSpec, changed, find, limits, spec_of, whole};
 use crate::identity::Member;
+use crate::services::admission;
 use crate::{Error, Op};
 
 /// How often a change is decided anew when the workspace changed between looking and storing.
@@ -142,7 +143,7 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Changed<
         Transition::AlreadySo => return Ok(Changed::Not(view)),
         Transition::Change(desired) => desired,
     };
-    let intent = allowed(conn, asked, row, desired).await?;
+    let intent = allowed(conn, asked, &view, desired).await?;
     let seen = Some(row.generation);
     let after = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, asked.now).await?;
     conn.notifications().notify_agent(row.agent_id).await?;
@@ -155,13 +156,19 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Changed<
 async fn allowed(
     conn: &OrganizationConn<'_>,
     asked: &Asked<'_>,
-    row: &WorkspaceRow,
+    view: &WorkspaceView,
     desired: DesiredState,
 ) -> Result<Intent, Error> {
+    let row = &view.workspace;
     if matches!(desired, DesiredState::Stopped | DesiredState::Terminated) && asked.made_of.is_none() {
         return Ok(Intent::Desired(desired));
     }
     let configuration = limits::configuration(conn, row.agent_id, asked.defaults).await?;
+    if matches!(desired, DesiredState::Running | DesiredState::RestartRequested) {
+        // Its pod would begin anew. The agent's row is held from here: nobody takes its allowance meanwhile.
+        let project = view.belongs_to.as_ref().map(|project| &project.path);
+        admission::demand(conn, (row.agent_id, &view.agent), project).await?;
+    }
     let usage =
         |desired, spec: &WorkspaceSpec| Usage::of(desired, &spec.demand(), &configuration.default_resources);
     let (intent, after) = match asked.made_of {

@@ -8,6 +8,7 @@ use berth_planner::config::settle;
 use berth_planner::quota::{Change, Usage};
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
+use berth_schema::groups::GroupPath;
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
     Action, AgentId, AgentName, DesiredState, FieldError, NamespaceName, ProjectId, ResourceKind, Warning,
@@ -22,11 +23,12 @@ use super::{find, limits, project, whole};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::identity::Member;
 use crate::services::idempotency::{Creation, Idempotency, claim};
-use crate::services::{scopes, variables};
+use crate::services::{admission, scopes, variables};
 use crate::{Error, Op};
 
 /// How often another name is drawn when the drawn one is taken. 32,768 names: ten misses in a row mean that most are taken.
 const DRAWS: u32 = 10;
+const NO_AGENT_TAKES_IT: &str = "is needed, and none of the organization's agents is allowed for this workspace; have an owner allow one (`berth agents allow`)";
 
 /// Creates a workspace. When anything is wrong, everything that is wrong is told and nothing is stored.
 pub async fn create(
@@ -123,7 +125,7 @@ impl Attempt<'_> {
                 // 2. What only the database knows to be wrong.
                 let project = self.project(conn).await?;
                 let (form, agent) = self.complete(conn, project.as_ref()).await?;
-                let made_of = self.allow(conn, (form, project.as_ref()), agent.id).await?;
+                let made_of = self.allow(conn, (form, project.as_ref()), &agent).await?;
                 // 3. All of it, or nothing.
                 let parts = (form, made_of, project.as_ref());
                 let view = self.insert(conn, id, name, parts, &agent).await?;
@@ -171,7 +173,10 @@ impl Attempt<'_> {
         };
         let of_project = project.and_then(|project| project.settings.as_ref()?.agent.as_ref());
         let wanted = wanted.or(of_project.map(AgentName::as_str));
-        match (self.form, agent_of(conn, wanted).await?) {
+        match (
+            self.form,
+            agent_of(conn, wanted, project.and_then(|project| project.path.group()).as_ref()).await?,
+        ) {
             (Ok(form), Ok(agent)) => Ok((form, agent)),
             (_, agent) => {
                 let wrong_agent = agent.err().map(|message| FieldError::new("agent", message));
@@ -182,15 +187,17 @@ impl Attempt<'_> {
 
     /// What the workspace is made of, under its agent's configuration; or what of it that does not allow. The agent's row
     /// is held from here: a change of the configuration at the same time either is what this is made from or raises its
-    /// generation.
+    /// generation, and the same holds of its allowances.
     async fn allow(
         &self,
         conn: &OrganizationConn<'_>,
         (form, project): (&Checked, Option<&ProjectRow>),
-        agent: AgentId,
+        agent: &AgentRow,
     ) -> Result<MadeOf, Error> {
         let defaults = &self.op.context.agent_defaults;
-        let configuration = limits::configuration(conn, agent, defaults).await?;
+        let configuration = limits::configuration(conn, agent.id, defaults).await?;
+        let path = project.map(|project| &project.path);
+        admission::demand_of_new(conn, self.op, agent, path).await?;
         let errors = limits::size(&form.spec, &configuration);
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
@@ -207,7 +214,7 @@ impl Attempt<'_> {
         let after = Usage::of(DesiredState::Running, &spec.demand(), &configuration.default_resources);
         let change = Change { before: Usage::default(), after };
         let owner = berth_db::Owner::Creator(self.op.who.subject);
-        limits::quotas(conn, agent, owner, &configuration, change).await?;
+        limits::quotas(conn, agent.id, owner, &configuration, change).await?;
         Ok(MadeOf { spec, shared_namespace: configuration.shared_namespace })
     }
 
@@ -266,19 +273,24 @@ impl Attempt<'_> {
     }
 }
 
-/// The agent of that id or name, or the organisation's only one; else what is wrong with the wish.
+/// The agent of that id or name, or the only one that takes workspaces of projects in that group, or of none; else what is wrong
+/// with the wish.
 async fn agent_of(
     conn: &OrganizationConn<'_>,
     wanted: Option<&str>,
+    group: Option<&GroupPath>,
 ) -> Result<Result<AgentRow, String>, Error> {
     let Some(wanted) = wanted else {
         let mut active = conn.agents().list_active(2).await?;
+        let is_one_of_many = active.len() > 1;
+        if is_one_of_many {
+            active = admission::taking(conn, group, 2).await?;
+        }
         return Ok(match (active.pop(), active.pop()) {
             (Some(only), None) => Ok(only),
+            (None, _) if is_one_of_many => Err(NO_AGENT_TAKES_IT.to_owned()),
             (None, _) => Err("there is no agent yet; create one first".to_owned()),
-            (Some(_), Some(_)) => {
-                Err("is needed, because the organization has more than one agent".to_owned())
-            }
+            (Some(_), Some(_)) => Err("is needed, because more than one agent takes it".to_owned()),
         });
     };
     let found = match (wanted.parse::<AgentId>(), AgentName::new(wanted)) {
@@ -289,7 +301,7 @@ async fn agent_of(
     Ok(match found {
         Some(agent) if agent.revoked_at.is_none() => Ok(agent),
         Some(_) => Err("is revoked; choose another agent".to_owned()),
-        None => Err("is not an agent of this organization".to_owned()),
+        None => Err(admission::UNKNOWN_AGENT.to_owned()),
     })
 }
 

@@ -13,6 +13,7 @@ use super::extend::lifetime;
 use super::find;
 use crate::crypto::CryptoError;
 use crate::identity::Member;
+use crate::services::admission;
 use crate::services::git::Issuer;
 use crate::services::reconcile::planned;
 use crate::{Error, Op};
@@ -23,9 +24,11 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
     let now = op.now;
-    let (row, asked_at, vanished, agent, ever_spoke, written, git_problems) = op
+    let (row, asked_at, vanished, agent, ever_spoke, written, git_problems, refusal) = op
         .read("why_workspace", async |conn| {
-            let row = find(conn, name_or_id).await?.workspace;
+            let view = find(conn, name_or_id).await?;
+            let (row, project) = (view.workspace, view.belongs_to.map(|project| project.path));
+            let refusal = admission::refusal(conn, row.agent_id, project.as_ref()).await?;
             let agent = conn
                 .agents()
                 .find(row.agent_id)
@@ -46,7 +49,8 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
             let ever_spoke = agent.epoch > 0
                 || row.applied_generation > Generation::default()
                 || conn.agent_prerequisites().find(row.agent_id).await?.is_some();
-            Ok::<_, Error>((row, asked_at, vanished, agent, ever_spoke, written, git_problems))
+            let refusal = (refusal, project);
+            Ok::<_, Error>((row, asked_at, vanished, agent, ever_spoke, written, git_problems, refusal))
         })
         .await?;
     let contact = AgentContact {
@@ -75,6 +79,8 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
         deadline,
         vanished,
         git_problems,
+        refusal: refusal.0,
+        project: refusal.1,
     };
     Ok(berth_planner::why::why(&circumstances, now))
 }

@@ -1,0 +1,2 @@
+DROP TABLE agent_groups;
+ALTER TABLE agents DROP COLUMN is_for_organization;

@@ -1,0 +1,282 @@
+//! Whose workspaces an agent takes: said by its owners, narrowed by its configuration, and asked wherever something is made or started
+//! there. `planner::admission` decides.
+
+use std::collections::HashMap;
+
+use berth_db::{AgentRow, Changed, ChangedBy, GroupRow, Intent, OrganizationConn, TakesRow};
+use berth_planner::admission::{Refusal, Takes};
+use berth_policy::Resource as Thing;
+use berth_schema::agents::{AgentTakes, AllowAgent, AllowedGroup, DisallowAgent};
+use berth_schema::api::{Agent, AgentDisallowed};
+use berth_schema::audit::{Details, Event, Resource};
+use berth_schema::groups::GroupPath;
+use berth_schema::projects::ProjectPath;
+use berth_schema::{
+    Action, AgentId, AgentName, DesiredState, FieldError, GroupId, ProjectId, ResourceKind, WorkspaceId,
+};
+use tracing::info;
+
+use super::agents::{self, find};
+use super::tree;
+use crate::identity::Member;
+use crate::{Error, Op};
+
+/// Among how many agents one is looked for that takes a workspace.
+const MOST_AGENTS: i64 = 200;
+/// What is told of an agent that there is not, or not for whoever asks.
+pub(super) const UNKNOWN_AGENT: &str = "is not an agent of this organization";
+
+/// Allows an agent for a group, or for the whole organisation.
+pub async fn allow(op: &Op<Member>, name_or_id: &str, wanted: &AllowAgent) -> Result<Agent, Error> {
+    let now = op.now;
+    let id = op
+        .change("allow_agent", async |conn| {
+            let agent = held(conn, name_or_id).await?;
+            if agent.revoked_at.is_some() {
+                return Err(Error::AgentRevoked(agent.name));
+            }
+            let group = whom(conn, op, wanted.group.as_deref(), wanted.organization).await?;
+            let is_new = match group {
+                None => conn.agent_groups().for_organization(agent.id, true).await?,
+                Some(group) => conn.agent_groups().add(agent.id, group, now).await?,
+            };
+            if !is_new {
+                return Ok(Changed::Not(agent.id));
+            }
+            let event = Event::new(Resource::agent(agent.id), Details::AgentAllowed { group });
+            Ok(Changed::So(agent.id, event))
+        })
+        .await?;
+    info!(agent = %id, by = %op.who.token, "an agent was allowed");
+    agents::get(op, &id.to_string()).await
+}
+
+/// Takes that back. What runs there goes on until its next start, or is stopped at once.
+pub async fn disallow(
+    op: &Op<Member>,
+    name_or_id: &str,
+    wanted: &DisallowAgent,
+) -> Result<AgentDisallowed, Error> {
+    let (id, stopped) = op
+        .change("disallow_agent", async |conn| {
+            let agent = held(conn, name_or_id).await?;
+            let group = whom(conn, op, wanted.group.as_deref(), wanted.organization).await?;
+            let was_there = match group {
+                None => conn.agent_groups().for_organization(agent.id, false).await?,
+                Some(group) => conn.agent_groups().remove(agent.id, group).await?,
+            };
+            let stopped = if wanted.stop_now { stop(conn, op, agent.id).await? } else { 0 };
+            if !was_there && stopped == 0 {
+                return Ok(Changed::Not((agent.id, 0)));
+            }
+            let details = Details::AgentDisallowed { group, stopped };
+            Ok::<_, Error>(Changed::So((agent.id, stopped), Event::new(Resource::agent(agent.id), details)))
+        })
+        .await?;
+    info!(agent = %id, stopped, by = %op.who.token, "an agent was disallowed");
+    Ok(AgentDisallowed { agent: agents::get(op, &id.to_string()).await?, stopped })
+}
+
+/// The agent, with its row locked: whatever is made or started there meanwhile holds it as well. The organisation before it, as by
+/// whoever changes its tree.
+async fn held(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<AgentRow, Error> {
+    conn.organizations().lock().await?;
+    let agent = find(conn, name_or_id).await?.row;
+    Ok(conn.agents().lock(agent.id).await?)
+}
+
+/// The group that is meant, which whoever asks has to see; `None`: the organisation.
+async fn whom(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    group: Option<&str>,
+    organization: bool,
+) -> Result<Option<GroupId>, Error> {
+    match (group, organization) {
+        (None, true) => Ok(None),
+        (Some(which), false) => {
+            let found = tree::group(conn, which, op.who.subject).await?;
+            let seen = found.filter(|group| op.who.authority.decide(Action::ReadGroup, group).allowed);
+            let id = seen.and_then(|group| group.id.parse().ok());
+            id.map(Some).ok_or_else(|| Error::field("group", "names a group that there is not"))
+        }
+        _ => Err(Error::field("group", "must be given, or 'organization': one of both")),
+    }
+}
+
+/// Stops what is to run on an agent and could not be started there now. What its configuration says counts where it can be read.
+async fn stop(conn: &OrganizationConn<'_>, op: &Op<Member>, agent: AgentId) -> Result<u64, Error> {
+    let refused = refused(conn, agent, &as_readable(&row(conn, agent).await?)).await?;
+    let by = ChangedBy::User(op.who.author());
+    for workspace in &refused {
+        let stop = Intent::Desired(DesiredState::Stopped);
+        conn.workspaces().change_intent(*workspace, None, &stop, by, op.now).await?;
+    }
+    if !refused.is_empty() {
+        conn.notifications().notify_agent(agent).await?;
+    }
+    Ok(u64::try_from(refused.len()).unwrap_or(u64::MAX))
+}
+
+/// What is to run on an agent and is not among what is taken: locked until the transaction ends.
+pub(super) async fn refused(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+    takes: &Takes,
+) -> Result<Vec<WorkspaceId>, Error> {
+    let running = conn.workspaces().running_on(agent).await?;
+    let mut projects: Vec<ProjectId> = running.iter().filter_map(|(_, project)| *project).collect();
+    projects.sort_unstable();
+    projects.dedup();
+    let paths: HashMap<ProjectId, ProjectPath> =
+        conn.projects().paths(&projects).await?.into_iter().collect();
+    let is_refused = |project: &Option<ProjectId>| {
+        takes.admit(project.as_ref().and_then(|project| paths.get(project))).is_err()
+    };
+    Ok(running.into_iter().filter(|(_, project)| is_refused(project)).map(|(id, _)| id).collect())
+}
+
+async fn row(conn: &OrganizationConn<'_>, agent: AgentId) -> Result<TakesRow, Error> {
+    let mut rows = conn.agent_groups().of(&[agent]).await?;
+    rows.remove(&agent).ok_or_else(|| Error::missing(ResourceKind::Agent, &agent))
+}
+
+fn judged(row: &TakesRow, configured: Vec<String>) -> Takes {
+    let groups = row.groups.iter().map(|group| group.path.clone()).collect();
+    Takes { organization: row.is_for_organization, groups, configured }
+}
+
+/// With a configuration that cannot be read it is what its owners say.
+fn as_readable(row: &TakesRow) -> Takes {
+    judged(row, row.configured.clone().unwrap_or_default())
+}
+
+/// Whose workspaces an agent takes.
+pub(super) async fn takes(conn: &OrganizationConn<'_>, agent: AgentId) -> Result<Takes, Error> {
+    let row = row(conn, agent).await?;
+    let configured = row.configured.clone()?;
+    Ok(judged(&row, configured))
+}
+
+/// Refuses to start what its agent does not take. The agent's row has to be held, so that nothing of this is on record behind what
+/// took its allowance.
+pub(super) async fn demand(
+    conn: &OrganizationConn<'_>,
+    (agent, name): (AgentId, &AgentName),
+    project: Option<&ProjectPath>,
+) -> Result<(), Error> {
+    let admitted = takes(conn, agent).await?.admit(project);
+    admitted.map_err(|refusal| Error::AgentNotAllowed(refusal.of_what_is_there(name, project)))
+}
+
+/// The same of what is to be made, by whoever asks.
+pub(super) async fn demand_of_new(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    agent: &AgentRow,
+    project: Option<&ProjectPath>,
+) -> Result<(), Error> {
+    let Err(refusal) = takes(conn, agent.id).await?.admit(project) else { return Ok(()) };
+    // Whoever may not know of the agent is told what they would be told if there were none.
+    if !is_seen(op, agent.id) {
+        return Err(Error::field("agent", UNKNOWN_AGENT));
+    }
+    Err(Error::AgentNotAllowed(refusal.of_something_new(&agent.name, project)))
+}
+
+/// Why an agent does not take what is there, for whoever looks; of a configuration that cannot be read nothing is known.
+pub(super) async fn refusal(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+    project: Option<&ProjectPath>,
+) -> Result<Option<Refusal>, Error> {
+    Ok(as_readable(&row(conn, agent).await?).admit(project).err())
+}
+
+/// Whether whoever asks may know of an agent.
+fn is_seen(op: &Op<Member>, agent: AgentId) -> bool {
+    let agent = Thing::new(ResourceKind::Agent, agent.to_string(), op.organization());
+    op.who.authority.decide(Action::ReadAgent, &agent).allowed
+}
+
+/// What an action that rules permit would be refused for at the moment: a workspace that its agent does not take, or what would be made
+/// in a project without saying where.
+pub(super) async fn objection(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    action: Action,
+    thing: &Thing,
+) -> Result<Option<FieldError>, Error> {
+    let words = match action {
+        Action::StartWorkspace | Action::RestartWorkspace => {
+            let view = super::workspaces::find(conn, &thing.id).await?;
+            let project = view.belongs_to.as_ref().map(|project| &project.path);
+            let refusal = refusal(conn, view.workspace.agent_id, project).await?;
+            refusal.map(|refusal| refusal.of_what_is_there(&view.agent, project))
+        }
+        Action::CreateWorkspaceInProject => in_project(conn, op, &thing.id).await?,
+        _ => None,
+    };
+    Ok(words.map(|words| FieldError::new("agent", words)))
+}
+
+/// Why the agent that a project says would not take what is made there.
+async fn in_project(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    project: &str,
+) -> Result<Option<String>, Error> {
+    let Ok(id) = project.parse() else { return Ok(None) };
+    let Some(project) = conn.projects().find(id).await? else { return Ok(None) };
+    let Some(name) = project.settings.and_then(|settings| settings.agent) else { return Ok(None) };
+    let agent = conn.agents().find_by_name(&name).await?.filter(|agent| is_seen(op, agent.id));
+    let Some(agent) = agent else { return Ok(Some(UNKNOWN_AGENT.to_owned())) };
+    let refusal = refusal(conn, agent.id, Some(&project.path)).await?;
+    Ok(refusal.map(|refusal| refusal.of_something_new(&agent.name, Some(&project.path))))
+}
+
+/// Agents that take workspaces of projects in a group, or of no group: the newest first, at most `limit`.
+pub(super) async fn taking(
+    conn: &OrganizationConn<'_>,
+    group: Option<&GroupPath>,
+    limit: usize,
+) -> Result<Vec<AgentRow>, Error> {
+    let active = conn.agents().list_active(MOST_AGENTS).await?;
+    let ids: Vec<AgentId> = active.iter().map(|agent| agent.id).collect();
+    let takes = conn.agent_groups().of(&ids).await?;
+    let is_taking = |agent: &AgentRow| {
+        let row = takes.get(&agent.id);
+        let takes = row.and_then(|row| Some(judged(row, row.configured.clone().ok()?)));
+        takes.is_some_and(|takes| takes.admit_in(group).is_ok())
+    };
+    Ok(active.into_iter().filter(is_taking).take(limit).collect())
+}
+
+/// The same, as far as whoever asks may know of them.
+pub(super) async fn seen_taking(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    group: Option<&GroupPath>,
+) -> Result<Vec<AgentName>, Error> {
+    let all = taking(conn, group, usize::MAX).await?;
+    Ok(all.into_iter().filter(|agent| is_seen(op, agent.id)).map(|agent| agent.name).collect())
+}
+
+/// What is offered to whoever makes a workspace.
+pub async fn offered(op: &Op<Member>, project: Option<&ProjectPath>) -> Result<Vec<AgentName>, Error> {
+    let group = project.and_then(ProjectPath::group);
+    op.read("offered_agents", async |conn| seen_taking(conn, op, group.as_ref()).await).await
+}
+
+/// As whoever asks may see it.
+pub(super) async fn shown(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    agent: AgentId,
+) -> Result<AgentTakes, Error> {
+    let TakesRow { is_for_organization, groups, .. } = row(conn, agent).await?;
+    let grants = conn.role_grants().of_subject(op.who.subject).await?;
+    let groups = tree::seen_groups(conn, (&op.who.authority, &grants), groups).await?;
+    let allowed = |group: GroupRow| AllowedGroup { id: group.id, path: group.path };
+    Ok(AgentTakes { organization: is_for_organization, groups: groups.into_iter().map(allowed).collect() })
+}
