@@ -5,11 +5,12 @@ use std::task::{Context, Poll};
 
 use berth_proxy_core::to_either;
 use bytes::Bytes;
-use http_body_util::combinators::{MapFrame, UnsyncBoxBody};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use crate::activity::Meter;
 use crate::streams::Stream;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -26,11 +27,43 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
 struct NoLongerAllowed;
 
 /// A request's body on its way to a workspace.
-pub(crate) type Passed = MapFrame<Incoming, fn(Frame<Bytes>) -> Frame<Bytes>>;
+#[derive(Debug)]
+pub(crate) struct Passed {
+    inner: Incoming,
+    meter: Meter,
+}
 
 /// Such a body.
-pub(crate) fn passed(inner: Incoming) -> Passed {
-    inner.map_frame(without_headers)
+pub(crate) const fn passed(inner: Incoming, meter: Meter) -> Passed {
+    Passed { inner, meter }
+}
+
+impl HttpBody for Passed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            self.meter.to_workspace(length(frame));
+        }
+        frame.map_ok(without_headers)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn length(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
 }
 
 /// What trails a body is no place for what counts before it.
@@ -48,13 +81,14 @@ fn without_headers(frame: Frame<Bytes>) -> Frame<Bytes> {
 struct Guarded {
     inner: Incoming,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    meter: Meter,
     _stream: Stream,
 }
 
 /// Such an answer.
 pub(crate) fn guarded(inner: Incoming, stream: Stream) -> Body {
     let cut = Box::pin(stream.cut().clone().cancelled_owned());
-    Guarded { inner, cut, _stream: stream }.boxed_unsync()
+    Guarded { inner, cut, meter: stream.request(), _stream: stream }.boxed_unsync()
 }
 
 impl HttpBody for Guarded {
@@ -69,6 +103,9 @@ impl HttpBody for Guarded {
             return Poll::Ready(Some(Err(Box::new(NoLongerAllowed))));
         }
         let frame = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            self.meter.to_person(length(frame));
+        }
         frame.map(|frame| frame.map(|frame| frame.map(without_headers).map_err(Into::into)))
     }
 

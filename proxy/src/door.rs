@@ -124,6 +124,9 @@ impl Door {
             Verdict::Denied(_) => return nowhere(),
             Verdict::NoAnswer => return no_answer(),
         }
+        if navigation == Navigation::Page {
+            stream.happens();
+        }
         if places.is_empty() && navigation == Navigation::Page {
             return shared.wait(&address, workspace, uri);
         }

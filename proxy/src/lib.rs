@@ -1,5 +1,6 @@
 //! Berth's proxy: lets people into the workspaces of one cluster. What it decides is in `berth-proxy-core`; see decisions 0059 and 0063.
 
+mod activity;
 pub mod args;
 mod authorise;
 mod body;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use berth_certificate::{Certificate, LOOK};
 use berth_proxy_core::Sealer;
+use berth_schema::activity::TOLD_EVERY_SECONDS;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(follow(certificate));
     tasks.spawn(Arc::clone(&shared).keep_asking(args.recheck()));
     tasks.spawn(Arc::clone(&shared).keep_hearing());
+    tasks.spawn(Arc::clone(&shared).keep_telling(Duration::from_secs(TOLD_EVERY_SECONDS)));
     let mut doors = tokio::spawn(listener.run(stop.clone()));
     let fault = tokio::select! {
         () = stopped(&shared, linger)? => None,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use berth_schema::activity::TellActivity;
 use berth_schema::connection::{Changes, Credential, Decision, OpenConnection, Opened};
 use berth_schema::{TokenUrl, WorkspaceId, WorkspaceName};
-use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -50,6 +51,7 @@ pub(crate) struct Server {
     connections: Url,
     decision: Url,
     changes: Url,
+    activity: Url,
     token: TokenFile,
 }
 
@@ -80,6 +82,7 @@ impl Server {
             connections: url.join(["api", "v1", "proxy", "connections"]),
             decision: url.join(["api", "v1", "proxy", "decision"]),
             changes: url.join(["api", "v1", "proxy", "changes"]),
+            activity: url.join(["api", "v1", "proxy", "activity"]),
             token,
         })
     }
@@ -121,10 +124,22 @@ impl Server {
         self.question(token, port).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ServerError> {
+    /// Where something happens.
+    pub(crate) async fn tell(&self, activity: &TellActivity) -> Result<(), ServerError> {
+        let response = self.answer(self.client.post(self.activity.clone()).json(activity)).await?;
+        match response.status() {
+            StatusCode::NO_CONTENT => Ok(()),
+            other => Err(ServerError::Refused(other.as_u16())),
+        }
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, ServerError> {
         let token = self.token.read().map_err(ServerError::Token)?;
-        let mut response =
-            request.bearer_auth(token.expose()).send().await.map_err(ServerError::Unreachable)?;
+        request.bearer_auth(token.expose()).send().await.map_err(ServerError::Unreachable)
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ServerError> {
+        let mut response = self.answer(request).await?;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::UNPROCESSABLE_ENTITY => return Err(ServerError::Code),

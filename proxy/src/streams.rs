@@ -3,16 +3,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use berth_proxy_core::Question;
+use berth_proxy_core::{Carried, Question};
 use berth_schema::WorkspaceId;
 use berth_schema::connection::Credential;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::{Activity, Meter};
 use crate::server::Target;
 
 /// Everything that is open, by what it was allowed by.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Streams(Arc<Mutex<HashMap<Question, Open>>>);
+pub(crate) struct Streams {
+    open: Arc<Mutex<HashMap<Question, Open>>>,
+    /// What goes through it.
+    activity: Activity,
+}
 
 #[derive(Debug)]
 struct Open {
@@ -79,8 +84,12 @@ impl Streams {
         self.lock().values().map(|open| open.count).sum()
     }
 
+    pub(crate) const fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Question, Open>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,6 +102,21 @@ impl Stream {
     /// Cancelled when it has to end.
     pub(crate) const fn cut(&self) -> &CancellationToken {
         &self.cut
+    }
+
+    /// Somebody does something by it.
+    pub(crate) fn happens(&self) {
+        self.all.activity.happens(self.question.workspace);
+    }
+
+    /// Counts what goes through it as one of the workspace's requests.
+    pub(crate) fn request(&self) -> Meter {
+        self.all.activity.requests(self.question.workspace)
+    }
+
+    /// Counts what goes through it as a connection of its own.
+    pub(crate) fn connection(&self, carried: Carried) -> Meter {
+        self.all.activity.connection(self.question.workspace, carried)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use berth_proxy_core::Carried;
 use berth_tunnel::{Role, carry};
 use http::header::{
     CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
@@ -58,6 +59,8 @@ pub(crate) async fn open(
         let cut = stream.cut().clone();
         let carried = cut.run_until_cancelled(async {
             let (reader, writer) = sshd.into_split();
+            let meter = stream.connection(Carried::Tunnel);
+            let (reader, writer) = (meter.reads(reader), meter.writes(writer));
             match browser.await {
                 Ok(client) => {
                     if let Err(error) = carry(TokioIo::new(client), Role::Server, reader, writer).await {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use berth_proxy_core::Carried;
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -79,7 +80,9 @@ pub(crate) fn join(
         let cut = stream.cut().clone();
         let copied = cut.run_until_cancelled(async {
             let (browser, workspace) = tokio::try_join!(browser, workspace)?;
-            let copied = copy_bidirectional(&mut TokioIo::new(browser), &mut TokioIo::new(workspace)).await;
+            let meter = stream.connection(Carried::WebSocket);
+            let mut workspace = meter.reads(meter.writes(TokioIo::new(workspace)));
+            let copied = copy_bidirectional(&mut TokioIo::new(browser), &mut workspace).await;
             // That one of both went away is how such connections end.
             Ok::<_, hyper::Error>(copied.ok())
         });

@@ -39,7 +39,8 @@ pub(crate) async fn forward(
         return broken();
     }
     let key = (*stream.question(), *place);
-    let answer = tokio::time::timeout(PATIENCE, connections.send(key, stream.cut(), request.map(passed)));
+    let request = request.map(|body| passed(body, stream.request()));
+    let answer = tokio::time::timeout(PATIENCE, connections.send(key, stream.cut(), request));
     match stream.cut().run_until_cancelled(answer).await {
         Some(Ok(Ok(mut response))) => {
             let is_agreed = kind != Kind::None && response.status() == StatusCode::SWITCHING_PROTOCOLS;

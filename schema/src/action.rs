@@ -264,6 +264,8 @@ actions! {
     IssueConnectionToken = "connection.issue-token", Workspace, Changes;
     OpenConnection = "connection.open", Workspace, Changes;
     DecideConnection = "connection.decide", Workspace, Reads;
+    /// In which workspaces something happens.
+    TellActivity = "connection.tell-activity", Agent, Changes;
     /// Whose connections are to be decided about again.
     WatchConnections = "connection.watch", Agent, Reads;
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::{Role, TokenScope};
+use crate::activity::IdleStop;
 use crate::agents::{AgentCredential, AgentEvent, AgentTakes};
 use crate::api::shape::{ContainerSize, Endpoint};
 use crate::elevations::Elevated;
@@ -327,6 +328,12 @@ pub struct Workspace {
     pub created_at: Timestamp,
     pub desired_state_changed_at: Timestamp,
     pub actual_state_changed_at: Timestamp,
+    /// When something happened in it last, by a connection through its agent's proxy. Absent: never, as far as anybody told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_active_at: Option<Timestamp>,
+    /// When it is stopped because nothing happens: where one workspace is meant, shall run, and its agent's configuration says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_stop: Option<IdleStop>,
     /// What a lifecycle rule will do next: where one workspace is meant (lists and events leave it out), and not wanted
     /// gone already.
     #[serde(default, skip_serializing_if = "Option::is_none")]

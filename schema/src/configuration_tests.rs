@@ -100,7 +100,7 @@ fn everything_that_is_wrong_is_told_at_once_and_by_its_path() {
         "default_resources": {"cpu_limit": "two", "memory_limit": "12"},
         "quotas": {"agent": {"workspaces": -1, "pods": 3}, "user": []},
         "labels": {"a/b/c": "d", "app.kubernetes.io/name": "x", "team": "-red"},
-        "lifecycle": {"max_age_hours": 0},
+        "lifecycle": {"max_age_hours": 0, "idle_minutes_before_stop": 14},
         "tolerations": [{}, {"key": "a", "operator": "Exists", "value": "b"}, {"key": "a", "toleration_seconds": 1}],
         "user": 0,
         "image_pull_secrets": "registry",
@@ -136,6 +136,7 @@ fn everything_that_is_wrong_is_told_at_once_and_by_its_path() {
             "image_pull_secrets",
             "shared_namespace",
             "lifecycle.max_age_hours",
+            "lifecycle.idle_minutes_before_stop",
             "tolerations[0]",
             "tolerations[1].value",
             "tolerations[2].toleration_seconds",
@@ -266,6 +267,11 @@ fn what_is_left_out_takes_the_servers_options() {
     assert_eq!(effective.lifecycle_rules(), LifecycleRules::default());
     let hours = read(&json!({"lifecycle": {"max_age_hours": 10}})).expect("it is right").lifecycle_rules();
     assert_eq!((hours.max_age_hours, hours.max_active_hours_before_stop), (10, 36));
+    assert_eq!(hours.idle_minutes_before_stop, None, "nothing is stopped as idle unless somebody says so");
+    for minutes in [15, 43_200] {
+        let rules = read(&json!({"lifecycle": {"idle_minutes_before_stop": minutes}})).expect("it is right");
+        assert_eq!(rules.lifecycle_rules().idle_minutes_before_stop, Some(minutes));
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -305,6 +311,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         "shared_namespace",
         "lifecycle",
         "max_age_hours",
+        "idle_minutes_before_stop",
         "storage_class",
         "volume_size",
         "node_selector",

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod action;
+pub mod activity;
 pub mod agents;
 pub mod api;
 pub mod audit;

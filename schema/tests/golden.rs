@@ -9,6 +9,7 @@ mod rest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use berth_schema::activity::IdleStop;
 use berth_schema::agents::{
     AdoptWorkspaces, AgentCredential, AgentEvent, AgentEventKind, AgentTakes, AllowedGroup, RotateAgentToken,
     WorkspacesAdopted,
@@ -259,6 +260,8 @@ fn the_rest_bodies_keep_their_shape() {
         created_at: Timestamp::UNIX_EPOCH,
         desired_state_changed_at: Timestamp::UNIX_EPOCH,
         actual_state_changed_at: Timestamp::UNIX_EPOCH,
+        last_active_at: Some(Timestamp::UNIX_EPOCH),
+        idle_stop: Some(IdleStop { minutes: 30, at: Some(Timestamp::UNIX_EPOCH) }),
         lifecycle: Some(Deadline {
             action: LifecycleAction::Stop,
             rule: LifecycleRule::MaxActiveHoursBeforeStop,

@@ -4,14 +4,14 @@
 //! scope of its organisation, in bounded transactions, under locks that other servers pass by. What to do is decided by
 //! `planner::lifecycle`.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use berth_db::{DueWorkspace, LifecycleQueue, LifecycleRow, OrganizationConn};
-use berth_planner::lifecycle::{Decision, Lifetime, deadline, decide};
+use berth_planner::idle::decide;
+use berth_planner::lifecycle::{Decision, Lifetime, deadline};
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
 use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::{DesiredState, OrganizationId, WorkspaceId};
@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
 use crate::identity::{Internal, Run};
-use crate::services::workspaces::rules_of;
+use crate::services::workspaces::{rules_of, uses_of};
 use crate::tasks::Task;
 use crate::{Context, Error, Op};
 
@@ -38,6 +38,8 @@ pub struct Pass {
     /// Looked at.
     pub looked: usize,
     pub stopped: usize,
+    /// Of these, because nothing happened in them.
+    pub idle: usize,
     pub terminated: usize,
     /// The most workspaces that one transaction held.
     pub largest_batch: usize,
@@ -70,6 +72,7 @@ impl Task for Scheduler {
             info!(
                 looked = pass.looked,
                 stopped = pass.stopped,
+                idle = pass.idle,
                 terminated = pass.terminated,
                 forgotten = pass.forgotten,
                 "lifecycle"
@@ -107,6 +110,7 @@ pub async fn pass(run: &Run<Arc<Context>>, queue: &mut LifecycleQueue) -> Result
                 Ok(batch) => {
                     done.looked += batch.looked;
                     done.stopped += batch.stopped;
+                    done.idle += batch.idle;
                     done.terminated += batch.terminated;
                     done.largest_batch = done.largest_batch.max(batch.looked);
                 }
@@ -128,31 +132,41 @@ async fn look(op: &Op<Internal>, ids: &[WorkspaceId]) -> Result<Pass, Error> {
         let rows = conn.workspaces().lock_for_lifecycle(ids, now).await?;
         let mut done = Pass { looked: rows.len(), ..Pass::default() };
         let mut rules = BTreeMap::new();
+        for agent in rows.iter().map(|row| row.agent_id).collect::<BTreeSet<_>>() {
+            rules.insert(agent, rules_of(conn, agent).await?);
+        }
+        let uses = uses_of(conn, &rows).await?;
         // By what is to be done, and when to look at them next.
         let mut due: BTreeMap<(DesiredState, Option<Timestamp>), Vec<&LifecycleRow>> = BTreeMap::new();
+        let mut events = Vec::new();
         for row in &rows {
-            if let Entry::Vacant(unknown) = rules.entry(row.agent_id) {
-                unknown.insert(rules_of(conn, row.agent_id).await?);
-            }
             let (Some(lifetime), Some(rules)) = (lifetime(row), &rules[&row.agent_id]) else {
                 conn.workspaces().look_again(row.id, Some(later(now))).await?;
                 continue;
             };
-            match decide(rules, &lifetime, now) {
-                Decision::Wait(at) => conn.workspaces().look_again(row.id, Some(at)).await?,
-                Decision::Never => conn.workspaces().look_again(row.id, None).await?,
-                Decision::Act(end) => {
-                    let desired = desired(end.action);
-                    let then = lifetime.after_change(desired, now);
-                    let next = deadline(rules, &then).map(|deadline| deadline.at);
-                    due.entry((desired, next)).or_default().push(row);
+            let (desired, kind) = match decide(rules, &lifetime, &uses[&row.id], now) {
+                Decision::Wait(at) => {
+                    conn.workspaces().look_again(row.id, Some(at)).await?;
+                    continue;
                 }
-            }
+                Decision::Never => {
+                    conn.workspaces().look_again(row.id, None).await?;
+                    continue;
+                }
+                Decision::Act(end) => (desired(end.action), Kind::EndPeriod),
+                Decision::StopIdle(minutes) => {
+                    conn.activity().stopped((row.agent_id, row.id), minutes, now).await?;
+                    done.idle += 1;
+                    (DesiredState::Stopped, Kind::StopIdle)
+                }
+            };
+            let then = lifetime.after_change(desired, now);
+            let next = deadline(rules, &then).map(|deadline| deadline.at);
+            due.entry((desired, next)).or_default().push(row);
+            events.push(acted(row, desired, kind));
         }
-        let mut events = Vec::new();
         for ((desired, next), rows) in &due {
             act(conn, rows, (*desired, *next), now).await?;
-            events.extend(rows.iter().map(|row| acted(row, *desired)));
         }
         let count = |wanted| -> usize {
             due.iter().filter(|((desired, _), _)| *desired == wanted).map(|(_, rows)| rows.len()).sum()
@@ -165,13 +179,13 @@ async fn look(op: &Op<Internal>, ids: &[WorkspaceId]) -> Result<Pass, Error> {
 }
 
 /// What is on record of a rule that acted.
-fn acted(row: &LifecycleRow, to: DesiredState) -> Event {
+fn acted(row: &LifecycleRow, to: DesiredState, kind: Kind) -> Event {
     let (generation_before, generation) = (row.generation, row.generation.next());
     let details = match row.desired_state {
         Some(from) => Details::IntentChanged { from, to, generation_before, generation },
         None => Details::IntentReplaced { to, generation_before },
     };
-    Event::internal(Kind::EndPeriod, Resource::workspace(row.id), details)
+    Event::internal(kind, Resource::workspace(row.id), details)
 }
 
 /// When to look again at what this version cannot read.

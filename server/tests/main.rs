@@ -1,6 +1,7 @@
 //! The real server on a real Postgres: a database of its own for each test.
 #![allow(clippy::disallowed_methods, reason = "what a test compares with is of the moment in which it looks")]
 
+mod activity;
 mod adoption;
 mod agent_tokens;
 mod agents;

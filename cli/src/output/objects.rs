@@ -1,5 +1,6 @@
 //! How the API's objects look.
 
+use berth_schema::activity::IdleStop;
 use berth_schema::agents::{AgentEvent, AgentTakes};
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
@@ -22,7 +23,7 @@ impl Show for Workspace {
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
-        const ALL: [&str; 11] = [
+        const ALL: [&str; 12] = [
             "NAME",
             "DESIRED",
             "STATE",
@@ -30,6 +31,7 @@ impl Show for Workspace {
             "AGENT",
             "AGE",
             "CREATOR",
+            "ACTIVE",
             "GENERATION",
             "IMAGE",
             "NAMESPACE",
@@ -50,6 +52,7 @@ impl Show for Workspace {
         if wide {
             row.extend([
                 self.creator.as_ref().map_or_else(|| NONE.to_owned(), |creator| creator.name.clone()).into(),
+                self.last_active_at.map_or_else(|| NONE.to_owned(), |at| age(at, now)).into(),
                 generation(self).into(),
                 (&self.image).into(),
                 (&self.namespace).into(),
@@ -71,6 +74,9 @@ impl Show for Workspace {
         if let Some(reason) = &self.reason {
             details.push(("Reason", format!("{}: {}", reason.reason, reason.message).into()));
         }
+        let active = self.last_active_at.map(|at| format!("{at:.0} ({} ago)", age(at, now)));
+        details.extend(active.map(|active| ("Last active", active.into())));
+        details.extend(self.idle_stop.map(|idle| ("Idle", idle_stop(self, idle, now).into())));
         details.extend(self.lifecycle.map(|next| ("Lifecycle", lifecycle(self, &next, now).into())));
         let variables: Vec<_> =
             self.variables.iter().map(|variable| format!("{} ({})", variable.name, variable.kind)).collect();
@@ -341,6 +347,19 @@ fn lifecycle(workspace: &Workspace, next: &Deadline, now: Timestamp) -> String {
         }
     };
     format!("{done} at {} ({left}) by the rule {}{extended}{more}", next.at, next.rule)
+}
+
+fn idle_stop(workspace: &Workspace, idle: IdleStop, now: Timestamp) -> String {
+    let (name, minutes) = (&workspace.name, idle.minutes);
+    match idle.at {
+        Some(at) => {
+            let left = if at > now { format!("in {}", age(now, at)) } else { "now".to_owned() };
+            format!(
+                "stopped at {at:.0} ({left}) if nothing happens in it until then; `berth extend {name} --hours N` puts it off"
+            )
+        }
+        None => format!("stopped after {minutes} minutes, but not while no proxy tells what happens in it"),
+    }
 }
 
 /// The proven generation where it lags behind the wanted one.

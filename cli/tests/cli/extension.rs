@@ -39,3 +39,31 @@ async fn what_is_not_granted_is_said_and_hours_are_checked_before_anything_is_se
     }
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_is_idle_is_told_with_the_time_and_how_it_is_put_off() {
+    let server = MockServer::start().await;
+    let mut one = workspace("Running", "Running", 3, 3);
+    one["last_active_at"] = json!("2026-01-01T00:10:00Z");
+    one["idle_stop"] = json!({"minutes": 30, "at": "2026-01-01T00:40:00Z"});
+    answer(&server, "GET", "/workspaces/reef", ok(one.clone())).await;
+    let berth = Berth::with(&server);
+    let line = |shown: &str, name: &str| {
+        let line = shown.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name} in {shown}")).to_owned()
+    };
+    let shown = berth.run(&["get", "reef"]).ok().stdout;
+    assert!(line(&shown, "Last active\t").contains("2026-01-01T00:10:00Z"), "{shown}");
+    let idle = line(&shown, "Idle\t");
+    assert!(
+        idle.contains("stopped at 2026-01-01T00:40:00Z") && idle.contains("if nothing happens"),
+        "{idle}"
+    );
+    assert!(idle.ends_with("`berth extend reef --hours N` puts it off"), "{idle}");
+
+    one["idle_stop"] = json!({"minutes": 30});
+    let silent = MockServer::start().await;
+    answer(&silent, "GET", "/workspaces/reef", ok(one)).await;
+    let shown = Berth::with(&silent).run(&["get", "reef"]).ok().stdout;
+    assert!(line(&shown, "Idle\t").ends_with("not while no proxy tells what happens in it"), "{shown}");
+}

@@ -3,6 +3,7 @@
 //! A request's way: [`Address`] (which host) → [`Site`] (does the browser say that the page itself asks) → [`Sealer`] (whose session; [`Shown`]: a program has a token)
 //! → [`Decisions`] (may they) → [`Directory`] (which pods) → [`to_workspace`] and, back, [`to_browser`].
 
+mod activity;
 mod address;
 mod changes;
 mod decisions;
@@ -14,6 +15,7 @@ mod seal;
 mod site;
 mod wanted;
 
+pub use activity::{Amount, Carried, Traffic, is_active};
 pub use address::{Address, Zones};
 pub use changes::Again;
 pub use decisions::{Decisions, Known, Outcome, Question, Taken};

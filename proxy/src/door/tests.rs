@@ -16,6 +16,7 @@ use crate::identity::{Identity, TokenFile};
 use crate::listen::http1;
 use crate::server::Server;
 
+mod activity;
 mod framing;
 
 const HOST_NAME: &str = "8080-a.ws.example";

@@ -252,6 +252,7 @@ const fn of_action(action: Action) -> Reach {
         | Action::Reconcile
         | Action::OpenConnection
         | Action::DecideConnection
+        | Action::TellActivity
         | Action::WatchConnections => Reach::Nobody,
     }
 }
@@ -273,6 +274,8 @@ const fn of_internal(internal: Internal) -> Reach {
         | Internal::HandOutVariables
         | Internal::IssueGitCredentials
         | Internal::SettleWorkspace
+        // As a stop that somebody wished for.
+        | Internal::StopIdle
         | Internal::SuspectLoss
         | Internal::Rewrap
         | Internal::CreateOrganization

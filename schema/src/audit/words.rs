@@ -30,6 +30,8 @@ words! {
         SettleLoss = "agent.settle-loss",
         /// A lifecycle rule acted.
         EndPeriod = "workspace.end-period",
+        /// Nothing happened in a workspace for as long as its rule grants.
+        StopIdle = "workspace.stop-idle",
         /// Data keys come under another generation of the key-encryption key.
         Rewrap = "keys.rewrap",
         CreateOrganization = "organization.create",

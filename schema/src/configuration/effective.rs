@@ -54,7 +54,7 @@ impl AgentConfiguration {
         all
     }
 
-    /// The hours that hold.
+    /// The limits that hold.
     pub fn lifecycle_rules(&self) -> LifecycleRules {
         let default = LifecycleRules::default();
         let written = &self.lifecycle;
@@ -66,6 +66,7 @@ impl AgentConfiguration {
                 .max_stopped_hours_before_termination
                 .unwrap_or(default.max_stopped_hours_before_termination),
             max_age_hours: written.max_age_hours.unwrap_or(default.max_age_hours),
+            idle_minutes_before_stop: written.idle_minutes_before_stop,
         }
     }
 }

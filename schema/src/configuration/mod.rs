@@ -137,7 +137,7 @@ pub struct Quota {
     pub memory: Option<String>,
 }
 
-/// The hours as they were written.
+/// The limits as they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lifecycle {
@@ -147,14 +147,19 @@ pub struct Lifecycle {
     pub max_stopped_hours_before_termination: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_hours: Option<u32>,
+    /// After so many minutes without anything happening in it a workspace is stopped; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_minutes_before_stop: Option<u32>,
 }
 
-/// When workspaces are stopped and removed by themselves, in hours.
+/// When workspaces are stopped and removed by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifecycleRules {
     pub max_active_hours_before_stop: u32,
     pub max_stopped_hours_before_termination: u32,
     pub max_age_hours: u32,
+    /// `None`: nothing is stopped because nothing happens in it.
+    pub idle_minutes_before_stop: Option<u32>,
 }
 
 impl Default for LifecycleRules {
@@ -163,6 +168,7 @@ impl Default for LifecycleRules {
             max_active_hours_before_stop: 36,
             max_stopped_hours_before_termination: 744,
             max_age_hours: 8_760,
+            idle_minutes_before_stop: None,
         }
     }
 }
@@ -173,6 +179,7 @@ impl From<LifecycleRules> for Lifecycle {
             max_active_hours_before_stop: Some(rules.max_active_hours_before_stop),
             max_stopped_hours_before_termination: Some(rules.max_stopped_hours_before_termination),
             max_age_hours: Some(rules.max_age_hours),
+            idle_minutes_before_stop: rules.idle_minutes_before_stop,
         }
     }
 }

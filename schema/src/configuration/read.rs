@@ -217,15 +217,18 @@ fn quota(fields: &mut Fields<'_, '_>) -> Quota {
 }
 
 fn lifecycle(fields: &mut Fields<'_, '_>) -> Lifecycle {
-    let mut hours = |name| {
-        // Ten years: whoever wants more wants no rule, and would be surprised by one.
-        let hours = fields.take(name)?.integer(1, 87_600)?;
-        u32::try_from(hours).ok()
+    let mut limit = |name, least, most| {
+        let limit = fields.take(name)?.integer(least, most)?;
+        u32::try_from(limit).ok()
     };
+    // Ten years: whoever wants more wants no rule, and would be surprised by one.
+    let mut hours = |name| limit(name, 1, 87_600);
     Lifecycle {
         max_active_hours_before_stop: hours("max_active_hours_before_stop"),
         max_stopped_hours_before_termination: hours("max_stopped_hours_before_termination"),
         max_age_hours: hours("max_age_hours"),
+        // A quarter of an hour: longer than the way of what a proxy tells, and shorter than any break.
+        idle_minutes_before_stop: limit("idle_minutes_before_stop", 15, 43_200),
     }
 }
 

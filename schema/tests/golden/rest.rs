@@ -3,6 +3,7 @@
 use berth_schema::access::{
     CreateToken, RevokeToken, Role, RotateToken, SubjectKind, Token, TokenCreated, TokenScope,
 };
+use berth_schema::activity::{ActiveWorkspace, TellActivity};
 use berth_schema::agents::{AllowAgent, DisallowAgent};
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
 use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
@@ -21,7 +22,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::check;
+use super::{check, workspace_id};
+
+#[test]
+fn what_a_proxy_tells_keeps_its_shape() {
+    let active = vec![ActiveWorkspace { workspace: workspace_id(), seconds_ago: 7 }];
+    check("activity", &TellActivity { active });
+}
 
 #[test]
 fn variables_of_a_scope_keep_their_shape() {

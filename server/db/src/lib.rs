@@ -36,6 +36,7 @@
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch`, `verified` |
 //! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `owners`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
+//! | `activity()` | `tell`, `hear`, `contact`, `of`, `keep`, `stopped` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
 //! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
@@ -68,6 +69,7 @@
 //! Times are arguments; [`stored_time`] gives what Postgres keeps of one.
 
 mod accounts;
+mod activity;
 mod agent_events;
 mod agent_groups;
 mod agent_tokens;
@@ -127,6 +129,7 @@ mod variables;
 mod workspaces;
 
 pub use accounts::{AccountRow, Accounts, MembershipRow, NewOwner};
+pub use activity::{Activity, ActivityRow, ProxyContact};
 pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_groups::{AgentGroups, TakesRow};
 pub use agent_tokens::AgentTokenRotation;

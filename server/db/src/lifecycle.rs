@@ -18,9 +18,9 @@ use crate::schema::{workspace_transitions, workspaces};
 use crate::transitions::ChangedBy;
 use crate::workspaces::{NOT_TERMINATED, Workspaces, raised};
 
-/// No period has less than an hour: after a change of what is wanted none can end before. The limit of age can, so that a look
-/// which is due earlier stays.
-pub(crate) const SHORTEST_RULE: SignedDuration = SignedDuration::from_hours(1);
+/// No rule grants less than a quarter of an hour: after a change of what is wanted none can act before. The limit of age can, so that a
+/// look which is due earlier stays.
+pub(crate) const SHORTEST_RULE: SignedDuration = SignedDuration::from_mins(15);
 
 /// A place in the queue: behind it, in the order of due times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +138,8 @@ pub struct LifecycleRow {
     pub created_at: Timestamp,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub desired_state_changed_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::Timestamp)]
+    pub actual_state_changed_at: Timestamp,
     pub extended_hours: i32,
 }
 

@@ -191,6 +191,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    workspace_activity (organization_id, agent_id, workspace_id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        workspace_id -> Uuid,
+        last_active_at -> Nullable<Timestamptz>,
+        kept_until -> Nullable<Timestamptz>,
+        stopped_at -> Nullable<Timestamptz>,
+        stopped_after -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    proxy_contacts (organization_id, agent_id) {
+        organization_id -> Uuid,
+        agent_id -> Uuid,
+        heard_at -> Timestamptz,
+        heard_since -> Timestamptz,
+    }
+}
+
+diesel::table! {
     workspace_transitions (organization_id, agent_id, workspace_id, number) {
         organization_id -> Uuid,
         agent_id -> Uuid,
@@ -609,6 +630,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     passkeys,
     policy_versions,
     projects,
+    proxy_contacts,
     role_grants,
     scope_data_keys,
     scope_git_credentials,
@@ -622,6 +644,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     spent_codes,
     subjects,
     workspace_data_keys,
+    workspace_activity,
     workspace_transitions,
     workspace_variables,
     workspaces,

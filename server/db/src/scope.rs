@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use crate::error::{DbError, DbErrorKind};
 use crate::{
-    Accounts, AgentEvents, AgentGroups, AgentPrerequisites, Agents, Audit, AuthorizationCodes, DataKeys,
-    DeviceRequests, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities, IdentityProviders,
-    Invitations, NetworkChecks, Notifications, Organizations, Orphans, Passkeys, PolicyVersions, Projects,
-    RoleGrants, ScopeGitCredentials, ScopeVariables, SealedScopes, SealingKeys, SessionProofs, Sessions,
-    SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables,
-    Workspaces,
+    Accounts, Activity, AgentEvents, AgentGroups, AgentPrerequisites, Agents, Audit, AuthorizationCodes,
+    DataKeys, DeviceRequests, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities,
+    IdentityProviders, Invitations, NetworkChecks, Notifications, Organizations, Orphans, Passkeys,
+    PolicyVersions, Projects, RoleGrants, ScopeGitCredentials, ScopeVariables, SealedScopes, SealingKeys,
+    SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens,
+    Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -173,6 +173,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn agent_events(&self) -> AgentEvents<'_> {
         AgentEvents(self)
+    }
+
+    pub fn activity(&self) -> Activity<'_> {
+        Activity(self)
     }
 
     pub fn agent_prerequisites(&self) -> AgentPrerequisites<'_> {

@@ -52,6 +52,8 @@ async fn fill(world: &World) {
              INSERT INTO workspace_variables VALUES ('{organization}', '{agent}', '{workspace}', 'file', 'name', '{token}',
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'));
              INSERT INTO agent_events VALUES ('{organization}', '{agent}', '{token}', now(), 'token_rotated', 'a', '{token}');
+             INSERT INTO workspace_activity VALUES ('{organization}', '{agent}', '{workspace}', now(), NULL, NULL, NULL);
+             INSERT INTO proxy_contacts VALUES ('{organization}', '{agent}', now(), now());
              INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
              INSERT INTO audit_records VALUES ('{organization}', 1, now(), decode(repeat('00', 32), 'hex'),
                 sha256(decode(repeat('00', 32), 'hex') || '\\x7b7d'::bytea), '\\x7b7d', NULL, 'a', 'agent', NULL, 'done');

@@ -49,9 +49,9 @@ async fn a_change_of_intent_is_looked_at_within_the_shortest_rule_and_a_terminat
     let world = World::new().await;
     let id = world.create_workspace("one").await;
     let mut queue = queue(&world);
-    let hour = SignedDuration::from_hours(1);
-    assert_eq!(due(&mut queue, start() + hour - SignedDuration::from_secs(1)).await, []);
-    assert_eq!(due(&mut queue, start() + hour).await, [id]);
+    let shortest = SignedDuration::from_mins(15);
+    assert_eq!(due(&mut queue, start() + shortest - SignedDuration::from_secs(1)).await, []);
+    assert_eq!(due(&mut queue, start() + shortest).await, [id]);
     let want = async |desired, by, now: Timestamp| {
         let intent = Intent::Desired(desired);
         let view = world
@@ -63,16 +63,16 @@ async fn a_change_of_intent_is_looked_at_within_the_shortest_rule_and_a_terminat
         view.expect("works").workspace.extended_hours
     };
     // A look that was to come later comes earlier, never the other way round.
-    look_again(&world, id, Some(start() + hour * 36)).await;
+    look_again(&world, id, Some(start() + shortest * 36)).await;
     let user = ChangedBy::User(world.author());
-    want(DesiredState::Stopped, user, start() + hour * 2).await;
-    assert_eq!(due(&mut queue, start() + hour * 3).await, [id]);
+    want(DesiredState::Stopped, user, start() + shortest * 2).await;
+    assert_eq!(due(&mut queue, start() + shortest * 3).await, [id]);
     // A rule has just looked.
-    want(DesiredState::Running, ChangedBy::Lifecycle, start() + hour * 5).await;
-    assert_eq!(due(&mut queue, start() + hour * 5).await, []);
-    assert_eq!(due(&mut queue, start() + hour * 6).await, [id]);
-    want(DesiredState::Terminated, user, start() + hour * 7).await;
-    assert_eq!(due(&mut queue, start() + hour * 1_000).await, []);
+    want(DesiredState::Running, ChangedBy::Lifecycle, start() + shortest * 5).await;
+    assert_eq!(due(&mut queue, start() + shortest * 5).await, []);
+    assert_eq!(due(&mut queue, start() + shortest * 6).await, [id]);
+    want(DesiredState::Terminated, user, start() + shortest * 7).await;
+    assert_eq!(due(&mut queue, start() + shortest * 1_000).await, []);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ pub mod config;
 mod drift;
 pub mod elevation;
 pub mod groups;
+pub mod idle;
 pub mod inheritance;
 pub mod intent;
 pub mod leadership;

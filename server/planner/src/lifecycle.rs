@@ -31,6 +31,8 @@ impl Lifetime {
 pub enum Decision {
     /// Its time has come.
     Act(Deadline),
+    /// Nothing happened in it for so many minutes.
+    StopIdle(u32),
     /// Not before this time.
     Wait(Timestamp),
     /// Never: it is wanted gone already.
@@ -128,6 +130,7 @@ mod tests {
         max_active_hours_before_stop: 36,
         max_stopped_hours_before_termination: 744,
         max_age_hours: 8_760,
+        idle_minutes_before_stop: None,
     };
 
     fn hour(hours: u32) -> Timestamp {
@@ -150,7 +153,7 @@ mod tests {
     fn acts(lifetime: &Lifetime, now: Timestamp) -> Option<(LifecycleAction, LifecycleRule)> {
         match decide(&RULES, lifetime, now) {
             Decision::Act(deadline) => Some((deadline.action, deadline.rule)),
-            Decision::Wait(_) | Decision::Never => None,
+            Decision::StopIdle(_) | Decision::Wait(_) | Decision::Never => None,
         }
     }
 
@@ -234,6 +237,7 @@ mod tests {
                 max_active_hours_before_stop: active,
                 max_stopped_hours_before_termination: stopped,
                 max_age_hours: age,
+                idle_minutes_before_stop: None,
             };
             let desired = DesiredState::ALL[desired];
             let lifetime = Lifetime { extended_hours: extended, ..lifetime(desired, changed) };

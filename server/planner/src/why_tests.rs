@@ -1,3 +1,4 @@
+use berth_schema::activity::IdleStop;
 use berth_schema::api::StateReason;
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::reconcile::PodProblem;
@@ -27,6 +28,8 @@ struct Case {
     agent: AgentContact,
     created_at: Timestamp,
     deadline: Option<Deadline>,
+    idle_stop: Option<IdleStop>,
+    idled: Option<u32>,
     vanished: Option<(Timestamp, StateReason)>,
     refusal: Option<Refusal>,
     now: Timestamp,
@@ -59,6 +62,8 @@ fn case(desired: DesiredState, actual: ActualState, generation: i64, applied: i6
         },
         created_at: at(-1_000),
         deadline: None,
+        idle_stop: None,
+        idled: None,
         vanished: None,
         refusal: None,
         now: at(100),
@@ -87,6 +92,8 @@ impl Case {
             actual_state_changed_at: at(10),
             agent: &self.agent,
             deadline: self.deadline,
+            idle_stop: self.idle_stop,
+            idled: self.idled,
             vanished: self.vanished.clone(),
             git_problems: vec![],
             refusal: self.refusal,
@@ -140,6 +147,36 @@ fn what_a_lifecycle_rule_will_do_is_told_with_the_time_and_the_way_to_put_it_off
     let next = stopped.is(Situation::Stopped, Actor::Server, 10, Some(5_000)).next.expect("a step");
     assert!(next.action.contains("max_age_hours deletes it with its volume"), "{}", next.action);
     assert!(next.action.ends_with("No more hours are granted."), "{}", next.action);
+}
+
+#[test]
+fn what_is_stopped_where_nothing_happens_is_told_before_and_afterwards() {
+    let mut running = case(D::Running, A::Running, 3, 3);
+    let (action, rule) = (LifecycleAction::Stop, LifecycleRule::MaxActiveHoursBeforeStop);
+    running.deadline = Some(Deadline { action, rule, at: at(5_000), extended_hours: 0, extendable_hours: 7 });
+    let idle = |at| Some(IdleStop { minutes: 30, at });
+    running.idle_stop = idle(Some(at(1_900)));
+    let next = running.is(Situation::Running, Actor::Server, 10, Some(1_900)).next.expect("a step");
+    assert!(
+        next.action.contains("if nothing happens in it") && next.action.contains("30 minutes"),
+        "{}",
+        next.action
+    );
+    assert!(next.action.contains("`berth extend reef --hours N` grants up to 7 more."), "{}", next.action);
+    // The limit comes first.
+    running.idle_stop = idle(Some(at(5_001)));
+    let next = running.is(Situation::Running, Actor::Server, 10, Some(5_000)).next.expect("a step");
+    assert!(next.action.contains("max_active_hours_before_stop stops it"), "{}", next.action);
+    // Nobody knows what happens.
+    running.idle_stop = idle(None);
+    let next = running.is(Situation::Running, Actor::Server, 10, Some(5_000)).next.expect("a step");
+    assert!(next.action.ends_with("as long as no proxy tells what happens in it."), "{}", next.action);
+
+    let mut stopped = case(D::Stopped, A::Stopped, 3, 3);
+    stopped.idled = Some(30);
+    let answer = stopped.is(Situation::Stopped, Actor::User, 10, None);
+    assert!(answer.cause.contains("because nothing happened in it for 30 minutes"), "{}", answer.cause);
+    assert!(answer.cause.contains("`berth start reef` starts it again"), "{}", answer.cause);
 }
 
 #[test]

@@ -85,6 +85,7 @@ impl Place {
             | Action::Reconcile
             | Action::IssueProxyToken
             | Action::DecideConnection
+            | Action::TellActivity
             | Action::WatchConnections => Self::ForAgents,
             Action::CreateToken
             | Action::ListTokens

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use berth_schema::activity::TellActivity;
 use berth_schema::connection::{AskForConnection, Changes, OpenConnection, Opened, ProgramConnection};
 use berth_schema::{WorkspaceId, WorkspaceName};
 use serde::Deserialize;
@@ -63,4 +64,12 @@ pub(crate) async fn changes(
 ) -> Result<web::Json<Changes>, Error> {
     let ChangesQuery { after, wait } = query.0;
     connections::changes(op, after, wait, gone(&http)).await.map(web::Json)
+}
+
+pub(crate) async fn tell_activity(
+    op: Op<ProxyIdentity>,
+    request: Json<TellActivity>,
+) -> Result<HttpResponse, Error> {
+    connections::tell_activity(&op, &request.value).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -41,6 +41,9 @@ pub trait Tenant: Principal {
     fn organization(&self) -> OrganizationId;
 }
 
+/// What reports what it sees, beside a cluster: an agent, or its proxy.
+pub trait Machine: Tenant {}
+
 /// Who acts, for records and logs. Nothing runs without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -212,6 +215,8 @@ impl Tenant for AgentIdentity {
     }
 }
 
+impl Machine for AgentIdentity {}
+
 impl Principal for AgentIdentity {
     fn reach(&self) -> Reach {
         self.organization.into()
@@ -234,6 +239,8 @@ impl Tenant for ProxyIdentity {
         self.organization
     }
 }
+
+impl Machine for ProxyIdentity {}
 
 impl Principal for ProxyIdentity {
     fn reach(&self) -> Reach {

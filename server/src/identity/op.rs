@@ -9,7 +9,7 @@ use berth_schema::{AccountId, Action, OrganizationId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Actor, AgentIdentity, Internal, Person, Principal, Tenant};
+use super::{Actor, Internal, Machine, Person, Principal, Tenant};
 use crate::clock;
 
 /// What an operation works with.
@@ -118,8 +118,8 @@ impl<P: Principal, C: HasDatabase> Op<P, C> {
     }
 }
 
-impl<C: HasDatabase> Op<AgentIdentity, C> {
-    /// [`Database::changes`]: what an agent reports is stored, and each thing that is more than a report is put on record.
+impl<P: Machine, C: HasDatabase> Op<P, C> {
+    /// [`Database::changes`]: what an agent or its proxy reports is stored, and each thing that is more than a report is put on record.
     pub fn round<T, E, F>(&self, name: &'static str, body: F) -> impl Future<Output = Result<T, E>> + Send
     where
         F: for<'c> Body<'c, (T, Vec<Event>), E>,

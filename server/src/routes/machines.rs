@@ -21,6 +21,10 @@ pub(super) const LINES: &[Route] = &[
     proxy("POST", "/api/v1/proxy/connections", Action::OpenConnection, |guard| guard.to(connections::open))
         .takes(FORM),
     proxy("GET", "/api/v1/proxy/decision", Action::DecideConnection, |guard| guard.to(connections::decide)),
+    proxy("POST", "/api/v1/proxy/activity", Action::TellActivity, |guard| {
+        guard.to(connections::tell_activity)
+    })
+    .takes(FORM),
     proxy("GET", "/api/v1/proxy/changes", Action::WatchConnections, |guard| guard.to(connections::changes))
         .holds(Duration::from_secs(MAX_HELD_SECONDS)),
 ];

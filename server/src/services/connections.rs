@@ -1,10 +1,12 @@
 //! Who is let into a workspace through its agent's proxy: by a browser (decision 0059), or by a program (0063).
 
+mod activity;
 mod changes;
 mod lead;
 mod programs;
 mod tokens;
 
+pub use activity::tell_activity;
 pub use changes::changes;
 pub use lead::{AskedByProxy, lead_on};
 pub use programs::connect;

@@ -8,8 +8,9 @@ use crate::session::{Session, now};
 
 const HELP: &str = "\
 Lifecycle rules stop what was active for long and delete what was stopped for long. This adds hours
-to the current period, each time it is asked; in all at most as many as the rule grants. `berth get`
-shows what comes next.
+to the current period, each time it is asked; in all at most as many as the rule grants. For so many
+hours from now it is not stopped because nothing happens in it, either. `berth get` shows what comes
+next.
 
 Examples:
   berth extend calm-blue-reef --hours 12";

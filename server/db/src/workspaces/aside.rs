@@ -1,4 +1,4 @@
-//! The names of a workspace's variables, its project and who made it, as expressions, so that a list costs one statement and not three.
+//! The names of a workspace's variables, its project, who made it and when something happened in it, as expressions, so that a list costs one statement and not three.
 //!
 //! Not Diesel's `sql`, since what holds that is prepared anew each time.
 
@@ -6,7 +6,7 @@ use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, Valid
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Jsonb, Nullable};
+use diesel::sql_types::{Jsonb, Nullable, Timestamptz};
 
 /// A JSON array of `VariableName`s, by kind and name, of the row of `workspaces` that it is selected with.
 #[derive(Clone, Copy, Debug, QueryId, ValidGrouping)]
@@ -31,6 +31,14 @@ const CREATOR: &str = "(SELECT jsonb_build_object('id', s.id, 'name', s.name) FR
     WHERE s.organization_id = workspaces.organization_id \
     AND s.id = coalesce(workspaces.created_by_subject, workspaces.created_by))";
 
+/// When something happened in it last, or null, of the row of `workspaces` that it is selected with.
+#[derive(Clone, Copy, Debug, QueryId, ValidGrouping)]
+pub struct LastActive;
+
+const ACTIVE: &str = "(SELECT a.last_active_at FROM workspace_activity a \
+    WHERE a.organization_id = workspaces.organization_id AND a.agent_id = workspaces.agent_id \
+    AND a.workspace_id = workspaces.id)";
+
 macro_rules! expression {
     ($Type:ident, $Sql:ty, $text:ident) => {
         impl Expression for $Type {
@@ -52,3 +60,4 @@ macro_rules! expression {
 expression!(VariableNames, Jsonb, NAMES);
 expression!(BelongsTo, Nullable<Jsonb>, PROJECT);
 expression!(MadeBy, Nullable<Jsonb>, CREATOR);
+expression!(LastActive, Nullable<Timestamptz>, ACTIVE);

@@ -26,7 +26,7 @@ use crate::columns::{Json, NullableJson, Parsed, Tried};
 use crate::schema::agents;
 use crate::scope::OrganizationConn;
 
-use aside::{BelongsTo, MadeBy, VariableNames};
+use aside::{BelongsTo, LastActive, MadeBy, VariableNames};
 
 pub use door::WorkspaceDoor;
 pub use find::WorkspaceFilter;
@@ -107,6 +107,12 @@ pub struct WorkspaceView {
         deserialize_as = Tried<NullableJson<MemberRef>>
     )]
     pub creator: Option<MemberRef>,
+    #[diesel(
+        select_expression = LastActive,
+        select_expression_type = LastActive,
+        deserialize_as = jiff_diesel::NullableTimestamp
+    )]
+    pub last_active_at: Option<Timestamp>,
 }
 
 /// The organisation's workspaces.

@@ -4,8 +4,10 @@
 //! and whether the agent is heard of. No clock is looked at.
 
 mod admission;
+mod rules;
 mod words;
 
+use berth_schema::activity::IdleStop;
 use berth_schema::api::StateReason;
 use berth_schema::lifecycle::Deadline;
 use berth_schema::projects::ProjectPath;
@@ -36,6 +38,10 @@ pub struct Circumstances<'a> {
     pub agent: &'a AgentContact,
     /// What a lifecycle rule will do next.
     pub deadline: Option<Deadline>,
+    /// When it is stopped if nothing happens in it.
+    pub idle_stop: Option<IdleStop>,
+    /// That it is stopped is because nothing happened in it for so many minutes.
+    pub idled: Option<u32>,
     /// When it was last found to be gone from the cluster, with what was said of that, where it is not too long ago.
     pub vanished: Option<(Timestamp, StateReason)>,
     /// Git hosts whose credentials cannot be had for it.
@@ -98,6 +104,7 @@ pub fn why(circumstances: &Circumstances<'_>, now: Timestamp) -> Why {
         actual_state: workspace.actual_state,
         situation,
         cause: words::cause(situation, circumstances)
+            + &rules::idled(circumstances)
             + &words::vanished(circumstances)
             + &admission::aside(situation, circumstances),
         reason: workspace.reason.clone(),

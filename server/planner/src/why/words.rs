@@ -1,11 +1,11 @@
 //! The words for each situation: its cause, and who acts next.
 
-use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::reconcile::PodProblem;
 use berth_schema::why::{Actor, NextStep, Situation};
 use berth_schema::{DesiredState, Generation};
 use jiff::{SignedDuration, Timestamp};
 
+use super::rules::by_rule;
 use super::{Circumstances, SILENCE, admission, proven};
 use crate::drift::{CHANGED_BY_HAND, PUT_RIGHT};
 use crate::objects::{GRACE_PERIOD_SECONDS, PROGRESS_DEADLINE_SECONDS};
@@ -380,27 +380,6 @@ const fn is_under_way(situation: Situation) -> bool {
             | Situation::Terminating
             | Situation::Unclear
     )
-}
-
-/// What is as wanted is left alone until a lifecycle rule comes to it.
-fn by_rule(circumstances: &Circumstances<'_>) -> NextStep {
-    let Some(deadline) = &circumstances.deadline else {
-        return NextStep { actor: Actor::User, action: "Nothing has to be done.".to_owned(), by: None };
-    };
-    let name = &circumstances.workspace.name;
-    let what = match deadline.action {
-        LifecycleAction::Stop => "stops it",
-        LifecycleAction::Terminate => "deletes it with its volume",
-    };
-    let more = match deadline.extendable_hours {
-        0 => "No more hours are granted.".to_owned(),
-        hours => format!("`berth extend {name} --hours N` grants up to {hours} more."),
-    };
-    NextStep {
-        actor: Actor::Server,
-        action: format!("Nothing has to be done. The rule {} {what} then. {more}", deadline.rule),
-        by: Some(deadline.at),
-    }
 }
 
 /// When the agent's silence would be noticed.

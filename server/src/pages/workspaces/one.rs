@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use berth_planner::intent::Wish;
+use berth_schema::activity::IdleStop;
 use berth_schema::api::Workspace;
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
 use berth_schema::state::TransitionCause;
@@ -38,6 +39,9 @@ struct One<'a> {
     runs: bool,
     is_gone: bool,
     created: String,
+    /// When something happened in it last.
+    used: Option<String>,
+    idle: Option<String>,
     lifecycle: Option<String>,
     moments: Vec<Moment>,
     may: May,
@@ -141,6 +145,15 @@ fn words(deadline: Deadline) -> String {
     format!("{does} at {} by the rule {}", at(deadline.at), deadline.rule)
 }
 
+fn idle_words(IdleStop { minutes, at: end }: IdleStop) -> String {
+    match end {
+        Some(end) => {
+            format!("At {} if nothing happens in it until then: after {minutes} minutes of that", at(end))
+        }
+        None => format!("Not at present: after {minutes} minutes, once a proxy tells what happens in it"),
+    }
+}
+
 pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResponse, Error> {
     let workspace = workspaces::get(&op, op.target()).await?;
     let why = if does(&op, Action::ExplainWorkspace) {
@@ -170,6 +183,8 @@ pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResp
         runs: tone == Tone::Good && workspace.actual_state == ActualState::Running,
         is_gone: workspace.is_gone(),
         created: at(workspace.created_at),
+        used: workspace.last_active_at.map(at),
+        idle: workspace.idle_stop.map(idle_words),
         lifecycle: workspace.lifecycle.map(words),
         moments: moments(timeline),
         may: May::of(&op, &workspace),

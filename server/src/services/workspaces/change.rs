@@ -82,8 +82,10 @@ async fn decide(
         let attempt = op
             .change(operation(wish), async |conn| {
                 Ok(match once(conn, &asked).await? {
-                    Changed::So(view, event) => Changed::So(whole(conn, view, asked.defaults).await?, event),
-                    Changed::Not(view) => Changed::Not(whole(conn, view, asked.defaults).await?),
+                    Changed::So(view, event) => {
+                        Changed::So(whole(conn, view, asked.defaults, asked.now).await?, event)
+                    }
+                    Changed::Not(view) => Changed::Not(whole(conn, view, asked.defaults, asked.now).await?),
                 })
             })
             .await;

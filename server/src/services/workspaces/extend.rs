@@ -6,6 +6,7 @@ use berth_schema::AgentConfiguration;
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::lifecycle::ExtendWorkspace;
+use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
 use super::{find, rules_of, whole};
@@ -23,7 +24,9 @@ pub async fn extend(op: &Op<Member>, name_or_id: &str, body: ExtendWorkspace) ->
     for _ in 0..ATTEMPTS {
         let defaults = &op.context.agent_defaults;
         let stored = op
-            .change("extend_workspace", async |conn| once(conn, name_or_id, body.hours, defaults).await)
+            .change("extend_workspace", async |conn| {
+                once(conn, name_or_id, body.hours, (defaults, op.now)).await
+            })
             .await?;
         if let Some(workspace) = stored {
             info!(workspace = %workspace.id, hours = body.hours, "extended");
@@ -37,7 +40,7 @@ async fn once(
     conn: &OrganizationConn<'_>,
     name_or_id: &str,
     hours: u32,
-    defaults: &AgentConfiguration,
+    (defaults, now): (&AgentConfiguration, Timestamp),
 ) -> Result<Changed<Option<Workspace>>, Error> {
     let view = find(conn, name_or_id).await?;
     let row = &view.workspace;
@@ -51,10 +54,13 @@ async fn once(
     if !conn.workspaces().extend(row.id, seen, stored).await? {
         return Ok(Changed::Not(None));
     }
+    // So long nobody stops it because nothing happens.
+    let until = now.checked_add(SignedDuration::from_hours(i64::from(hours))).unwrap_or(Timestamp::MAX);
+    conn.activity().keep(row.agent_id, row.id, until).await?;
     let event =
         Event::new(Resource::workspace(row.id), Details::Extended { added_hours: hours, hours: total });
     let view = find(conn, &row.id.to_string()).await?;
-    Ok(Changed::So(Some(whole(conn, view, defaults).await?), event))
+    Ok(Changed::So(Some(whole(conn, view, defaults, now).await?), event))
 }
 
 /// What the rules look at.

@@ -27,7 +27,7 @@ const MAX_OF_A_NAME: i64 = 100;
 pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> {
     op.read("get_workspace", async |conn| {
         let view = find(conn, name_or_id).await?;
-        whole(conn, view, &op.context.agent_defaults).await
+        whole(conn, view, &op.context.agent_defaults, op.now).await
     })
     .await
 }

@@ -5,6 +5,7 @@ mod create;
 mod extend;
 mod form;
 mod freeze;
+mod idle;
 mod limits;
 mod look;
 mod project;
@@ -15,6 +16,7 @@ pub use change::{change, rebuild, resize};
 pub use create::{check, create};
 pub use extend::extend;
 pub use form::{CreateForm, Given, NewSpec, spec_of};
+pub(crate) use idle::uses_of;
 pub use look::{ListQuery, get, list, things};
 pub(super) use project::PLAIN_HTTP;
 pub use project::ProjectRules;
@@ -22,12 +24,14 @@ pub use timeline::{TimelineQuery, timeline};
 pub use why::why;
 
 use berth_db::{Hold, OrganizationConn, WorkspaceRow, WorkspaceView};
+use berth_planner::idle::idle_stop;
 use berth_planner::lifecycle::deadline;
 use berth_planner::{AgentConfig, ProxyConfig, shape};
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::configuration::LifecycleRules;
 use berth_schema::{AgentConfiguration, AgentId, DesiredState, ResourceKind, WorkspaceId, WorkspaceName};
+use jiff::Timestamp;
 
 use crate::Error;
 use extend::lifetime;
@@ -68,6 +72,7 @@ async fn whole(
     conn: &OrganizationConn<'_>,
     view: WorkspaceView,
     defaults: &AgentConfiguration,
+    now: Timestamp,
 ) -> Result<Workspace, Error> {
     let row = &view.workspace;
     let warnings = row.spec.warnings.clone();
@@ -82,9 +87,11 @@ async fn whole(
         _ => shape::endpoints(&row.name, &row.spec, &config, proxy.as_ref()),
     };
     let sizes = shape::sizes(&row.spec, &config.default_resources);
-    let lifecycle = deadline(&written.lifecycle_rules(), &lifetime(row));
+    let (rules, lifetime) = (written.lifecycle_rules(), lifetime(row));
+    let lifecycle = deadline(&rules, &lifetime);
+    let idle_stop = idle_stop(&rules, &lifetime, &idle::use_of(conn, row).await?.0, now);
     let disk = storage.or(Some(config.unsettled_storage.size));
-    Ok(Workspace { lifecycle, warnings, endpoints, sizes, disk, ..show(view) })
+    Ok(Workspace { lifecycle, idle_stop, warnings, endpoints, sizes, disk, ..show(view) })
 }
 
 /// A workspace as a list shows it.
@@ -109,6 +116,8 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         created_at: row.created_at,
         desired_state_changed_at: row.desired_state_changed_at,
         actual_state_changed_at: row.actual_state_changed_at,
+        last_active_at: view.last_active_at,
+        idle_stop: None,
         lifecycle: None,
         warnings: Vec::new(),
         endpoints: Vec::new(),

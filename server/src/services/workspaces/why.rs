@@ -1,6 +1,7 @@
 //! Why a workspace is as it is. The planner decides; this loads what it needs.
 
 use berth_db::{Hold, OrganizationConn};
+use berth_planner::idle::idle_stop;
 use berth_planner::lifecycle::deadline;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
 use berth_planner::{AgentConfig, NOT_IN_CLUSTER, Snapshot};
@@ -11,6 +12,7 @@ use jiff::SignedDuration;
 
 use super::extend::lifetime;
 use super::find;
+use super::idle::{idled, use_of};
 use crate::crypto::CryptoError;
 use crate::identity::Member;
 use crate::services::admission;
@@ -24,11 +26,12 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
     let now = op.now;
-    let (row, asked_at, vanished, agent, ever_spoke, written, git_problems, refusal) = op
+    let (row, used, (asked_at, vanished), agent, ever_spoke, written, git_problems, refusal) = op
         .read("why_workspace", async |conn| {
             let view = find(conn, name_or_id).await?;
             let (row, project) = (view.workspace, view.belongs_to.map(|project| project.path));
             let refusal = admission::refusal(conn, row.agent_id, project.as_ref()).await?;
+            let used = use_of(conn, &row).await?;
             let agent = conn
                 .agents()
                 .find(row.agent_id)
@@ -50,7 +53,16 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
                 || row.applied_generation > Generation::default()
                 || conn.agent_prerequisites().find(row.agent_id).await?.is_some();
             let refusal = (refusal, project);
-            Ok::<_, Error>((row, asked_at, vanished, agent, ever_spoke, written, git_problems, refusal))
+            Ok::<_, Error>((
+                row,
+                used,
+                (asked_at, vanished),
+                agent,
+                ever_spoke,
+                written,
+                git_problems,
+                refusal,
+            ))
         })
         .await?;
     let contact = AgentContact {
@@ -65,6 +77,9 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
     let asked_at = asked_at.unwrap_or(row.desired_state_changed_at);
     let (created_at, actual_state_changed_at) = (row.created_at, row.actual_state_changed_at);
     let rules = written.as_ref().ok().map(AgentConfiguration::lifecycle_rules);
+    let (used, activity) = used;
+    let idled = idled(&row, &activity);
+    let idle_stop = rules.and_then(|rules| idle_stop(&rules, &lifetime(&row), &used, now));
     let deadline = rules.and_then(|rules| deadline(&rules, &lifetime(&row)));
     let workspace = planned(row);
     let config = AgentConfig::new(&written.unwrap_or_default(), &op.context.agent_defaults);
@@ -77,6 +92,8 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
         actual_state_changed_at,
         agent: &contact,
         deadline,
+        idle_stop,
+        idled,
         vanished,
         git_problems,
         refusal: refusal.0,

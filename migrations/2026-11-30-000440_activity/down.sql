@@ -1,0 +1,2 @@
+DROP TABLE proxy_contacts;
+DROP TABLE workspace_activity;
