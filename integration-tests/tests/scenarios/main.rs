@@ -8,6 +8,7 @@ mod creation;
 mod drift;
 mod editor;
 mod faults;
+mod first_day;
 mod git;
 mod image;
 mod keycloak;

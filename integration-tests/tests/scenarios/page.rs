@@ -11,7 +11,7 @@ use berth_schema::ActualState;
 use crate::PATIENCE;
 use crate::editor::{eventually, type_into_the_terminal};
 use crate::way_in_installed::Installed;
-use seen::Look;
+pub(crate) use seen::Look;
 
 const NAME: &str = "first";
 const LIST: &str = "/organizations/default/workspaces";

@@ -1,5 +1,6 @@
 //! Bodies, JSON and forms: media type, size and time are checked before anything is parsed.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,11 +9,13 @@ use actix_web::dev::{Decompress, Payload};
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use berth_schema::text::check_plain;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::time::Instant;
+use url::form_urlencoded;
 
 use super::query;
 use super::wording::field_error;
@@ -103,15 +106,67 @@ impl<T: DeserializeOwned + Documents + 'static> FromRequest for DocumentForm<T> 
     }
 }
 
+/// A form whose page is shown again, with what was typed, where it is refused.
+pub trait Kept {
+    /// As [`Documents::DOCUMENTS`].
+    const DOCUMENTS: &'static [&'static str] = &[];
+    /// What is typed anew: it is not kept, and on no page.
+    const SECRETS: &'static [&'static str] = &[];
+}
+
+/// What somebody typed into a form, by the fields' names.
+#[derive(Clone, Debug, Default)]
+pub struct Typed(BTreeMap<String, String>);
+
+impl Typed {
+    /// Nothing is typed into what was not there.
+    pub fn of(&self, field: &str) -> &str {
+        self.0.get(field).map_or("", String::as_str)
+    }
+}
+
+/// A [`Kept`] form, be it right or wrong.
+#[derive(Debug)]
+pub struct Attempt<T> {
+    pub form: Result<T, Error>,
+    pub typed: Typed,
+}
+
+impl<T: DeserializeOwned + Kept + 'static> FromRequest for Attempt<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (payload, request) = (payload.take(), request.clone());
+        Box::pin(async move {
+            let bytes = read(&request, payload, FORM).await?;
+            let text = as_text(&bytes)?;
+            let form = query::parse(text, T::DOCUMENTS);
+            let pairs = form_urlencoded::parse(text.as_bytes());
+            // What cannot be shown is not.
+            let kept = pairs.filter(|(name, value)| {
+                !T::SECRETS.contains(&&**name)
+                    && (T::DOCUMENTS.contains(&&**name) || check_plain(value).is_ok())
+            });
+            let kept = kept.map(|(name, value)| (name.into_owned(), value.into_owned()));
+            Ok(Self { form, typed: Typed(kept.collect()) })
+        })
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn as_text(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Error::MalformedRequest("the form is not UTF-8".to_owned()))
+}
+
 async fn fields<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
     documents: &[&str],
 ) -> Result<T, Error> {
-    let bytes = read(request, payload, "application/x-www-form-urlencoded").await?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| Error::MalformedRequest("the form is not UTF-8".to_owned()))?;
-    query::parse(text, documents)
+    let bytes = read(request, payload, FORM).await?;
+    query::parse(as_text(&bytes)?, documents)
 }
 
 /// Parses a JSON object into a type; what does not fit names the field.

@@ -10,11 +10,13 @@ use berth_schema::elevations::{DEFAULT_SECONDS, Elevation, ElevationState, MAX_S
 use berth_schema::{Action, ResourceKind};
 use serde::Deserialize;
 
-use super::frame::{Frame, may_to};
+use super::frame::{Frame, may, may_to};
 use super::page::{came_from, refuse, see, show};
+use super::refused::Refused;
 use super::times::at;
+use super::tree;
 use crate::handlers::ListQuery;
-use crate::http::body::Form;
+use crate::http::body::{Attempt, Kept};
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::elevations;
@@ -32,10 +34,9 @@ struct Elevations<'a> {
     next: Option<String>,
     roles: [Role; 5],
     asks: bool,
-    minutes: u32,
+    minutes: String,
     most: u32,
-    wrong: Vec<String>,
-    reason: String,
+    refused: Refused,
 }
 
 struct Row {
@@ -76,8 +77,8 @@ impl Row {
     }
 }
 
-async fn listed<'a>(op: &'a Op<Member>, page: &PageRequest) -> Result<Elevations<'a>, Error> {
-    let found = elevations::list(op, page).await?;
+async fn listed(op: &Op<Member>, page: PageRequest, refused: Refused) -> Result<Elevations<'_>, Error> {
+    let found = elevations::list(op, &page).await?;
     let (mut to_decide, mut mine, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for one in found.items {
         let is_open = matches!(one.state, ElevationState::Pending | ElevationState::Active);
@@ -100,15 +101,14 @@ async fn listed<'a>(op: &'a Op<Member>, page: &PageRequest) -> Result<Elevations
         next: found.next,
         roles: Role::ALL,
         asks,
-        minutes: DEFAULT_SECONDS / 60,
+        minutes: refused.typed_or("elevation", "minutes", &(DEFAULT_SECONDS / 60).to_string()).to_owned(),
         most: MAX_SECONDS / 60,
-        wrong: Vec::new(),
-        reason: String::new(),
+        refused,
     })
 }
 
 pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<HttpResponse, Error> {
-    show(StatusCode::OK, &listed(&op, &query.0.page()?).await?)
+    show(StatusCode::OK, &listed(&op, query.0.page()?, Refused::default()).await?)
 }
 
 /// What the form sends.
@@ -121,24 +121,22 @@ pub(crate) struct Wanted {
 }
 
 /// Asks where the form's address says.
-pub(crate) async fn request(op: Op<Member>, form: Form<Wanted>) -> Result<HttpResponse, Error> {
-    let Wanted { role, reason, minutes } = form.0;
-    let wanted = RequestElevation { role, reason, seconds: Some(minutes.saturating_mul(60)) };
-    match elevations::request(&op, &wanted).await {
+pub(crate) async fn request(op: Op<Member>, form: Attempt<Wanted>) -> Result<HttpResponse, Error> {
+    let ask = async |Wanted { role, reason, minutes }: Wanted| {
+        let wanted = RequestElevation { role, reason, seconds: Some(minutes.saturating_mul(60)) };
+        elevations::request(&op, &wanted).await
+    };
+    match form.done("elevation", ask).await? {
         Ok(_) => Ok(see(&here(&op))),
-        Err(error @ (Error::Invalid(_) | Error::QuotaExceeded(_))) => {
-            let told = match &error {
-                Error::Invalid(errors) | Error::QuotaExceeded(errors) => errors.as_slice(),
-                _ => &[],
-            };
-            let wrong = told.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-            let first = ListQuery::default().page()?;
-            let page = Elevations { wrong, reason: wanted.reason, minutes, ..listed(&op, &first).await? };
-            refuse(error, &page)
+        Err(again) if op.action != Some(Action::RequestElevation) => tree::again(&op, again).await,
+        Err((error, refused)) if may(&op, Action::ListElevations) => {
+            refuse(error, &listed(&op, ListQuery::default().page()?, refused).await?)
         }
-        Err(error) => Err(error),
+        Err((error, _)) => Err(error),
     }
 }
+
+impl Kept for Wanted {}
 
 fn here(op: &Op<Member>) -> String {
     format!("/organizations/{}{HERE}", op.who.organization_name)

@@ -31,10 +31,11 @@ pub(super) struct Place {
 }
 
 /// Each with the action that somebody has to be allowed to be led there.
-const PLACES: [(&str, &str, Action); 8] = [
+const PLACES: [(&str, &str, Action); 9] = [
     ("Workspaces", "/workspaces", Action::ListWorkspaces),
     ("Groups", "/groups", Action::ListGroups),
     ("Projects", "/projects", Action::ListProjects),
+    ("Variables", "/variables", Action::ListVariables),
     ("Yours", "/me", Action::ListOwnVariables),
     ("Agents", "/agents", Action::ListAgents),
     ("Members", "/members", Action::ListMembers),

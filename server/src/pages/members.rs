@@ -13,9 +13,10 @@ use serde::Deserialize;
 
 use super::frame::{Frame, may, may_to};
 use super::page::{refuse, see, show};
+use super::refused::Refused;
 use super::times::at;
 use crate::handlers::ListQuery;
-use crate::http::body::Form;
+use crate::http::body::{Attempt, Form, Kept};
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::{invitations, members};
@@ -106,8 +107,7 @@ struct Invitations<'a> {
     invites: bool,
     /// What was made just now: whom it is for, and its link, which is shown this once.
     made: Option<(String, String)>,
-    wrong: Vec<String>,
-    name: String,
+    refused: Refused,
 }
 
 struct Invited {
@@ -146,8 +146,7 @@ async fn invited<'a>(op: &'a Op<Member>, page: &PageRequest) -> Result<Invitatio
         roles: Role::ALL,
         invites: may(op, Action::Invite),
         made: None,
-        wrong: Vec::new(),
-        name: String::new(),
+        refused: Refused::default(),
         frame: Frame::of(op, HERE),
     })
 }
@@ -157,21 +156,18 @@ pub(crate) async fn invitations(op: Op<Member>, query: Query<ListQuery>) -> Resu
 }
 
 /// The link is on this page and nowhere else: it is not led away from.
-pub(crate) async fn invite(op: Op<Member>, form: Form<Invite>) -> Result<HttpResponse, Error> {
+pub(crate) async fn invite(op: Op<Member>, form: Attempt<Invite>) -> Result<HttpResponse, Error> {
     let first = ListQuery::default().page()?;
-    match invitations::create(&op, &form.0).await {
+    match form.done("invitation", async |form| invitations::create(&op, &form).await).await? {
         Ok(made) => {
             let made = Some((made.details.name, made.link));
             show(StatusCode::OK, &Invitations { made, ..invited(&op, &first).await? })
         }
-        Err(Error::Invalid(errors)) => {
-            let wrong = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-            let page = Invitations { wrong, name: form.0.name, ..invited(&op, &first).await? };
-            refuse(Error::Invalid(errors), &page)
-        }
-        Err(error) => Err(error),
+        Err((error, refused)) => refuse(error, &Invitations { refused, ..invited(&op, &first).await? }),
     }
 }
+
+impl Kept for Invite {}
 
 pub(crate) async fn revoke_invitation(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
     invitations::revoke(&op, op.target()).await?;

@@ -16,6 +16,7 @@ mod openid;
 mod organization;
 mod page;
 mod passkeys;
+mod refused;
 mod sign_in;
 mod times;
 pub(crate) mod tree;

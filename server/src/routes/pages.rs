@@ -94,7 +94,79 @@ pub(super) const LINES: &[Route] = &[
     page_of("POST", place!("/projects/{project}/delete"), Action::DeleteProject, |guard| {
         guard.to(pages::tree::delete_project)
     }),
+    page_of("GET", place!("/variables"), Action::ListVariables, |guard| guard.to(pages::given::of_all)),
+    page_of("POST", place!("/variables"), Action::SetVariable, |guard| guard.to(pages::given::set_variable))
+        .takes(DOCUMENT),
+    page_of("POST", place!("/variables/remove"), Action::DeleteVariable, |guard| {
+        guard.to(pages::given::remove_variable)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/git-credentials"), Action::SetGitCredential, |guard| {
+        guard.to(pages::given::set_git_credential)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/git-credentials/remove"), Action::DeleteGitCredential, |guard| {
+        guard.to(pages::given::remove_git_credential)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/groups/{group}/variables"), Action::SetGroupVariable, |guard| {
+        guard.to(pages::given::set_variable)
+    })
+    .takes(DOCUMENT),
+    page_of("POST", place!("/groups/{group}/variables/remove"), Action::DeleteGroupVariable, |guard| {
+        guard.to(pages::given::remove_variable)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/groups/{group}/git-credentials"), Action::SetGroupGitCredential, |guard| {
+        guard.to(pages::given::set_git_credential)
+    })
+    .takes(FORM),
+    page_of(
+        "POST",
+        place!("/groups/{group}/git-credentials/remove"),
+        Action::DeleteGroupGitCredential,
+        |guard| guard.to(pages::given::remove_git_credential),
+    )
+    .takes(FORM),
+    page_of("POST", place!("/projects/{project}/variables"), Action::SetProjectVariable, |guard| {
+        guard.to(pages::given::set_variable)
+    })
+    .takes(DOCUMENT),
+    page_of("POST", place!("/projects/{project}/variables/remove"), Action::DeleteProjectVariable, |guard| {
+        guard.to(pages::given::remove_variable)
+    })
+    .takes(FORM),
+    page_of(
+        "POST",
+        place!("/projects/{project}/git-credentials"),
+        Action::SetProjectGitCredential,
+        |guard| guard.to(pages::given::set_git_credential),
+    )
+    .takes(FORM),
+    page_of(
+        "POST",
+        place!("/projects/{project}/git-credentials/remove"),
+        Action::DeleteProjectGitCredential,
+        |guard| guard.to(pages::given::remove_git_credential),
+    )
+    .takes(FORM),
     page_of("GET", place!("/me"), Action::ListOwnVariables, |guard| guard.to(pages::given::own)),
+    page_of("POST", place!("/me/variables"), Action::SetOwnVariable, |guard| {
+        guard.to(pages::given::set_variable)
+    })
+    .takes(DOCUMENT),
+    page_of("POST", place!("/me/variables/remove"), Action::DeleteOwnVariable, |guard| {
+        guard.to(pages::given::remove_variable)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/me/git-credentials"), Action::SetOwnGitCredential, |guard| {
+        guard.to(pages::given::set_git_credential)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/me/git-credentials/remove"), Action::DeleteOwnGitCredential, |guard| {
+        guard.to(pages::given::remove_git_credential)
+    })
+    .takes(FORM),
     page_of("GET", place!("/agents"), Action::ListAgents, |guard| guard.to(pages::agents::list)),
     page_of("GET", place!("/agents/{agent}"), Action::ReadAgent, |guard| guard.to(pages::agents::one)),
     page_of("POST", place!("/agents/{agent}/allow"), Action::AllowAgent, |guard| {

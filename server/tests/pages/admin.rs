@@ -129,7 +129,7 @@ async fn an_invitations_link_is_shown_once_and_lets_somebody_in() {
         assert_eq!(bob.submit("/invitation", &[("token", token), ("name", "Bob")]).await.status, 401);
         let wrong = ada.submit(path, &[("name", ""), ("role", "viewer")]).await;
         assert_eq!(wrong.status, 422);
-        assert!(wrong.text.contains("Nobody was invited"), "{}", wrong.text);
+        assert!(wrong.text.contains("Nothing was changed"), "{}", wrong.text);
     })
     .await;
 }

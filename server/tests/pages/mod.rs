@@ -2,6 +2,7 @@
 
 mod admin;
 mod create;
+mod given;
 mod hostile;
 mod live;
 mod tree;

@@ -1,6 +1,6 @@
 //! A page says no where the API does, and shows nobody's workspaces to who may not see them.
 
-use berth_schema::ResourceKind;
+use berth_schema::Action;
 use berth_schema::access::Role;
 use berth_server::routes::{Audience, ROUTES, Renderer};
 
@@ -76,13 +76,24 @@ async fn every_page_and_every_button_is_open_to_whom_its_action_is() {
             let pages = ROUTES.iter().filter(|route| route.renderer == Renderer::Page);
             for page in pages.filter(|page| page.audience() == Audience::Member) {
                 let action = page.action().expect("an action");
-                // Nothing of another kind is here to be pressed on.
-                if page.method != "GET" && action.resource() != ResourceKind::Workspace {
+                // What is deleted is not there for the next, and a role for a time asks for more than a role.
+                if matches!(
+                    action,
+                    Action::DeleteGroup
+                        | Action::DeleteProject
+                        | Action::RequestElevation
+                        | Action::RequestElevationInGroup
+                        | Action::RequestElevationInProject
+                ) {
                     continue;
                 }
                 let path = page.path.replace("{organization}", "acme").replace("{agent}", "cluster");
                 let path = path.replace("{workspace}", "reef");
                 let path = path.replace("{group}", "site").replace("{project}", "site");
+                // Nothing of another kind is here to be pressed on.
+                if path.contains('{') {
+                    continue;
+                }
                 let status = match page.method {
                     "GET" => visitor.get(&path).await.status,
                     _ => visitor.submit(&path, &[]).await.status,

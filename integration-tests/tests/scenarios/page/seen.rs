@@ -54,18 +54,18 @@ return wrong;
 ";
 
 /// Looks at pages as they are met.
-pub(super) struct Look<'a> {
+pub(crate) struct Look<'a> {
     browser: &'a Browser,
     pages: usize,
 }
 
 impl<'a> Look<'a> {
-    pub(super) const fn new(browser: &'a Browser) -> Self {
+    pub(crate) const fn new(browser: &'a Browser) -> Self {
         Self { browser, pages: 0 }
     }
 
     /// At the page as it is: wide and at 320 pixels, light and dark.
-    pub(super) async fn at(&mut self, page: &str) -> anyhow::Result<()> {
+    pub(crate) async fn at(&mut self, page: &str) -> anyhow::Result<()> {
         self.pages += 1;
         for (width, scheme) in [(320, "dark"), (320, "light"), (1280, "dark"), (1280, "light")] {
             self.browser.resize(width).await?;
@@ -79,7 +79,7 @@ impl<'a> Look<'a> {
     }
 
     /// The browser has nothing to complain of: no broken policy, no error of a script, no request that failed.
-    pub(super) async fn quiet(&self) -> anyhow::Result<()> {
+    pub(crate) async fn quiet(&self) -> anyhow::Result<()> {
         let complaints = self.browser.complaints().await?;
         // The editor's page, which is another host's, has its own. A form that was refused is answered so.
         let ours = |complaint: &String| {
