@@ -217,6 +217,9 @@ impl Error {
                 409 if problem.kind.ends_with(":rotation-pending") => {
                     "wait, or end both secrets at once: rotate without --overlap"
                 }
+                403 if problem.errors.iter().any(|error| error.field == "elevations") => {
+                    "`berth elevations list` shows them; `berth elevations end ID` ends one"
+                }
                 403 if problem.kind.ends_with(":quota-exceeded") => {
                     "delete or stop something, or ask an administrator for a larger quota"
                 }
@@ -227,7 +230,14 @@ impl Error {
                 403 if problem.detail.contains("`berth login`") => return None,
                 // Nobody can give that.
                 403 if problem.detail.contains("lets in the person who made it") => return None,
-                403 => "ask an owner of the organisation for this right",
+                403 if problem.detail.contains("own-elevation")
+                    || problem.detail.contains("ask for themselves") =>
+                {
+                    "somebody else who could give you the role decides"
+                }
+                403 => {
+                    "ask an owner of the organisation for this right, or for a role for a time: `berth elevations request --help`"
+                }
                 404 if problem.detail.contains("group") && doing.starts_with("create ") => {
                     "make the group first that it is to be in: `berth groups create PATH`; `berth groups list` shows those there are"
                 }
@@ -281,9 +291,9 @@ pub(crate) fn why(workspace: &str) -> String {
 fn missing(detail: &str) -> &'static str {
     let of = |word: &str| detail.contains(word);
     if of("variable") {
-        "`berth variables list` shows those there are; one that is a file is meant with --kind file"
+        "`berth variables list`, with the same --group, --project or --mine, shows those there are; one that is a file is meant with --kind file"
     } else if of("git credential") {
-        "`berth git-credentials list` shows those there are"
+        "`berth git-credentials list`, with the same --group, --project or --mine, shows those there are"
     } else if of("elevation") {
         "`berth elevations list --state all` shows those that you may see"
     } else if of("orphan") {

@@ -187,4 +187,7 @@ pub struct VariableOrigin {
     /// What it took the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Scope>,
+    /// The devfile sets one of this name for a container, which has that instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_set_by_devfile: bool,
 }

@@ -141,6 +141,13 @@ pub struct ContainerSpec {
     pub mounts: Vec<MountSpec>,
 }
 
+impl ContainerSpec {
+    /// The names of the environment variables that what it is made of sets itself.
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        [&self.env, &self.late_env, &self.start_env].into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+    }
+}
+
 /// Kubernetes quantities (`500m`, `1Gi`); what is absent takes the agent's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {

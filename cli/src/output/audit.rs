@@ -1,5 +1,7 @@
 //! How a record of what happened looks. It is read without knowing its kinds: a newer server has others.
 
+use std::borrow::Cow;
+
 use berth_schema::OrganizationId;
 use berth_schema::audit::{Entry, Listed, Told};
 use jiff::Timestamp;
@@ -59,8 +61,8 @@ impl Recorded {
 }
 
 impl Show for Recorded {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        (&self.name).into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {

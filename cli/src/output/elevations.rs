@@ -1,5 +1,7 @@
 //! How roles for a time look.
 
+use std::borrow::Cow;
+
 use berth_schema::elevations::{Elevated, Elevation, ElevationState};
 use jiff::Timestamp;
 
@@ -8,12 +10,12 @@ use super::age::age;
 use super::table::{Cell, Tone};
 
 impl Show for Elevation {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        self.id.to_string().into()
     }
 
     fn columns(_wide: bool) -> &'static [&'static str] {
-        &["WHO", "ROLE", "AT", "STATE", "ENDS", "REASON", "AGE", "ID"]
+        &["WHO", "ROLE", "AT", "FOR", "STATE", "ENDS", "REASON", "AGE", "ID"]
     }
 
     fn row(&self, _wide: bool, now: Timestamp) -> Vec<Cell> {
@@ -28,6 +30,7 @@ impl Show for Elevation {
             self.name.as_str().into(),
             self.role.as_str().into(),
             at.into(),
+            length(self.seconds).into(),
             Cell::new(self.state.as_str(), tone),
             ends.into(),
             self.reason.as_str().into(),
@@ -37,11 +40,16 @@ impl Show for Elevation {
     }
 
     fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
-        ["Who", "Role", "At", "State", "Ends", "Reason", "Age", "Id"]
+        ["Who", "Role", "At", "For", "State", "Ends", "Reason", "Age", "Id"]
             .into_iter()
             .zip(self.row(true, now))
             .collect()
     }
+}
+
+/// In minutes, where it has any.
+fn length(seconds: u32) -> String {
+    if seconds.is_multiple_of(60) { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
 }
 
 /// `maintainer at group 'platform' until …`.

@@ -1,5 +1,7 @@
 //! How Git hosts look: everything but the token.
 
+use std::borrow::Cow;
+
 use berth_schema::git::GitCredential;
 use jiff::Timestamp;
 
@@ -8,8 +10,8 @@ use super::age::age;
 use super::table::Cell;
 
 impl Show for GitCredential {
-    fn name(&self) -> &str {
-        self.host.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.host.as_str().into()
     }
 
     fn columns(_wide: bool) -> &'static [&'static str] {

@@ -1,5 +1,7 @@
 //! How an identity provider looks.
 
+use std::borrow::Cow;
+
 use berth_schema::identity_providers::IdentityProvider;
 use jiff::Timestamp;
 
@@ -8,8 +10,8 @@ use super::age::age;
 use super::table::Cell;
 
 impl Show for IdentityProvider {
-    fn name(&self) -> &str {
-        self.name.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.name.as_str().into()
     }
 
     fn columns(_wide: bool) -> &'static [&'static str] {

@@ -1,15 +1,18 @@
 //! How members and invitations look.
 
+use std::borrow::Cow;
+
 use berth_schema::members::{Invitation, InvitationState, Member};
 use jiff::Timestamp;
 
 use super::Show;
 use super::age::age;
+use super::elevations::for_a_time;
 use super::table::{Cell, Tone};
 
 impl Show for Member {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        (&self.name).into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
@@ -42,14 +45,14 @@ impl Show for Member {
 
 /// The role, and what they are for a time beside it.
 fn role_of(member: &Member) -> String {
-    let elevated = member.elevations.iter().map(|one| format!("{}{}", one.role, one.place.words()));
+    let elevated = member.elevations.iter().map(for_a_time);
     let all: Vec<_> = std::iter::once(member.role.to_string()).chain(elevated).collect();
-    all.join(" + ")
+    all.join(", ")
 }
 
 impl Show for Invitation {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        (&self.name).into()
     }
 
     fn columns(_wide: bool) -> &'static [&'static str] {

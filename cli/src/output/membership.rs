@@ -1,5 +1,7 @@
 //! How an organisation looks to somebody who belongs to it.
 
+use std::borrow::Cow;
+
 use berth_schema::api::account::AccountOrganization;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -34,8 +36,8 @@ impl Membership {
 }
 
 impl Show for Membership {
-    fn name(&self) -> &str {
-        self.organization.name.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.organization.name.as_str().into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {

@@ -16,6 +16,7 @@ mod tree;
 mod variables;
 mod why;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use berth_schema::api::Paged;
@@ -68,8 +69,8 @@ pub(crate) struct ChangeOutput {
 
 /// An object that can be shown.
 pub(crate) trait Show: Serialize {
-    /// What `-o name` prints.
-    fn name(&self) -> &str;
+    /// What `-o name` prints, and other commands take.
+    fn name(&self) -> Cow<'_, str>;
     /// Column heads of a list. Those of `wide` begin with those of the narrow one.
     fn columns(wide: bool) -> &'static [&'static str];
     /// One cell for each of the columns.
@@ -104,7 +105,7 @@ impl Printer {
             }
             Format::Json => json(page)?,
             Format::Yaml => yaml(page)?,
-            Format::Name => table::lines(page.items.iter().map(|item| escape(item.name()))),
+            Format::Name => table::lines(page.items.iter().map(|item| escape(&item.name()))),
         };
         write(&text)
     }
@@ -115,7 +116,7 @@ impl Printer {
             Format::Wide => self.table(T::columns(true), &[object.row(true, now)]),
             Format::Json => json(object)?,
             Format::Yaml => yaml(object)?,
-            Format::Name => format!("{}\n", escape(object.name())),
+            Format::Name => format!("{}\n", escape(&object.name())),
         };
         write(&text)
     }
@@ -201,7 +202,7 @@ impl Rows {
                 write(&(escape::json(&text) + "\n"))
             }
             Format::Yaml => write(&format!("---\n{}", yaml(object)?)),
-            Format::Name => write(&format!("{}\n", escape(object.name()))),
+            Format::Name => write(&format!("{}\n", escape(&object.name()))),
         }
     }
 }

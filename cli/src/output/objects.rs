@@ -1,5 +1,7 @@
 //! How the API's objects look.
 
+use std::borrow::Cow;
+
 use berth_schema::activity::IdleStop;
 use berth_schema::agents::{AgentEvent, AgentTakes};
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
@@ -18,8 +20,8 @@ const NONE: &str = "-";
 const SILENCE: SignedDuration = SignedDuration::from_secs(2 * 60);
 
 impl Show for Workspace {
-    fn name(&self) -> &str {
-        self.name.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.name.as_str().into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
@@ -109,8 +111,8 @@ fn created(workspace: &Workspace, now: Timestamp) -> String {
 }
 
 impl Show for Agent {
-    fn name(&self) -> &str {
-        self.name.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.name.as_str().into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
@@ -157,8 +159,8 @@ impl Show for Agent {
 }
 
 impl Show for Orphan {
-    fn name(&self) -> &str {
-        self.name.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.name.as_str().into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {

@@ -1,5 +1,7 @@
 //! How access tokens look: everything but the secret.
 
+use std::borrow::Cow;
+
 use berth_schema::access::Token;
 use jiff::Timestamp;
 
@@ -10,8 +12,8 @@ use super::table::{Cell, Tone};
 const NONE: &str = "-";
 
 impl Show for Token {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        (&self.name).into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {

@@ -1,5 +1,7 @@
 //! How groups and projects look.
 
+use std::borrow::Cow;
+
 use berth_schema::AgentName;
 use berth_schema::groups::{GivenRole, Group};
 use berth_schema::projects::Project;
@@ -10,8 +12,8 @@ use super::age::age;
 use super::table::Cell;
 
 impl Show for Group {
-    fn name(&self) -> &str {
-        self.path.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.path.as_str().into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
@@ -42,8 +44,8 @@ fn names(agents: &[AgentName]) -> String {
 }
 
 impl Show for Project {
-    fn name(&self) -> &str {
-        self.path.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.path.as_str().into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
@@ -80,8 +82,8 @@ impl Show for Project {
 }
 
 impl Show for GivenRole {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        (&self.name).into()
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {

@@ -1,5 +1,7 @@
 //! How variables look: everything of them but their values.
 
+use std::borrow::Cow;
+
 use berth_schema::scope::{ScopeVariable, VariableOrigin};
 use jiff::Timestamp;
 
@@ -8,8 +10,8 @@ use super::age::age;
 use super::table::{Cell, Tone};
 
 impl Show for ScopeVariable {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        (&self.name).into()
     }
 
     fn columns(_wide: bool) -> &'static [&'static str] {
@@ -33,8 +35,8 @@ impl Show for ScopeVariable {
 }
 
 impl Show for VariableOrigin {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        (&self.name).into()
     }
 
     fn columns(_wide: bool) -> &'static [&'static str] {
@@ -43,6 +45,7 @@ impl Show for VariableOrigin {
 
     fn row(&self, _wide: bool, now: Timestamp) -> Vec<Cell> {
         let note = match (self.is_final, self.overrides) {
+            _ if self.is_set_by_devfile => "set by the devfile instead".to_owned(),
             (true, _) => "final".to_owned(),
             (false, Some(scope)) => format!("overrides the {scope}"),
             (false, None) => "-".to_owned(),

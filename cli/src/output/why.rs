@@ -1,5 +1,7 @@
 //! How the answer to "why is it like that?" looks.
 
+use std::borrow::Cow;
+
 use berth_schema::why::{NextStep, Situation, Why};
 use jiff::Timestamp;
 
@@ -11,8 +13,8 @@ use super::table::{Cell, Tone};
 const NONE: &str = "-";
 
 impl Show for Why {
-    fn name(&self) -> &str {
-        self.name.as_str()
+    fn name(&self) -> Cow<'_, str> {
+        self.name.as_str().into()
     }
 
     fn columns(_wide: bool) -> &'static [&'static str] {

@@ -34,7 +34,10 @@ pub(crate) async fn carry(
     let name = connection.name.as_str();
     let error = Error::Lost {
         message: format!("the connection to workspace '{name}' ended: {broken}"),
-        hint: format!("it ends when you are signed out, or the workspace stops; {}", crate::error::why(name)),
+        hint: format!(
+            "it ends when you are signed out, when a right or a role for a time of yours is over, or when the workspace stops; {}",
+            crate::error::why(name)
+        ),
     };
     session.talk.error(&error);
     std::process::exit(error.exit() as i32)

@@ -37,7 +37,7 @@ async fn a_role_is_asked_for_listed_decided_and_ended() {
     berth().run(&asked).ok();
     let listed = berth().run(&["elevations", "list"]).ok().stdout;
     assert!(
-        listed.contains("Ada\tmaintainer\tplatform\tpending\t") && !listed.contains("expired"),
+        listed.contains("Ada\tmaintainer\tplatform\t30m\tpending\t") && !listed.contains("expired"),
         "{listed}"
     );
     assert!(berth().run(&["elevations", "list", "--state", "all"]).ok().stdout.contains("expired"));

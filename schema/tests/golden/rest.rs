@@ -58,6 +58,7 @@ fn variables_of_a_scope_keep_their_shape() {
         path: (scope == Scope::Group).then(|| "platform".to_owned()),
         version: 2,
         set_at: Timestamp::UNIX_EPOCH,
+        is_set_by_devfile: false,
         frozen_at: Timestamp::UNIX_EPOCH,
         is_final,
         overrides,

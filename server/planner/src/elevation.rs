@@ -49,7 +49,7 @@ pub enum Unasked {
     IsSo,
     #[error("must be {MIN_SECONDS} to {MAX_SECONDS}")]
     Seconds,
-    #[error("must have 1 to {MAX_REASON} characters, all of them drawn, and no space at its ends")]
+    #[error("must have 1 to {MAX_REASON} characters, none of them invisible, and no space at its ends")]
     Reason,
 }
 

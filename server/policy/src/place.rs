@@ -251,7 +251,8 @@ pub(crate) const fn sight_in_tree(kind: ResourceKind) -> Option<Action> {
 }
 
 /// Whether what somebody is for a time counts for an action. What hands out something that lasts, be it a secret or a right, needs
-/// what they are without it: nothing that a role for a time gives is there when it has ended.
+/// what they are without it, and so does what takes a right away for good: nothing that a role for a time gives is there when it has
+/// ended. (What can be given back, as after a suspension, is what such a role may be for.)
 pub(crate) const fn counts_elevations(action: Action) -> bool {
     !matches!(
         action,
@@ -265,6 +266,11 @@ pub(crate) const fn counts_elevations(action: Action) -> bool {
             | Action::AllowAgent
             | Action::GiveRoleInGroup
             | Action::GiveRoleInProject
+            | Action::TakeRoleInGroup
+            | Action::TakeRoleInProject
+            | Action::RemoveMember
             | Action::ApproveElevation
+            | Action::RefuseElevation
+            | Action::EndElevation
     )
 }

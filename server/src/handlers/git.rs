@@ -15,7 +15,7 @@ use crate::{Context, Error, Op};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Path {
-    host: String,
+    pub(crate) host: String,
 }
 
 pub(crate) async fn set(

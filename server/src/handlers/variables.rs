@@ -14,8 +14,8 @@ use crate::{Error, Op};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Path {
-    kind: String,
-    name: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
 }
 
 pub(crate) async fn set(op: Op<Member>, body: Json<SetVariable>) -> Result<web::Json<ScopeVariable>, Error> {

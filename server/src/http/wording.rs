@@ -29,7 +29,7 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
             "this organization lets you in when its own identity provider has proven who you are: sign in by it, then open this again"
         }
         DenyReason::NotRecent => {
-            "that changes how you sign in, and you signed in too long ago for it: show a passkey (/confirm), or sign out and in again, and come back within ten minutes"
+            "that changes how you sign in, and you signed in too long ago for it: show a passkey (/confirm), or sign in anew by your provider or a link, and come back within ten minutes"
         }
         DenyReason::IsNotTheirs => {
             "a workspace lets in the person who made it, and nobody else: you may look after it, and not enter it"
@@ -41,7 +41,7 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
                 None => String::new(),
             };
             let how = if reason == DenyReason::StepUp {
-                "show a passkey at /confirm, or sign out and in again"
+                "show a passkey at /confirm (/passkeys/new makes one), or sign in anew by your provider or a link"
             } else {
                 "sign out, and in again by your organization's identity provider"
             };

@@ -5,9 +5,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use berth_db::PageRequest;
 use berth_policy::Resource;
+use berth_schema::Action;
 use berth_schema::access::Role;
 use berth_schema::elevations::{DEFAULT_SECONDS, Elevation, ElevationState, MAX_SECONDS, RequestElevation};
-use berth_schema::{Action, ResourceKind};
 use serde::Deserialize;
 
 use super::frame::{Frame, may, may_to};
@@ -48,18 +48,17 @@ struct Row {
     state: ElevationState,
     /// When it ends or ended, and by whom it was decided.
     when: String,
-    minutes: u32,
+    /// For how long.
+    length: String,
     ends: bool,
 }
 
 impl Row {
-    fn of(op: &Op<Member>, one: Elevation) -> Self {
-        let is_open = matches!(one.state, ElevationState::Pending | ElevationState::Active);
-        let thing = Resource::new(ResourceKind::Elevation, one.id.to_string(), op.organization());
-        let is_mine = one.member == op.who.subject;
+    fn of(one: Elevation, ends: bool) -> Self {
         let by = one.decided_by_name.as_ref().map(|name| format!(", decided by {name}")).unwrap_or_default();
         let when = match (one.state, one.ended_at.or(one.ends_at)) {
             (ElevationState::Pending, _) => format!("to be decided until {}", at(one.decide_by)),
+            (ElevationState::Withdrawn, Some(end)) => format!("taken back {}", at(end)),
             (_, Some(end)) => format!("until {}{by}", at(end)),
             (_, None) => format!("asked for {}{by}", at(one.created_at)),
         };
@@ -70,10 +69,18 @@ impl Row {
             reason: one.reason,
             state: one.state,
             when,
-            minutes: one.seconds / 60,
-            // Whether somebody may end another's is asked when they do it.
-            ends: is_open && (!is_mine || may_to(op, Action::EndElevation, &thing.owned_by(op.who.subject))),
+            length: length(one.seconds),
+            ends,
         }
+    }
+}
+
+/// In minutes, where it has any.
+fn length(seconds: u32) -> String {
+    match (seconds / 60, seconds % 60) {
+        (1, 0) => "1 minute".to_owned(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        _ => format!("{seconds} seconds"),
     }
 }
 
@@ -82,12 +89,15 @@ async fn listed(op: &Op<Member>, page: PageRequest, refused: Refused) -> Result<
     let (mut to_decide, mut mine, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for one in found.items {
         let is_open = matches!(one.state, ElevationState::Pending | ElevationState::Active);
-        if elevations::may_decide(op, &one).await? {
-            to_decide.push(Row::of(op, one));
-        } else if is_open && one.member == op.who.subject {
-            mine.push(Row::of(op, one));
+        let may = elevations::may(op, &one).await?;
+        let is_mine = one.member == op.who.subject;
+        let row = Row::of(one, may.end);
+        if may.decide {
+            to_decide.push(row);
+        } else if is_open && is_mine {
+            mine.push(row);
         } else {
-            before.push(Row::of(op, one));
+            before.push(row);
         }
     }
     let organization = Resource::organization(op.organization());
@@ -117,13 +127,21 @@ pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<Http
 pub(crate) struct Wanted {
     role: Role,
     reason: String,
-    minutes: u32,
+    minutes: String,
+}
+
+/// The form speaks of minutes.
+fn seconds(minutes: &str) -> Result<u32, Error> {
+    let minutes = minutes.trim().parse().ok().filter(|minutes| (1..=MAX_SECONDS / 60).contains(minutes));
+    let most = MAX_SECONDS / 60;
+    let wrong = || Error::field("minutes", format!("must be a number from 1 to {most}"));
+    minutes.map(|minutes: u32| minutes * 60).ok_or_else(wrong)
 }
 
 /// Asks where the form's address says.
 pub(crate) async fn request(op: Op<Member>, form: Attempt<Wanted>) -> Result<HttpResponse, Error> {
     let ask = async |Wanted { role, reason, minutes }: Wanted| {
-        let wanted = RequestElevation { role, reason, seconds: Some(minutes.saturating_mul(60)) };
+        let wanted = RequestElevation { role, reason, seconds: Some(seconds(&minutes)?) };
         elevations::request(&op, &wanted).await
     };
     match form.done("elevation", ask).await? {

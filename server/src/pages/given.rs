@@ -1,16 +1,20 @@
 //! What workspaces are given by the organisation, a group, a project, or whoever looks: variables and Git hosts. Their names, and never a value.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
 use askama::Template;
+use berth_policy::Resource;
 use berth_schema::git::{GitCredential, PutGitCredential, RemoveGitCredential};
 use berth_schema::scope::{RemoveVariable, ScopeVariable, Secret, SetVariable};
 use berth_schema::{Action, ResourceKind};
 
-use super::frame::{Frame, may};
+use super::frame::{Frame, may, may_to};
 use super::page::{refuse, see, show};
 use super::refused::{Again, Refused};
 use super::tree;
+use crate::error::Sought;
+use crate::handlers::git::Path as HostPath;
+use crate::handlers::variables::Path as VariablePath;
 use crate::http::body::{Attempt, Form, Kept};
 use crate::identity::Member;
 use crate::services::{git, variables};
@@ -58,10 +62,30 @@ pub(super) struct Given {
     pub(super) deletes: [bool; 2],
     /// Nothing is nearer than what somebody gives their own workspaces.
     pub(super) may_be_final: bool,
+    /// What is deleted is named in the form's address, and not in the form.
+    pub(super) names_in_path: bool,
     pub(super) refused: Refused,
 }
 
 impl Given {
+    /// Where the form leads that deletes a variable.
+    pub(super) fn delete_variable(&self, variable: &ScopeVariable) -> String {
+        if self.names_in_path {
+            format!("{}/variables/{}/{}/delete", self.base, variable.kind, variable.name)
+        } else {
+            format!("{}/variables/remove", self.base)
+        }
+    }
+
+    /// The same of a Git host.
+    pub(super) fn delete_host(&self, host: &GitCredential) -> String {
+        if self.names_in_path {
+            format!("{}/git-credentials/{}/delete", self.base, host.host.as_str())
+        } else {
+            format!("{}/git-credentials/remove", self.base)
+        }
+    }
+
     /// Of the group or project that the page is of.
     pub(super) async fn of_tree(op: &Op<Member>, base: String, refused: Refused) -> Result<Self, Error> {
         let is_project = op.resource.as_ref().is_some_and(|thing| thing.kind == ResourceKind::Project);
@@ -80,9 +104,11 @@ impl Given {
             base,
             variables: if variables { Some(variables::list(op).await?.items) } else { None },
             hosts: if hosts { Some(git::list(op).await?.items) } else { None },
-            sets: actions.set.map(&does),
+            // The address of a host's credential of the organisation names the host, which a form cannot.
+            sets: actions.set.map(|action| action.resource() != ResourceKind::GitCredential && does(action)),
             deletes: actions.delete.map(&does),
             may_be_final: actions.set != OWN.set,
+            names_in_path: actions.set == ORGANIZATION.set,
             refused,
         })
     }
@@ -111,7 +137,12 @@ async fn page(op: &Op<Member>, is_own: bool, again: Option<Again>) -> Result<Htt
     let (error, refused) =
         again.map_or((None, Refused::default()), |(error, refused)| (Some(error), refused));
     let base = format!("/organizations/{}{}", op.who.organization_name, if is_own { here } else { "" });
-    let given = Given::of(op, &actions, (base, refused), |action| may(op, action)).await?;
+    // Of what is deleted it is asked once more, by its name.
+    let thing = |action: Action| match action.resource() {
+        ResourceKind::Organization => Resource::organization(op.organization()),
+        kind => Resource::new(kind, String::new(), op.organization()),
+    };
+    let given = Given::of(op, &actions, (base, refused), |action| may_to(op, action, &thing(action))).await?;
     let page = GivenBy { frame: Frame::of(op, here), is_own, given };
     match error {
         Some(error) => refuse(error, &page),
@@ -185,6 +216,25 @@ pub(crate) async fn remove_variable(
     form: Form<RemoveVariable>,
 ) -> Result<HttpResponse, Error> {
     variables::delete(&op, form.0.kind, &form.0.name).await?;
+    Ok(back(&op))
+}
+
+/// One of the organisation's, which the address names.
+pub(crate) async fn delete_variable(
+    op: Op<Member>,
+    path: web::Path<VariablePath>,
+) -> Result<HttpResponse, Error> {
+    let kind = path.kind.parse().map_err(|_| Error::nothing(Sought::KindOfVariable))?;
+    variables::delete(&op, kind, &path.name).await?;
+    Ok(back(&op))
+}
+
+/// The same of a Git host.
+pub(crate) async fn delete_git_credential(
+    op: Op<Member>,
+    path: web::Path<HostPath>,
+) -> Result<HttpResponse, Error> {
+    git::delete(&op, &path.host).await?;
     Ok(back(&op))
 }
 

@@ -97,18 +97,12 @@ pub(super) const LINES: &[Route] = &[
     page_of("GET", place!("/variables"), Action::ListVariables, |guard| guard.to(pages::given::of_all)),
     page_of("POST", place!("/variables"), Action::SetVariable, |guard| guard.to(pages::given::set_variable))
         .takes(DOCUMENT),
-    page_of("POST", place!("/variables/remove"), Action::DeleteVariable, |guard| {
-        guard.to(pages::given::remove_variable)
-    })
-    .takes(FORM),
-    page_of("POST", place!("/git-credentials"), Action::SetGitCredential, |guard| {
-        guard.to(pages::given::set_git_credential)
-    })
-    .takes(FORM),
-    page_of("POST", place!("/git-credentials/remove"), Action::DeleteGitCredential, |guard| {
-        guard.to(pages::given::remove_git_credential)
-    })
-    .takes(FORM),
+    page_of("POST", place!("/variables/{kind}/{name}/delete"), Action::DeleteVariable, |guard| {
+        guard.to(pages::given::delete_variable)
+    }),
+    page_of("POST", place!("/git-credentials/{host}/delete"), Action::DeleteGitCredential, |guard| {
+        guard.to(pages::given::delete_git_credential)
+    }),
     page_of("POST", place!("/groups/{group}/variables"), Action::SetGroupVariable, |guard| {
         guard.to(pages::given::set_variable)
     })

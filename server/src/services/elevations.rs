@@ -103,18 +103,31 @@ pub async fn get(op: &Op<Member>, id: &str) -> Result<Elevation, Error> {
     Ok(show(view, op.now))
 }
 
-/// Whether whoever asks may decide about one, as [`approve`] would say: for pages, which offer nothing else.
-pub(crate) async fn may_decide(op: &Op<Member>, shown: &Elevation) -> Result<bool, Error> {
-    if shown.state != ElevationState::Pending || shown.member == op.who.subject {
-        return Ok(false);
+/// What whoever asks may do about one, for pages, which offer nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct May {
+    pub(crate) decide: bool,
+    pub(crate) end: bool,
+}
+
+/// As [`approve`] and [`end`] would say.
+pub(crate) async fn may(op: &Op<Member>, shown: &Elevation) -> Result<May, Error> {
+    let is_pending = shown.state == ElevationState::Pending;
+    if !is_pending && shown.state != ElevationState::Active {
+        return Ok(May::default());
     }
     op.read("may_decide_elevation", async |conn| {
-        let Some(view) = conn.elevations().find(shown.id).await? else { return Ok(false) };
+        let Some(view) = conn.elevations().find(shown.id).await? else { return Ok(May::default()) };
         let thing = resource(conn, &view.row, op.who.subject).await?;
         let authority = &op.who.authority;
-        let may = authority.decide(Action::ApproveElevation, &thing).allowed
+        let end = authority.decide(Action::EndElevation, &thing).allowed;
+        if shown.member == op.who.subject {
+            return Ok(May { decide: false, end });
+        }
+        let could = could_give(op, &view.row, &thing).is_ok();
+        let approve = authority.decide(Action::ApproveElevation, &thing).allowed
             || authority.would_step_up(Action::ApproveElevation, &thing);
-        Ok::<_, Error>(may && could_give(op, &view.row, &thing).is_ok())
+        Ok::<_, Error>(May { decide: is_pending && approve && could, end: end && could })
     })
     .await
 }
@@ -150,7 +163,7 @@ pub async fn approve(op: &Op<Member>, id: &str) -> Result<Elevation, Error> {
     Ok(show(view, op.now))
 }
 
-/// Says no. Nobody has anything by it, so that it needs no more than the rules ask.
+/// Says no, as whoever could have said yes may.
 pub async fn refuse(op: &Op<Member>, id: &str) -> Result<Elevation, Error> {
     let id = parse(id)?;
     let view = op
@@ -162,6 +175,7 @@ pub async fn refuse(op: &Op<Member>, id: &str) -> Result<Elevation, Error> {
                 ElevationState::Refused => return Ok(Changed::Not(found(conn, id).await?)),
                 over => return Err(Error::ElevationOver(over)),
             }
+            could_give(op, &row, &resource(conn, &row, op.who.subject).await?)?;
             conn.elevations().decide(id, op.who.subject, None, op.now).await?;
             let details = Details::ElevationRefused { subject: row.subject };
             let event = Event::new(audit::Resource::elevation(id), details);
@@ -172,7 +186,7 @@ pub async fn refuse(op: &Op<Member>, id: &str) -> Result<Elevation, Error> {
     Ok(show(view, op.now))
 }
 
-/// Ends one before its time, or takes a wish back.
+/// Ends one before its time, or takes a wish back: one's own, or one that one could have given.
 pub async fn end(op: &Op<Member>, id: &str) -> Result<Elevation, Error> {
     let id = parse(id)?;
     let view = op
@@ -186,6 +200,9 @@ pub async fn end(op: &Op<Member>, id: &str) -> Result<Elevation, Error> {
                 }
                 over => return Err(Error::ElevationOver(over)),
             };
+            if row.subject != op.who.subject {
+                could_give(op, &row, &resource(conn, &row, op.who.subject).await?)?;
+            }
             conn.elevations().end(id, op.who.subject, op.now).await?;
             let details = Details::ElevationEnded { subject: row.subject, role: row.role, was_approved };
             let event = Event::new(audit::Resource::elevation(id), details);

@@ -68,7 +68,9 @@ pub async fn change(op: &Op<Member>, which: &str, wanted: ChangeMember) -> Resul
             let row = conn.subjects().change(before.id, wanted.role, suspended_at).await?;
             rules_are_somebodys(conn, op, before.role).await?;
             let is_suspended = row.suspended_at.is_some();
-            let elevations = if is_suspended { end_elevations(conn, op, row.id).await? } else { None };
+            // Whoever is made another is that from now on, and nothing beside it.
+            let ends = is_suspended || row.role != before.role;
+            let elevations = if ends { end_elevations(conn, op, row.id).await? } else { None };
             let details = Details::MemberChanged { before: before.role, role, is_suspended, elevations };
             Ok::<_, Error>(Changed::So(row, Event::new(Resource::user(before.id), details)))
         })
@@ -156,7 +158,8 @@ async fn theirs_to_change(
     if row.id == op.who.subject || !is_above(row.role, mine) {
         return Ok(row);
     }
-    let message = format!("is {}, which is more than that of whoever asks ({mine})", row.role);
+    let message =
+        format!("of theirs is {}, which permits what that of whoever asks ({mine}) does not", row.role);
     Err(Error::field("role", message))
 }
 

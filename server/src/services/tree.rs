@@ -153,7 +153,8 @@ pub(super) async fn seen_projects(
 }
 
 /// Where something goes that is moved to a path. Whoever moves it may put something there, by `actions` (into a group, and below the
-/// organisation itself), and is no more of it afterwards than before: nobody moves things to where they are theirs.
+/// organisation itself), and is no more of it afterwards than before, neither by all that they are nor by what they are for good:
+/// nobody moves things to where they are theirs, or will be when a role for a time has ended.
 pub(super) async fn destination(
     conn: &OrganizationConn<'_>,
     op: &Op<Member>,
@@ -170,8 +171,13 @@ pub(super) async fn destination(
     let row = conn.groups().find_by_path(&path).await?.ok_or_else(missing)?;
     let named = Named::of(ResourceKind::Group, |_| Some(path.as_str()));
     let found = Found::One(group_resource(conn, &row, op.who.subject).await?);
+    let thing = op.resource.as_ref();
+    let more = |place: &Resource| {
+        gains(&roles(op, thing), &roles(op, Some(place)))
+            || gains(&all_roles(op, thing), &all_roles(op, Some(place)))
+    };
     match permission::permit(authority, in_group, &named, found) {
-        Ok(place) if gains(&all_roles(op, op.resource.as_ref()), &all_roles(op, Some(&place))) => {
+        Ok(place) if more(&place) => {
             let message =
                 "is where you are more than you are of what you move; ask somebody who is so of both";
             Err(Error::field("path", message))

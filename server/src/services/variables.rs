@@ -1,10 +1,13 @@
 //! Variables of the organisation, of groups, projects and members: set, listed without their values, deleted; and where a
 //! workspace's come from.
 
+use std::collections::BTreeSet;
+
 use berth_db::{Changed, OrganizationConn, ScopeVariableRow};
 use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::scope::{ScopeId, ScopeVariable, SetVariable, VariableOrigin};
+use berth_schema::spec::ContainerSpec;
 use berth_schema::variables::{
     MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_name, check_value,
 };
@@ -139,14 +142,17 @@ pub async fn explain(op: &Op<Member>, workspace: &str) -> Result<Paged<VariableO
         .change("explain_variables", async |conn| {
             let view = super::workspaces::find(conn, workspace).await?;
             let (id, created_at) = (view.workspace.id, view.workspace.created_at);
+            let containers = &view.workspace.spec.containers;
+            let set = containers.iter().flat_map(ContainerSpec::sets).map(str::to_owned).collect();
             let origins = conn.variables().origins(view.workspace.agent_id, id).await?;
             let details = Details::VariablesExplained { count: origins.len() as u64 };
             let event = Event::new(Resource::workspace(id), details);
-            Ok::<_, Error>(Changed::So((origins, created_at), event))
+            Ok::<_, Error>(Changed::So((origins, created_at, set), event))
         })
         .await?;
-    let (rows, created_at) = origins;
+    let (rows, created_at, set): (_, _, BTreeSet<String>) = origins;
     let items = rows.into_iter().map(|row| VariableOrigin {
+        is_set_by_devfile: row.kind == VariableKind::Environment && set.contains(&row.name),
         name: row.name,
         kind: row.kind,
         scope: row.source,

@@ -1,6 +1,7 @@
 //! Roles for a time (decision 0077).
 
 mod ends;
+mod lasting;
 mod matrix;
 mod pages;
 mod races;
@@ -158,9 +159,10 @@ async fn nobody_approves_their_own_and_nobody_gives_more_than_they_are_for_good(
         let other = lead.asks(app, "", Role::Owner).await;
         let by_elevated = ada.decides(app, &other, "approve").await.problem(403, "forbidden");
         assert!(!by_elevated.step_up, "{by_elevated:?}");
-        // Refusing gives nobody anything.
-        let refused: Elevation = ada.decides(app, &other, "refuse").await.expect(200);
-        assert_eq!(refused.state, ElevationState::Refused);
+        for how in ["refuse", "end"] {
+            ada.decides(app, &other, how).await.problem(403, "forbidden");
+        }
+        assert_eq!(found(&owner, &other).await.state, ElevationState::Pending);
 
         // Whoever is an owner for a time makes nobody one for good, lets nobody in and sets no rules.
         let me = format!("/api/v1/organizations/acme/members/{}", ada.id);

@@ -19,7 +19,7 @@ async fn a_role_is_asked_for_given_seen_and_ended_by_pages_alone() {
         let page = ada.browser.submit(HERE, &wrong).await;
         assert_eq!(page.status, 422);
         assert!(
-            page.text.contains("Nothing was changed") && page.text.contains("seconds: must be"),
+            page.text.contains("Nothing was changed") && page.text.contains("minutes: must be a number"),
             "{}",
             page.text
         );

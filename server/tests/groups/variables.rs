@@ -160,6 +160,45 @@ async fn what_is_final_is_refused_to_all_that_is_nearer_when_it_is_set_and_when_
 }
 
 #[tokio::test]
+async fn what_is_final_is_set_by_no_devfile_and_what_is_not_is_told_to_be() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        tree(&owner).await;
+        set(&owner, A, json!({"name": "PROXY", "value": "x", "final": true})).await.expect::<Value>(200);
+        value(&owner, A, "LEVEL").await;
+        let devfile = |name: &str| {
+            format!(
+                "schemaVersion: 2.2.0\ncomponents:\n- name: main\n  container:\n    image: a\n    env:\n    - {{name: {name}, value: mine}}\n"
+            )
+        };
+        let container = |how: &str| json!({"image": "a", how: {"PROXY": "mine"}}).to_string();
+        let path = owner.path("/projects/a%2Fb%2Fapi/workspaces");
+        for made_of in [
+            json!({"name": "w", "devfile": devfile("PROXY")}),
+            json!({"name": "w", "devcontainer": container("containerEnv")}),
+            json!({"name": "w", "devcontainer": container("remoteEnv")}),
+        ] {
+            let problem = owner.post(&path, &made_of).await.problem(422, "invalid");
+            let message = &problem.errors[0].message;
+            assert!(message.contains("'PROXY'") && message.contains("final in the group 'a'"), "{message}");
+        }
+        let level = json!({"name": "w", "devfile": devfile("LEVEL")});
+        owner.post(&path, &level).await.expect::<Workspace>(201);
+        let found = origins(&owner, "w").await;
+        let set: Vec<_> = found.iter().map(|o| (o.name.as_str(), o.is_set_by_devfile)).collect();
+        assert_eq!(set, [("LEVEL", true), ("PROXY", false)]);
+        // The workspace has what it took, whatever is made of it later.
+        drop_it(&owner, A, "PROXY").await.expect::<Value>(200);
+        let rebuild = owner.path("/workspaces/w/rebuild");
+        let refused = owner.post(&rebuild, &json!({"devfile": devfile("PROXY")})).await;
+        assert!(refused.problem(422, "invalid").errors[0].message.contains("'PROXY'"));
+        owner.post(&rebuild, &json!({"devfile": devfile("OTHER")})).await.expect::<Workspace>(200);
+        assert!(origins(&owner, "w").await.iter().all(|o| !o.is_set_by_devfile));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_is_maintainer_there_sets_them_and_what_is_not_seen_is_not_there() {
     App::run(async |app| {
         let owner = app.organization("acme").await;

@@ -8,16 +8,30 @@ use crate::error::Error;
 use crate::output::ChangeOutput;
 use crate::session::{Session, now};
 
-const HELP: &str = "\
-To approve needs a login that was confirmed within ten minutes, of somebody else than whoever asks,
-who could give them that role for good. What ends is over at once, on every server.
+pub(super) const APPROVE_HELP: &str = "\
+It needs a login that was confirmed within ten minutes, of somebody else than whoever asks, who
+could give them that role for good.
 
 Examples:
   berth elevations list --state pending
   berth elevations approve 0191e2b4-0000-4000-8000-000000000001";
 
+pub(super) const REFUSE_HELP: &str = "\
+Whoever could give that role for good may refuse it.
+
+Examples:
+  berth elevations list --state pending
+  berth elevations refuse 0191e2b4-0000-4000-8000-000000000001";
+
+pub(super) const END_HELP: &str = "\
+Your own, or one that you could have given. What ends is over at once, on every server: requests,
+connections and streams.
+
+Examples:
+  berth elevations list
+  berth elevations end 0191e2b4-0000-4000-8000-000000000001";
+
 #[derive(Debug, clap::Args)]
-#[command(after_help = HELP)]
 pub(crate) struct Args {
     /// Its id, as `list` shows it
     #[arg(value_name = "ID")]

@@ -17,10 +17,13 @@ pub(crate) enum Command {
     #[command(visible_alias = "ls")]
     List(list::Args),
     /// Give somebody the role that they ask for
+    #[command(after_help = decide::APPROVE_HELP)]
     Approve(decide::Args),
     /// Say no
+    #[command(after_help = decide::REFUSE_HELP)]
     Refuse(decide::Args),
     /// End a role before its time, or take a wish back
+    #[command(after_help = decide::END_HELP)]
     End(decide::Args),
 }
 

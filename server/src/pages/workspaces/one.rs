@@ -232,6 +232,7 @@ struct Origin {
     set: String,
     is_final: bool,
     overrides: Option<String>,
+    is_set_by_devfile: bool,
 }
 
 pub(crate) async fn variables(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
@@ -246,6 +247,7 @@ pub(crate) async fn variables(op: Op<Member>, (): ()) -> Result<HttpResponse, Er
         set: at(origin.set_at),
         is_final: origin.is_final,
         overrides: origin.overrides.map(|scope| scope.to_string()),
+        is_set_by_devfile: origin.is_set_by_devfile,
     });
     let workspace = workspaces::get(&op, op.target()).await?.name.to_string();
     let page = Variables { frame: Frame::of(&op, "/workspaces"), workspace, origins: origins.collect() };

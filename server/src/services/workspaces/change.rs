@@ -3,6 +3,7 @@
 use berth_db::{Changed, ChangedBy, Intent, OrganizationConn, Owner, WorkspaceRow, WorkspaceView};
 use berth_devfile::Options;
 use berth_planner::config;
+use berth_planner::inheritance::Link;
 use berth_planner::intent::{Transition, TransitionError, Wish, transition};
 use berth_planner::quota::{Change, Usage};
 use berth_planner::resize::{self, Standing};
@@ -12,6 +13,7 @@ use berth_schema::{AgentConfiguration, DesiredState, Generation, ResourceKind, W
 use jiff::Timestamp;
 use tracing::info;
 
+use super::freeze::keeps_finals;
 use super::{Given, NewSpec, changed, find, limits, spec_of, whole};
 use crate::identity::Member;
 use crate::services::admission;
@@ -180,6 +182,12 @@ async fn allowed(
             if !errors.is_empty() {
                 return Err(Error::Invalid(errors));
             }
+            let origins = conn.variables().origins(row.agent_id, row.id).await?;
+            let finals = origins.iter().filter(|origin| origin.source_final).map(|origin| {
+                let (scope, id, path) = (origin.source, origin.source_id, origin.source_path.clone());
+                (origin.kind, origin.name.as_str(), Link { scope, id, path })
+            });
+            keeps_finals(&new.spec, finals).map_err(Error::Invalid)?;
             let mut spec = new.spec.clone();
             let classes = classes(conn, row).await?;
             let misfits = config::keep(&mut spec, &row.spec, &configuration, asked.defaults, &classes);

@@ -261,7 +261,7 @@ impl Attempt<'_> {
         for (scope, link) in chain {
             around.push((link, variables::open(&keys, conn, scope).await?));
         }
-        let frozen = freeze(&around, &form.variables).map_err(Error::Invalid)?;
+        let frozen = freeze(&around, &form.variables, &form.spec.spec).map_err(Error::Invalid)?;
         if frozen.is_empty() {
             return Ok(());
         }

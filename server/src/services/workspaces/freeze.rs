@@ -1,10 +1,13 @@
 //! The variables that a new workspace gets, from itself and from what is around it.
 
+use std::collections::BTreeSet;
+
 use berth_db::Source;
 use berth_planner::inheritance::{Given, Link, inherit};
-use berth_schema::FieldError;
 use berth_schema::scope::Scope;
+use berth_schema::spec::ContainerSpec;
 use berth_schema::variables::{MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_value};
+use berth_schema::{FieldError, WorkspaceSpec};
 use jiff::Timestamp;
 
 use super::form::Variable;
@@ -32,6 +35,7 @@ struct Offer<'a> {
 pub(super) fn freeze<'a>(
     around: &'a [(Link, Vec<Opened>)],
     own: &'a [Variable],
+    made_of: &WorkspaceSpec,
 ) -> Result<Vec<Frozen<'a>>, Vec<FieldError>> {
     let outer = |Opened { row, value }: &'a Opened| {
         let (version, set_at) = (Some(row.version), Some(row.updated_at));
@@ -69,6 +73,12 @@ pub(super) fn freeze<'a>(
     });
     let frozen: Vec<_> = frozen.collect();
     check_values(&frozen)?;
+    let finals = frozen.iter().filter(|variable| variable.source.is_final);
+    let finals = finals.map(|Frozen { name, kind, source, .. }| {
+        let Source { scope, id, path, .. } = source.clone();
+        (*kind, *name, Link { scope, id, path })
+    });
+    keeps_finals(made_of, finals)?;
     check_size(&frozen)?;
     Ok(frozen)
 }
@@ -79,6 +89,23 @@ fn check_values(frozen: &[Frozen<'_>]) -> Result<(), Vec<FieldError>> {
         let error = check_value(*kind, name, value.expose()).err()?;
         let Source { scope, id, path, .. } = source.clone();
         Some(FieldError::new("variables", format!("'{name}' of the {} {error}", Link { scope, id, path })))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// What a workspace is made of is nearer to it than any scope: it sets no variable that one of them has made final.
+pub(super) fn keeps_finals<'a>(
+    made_of: &WorkspaceSpec,
+    finals: impl Iterator<Item = (VariableKind, &'a str, Link)>,
+) -> Result<(), Vec<FieldError>> {
+    let set: BTreeSet<_> = made_of.containers.iter().flat_map(ContainerSpec::sets).collect();
+    let of_environment = finals.filter(|(kind, ..)| *kind == VariableKind::Environment);
+    let wrong = of_environment.filter(|(_, name, _)| set.contains(name)).map(|(_, name, by)| {
+        FieldError::new(
+            "variables",
+            format!("'{name}', which the devfile sets for a container, is final in the {by}"),
+        )
     });
     let wrong: Vec<_> = wrong.collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
