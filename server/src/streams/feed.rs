@@ -73,11 +73,10 @@ pub(super) struct Look {
 impl Task {
     /// Ends when nobody watches any more or the server drains.
     pub(super) async fn run(self, is_ready: signal::Sender<bool>) {
-        let Some(mut position) = self.first_position().await else { return };
+        // What transactions that were open at the last look may bring again. Before anybody watches that is old news.
+        let Some((mut position, mut told)) = self.first_look().await else { return };
         // Nobody may wait for it: all have gone.
         let _ = is_ready.send(true);
-        // What transactions that were open at the last look may bring again.
-        let mut told: HashMap<WorkspaceId, i64> = HashMap::new();
         let mut recheck = interval_at(Instant::now() + self.recheck, self.recheck);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -108,10 +107,17 @@ impl Task {
         }
     }
 
-    async fn first_position(&self) -> Option<i64> {
+    /// From where it reads on, and what is there behind that already.
+    async fn first_look(&self) -> Option<(i64, HashMap<WorkspaceId, i64>)> {
+        let look = async || {
+            let position = position(&self.context, self.organization).await?;
+            let look = changes_since(&self.context, self.organization, position).await?;
+            let known = look.changes.iter().map(|change| (change.workspace.id, change.number));
+            Ok::<_, Error>((look.position, known.collect()))
+        };
         loop {
-            match position(&self.context, self.organization).await {
-                Ok(position) => return Some(position),
+            match look().await {
+                Ok(first) => return Some(first),
                 Err(error) => {
                     warn!(organization = %self.organization, error = berth_logging::causes(&error), "a feed cannot begin");
                 }
