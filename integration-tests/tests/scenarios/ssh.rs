@@ -1,6 +1,7 @@
 //! OpenSSH, as `berth` calls it and by itself, through a real proxy into a real pod (decisions 0063 and 0066).
 
 mod forwards;
+mod idle;
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
