@@ -26,7 +26,7 @@ use crate::sealing::PublicKey;
 use crate::text::{Message, Word};
 use crate::variables::{SecretValue, VariableKind};
 use crate::{
-    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, OrganizationId,
+    ActualState, AgentId, AgentName, DesiredState, FoundIn, Generation, NamespaceName, OrganizationId,
     OrganizationName, ProjectSpec, TokenId, Warning, WorkspaceId, WorkspaceName,
 };
 
@@ -230,8 +230,8 @@ pub struct CreateWorkspace {
     /// An agent's name or id. Absent: the organisation's only agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// YAML. At most one of `devfile`, `devcontainer` and `image` is given; with none of them the workspace is made from the
-    /// default devfile.
+    /// YAML. At most one of `devfile`, `devcontainer` and `image` is given; with none of them the workspace is made from what its
+    /// repository has, or else from the default devfile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devfile: Option<String>,
     /// A `devcontainer.json`, which is translated.
@@ -249,7 +249,7 @@ pub struct CreateWorkspace {
 }
 
 /// The Git repository that is cloned into a new workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectInput {
     /// As [`crate::ProjectUrl`] allows it. Empty: the repository of the project that the workspace is made for.
@@ -258,6 +258,9 @@ pub struct ProjectInput {
     /// A branch, a tag or a commit's full hash; absent: the default branch.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Where its devfile or `devcontainer.json` is, as [`crate::RepositoryPath`] allows it; absent: where they usually are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devfile_path: Option<String>,
 }
 
 /// Replaces what the workspace is made of; its volume and its variables stay. One of the three is given.
@@ -316,6 +319,9 @@ pub struct Workspace {
     /// What is cloned into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectSpec>,
+    /// Where in its repository its devfile was found, if nobody gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundIn>,
     /// The organisation's project that it was made for, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub belongs_to: Option<ProjectRef>,

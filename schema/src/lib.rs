@@ -32,6 +32,7 @@ pub mod projects;
 pub mod quantity;
 pub mod reconcile;
 pub mod reports;
+pub mod repository;
 pub mod scope;
 pub mod sealing;
 pub mod server_url;
@@ -59,6 +60,7 @@ pub use names::{
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};
 pub use reports::Reports;
+pub use repository::{FoundIn, RepositoryPath};
 pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};

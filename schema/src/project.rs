@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::git::GitHost;
 use crate::text::is_plain;
 
 /// Which repository, and what of it is checked out.
@@ -61,6 +62,21 @@ impl ProjectUrl {
         let url = Url::parse(text).map_err(|_| ProjectUrlError::Form)?;
         check(&url)?;
         Ok(Self(url.into()))
+    }
+
+    /// Whether it takes a key of somebody's to read it.
+    pub fn is_ssh(&self) -> bool {
+        self.0.starts_with("ssh:")
+    }
+
+    /// Its host as git names it, with the port where that is not the usual one; `None`: an address that no credential can be set for.
+    pub fn host(&self) -> Option<GitHost> {
+        let url = Url::parse(&self.0).ok()?;
+        let host = url.host_str()?;
+        match url.port() {
+            Some(port) => format!("{host}:{port}").parse().ok(),
+            None => host.parse().ok(),
+        }
     }
 
     /// Whether everything on the way can read and change what is cloned.
@@ -263,6 +279,15 @@ mod tests {
     fn no_message_repeats_a_credential() {
         let error = ProjectUrl::new("https://user:s3cret@git.example/a").expect_err("a password").to_string();
         assert!(!error.contains("s3cret") && error.contains("variable"), "{error}");
+    }
+
+    #[test]
+    fn a_host_is_named_as_credentials_are_set_for_it() {
+        let host = |text: &str| ProjectUrl::new(text).expect("a URL").host().map(|host| host.to_string());
+        assert_eq!(host("https://Git.Example:443/a").as_deref(), Some("git.example"));
+        assert_eq!(host("https://git.example:8443/a").as_deref(), Some("git.example:8443"));
+        assert_eq!(host("http://10.0.0.1:80/a").as_deref(), Some("10.0.0.1"));
+        assert_eq!(host("https://[2001:db8::1]/a"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::groups::{self, GroupPath, PathError};
 use crate::names::{AgentName, GroupName, ProjectName};
 use crate::project::ProjectSpec;
-use crate::{GroupId, ProjectId};
+use crate::{GroupId, ProjectId, RepositoryPath};
 
 /// How many an organisation may have.
 pub const MAX_PROJECTS: i64 = 5_000;
@@ -80,6 +80,9 @@ pub struct ProjectSettings {
     /// What is cloned into them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<ProjectSpec>,
+    /// Which file of the repository they are made of. Absent: one where devfiles usually are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devfile_path: Option<RepositoryPath>,
     /// Where they run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::command::{CommandSpec, Directory};
 use crate::git::GitUser;
 use crate::quantity::{self, Unit};
-use crate::{Generation, ProjectSpec, Warning};
+use crate::{FoundIn, Generation, ProjectSpec, Warning};
 
 /// Everything the planner needs to know of a devfile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct WorkspaceSpec {
     /// Cloned into the data volume. Given beside the devfile, or else by it; a rebuild keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectSpec>,
+    /// Where its devfile was found, if nobody gave one and its repository was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Box<FoundIn>>,
     /// What of the file it was read from Berth does not do as it is written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
@@ -57,6 +60,7 @@ impl WorkspaceSpec {
             user: None,
             git_user: None,
             project: None,
+            found: None,
             warnings: Vec::new(),
         }
     }

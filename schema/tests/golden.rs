@@ -40,7 +40,7 @@ use berth_schema::timeline::Transition;
 use berth_schema::variables::{SecretValue, VariableBundle, VariableKind};
 use berth_schema::why::{Actor, GitProblem, NextStep, Situation, Why, WhyAgent};
 use berth_schema::{
-    ActualState, AgentId, AgentName, DesiredState, FieldError, Generation, GitReference, GroupId,
+    ActualState, AgentId, AgentName, DesiredState, FieldError, FoundIn, Generation, GitReference, GroupId,
     NamespaceName, NetworkCheckId, OrganizationId, Problem, ProjectId, ProjectSpec, ProjectUrl, SubjectId,
     TermId, TokenId, Warning, WorkspaceId, WorkspaceName,
 };
@@ -225,6 +225,7 @@ fn the_rest_bodies_keep_their_shape() {
             project: Some(ProjectInput {
                 url: "https://git.example/group/site.git".to_owned(),
                 reference: Some("main".to_owned()),
+                devfile_path: Some(".devfile/ruby.yaml".to_owned()),
             }),
             variables: vec![
                 input("GREETING", VariableKind::Environment, Some("hello"), None),
@@ -248,6 +249,7 @@ fn the_rest_bodies_keep_their_shape() {
             url: ProjectUrl::new("https://git.example/group/site.git").expect("a URL"),
             reference: Some(GitReference::new("main").expect("a reference")),
         }),
+        found: Some(FoundIn { commit: "0a".repeat(20), path: ".devfile/ruby.yaml".parse().ok() }),
         belongs_to: Some(ProjectRef {
             id: ProjectId::from(Uuid::from_u128(11)),
             path: ProjectPath::new("platform/site").expect("a path"),

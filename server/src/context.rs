@@ -16,6 +16,7 @@ use crate::identity::HasDatabase;
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::openid::Providers;
+use crate::repository::Repositories;
 use crate::services::git::Signer;
 use crate::services::sign_in::SessionRules;
 use crate::services::workspaces::{NewSpec, ProjectRules};
@@ -43,6 +44,8 @@ pub struct Context {
     /// What signs tokens for Git hosts, where that is configured.
     pub signer: Option<Arc<Signer>>,
     pub projects: ProjectRules,
+    /// What looks into repositories for what workspaces are made of.
+    pub repositories: Repositories,
     /// Who may do what, in each organisation.
     pub rules: CompiledRules,
     /// How long people are signed in.
@@ -91,6 +94,7 @@ impl Context {
             issuer: Arc::new(Issuer::new("http://localhost")),
             signer: None,
             projects: ProjectRules::default(),
+            repositories: Repositories::unread(),
             rules: CompiledRules::default(),
             sessions: SessionRules::default(),
             openid: Arc::default(),

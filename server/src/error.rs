@@ -159,6 +159,10 @@ pub enum Error {
          organization: this server's log says what is wrong"
     )]
     ProviderUnavailable,
+    #[error(
+        "the server looks into as many repositories as it can at a time; try again in a moment, or give the devfile"
+    )]
+    RepositoriesBusy,
     /// Between the decision and what was decided about.
     #[error("what you may do was changed at this very moment, so nothing was done; try again")]
     Overtaken,
@@ -223,6 +227,7 @@ impl Error {
             | Self::TooManyStreams { .. }
             | Self::DeadlineExceeded { .. }
             | Self::ProviderUnavailable
+            | Self::RepositoriesBusy
             | Self::Overtaken
             | Self::Unavailable(_) => true,
             Self::MalformedRequest(_)

@@ -26,6 +26,7 @@ mod pace;
 mod pages;
 mod polls;
 mod reports;
+pub mod repository;
 pub mod routes;
 mod rules;
 pub mod serve;

@@ -46,6 +46,7 @@ mod process;
 mod programs;
 mod quotas;
 mod reconcile;
+mod repositories;
 mod rotation;
 mod sealing;
 mod sign_in;

@@ -93,6 +93,9 @@ impl Show for Workspace {
             let reference = reference.map(|reference| format!(" at {}", reference.as_str()));
             details.push(("Repository", format!("{}{}", project.url, reference.unwrap_or_default()).into()));
         }
+        if let Some(found) = &self.found {
+            details.push(("Made of", found.to_string().into()));
+        }
         details.extend([
             ("Variables", variables.into()),
             ("Namespace", (&self.namespace).into()),

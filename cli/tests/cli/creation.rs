@@ -224,3 +224,33 @@ async fn a_workspace_is_made_for_a_project_or_of_a_repository() {
         run(&["create", "--project", "https://u:hunter2@git.a/b"]).exits(2).says("the URL of --project");
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
 }
+
+#[tokio::test]
+async fn the_url_of_a_repository_is_enough_and_what_was_found_there_is_told() {
+    let server = MockServer::start().await;
+    let mut made = workspace("Running", "CreationRequested", 1, 0);
+    let commit = "3f0c9a1b2d4e5f60718293a4b5c6d7e8f9012345";
+    made["found"] = json!({"commit": commit, "path": "apps/shop/devfile.yaml"});
+    answer(&server, "POST", "/workspaces", ok(made.clone())).await;
+    answer(&server, "GET", "/workspaces/reef", ok(made)).await;
+    let run = |args: &[&str]| Berth::with(&server).run(args);
+    let url = "https://git.a/shop.git";
+    run(&["create", url, "--ref", "main", "--devfile-path", "apps/shop/devfile.yaml"])
+        .ok()
+        .says("It is made of apps/shop/devfile.yaml of commit 3f0c9a1b2d4e.");
+    run(&["create", "reef", "--repository", url]).ok();
+    let sent = [
+        json!({"project": {"url": url, "ref": "main", "devfile_path": "apps/shop/devfile.yaml"}}),
+        json!({"name": "reef", "project": {"url": url}}),
+    ];
+    assert_eq!(bodies(&server).await, sent);
+    let shown = run(&["get", "reef"]).ok().stdout;
+    assert!(shown.contains("Made of") && shown.contains("of commit 3f0c9a1b2d4e"), "{shown}");
+    run(&["create", url, "--repository", url]).exits(2).says("given twice");
+    run(&["create", "No Name"]).exits(2).says("the workspace's name");
+    run(&["create", "--devfile-path", "devfile.yaml"]).exits(2).says("--devfile-path is of nothing");
+    run(&["create", url, "--devfile-path", "../devfile.yaml"]).exits(2);
+    run(&["create", url, "--image", "a", "--devfile-path", "devfile.yaml"]).exits(2);
+    let ran = run(&["create", "https://u:hunter2@git.a/b"]).exits(2);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+}

@@ -182,7 +182,7 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
             devcontainer: None,
             image: Some(WORKSPACE_IMAGE.to_owned()),
             git_user: None,
-            project: Some(ProjectInput { url: git.url.clone(), reference: None }),
+            project: Some(ProjectInput { url: git.url.clone(), reference: None, devfile_path: None }),
             variables: vec![
                 variable(VariableKind::Environment, "LINES_OF", b"one\ntwo $(x)"),
                 variable(VariableKind::File, "ssh_authorized_keys", &key.public),
@@ -312,7 +312,11 @@ events:
             devcontainer: None,
             image: None,
             git_user: None,
-            project: Some(ProjectInput { url: git.url.clone(), reference: Some("main".to_owned()) }),
+            project: Some(ProjectInput {
+                url: git.url.clone(),
+                reference: Some("main".to_owned()),
+                devfile_path: None,
+            }),
             variables: vec![variable(VariableKind::File, "ssh_authorized_keys", &key.public)],
         })
         .await?;
@@ -346,7 +350,11 @@ async fn tools_of_another_version_are_replaced_and_a_project_that_cannot_be_clon
     let Some(berth) = Installation::start_with_tools().await? else {
         return Ok(());
     };
-    let project = ProjectInput { url: "http://127.0.0.1:1/nobody/nothing.git".to_owned(), reference: None };
+    let project = ProjectInput {
+        url: "http://127.0.0.1:1/nobody/nothing.git".to_owned(),
+        reference: None,
+        devfile_path: None,
+    };
     let created = berth
         .admin
         .create(&CreateWorkspace {

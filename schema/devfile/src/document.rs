@@ -44,6 +44,7 @@ pub(crate) fn read(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec
         user: None,
         git_user: None,
         project: projects.first,
+        found: None,
         warnings: Vec::new(),
     };
     let places: Vec<_> =

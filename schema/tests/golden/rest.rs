@@ -96,7 +96,11 @@ fn groups_and_projects_keep_their_shape() {
     check("given-roles", &Paged { items: vec![given], next: None });
     let url = ProjectUrl::new("https://git.example/payments/api.git").expect("a URL");
     let repository = ProjectSpec { url, reference: "main".parse().ok() };
-    let settings = ProjectSettings { repository: Some(repository), agent: "berlin".parse().ok() };
+    let settings = ProjectSettings {
+        repository: Some(repository),
+        devfile_path: ".devfile/ruby.yaml".parse().ok(),
+        agent: "berlin".parse().ok(),
+    };
     check(
         "create-project",
         &CreateProject { name: "api".parse().expect("a name"), settings: settings.clone() },

@@ -138,6 +138,19 @@ impl IdempotencyKeys<'_> {
         Err(DbErrorKind::Contention.into())
     }
 
+    /// Whether somebody has claimed a key that is not forgotten yet. It claims nothing, and waits for nobody.
+    pub async fn is_claimed(&self, by: Author, key: &str, now: Timestamp) -> Result<bool, DbError> {
+        use idempotency_keys::dsl;
+        let query = dsl::idempotency_keys
+            .filter(dsl::organization_id.eq(self.0.key()))
+            .filter(dsl::subject_id.eq(by.subject.as_uuid()))
+            .filter(dsl::key.eq(key))
+            .filter(dsl::created_at.ge(jiff_diesel::Timestamp::from(forgotten_before(now))))
+            .select(dsl::resource_id);
+        let found: Option<Uuid> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(found.is_some())
+    }
+
     /// Two unique indexes hold a key, its token's and its subject's. Were one of them named, whoever inserts at the same moment
     /// could violate the other; without a name both are waited for.
     async fn insert(&self, claim: &Claim<'_>, written: &Written) -> Result<bool, DbError> {

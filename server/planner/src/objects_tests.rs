@@ -100,6 +100,7 @@ fn everything() -> WorkspaceSpec {
             url: ProjectUrl::new("https://git.example/group/site.git").expect("a URL"),
             reference: Some(GitReference::new("it's").expect("a reference")),
         }),
+        found: None,
         warnings: vec![],
     }
 }

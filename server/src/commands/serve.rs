@@ -95,6 +95,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
         signer: options.git.issuer.as_ref().map(|_| Arc::new(signer(&issuer, &options.git))),
         issuer,
         projects: (&options.projects).into(),
+        repositories: options.repositories.repositories()?,
         sessions: options.sign_in.rules(),
         openid: Arc::new(Providers::new(options.sign_in.openid.fetcher()?)),
         public_url: options.sign_in.public_url(),

@@ -11,6 +11,7 @@ mod logging;
 mod openid;
 mod projects;
 mod protocol;
+mod repositories;
 mod sign_in;
 
 pub use agents::AgentDefaults;
@@ -23,6 +24,7 @@ pub use keys::KeyOptions;
 pub use logging::{LogFormat, LoggingOptions};
 pub use projects::ProjectOptions;
 pub use protocol::{Protocol, ProtocolOptions};
+pub use repositories::RepositoryOptions;
 pub use sign_in::{PublicOptions, SignInOptions};
 
 use std::path::PathBuf;
@@ -247,6 +249,8 @@ pub struct ServeOptions {
     pub protocol: ProtocolOptions,
     #[command(flatten)]
     pub projects: ProjectOptions,
+    #[command(flatten)]
+    pub repositories: RepositoryOptions,
     #[command(flatten)]
     pub sign_in: SignInOptions,
     #[command(flatten)]

@@ -124,7 +124,9 @@ impl Error {
             Self::KeyReused => KEY_REUSED,
             Self::TooManyStreams { .. } => TOO_MANY_STREAMS,
             Self::DeadlineExceeded { .. } => DEADLINE_EXCEEDED,
-            Self::ProviderUnavailable | Self::Overtaken | Self::Unavailable(_) => UNAVAILABLE,
+            Self::ProviderUnavailable | Self::RepositoriesBusy | Self::Overtaken | Self::Unavailable(_) => {
+                UNAVAILABLE
+            }
             Self::Internal(_) => INTERNAL,
         }
     }

@@ -49,3 +49,17 @@ pub async fn claim(
         Claimed::Mismatch => Err(Error::KeyReused),
     }
 }
+
+/// Whether a creation was asked for under that key before, whatever became of it.
+pub async fn is_claimed(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    idempotency: Option<&Idempotency>,
+) -> Result<bool, Error> {
+    match idempotency {
+        Some(idempotency) => {
+            Ok(conn.idempotency_keys().is_claimed(op.who.author(), &idempotency.key, op.now).await?)
+        }
+        None => Ok(false),
+    }
+}

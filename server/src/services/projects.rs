@@ -56,6 +56,9 @@ fn check(settings: &ProjectSettings, rules: ProjectRules) -> Result<(), Error> {
     if is_plain && !rules.allow_http {
         return Err(Error::field("settings.repository.url", PLAIN_HTTP));
     }
+    if settings.devfile_path.is_some() && settings.repository.is_none() {
+        return Err(Error::field("settings.devfile_path", "is of no repository; give 'repository' with it"));
+    }
     Ok(())
 }
 

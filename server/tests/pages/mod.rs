@@ -16,7 +16,7 @@ use crate::sign_in::signed_in;
 use crate::support::{Admin, App, Visitor};
 
 /// An organisation with one agent, and an owner of it at a browser.
-async fn acme(app: &App) -> (Admin, Visitor) {
+pub(crate) async fn acme(app: &App) -> (Admin, Visitor) {
     let admin = app.organization("acme").await;
     admin.create_agent("cluster").await;
     (admin, signed_in(app, "acme", "Ada").await)
@@ -38,7 +38,7 @@ async fn make(visitor: &mut Visitor, name: &str) -> String {
 }
 
 /// The value of the form's hidden field.
-fn key_of(page: &str) -> String {
+pub(crate) fn key_of(page: &str) -> String {
     let found = page.split("name=\"key\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     found.unwrap_or_else(|| panic!("no key: {page}")).to_owned()
 }

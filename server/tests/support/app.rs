@@ -14,9 +14,11 @@ use berth_server::crypto::{DataKey, Keys, Label, Owner};
 use berth_server::identity::{Actor, Run};
 use berth_server::issuer::Issuer;
 use berth_server::openid::{Fetcher, Providers};
+use berth_server::repository::{Repositories, Rules};
 use berth_server::serve::{self, Running};
 use berth_server::services::git::Signer;
 use berth_server::services::signing_keys::Workshop;
+use berth_server::services::workspaces::ProjectRules;
 use berth_server::services::{organizations, signing_keys, tokens};
 use berth_server::{Context, clock, lifecycle};
 use clap::Parser as _;
@@ -76,12 +78,36 @@ impl App {
         app.stop().await;
     }
 
+    /// Runs a test against a server that looks into repositories by these rules.
+    pub(crate) async fn run_looking(rules: Rules, test: impl AsyncFnOnce(&Self)) {
+        let arguments = ["berth-server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+        let http = Cli::parse_from(arguments).serve.http;
+        let url = postgres::migrated_database().await;
+        let looks = |context: &mut Context| {
+            context.repositories = Repositories::new(rules);
+            context.projects = ProjectRules { allow_http: true };
+        };
+        let app = Self::start_where(url, &http, Protocol::default(), keys(), looks).await;
+        test(&app).await;
+        app.stop().await;
+    }
+
     /// A server on a database that may have another server.
     pub(crate) async fn start(database_url: String, http: &HttpOptions) -> Self {
         Self::start_with(database_url, http, Protocol::default(), keys()).await
     }
 
     async fn start_with(database_url: String, http: &HttpOptions, protocol: Protocol, keys: Keys) -> Self {
+        Self::start_where(database_url, http, protocol, keys, |_| {}).await
+    }
+
+    async fn start_where(
+        database_url: String,
+        http: &HttpOptions,
+        protocol: Protocol,
+        keys: Keys,
+        change: impl FnOnce(&mut Context),
+    ) -> Self {
         // What a test's server takes for a mistake of ours is told: a reply says nothing of its cause. One subscriber serves all tests.
         let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_ansi(false).try_init();
         let database =
@@ -94,6 +120,7 @@ impl App {
         // Providers of tests are on this machine.
         let own = "127.0.0.0/8".parse().expect("a network");
         context.openid = Arc::new(Providers::new(Fetcher::new(Reachable::new(vec![own]), None)));
+        change(&mut context);
         signing_keys::of(&context, Timestamp::now()).await.expect("signing keys");
         let events = berth_db::listen(&database_url).expect("a URL");
         let running = serve::start(&context, http, events, lifecycle::queue(&database_url).expect("a URL"))

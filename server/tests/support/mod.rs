@@ -5,6 +5,7 @@ mod app;
 pub(crate) mod authenticator;
 pub(crate) mod cluster;
 mod draw;
+pub(crate) mod git_host;
 pub(crate) mod provider;
 mod raw;
 mod reply;

@@ -1,7 +1,5 @@
 //! `berth devfile lint`
 
-use std::path::Path;
-
 use berth_devfile::{Diagnostic, Options, devcontainer};
 use berth_schema::{Warning, WorkspaceSpec};
 use serde::Serialize;
@@ -91,13 +89,8 @@ pub(super) fn text(bytes: &[u8], limit: usize) -> Result<&str, Diagnostic> {
     })
 }
 
-/// By its name: both may be JSON.
 fn is_devcontainer(file: &Source) -> bool {
-    let Source::File(path) = file else { return false };
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let in_folder = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == ".devcontainer");
-    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    is_json && (in_folder || name.ends_with("devcontainer.json"))
+    matches!(file, Source::File(path) if devcontainer::is_named(&path.to_string_lossy()))
 }
 
 /// One error or warning a line, as compilers print them and editors follow them.

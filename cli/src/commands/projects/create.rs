@@ -1,7 +1,7 @@
 //! `berth projects create`
 
 use berth_schema::projects::{ProjectPath, ProjectSettings};
-use berth_schema::{AgentName, GitReference, ProjectSpec};
+use berth_schema::{AgentName, GitReference, ProjectSpec, RepositoryPath};
 
 use crate::args::Global;
 use crate::error::Error;
@@ -31,6 +31,10 @@ pub(crate) struct Args {
     #[arg(long = "ref", value_name = "REF", requires = "repository")]
     reference: Option<GitReference>,
 
+    /// The file of the repository that its workspaces are made of [default: one where devfiles usually are]
+    #[arg(long, value_name = "PATH", requires = "repository")]
+    devfile_path: Option<RepositoryPath>,
+
     /// The agent that its workspaces run on
     #[arg(long, value_name = "AGENT")]
     agent: Option<AgentName>,
@@ -43,7 +47,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let url = args.repository.as_deref().map(repository).transpose()?;
     let repository = url.map(|url| ProjectSpec { url, reference: args.reference });
     let session = Session::open(global).await?;
-    let settings = ProjectSettings { repository, agent: args.agent };
+    let settings = ProjectSettings { repository, devfile_path: args.devfile_path, agent: args.agent };
     let project = session.organization.create_project(&args.path, settings).await?;
     session.talk.say(&format!("Project '{}' is created.", project.path));
     session.printer.one(&project, args.output.output, now())

@@ -1,7 +1,7 @@
 //! `berth projects set`
 
 use berth_schema::projects::{ChangeProject, ProjectSettings};
-use berth_schema::{AgentName, GitReference, ProjectSpec, ProjectUrl};
+use berth_schema::{AgentName, GitReference, ProjectSpec, ProjectUrl, RepositoryPath};
 
 use crate::args::Global;
 use crate::error::Error;
@@ -15,12 +15,14 @@ What is not given stays. Another repository begins at its default branch.
 Examples:
   berth projects set platform/api --ref release
   berth projects set platform/api --repository https://git.example/platform/api.git
+  berth projects set platform/api --devfile-path .devfile/ruby.yaml
   berth projects set platform/api --no-agent";
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each takes one setting back")]
 #[command(after_help = HELP, override_usage = "berth projects set [OPTIONS] <PROJECT>")]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
-    .args(["repository", "reference", "agent", "no_repository", "no_reference", "no_agent"])))]
+    .args(["repository", "reference", "devfile_path", "agent", "no_repository", "no_reference", "no_devfile_path", "no_agent"])))]
 pub(crate) struct Args {
     /// The project's path or id
     #[arg(value_name = "PROJECT")]
@@ -34,6 +36,10 @@ pub(crate) struct Args {
     #[arg(long = "ref", value_name = "REF", conflicts_with_all = ["no_repository", "no_reference"])]
     reference: Option<GitReference>,
 
+    /// The file of the repository that its workspaces are made of
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["no_repository", "no_devfile_path"])]
+    devfile_path: Option<RepositoryPath>,
+
     /// The agent that its workspaces run on
     #[arg(long, value_name = "AGENT", conflicts_with = "no_agent")]
     agent: Option<AgentName>,
@@ -45,6 +51,10 @@ pub(crate) struct Args {
     /// It begins at the repository's default branch
     #[arg(long = "no-ref")]
     no_reference: bool,
+
+    /// Its workspaces are made of a file where devfiles usually are
+    #[arg(long)]
+    no_devfile_path: bool,
 
     /// Its workspaces run on no agent of its own choice
     #[arg(long)]
@@ -78,6 +88,11 @@ fn applied(args: &Args, url: Option<ProjectUrl>, before: ProjectSettings) -> Res
         (Some(repository), None) if args.no_reference => repository.reference = None,
         _ => {}
     }
+    if repository.is_none() && args.devfile_path.is_some() {
+        return Err(Error::usage("--devfile-path is of a repository, and the project has none"));
+    }
+    let is_kept = repository.is_some() && !args.no_devfile_path;
+    let devfile_path = args.devfile_path.clone().or(before.devfile_path).filter(|_| is_kept);
     let agent = args.agent.clone().or(before.agent).filter(|_| !args.no_agent);
-    Ok(ProjectSettings { repository, agent })
+    Ok(ProjectSettings { repository, devfile_path, agent })
 }

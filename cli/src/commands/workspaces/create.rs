@@ -1,7 +1,7 @@
 //! `berth workspaces create`
 
 use berth_schema::api::{CreateWorkspace, ProjectInput};
-use berth_schema::{GitReference, ProjectUrl, WorkspaceName};
+use berth_schema::{GitReference, ProjectUrl, RepositoryPath, WorkspaceName};
 
 use super::{Given, Origin, warn};
 use crate::args::Global;
@@ -14,10 +14,14 @@ use crate::session::{Session, now};
 use crate::wait::WaitArgs;
 
 const HELP: &str = "\
-Prints the workspace's name. With neither devfile nor image it is made from the default devfile.
+Prints the workspace's name. With neither devfile nor image it is made of the devfile or
+devcontainer.json in the repository, or else of the default devfile.
 Variables are encrypted on the server and cannot be read back.
 
 Examples:
+  berth create https://git.example/group/site.git
+  berth create calm-blue-reef --repository https://git.example/group/site.git --ref main
+  berth create --repository https://git.example/group/site.git --devfile-path apps/shop/devfile.yaml
   berth create --image debian:13 --wait
   berth create calm-blue-reef --devfile devfile.yaml --agent berlin
   berth create --devcontainer .devcontainer/devcontainer.json
@@ -32,9 +36,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
-    /// The workspace's name [default: three words that are drawn]
+    /// The workspace's name [default: three words that are drawn]; or the URL of the repository that it is of
     #[arg(value_name = "NAME")]
-    name: Option<WorkspaceName>,
+    name: Option<String>,
 
     #[command(flatten)]
     origin: Origin,
@@ -50,6 +54,10 @@ pub(crate) struct Args {
     /// The repository's branch, tag or commit [default: the project's, or its default branch]
     #[arg(long = "ref", value_name = "REF")]
     reference: Option<GitReference>,
+
+    /// Where the repository's devfile or devcontainer.json is [default: the project's, or where they usually are]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["devfile", "devcontainer", "image"])]
+    devfile_path: Option<RepositoryPath>,
 
     /// The agent (name or id) that runs it [default: the project's, or the organisation's only one]
     #[arg(long, value_name = "AGENT")]
@@ -75,7 +83,7 @@ type MadeFor = (Option<ProjectRef>, Option<ProjectInput>);
 fn made_for(
     project: Option<&str>,
     repository: Option<&str>,
-    reference: Option<GitReference>,
+    (reference, devfile_path): (Option<GitReference>, Option<RepositoryPath>),
 ) -> Result<MadeFor, Error> {
     // No path and no id has a colon.
     let (project, url) = match (project, repository) {
@@ -95,25 +103,42 @@ fn made_for(
             .to_string(),
         None => String::new(),
     };
-    let reference = reference.map(String::from);
+    let (reference, devfile_path) = (reference.map(String::from), devfile_path.map(String::from));
     if url.is_empty() && project.is_none() && reference.is_some() {
         return Err(Error::usage("--ref is of nothing: give --project or --repository with it"));
     }
-    let input = ProjectInput { url, reference };
-    Ok((project, Some(input).filter(|input| !input.url.is_empty() || input.reference.is_some())))
+    if url.is_empty() && project.is_none() && devfile_path.is_some() {
+        return Err(Error::usage("--devfile-path is of nothing: give --project or --repository with it"));
+    }
+    let input = ProjectInput { url, reference, devfile_path };
+    Ok((project, Some(input).filter(|input| *input != ProjectInput::default())))
 }
 
 pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let mut stdin = Stdin::default();
     let Given { devfile, devcontainer, image } = args.origin.read(&mut stdin)?;
-    let (made_for, project) = made_for(args.project.as_deref(), args.repository.as_deref(), args.reference)?;
+    // No name has a colon.
+    let (name, url) = match args.name {
+        Some(url) if url.contains(':') => (None, Some(url)),
+        name => (name, None),
+    };
+    let name = name.map(WorkspaceName::new).transpose();
+    let name = name.map_err(|error| Error::usage(format!("the workspace's name {error}")))?;
+    if url.is_some() && args.repository.is_some() {
+        return Err(Error::usage(
+            "the URL of a repository is given twice; give the workspace's name in place of the first",
+        ));
+    }
+    let url = url.or(args.repository);
+    let of_repository = (args.reference, args.devfile_path);
+    let (made_for, project) = made_for(args.project.as_deref(), url.as_deref(), of_repository)?;
     let create = CreateWorkspace {
         devfile,
         devcontainer,
         image,
         git_user: args.git_user.read()?,
         variables: args.variables.read(&mut stdin)?,
-        name: args.name,
+        name,
         agent: args.agent.map(|agent| agent.to_string()),
         project,
     };
@@ -122,6 +147,9 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
     let name = created.name.clone();
     warn(session.talk, &created);
     session.talk.say(&format!("Workspace '{name}' is created on agent '{}'.", created.agent));
+    if let Some(found) = &created.found {
+        session.talk.say(&format!("It is made of {found}."));
+    }
     if !args.wait.is_wanted() {
         session.talk.say(&format!("It starts on its own; `berth get {name}` shows how far it is."));
     }

@@ -24,8 +24,8 @@ use change::Verb;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a workspace from a devfile, a devcontainer.json or an image
-    Create(create::Args),
+    /// Create a workspace from a repository, a devfile or an image
+    Create(Box<create::Args>),
     /// List workspaces
     #[command(visible_alias = "ls")]
     List(list::Args),
@@ -58,7 +58,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Error> {
     match command {
-        Command::Create(args) => Box::pin(create::run(global, args)).await,
+        Command::Create(args) => Box::pin(create::run(global, *args)).await,
         Command::List(args) => list::run(global, args).await,
         Command::Get(args) => get::run(global, &args).await,
         Command::Why(args) => why::run(global, &args).await,

@@ -27,6 +27,14 @@ pub const MAX_BYTES: usize = 256 * 1024;
 const MAIN: &str = "main";
 const MAX_PORTS: usize = 64;
 
+/// Whether a file is a `devcontainer.json` and no devfile, by its path: both may be JSON.
+pub fn is_named(path: &str) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_in_folder = folder.rsplit('/').next() == Some(".devcontainer");
+    let name = name.to_ascii_lowercase();
+    name.strip_suffix(".json").is_some_and(|stem| is_in_folder || stem.ends_with("devcontainer"))
+}
+
 /// Reads a `devcontainer.json`: JSON with comments and trailing commas.
 ///
 /// # Errors
@@ -116,6 +124,7 @@ fn document(root: &Cursor<'_>, options: &Options) -> Option<WorkspaceSpec> {
         user: None,
         git_user: None,
         project: None,
+        found: None,
         warnings: Vec::new(),
     };
     bounds::check(root, &[], &spec, options);
@@ -185,4 +194,24 @@ fn port_of<'t>(item: &Cursor<'_>, written: &'t str, is_published: bool) -> Optio
         item.warn("is served by the container's port", "the proxy knows no other");
     }
     Some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named;
+
+    #[test]
+    fn a_devcontainer_is_known_by_its_name() {
+        for yes in [
+            ".devcontainer.json",
+            ".devcontainer/a.JSON",
+            "x/.devcontainer/devcontainer.json",
+            "devcontainer.json",
+        ] {
+            assert!(is_named(yes), "{yes}");
+        }
+        for no in ["devfile.yaml", "devfile.json", ".devcontainer/a.yaml", "x.devcontainer/a.json"] {
+            assert!(!is_named(no), "{no}");
+        }
+    }
 }

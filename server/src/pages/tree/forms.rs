@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use berth_schema::groups::{CreateGroup, GiveRole, TakeRole};
 use berth_schema::names::ProjectName;
 use berth_schema::projects::{CreateProject, ProjectSettings};
-use berth_schema::{AgentName, GitReference, ProjectSpec, ProjectUrl};
+use berth_schema::{AgentName, GitReference, ProjectSpec, ProjectUrl, RepositoryPath};
 use serde::Deserialize;
 
 use super::{again, base};
@@ -39,6 +39,8 @@ pub(crate) struct NewProject {
     #[serde(default, rename = "ref")]
     reference: String,
     #[serde(default)]
+    devfile_path: String,
+    #[serde(default)]
     agent: String,
 }
 
@@ -57,9 +59,10 @@ impl NewProject {
         if url.is_none() && reference.is_some() {
             return Err(Error::field("repository", "is needed where a branch, tag or commit is given"));
         }
+        let devfile_path = read("devfile_path", &self.devfile_path, |text| RepositoryPath::new(text))?;
         let agent = read("agent", &self.agent, |text| AgentName::new(text))?;
         let repository = url.map(|url| ProjectSpec { url, reference });
-        Ok(CreateProject { name: self.name, settings: ProjectSettings { repository, agent } })
+        Ok(CreateProject { name: self.name, settings: ProjectSettings { repository, devfile_path, agent } })
     }
 }
 

@@ -121,6 +121,8 @@ async fn of_project(op: &Op<Member>) -> Result<(String, Facts), Error> {
         facts.push(("Repository", url.to_string()));
         facts.extend(reference.map(|reference| ("Branch, tag or commit", String::from(reference))));
     }
+    let path = project.settings.devfile_path;
+    facts.extend(path.map(|path| ("File in the repository", path.to_string())));
     facts.extend(project.settings.agent.map(|agent| ("Agent", agent.to_string())));
     facts.extend([("Made", at(project.created_at)), ("Id", project.id.to_string())]);
     Ok((project.path.to_string(), facts))

@@ -1,5 +1,6 @@
 //! Workspaces: the list, one of them, and making one.
 
+mod checked;
 mod list;
 mod new;
 mod one;

@@ -6,10 +6,11 @@ use askama::Template;
 use berth_schema::api::ProjectInput;
 use berth_schema::projects::Project;
 use berth_schema::text::check_plain;
-use berth_schema::{Action, FieldError, ResourceKind, Text, Warning};
+use berth_schema::{Action, FieldError, ResourceKind, Text};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::checked::Checked;
 use crate::handlers::idempotency;
 use crate::http::body::{DocumentForm, Documents};
 use crate::http::headers::IdempotencyKey;
@@ -22,13 +23,14 @@ use crate::services::workspaces::{self, CreateForm};
 use crate::services::{admission, projects};
 use crate::{Error, Op};
 
-/// What a link may fill in: `/new?repo=…&ref=…`.
+/// What a link may fill in: `/new?repo=…&ref=…&path=…`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Suggested {
     repo: String,
     #[serde(rename = "ref")]
     reference: String,
+    path: String,
     image: String,
     name: String,
     agent: String,
@@ -41,6 +43,8 @@ pub(crate) struct Form {
     repo: String,
     #[serde(rename = "ref")]
     reference: String,
+    /// Of the file in the repository.
+    path: String,
     image: String,
     devfile: String,
     devcontainer: String,
@@ -55,13 +59,13 @@ pub(crate) struct Form {
 impl Documents for Form {
     /// Lines are for documents alone. What else may not be in a field is told at it, beside everything else that was typed.
     const DOCUMENTS: &'static [&'static str] =
-        &["repo", "ref", "image", "devfile", "devcontainer", "name", "agent"];
+        &["repo", "ref", "path", "image", "devfile", "devcontainer", "name", "agent"];
 }
 
 impl Form {
     fn of(suggested: Suggested) -> Self {
-        let Suggested { repo, reference, image, name, agent } = suggested;
-        Self { repo, reference, image, name, agent, ..Self::default() }
+        let Suggested { repo, reference, path, image, name, agent } = suggested;
+        Self { repo, reference, path, image, name, agent, ..Self::default() }
     }
 
     /// What is in a field of one line that no line has.
@@ -69,6 +73,7 @@ impl Form {
         let lines = [
             ("project.url", &self.repo),
             ("project.ref", &self.reference),
+            ("project.devfile_path", &self.path),
             ("image", &self.image),
             ("name", &self.name),
             ("agent", &self.agent),
@@ -85,6 +90,7 @@ impl Form {
         Self {
             repo: plain(self.repo),
             reference: plain(self.reference),
+            path: plain(self.path),
             image: plain(self.image),
             name: plain(self.name),
             agent: plain(self.agent),
@@ -96,7 +102,7 @@ impl Form {
     fn wanted(&self) -> CreateForm {
         let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         let document = |text: &str| (!text.trim().is_empty()).then(|| text.replace("\r\n", "\n"));
-        let reference = given(&self.reference);
+        let (reference, devfile_path) = (given(&self.reference), given(&self.path));
         CreateForm {
             name: given(&self.name),
             agent: given(&self.agent),
@@ -106,8 +112,8 @@ impl Form {
             git_user: None,
             // A branch of nothing is told at the repository's field; for a project it is one of the project's repository.
             project: given(&self.repo)
-                .or_else(|| reference.as_ref().map(|_| String::new()))
-                .map(|url| ProjectInput { url, reference }),
+                .or_else(|| reference.as_ref().or(devfile_path.as_ref()).map(|_| String::new()))
+                .map(|url| ProjectInput { url, reference, devfile_path }),
             variables: Vec::new(),
         }
     }
@@ -118,9 +124,10 @@ impl Form {
 struct Wrong(Vec<FieldError>);
 
 /// The form's fields: their names, what they are called, and what the API calls them.
-const FIELDS: [(&str, &str, &str); 7] = [
+const FIELDS: [(&str, &str, &str); 8] = [
     ("repo", "Repository", "project.url"),
     ("ref", "Branch, tag or commit", "project.ref"),
+    ("path", "File in the repository", "project.devfile_path"),
     ("image", "Image", "image"),
     ("devfile", "Devfile", "devfile"),
     ("devcontainer", "devcontainer.json", "devcontainer"),
@@ -170,8 +177,8 @@ struct New<'a> {
     wrong: Wrong,
     /// A sentence about all of it.
     trouble: Option<String>,
-    /// What was found right, with what of it is not done as it is written.
-    checked: Option<Vec<Warning>>,
+    /// What it would be made of, where that was found right.
+    checked: Option<Checked>,
     /// Whether somebody else's link has filled something in.
     is_suggested: bool,
     may: bool,
@@ -233,8 +240,11 @@ pub(crate) async fn create(
         return told(&op, &form.shown(), Error::Invalid(unwritable)).await;
     }
     if form.intent == "check" {
-        return match workspaces::check(&op, form.wanted()) {
-            Ok(warnings) => show(StatusCode::OK, &New { checked: Some(warnings), ..page(&op, &form).await? }),
+        return match workspaces::check(&op, form.wanted()).await {
+            Ok(spec) => {
+                let checked = Some(Checked::of(spec));
+                show(StatusCode::OK, &New { checked, ..page(&op, &form).await? })
+            }
             Err(error) => told(&op, &form, error).await,
         };
     }
@@ -266,6 +276,7 @@ async fn told(op: &Op<Member>, form: &Form, error: Error) -> Result<HttpResponse
             let words = "This form has made a workspace already, and was changed since. Press the button once more to make another one.";
             (vec![], Some(words.to_owned()))
         }
+        Error::RepositoriesBusy => (vec![], Some(error.to_string())),
         _ => return Err(error),
     };
     let page = New { wrong: Wrong(wrong), trouble, ..page(op, form).await? };

@@ -30,8 +30,8 @@ pub struct Issuer<'a> {
 
 /// The hosts of one scope.
 #[derive(Debug)]
-struct Hosts {
-    rows: Vec<GitCredentialRow>,
+pub(super) struct Hosts {
+    pub(super) rows: Vec<GitCredentialRow>,
     key: Result<DataKey, CryptoError>,
     changes: GitChanges,
     /// Why nothing may be issued at all: the key that says what was stored is gone or does not open.
@@ -39,7 +39,11 @@ struct Hosts {
 }
 
 impl Hosts {
-    async fn load(context: &Context, conn: &OrganizationConn<'_>, scope: ScopeId) -> Result<Self, Error> {
+    pub(super) async fn load(
+        context: &Context,
+        conn: &OrganizationConn<'_>,
+        scope: ScopeId,
+    ) -> Result<Self, Error> {
         let owner = Owner::of_scope(conn.organization(), scope);
         let open = |wrapped: &berth_db::DataKey| {
             context.keys.with_newest(|ring| DataKey::unwrap(ring, owner, wrapped))
@@ -51,6 +55,38 @@ impl Hosts {
                 Self { rows, key: Err(cause.clone()), changes: GitChanges::default(), broken: Some(cause) }
             }
         })
+    }
+
+    /// Why nothing of an outer scope may be given in the place of what is here: it may have been taken away.
+    pub(super) fn withheld(&self) -> Option<CryptoError> {
+        self.broken.clone().or(self.changes.missing.then_some(CryptoError::Contents))
+    }
+
+    /// The credential of one of its rows.
+    pub(super) fn issue(
+        &self,
+        context: &Context,
+        (of, row): (ScopeId, &GitCredentialRow),
+        holder: Holder,
+        now: Timestamp,
+    ) -> Result<Credential, CryptoError> {
+        if let Some(cause) = &self.broken {
+            return Err(cause.clone());
+        }
+        if self.changes.changed.contains(&row.host) {
+            return Err(CryptoError::Contents);
+        }
+        match &row.audience {
+            Some(audience) => SignedToken {
+                username: &row.username,
+                audience,
+                of,
+                signer: context.signer.as_deref(),
+                random: context.random.as_ref(),
+            }
+            .issue(holder, now),
+            None => StoredToken { row, key: &self.key }.issue(holder, now),
+        }
     }
 }
 
@@ -105,18 +141,12 @@ impl<'a> Issuer<'a> {
         for scope in std::iter::once(ScopeId::Organization).chain(nearer) {
             let Some(hosts) = self.hosts.get(&scope) else { continue };
             if !scope.is_organization() && withheld.is_none() {
-                let missing = hosts.changes.missing.then_some(CryptoError::Contents);
-                withheld = hosts.broken.clone().or(missing);
+                withheld = hosts.withheld();
             }
             nearest.extend(hosts.rows.iter().map(|row| (&row.host, (scope, hosts, row))));
         }
         for (host, (scope, hosts, row)) in nearest {
-            let issued = match &hosts.broken {
-                Some(cause) => Err(cause.clone()),
-                None if hosts.changes.changed.contains(host) => Err(CryptoError::Contents),
-                None => self.source(scope, hosts, row).issue(holder, now),
-            };
-            match issued {
+            match hosts.issue(self.context, (scope, row), holder, now) {
                 Ok(credential) => {
                     let renewal = credential.lifetime.map(renew_after);
                     bundle.renew_after_seconds = bundle.renew_after_seconds.into_iter().chain(renewal).min();
@@ -126,25 +156,6 @@ impl<'a> Issuer<'a> {
             }
         }
         Issued { bundle, failed, withheld }
-    }
-
-    fn source<'b>(
-        &'b self,
-        of: ScopeId,
-        hosts: &'b Hosts,
-        row: &'b GitCredentialRow,
-    ) -> Box<dyn GitCredentialSource + 'b> {
-        let Context { signer, random, .. } = self.context;
-        match &row.audience {
-            Some(audience) => Box::new(SignedToken {
-                username: &row.username,
-                audience,
-                of,
-                signer: signer.as_deref(),
-                random: random.as_ref(),
-            }),
-            None => Box::new(StoredToken { row, key: &hosts.key }),
-        }
     }
 }
 

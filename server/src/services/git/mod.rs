@@ -1,9 +1,11 @@
 //! Credentials of Git hosts: set, listed, deleted; and issued into workspaces.
 
 mod issue;
+mod nearest;
 mod source;
 
 pub use issue::{Issued, Issuer};
+pub(super) use nearest::nearest;
 pub use source::{Credential, GitCredentialSource, Holder, SignedToken, Signer, StoredToken};
 
 use berth_db::{Changed, GitCredentialRow};

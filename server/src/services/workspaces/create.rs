@@ -11,7 +11,7 @@ use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::groups::GroupPath;
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
-    Action, AgentId, AgentName, DesiredState, FieldError, NamespaceName, ProjectId, ResourceKind, Warning,
+    Action, AgentId, AgentName, DesiredState, FieldError, NamespaceName, ProjectId, ResourceKind,
     WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use ring::rand::SecureRandom;
@@ -19,7 +19,7 @@ use tracing::info;
 
 use super::form::{Checked, CreateForm, MadeFor};
 use super::freeze::{Frozen, freeze};
-use super::{find, limits, project, whole};
+use super::{find, limits, project, repository, whole};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::identity::Member;
 use crate::services::idempotency::{Creation, Idempotency, claim};
@@ -33,12 +33,14 @@ const NO_AGENT_TAKES_IT: &str = "is needed, and none of the organization's agent
 /// Creates a workspace. When anything is wrong, everything that is wrong is told and nothing is stored.
 pub async fn create(
     op: &Op<Member>,
-    form: CreateForm,
+    mut form: CreateForm,
     idempotency: Option<&Idempotency>,
 ) -> Result<Creation<Workspace>, Error> {
-    let form = form.check(&op.context.default_spec, (op.context.projects, made_for(op)));
+    let id = WorkspaceId::random();
+    let found = repository::look(op, &mut form, (id, made_for(op)), idempotency).await?;
+    let form = form.check(&op.context.default_spec, (op.context.projects, made_for(op)), &found);
     let given = form.as_ref().ok().and_then(|form| form.name.clone());
-    let attempt = Attempt { op, form: &form, idempotency };
+    let attempt = Attempt { op, id, form: &form, idempotency };
     for _ in 0..DRAWS {
         let name = match &given {
             Some(name) => name.clone(),
@@ -56,13 +58,14 @@ pub async fn create(
     Err(Error::field("name", "is needed: nearly every name that could be drawn is taken"))
 }
 
-/// What can be said of a workspace before it is created: what of its file is not done as it is written. Nothing is stored.
+/// What a workspace would be made of. Nothing is stored.
 ///
 /// # Errors
-/// [`Error::Invalid`] with everything that is wrong and needs no database to be seen.
-pub fn check(op: &Op<Member>, form: CreateForm) -> Result<Vec<Warning>, Error> {
-    match form.check(&op.context.default_spec, (op.context.projects, made_for(op))) {
-        Ok(checked) => Ok(checked.spec.spec.warnings),
+/// [`Error::Invalid`] with everything that is wrong and is seen before it is known where it would run.
+pub async fn check(op: &Op<Member>, mut form: CreateForm) -> Result<WorkspaceSpec, Error> {
+    let found = repository::look(op, &mut form, (WorkspaceId::random(), made_for(op)), None).await?;
+    match form.check(&op.context.default_spec, (op.context.projects, made_for(op)), &found) {
+        Ok(checked) => Ok(checked.spec.spec),
         Err((_, errors)) => Err(Error::Invalid(errors)),
     }
 }
@@ -103,13 +106,15 @@ struct MadeOf {
 /// One try under one name.
 struct Attempt<'a> {
     op: &'a Op<Member>,
+    /// Whatever name it gets: Git hosts may have been told it already.
+    id: WorkspaceId,
     form: &'a Form,
     idempotency: Option<&'a Idempotency>,
 }
 
 impl Attempt<'_> {
     async fn store(&self, name: &WorkspaceName) -> Result<Creation<Workspace>, Failure> {
-        let id = WorkspaceId::random();
+        let id = self.id;
         let created = self
             .op
             .change("create_workspace", async |conn| {

@@ -9,6 +9,7 @@ mod idle;
 mod limits;
 mod look;
 mod project;
+mod repository;
 mod timeline;
 mod why;
 
@@ -110,6 +111,7 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         applied_generation: row.applied_generation,
         image: row.spec.main().map(|main| main.image.clone()).unwrap_or_default(),
         project: row.spec.project,
+        found: row.spec.found.map(|found| *found),
         belongs_to: view.belongs_to,
         creator: view.creator,
         variables: view.variables,

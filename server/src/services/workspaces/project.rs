@@ -78,7 +78,8 @@ mod tests {
     use super::*;
 
     fn wrong(url: &str, reference: &str, allow_http: bool) -> (bool, Vec<String>) {
-        let input = ProjectInput { url: url.to_owned(), reference: Some(reference.to_owned()) };
+        let input =
+            ProjectInput { url: url.to_owned(), reference: Some(reference.to_owned()), devfile_path: None };
         let mut errors = Vec::new();
         let project = given(&input, ProjectRules { allow_http }, &mut errors);
         (project.is_some(), errors.into_iter().map(|error| error.field).collect())
@@ -90,7 +91,10 @@ mod tests {
             url: ProjectUrl::new(url).expect("a URL"),
             reference: reference.map(|text| GitReference::new(text).expect("a reference")),
         };
-        let of = |url: &str| ProjectSettings { repository: Some(spec(url, Some("main"))), agent: None };
+        let of = |url: &str| ProjectSettings {
+            repository: Some(spec(url, Some("main"))),
+            ..ProjectSettings::default()
+        };
         let settings = of("https://git.example/a.git");
         let next = GitReference::new("next").expect("a reference");
         let mine = spec("https://git.example/mine.git", None);
