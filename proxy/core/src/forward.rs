@@ -48,8 +48,8 @@ const BEYOND_ITS_HOST: [HeaderName; 3] =
     [ALT_SVC, STRICT_TRANSPORT_SECURITY, HeaderName::from_static("clear-site-data")];
 /// A year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
-/// What all our opaque tokens begin with.
-const TOKEN_PREFIX: &str = "berth_";
+/// What all our opaque tokens begin with, and all signed ones of a kind of ours: the base64 of `{"typ":"berth`.
+const TOKEN_MARKS: [&str; 2] = ["berth_", "eyJ0eXAiOiJiZXJ0aC"];
 
 /// Who asks for what.
 #[derive(Clone, Copy, Debug)]
@@ -165,13 +165,16 @@ fn keep_foreign_cookies(headers: &mut HeaderMap) {
 /// Whether it is a token that opens something at the server.
 fn is_ours(value: &HeaderValue, issuer: &str) -> bool {
     let Ok(text) = value.to_str() else { return false };
-    let Some((scheme, rest)) = text.trim().split_once(' ') else { return text.contains(TOKEN_PREFIX) };
+    let Some((scheme, rest)) = text.trim().split_once(' ') else { return is_marked(text) };
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("basic") {
-        let plain = STANDARD.decode(rest).unwrap_or_default();
-        return plain.windows(TOKEN_PREFIX.len()).any(|part| part == TOKEN_PREFIX.as_bytes());
+        return is_marked(&String::from_utf8_lossy(&STANDARD.decode(rest).unwrap_or_default()));
     }
-    rest.contains(TOKEN_PREFIX) || is_issued_by(rest, issuer)
+    is_marked(rest) || is_issued_by(rest, issuer)
+}
+
+fn is_marked(text: &str) -> bool {
+    TOKEN_MARKS.iter().any(|mark| text.contains(mark))
 }
 
 /// Of a signed token, by what it says itself: a workspace's own tokens pass.
@@ -257,6 +260,8 @@ mod tests {
             format!("Bearer eyJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
         };
         let basic = |plain: &str| format!("Basic {}", STANDARD.encode(plain));
+        let header = URL_SAFE_NO_PAD.encode(r#"{"typ":"berth-pat+jwt","alg":"ES256","kid":"x"}"#);
+        let access = format!("{header}.e30.c2ln");
         for ours in [
             "Bearer berth_pat_x".to_owned(),
             "bearer  berth_agt_x".to_owned(),
@@ -265,6 +270,11 @@ mod tests {
             basic("user:berth_pat_x"),
             basic("berth_pat_x:"),
             signed(ISSUER),
+            // Issued under another name of the installation.
+            format!("Bearer {access}"),
+            format!("Token token={access}"),
+            access.clone(),
+            basic(&format!("user:{access}")),
         ] {
             assert!(all(&sent(&[("authorization", &ours)]), "authorization").is_empty(), "{ours}");
         }
