@@ -13,6 +13,12 @@ use crate::{SubjectId, TokenId};
 /// The longest that a replaced secret goes on opening.
 pub const MAX_OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// The longest that a token lives, from when its secret is made.
+pub const MAX_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+/// How long it lives where nobody says it.
+pub const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
+
 /// What a token may do in its organisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -222,7 +228,7 @@ pub struct CreateToken {
     pub name: TokenName,
     #[serde(default)]
     pub scope: TokenScope,
-    /// Absent: when the token that makes it ends; never, if that does not.
+    /// At most [`MAX_TOKEN_LIFE`] from now. Absent: after [`TOKEN_LIFE`], or when the token that makes it ends, if that is earlier.
     #[serde(default, deserialize_with = "asked_time", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// It is another token of whoever makes it, and shares their quotas and the keys of their repeated requests; otherwise it
@@ -241,7 +247,7 @@ pub struct RotateToken {
     /// For so many seconds the secret before goes on opening, at most [`MAX_OVERLAP`]; 0: it ends at once.
     #[serde(default)]
     pub overlap_seconds: u64,
-    /// When the token ends; absent: as before.
+    /// When the token ends, at most [`MAX_TOKEN_LIFE`] from now; absent: as before, and after [`TOKEN_LIFE`] where that was later or never.
     #[serde(default, deserialize_with = "asked_time", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
@@ -258,7 +264,7 @@ pub struct RevokeToken {
 /// A token without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// A part of the token's text: whose text was found somewhere is found here.
+    /// A part of the token's text (`sid`): whose text was found somewhere is found here.
     pub id: TokenId,
     /// Whose it is. Absent: the server is of a version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -284,6 +290,9 @@ pub struct Token {
     pub previous_valid_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+    /// The id of the key that signed its newest secret; absent: it is an opaque one of before, or the server is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// The answer to a creation or a rotation: the only time that the secret is shown.

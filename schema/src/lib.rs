@@ -65,5 +65,7 @@ pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
 pub use state::{ActualState, DesiredState};
 pub use text::{Message, ResourceVersion, Text, Word};
-pub use token::{AccessToken, AgentToken, AuthorizationCode, InvitationToken, SessionToken, SignInToken};
+pub use token::{
+    AccessToken, AgentToken, AuthorizationCode, InvitationToken, OpaqueAccessToken, SessionToken, SignInToken,
+};
 pub use warning::Warning;

@@ -1,14 +1,15 @@
 //! Bearer tokens: what they look like and whom they name.
 //!
-//! A token is a prefix, which tells a secret scanner and a person what was found, and the unpadded URL-safe base64 of
+//! An opaque token is a prefix, which tells a secret scanner and a person what was found, and the unpadded URL-safe base64 of
 //! two ids (16 bytes each) and 32 random bytes. The ids say where to look; only the random bytes prove anything, so
-//! whoever verifies a token compares a hash of the whole text.
+//! whoever verifies a token compares a hash of the whole text. An [`AccessToken`] is signed.
 
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -28,6 +29,70 @@ pub enum TokenError {
     Prefix(&'static str),
     #[error("is damaged: after its prefix must follow 86 characters of URL-safe base64")]
     Malformed,
+    #[error("is no signed access token of an organization")]
+    Unsigned,
+}
+
+/// A person's or a service's token for the REST API: a JSON Web Token of the server's.
+#[derive(Clone)]
+pub struct AccessToken {
+    organization: OrganizationId,
+    token_id: TokenId,
+    text: Zeroizing<String>,
+}
+
+/// The claims that say where an access token belongs. The address of its organisation ends its audience.
+#[derive(Deserialize)]
+struct Belongs {
+    aud: String,
+    sid: TokenId,
+}
+
+impl AccessToken {
+    /// What was signed for that organisation, and hangs on that row.
+    pub const fn signed(organization: OrganizationId, token_id: TokenId, text: Zeroizing<String>) -> Self {
+        Self { organization, token_id, text }
+    }
+
+    pub const fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    pub const fn token_id(&self) -> TokenId {
+        self.token_id
+    }
+
+    /// The token itself. Each call is a place to look at in a review.
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for AccessToken {
+    type Err = TokenError;
+
+    /// Reads where a token says that it belongs. Nothing of it is verified: that is the server's, which has the keys.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.split('.');
+        let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenError::Unsigned);
+        };
+        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| TokenError::Unsigned)?;
+        let said: Belongs = serde_json::from_slice(&claims).map_err(|_| TokenError::Unsigned)?;
+        let (_, organization) = said.aud.rsplit_once("/organizations/").ok_or(TokenError::Unsigned)?;
+        let organization = organization.parse().map_err(|_| TokenError::Unsigned)?;
+        Ok(Self { organization, token_id: said.sid, text: Zeroizing::new(text.to_owned()) })
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("organization", &self.organization)
+            .field("token_id", &self.token_id)
+            .finish_non_exhaustive()
+    }
 }
 
 fn encode(prefix: &str, ids: [&Uuid; 2], secret: &[u8; SECRET_BYTES]) -> Zeroizing<String> {
@@ -109,8 +174,8 @@ macro_rules! token {
 }
 
 token!(
-    /// A person's or a service's token for the REST API.
-    AccessToken, prefix "berth_pat_", organization: OrganizationId, token_id: TokenId
+    /// An access token as servers of before made them: opaque. They go on until they end; none is made any more.
+    OpaqueAccessToken, prefix "berth_pat_", organization: OrganizationId, token_id: TokenId
 );
 token!(
     /// An agent's token: opens the reconcile endpoint and nothing else.
@@ -154,7 +219,35 @@ mod tests {
     #[test]
     fn one_kind_of_token_is_not_taken_for_the_other() {
         let text = agent_token().expose().to_owned();
-        assert_eq!(text.parse::<AccessToken>().err(), Some(TokenError::Prefix("berth_pat_")));
+        assert_eq!(text.parse::<OpaqueAccessToken>().err(), Some(TokenError::Prefix("berth_pat_")));
+    }
+
+    #[test]
+    fn a_signed_token_says_where_it_belongs_and_prints_no_more() {
+        let (organization, token) = (OrganizationId::random(), TokenId::random());
+        let of = |claims: String| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let claims = format!(
+            r#"{{"aud":"https://a.example/api/v1/organizations/{organization}","sid":"{token}","jti":"x"}}"#
+        );
+        let text = of(claims.clone());
+        let read: AccessToken = text.parse().expect("a token");
+        assert_eq!(
+            (read.organization(), read.token_id(), read.expose()),
+            (organization, token, text.as_str())
+        );
+        assert!(!format!("{read:?}").contains("c2ln"));
+        let elsewhere = of(claims.replace("/organizations/", "/"));
+        for other in [
+            "",
+            "..",
+            "a.b.c",
+            &of("{}".to_owned()),
+            &elsewhere,
+            &format!("{text}.x"),
+            agent_token().expose(),
+        ] {
+            assert_eq!(other.parse::<AccessToken>().err(), Some(TokenError::Unsigned), "{other}");
+        }
     }
 
     #[test]

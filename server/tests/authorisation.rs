@@ -6,7 +6,9 @@ use berth_policy::{Asked, Asker, At, Circumstances, Policies, Proof, Resource, W
 use berth_schema::access::{Role, SubjectKind, TokenCreated, TokenScope};
 use berth_schema::identity_providers::IdentityProvider;
 use berth_schema::members::Invited;
-use berth_schema::{AccessToken, Action, Effect, ElevationId, OrganizationId, ResourceKind, SubjectId};
+use berth_schema::{
+    AccessToken, Action, Effect, ElevationId, OpaqueAccessToken, OrganizationId, ResourceKind, SubjectId,
+};
 use berth_server::clock;
 use berth_server::routes::{Audience, ROUTES, Renderer, Route};
 use jiff::SignedDuration;
@@ -19,11 +21,13 @@ use crate::support::{Admin, Anyone, App, Requests, send};
 /// `PASSES` is anything but 401, 403 and 404.
 pub(crate) const PASSES: u16 = 0;
 
-const ASKERS: [&str; 9] = [
+const ASKERS: [&str; 11] = [
     "nobody",
     "garbage",
     "forged",
+    "forged signature",
     "administrator",
+    "administrator by a token of before",
     "agent",
     "administrator of another organisation",
     "revoked",
@@ -31,13 +35,13 @@ const ASKERS: [&str; 9] = [
     "read-only",
 ];
 
-const OPEN: [u16; 9] = [PASSES; 9];
-const OWN: [u16; 9] = [401, 401, 401, PASSES, 403, PASSES, 401, 401, PASSES];
+const OPEN: [u16; 11] = [PASSES; 11];
+const OWN: [u16; 11] = [401, 401, 401, 401, PASSES, PASSES, 403, PASSES, 401, 401, PASSES];
 /// What changes nothing.
-const LOOKS: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, PASSES];
-const CHANGES: [u16; 9] = [401, 401, 401, PASSES, 403, 404, 401, 401, 403];
+const LOOKS: [u16; 11] = [401, 401, 401, 401, PASSES, PASSES, 403, 404, 401, 401, PASSES];
+const CHANGES: [u16; 11] = [401, 401, 401, 401, PASSES, PASSES, 403, 404, 401, 401, 403];
 /// A person's own: no token of an organisation leads there.
-const PERSON: [u16; 9] = [401, 401, 401, 403, 403, 403, 401, 401, 403];
+const PERSON: [u16; 11] = [401, 401, 401, 401, 403, 403, 403, 403, 401, 401, 403];
 /// What needs somebody to be there: no token does it.
 const SESSIONS_ALONE: [Action; 4] = [
     Action::RequestElevation,
@@ -45,13 +49,13 @@ const SESSIONS_ALONE: [Action; 4] = [
     Action::RequestElevationInProject,
     Action::ApproveElevation,
 ];
-const NO_TOKEN: [u16; 9] = [401, 401, 401, 403, 403, 404, 401, 401, 403];
-const AGENT: [u16; 9] = [401, 401, 401, 403, PASSES, 403, 401, 401, 403];
+const NO_TOKEN: [u16; 11] = [401, 401, 401, 401, 403, 403, 403, 404, 401, 401, 403];
+const AGENT: [u16; 11] = [401, 401, 401, 401, 403, 403, PASSES, 403, 401, 401, 403];
 /// What proves a proxy is nothing of these.
-const PROXY: [u16; 9] = [401; 9];
+const PROXY: [u16; 11] = [401; 11];
 
 /// What each asker gets, in the order of [`ASKERS`]: what the route table says, and nothing else.
-fn expected(route: &Route) -> [u16; 9] {
+fn expected(route: &Route) -> [u16; 11] {
     let below_an_organization = route.path.contains("{organization}");
     if route.action().is_some_and(|action| SESSIONS_ALONE.contains(&action)) {
         return NO_TOKEN;
@@ -328,21 +332,26 @@ pub(crate) async fn prepare(app: &App, owner: &Admin, at: &Provider) {
     owner.put(&provider, &at.form()).await.expect::<serde_json::Value>(200);
 }
 
-async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<String>; 9] {
+async fn tokens(app: &App, administrator: &AccessToken, agent: &str) -> [Option<String>; 11] {
     let stranger = app.organization("stranger").await;
     let revoked = app.token(administrator.organization(), None).await;
     app.revoke(&revoked).await;
     let past = clock::now().checked_sub(SignedDuration::from_secs(1)).expect("a time");
     let expired = app.token(administrator.organization(), Some(past)).await;
     // The right ids with another secret.
-    let forged = AccessToken::new(administrator.organization(), administrator.token_id(), &[7; 32]);
+    let forged = OpaqueAccessToken::new(administrator.organization(), administrator.token_id(), &[7; 32]);
+    let unsigned = administrator.expose().rsplit_once('.').expect("a signature").0;
+    let unsigned = format!("{unsigned}.{}", "A".repeat(86));
+    let before = app.opaque_token(administrator).await;
     let text = |token: &AccessToken| Some(token.expose().to_owned());
     let reader = app.read_only_token(administrator.organization()).await;
     [
         None,
         Some("garbage".to_owned()),
-        text(&forged),
+        Some(forged.expose().to_owned()),
+        Some(unsigned),
         text(administrator),
+        Some(before.expose().to_owned()),
         Some(agent.to_owned()),
         text(&stranger.token),
         text(&revoked),

@@ -10,9 +10,9 @@ use crate::login::Cli;
 use crate::sign_in::signed_in;
 use crate::support::{Admin, Agent, App, Reply, Requests, Visitor, send};
 
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const REDIRECT: &str = "https://8080-hers.workspaces.localhost/.berth/callback";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const REDIRECT: &str = "https://8080-hers.workspaces.localhost/.berth/callback";
 
 /// An agent's proxy.
 pub(crate) struct Proxy {

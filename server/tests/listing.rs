@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_schema::AccessToken;
+use berth_schema::OpaqueAccessToken;
 use berth_schema::api::{Paged, Workspace};
 use reqwest::Method;
 
@@ -99,7 +99,7 @@ async fn what_is_wrong_with_a_query_is_told_only_to_who_has_proven_who_they_are(
 /// A token of the same organisation and id with another secret.
 fn forged(admin: &Admin) -> String {
     let (organization, id) = (admin.token.organization(), admin.token.token_id());
-    AccessToken::new(organization, id, &[9; 32]).expose().to_owned()
+    OpaqueAccessToken::new(organization, id, &[9; 32]).expose().to_owned()
 }
 
 #[tokio::test]

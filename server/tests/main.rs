@@ -50,6 +50,7 @@ mod repositories;
 mod rotation;
 mod sealing;
 mod sign_in;
+mod signed_tokens;
 mod strangers;
 mod subjects;
 mod support;

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use serde_json::{Value, json};
 
-use crate::process::{command, start, tokens};
+use crate::process::{command_with_keys, start, tokens};
 use crate::support::{Requests, postgres, send};
 
 const PAGE: u64 = 4_096;
@@ -48,7 +48,7 @@ async fn nothing_is_left_of_a_variable_when_its_request_is_over() {
     let secret = ["canary-of-the-heap", "5d1c7a90"].join("-");
     let url = postgres::migrated_database().await;
     let directory = tempfile::tempdir().expect("a directory");
-    let output = command(directory.path())
+    let output = command_with_keys(directory.path())
         .env("DATABASE_URL", postgres::login_url(&url))
         .args(["organization", "create", "acme"])
         .output()

@@ -37,18 +37,23 @@ pub(crate) fn command(directory: &Path) -> Command {
     command
 }
 
-pub(crate) async fn start(database_url: &str, directory: &Path) -> Program {
+/// A command that has the key-encryption keys.
+pub(crate) fn command_with_keys(directory: &Path) -> Command {
     let key = directory.join("kek");
     berth_secret_file::replace(&key, KEY.as_bytes()).expect("written");
+    let mut command = command(directory);
+    command.env("BERTH_KEK_FILE", key);
+    command
+}
+
+pub(crate) async fn start(database_url: &str, directory: &Path) -> Program {
     let (port, metrics) = (free_port(), free_port());
     // A pipe that nobody empties would stop the server.
     let log = std::fs::File::create(directory.join(LOG)).expect("a file");
-    let child = command(directory)
+    let child = command_with_keys(directory)
         .stderr(log)
         .env("DATABASE_URL", postgres::login_url(database_url))
         .env("BERTH_MIGRATIONS_DATABASE_URL", database_url)
-        .arg("--kek-file")
-        .arg(&key)
         .args(["--log", "trace", "--listen", &format!("127.0.0.1:{port}")])
         .args(["--metrics-listen", &format!("127.0.0.1:{metrics}")])
         .spawn()
@@ -120,7 +125,7 @@ async fn the_log_at_its_loudest_holds_no_secret() {
     const SECRETS: [&str; 3] = ["canary-environment-7f3a", "canary-file-91bc", "canary-devfile-55d0"];
     let url = postgres::migrated_database().await;
     let directory = tempfile::tempdir().expect("a directory");
-    let output = command(directory.path())
+    let output = command_with_keys(directory.path())
         .env("DATABASE_URL", postgres::login_url(&url))
         .args(["organization", "create", "acme"])
         .output()
@@ -188,8 +193,7 @@ async fn a_server_says_what_it_lacks() {
 async fn a_server_that_runs_short_of_files_goes_on_serving() {
     let url = postgres::migrated_database().await;
     let directory = tempfile::tempdir().expect("a directory");
-    berth_secret_file::replace(&directory.path().join("kek"), KEY.as_bytes()).expect("written");
-    let output = command(directory.path())
+    let output = command_with_keys(directory.path())
         .env("DATABASE_URL", postgres::login_url(&url))
         .args(["organization", "create", "acme"])
         .output()
@@ -229,7 +233,7 @@ async fn a_lost_token_is_replaced_on_the_servers_machine() {
     let url = postgres::migrated_database().await;
     let directory = tempfile::tempdir().expect("a directory");
     let run = async |arguments: &[&str]| {
-        let output = command(directory.path())
+        let output = command_with_keys(directory.path())
             .env("DATABASE_URL", postgres::login_url(&url))
             .env("BERTH_MIGRATIONS_DATABASE_URL", &url)
             .args(arguments)

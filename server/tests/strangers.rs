@@ -1,13 +1,13 @@
 //! Whoever has proven nothing is slowed down, learns nothing and stands in nobody's way.
 
-use berth_schema::{AccessToken, AgentId, AgentToken, OrganizationId, TokenId};
+use berth_schema::{AgentId, AgentToken, OpaqueAccessToken, OrganizationId, TokenId};
 use futures::future::join_all;
 use reqwest::Method;
 
 use crate::support::{App, Requests, message, postgres, send};
 
 fn forged(organization: OrganizationId) -> String {
-    AccessToken::new(organization, TokenId::random(), &[7; 32]).expose().to_owned()
+    OpaqueAccessToken::new(organization, TokenId::random(), &[7; 32]).expose().to_owned()
 }
 
 #[tokio::test]

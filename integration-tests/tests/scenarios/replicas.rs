@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use berth_harness::{AgentProcess, Postgres, Server, get, paths};
 use berth_integration_tests::{Actor, ClusterView, Fleet, WORKSPACE_IMAGE, cluster_with_node, unique};
-use berth_schema::ActualState;
 use berth_schema::kubernetes::{AGENT_ID, AGENT_NAMESPACE};
+use berth_schema::{AccessToken, ActualState};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt as _;
@@ -195,9 +195,10 @@ async fn agents_of_two_organisations_in_one_cluster_leave_each_other_alone() -> 
 pub(crate) async fn other_organisation(server: &Server, database_url: &str) -> anyhow::Result<Actor> {
     let mut command = berth_harness::command::command(&paths::program("berth-server")?);
     command.args(["organization", "create", "other"]).env("DATABASE_URL", Postgres::login_url(database_url));
+    command.env("BERTH_KEK_FILE", server.kek());
     let output = command.output().await.context("no other organisation")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let token = text.split_whitespace().find(|word| word.starts_with("berth_pat_"));
+    let token = text.split_whitespace().find(|word| word.parse::<AccessToken>().is_ok());
     Actor::new(server.url(), token.with_context(|| format!("no token in: {text}"))?.into()).await
 }
 

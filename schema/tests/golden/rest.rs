@@ -248,6 +248,7 @@ fn access_tokens_keep_their_shape() {
     check("rotate-token", &RotateToken { overlap_seconds: 3600, expires_at: Some(Timestamp::UNIX_EPOCH) });
     check("revoke-token", &RevokeToken { force: true });
     let details = Token {
+        signed_by: Some("…".to_owned()),
         id: TokenId::from_uuid(Uuid::from_u128(4)),
         subject_id: Some(SubjectId::from_uuid(Uuid::from_u128(6))),
         name: "ci".to_owned(),
@@ -261,7 +262,7 @@ fn access_tokens_keep_their_shape() {
         previous_valid_until: Some(Timestamp::UNIX_EPOCH),
         revoked_at: None,
     };
-    check("token-created", &TokenCreated { details, token: "berth_pat_…".to_owned() });
+    check("token-created", &TokenCreated { details, token: "eyJ…".to_owned() });
 }
 
 #[test]

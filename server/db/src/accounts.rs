@@ -56,7 +56,7 @@ pub struct NewOwner {
     pub subject: SubjectId,
     /// Signs them in.
     pub link: NewSignInLink,
-    /// A token of theirs, for programs.
+    /// A token for programs, whose holder they are.
     pub token: Option<NewToken>,
 }
 
@@ -88,8 +88,7 @@ impl Accounts<'_> {
         self.0.subjects().insert(&subject, now).await?;
         self.0.sign_in_links().insert(&owner.link, now).await?;
         if let Some(token) = &owner.token {
-            let token = NewToken { subject: Some(owner.subject), ..token.clone() };
-            self.0.tokens().insert(&token, now).await?;
+            self.0.tokens().insert(token, now).await?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@
 //! | `authorization_codes()` | `insert`, `find`, `exchanged` |
 //! | `spent_codes()` | `spend` |
 //! | `device_requests()` | `insert`, `find`, `find_by_user_code`, `polled`, `decide`, `take`; in [`Reach::installation`] |
-//! | `signing_keys()` | `list`, `list_locked`, `insert`, `reseal`, `revoke`, `delete`; in [`Reach::installation`] |
+//! | `signing_keys()` | `list`, `list_locked`, `insert`, `reseal`, `revoke`, `delete`, `issuer_names`, `is_called`; in [`Reach::installation`] |
 //! | `identity_providers()` | `list`, `find`, `find_by_name`, `count`, `put`, `delete`; in [`Reach::installation`] those of all are read |
 //! | `identities()` | `insert`; in [`Reach::installation`] `find` |
 //! | `sign_in_attempts()` | `insert`, `take`; in [`Reach::installation`] |
@@ -35,7 +35,7 @@
 //! | `session_proofs()` | `insert`, `copy`; in [`Reach::installation`] `of_provider` |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch`, `verified` |
 //! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `owners`, `fill_creators` |
-//! | `tokens()` | `insert`, `find`, `valid`, `list`, `revoke` |
+//! | `tokens()` | `insert`, `find`, `valid`, `list`, `signed`, `rotate`, `revoke` |
 //! | `activity()` | `tell`, `hear`, `contact`, `of`, `keep`, `stopped` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
@@ -177,7 +177,7 @@ pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
 pub use signing_keys::{SigningKeyRow, SigningKeys};
 pub use spent_codes::SpentCodes;
 pub use subjects::{Author, MemberRow, NewSubject, Subjects, UserRow};
-pub use tokens::{NewToken, TokenRotation, TokenRow, Tokens, Valid};
+pub use tokens::{Holder, NewToken, TokenRotation, TokenRow, Tokens, Valid};
 pub use transaction::Body;
 pub use transitions::{By, ChangedBy, KEPT_TRANSITIONS, TransitionRow, Transitions};
 pub use variables::{DataKey, SealedVariable, SealedVariables, Source, VariableOriginRow, Variables};

@@ -45,6 +45,7 @@ diesel::table! {
         previous_valid_until -> Nullable<Timestamptz>,
         subject_id -> Uuid,
         is_session -> Bool,
+        signed_by -> Nullable<Text>,
     }
 }
 
@@ -531,6 +532,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    issuer_names (name) {
+        name -> Text,
+        used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     signing_keys (kid) {
         kid -> Text,
         kek_id -> Text,
@@ -623,6 +631,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     identities,
     identity_providers,
+    issuer_names,
     network_checks,
     organizations,
     orphans,

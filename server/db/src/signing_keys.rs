@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::columns::Bytes;
 use crate::error::DbError;
-use crate::schema::signing_keys;
+use crate::schema::{issuer_names, signing_keys};
 use crate::scope::OrganizationConn;
 
 /// A row of `signing_keys`.
@@ -79,6 +79,28 @@ impl SigningKeys<'_> {
             .filter(signing_keys::revoked_at.is_null())
             .set(signing_keys::revoked_at.eq(jiff_diesel::Timestamp::from(now)));
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
+    }
+
+    /// How servers of the installation call themselves in what they sign, and when each was last called so, the newest first.
+    pub async fn issuer_names(&self) -> Result<Vec<(String, Timestamp)>, DbError> {
+        let query = issuer_names::table
+            .order((issuer_names::used_at.desc(), issuer_names::name))
+            .select((issuer_names::name, issuer_names::used_at));
+        let all: Vec<(String, jiff_diesel::Timestamp)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(all.into_iter().map(|(name, at)| (name, at.to_jiff())).collect())
+    }
+
+    /// A server is called so now. Names that none was called since `before` are forgotten.
+    pub async fn is_called(&self, name: &str, now: Timestamp, before: Timestamp) -> Result<(), DbError> {
+        let now = jiff_diesel::Timestamp::from(now);
+        let statement = diesel::insert_into(issuer_names::table)
+            .values((issuer_names::name.eq(name), issuer_names::used_at.eq(now)))
+            .on_conflict(issuer_names::name)
+            .do_update()
+            .set(issuer_names::used_at.eq(now));
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        let over = issuer_names::table.filter(issuer_names::used_at.lt(jiff_diesel::Timestamp::from(before)));
+        self.0.run(diesel::delete(over).execute(&mut self.0.raw())).await.map(drop)
     }
 
     /// Forgets a key by which nothing was signed that could still be valid.

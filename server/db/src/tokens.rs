@@ -19,6 +19,21 @@ use crate::sessions::SessionRow;
 use crate::shown::shown;
 use crate::subjects::NewSubject;
 
+/// Whose a new token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Known(SubjectId),
+    /// A new user's, of the token's name and with its role, who is stored with it.
+    New(SubjectId),
+}
+
+impl Holder {
+    pub const fn id(self) -> SubjectId {
+        let (Self::Known(id) | Self::New(id)) = self;
+        id
+    }
+}
+
 /// What is stored of a new token.
 #[derive(Clone, Debug)]
 pub struct NewToken {
@@ -28,11 +43,12 @@ pub struct NewToken {
     pub scope: TokenScope,
     /// The token that makes it; `None` on the server's machine.
     pub created_by: Option<TokenId>,
-    /// Whose it is; `None`: a new user's, of the token's name and with that role.
-    pub subject: Option<SubjectId>,
+    pub subject: Holder,
     pub role: Role,
     /// SHA-256 of the whole token.
     pub secret_hash: SecretHash,
+    /// The key that signed it; `None`: it is an opaque one of before.
+    pub signed_by: Option<String>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -40,6 +56,8 @@ pub struct NewToken {
 #[derive(Clone, Debug)]
 pub struct TokenRotation {
     pub secret_hash: SecretHash,
+    /// The key that signed it.
+    pub signed_by: String,
     pub expires_at: Option<Timestamp>,
     /// Until when the secret before goes on opening; `None`: it ends at once.
     pub previous: Option<(SecretHash, Timestamp)>,
@@ -73,6 +91,8 @@ pub struct TokenRow {
     pub expires_at: Option<Timestamp>,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub revoked_at: Option<Timestamp>,
+    /// The key that signed the newest secret; `None`: it is an opaque one of before.
+    pub signed_by: Option<String>,
 }
 
 impl TokenRow {
@@ -109,19 +129,11 @@ pub struct Tokens<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl Tokens<'_> {
     pub async fn insert(&self, token: &NewToken, now: Timestamp) -> Result<TokenRow, DbError> {
-        let subject = if let Some(subject) = token.subject {
-            subject
-        } else {
-            let (id, name) = (SubjectId::random(), token.name.clone());
-            self.0
-                .subjects()
-                .insert(
-                    &NewSubject { id, kind: SubjectKind::User, name, role: token.role, account: None },
-                    now,
-                )
-                .await?;
-            id
-        };
+        if let Holder::New(id) = token.subject {
+            let (kind, name, role) = (SubjectKind::User, token.name.clone(), token.role);
+            self.0.subjects().insert(&NewSubject { id, kind, name, role, account: None }, now).await?;
+        }
+        let subject = token.subject.id();
         let statement = diesel::insert_into(access_tokens::table)
             .values((
                 access_tokens::organization_id.eq(self.0.key()),
@@ -131,6 +143,7 @@ impl Tokens<'_> {
                 access_tokens::scope.eq(token.scope.as_str()),
                 access_tokens::created_by.eq(token.created_by.map(|id| *id.as_uuid())),
                 access_tokens::secret_hash.eq(token.secret_hash.as_slice()),
+                access_tokens::signed_by.eq(&token.signed_by),
                 access_tokens::created_at.eq(jiff_diesel::Timestamp::from(now)),
                 access_tokens::expires_at.eq(token.expires_at.map(jiff_diesel::Timestamp::from)),
             ))
@@ -266,6 +279,7 @@ impl Tokens<'_> {
         let statement = diesel::update(access_tokens::table.find((self.0.key(), *id.as_uuid())))
             .set((
                 access_tokens::secret_hash.eq(new.secret_hash.as_slice()),
+                access_tokens::signed_by.eq(&new.signed_by),
                 access_tokens::expires_at.eq(new.expires_at.map(jiff_diesel::Timestamp::from)),
                 access_tokens::rotated_at.eq(jiff_diesel::Timestamp::from(now)),
                 access_tokens::previous_secret_hash.eq(previous.map(|hash| hash.to_vec())),
@@ -273,6 +287,18 @@ impl Tokens<'_> {
             ))
             .returning(TokenRow::as_returning());
         self.0.run(statement.get_result(&mut self.0.raw())).await
+    }
+
+    /// How many whose newest secret is valid each key has signed.
+    pub async fn signed(&self, now: Timestamp) -> Result<Vec<(String, i64)>, DbError> {
+        let query = access_tokens::table
+            .filter(access_tokens::organization_id.eq(self.0.key()))
+            .filter(access_tokens::revoked_at.is_null())
+            .filter(access_tokens::expires_at.gt(jiff_diesel::Timestamp::from(now)))
+            .filter(access_tokens::signed_by.is_not_null())
+            .group_by(access_tokens::signed_by)
+            .select((access_tokens::signed_by.assume_not_null(), diesel::dsl::count_star()));
+        self.0.run(query.load(&mut self.0.raw())).await
     }
 
     /// Writes down that it was used, unless a later use is on record.

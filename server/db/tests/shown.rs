@@ -23,8 +23,12 @@ async fn without_the_secret_a_token_that_is_there_looks_like_one_that_is_not() {
     assert_eq!(look([1; 32], [2; 32]).await, [true, true]);
     assert_eq!(look(OTHER, OTHER).await, [false, false]);
     let rotated = world.database.transaction(world.organization, "test", async |conn| {
-        let new =
-            TokenRotation { secret_hash: [3; 32], expires_at: None, previous: Some(([1; 32], after(60))) };
+        let new = TokenRotation {
+            secret_hash: [3; 32],
+            signed_by: "k".repeat(43),
+            expires_at: None,
+            previous: Some(([1; 32], after(60))),
+        };
         conn.tokens().rotate(token, &new, start()).await?;
         let new = AgentTokenRotation { secret_hash: [4; 32], previous: Some(([2; 32], after(60))) };
         conn.agents().rotate_token(agent, &new, start()).await

@@ -38,6 +38,19 @@ impl fmt::Debug for SigningKeys {
     }
 }
 
+/// A token, and which key signed it.
+#[derive(Clone)]
+pub struct Signed {
+    pub token: Zeroizing<String>,
+    pub kid: String,
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
 /// Why nothing was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
@@ -99,7 +112,7 @@ impl SigningKeys {
     /// # Errors
     ///
     /// When there is no key, or the system has no random numbers.
-    pub fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<Zeroizing<String>, SigningError> {
+    pub fn sign(&self, kind: Kind, claims: &impl Serialize) -> Result<Signed, SigningError> {
         provider::install();
         let key = self.keys.first().ok_or(SigningError::NoKey)?;
         let header = Header {
@@ -107,7 +120,8 @@ impl SigningKeys {
             kid: Some(key.kid().to_owned()),
             ..Header::new(Algorithm::ES256)
         };
-        encode(&header, claims, &key.key).map(Zeroizing::new).map_err(|_| SigningError::Failed)
+        let token = encode(&header, claims, &key.key).map_err(|_| SigningError::Failed)?;
+        Ok(Signed { token: token.into(), kid: key.kid().to_owned() })
     }
 }
 

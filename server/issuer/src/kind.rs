@@ -7,7 +7,7 @@ pub enum Kind {
     Access,
     /// What a command line gets the next access token by.
     Refresh,
-    /// What a script carries: its row in the database can be revoked.
+    /// What a script carries, of one organisation: a year, and its row in the database can be revoked.
     Personal,
     /// What a workspace shows to a Git host: minutes.
     Git,
@@ -42,7 +42,7 @@ impl Kind {
         match self {
             Self::Access => 15 * 60,
             Self::Refresh | Self::Grant => 32 * 24 * 60 * 60,
-            Self::Personal => 366 * 24 * 60 * 60,
+            Self::Personal => 366 * 24 * 60 * 60 + 60,
             Self::Git | Self::Proxy => 60 * 60 + 60,
             Self::Code => 60,
         }

@@ -12,6 +12,8 @@ pub mod provider;
 mod verify;
 
 pub use jwk::{Jwk, Jwks};
-pub use keys::{SigningError, SigningKey, SigningKeys};
+pub use keys::{Signed, SigningError, SigningKey, SigningKeys};
 pub use kind::Kind;
-pub use verify::{Claims, Expected, LEEWAY_SECONDS, MAX_TOKEN_BYTES, Rejected, VerifyingKeys};
+pub use verify::{
+    Audience, Claims, Expected, LEEWAY_SECONDS, MAX_TOKEN_BYTES, Rejected, VerifyingKeys, kind_of,
+};

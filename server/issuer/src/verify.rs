@@ -37,12 +37,39 @@ pub struct Claims {
     pub sid: Option<String>,
 }
 
+/// Whom a token is to be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience<'a> {
+    Exactly(&'a str),
+    /// One thing below that path of its own issuer: lower-case letters, digits and `-`. Which one, whoever verifies looks at.
+    Below(&'a str),
+}
+
+impl Audience<'_> {
+    fn is_of(self, claims: &Claims) -> bool {
+        match self {
+            Self::Exactly(audience) => claims.aud == audience,
+            Self::Below(path) => claims.is_for_below(path).is_some(),
+        }
+    }
+}
+
+impl Claims {
+    /// What it is for below that path of its issuer; see [`Audience::Below`].
+    pub fn is_for_below(&self, path: &str) -> Option<&str> {
+        let last = self.aud.strip_prefix(&self.iss)?.strip_prefix(path)?;
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (!last.is_empty() && last.bytes().all(is_part)).then_some(last)
+    }
+}
+
 /// What whoever verifies asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     pub kind: Kind,
-    pub issuer: &'a str,
-    pub audience: &'a str,
+    /// By whichever of these names the installation issued it.
+    pub issuers: &'a [&'a str],
+    pub audience: Audience<'a>,
     /// Seconds since 1970.
     pub now: i64,
 }
@@ -76,6 +103,16 @@ pub enum Rejected {
     Expired,
     #[error("it claims a life that no token of its kind has")]
     Lifetime,
+}
+
+/// What kind of token a text says that it is, which nothing has verified: whom to ask about it. `None`: it is no signed token, or of none
+/// of these kinds.
+pub fn kind_of(token: &str) -> Option<Kind> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return None;
+    }
+    let typ = decode_header(token).ok()?.typ?;
+    Kind::ALL.into_iter().find(|kind| kind.typ() == typ)
 }
 
 /// Public keys by their ids.
@@ -151,11 +188,11 @@ fn signature_alone() -> Validation {
 }
 
 fn check(claims: &Claims, expected: Expected<'_>) -> Result<(), Rejected> {
-    let Expected { kind, issuer, audience, now } = expected;
-    if claims.iss != issuer {
+    let Expected { kind, issuers, audience, now } = expected;
+    if !issuers.contains(&claims.iss.as_str()) {
         return Err(Rejected::Issuer);
     }
-    if claims.aud != audience {
+    if !audience.is_of(claims) {
         return Err(Rejected::Audience);
     }
     if claims.sub.is_empty() || claims.jti.is_empty() {

@@ -2,9 +2,13 @@
 
 use anyhow::{Context as _, bail};
 use berth_db::Database;
+use ring::rand::SystemRandom;
 
 use crate::config::{DatabaseOptions, KeyOptions, OwnerOptions};
 use crate::crypto::KeyRing;
+use crate::identity::Run;
+use crate::issuer::Issuer;
+use crate::services::signing_keys::Workshop;
 
 /// Migrates where the owner is named, and connects as the application to a database that may be served: migrated, whole, and
 /// entered by a login that owns nothing.
@@ -32,6 +36,17 @@ async fn connect(database: &DatabaseOptions) -> anyhow::Result<Database> {
 pub(super) fn needed_keys(keys: &KeyOptions) -> anyhow::Result<KeyRing> {
     let path = keys.kek_file.as_deref().context("--kek-file (BERTH_KEK_FILE) is needed")?;
     KeyRing::read(path).with_context(|| format!("--kek-file {}", path.display()))
+}
+
+/// What signs as the servers of this database do: by that name, else by the one that was used last.
+pub(super) async fn issuer(
+    run: &Run<Database>,
+    keys: &KeyRing,
+    name: Option<&str>,
+) -> anyhow::Result<Issuer> {
+    let random = SystemRandom::new();
+    let workshop = Workshop { database: &run.context, keys, random: &random, now: run.now };
+    workshop.issuer(name).await.context("cannot take up the signing keys")
 }
 
 /// Refuses a database that is a part of one: what a server would do with it could not be undone.

@@ -76,7 +76,8 @@ mod tests {
         let path = directory.path().join("token");
         std::fs::write(&path, "an old token that was much longer than the new one".repeat(9))
             .expect("written");
-        let token = AccessToken::new(OrganizationId::random(), TokenId::random(), &[1; 32]);
+        let text = zeroize::Zeroizing::new("a.b.c".to_owned());
+        let token = AccessToken::signed(OrganizationId::random(), TokenId::random(), text);
         write(token.expose(), &path).expect("written");
         assert_eq!(std::fs::read_to_string(&path).expect("read").trim(), token.expose());
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);

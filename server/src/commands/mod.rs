@@ -36,13 +36,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             OrganizationCommand::ResetPolicy { id, database, logging } => {
                 organization::reset_policy(id, &database, &logging).await
             }
-            OrganizationCommand::Create { name, public, database, owner, logging } => {
-                organization::create(&name, &public, &database, &owner, &logging).await
+            OrganizationCommand::Create { name, public, database, owner, keys, logging } => {
+                organization::create(&name, &public, &database, &owner, &keys, &logging).await
             }
         },
         Some(Command::Token { command }) => match command {
-            TokenCommand::Create { organization, name, expires_in_hours, database, logging } => {
-                token::create(&organization, &name, expires_in_hours, &database, &logging).await
+            TokenCommand::Create { organization, name, expires_in_hours, database, keys, logging } => {
+                token::create(&organization, &name, expires_in_hours, (&database, &keys), &logging).await
             }
         },
         Some(Command::SignInLink { organization, name, public, database, logging }) => {

@@ -18,16 +18,15 @@ pub(super) async fn create(
     public: &PublicOptions,
     database: &DatabaseOptions,
     owner: &OwnerOptions,
+    keys: &KeyOptions,
     log: &LoggingOptions,
 ) -> anyhow::Result<ExitCode> {
     logging::start(log)?;
+    let ring = super::database::needed_keys(keys)?;
     let database = super::database::open(database, owner).await?;
-    let new = organizations::create(
-        &Run::begin(Actor::Command("organization create"), database),
-        name,
-        &SystemRandom::new(),
-    )
-    .await?;
+    let run = Run::begin(Actor::Command("organization create"), database);
+    let issuer = super::database::issuer(&run, &ring, public.public_url.as_deref()).await?;
+    let new = organizations::create(&run, name, &issuer, &SystemRandom::new()).await?;
     first::print_token(&new.token, name)?;
     first::print_link(&new.link, public.public_url.as_deref(), FIRST_PERSON, true)?;
     Ok(ExitCode::SUCCESS)

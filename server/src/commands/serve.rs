@@ -85,10 +85,6 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     check_keys(&run, &keys.current(), &generations)
         .await
         .with_context(|| format!("--kek-file {}", key_file.display()))?;
-    let first = organizations::create_first(&run, &SystemRandom::new()).await?;
-    if let Some(first) = first {
-        show(&first, options)?;
-    }
     let issuer = Arc::new(Issuer::new(&issuer_name(options)));
     let context = Context {
         default_spec: Arc::new(default_spec),
@@ -104,6 +100,10 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     };
     let context = context.speaking((&options.protocol).into());
     signing_keys::of(&context, run.now).await.context("cannot take up the signing keys")?;
+    let first = organizations::create_first(&run, &context.issuer, &SystemRandom::new()).await?;
+    if let Some(first) = first {
+        show(&first, options)?;
+    }
     let mut http = options.http.clone();
     http.edge.max_connections = http.edge.max_connections.min(edge::raise_descriptors());
     let events = berth_db::listen(&url)?;

@@ -186,19 +186,21 @@ pub enum OrganizationCommand {
         #[command(flatten)]
         owner: OwnerOptions,
         #[command(flatten)]
+        keys: KeyOptions,
+        #[command(flatten)]
         logging: LoggingOptions,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum SigningKeysCommand {
-    /// Show them, the newest first.
+    /// Show them, the newest first, with how many access tokens each has signed that are valid.
     List,
     /// Make the next one now. It is published at once and signs in a day; those of before go on verifying what they signed. It
     /// happens by itself every 90 days.
     Rotate,
     /// End a key at once, for when somebody else has got it: nothing that it signed is believed any more. Command lines log in anew,
-    /// and workspaces get other tokens for Git hosts.
+    /// workspaces get other tokens for Git hosts, and access tokens that it signed are to be rotated: `list` counts them.
     Revoke {
         /// Its id.
         kid: String,
@@ -207,7 +209,8 @@ pub enum SigningKeysCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token with every right in an organisation and print it, once. It needs the database, not a token.
+    /// Make a token with every right in an organisation and print it, once. It needs the database and the key-encryption keys, not a
+    /// token.
     Create {
         /// The organisation's name.
         #[arg(long, value_name = "NAME", default_value = "default")]
@@ -215,11 +218,13 @@ pub enum TokenCommand {
         /// What the token is called in lists.
         #[arg(long, value_name = "NAME", default_value = "recovered administrator")]
         name: TokenName,
-        /// After so many hours it ends; without it, never.
-        #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=87_600))]
-        expires_in_hours: Option<u32>,
+        /// After so many hours it ends. A year has 8,760.
+        #[arg(long, value_name = "HOURS", default_value_t = 8_760, value_parser = clap::value_parser!(u32).range(1..=8_784))]
+        expires_in_hours: u32,
         #[command(flatten)]
         database: DatabaseOptions,
+        #[command(flatten)]
+        keys: KeyOptions,
         #[command(flatten)]
         logging: LoggingOptions,
     },

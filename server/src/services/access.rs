@@ -3,18 +3,22 @@
 //! No token gets at more than it has: not a wider scope, nor a longer life, nor a higher role, be it by a new token or by
 //! another's secret.
 
+mod machine;
+
+pub use machine::{recover, signed};
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_db::{Changed, Cursor, Database, OrganizationConn, PageRequest, TokenRotation, TokenRow};
+use berth_db::{Changed, Cursor, Holder, OrganizationConn, PageRequest, TokenRotation, TokenRow};
 use berth_policy::Reach;
 use berth_schema::access::{
-    CreateToken, MAX_OVERLAP, RevokeToken, Role, RotateToken, Token, TokenCreated, TokenName, TokenScope,
+    CreateToken, MAX_OVERLAP, MAX_TOKEN_LIFE, RevokeToken, Role, RotateToken, TOKEN_LIFE, Token,
+    TokenCreated, TokenName, TokenScope,
 };
 use berth_schema::api::Paged;
-use berth_schema::audit::{Details, Event, Internal, Resource};
-use berth_schema::{AccessToken, Action, OrganizationId, OrganizationName, ResourceKind, SubjectId, TokenId};
+use berth_schema::audit::{Details, Event, Resource};
+use berth_schema::{Action, ResourceKind, SubjectId, TokenId};
 use jiff::{SignedDuration, Timestamp};
-use ring::rand::SecureRandom;
 use tracing::info;
 use uuid::Uuid;
 
@@ -22,7 +26,7 @@ use super::members::{is_above, may_give};
 use super::paging::{self, pick};
 use super::{permission, tokens};
 use crate::error::{DenyReason, Unproven};
-use crate::identity::{Member, Run};
+use crate::identity::Member;
 use crate::{Error, Op};
 
 /// How many tokens an organisation may have that are not revoked.
@@ -32,7 +36,6 @@ pub const MAX_TOKENS: usize = 1_000;
 pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreated, Error> {
     let now = op.now;
     let organization = op.organization();
-    let random = op.context.random.as_ref();
     let role = role(op, wanted)?;
     let (row, token) = op
         .change("create_token", async |conn| {
@@ -41,18 +44,18 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
             if wanted.scope == TokenScope::Unknown {
                 return Err(Error::field("scope", "must be 'full' or 'read-only'"));
             }
-            let expires_at = expiry(wanted.expires_at.or(maker.expires_at), maker, now)?;
+            let expires_at = expiry(wanted.expires_at, maker.expires_at, maker, now)?;
             is_free(&all, &wanted.name)?;
-            let made = tokens::new_access_token(organization, wanted.name.as_str(), expires_at, random)?;
-            let (token, stored) = made;
-            let subject = wanted.same_subject.then_some(maker.subject);
-            let stored = berth_db::NewToken {
-                scope: wanted.scope,
-                created_by: Some(maker.id),
-                subject,
-                role,
-                ..stored
+            let holder = if wanted.same_subject {
+                Holder::Known(maker.subject)
+            } else {
+                Holder::New(SubjectId::random())
             };
+            let (issuer, name) = (&op.context.issuer, wanted.name.as_str());
+            let (token, stored) =
+                tokens::new_access_token(issuer, (organization, holder), name, (now, expires_at))?;
+            let stored =
+                berth_db::NewToken { scope: wanted.scope, created_by: Some(maker.id), role, ..stored };
             let row = conn.tokens().insert(&stored, now).await?;
             let event = Event::new(Resource::token(row.id), created(&row));
             Ok(Changed::So((row, token), event))
@@ -150,10 +153,13 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
             if wanted.expires_at.is_none() && !row.is_valid(now) {
                 return Err(Error::field("expires_at", "is needed: the token has expired"));
             }
-            let expires_at = expiry(wanted.expires_at.or(row.expires_at), maker, now)?;
-            let token = tokens::access_token_of(organization, row.id, op.context.random.as_ref())?;
+            let expires_at = expiry(wanted.expires_at, row.expires_at, maker, now)?;
+            let whose = (organization, row.subject_id, row.id);
+            let (token, signed_by) = tokens::access_token_of(&op.context.issuer, whose, (now, expires_at))?;
+            let expires_at = Some(expires_at);
             let rotation = TokenRotation {
                 secret_hash: tokens::hash(token.expose()),
+                signed_by,
                 expires_at,
                 previous: overlap.map(|overlap| (row.secret_hash, overlap.after(now))),
             };
@@ -226,37 +232,6 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
     Ok(show(op, row, &names))
 }
 
-/// Makes a token on the server's machine, for somebody who has none: with every right, in an organisation of that name.
-pub async fn recover(
-    run: &Run<Database>,
-    organizations: &[OrganizationId],
-    name: &OrganizationName,
-    token_name: &TokenName,
-    expires_at: Option<Timestamp>,
-    random: &(dyn SecureRandom + Sync),
-) -> Result<AccessToken, Error> {
-    for organization in organizations {
-        let op = run.within(*organization);
-        let made = op
-            .change("recover_token", async |conn| {
-                let found = conn.organizations().find().await?;
-                if found.is_none_or(|found| found.name != *name) {
-                    return Ok(Changed::Not(None));
-                }
-                is_free(&conn.tokens().lock_unrevoked().await?, token_name)?;
-                let made = tokens::new_access_token(*organization, token_name.as_str(), expires_at, random)?;
-                let row = conn.tokens().insert(&made.1, op.now).await?;
-                let event = Event::internal(Internal::RecoverToken, Resource::token(row.id), created(&row));
-                Ok::<_, Error>(Changed::So(Some(made.0), event))
-            })
-            .await?;
-        if let Some(token) = made {
-            return Ok(token);
-        }
-    }
-    Err(Error::missing(ResourceKind::Organization, name))
-}
-
 fn created(row: &TokenRow) -> Details {
     Details::TokenCreated { subject: row.subject_id, scope: row.scope, expires_at: row.expires_at }
 }
@@ -300,17 +275,32 @@ fn is_free(unrevoked: &[TokenRow], name: &TokenName) -> Result<(), Error> {
     Ok(())
 }
 
-/// When it ends, if that is to come and no later than the token that says so.
-fn expiry(wanted: Option<Timestamp>, maker: Maker, now: Timestamp) -> Result<Option<Timestamp>, Error> {
-    if wanted.is_some_and(|expiry| expiry <= now) {
+/// When it ends: as is `wanted`, if that is to come, no later than the token that says so, and not too far; else after the usual time, or
+/// with what it is bound by already, if that is earlier.
+fn expiry(
+    wanted: Option<Timestamp>,
+    bound: Option<Timestamp>,
+    maker: Maker,
+    now: Timestamp,
+) -> Result<Timestamp, Error> {
+    let Some(wanted) = wanted else {
+        let usual = now.saturating_add(TOKEN_LIFE).unwrap_or(Timestamp::MAX);
+        let ends = [bound, maker.expires_at];
+        return Ok(berth_db::stored_time(ends.into_iter().flatten().fold(usual, Timestamp::min)));
+    };
+    if wanted <= now {
         return Err(Error::field("expires_at", "must be in the future"));
     }
-    if outlives(wanted, maker) {
+    if outlives(Some(wanted), maker) {
         let end = maker.expires_at.map_or_else(String::new, |end| format!(" ({end})"));
         let message = format!("must not be later than the end of the token that asks{end}");
         return Err(Error::field("expires_at", message));
     }
-    Ok(wanted.map(berth_db::stored_time))
+    if wanted.duration_since(now) > MAX_TOKEN_LIFE {
+        let days = MAX_TOKEN_LIFE.as_hours() / 24;
+        return Err(Error::field("expires_at", format!("must be at most {days} days from now")));
+    }
+    Ok(berth_db::stored_time(wanted))
 }
 
 fn outlives(expiry: Option<Timestamp>, maker: Maker) -> bool {
@@ -378,5 +368,6 @@ fn show(op: &Op<Member>, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token
         rotated_at: row.rotated_at,
         previous_valid_until: row.previous_valid_until,
         revoked_at: row.revoked_at,
+        signed_by: row.signed_by,
     }
 }

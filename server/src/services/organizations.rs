@@ -1,8 +1,9 @@
 //! Organisations, and the first one.
 
-use berth_db::{AccountEvent, Changed, Database, DbError, NewOwner, OrganizationConn, constraints};
+use berth_db::{AccountEvent, Changed, Database, DbError, Holder, NewOwner, OrganizationConn, constraints};
+use berth_schema::access::TOKEN_LIFE;
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
-use berth_schema::{AccessToken, OrganizationId, OrganizationName, SignInToken, TokenId};
+use berth_schema::{AccessToken, OrganizationId, OrganizationName, SignInToken, SubjectId, TokenId};
 use jiff::Timestamp;
 use ring::rand::SecureRandom;
 
@@ -10,6 +11,7 @@ use super::sign_in::{self, FIRST_PERSON};
 use super::tokens;
 use crate::Error;
 use crate::identity::Run;
+use crate::issuer::Issuer;
 
 const FIRST_TOKEN: &str = "first administrator";
 
@@ -26,10 +28,11 @@ pub struct First {
 pub async fn create(
     run: &Run<Database>,
     name: &OrganizationName,
+    issuer: &Issuer,
     random: &dyn SecureRandom,
 ) -> Result<First, Error> {
     let id = OrganizationId::random();
-    let (first, owner) = first_owner(id, run.now, random)?;
+    let (first, owner) = first_owner(id, run.now, issuer, random)?;
     let op = run.within(id);
     let result = op
         .change_of(owner.account, "create_organization", async |conn| {
@@ -49,10 +52,14 @@ pub async fn create(
 fn first_owner(
     organization: OrganizationId,
     now: Timestamp,
+    issuer: &Issuer,
     random: &dyn SecureRandom,
 ) -> Result<(First, NewOwner), Error> {
-    let (token, stored) = tokens::new_access_token(organization, FIRST_TOKEN, None, random)?;
-    let (link, owner) = sign_in::new_owner(FIRST_PERSON, Some(stored), now, random)?;
+    let subject = SubjectId::random();
+    let end = berth_db::stored_time(now.saturating_add(TOKEN_LIFE).unwrap_or(Timestamp::MAX));
+    let whose = (organization, Holder::Known(subject));
+    let (token, stored) = tokens::new_access_token(issuer, whose, FIRST_TOKEN, (now, end))?;
+    let (link, owner) = sign_in::new_owner(FIRST_PERSON, subject, Some(stored), now, random)?;
     Ok((First { token, link }, owner))
 }
 
@@ -78,12 +85,16 @@ pub fn first_name() -> OrganizationName {
 
 /// Makes the organisation `default` on an empty database. `None` when there is one already; of several servers that start
 /// together one gets what its first person needs.
-pub async fn create_first(run: &Run<Database>, random: &dyn SecureRandom) -> Result<Option<First>, Error> {
+pub async fn create_first(
+    run: &Run<Database>,
+    issuer: &Issuer,
+    random: &dyn SecureRandom,
+) -> Result<Option<First>, Error> {
     if !berth_db::is_empty(&run.context).await? {
         return Ok(None);
     }
     let (id, name) = (OrganizationId::random(), first_name());
-    let (first, owner) = first_owner(id, run.now, random)?;
+    let (first, owner) = first_owner(id, run.now, issuer, random)?;
     let op = run.within(id);
     let won = op
         .change_of(owner.account, "bootstrap", async |conn| {

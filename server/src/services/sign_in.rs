@@ -197,16 +197,17 @@ fn new_link(
     Ok((token, link))
 }
 
-/// A new owner of an organisation, with the link that signs them in.
+/// A new owner of an organisation, with the link that signs them in, and with a token of theirs.
 pub(super) fn new_owner(
     name: &str,
+    subject: SubjectId,
     token: Option<NewToken>,
     now: Timestamp,
     random: &dyn SecureRandom,
 ) -> Result<(SignInToken, NewOwner), Error> {
     let account = AccountId::random();
     let (shown, link) = new_link(account, now, random)?;
-    let owner = NewOwner { account, name: name.to_owned(), subject: SubjectId::random(), link, token };
+    let owner = NewOwner { account, name: name.to_owned(), subject, link, token };
     Ok((shown, owner))
 }
 
@@ -240,7 +241,7 @@ pub async fn recover(
         return match known.as_deref() {
             None => continue,
             Some([]) => {
-                let (token, owner) = new_owner(name, None, run.now, random)?;
+                let (token, owner) = new_owner(name, SubjectId::random(), None, run.now, random)?;
                 op.change_of(owner.account, "make_owner", async |conn| {
                     conn.accounts().insert_owner(&owner, run.now).await?;
                     Ok::<_, Error>(Changed::So((), made(Kind::MakeOwner, owner.link.expires_at)))

@@ -20,6 +20,12 @@ const ROTATION: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// A new key is published so long before it signs: whoever verifies may keep what is published for five minutes, and some keep it
 /// for a day.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// So many keys verify at one time. An access token lives for a year, so that by themselves there are six or seven.
+const MOST_KEYS: usize = 32;
+/// That a server is called so is written down once in so long.
+const CALLED_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// How a command signs where no server has been called anything yet.
+const NAMELESS: &str = "http://localhost";
 
 /// A key, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +62,39 @@ impl Workshop<'_> {
     /// Where the database fails. A key that does not open is left out, and told.
     pub async fn supply(&self, issuer: &Issuer) -> Result<(), Error> {
         let rows = self.kept_up().await?;
+        let names = self.called(issuer.name()).await?;
+        self.hand_over(issuer, &rows, names);
+        Ok(())
+    }
+
+    /// An issuer for a command, which signs as servers do: by that name, else by the one that was used last. What is due is left to servers,
+    /// but for the first key.
+    ///
+    /// # Errors
+    /// Where the database fails, or no key opens.
+    pub async fn issuer(&self, name: Option<&str>) -> Result<Issuer, Error> {
+        let mut rows = self.list().await?;
+        if signer(&rows, self.now).is_none() {
+            self.change("make_signing_key", async |conn| {
+                let rows = conn.signing_keys().list_locked().await?;
+                if signer(&rows, self.now).is_none() { self.make(conn, self.now).await } else { Ok(()) }
+            })
+            .await?;
+            rows = self.list().await?;
+        }
+        let known = self.issuer_names().await?;
+        let last = known.first().map(|(name, _)| name.as_str());
+        let name = name.or(last).unwrap_or(NAMELESS);
+        let issuer = Issuer::new(name);
+        let names = self.called(name).await?;
+        self.hand_over(&issuer, &rows, names);
+        if issuer.published().keys.is_empty() {
+            return Err(Error::internal("no signing key opens with these key-encryption keys"));
+        }
+        Ok(issuer)
+    }
+
+    fn hand_over(&self, issuer: &Issuer, rows: &[SigningKeyRow], names: Vec<String>) {
         let valid = rows.iter().filter(|row| row.revoked_at.is_none());
         // The one that signs stands first, those that are to sign later behind it.
         let (now, later): (Vec<_>, Vec<_>) = valid.partition(|row| row.signs_at <= self.now);
@@ -66,8 +105,28 @@ impl Workshop<'_> {
                 Err(cause) => error!(kid = row.kid, %cause, "a signing key cannot be used"),
             }
         }
-        issuer.take_up(opened);
-        Ok(())
+        issuer.take_up(opened, names);
+    }
+
+    async fn issuer_names(&self) -> Result<Vec<(String, Timestamp)>, Error> {
+        let read =
+            async |conn: &OrganizationConn<'_>| conn.signing_keys().issuer_names().await.map_err(Error::from);
+        self.database.read(Reach::installation(), "list_issuer_names", read).await
+    }
+
+    /// How servers are called, one of them now so.
+    async fn called(&self, name: &str) -> Result<Vec<String>, Error> {
+        let mut known = self.issuer_names().await?;
+        let is_recent = |at: Timestamp| self.now.duration_since(at) < CALLED_AGAIN;
+        if !known.iter().any(|(other, at)| other == name && is_recent(*at)) {
+            let before = self.now.saturating_sub(longest()).unwrap_or(Timestamp::MIN);
+            self.change("call_issuer", async |conn| {
+                conn.signing_keys().is_called(name, self.now, before).await.map_err(Error::from)
+            })
+            .await?;
+            known.retain(|(_, at)| *at >= before);
+        }
+        Ok(known.into_iter().map(|(name, _)| name).collect())
     }
 
     /// All there are, with what is due done: the first one and the next one made, all of them under the newest key-encryption key
@@ -108,12 +167,21 @@ impl Workshop<'_> {
     /// Makes the next key, which signs in a day. One that waits to sign is left.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// Where there are as many as may be, or the database fails.
     pub async fn rotate(&self) -> Result<Vec<ShownKey>, Error> {
         let rotate = self.change("rotate_signing_key", async |conn| {
             let rows = conn.signing_keys().list_locked().await?;
             if rows.iter().any(|row| row.revoked_at.is_none() && row.signs_at > self.now) {
                 return Ok(());
+            }
+            if rows.iter().filter(|row| row.revoked_at.is_none()).count() >= MOST_KEYS {
+                return Err(Error::field(
+                    "key",
+                    format!(
+                        "is one more than the {MOST_KEYS} that may verify at one time; \
+                    each is kept for as long as what it signed, or until it is revoked"
+                    ),
+                ));
             }
             self.make(conn, self.next_signs_at(&rows)).await
         });
@@ -240,10 +308,15 @@ fn signer(rows: &[SigningKeyRow], now: Timestamp) -> Option<&SigningKeyRow> {
     valid.max_by_key(|row| row.signs_at)
 }
 
+/// For how long something goes on that was signed, and a day.
+fn longest() -> SignedDuration {
+    let longest = Kind::ALL.into_iter().map(Kind::max_lifetime_seconds).max().unwrap_or_default();
+    SignedDuration::from_secs(longest) + SignedDuration::from_hours(24)
+}
+
 /// Those that have been followed by another for longer than anything lives that they signed.
 fn over(rows: &[SigningKeyRow], now: Timestamp) -> impl Iterator<Item = &SigningKeyRow> {
-    let longest = Kind::ALL.into_iter().map(Kind::max_lifetime_seconds).max().unwrap_or_default();
-    let longest = SignedDuration::from_secs(longest) + SignedDuration::from_hours(24);
+    let longest = longest();
     rows.iter().filter(move |row| {
         let next = rows.iter().filter(|next| next.signs_at > row.signs_at && next.revoked_at.is_none());
         let ended = next.map(|next| next.signs_at).min();

@@ -22,7 +22,7 @@ impl Cli {
         Self { visitor: Visitor::new(app.address()) }
     }
 
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("client_id", "berth-cli").extend_pairs(fields);
         let request = self
@@ -63,7 +63,7 @@ impl Cli {
         self.poll(&device).await.expect(200)
     }
 
-    async fn get(&self, tokens: &Value, path: &str) -> Reply {
+    pub(crate) async fn get(&self, tokens: &Value, path: &str) -> Reply {
         self.get_as(text(tokens, "access_token"), path, None).await
     }
 

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use berth_db::{Database, DatabaseConfig, NewToken};
+use berth_db::{Database, DatabaseConfig, Holder, NewToken};
 use berth_oidc::Reachable;
-use berth_schema::access::TokenScope;
+use berth_schema::access::{TOKEN_LIFE, TokenScope};
 use berth_schema::api::Workspace;
 use berth_schema::variables::{SecretValue, VariableKind};
-use berth_schema::{AccessToken, AgentConfiguration, OrganizationId, WorkspaceId};
+use berth_schema::{
+    AccessToken, AgentConfiguration, OpaqueAccessToken, OrganizationId, SubjectId, TokenId, WorkspaceId,
+};
 use berth_server::config::{Cli, HttpOptions, Protocol};
 use berth_server::crypto::{DataKey, Keys, Label, Owner};
 use berth_server::identity::{Actor, Run};
@@ -186,7 +188,8 @@ impl App {
     /// A new organisation's administrator.
     pub(crate) async fn organization(&self, name: &str) -> Admin {
         let name = name.parse().expect("a name");
-        let new = organizations::create(&self.at_the_machine(), &name, &SystemRandom::new()).await;
+        let (issuer, random) = (&self.context.issuer, SystemRandom::new());
+        let new = organizations::create(&self.at_the_machine(), &name, issuer, &random).await;
         Admin::new(self.address(), new.expect("an organisation").token)
     }
 
@@ -231,33 +234,58 @@ impl App {
         .await;
     }
 
+    /// What to store of another token of an organisation, and the token.
+    fn new_token(
+        &self,
+        organization: OrganizationId,
+        name: &str,
+        expires_at: Option<Timestamp>,
+    ) -> (AccessToken, NewToken) {
+        let (now, whose) = (clock::now(), (organization, Holder::New(SubjectId::random())));
+        let expires_at = expires_at.unwrap_or(now + TOKEN_LIFE);
+        let made = tokens::new_access_token(&self.context.issuer, whose, name, (now, expires_at));
+        made.expect("a token")
+    }
+
+    async fn store(&self, organization: OrganizationId, stored: &NewToken) {
+        let insert = self
+            .context
+            .database
+            .transaction(organization, "test", async |conn| conn.tokens().insert(stored, clock::now()).await);
+        insert.await.expect("it is stored");
+    }
+
     /// Another token of an organisation.
     pub(crate) async fn token(
         &self,
         organization: OrganizationId,
         expires_at: Option<Timestamp>,
     ) -> AccessToken {
-        let (token, stored): (AccessToken, NewToken) =
-            tokens::new_access_token(organization, "another", expires_at, &SystemRandom::new())
-                .expect("a token");
-        self.context
-            .database
-            .transaction(organization, "test", async |conn| conn.tokens().insert(&stored, clock::now()).await)
-            .await
-            .expect("it is stored");
+        let (token, stored) = self.new_token(organization, "another", expires_at);
+        self.store(organization, &stored).await;
         token
     }
 
     /// Another token of an organisation, that may only look.
     pub(crate) async fn read_only_token(&self, organization: OrganizationId) -> AccessToken {
-        let (token, stored) =
-            tokens::new_access_token(organization, "reader", None, &SystemRandom::new()).expect("a token");
-        let stored = NewToken { scope: TokenScope::ReadOnly, ..stored };
-        self.context
+        let (token, stored) = self.new_token(organization, "reader", None);
+        self.store(organization, &NewToken { scope: TokenScope::ReadOnly, ..stored }).await;
+        token
+    }
+
+    /// A token as a server of before made it, which never ends: of whose the other one is.
+    pub(crate) async fn opaque_token(&self, like: &AccessToken) -> OpaqueAccessToken {
+        let organization = like.organization();
+        let found = self
+            .context
             .database
-            .transaction(organization, "test", async |conn| conn.tokens().insert(&stored, clock::now()).await)
-            .await
-            .expect("it is stored");
+            .read(organization, "test", async |conn| conn.tokens().find(like.token_id()).await);
+        let subject = Holder::Known(found.await.expect("it works").expect("a token").subject_id);
+        let token = OpaqueAccessToken::new(organization, TokenId::random(), &[5; 32]);
+        let (_, stored) = self.new_token(organization, "of before", None);
+        let (id, secret_hash) = (token.token_id(), tokens::hash(token.expose()));
+        let stored = NewToken { id, subject, secret_hash, signed_by: None, expires_at: None, ..stored };
+        self.store(organization, &stored).await;
         token
     }
 

@@ -12,8 +12,9 @@ use crate::session::{Session, now};
 
 const HELP: &str = "\
 The server keeps only a hash of the token and cannot show it again. A token cannot make one that
-may do more, or lives longer, than itself. Without --expires-in it ends with the token that makes
-it; never, if that does not.
+may do more, or lives longer, than itself. It ends after 366 days at most; without --expires-in
+after 365, or with the token that makes it. What it may do is what its role permits (--role), and
+with --read-only nothing that changes anything.
 
 Examples:
   berth tokens create ci --expires-in 90d > ci.token
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ROLE", value_parser = role, conflicts_with = "same_subject")]
     role: Option<Role>,
 
-    /// When it ends, from now on
+    /// When it ends, from now on, at most 366d
     #[arg(long, value_name = "TIME", value_parser = parse_period)]
     expires_in: Option<SignedDuration>,
 

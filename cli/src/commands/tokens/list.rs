@@ -10,8 +10,8 @@ use crate::output::ReadOutput;
 use crate::session::{Session, now};
 
 const HELP: &str = "\
-Secrets are never shown. The id is a part of a token's text: what was found in some file is found
-here with `-o wide`. Tokens that were revoked or have expired are listed with --state alone.
+Secrets are never shown. The id is a part of a token's text (`sid` of its claims): what was found in
+some file is found here with `-o wide`. Tokens that were revoked or have expired are listed with --state alone.
 
 Examples:
   berth tokens list

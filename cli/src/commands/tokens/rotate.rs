@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_period)]
     overlap: Option<SignedDuration>,
 
-    /// When the token ends, from now on [default: as before]
+    /// When the token ends, from now on, at most 366d [default: as before, or in 365d where it had no end]
     #[arg(long, value_name = "TIME", value_parser = parse_period)]
     expires_in: Option<SignedDuration>,
 

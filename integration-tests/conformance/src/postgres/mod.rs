@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use berth_db::{Author, Database, DatabaseConfig, DbError, NewAgent, NewToken};
+use berth_db::{Author, Database, DatabaseConfig, DbError, Holder, NewAgent, NewToken};
 use berth_harness::Postgres;
 use berth_schema::access::{Role, TokenScope};
-use berth_schema::{AgentId, OrganizationId, OrganizationName, TokenId};
+use berth_schema::{AgentId, OrganizationId, OrganizationName, SubjectId, TokenId};
 use berth_simulation::store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio_postgres::{Client, NoTls};
@@ -70,9 +70,10 @@ impl PostgresGround {
             name: "tester".to_owned(),
             scope: TokenScope::Full,
             created_by: None,
-            subject: None,
+            subject: Holder::New(SubjectId::random()),
             role: Role::Owner,
             secret_hash: [1; 32],
+            signed_by: None,
             expires_at: None,
         };
         let new = |(number, id): (usize, &AgentId)| -> anyhow::Result<NewAgent> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use berth_harness::{Postgres, Server, ServerOptions};
-use berth_schema::{AccessToken, OrganizationId, TokenId};
+use berth_schema::{AccessToken, OpaqueAccessToken, OrganizationId, TokenId};
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let agent = owner.populate(1, WORKSPACES).await?.remove(0);
     owner.settle().await?;
     let token = secrecy::ExposeSecret::expose_secret(&server.first_token()?).parse::<AccessToken>()?;
-    let (round, page) = (reconcile(&agent, &nothing_new(0))?, list(&token, token.organization(), ""));
+    let (round, page) = (reconcile(&agent, &nothing_new(0))?, list(token.expose(), token.organization(), ""));
     let (address, pid) = (server.address(), server.process().pid);
 
     let mut honest = Honest { round: Wire::connect(address).await?, list: Wire::connect(address).await? };
@@ -180,8 +180,8 @@ impl Attack {
 async fn forge(server: SocketAddr, organization: OrganizationId) -> anyhow::Result<()> {
     let mut wire = Wire::connect(server).await?;
     loop {
-        let token = AccessToken::new(organization, TokenId::random(), &[7; 32]);
-        wire.ask(&list(&token, organization, "?actual_state=Running")).await?;
+        let token = OpaqueAccessToken::new(organization, TokenId::random(), &[7; 32]);
+        wire.ask(&list(token.expose(), organization, "?actual_state=Running")).await?;
     }
 }
 

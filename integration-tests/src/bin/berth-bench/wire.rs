@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
 use berth_schema::reconcile::ReconcileRequest;
-use berth_schema::{AccessToken, AgentToken, OrganizationId};
+use berth_schema::{AgentToken, OrganizationId};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -82,10 +82,9 @@ pub(crate) fn reconcile(token: &AgentToken, request: &ReconcileRequest) -> anyho
 }
 
 /// A request for a list of workspaces, or for what `rest` names below it, as bytes.
-pub(crate) fn list(token: &AccessToken, organization: OrganizationId, rest: &str) -> Vec<u8> {
+pub(crate) fn list(token: &str, organization: OrganizationId, rest: &str) -> Vec<u8> {
     format!(
-        "GET /api/v1/organizations/{organization}/workspaces{rest} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {}\r\n\r\n",
-        token.expose()
+        "GET /api/v1/organizations/{organization}/workspaces{rest} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n"
     )
     .into_bytes()
 }

@@ -2,8 +2,8 @@
 
 pub(crate) use berth_db::testing::{client, empty_database, migrated_database, postgres};
 use berth_db::{
-    Author, Database, DatabaseConfig, DbError, NewAgent, NewOwner, NewSession, NewSignInLink, NewToken,
-    NewWorkspace,
+    Author, Database, DatabaseConfig, DbError, Holder, NewAgent, NewOwner, NewSession, NewSignInLink,
+    NewToken, NewWorkspace,
 };
 use berth_schema::access::{Role, TokenScope};
 use berth_schema::{
@@ -116,9 +116,10 @@ pub(crate) fn new_token() -> NewToken {
         name: "tester".to_owned(),
         scope: TokenScope::Full,
         created_by: None,
-        subject: None,
+        subject: Holder::New(SubjectId::random()),
         role: Role::Owner,
         secret_hash: [1; 32],
+        signed_by: None,
         expires_at: None,
     }
 }

@@ -4,26 +4,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use berth_db::{ElevationView, OrganizationSession, TokenRow};
+use berth_db::{ElevationView, OrganizationSession};
 use berth_policy::{Circumstances, Proof, Resource};
 use berth_schema::access::TokenScope;
 use berth_schema::audit::{self, By};
-use berth_schema::{AccessToken, AccountId, Action, ResourceKind, SessionId};
+use berth_schema::{AccountId, Action, ResourceKind, SessionId};
 use futures::try_join;
 use jiff::Timestamp;
 use ring::hmac;
 use tracing::Span;
 use tracing::field::display;
 
+use super::access_token::AccessToken;
 use super::named::named;
-use super::{Bearer, Channel, Proven, admission, agent, bearer, is_one_of, person, refused};
+use super::{Bearer, Channel, Proven, admission, agent, bearer, person, refused};
 use crate::denials::{self, Whose};
 use crate::error::{DenyReason, Unproven};
 use crate::http::asker::Asker;
 use crate::http::headers;
 use crate::identity::{Member, by_session};
 use crate::services::permission::{self, Found, Named};
-use crate::services::tokens::hash;
 use crate::services::{elevations, sessions};
 use crate::{Context, Error, clock};
 
@@ -83,7 +83,8 @@ fn is_named(member: &Member, asked: &str) -> bool {
     asked == member.organization_name.as_str() || asked.parse() == Ok(member.organization)
 }
 
-/// Proves an access token, in a transaction that looks for what is named once the secret is right, and at nothing else.
+/// Proves an access token: by its signature, if it has one, and in a transaction that looks for what is named once the secret is right, and
+/// at nothing else.
 #[expect(clippy::disallowed_methods, reason = "whether it has expired is asked before the operation begins")]
 pub(super) async fn by_token(
     request: &HttpRequest,
@@ -93,15 +94,16 @@ pub(super) async fn by_token(
 ) -> Result<(Member, Found), Error> {
     let admission = admission(request)?;
     let turn = admission.turn().await?;
-    let shown = hash(token.expose());
-    let opens = |row: &TokenRow| is_one_of(&shown, row.secrets(clock::now()));
+    let shown = token.belongs(context, &admission, clock::now())?;
     let (found, seen, thing) = context
         .database
-        .read(token.organization(), "authenticate_member", async |conn| {
+        .read(shown.organization, "authenticate_member", async |conn| {
             let (audit, tokens) = (conn.audit(), conn.tokens());
-            let (seen, found) = try_join!(audit.head(), tokens.find_shown(token.token_id(), &shown))?;
+            let (seen, found) = try_join!(audit.head(), tokens.find_shown(shown.token, &shown.hash))?;
             let thing = match &found {
-                Some((row, ..)) if opens(row) => permission::find(conn, named, row.subject_id).await?,
+                Some((row, ..)) if shown.is_secret_of(Some(row), clock::now()) => {
+                    permission::find(conn, named, row.subject_id).await?
+                }
                 _ => Found::Nothing,
             };
             Ok::<_, Error>((found, seen, thing))
@@ -109,8 +111,7 @@ pub(super) async fn by_token(
         .await?;
     drop(turn);
     let now = clock::now();
-    let stored = found.as_ref().map(|(row, ..)| row.secrets(now));
-    let is_right = is_one_of(&shown, stored.unwrap_or_default());
+    let is_right = shown.is_secret_of(found.as_ref().map(|(row, ..)| row), now);
     let (row, organization, membership) = match found {
         Some((.., membership)) if is_right && membership.suspended_at.is_some() => {
             return Err(refused(&admission, Unproven::Suspended));
@@ -148,7 +149,7 @@ pub(super) async fn by_token(
         elevation: None,
         seen,
         expires_at: row.expires_at,
-        secret_hash: shown,
+        secret_hash: shown.hash,
         fingerprints: hmac::Key::new(hmac::HMAC_SHA256, token.expose().as_bytes()),
     };
     Ok((member, thing))

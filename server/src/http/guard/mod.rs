@@ -1,8 +1,9 @@
 //! What stands before a handler: who asks is proven, and whether they may, before anything else of the request is looked at.
 //!
-//! A token names the rows to compare it with; only the SHA-256 of the whole token proves anything, and it is compared in
-//! constant time. What is unknown, expired or revoked looks the same to the client.
+//! A token names the rows to compare it with. Where it is signed, the signature is looked at before the rows are; in either case the
+//! SHA-256 of the whole token has to be theirs, which is compared in constant time. What is unknown, expired or revoked looks the same to the client.
 
+mod access_token;
 mod agent;
 mod member;
 mod named;
@@ -18,9 +19,12 @@ use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, Responder, web};
 use berth_db::SecretHash;
+use berth_issuer::Kind;
 use berth_policy::Resource;
-use berth_schema::{AccessToken, Action, AgentToken};
+use berth_schema::{Action, AgentToken};
 use zeroize::Zeroizing;
+
+use access_token::AccessToken;
 
 use super::asker::{Asker, origin_of};
 use super::origin;
@@ -138,11 +142,17 @@ fn bearer(request: &HttpRequest) -> Result<Bearer, Error> {
     let Some((_, token)) = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
         return Err(Error::Unauthenticated(Unproven::NoBearer));
     };
-    // Signed tokens have three parts; ours that are not have no dot.
+    // Signed tokens have three parts; ours that are not have no dot. What one says that it is, whoever verifies it asks for.
     if token.contains('.') {
-        return Ok(Bearer::Account(Zeroizing::new(token.to_owned())));
+        let text = Zeroizing::new(token.to_owned());
+        let is_personal = berth_issuer::kind_of(token) == Some(Kind::Personal);
+        return Ok(if is_personal {
+            Bearer::Access(AccessToken::Signed(text))
+        } else {
+            Bearer::Account(text)
+        });
     }
-    let access = || token.parse().map(Bearer::Access);
+    let access = || token.parse().map(AccessToken::Opaque).map(Bearer::Access);
     let unknown = |_| Error::Unauthenticated(Unproven::NoToken);
     token.parse().map(Bearer::Agent).or_else(|_| access()).map_err(unknown)
 }

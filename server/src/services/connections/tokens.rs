@@ -227,7 +227,10 @@ mod tests {
 
     fn issuer() -> Issuer {
         let issuer = Issuer::new("https://berth.example");
-        issuer.take_up(vec![Arc::new(SigningKey::generate(&SystemRandom::new()).expect("a key").0)]);
+        issuer.take_up(
+            vec![Arc::new(SigningKey::generate(&SystemRandom::new()).expect("a key").0)],
+            Vec::new(),
+        );
         issuer
     }
 

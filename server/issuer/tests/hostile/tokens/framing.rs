@@ -3,13 +3,13 @@
 use super::*;
 
 /// What is no token of three parts, or of parts that are not what they say.
-pub(crate) fn tokens(world: &World) -> Vec<String> {
-    let token = world.keys.sign(Kind::Access, &claims()).expect("signed").to_string();
+pub(crate) fn tokens(truth: &Truth) -> Vec<String> {
+    let token = truth.token();
     let parts: Vec<&str> = token.split('.').collect();
     let [header, payload, signature] = parts[..] else { unreachable!("three parts") };
     let raw = URL_SAFE_NO_PAD.decode(signature).expect("base64");
     let random = SystemRandom::new();
-    let asn1 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &world.der, &random).expect("a key");
+    let asn1 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &truth.der, &random).expect("a key");
     let asn1 = asn1.sign(&random, format!("{header}.{payload}").as_bytes()).expect("signed");
     let mut tokens = vec![
         String::new(),
@@ -42,9 +42,9 @@ pub(crate) fn tokens(world: &World) -> Vec<String> {
         format!("{header}.{payload}.{}", part([255; 64])),
         format!("{header}.{payload}.{}", part([&raw[32..], &raw[..32]].concat())),
     ];
-    let true_header = world.header().to_string();
-    let body = claims().to_string();
-    let again = format!("{},\"exp\":{}}}", &body[..body.len() - 1], NOW + 10);
+    let true_header = truth.header().to_string();
+    let body = truth.claims.to_string();
+    let again = format!("{},\"exp\":{}}}", &body[..body.len() - 1], truth.now + 10);
     let twice = format!("{},\"alg\":\"ES256\"}}", &true_header[..true_header.len() - 1]);
     let deep = format!("{}{}", "[".repeat(900), "]".repeat(900));
     for payload in [
@@ -64,15 +64,15 @@ pub(crate) fn tokens(world: &World) -> Vec<String> {
         &format!("{{\"claims\":{body}}}"),
         &json!(body).to_string(),
     ] {
-        tokens.push(signed(&world.der, &true_header, payload));
+        tokens.push(signed(&truth.der, &true_header, payload));
     }
-    tokens.push(signed(&world.der, &true_header, [body.as_bytes(), &[0xff]].concat()));
+    tokens.push(signed(&truth.der, &true_header, [body.as_bytes(), &[0xff]].concat()));
     for header in [twice.as_str(), "", "null", "[]", "{}", &deep, &token, &body] {
-        tokens.push(signed(&world.der, header, &body));
+        tokens.push(signed(&truth.der, header, &body));
     }
-    let mut long = claims();
-    long["sub"] = json!("s".repeat(MAX_TOKEN_BYTES));
-    tokens.push(world.with(&world.header(), &long));
+    let mut long = truth.claims.clone();
+    long["sub"] = json!("s".repeat(truth.most_bytes));
+    tokens.push(truth.with(&truth.header(), &long));
     tokens.push("a".repeat(1_000_000));
     // One character of a true token is another one.
     for index in (0..token.len()).step_by(3) {

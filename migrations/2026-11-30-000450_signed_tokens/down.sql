@@ -1,0 +1,2 @@
+DROP TABLE issuer_names;
+ALTER TABLE access_tokens DROP COLUMN signed_by;
