@@ -23,6 +23,8 @@ mod git;
 mod groups;
 mod hostile;
 mod hostile_agent;
+#[path = "../issuer/tests/hostile/tokens/mod.rs"]
+mod hostile_tokens;
 mod idempotency;
 mod inheritance;
 mod lifecycle;
@@ -58,5 +60,6 @@ mod tasks;
 mod timeline;
 mod tls;
 mod tokens;
+mod verifying;
 mod why;
 mod workspaces;
