@@ -104,7 +104,8 @@ impl Actor {
         self.send(Method::DELETE, self.path(path), None, None).await
     }
 
-    fn path(&self, path: &str) -> String {
+    /// The whole path of one below the organisation.
+    pub fn path(&self, path: &str) -> String {
         format!("/api/v1/organizations/{}/{path}", self.organization)
     }
 

@@ -1,4 +1,5 @@
-//! Counts what goes through connections, and tells the server each minute in which workspaces something happened.
+//! Counts what goes through connections, and tells the server in which workspaces something happened: each minute, and within seconds
+//! where it is the first thing since the last minute's look. Whoever comes back just before a workspace is stopped is seen in time.
 //!
 //! What is counted as that is decided by [`is_active`]. That a connection is opened is, too.
 
@@ -16,6 +17,9 @@ use tokio_util::io::{InspectReader, InspectWriter};
 use crate::authorise::without_answer;
 use crate::shared::Shared;
 
+/// So often in an interval it is looked whether something began.
+const GLANCES: u32 = 12;
+
 /// All that is known of what happens, by workspace. Cheap to clone; the clones are of one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity(Arc<Mutex<HashMap<WorkspaceId, Seen>>>);
@@ -24,6 +28,8 @@ pub(crate) struct Activity(Arc<Mutex<HashMap<WorkspaceId, Seen>>>);
 struct Seen {
     /// When something happened that the server was not told of yet.
     untold: Option<Instant>,
+    /// The server knows already that something happened since the last look.
+    is_known: bool,
     /// Of its requests, together.
     requests: Arc<Counts>,
     /// Of its upgraded connections, by a number that none of before has had.
@@ -54,11 +60,20 @@ impl Count {
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
         Amount { bytes: take(&self.bytes), pieces: take(&self.pieces) }
     }
+
+    fn so_far(&self) -> Amount {
+        let so_far = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Amount { bytes: so_far(&self.bytes), pieces: so_far(&self.pieces) }
+    }
 }
 
 impl Counts {
     fn take(&self) -> Traffic {
         Traffic { to_workspace: self.to_workspace.take(), to_person: self.to_person.take() }
+    }
+
+    fn so_far(&self) -> Traffic {
+        Traffic { to_workspace: self.to_workspace.so_far(), to_person: self.to_person.so_far() }
     }
 }
 
@@ -143,6 +158,7 @@ impl Activity {
     pub(crate) fn look(&self, over: Duration, now: Instant) -> Vec<(WorkspaceId, Instant)> {
         let mut untold = Vec::new();
         self.lock().retain(|workspace, seen| {
+            seen.is_known = false;
             let requests = (Carried::Requests, Arc::clone(&seen.requests));
             let of_all = seen.connections.values().chain(std::iter::once(&requests));
             // Each is emptied, whatever the others were.
@@ -159,12 +175,28 @@ impl Activity {
         untold
     }
 
+    /// Where something happened since the last look that the server does not know of. A minute's worth of it is enough, however little
+    /// of the minute has passed.
+    fn glance(&self, now: Instant) -> Vec<(WorkspaceId, Instant)> {
+        let mut untold = Vec::new();
+        for (workspace, seen) in self.lock().iter_mut().filter(|(_, seen)| !seen.is_known) {
+            let requests = (Carried::Requests, Arc::clone(&seen.requests));
+            let mut of_all = seen.connections.values().chain(std::iter::once(&requests));
+            if of_all.any(|(carried, counts)| is_active(*carried, counts.so_far(), TOLD_EVERY_SECONDS)) {
+                seen.untold = Some(now);
+            }
+            untold.extend(seen.untold.map(|at| (*workspace, at)));
+        }
+        untold
+    }
+
     /// The server knows it, unless something happened since.
     pub(crate) fn told(&self, those: &[(WorkspaceId, Instant)]) {
         let mut all = self.lock();
         for (workspace, at) in those {
             if let Some(seen) = all.get_mut(workspace).filter(|seen| seen.untold == Some(*at)) {
                 seen.untold = None;
+                seen.is_known = true;
             }
         }
     }
@@ -175,16 +207,27 @@ impl Activity {
 }
 
 impl Shared {
-    /// Tells the server again and again. What it could not be told is told the next time, with its age.
+    /// Tells the server again and again: all of it each `every`, and what is new between two of those. What it could not be told is told
+    /// the next time, with its age.
     pub(crate) async fn keep_telling(self: Arc<Self>, every: Duration) -> anyhow::Result<()> {
-        let mut ticks = tokio::time::interval(every);
+        let mut ticks = tokio::time::interval(every / GLANCES);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut looked, mut was_said) = (Instant::now(), false);
-        loop {
+        for glance in (0..GLANCES).cycle() {
             ticks.tick().await;
             let now = Instant::now();
-            let untold = self.streams.activity().look(now.duration_since(looked), now);
-            looked = now;
+            let activity = self.streams.activity();
+            let untold = if glance == 0 {
+                let over = now.duration_since(looked);
+                looked = now;
+                activity.look(over, now)
+            } else {
+                activity.glance(now)
+            };
+            // That nothing happened is worth knowing once in a while.
+            if glance > 0 && untold.is_empty() {
+                continue;
+            }
             match self.tell(&untold).await {
                 Ok(()) => was_said = false,
                 Err(error) => {
@@ -195,6 +238,7 @@ impl Shared {
                 }
             }
         }
+        Ok(())
     }
 
     /// One message at least: that nothing happened is worth knowing.
@@ -244,6 +288,30 @@ mod tests {
         activity.happens(workspace);
         activity.told(&told);
         assert_eq!(workspaces(&activity.look(MINUTE, now)), [workspace]);
+    }
+
+    #[test]
+    fn what_begins_is_seen_before_the_minute_is_over_and_once() {
+        let (activity, workspace, now) = (Activity::default(), WorkspaceId::random(), Instant::now());
+        let meter = activity.connection(workspace, Carried::Tunnel);
+        activity.told(&activity.look(MINUTE, now));
+        assert_eq!(activity.look(MINUTE, now), []);
+        (0..4).for_each(|_| meter.to_workspace(100));
+        assert_eq!(activity.glance(now), [], "an idle terminal");
+        (0..7).for_each(|_| meter.to_workspace(36));
+        let seen = activity.glance(now);
+        assert_eq!(workspaces(&seen), [workspace], "somebody types");
+        assert_eq!(activity.glance(now), seen, "the server did not answer");
+        activity.told(&seen);
+        (0..90).for_each(|_| meter.to_workspace(36));
+        assert_eq!(activity.glance(now), [], "it knows");
+        let whole = activity.look(MINUTE, now);
+        assert_eq!(workspaces(&whole), [workspace], "all of the minute counts");
+        activity.told(&whole);
+        // Somebody opens a door just after the look.
+        assert_eq!(activity.look(MINUTE, now), []);
+        activity.happens(workspace);
+        assert_eq!(workspaces(&activity.glance(now)), [workspace]);
     }
 
     #[test]

@@ -223,7 +223,7 @@ async fn nothing_is_stopped_as_idle_while_no_proxy_tells_and_whoever_is_heard_ag
         app.execute("UPDATE proxy_contacts SET heard_at = now() - interval '10 minutes', heard_since = '2020-01-01'").await;
         assert_eq!(admin.workspace("w").await.idle_stop, unknown, "they are silent");
         let proxy = Proxy::of(&admin, &agent).await;
-        app.execute("UPDATE workspaces SET desired_state_changed_at = '2020-01-01', actual_state_changed_at = '2020-01-01'")
+        app.execute("UPDATE workspaces SET desired_state_changed_at = '2020-01-01', actual_state_changed_at = '2020-01-01', ran_at = NULL")
             .await;
         let back = Timestamp::now();
         assert_eq!(tell(app, &proxy, &json!({"active": []})).await.status, 204);

@@ -1,9 +1,12 @@
 //! Who belongs to an organisation: invited, given roles, suspended, removed.
 
+use berth_schema::SubjectId;
 use berth_schema::access::Role;
 use berth_schema::api::{Paged, Workspace};
 use berth_schema::members::{Invitation, InvitationState, Invited, Member};
+use berth_server::services::sign_in;
 use reqwest::Method;
+use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 
 use crate::policy::join;
@@ -53,6 +56,33 @@ async fn change(who: &Admin, member: &Member, change: Value) -> Reply {
 
 async fn remove(who: &Admin, member: &Member) -> Reply {
     send(who.request(Method::DELETE, &who.path(&format!("/members/{}", member.id)))).await
+}
+
+/// Whoever joins chooses their own name, which must not be able to keep an owner out.
+#[tokio::test]
+async fn somebody_of_the_same_name_does_not_keep_an_owner_from_a_link() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        signed_in(app, "acme", "Administrator").await;
+        let owner = named(&admin, "Administrator").await.id;
+        let invited = invite(&admin, "Mallory", Role::Viewer).await;
+        let joined = accept(&mut Visitor::new(app.address()), &invited, Some("Administrator")).await;
+        assert_eq!(joined.status, 303, "{}", joined.text);
+
+        let organizations = berth_db::every_organization(&app.database_url).await.expect("organisations");
+        let (organization, random) = ("acme".parse().expect("a name"), SystemRandom::new());
+        let link = async |id| {
+            let (run, whose) = (app.at_the_machine(), ("Administrator", id));
+            sign_in::recover(&run, &organizations, &organization, whose, &random).await
+        };
+        let Err(refused) = link(None).await else { panic!("there are two of that name") };
+        let refused = format!("{refused:?}");
+        assert!(refused.contains(&format!("{owner} (owner)")), "{refused}");
+        assert!(refused.contains("(viewer)"), "{refused}");
+        assert!(!link(Some(owner)).await.expect("a link").1, "nobody new");
+        assert!(link(Some(SubjectId::random())).await.is_err(), "nobody of that id");
+    })
+    .await;
 }
 
 #[tokio::test]

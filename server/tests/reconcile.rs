@@ -97,6 +97,37 @@ async fn stop_start_and_restart_go_through_their_states() {
 }
 
 #[tokio::test]
+async fn a_restart_under_way_does_not_begin_anew_on_an_agent_that_was_taken_back() {
+    App::run(async |app| {
+        let (admin, agent) = world(app).await;
+        for name in ["w", "goes-on"] {
+            admin.create_workspace(name).await;
+        }
+        let mut sequence = 0;
+        let mut round = async || {
+            sequence += 2;
+            let directives = agent.partial(sequence - 1, vec![]).await.workspaces;
+            let done = directives.iter().map(|directive| settled(directive, &sequence.to_string())).collect();
+            agent.partial(sequence, done).await
+        };
+        round().await;
+        admin.wish("w", "restart").await.expect::<Workspace>(200);
+        let taken = admin.post(&admin.path("/agents/cluster/disallow"), &json!({"organization": true})).await;
+        taken.expect::<Value>(200);
+        round().await;
+        let ended = admin.workspace("w").await;
+        assert_eq!((ended.desired_state, ended.actual_state), (DesiredState::Stopped, ActualState::Stopped));
+        admin.wish("w", "start").await.problem(409, "agent-not-allowed");
+        assert_eq!(
+            admin.workspace("goes-on").await.actual_state,
+            ActualState::Running,
+            "until its next start"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lost_response_is_resent_until_it_is_proven() {
     App::run(async |app| {
         let (admin, agent) = world(app).await;

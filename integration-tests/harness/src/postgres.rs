@@ -135,6 +135,14 @@ impl Postgres {
         Ok(self.url_of(&name))
     }
 
+    /// A copy of a database that nobody is connected to, and its owner's URL.
+    pub async fn copy_database(&self, owner_url: &str) -> anyhow::Result<String> {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let (_, original) = owner_url.rsplit_once('/').context("a URL without a database")?;
+        self.execute(&format!("CREATE DATABASE {name} TEMPLATE {original}")).await?;
+        Ok(self.url_of(&name))
+    }
+
     /// The same database for a server's own login, which owns nothing.
     pub fn login_url(owner_url: &str) -> String {
         owner_url.replacen("://postgres@", "://berth_server@", 1)

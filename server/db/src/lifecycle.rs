@@ -140,6 +140,8 @@ pub struct LifecycleRow {
     pub desired_state_changed_at: Timestamp,
     #[diesel(deserialize_as = jiff_diesel::Timestamp)]
     pub actual_state_changed_at: Timestamp,
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub ran_at: Option<Timestamp>,
     pub extended_hours: i32,
 }
 

@@ -188,6 +188,7 @@ diesel::table! {
         sealed_variables -> Nullable<Integer>,
         created_by_subject -> Nullable<Uuid>,
         project_id -> Nullable<Uuid>,
+        ran_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -21,8 +21,10 @@ pub struct Use {
     pub last_active_at: Option<Timestamp>,
     /// Somebody wants it to run until then.
     pub kept_until: Option<Timestamp>,
-    /// What starts, or comes back, has the whole time before it.
+    /// What has not run yet has the whole time before it.
     pub actual_state_changed_at: Timestamp,
+    /// When it came to run since it was wanted to. What comes back after one of its containers has ended does not begin anew.
+    pub ran_at: Option<Timestamp>,
     /// `None`: no proxy of its agent ever told anything.
     pub heard: Option<Heard>,
 }
@@ -48,10 +50,14 @@ pub fn idle_stop(
     }
     let heard = used.heard.filter(|heard| now.duration_since(heard.at) <= SILENCE);
     let at = heard.map(|heard| {
-        let changed = lifetime.desired_state_changed_at.max(used.actual_state_changed_at).max(heard.since);
-        let since = used.last_active_at.map_or(changed, |active| active.max(changed));
+        let wanted = lifetime.desired_state_changed_at;
+        let ran = used.ran_at.filter(|ran| *ran >= wanted);
+        let began = ran.unwrap_or(used.actual_state_changed_at).max(wanted).max(heard.since);
+        let since = used.last_active_at.map_or(began, |active| active.max(began));
         let at = after(since, SignedDuration::from_mins(i64::from(minutes)));
-        used.kept_until.map_or(at, |kept| kept.max(at))
+        // What was granted in an earlier period ended with it.
+        let kept = used.kept_until.filter(|_| lifetime.extended_hours > 0);
+        kept.map_or(at, |kept| kept.max(at))
     });
     Some(IdleStop { minutes, at })
 }

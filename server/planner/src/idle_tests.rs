@@ -29,6 +29,7 @@ fn used(now: Timestamp) -> Use {
         last_active_at: None,
         kept_until: None,
         actual_state_changed_at: at(0),
+        ran_at: None,
         heard: Some(Heard { at: now, since: at(-1_000) }),
     }
 }
@@ -62,14 +63,34 @@ fn whatever_happens_gives_it_the_whole_time_anew() {
             Use { heard: Some(Heard { at: now, since: at(20) }), ..used(now) },
             later,
         ),
-        ("somebody wants it to run", Use { kept_until: Some(at(90)), ..used(now) }, Some(at(92))),
-        ("that time is over", Use { kept_until: Some(at(29)), ..used(now) }, None),
+        (
+            "it ran before it was wanted to again",
+            Use { actual_state_changed_at: at(20), ran_at: Some(at(-5)), ..used(now) },
+            later,
+        ),
+        (
+            "one of its containers ended and came back",
+            Use { actual_state_changed_at: at(20), ran_at: Some(at(1)), ..used(now) },
+            None,
+        ),
         ("it was long ago", Use { last_active_at: Some(at(-20)), ..used(now) }, None),
     ];
     for (what, used, until) in cases {
         let expected = until.map_or(Decision::StopIdle(30), Decision::Wait);
         assert_eq!(decision(&used, now), expected, "{what}");
     }
+}
+
+#[test]
+fn what_was_extended_runs_until_then_and_no_longer_than_its_period() {
+    let now = at(50);
+    let kept = |kept_until, extended_hours| {
+        let lifetime = Lifetime { extended_hours, ..lifetime(DesiredState::Running) };
+        decide(&RULES, &lifetime, &Use { kept_until: Some(kept_until), ..used(now) }, now)
+    };
+    assert_eq!(kept(at(90), 1), Decision::Wait(at(92)));
+    assert_eq!(kept(at(29), 1), Decision::StopIdle(30), "that time is over");
+    assert_eq!(kept(at(90), 0), Decision::StopIdle(30), "it was granted before it was stopped and started");
 }
 
 #[test]
@@ -118,7 +139,7 @@ fn the_limits_hold_however_busy_it_is_and_go_before() {
 proptest! {
     #[test]
     fn nobody_is_stopped_within_the_time_that_the_rule_grants(
-        minutes in 15..43_200_u32, active: Option<i16>, kept: Option<i16>, changed: i16, heard: i16, since: i16, now: i16,
+        minutes in 15..43_200_u32, active: Option<i16>, kept: Option<i16>, changed: i16, ran: Option<i16>, heard: i16, since: i16, now: i16,
     ) {
         let of = |minutes: i16| at(i64::from(minutes));
         let rules = LifecycleRules { idle_minutes_before_stop: Some(minutes), ..RULES };
@@ -126,13 +147,17 @@ proptest! {
             last_active_at: active.map(of),
             kept_until: kept.map(of),
             actual_state_changed_at: of(changed),
+            ran_at: ran.map(of),
             heard: Some(Heard { at: of(heard), since: of(since) }),
         };
-        let (lifetime, now) = (lifetime(DesiredState::Running), of(now));
+        let lifetime = Lifetime { extended_hours: u32::from(kept.is_some()), ..lifetime(DesiredState::Running) };
+        let now = of(now);
         match decide(&rules, &lifetime, &used, now) {
             Decision::StopIdle(_) => {
                 let granted = SignedDuration::from_mins(i64::from(minutes));
-                for since in [active.map(of), Some(of(changed)), Some(of(since))].into_iter().flatten() {
+                // Once it ran, no other change of its state counts.
+                let began = used.ran_at.filter(|ran| *ran >= at(0)).unwrap_or(of(changed));
+                for since in [active.map(of), Some(began), Some(of(since))].into_iter().flatten() {
                     prop_assert!(now.duration_since(since) >= granted, "{since}");
                 }
                 prop_assert!(used.kept_until.is_none_or(|kept| kept < now));

@@ -54,6 +54,8 @@ pub struct Snapshot {
     /// What is on record of this agent's orphans, when the message concerns any.
     pub orphans: Vec<OrphanRecord>,
     pub orphan_rule: OrphanRule,
+    /// Those that would restart and are not taken by this agent any more: they stay stopped.
+    pub refused: BTreeSet<WorkspaceId>,
 }
 
 /// Something that the agent has and the server does not know, as it is on record.
@@ -92,6 +94,7 @@ impl Snapshot {
             brake: Brake::default(),
             orphans: vec![],
             orphan_rule: OrphanRule::default(),
+            refused: BTreeSet::new(),
         }
     }
 }

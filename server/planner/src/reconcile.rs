@@ -129,6 +129,8 @@ struct Observation<'a> {
     asked: bool,
     /// The agent can take Git credentials at all.
     takes_credentials: bool,
+    /// What a restart turns into: where the agent does not take it any more, its pod must not begin anew.
+    restarted: DesiredState,
 }
 
 enum Missing {
@@ -148,6 +150,7 @@ fn observe<'a>(
     let outdated = workspace.reported.is_some_and(|stored| stored > (request.epoch, request.sequence));
     let unreadable = request.workspace_agent_infos.unreadable(workspace.id);
     let missing = snapshot.census.as_ref().is_some_and(|census| census.missing.contains(&workspace.id));
+    let is_refused = snapshot.refused.contains(&workspace.id);
     let judged = || loss.map_or(Missing::Believed, |loss| Missing::Doubted(loss::reason(loss)));
     Observation {
         info: info.filter(|_| !outdated),
@@ -156,6 +159,7 @@ fn observe<'a>(
         missing: (missing && info.is_none() && !outdated).then(judged),
         asked: request.git.as_ref().is_some_and(|git| git.wanted.contains(&workspace.id)),
         takes_credentials: request.git.is_some(),
+        restarted: if is_refused { DesiredState::Stopped } else { DesiredState::Running },
     }
 }
 
@@ -212,7 +216,7 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         next.applied_generation = Generation::default();
     }
     if next.desired_state == DesiredState::RestartRequested && restart_is_half_way(&next, observation) {
-        next.desired_state = DesiredState::Running;
+        next.desired_state = observation.restarted;
         raise(&mut next);
     }
     next

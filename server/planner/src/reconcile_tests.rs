@@ -241,6 +241,27 @@ fn a_restart_scales_down_and_then_up_by_itself() {
 }
 
 #[test]
+fn a_restart_on_an_agent_that_does_not_take_it_any_more_ends_stopped() {
+    let restart = Workspace {
+        desired_state: DesiredState::RestartRequested,
+        generation: Generation::of(4),
+        ..running(3)
+    };
+    let half_way = request(UpdateType::Partial, vec![info(&restart, 4, 0)]);
+    let snapshot = Snapshot { refused: [restart.id].into(), ..snapshot(vec![restart.clone()]) };
+    let ended = reconcile(&snapshot, &half_way, Timestamp::UNIX_EPOCH);
+    let intent = ended.updates[0].intent.expect("a change of intent");
+    assert_eq!((intent.desired_state, intent.generation), (DesiredState::Stopped, Generation::of(5)));
+    assert_eq!(replicas(&ended), 0);
+    // What runs there goes on.
+    let runs = running(3);
+    let running = request(UpdateType::Partial, vec![info(&runs, 3, 1)]);
+    let snapshot = Snapshot { refused: [runs.id].into(), workspaces: vec![runs], ..snapshot };
+    let plan = reconcile(&snapshot, &running, Timestamp::UNIX_EPOCH);
+    assert!(plan.updates.iter().all(|update| update.intent.is_none()));
+}
+
+#[test]
 fn a_restart_waits_for_the_generation_that_asked_for_it() {
     // The Deployment is scaled down, but at a generation before the restart: a stop that the user undid.
     let restart = Workspace {

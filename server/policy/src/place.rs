@@ -264,6 +264,7 @@ pub(crate) const fn counts_elevations(action: Action) -> bool {
             | Action::CreateAgent
             | Action::RotateAgentToken
             | Action::AllowAgent
+            | Action::RevokeAgent
             | Action::GiveRoleInGroup
             | Action::GiveRoleInProject
             | Action::TakeRoleInGroup

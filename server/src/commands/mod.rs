@@ -45,8 +45,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 token::create(&organization, &name, expires_in_hours, (&database, &keys), &logging).await
             }
         },
-        Some(Command::SignInLink { organization, name, public, database, logging }) => {
-            sign_in_link::run(&organization, &name, &public, &database, &logging).await
+        Some(Command::SignInLink { organization, name, id, public, database, logging }) => {
+            sign_in_link::run(&organization, (&name, id), &public, &database, &logging).await
         }
         Some(Command::SigningKeys { command, database, keys, logging }) => {
             signing_keys::run(&command, &database, &keys, &logging).await

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use berth_schema::OrganizationName;
+use berth_schema::{OrganizationName, SubjectId};
 use ring::rand::SystemRandom;
 
 use super::first;
@@ -14,7 +14,7 @@ use crate::services::sign_in;
 
 pub(super) async fn run(
     organization: &OrganizationName,
-    name: &str,
+    (name, id): (&str, Option<SubjectId>),
     public: &PublicOptions,
     database: &DatabaseOptions,
     log: &LoggingOptions,
@@ -25,7 +25,7 @@ pub(super) async fn run(
     let organizations = berth_db::every_organization(&url).await.context("cannot list the organizations")?;
     let run = Run::begin(Actor::Command("sign-in-link"), database);
     let random = SystemRandom::new();
-    let (token, is_new) = sign_in::recover(&run, &organizations, organization, name, &random)
+    let (token, is_new) = sign_in::recover(&run, &organizations, organization, (name, id), &random)
         .await
         .with_context(|| format!("no link can be made for '{name}' in organization '{organization}'"))?;
     first::print_link(&token, public.public_url.as_deref(), name, is_new)?;

@@ -29,9 +29,9 @@ pub use sign_in::{PublicOptions, SignInOptions};
 
 use std::path::PathBuf;
 
-use berth_schema::OrganizationName;
 use berth_schema::access::TokenName;
 use berth_schema::text::check_plain;
+use berth_schema::{OrganizationName, SubjectId};
 use clap::{Args, Parser, Subcommand};
 
 use crate::services::sign_in::FIRST_PERSON;
@@ -108,6 +108,9 @@ pub enum Command {
         /// The person's name. Somebody who is not there yet becomes an owner of the organisation.
         #[arg(long, value_name = "NAME", default_value = FIRST_PERSON, value_parser = person_name)]
         name: String,
+        /// Which of several people of that name, as `berth members get` shows it
+        #[arg(long, value_name = "ID")]
+        id: Option<SubjectId>,
         #[command(flatten)]
         public: PublicOptions,
         #[command(flatten)]

@@ -1,7 +1,7 @@
 //! Whose workspaces an agent takes: said by its owners, narrowed by its configuration, and asked wherever something is made or started
 //! there. `planner::admission` decides.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use berth_db::{AgentRow, Changed, ChangedBy, GroupRow, Intent, OrganizationConn, TakesRow};
 use berth_planner::admission::{Refusal, Takes};
@@ -125,7 +125,28 @@ pub(super) async fn refused(
     takes: &Takes,
 ) -> Result<Vec<WorkspaceId>, Error> {
     let running = conn.workspaces().running_on(agent).await?;
-    let mut projects: Vec<ProjectId> = running.iter().filter_map(|(_, project)| *project).collect();
+    not_admitted(conn, takes, running).await
+}
+
+/// Those of `ids` that their agent does not take any more. What its configuration says counts where it can be read.
+pub(super) async fn refused_among(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+    ids: &[WorkspaceId],
+) -> Result<BTreeSet<WorkspaceId>, Error> {
+    let takes = as_readable(&row(conn, agent).await?);
+    let owned = conn.workspaces().all_owned(ids).await?;
+    let those = owned.iter().map(|owned| (owned.id, owned.project())).collect();
+    Ok(not_admitted(conn, &takes, those).await?.into_iter().collect())
+}
+
+/// Which of these, each with its project, are not taken.
+async fn not_admitted(
+    conn: &OrganizationConn<'_>,
+    takes: &Takes,
+    those: Vec<(WorkspaceId, Option<ProjectId>)>,
+) -> Result<Vec<WorkspaceId>, Error> {
+    let mut projects: Vec<ProjectId> = those.iter().filter_map(|(_, project)| *project).collect();
     projects.sort_unstable();
     projects.dedup();
     let paths: HashMap<ProjectId, ProjectPath> =
@@ -133,7 +154,7 @@ pub(super) async fn refused(
     let is_refused = |project: &Option<ProjectId>| {
         takes.admit(project.as_ref().and_then(|project| paths.get(project))).is_err()
     };
-    Ok(running.into_iter().filter(|(_, project)| is_refused(project)).map(|(id, _)| id).collect())
+    Ok(those.into_iter().filter(|(_, project)| is_refused(project)).map(|(id, _)| id).collect())
 }
 
 async fn row(conn: &OrganizationConn<'_>, agent: AgentId) -> Result<TakesRow, Error> {

@@ -28,7 +28,7 @@ pub const LINK_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// What the person of a new installation is called.
 pub const FIRST_PERSON: &str = "Administrator";
 /// How many people of one name are told apart.
-const MAX_OF_A_NAME: i64 = 2;
+const MAX_OF_A_NAME: i64 = 50;
 
 /// How long people are signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,28 +218,32 @@ fn made(kind: Kind, expires_at: Timestamp) -> AccountEvent {
     })
 }
 
-/// Makes a link on the server's machine, for the person of that name in that organisation. Who is not there yet becomes an
-/// owner: whoever has the machine has every right. The second value: whether they are new.
+/// Makes a link on the server's machine, for the person of that name in that organisation, or of that id where several have the name:
+/// whoever joins chooses theirs. Who is not there yet becomes an owner: whoever has the machine has every right. The second value:
+/// whether they are new.
 pub async fn recover(
     run: &Run<Database>,
     organizations: &[OrganizationId],
     organization: &OrganizationName,
-    name: &str,
+    (name, id): (&str, Option<SubjectId>),
     random: &(dyn SecureRandom + Sync),
 ) -> Result<(SignInToken, bool), Error> {
-    for id in organizations {
-        let op = run.within(*id);
+    for each in organizations {
+        let op = run.within(*each);
         let known = op
             .read("look_for_person", async |conn| {
                 let found = conn.organizations().find().await?;
                 if found.is_none_or(|found| found.name != *organization) {
                     return Ok(None);
                 }
-                Ok::<_, Error>(Some(conn.subjects().users_named(name, MAX_OF_A_NAME).await?))
+                let mut named = conn.subjects().users_named(name, MAX_OF_A_NAME).await?;
+                named.retain(|one| id.is_none_or(|id| one.id == id));
+                Ok::<_, Error>(Some(named))
             })
             .await?;
         return match known.as_deref() {
             None => continue,
+            Some([]) if id.is_some() => Err(Error::field("id", "is that of nobody who has this name")),
             Some([]) => {
                 let (token, owner) = new_owner(name, SubjectId::random(), None, run.now, random)?;
                 op.change_of(owner.account, "make_owner", async |conn| {
@@ -258,7 +262,12 @@ pub async fn recover(
                 .await?;
                 Ok((token, false))
             }
-            Some(_) => Err(Error::field("name", "is that of several people")),
+            Some(several) => {
+                let each = several.iter().map(|one| format!("{} ({})", one.id, one.role));
+                let each: Vec<_> = each.collect();
+                let told = format!("is that of several people; say whose with --id: {}", each.join(", "));
+                Err(Error::field("name", told))
+            }
         };
     }
     Err(Error::missing(ResourceKind::Organization, organization))

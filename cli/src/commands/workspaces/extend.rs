@@ -1,5 +1,7 @@
 //! `berth workspaces extend`
 
+use berth_schema::api::Workspace;
+
 use crate::args::Global;
 use crate::error::Error;
 use crate::names::WorkspaceRef;
@@ -33,15 +35,22 @@ pub(crate) struct Args {
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let workspace = session.organization.extend_workspace(&args.workspace, args.hours).await?;
-    let told = match &workspace.lifecycle {
-        Some(next) => format!(
-            "Workspace '{}' is {} by itself at {}.",
-            workspace.name,
-            crate::output::done(next.action),
-            next.at
-        ),
-        None => format!("Workspace '{}' is extended.", workspace.name),
-    };
+    let told = told(&workspace);
     session.talk.say(&told);
     session.printer.one(&workspace, args.output.output, now())
+}
+
+/// What comes first: the rule of idleness, where nothing happens, or one of the others.
+fn told(workspace: &Workspace) -> String {
+    let name = &workspace.name;
+    let idle = workspace.idle_stop.as_ref().and_then(|idle| Some((idle.at?, idle.minutes)));
+    match (idle, &workspace.lifecycle) {
+        (Some((at, minutes)), next) if next.as_ref().is_none_or(|next| at < next.at) => format!(
+            "Workspace '{name}' is stopped at {at}, unless something happens in it in the {minutes} minutes before that or later."
+        ),
+        (_, Some(next)) => {
+            format!("Workspace '{name}' is {} by itself at {}.", crate::output::done(next.action), next.at)
+        }
+        (_, None) => format!("Workspace '{name}' is extended."),
+    }
 }

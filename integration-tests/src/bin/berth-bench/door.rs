@@ -214,20 +214,20 @@ fn navigates(request: RequestBuilder) -> RequestBuilder {
         .header("sec-fetch-dest", "document")
 }
 
-fn from_a_page(request: RequestBuilder, origin: &str) -> RequestBuilder {
+pub(crate) fn from_a_page(request: RequestBuilder, origin: &str) -> RequestBuilder {
     request
         .header(ORIGIN, origin)
         .header("sec-fetch-site", "same-origin")
         .header("content-type", "application/x-www-form-urlencoded")
 }
 
-fn url_encoded(fields: &[(&str, &str)]) -> String {
+pub(crate) fn url_encoded(fields: &[(&str, &str)]) -> String {
     let mut url = Url::parse("http://localhost/").unwrap_or_else(|_| unreachable!("it is a URL"));
     url.query_pairs_mut().extend_pairs(fields);
     url.query().unwrap_or_default().to_owned()
 }
 
-fn location(response: &Response) -> anyhow::Result<String> {
+pub(crate) fn location(response: &Response) -> anyhow::Result<String> {
     let status = response.status();
     let to = response.headers().get(LOCATION).with_context(|| format!("not led on: {status}"))?;
     Ok(to.to_str()?.to_owned())
@@ -244,7 +244,7 @@ async fn refresh(page: Response) -> anyhow::Result<String> {
 }
 
 /// The cookies that are set to something.
-fn kept(response: &Response) -> HashMap<String, String> {
+pub(crate) fn kept(response: &Response) -> HashMap<String, String> {
     let all = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = all.filter_map(|text| text.split(';').next()?.split_once('='));
     let named = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));

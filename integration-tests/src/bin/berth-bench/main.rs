@@ -21,12 +21,16 @@ mod policy;
 mod population;
 mod process;
 mod proxy;
+mod replay;
+mod request;
 mod returning;
 mod revocation;
 mod sealing;
 mod server;
+mod sign_in;
 mod site;
 mod strangers;
+mod tap;
 mod timing;
 mod upstream;
 mod visible;
@@ -63,9 +67,11 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// In the order of the table.
-const ROWS: [&str; 19] = [
+const ROWS: [&str; 21] = [
     "server",
     "listing",
+    "request",
+    "sign-in",
     "partial",
     "waiting",
     "returning",
@@ -89,6 +95,8 @@ async fn measure(row: &str, figures: &mut Figures) -> anyhow::Result<()> {
     match row {
         "server" => server::measure(figures).await,
         "listing" => listing::measure(figures).await,
+        "request" => request::measure(figures).await,
+        "sign-in" => sign_in::measure(figures).await,
         "partial" => partial::measure(figures).await,
         "waiting" => waiting::measure(figures).await,
         "returning" => returning::measure(figures).await,

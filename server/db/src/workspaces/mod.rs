@@ -59,6 +59,8 @@ pub struct WorkspaceRow {
     pub created_at: Timestamp,
     pub desired_state_changed_at: Timestamp,
     pub actual_state_changed_at: Timestamp,
+    /// When it came to run since it was last wanted to; older than the wish or absent: it has not yet, as far as is known.
+    pub ran_at: Option<Timestamp>,
     /// The number of its newest transition.
     pub transitions: i64,
     /// What users added to the current period of activity, or of being stopped.

@@ -37,6 +37,7 @@ pub struct RawRow {
     created_at: jiff_diesel::Timestamp,
     desired_state_changed_at: jiff_diesel::Timestamp,
     actual_state_changed_at: jiff_diesel::Timestamp,
+    ran_at: Option<jiff_diesel::Timestamp>,
     transitions: i64,
     extended_hours: i32,
 }
@@ -91,6 +92,7 @@ impl From<RawRow> for WorkspaceRow {
             created_at: raw.created_at.into(),
             desired_state_changed_at: raw.desired_state_changed_at.into(),
             actual_state_changed_at: raw.actual_state_changed_at.into(),
+            ran_at: raw.ran_at.map(Into::into),
             transitions: raw.transitions,
             extended_hours: raw.extended_hours,
             unreadable: !damaged.0.is_empty(),

@@ -110,6 +110,8 @@ const STORE: &str = "), newer AS MATERIALIZED (
         applied_sequence = $12,
         actual_state_changed_at =
             CASE WHEN w.actual_state = r.actual_state THEN w.actual_state_changed_at ELSE $13 END,
+        ran_at = CASE WHEN r.actual_state = 'Running' AND w.ran_at >= w.desired_state_changed_at IS NOT TRUE THEN $13
+                 ELSE w.ran_at END,
         desired_state = coalesce(r.desired_state, w.desired_state),
         desired_state_changed_at =
             CASE WHEN r.desired_state IS NULL THEN w.desired_state_changed_at ELSE $13 END,

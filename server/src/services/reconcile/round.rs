@@ -9,7 +9,7 @@ use berth_db::{
 use berth_planner::{AgentConfig, IntentChange, OrphanRecord, Plan, Snapshot, Workspace, WorkspaceUpdate};
 use berth_schema::audit::Event;
 use berth_schema::reconcile::{MAX_WORKSPACES, Orphan, ReconcileRequest, UpdateType};
-use berth_schema::{AgentConfiguration, WorkspaceId};
+use berth_schema::{AgentConfiguration, DesiredState, WorkspaceId};
 use futures::future::try_join;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use super::record;
 use super::variables::{self, Unreadable, Wanted};
 use crate::identity::AgentIdentity;
-use crate::services::agent_tokens;
+use crate::services::{admission, agent_tokens};
 use crate::{Error, Op};
 
 /// Rows of one statement: what fits into a message.
@@ -248,6 +248,12 @@ impl<'a> Round<'a> {
         if berth_planner::concerns_orphans(&snapshot, self.request) {
             let records = conn.orphans().of_agent(agent).await?;
             snapshot.orphans = records.iter().map(orphan_record).collect();
+        }
+        let restarts =
+            snapshot.workspaces.iter().filter(|row| row.desired_state == DesiredState::RestartRequested);
+        let restarts: Vec<_> = restarts.map(|row| row.id).collect();
+        if !restarts.is_empty() {
+            snapshot.refused = admission::refused_among(conn, agent, &restarts).await?;
         }
         Ok((snapshot, rendered))
     }

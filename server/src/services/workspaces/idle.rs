@@ -22,7 +22,8 @@ pub(crate) async fn uses_of(
     let uses = rows.iter().map(|row| {
         let (contact, activity) = &known[&row.agent_id];
         let activity = activity.get(&row.id).copied().unwrap_or_default();
-        (row.id, used(&activity, *contact, row.actual_state_changed_at))
+        let runs = (row.actual_state_changed_at, row.ran_at);
+        (row.id, used(&activity, *contact, runs))
     });
     Ok(uses.collect())
 }
@@ -34,14 +35,19 @@ pub(super) async fn use_of(
 ) -> Result<(Use, ActivityRow), Error> {
     let contact = conn.activity().contact(row.agent_id).await?;
     let activity = conn.activity().of(row.agent_id, &[row.id]).await?.remove(&row.id).unwrap_or_default();
-    Ok((used(&activity, contact, row.actual_state_changed_at), activity))
+    Ok((used(&activity, contact, (row.actual_state_changed_at, row.ran_at)), activity))
 }
 
-fn used(activity: &ActivityRow, contact: Option<ProxyContact>, actual_state_changed_at: Timestamp) -> Use {
+fn used(
+    activity: &ActivityRow,
+    contact: Option<ProxyContact>,
+    (actual_state_changed_at, ran_at): (Timestamp, Option<Timestamp>),
+) -> Use {
     Use {
         last_active_at: activity.last_active_at,
         kept_until: activity.kept_until,
         actual_state_changed_at,
+        ran_at,
         heard: contact.map(|contact| Heard { at: contact.heard_at, since: contact.heard_since }),
     }
 }
