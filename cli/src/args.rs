@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 use crate::commands::{
     agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, git_credentials, groups,
     identity_providers, invitations, login, logout, members, open, organizations, policy, port_forward,
-    projects, ssh, ssh_config, tokens, variables, workspaces,
+    ports, projects, ssh, ssh_config, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -53,6 +53,15 @@ pub(crate) enum Command {
     Cp(cp::Args),
     /// Reach ports of a workspace at ports of this machine
     PortForward(port_forward::Args),
+    /// The ports of a workspace, and whom they are shared with
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth ports list calm-blue-reef\n  berth ports share calm-blue-reef 8080 --whole-organization"
+    )]
+    Ports {
+        #[command(subcommand)]
+        command: ports::Command,
+    },
     /// Open a workspace's editor, or another port, in a browser
     Open(open::Args),
     /// Open a workspace in VS Code of this machine

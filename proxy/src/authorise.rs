@@ -10,6 +10,7 @@ use ring::digest;
 
 use crate::server::{ServerError, Target};
 use crate::shared::Shared;
+use crate::streams::Stream;
 
 /// So many questions about open streams are under way at once.
 const AT_ONCE: usize = 16;
@@ -23,9 +24,13 @@ pub(crate) enum Verdict {
     Denied(Why),
     /// The server gives no answer, and nothing lets it go on.
     NoAnswer,
+    /// There are too many who have not signed in.
+    Full,
 }
 
-pub(crate) fn question(grant: &Credential, port: &Target) -> Question {
+/// Without a grant it is about whoever has not signed in.
+pub(crate) fn question(grant: Option<&Credential>, port: &Target) -> Question {
+    let Some(grant) = grant else { return Question::of_nobody(port.workspace, port.port) };
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, grant.expose().as_bytes()).as_ref());
     Question { grant: hash, workspace: port.workspace, port: port.port }
@@ -37,16 +42,38 @@ pub(crate) fn without_answer(error: &ServerError) {
 }
 
 impl Shared {
-    pub(crate) async fn may(&self, question: Question, grant: &Credential, port: &Target) -> Verdict {
-        let known = self.decisions().look(&question, Self::now());
-        match known {
-            Known::Allowed => Verdict::Allowed,
-            Known::Unknown => self.ask(question, grant, port).await,
+    pub(crate) async fn may(&self, question: Question, grant: Option<&Credential>, port: &Target) -> Verdict {
+        if self.is_allowed(&question) {
+            return Verdict::Allowed;
+        }
+        // Whoever waits for a turn may find that another one has asked the same.
+        let _turn = match grant {
+            Some(_) => None,
+            None => Some(self.strangers.acquire().await),
+        };
+        if grant.is_none() && self.is_allowed(&question) {
+            return Verdict::Allowed;
+        }
+        self.ask(question, grant, port).await
+    }
+
+    fn is_allowed(&self, question: &Question) -> bool {
+        self.decisions().look(question, Self::now()) == Known::Allowed
+    }
+
+    /// Lets somebody in, or whoever has not signed in.
+    pub(crate) async fn admit(&self, grant: Option<&Credential>, port: &Target) -> Result<Stream, Verdict> {
+        let question = question(grant, port);
+        // Before it is decided, so that a change meanwhile finds it.
+        let stream = self.streams.admit(question, grant, port).ok_or(Verdict::Full)?;
+        match self.may(question, grant, port).await {
+            Verdict::Allowed => Ok(stream),
+            other => Err(other),
         }
     }
 
     /// Asks the server, and again where the answer was overtaken on its way by what was changed.
-    async fn ask(&self, question: Question, grant: &Credential, port: &Target) -> Verdict {
+    async fn ask(&self, question: Question, grant: Option<&Credential>, port: &Target) -> Verdict {
         for _ in 0..TRIES {
             if let Some(verdict) = self.ask_once(question, grant, port).await {
                 return verdict;
@@ -57,7 +84,12 @@ impl Shared {
     }
 
     /// `None`: the answer is of before something that is known by now.
-    async fn ask_once(&self, question: Question, grant: &Credential, port: &Target) -> Option<Verdict> {
+    async fn ask_once(
+        &self,
+        question: Question,
+        grant: Option<&Credential>,
+        port: &Target,
+    ) -> Option<Verdict> {
         let answer = self.server.decide(grant, port).await;
         let (outcome, verdict) = match &answer {
             Ok(Decision::Allowed { until, grounds }) => {
@@ -98,7 +130,7 @@ impl Shared {
                 due.retain(|(question, ..)| decisions.is_due(question, now));
             }
             let asked = futures::stream::iter(due).map(|(question, grant, port)| async move {
-                let verdict = shared.ask(question, &grant, &port).await;
+                let verdict = shared.ask(question, grant.as_ref(), &port).await;
                 if verdict != Verdict::Allowed {
                     let closed = shared.streams.cut(&question);
                     shared.metrics.cut.inc_by(closed as u64);

@@ -1,20 +1,23 @@
 //! One request, from the door to the workspace.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use berth_proxy_core::{Address, Asked, CALLBACK, Navigation, ONWARD, Place, Session, Site};
+use berth_schema::WorkspaceId;
 use berth_schema::connection::Why;
+use berth_schema::ports::PublicPort;
 use http::header::{HOST, SET_COOKIE};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use crate::authorise::{Verdict, question};
+use crate::authorise::Verdict;
 use crate::body::Body;
-use crate::pages::{no_answer, nowhere, say};
+use crate::pages::{crowded, no_answer, nowhere, say};
 use crate::server::Target;
 use crate::shared::Shared;
+use crate::streams::Stream;
 use crate::upgrade;
 
 /// Paths that are ours at every host.
@@ -92,7 +95,15 @@ impl Door {
             return nowhere();
         }
         let kind = upgrade::Kind::of(&request);
-        if Site::of(method, headers, kind != upgrade::Kind::None, &address) == Site::Other {
+        let site = Site::of(method, headers, kind != upgrade::Kind::None, &address);
+        let session = Session::read(&shared.sealer, &address, headers, Shared::now());
+        let session = session.filter(|_| site == Site::Own);
+        let found = self.find(&address, session.is_some());
+        // Without a session there is nothing that another site's page could use; its own pages alone send forms, all the same.
+        let is_for_all = found.as_ref().is_some_and(|(workspace, _)| {
+            shared.decisions().is_public(PublicPort { workspace: *workspace, port: address.port })
+        }) && Site::of_program(headers, &address) == Site::Own;
+        if site == Site::Other && !is_for_all {
             return say(StatusCode::FORBIDDEN, "Another site's page asked for this.\n");
         }
         let navigation = Navigation::of(method, headers);
@@ -102,42 +113,73 @@ impl Door {
                 say(StatusCode::UNAUTHORIZED, "Nobody is signed in here; load the page anew.\n")
             }
         };
-        let Some(session) = Session::read(&shared.sealer, &address, headers, Shared::now()) else {
-            return sign_in();
-        };
-        let place = shared.directory().find(&address);
-        let (workspace, places) = match place {
-            Place::Workspace(workspace, places) => (workspace, places),
-            Place::Nowhere => return nowhere(),
-            Place::Ambiguous => {
-                tracing::error!(host = address.host, "two workspaces claim this host: none is served");
-                return nowhere();
-            }
+        let (workspace, places) = match found {
+            Some(found) => found,
+            None if session.is_some() => return nowhere(),
+            None => return sign_in(),
         };
         let port = Target { workspace, name: address.workspace.clone(), port: address.port };
-        let question = question(&session.grant, &port);
-        // Before it is decided, so that a change meanwhile finds it.
-        let stream = shared.streams.enter(question, &session.grant, &port);
-        match shared.may(question, &session.grant, &port).await {
-            Verdict::Allowed => {}
-            Verdict::Denied(Why::Session) => return sign_in(),
-            Verdict::Denied(_) => return nowhere(),
-            Verdict::NoAnswer => return no_answer(),
-        }
+        let stream = match self.admit(session.as_ref(), is_for_all, &port).await {
+            Ok(stream) => stream,
+            Err(Verdict::Denied(Why::Session)) => return sign_in(),
+            Err(Verdict::Allowed | Verdict::Denied(_)) => return nowhere(),
+            Err(Verdict::NoAnswer) => return no_answer(),
+            Err(Verdict::Full) => return crowded(),
+        };
         if navigation == Navigation::Page {
             stream.happens();
         }
-        if places.is_empty() && navigation == Navigation::Page {
+        // Whose it is can start it there.
+        let is_theirs = stream.is_somebodys() && !shared.decisions().is_by_share(stream.question());
+        if places.is_empty() && navigation == Navigation::Page && is_theirs {
             return shared.wait(&address, workspace, uri);
         }
+        let session = session.filter(|_| stream.is_somebodys());
         let asked = Asked { address: &address, peer: self.peer, issuer: &shared.identity.issuer };
         let way = (asked, places.as_slice());
         let mut response = crate::upstream::forward(request, kind, way, &shared.connections, stream).await;
-        let is_due = session.is_due(Shared::now()) && response.status() != StatusCode::SWITCHING_PROTOCOLS;
-        if let Some(cookie) = is_due.then(|| shared.keep(&session, &address)).flatten() {
+        let session = session.filter(|session| session.is_due(Shared::now()));
+        let is_due = response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        let cookie = session.filter(|_| is_due).and_then(|session| shared.keep(&session, &address));
+        if let Some(cookie) = cookie {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         response
+    }
+
+    /// Where a host leads. Whoever has not signed in fills no log.
+    fn find(&self, address: &Address, is_somebody: bool) -> Option<(WorkspaceId, Vec<SocketAddr>)> {
+        match self.shared.directory().find(address) {
+            Place::Workspace(workspace, places) => return Some((workspace, places)),
+            Place::Ambiguous if is_somebody => {
+                tracing::error!(host = address.host, "two workspaces claim this host: none is served");
+            }
+            Place::Ambiguous | Place::Nowhere => {}
+        }
+        None
+    }
+
+    /// Lets in whoever has signed in and may; where that is nobody and the port is public, whoever it is.
+    async fn admit(
+        &self,
+        session: Option<&Session>,
+        is_for_all: bool,
+        port: &Target,
+    ) -> Result<Stream, Verdict> {
+        let refused = match session {
+            Some(session) => match self.shared.admit(Some(&session.grant), port).await {
+                Err(Verdict::Denied(why)) => Verdict::Denied(why),
+                decided => return decided,
+            },
+            None => Verdict::Denied(Why::Session),
+        };
+        if !is_for_all {
+            return Err(refused);
+        }
+        match self.shared.admit(None, port).await {
+            Err(Verdict::Denied(_)) => Err(refused),
+            decided => decided,
+        }
     }
 }
 

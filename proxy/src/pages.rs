@@ -37,6 +37,11 @@ pub(crate) fn no_answer() -> Response<Body> {
     )
 }
 
+/// Of a public port.
+pub(crate) fn crowded() -> Response<Body> {
+    say(StatusCode::SERVICE_UNAVAILABLE, "Too many people are here at once. Try again.\n")
+}
+
 /// Leads the browser on.
 pub(crate) fn lead(to: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Response<Body> {
     let Ok(location) = HeaderValue::from_str(to) else { return broken() };

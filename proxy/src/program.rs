@@ -64,7 +64,7 @@ impl Door {
             Ok(begun) => begun,
             Err(response) => return *response,
         };
-        let stream = shared.streams.enter(question, &grant, &port);
+        let stream = shared.streams.enter(question, Some(&grant), &port);
         // What was changed since the answer came has found nothing open of it.
         if shared.decisions().look(&question, Shared::now()) == Known::Unknown {
             shared.doubt.notify_one();
@@ -104,7 +104,7 @@ async fn begin(
             (Decision::Allowed { .. }, None) => return Err(Box::new(refused())),
         };
         shared.metrics.decided("allowed");
-        let question = question(&grant, port);
+        let question = question(Some(&grant), port);
         let standing = shared.decisions().take(question, outcome, Shared::now());
         match standing {
             Taken::GoesOn => return Ok((question, grant)),

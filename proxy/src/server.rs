@@ -92,14 +92,18 @@ impl Server {
         self.send(self.client.post(self.connections.clone()).json(opening)).await
     }
 
-    /// Whether whoever has that grant may connect there.
-    pub(crate) async fn decide(&self, grant: &Credential, port: &Target) -> Result<Decision, ServerError> {
+    /// Whether whoever has that grant may connect there; without one, whoever has not signed in.
+    pub(crate) async fn decide(
+        &self,
+        grant: Option<&Credential>,
+        port: &Target,
+    ) -> Result<Decision, ServerError> {
         self.question(grant, port).await
     }
 
     async fn question<T: DeserializeOwned>(
         &self,
-        grant: &Credential,
+        grant: Option<&Credential>,
         port: &Target,
     ) -> Result<T, ServerError> {
         let query = [
@@ -107,8 +111,12 @@ impl Server {
             ("name", port.name.to_string()),
             ("port", port.port.to_string()),
         ];
-        self.send(self.client.get(self.decision.clone()).query(&query).header("berth-grant", grant.expose()))
-            .await
+        let request = self.client.get(self.decision.clone()).query(&query);
+        let request = match grant {
+            Some(grant) => request.header("berth-grant", grant.expose()),
+            None => request,
+        };
+        self.send(request).await
     }
 
     /// What was changed after a place in the server's record, as soon as something was.
@@ -121,7 +129,7 @@ impl Server {
 
     /// Whether a program that shows that token may connect there, and what it goes on by.
     pub(crate) async fn begin(&self, token: &Credential, port: &Target) -> Result<Opened, ServerError> {
-        self.question(token, port).await
+        self.question(Some(token), port).await
     }
 
     /// Where something happens.

@@ -6,13 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use berth_proxy_core::{Decisions, Directory, NONCE_BYTES, Sealer, Zones};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::streams::Streams;
 use crate::upstream::Connections;
+
+/// So many questions about people who have not signed in are under way at once: whoever has, does not wait for them.
+const STRANGERS: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -29,6 +32,8 @@ pub(crate) struct Shared {
     directory: Mutex<Directory>,
     decisions: Mutex<Decisions>,
     random: SystemRandom,
+    /// Questions about somebody who has not signed in.
+    pub(crate) strangers: Semaphore,
     /// Told when something that is open is to be asked about at once.
     pub(crate) doubt: Notify,
     /// Whether each kind of object has been listed once.
@@ -62,6 +67,7 @@ impl Shared {
             metrics: Metrics::default(),
             decisions: Mutex::default(),
             random: SystemRandom::new(),
+            strangers: Semaphore::new(STRANGERS),
             doubt: Notify::new(),
             services_listed: AtomicBool::new(false),
             slices_listed: AtomicBool::new(false),

@@ -19,9 +19,15 @@ pub(crate) struct Streams {
     activity: Activity,
 }
 
+/// The most that people who have not signed in have open at one port,
+const MOST_AT_A_PORT: usize = 100;
+/// and in all: there has to be room for the others.
+const MOST_OF_NOBODY: usize = 500;
+
 #[derive(Debug)]
 struct Open {
-    grant: Credential,
+    /// `None`: of whoever has not signed in.
+    grant: Option<Credential>,
     port: Target,
     count: usize,
     cut: CancellationToken,
@@ -33,23 +39,47 @@ pub(crate) struct Stream {
     all: Streams,
     question: Question,
     cut: CancellationToken,
+    /// Where it counts as that something happens.
+    activity: Activity,
 }
 
 impl Streams {
-    pub(crate) fn enter(&self, question: Question, grant: &Credential, port: &Target) -> Stream {
+    /// `None`: there are too many of those who have not signed in.
+    pub(crate) fn admit(
+        &self,
+        question: Question,
+        grant: Option<&Credential>,
+        port: &Target,
+    ) -> Option<Stream> {
+        if grant.is_none() && self.is_full(&question) {
+            return None;
+        }
+        Some(self.enter(question, grant, port))
+    }
+
+    fn is_full(&self, question: &Question) -> bool {
+        let all = self.lock();
+        let of_nobody = all.values().filter(|open| open.grant.is_none());
+        let at_this = all.get(question).map_or(0, |open| open.count);
+        at_this >= MOST_AT_A_PORT || of_nobody.map(|open| open.count).sum::<usize>() >= MOST_OF_NOBODY
+    }
+
+    pub(crate) fn enter(&self, question: Question, grant: Option<&Credential>, port: &Target) -> Stream {
         let mut all = self.lock();
         let open = all.entry(question).or_insert_with(|| Open {
-            grant: grant.clone(),
+            grant: grant.cloned(),
             port: port.clone(),
             count: 0,
             cut: CancellationToken::new(),
         });
         open.count += 1;
-        Stream { all: self.clone(), question, cut: open.cut.clone() }
+        // Whoever reads a public page does not work in the workspace: nothing is kept running by them.
+        let activity = if grant.is_some() { self.activity.clone() } else { Activity::default() };
+        Stream { all: self.clone(), question, cut: open.cut.clone(), activity }
     }
 
     /// What has to be asked about.
-    pub(crate) fn questions(&self) -> Vec<(Question, Credential, Target)> {
+    pub(crate) fn questions(&self) -> Vec<(Question, Option<Credential>, Target)> {
         let all = self.lock();
         all.iter().map(|(question, open)| (*question, open.grant.clone(), open.port.clone())).collect()
     }
@@ -94,6 +124,11 @@ impl Streams {
 }
 
 impl Stream {
+    /// Whether whoever it is of has signed in.
+    pub(crate) fn is_somebodys(&self) -> bool {
+        !self.question.is_of_nobody()
+    }
+
     /// What it was allowed by.
     pub(crate) const fn question(&self) -> &Question {
         &self.question
@@ -106,17 +141,17 @@ impl Stream {
 
     /// Somebody does something by it.
     pub(crate) fn happens(&self) {
-        self.all.activity.happens(self.question.workspace);
+        self.activity.happens(self.question.workspace);
     }
 
     /// Counts what goes through it as one of the workspace's requests.
     pub(crate) fn request(&self) -> Meter {
-        self.all.activity.requests(self.question.workspace)
+        self.activity.requests(self.question.workspace)
     }
 
     /// Counts what goes through it as a connection of its own.
     pub(crate) fn connection(&self, carried: Carried) -> Meter {
-        self.all.activity.connection(self.question.workspace, carried)
+        self.activity.connection(self.question.workspace, carried)
     }
 }
 
@@ -152,9 +187,9 @@ mod tests {
     fn what_is_cut_is_all_of_one_question_and_nothing_of_another() {
         let streams = Streams::default();
         let ((one, grant, port), (other, other_grant, other_port)) = (question(1), question(2));
-        let enter = || streams.enter(one, &grant, &port);
+        let enter = || streams.enter(one, Some(&grant), &port);
         let (first, second) = (enter(), enter());
-        let bystander = streams.enter(other, &other_grant, &other_port);
+        let bystander = streams.enter(other, Some(&other_grant), &other_port);
         assert_eq!((streams.count(), streams.questions().len()), (3, 2));
         assert_eq!(streams.cut(&one), 2);
         assert!(first.cut().is_cancelled() && second.cut().is_cancelled() && !bystander.cut().is_cancelled());
@@ -164,12 +199,32 @@ mod tests {
         assert_eq!(streams.count(), 2, "they were counted once");
         drop((third, bystander));
         assert!(streams.questions().is_empty());
-        let (last, other) = (enter(), streams.enter(other, &other_grant, &other_port));
+        let (last, other) = (enter(), streams.enter(other, Some(&other_grant), &other_port));
         assert_eq!(streams.cut_workspace(WorkspaceId::random()), 0);
         assert_eq!(streams.cut_workspace(one.workspace), 1);
         assert!(last.cut().is_cancelled() && !other.cut().is_cancelled());
         let last = enter();
         assert_eq!(streams.cut_all(), 2);
         assert!(last.cut().is_cancelled() && other.cut().is_cancelled());
+    }
+
+    #[test]
+    fn those_who_have_not_signed_in_have_so_much_room_and_the_others_all_the_rest() {
+        let streams = Streams::default();
+        let (_, grant, port) = question(1);
+        let nobody = Question::of_nobody(port.workspace, port.port);
+        let all: Vec<_> = std::iter::from_fn(|| streams.admit(nobody, None, &port)).take(1_000).collect();
+        assert_eq!(all.len(), MOST_AT_A_PORT);
+        let mut elsewhere = Vec::new();
+        for number in 2..1_000 {
+            let port = Target { port: number, ..port.clone() };
+            elsewhere.extend(streams.admit(Question::of_nobody(port.workspace, number), None, &port));
+        }
+        assert_eq!(all.len() + elsewhere.len(), MOST_OF_NOBODY);
+        let somebody = Question { grant: [1; 32], ..nobody };
+        assert!(streams.admit(somebody, Some(&grant), &port).is_some());
+        assert_eq!(streams.cut(&nobody), MOST_AT_A_PORT);
+        assert!(all.iter().all(|stream| stream.cut().is_cancelled()));
+        assert!(streams.admit(nobody, None, &port).is_some(), "there is room again");
     }
 }

@@ -257,6 +257,12 @@ actions! {
     ExtendWorkspace = "workspace.extend", Workspace, Changes;
     RebuildWorkspace = "workspace.rebuild", Workspace, Changes;
     ResizeWorkspace = "workspace.resize", Workspace, Changes;
+    ListPorts = "workspace.list-ports", Workspace, Reads;
+    /// With people who are signed in.
+    SharePort = "workspace.share-port", Workspace, Changes;
+    /// With whoever has the address.
+    PublishPort = "workspace.publish-port", Workspace, Changes;
+    UnsharePort = "workspace.unshare-port", Workspace, Changes;
     RegisterKey = "agent.register-key", Agent, Changes;
     IssueProxyToken = "agent.issue-proxy-token", Agent, Changes;
     Reconcile = "agent.reconcile", Agent, Changes;

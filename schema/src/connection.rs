@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::audit::Concern;
+use crate::ports::PublicPort;
 use crate::{SessionId, SubjectId, WorkspaceId, WorkspaceName};
 
 /// The header in which a program shows a proxy its token. Never a query: those are in logs and histories.
@@ -103,8 +104,14 @@ pub enum Decision {
 /// By whom and when a decision is overtaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grounds {
-    pub session: SessionId,
-    pub subject: SubjectId,
+    /// Absent where nobody is signed in: a proxy of before asks for nobody like that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<SubjectId>,
+    /// Who shares the port with them; absent where the workspace is theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharer: Option<SubjectId>,
     /// The newest change that it can be relied on to have seen: see [`Changes::head`].
     pub seen: u64,
 }
@@ -119,6 +126,10 @@ pub struct Changes {
     /// Grounds connections are to be decided about again, each once.
     #[serde(deserialize_with = "Concern::read_all")]
     pub concerns: Vec<Concern>,
+    /// Where nobody has to sign in: a hint, which says what is worth asking about for somebody who has not. Whether they are let in
+    /// is decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public: Vec<PublicPort>,
     /// The agent was revoked: nobody is let in by its proxies any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub over: bool,
@@ -229,6 +240,20 @@ mod tests {
             Opened { decision: Decision::Denied { why: Why::Workspace }, grant: None, grant_until: None };
         assert_eq!(json(&denied), r#"{"decision":"denied","why":"workspace"}"#);
         assert!(!format!("{opened:?}").contains("a.b.c"));
+    }
+
+    #[test]
+    fn grounds_are_written_as_a_proxy_of_before_reads_them() {
+        let id = |last: u8| format!("00000000-0000-0000-0000-00000000000{last}");
+        let of =
+            |sharer| Grounds { session: id(1).parse().ok(), subject: id(2).parse().ok(), sharer, seen: 7 };
+        let own = format!(r#"{{"session":"{}","subject":"{}","seen":7}}"#, id(1), id(2));
+        assert_eq!(serde_json::to_string(&of(None)).expect("JSON"), own);
+        assert_eq!(serde_json::from_str::<Grounds>(&own).expect("and back"), of(None));
+        let shared = serde_json::to_string(&of(id(3).parse().ok())).expect("JSON");
+        assert!(shared.contains(&format!(r#""sharer":"{}""#, id(3))), "{shared}");
+        let nobody: Grounds = serde_json::from_str(r#"{"seen":7}"#).expect("of nobody");
+        assert_eq!((nobody.session, nobody.subject, nobody.sharer), (None, None, None));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod members;
 pub mod names;
 pub mod network_check;
 pub mod policy;
+pub mod ports;
 pub mod prerequisites;
 pub mod problem;
 pub mod project;

@@ -49,6 +49,8 @@ const SESSIONS_ALONE: [Action; 4] = [
     Action::RequestElevationInProject,
     Action::ApproveElevation,
 ];
+/// What the built-in rules permit nobody.
+const NOBODYS: [Action; 1] = [Action::PublishPort];
 const NO_TOKEN: [u16; 11] = [401, 401, 401, 401, 403, 403, 403, 404, 401, 401, 403];
 const AGENT: [u16; 11] = [401, 401, 401, 401, 403, 403, PASSES, 403, 401, 401, 403];
 /// What proves a proxy is nothing of these.
@@ -57,7 +59,7 @@ const PROXY: [u16; 11] = [401; 11];
 /// What each asker gets, in the order of [`ASKERS`]: what the route table says, and nothing else.
 fn expected(route: &Route) -> [u16; 11] {
     let below_an_organization = route.path.contains("{organization}");
-    if route.action().is_some_and(|action| SESSIONS_ALONE.contains(&action)) {
+    if route.action().is_some_and(|action| SESSIONS_ALONE.contains(&action) || NOBODYS.contains(&action)) {
         return NO_TOKEN;
     }
     match (route.audience(), route.action().map(Action::effect)) {

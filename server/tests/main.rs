@@ -43,6 +43,7 @@ mod passkeys;
 mod poison;
 mod policy;
 mod polling;
+mod ports;
 mod prerequisites;
 mod process;
 mod programs;

@@ -14,6 +14,7 @@ mod identity_providers;
 mod keeper;
 mod members;
 mod policy;
+mod ports;
 mod settings;
 mod tokens;
 mod tree;

@@ -23,6 +23,7 @@ pub(crate) mod organizations;
 mod page;
 pub(crate) mod policy;
 pub(crate) mod port_forward;
+pub(crate) mod ports;
 pub(crate) mod projects;
 mod secret;
 pub(crate) mod ssh;
@@ -46,6 +47,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Exec(args) => exec::run(global, args).await,
         Command::Cp(args) => cp::run(global, args).await,
         Command::PortForward(args) => port_forward::run(global, args).await,
+        Command::Ports { command } => ports::run(global, command).await,
         Command::Open(args) => open::run(global, &args).await,
         Command::Code(args) => code::run(global, &args).await,
         Command::SshConfig(args) => ssh_config::run(global, &args),

@@ -9,6 +9,7 @@ mod identity_providers;
 mod members;
 mod membership;
 mod objects;
+mod ports;
 mod table;
 mod timeline;
 mod tokens;

@@ -20,6 +20,7 @@ mod logins;
 mod members;
 mod network;
 mod policy;
+mod ports;
 mod problems;
 mod support;
 mod terminal;

@@ -37,7 +37,7 @@ impl Feed {
 
     /// Takes the answer to a question after [`Self::head`].
     pub(crate) fn take(&mut self, changes: Changes) -> Again {
-        let Changes { head, concerns, over } = changes;
+        let Changes { head, concerns, over, public: _ } = changes;
         if over {
             *self = Self::default();
             return Again::Over;
@@ -73,8 +73,11 @@ impl Feed {
 /// Whether it is about connections of that somebody to that workspace. Of whom nothing is known, everything is about.
 pub(crate) fn concerns(concern: &Concern, grounds: Option<&Grounds>, workspace: WorkspaceId) -> bool {
     match concern {
-        Concern::Session(session) => grounds.is_none_or(|grounds| grounds.session == *session),
-        Concern::Subject(subject) => grounds.is_none_or(|grounds| grounds.subject == *subject),
+        Concern::Session(session) => grounds.is_none_or(|grounds| grounds.session == Some(*session)),
+        // What somebody may not any more, they do not share any more.
+        Concern::Subject(subject) => {
+            grounds.is_none_or(|grounds| [grounds.subject, grounds.sharer].contains(&Some(*subject)))
+        }
         Concern::Workspace(concerned) => workspace == *concerned,
         Concern::Everybody => true,
     }
@@ -86,11 +89,12 @@ mod tests {
     use berth_schema::{SessionId, SubjectId};
 
     fn told(head: u64, concerns: &[Concern]) -> Changes {
-        Changes { head, concerns: concerns.to_vec(), over: false }
+        Changes { head, concerns: concerns.to_vec(), public: Vec::new(), over: false }
     }
 
     fn grounds(seen: u64) -> Grounds {
-        Grounds { session: SessionId::random(), subject: SubjectId::random(), seen }
+        let (session, subject) = (Some(SessionId::random()), Some(SubjectId::random()));
+        Grounds { session, subject, sharer: None, seen }
     }
 
     #[test]
@@ -121,8 +125,8 @@ mod tests {
         let (before, after) = (grounds(8), grounds(9));
         assert!(!feed.overtakes(&before, workspace), "nothing was told of what came after it");
         for concern in [
-            Concern::Session(before.session),
-            Concern::Subject(before.subject),
+            Concern::Session(before.session.expect("one")),
+            Concern::Subject(before.subject.expect("one")),
             Concern::Workspace(workspace),
             Concern::Everybody,
         ] {
@@ -135,6 +139,19 @@ mod tests {
             assert_eq!(feed.overtakes(&stranger, workspace), is_about_all, "{concern:?}");
             let elsewhere = feed.overtakes(&stranger, WorkspaceId::random());
             assert_eq!(elsewhere, concern == Concern::Everybody, "{concern:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_shared_is_overtaken_by_what_concerns_whoever_shares_it() {
+        let (workspace, sharer) = (WorkspaceId::random(), SubjectId::random());
+        let visitor = Grounds { sharer: Some(sharer), ..grounds(1) };
+        let nobody = Grounds { session: None, subject: None, sharer: Some(sharer), seen: 1 };
+        for shared in [visitor, nobody] {
+            let about = |concern| concerns(&concern, Some(&shared), workspace);
+            assert!(about(Concern::Subject(sharer)) && about(Concern::Workspace(workspace)));
+            assert!(!about(Concern::Subject(SubjectId::random())));
+            assert!(!about(Concern::Session(SessionId::random())));
         }
     }
 

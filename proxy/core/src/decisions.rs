@@ -1,9 +1,10 @@
 //! What the server has decided, for as long as it holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use berth_schema::WorkspaceId;
 use berth_schema::connection::{Changes, Grounds};
+use berth_schema::ports::PublicPort;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::changes::{Again, Feed, concerns};
@@ -24,6 +25,18 @@ pub struct Question {
     pub grant: [u8; 32],
     pub workspace: WorkspaceId,
     pub port: u16,
+}
+
+impl Question {
+    /// May whoever has not signed in?
+    pub const fn of_nobody(workspace: WorkspaceId, port: u16) -> Self {
+        // No grant has such a hash.
+        Self { grant: [0; 32], workspace, port }
+    }
+
+    pub fn is_of_nobody(&self) -> bool {
+        self.grant == [0; 32]
+    }
 }
 
 /// What the server has answered.
@@ -62,6 +75,8 @@ pub enum Taken {
 pub struct Decisions {
     allowed: HashMap<Question, Allowed>,
     feed: Feed,
+    /// Where it is worth asking about somebody who has not signed in.
+    public: HashSet<PublicPort>,
     /// Whether the server tells of changes as they happen.
     is_told: bool,
 }
@@ -110,6 +125,10 @@ impl Decisions {
             }
             Outcome::Denied => {
                 self.allowed.remove(&question);
+                // Strangers make nobody ask again and again: until the server tells of it once more.
+                if question.is_of_nobody() {
+                    self.public.remove(&PublicPort { workspace: question.workspace, port: question.port });
+                }
                 false
             }
             Outcome::NoAnswer => {
@@ -130,6 +149,8 @@ impl Decisions {
 
     /// Takes what the server tells, and doubts what may be changed by it.
     pub fn hear(&mut self, changes: Changes) -> Again {
+        self.public.clear();
+        self.public.extend(&changes.public);
         let again = self.feed.take(changes);
         self.is_told = again != Again::Over;
         match &again {
@@ -140,7 +161,10 @@ impl Decisions {
                 }
             }
             Again::All => self.allowed.values_mut().for_each(|allowed| allowed.is_doubtful = true),
-            Again::Over => self.allowed.clear(),
+            Again::Over => {
+                self.allowed.clear();
+                self.public.clear();
+            }
         }
         again
     }
@@ -154,6 +178,17 @@ impl Decisions {
     pub fn is_due(&self, question: &Question, now: Timestamp) -> bool {
         let rests = |allowed: &Allowed| !allowed.is_doubtful && allowed.holds(now, RENEWED);
         !self.is_told || !self.allowed.get(question).is_some_and(rests)
+    }
+
+    /// Whether it is worth asking about somebody who has not signed in. Who is elsewhere learns nothing by how long the answer takes.
+    pub fn is_public(&self, port: PublicPort) -> bool {
+        self.public.contains(&port)
+    }
+
+    /// Whether somebody is let in at what another one shares.
+    pub fn is_by_share(&self, question: &Question) -> bool {
+        let grounds = self.allowed.get(question).and_then(|allowed| allowed.grounds);
+        grounds.is_some_and(|grounds| grounds.sharer.is_some())
     }
 
     /// Forgets what is good for nothing any more.
@@ -183,12 +218,13 @@ mod tests {
     }
 
     fn of(seen: u64) -> (Outcome, Grounds) {
-        let whose = Grounds { session: SessionId::random(), subject: SubjectId::random(), seen };
+        let (session, subject) = (Some(SessionId::random()), Some(SubjectId::random()));
+        let whose = Grounds { session, subject, sharer: None, seen };
         (Outcome::Allowed { until: at(LATER), grounds: Some(whose) }, whose)
     }
 
     fn told(head: u64, concerns: &[Concern]) -> Changes {
-        Changes { head, concerns: concerns.to_vec(), over: false }
+        Changes { head, concerns: concerns.to_vec(), public: Vec::new(), over: false }
     }
 
     #[test]
@@ -275,7 +311,7 @@ mod tests {
         decisions.take(question(3), yes(LATER), at(0));
         assert!(![1, 2, 3].iter().any(|port| decisions.is_due(&question(*port), at(49))));
         assert!([1, 2, 3].iter().all(|port| decisions.is_due(&question(*port), at(50))), "in time");
-        decisions.hear(told(2, &[Concern::Session(her.session)]));
+        decisions.hear(told(2, &[Concern::Session(her.session.expect("one"))]));
         let doubted = [1, 2, 3].map(|port| decisions.look(&question(port), at(1)) == Known::Unknown);
         assert_eq!(doubted, [true, false, true], "of whom nothing is known, all is doubted");
         assert_eq!([1, 2, 3].map(|port| decisions.is_due(&question(port), at(1))), doubted);
@@ -291,7 +327,7 @@ mod tests {
         let mut decisions = Decisions::default();
         decisions.hear(told(1, &[]));
         let (late, whose) = of(1);
-        decisions.hear(told(2, &[Concern::Subject(whose.subject)]));
+        decisions.hear(told(2, &[Concern::Subject(whose.subject.expect("one"))]));
         assert_eq!(decisions.take(question(1), late, at(0)), Taken::Overtaken);
         assert_eq!(decisions.look(&question(1), at(0)), Known::Unknown);
         let anew = Outcome::Allowed { until: at(LATER), grounds: Some(Grounds { seen: 2, ..whose }) };
@@ -309,6 +345,36 @@ mod tests {
         decisions.hear_nothing();
         assert!(decisions.is_due(&question(1), at(1)));
         assert_eq!(decisions.look(&question(1), at(1)), Known::Allowed, "a new request may rely on it still");
+    }
+
+    #[test]
+    fn nobody_is_asked_about_where_the_server_tells_of_it_and_not_again_after_a_no() {
+        let mut decisions = Decisions::default();
+        let question = Question { grant: [0; 32], ..question(8080) };
+        let port = PublicPort { workspace: question.workspace, port: 8080 };
+        let public = Changes { public: vec![port], ..told(1, &[]) };
+        assert!(!decisions.is_public(port));
+        decisions.hear(public.clone());
+        assert!(decisions.is_public(port) && !decisions.is_public(PublicPort { port: 8081, ..port }));
+        assert_eq!(decisions.take(question, yes(LATER), at(0)), Taken::GoesOn);
+        assert!(decisions.is_public(port));
+        assert_eq!(decisions.take(question, Outcome::Denied, at(1)), Taken::Ends);
+        assert!(!decisions.is_public(port));
+        decisions.hear(public);
+        assert!(decisions.is_public(port), "it is told once more");
+        decisions.hear(told(2, &[]));
+        assert!(!decisions.is_public(port));
+    }
+
+    #[test]
+    fn what_is_another_ones_share_is_known_as_that() {
+        let mut decisions = Decisions::default();
+        let (_, own) = of(1);
+        for (port, sharer) in [(1, None), (2, Some(SubjectId::random()))] {
+            let grounds = Some(Grounds { sharer, ..own });
+            decisions.take(question(port), Outcome::Allowed { until: at(LATER), grounds }, at(0));
+        }
+        assert_eq!([1, 2, 3].map(|port| decisions.is_by_share(&question(port))), [false, true, false]);
     }
 
     #[test]

@@ -12,12 +12,14 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::authorise::question;
 use crate::identity::{Identity, TokenFile};
 use crate::listen::http1;
 use crate::server::Server;
 
 mod activity;
 mod framing;
+mod public;
 
 const HOST_NAME: &str = "8080-a.ws.example";
 const PAGE: &str = "sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\nsec-fetch-site: none\r\n";
@@ -271,12 +273,12 @@ async fn what_is_open_is_closed_by_the_first_no() {
     let name = WorkspaceName::new("a").expect("a name");
     let port = Target { workspace: WorkspaceId::random(), name, port: 8080 };
     let grant = "a.b.c".to_owned().into();
-    let question = question(&grant, &port);
+    let question = question(Some(&grant), &port);
     let until = Shared::now() + SignedDuration::from_hours(1);
     let allowed = ResponseTemplate::new(200).set_body_json(json!({"decision": "allowed", "until": until}));
     world.decides(allowed).await;
-    assert_eq!(world.shared.may(question, &grant, &port).await, Verdict::Allowed);
-    let stream = world.shared.streams.enter(question, &grant, &port);
+    assert_eq!(world.shared.may(question, Some(&grant), &port).await, Verdict::Allowed);
+    let stream = world.shared.streams.enter(question, Some(&grant), &port);
     let shared = Arc::clone(&world.shared);
     let asking = tokio::spawn(shared.keep_asking(std::time::Duration::from_millis(10)));
     world.decides(ResponseTemplate::new(500)).await;

@@ -106,7 +106,7 @@ impl World {
                 let (streams, port, address) = (all.clone(), port.clone(), Arc::clone(&address));
                 let connections = kept.clone();
                 let service = service_fn(move |request| {
-                    let stream = streams.enter(question, &"a.b.c".to_owned().into(), &port);
+                    let stream = streams.enter(question, Some(&"a.b.c".to_owned().into()), &port);
                     let (address, connections) = (Arc::clone(&address), connections.clone());
                     async move {
                         let peer: IpAddr = "192.0.2.1".parse().expect("an address");

@@ -59,7 +59,7 @@ enum Reach {
     /// Whoever did it.
     Doer,
     Everybody,
-    /// The workspace that it was done to: where it is, or that it is no more. Nobody may do more or less by that.
+    /// The workspace that it was done to: where it is, whom it lets in, or that it is no more. Nobody may do more or less by that.
     Door,
     /// Many workspaces, or all.
     Doors,
@@ -138,7 +138,12 @@ const fn of_action(action: Action) -> Reach {
         | Action::TakeRoleInProject
         | Action::ApproveElevation
         | Action::EndElevation => Reach::Named,
-        Action::TerminateWorkspace | Action::ForgetWorkspace => Reach::Door,
+        Action::TerminateWorkspace
+        | Action::ForgetWorkspace
+        // Whose end may have come nearer, or who are to be told that nobody has to sign in.
+        | Action::SharePort
+        | Action::PublishPort
+        | Action::UnsharePort => Reach::Door,
         Action::RevokeAgent | Action::AdoptWorkspaces | Action::ConfirmLoss => Reach::Doors,
         // Rules of everybody, what signs many in, and where roles hold.
         Action::SetPolicy
@@ -240,6 +245,7 @@ const fn of_action(action: Action) -> Reach {
         | Action::ReadTimeline
         | Action::ReadWorkspaceVariables
         | Action::WatchWorkspace
+        | Action::ListPorts
         // One that does not run has nowhere to connect to; whose it is stays.
         | Action::StartWorkspace
         | Action::StopWorkspace

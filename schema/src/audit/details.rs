@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::access::{Role, TokenScope};
 use crate::git::GitMethod;
+use crate::ports::Audience;
 use crate::scope::ScopeId;
 use crate::sealing::PublicKey;
 use crate::{
@@ -169,6 +170,20 @@ pub enum Details {
         port: u16,
         /// When the session ends at the latest.
         until: Timestamp,
+        /// It is not theirs: its port is shared with them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shared: bool,
+    },
+    /// A port of a workspace is open to somebody else until then.
+    PortShared {
+        port: u16,
+        with: Audience,
+        expires_at: Timestamp,
+    },
+    /// And is not any more.
+    PortUnshared {
+        port: u16,
+        with: Vec<Audience>,
     },
     /// A program of somebody's may begin to connect to a workspace.
     ConnectionTokenIssued {

@@ -11,6 +11,11 @@ use berth_schema::configuration::ConfigurationView;
 use berth_schema::elevations::{Elevated, Elevation, ElevationState, Place, RequestElevation};
 use berth_schema::groups::{ChangeGroup, CreateGroup, GiveRole, GivenRole, Group, TakeRole};
 use berth_schema::lifecycle::ExtendWorkspace;
+use berth_schema::members::MemberRef;
+use berth_schema::ports::{
+    DEFAULT_SHARE_MINUTES, Port, PortShare, Ports, PublishPort, SharePort, ShareWith, SharedGroup,
+    SharedWith, UnsharePort,
+};
 use berth_schema::projects::{ChangeProject, CreateProject, Project, ProjectSettings};
 use berth_schema::scope::{RemoveVariable, Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
@@ -174,6 +179,34 @@ fn a_configuration_keeps_its_shape() {
         effective,
     };
     check("configuration-view", &view);
+}
+
+#[test]
+fn shares_of_ports_keep_their_shape() {
+    let (port, with) = (8080, ShareWith::Group("platform/payments".to_owned()));
+    check("share-port", &SharePort { port, with: with.clone(), minutes: 60 });
+    check("publish-port", &PublishPort { port, minutes: DEFAULT_SHARE_MINUTES });
+    check("unshare-port", &UnsharePort { port, with: Some(with) });
+    check("unshare-port-with-everybody", &UnsharePort { port, with: None });
+    let (shared_at, expires_at) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+    let share = |with| PortShare { with, shared_at, expires_at };
+    let subject = SubjectId::from_uuid(Uuid::from_u128(5));
+    let group = SharedGroup {
+        id: GroupId::from_uuid(Uuid::from_u128(6)),
+        path: Some("platform".parse().expect("a path")),
+    };
+    let shares = vec![
+        share(SharedWith::User(MemberRef { id: subject, name: "Bob".to_owned() })),
+        share(SharedWith::Group(group)),
+        share(SharedWith::Organization),
+        share(SharedWith::Public),
+    ];
+    let url = Some("https://8080-calm-blue-reef.workspaces.example/".to_owned());
+    let private = Port { name: "db".to_owned(), port: 5432, url: None, shares: Vec::new() };
+    check(
+        "ports",
+        &Ports { items: vec![Port { name: "web".to_owned(), port, url, shares }, private], next: None },
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use berth_audit_chain::{canonical, follow};
 use berth_schema::audit::{By, Concern, Digest, Entry, Event, Outcome, Record, Use, What, Who};
-use berth_schema::{ElevationId, SessionId, SubjectId, TokenId};
+use berth_schema::{ElevationId, SessionId, SubjectId, TokenId, WorkspaceId};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -56,15 +56,48 @@ pub enum Basis {
         /// By which role for a time they may, where they may not by what they are.
         elevation: Option<ElevationId>,
     },
+    /// The same of somebody who is let into a workspace of another's: what takes that is behind nothing either.
+    Share {
+        seen: i64,
+        subject: SubjectId,
+        token: TokenId,
+        elevation: Option<ElevationId>,
+        workspace: WorkspaceId,
+        /// Who shares it.
+        sharer: SubjectId,
+    },
     /// A session of the transaction's account, which must not have ended.
     Session(SessionId),
 }
 
 impl Basis {
+    /// Behind which place in the record it must be looked for what has ended it, and of what use.
+    const fn seen(self) -> Option<(i64, Use)> {
+        match self {
+            Self::Rights { seen, .. } => Some((seen, Use::Operations)),
+            Self::Share { seen, .. } => Some((seen, Use::Connections)),
+            Self::Itself | Self::Session(_) => None,
+        }
+    }
+
     /// Whether it may hold no more behind what concerns those.
     fn is_concerned(self, concern: Concern) -> bool {
-        let Self::Rights { subject, token, .. } = self else { return false };
-        concern.is_of(subject, token)
+        match self {
+            Self::Rights { subject, token, .. } => concern.is_of(subject, token),
+            Self::Share { subject, token, workspace, sharer, .. } => {
+                concern.is_of(subject, token)
+                    || concern == Concern::Subject(sharer)
+                    || concern == Concern::Workspace(workspace)
+            }
+            Self::Itself | Self::Session(_) => false,
+        }
+    }
+
+    const fn elevation(self) -> Option<ElevationId> {
+        match self {
+            Self::Rights { elevation, .. } | Self::Share { elevation, .. } => elevation,
+            Self::Itself | Self::Session(_) => None,
+        }
     }
 }
 
@@ -220,8 +253,8 @@ impl Audit<'_> {
     /// Whether whoever acts may still, as far as the record goes, whose end is held: whatever takes their rights is before it, and
     /// then it is seen here, or will be behind what is about to be put on record.
     async fn demand(&self, basis: Basis) -> Result<(), DbError> {
-        let Basis::Rights { seen, .. } = basis else { return Ok(()) };
-        let since = self.changes_since(Use::Operations, seen, MAX_CONCERNS).await?;
+        let Some((seen, of)) = basis.seen() else { return Ok(()) };
+        let since = self.changes_since(of, seen, MAX_CONCERNS).await?;
         let is_overtaken = since.concerns.into_iter().any(|concern| basis.is_concerned(concern));
         if is_overtaken { Err(Conflict::Overtaken.into()) } else { Ok(()) }
     }
@@ -239,10 +272,7 @@ impl Audit<'_> {
             outcome: stamp.outcome.clone(),
             request: stamp.request,
             peer: stamp.peer,
-            elevation: match stamp.basis {
-                Basis::Rights { elevation, .. } => elevation,
-                Basis::Itself | Basis::Session(_) => None,
-            },
+            elevation: stamp.basis.elevation(),
             details: event.details,
         })
     }

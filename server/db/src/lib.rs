@@ -56,6 +56,7 @@
 //! | `projects()` | `insert`, `count`, `find`, `hold`, `paths`, `at`, `find_by_path`, `is_any_in`, `list`, `change`, `delete` |
 //! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `holders`, `set`, `remove`, `remove_all` |
 //! | `elevations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `active`, `decide`, `end`, `end_all`, `take_due`; outside a scope [`organizations_with_due_elevations`] |
+//! | `port_shares()` | `of_workspace`, `put`, `remove`, `forget_past`, `forget_user`, `public_at`, `held_by` |
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
@@ -102,6 +103,7 @@ mod orphans;
 mod page;
 mod passkeys;
 mod policies;
+mod port_shares;
 mod prerequisites;
 mod projects;
 mod role_grants;
@@ -161,6 +163,7 @@ pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};
 pub use passkeys::{NewPasskey, PasskeyRow, Passkeys};
 pub use policies::{PolicyVersionRow, PolicyVersions};
+pub use port_shares::{HeldPlace, NewPortShare, PortShareRow, PortShares};
 pub use prerequisites::AgentPrerequisites;
 pub use projects::{NewProject, ProjectRow, Projects};
 pub use role_grants::{HolderRow, RoleGrantRow, RoleGrants, Spot};

@@ -433,6 +433,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    port_shares (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        workspace_id -> Uuid,
+        port -> Int4,
+        audience -> Text,
+        subject_id -> Nullable<Uuid>,
+        group_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     projects (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -639,6 +653,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     invitations,
     passkeys,
     policy_versions,
+    port_shares,
     projects,
     proxy_contacts,
     role_grants,

@@ -16,9 +16,9 @@ use crate::{
     Accounts, Activity, AgentEvents, AgentGroups, AgentPrerequisites, Agents, Audit, AuthorizationCodes,
     DataKeys, DeviceRequests, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities,
     IdentityProviders, Invitations, NetworkChecks, Notifications, Organizations, Orphans, Passkeys,
-    PolicyVersions, Projects, RoleGrants, ScopeGitCredentials, ScopeVariables, SealedScopes, SealingKeys,
-    SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects, Tokens,
-    Transitions, Variables, Workspaces,
+    PolicyVersions, PortShares, Projects, RoleGrants, ScopeGitCredentials, ScopeVariables, SealedScopes,
+    SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects,
+    Tokens, Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -169,6 +169,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn agent_groups(&self) -> AgentGroups<'_> {
         AgentGroups(self)
+    }
+
+    pub fn port_shares(&self) -> PortShares<'_> {
+        PortShares(self)
     }
 
     pub fn agent_events(&self) -> AgentEvents<'_> {

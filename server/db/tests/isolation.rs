@@ -83,6 +83,8 @@ async fn fill(world: &World) {
                 SELECT organization_id, '{token}', id, 'viewer', '{token}', 'x', 60, now(), now() FROM subjects
                 WHERE organization_id = '{organization}' LIMIT 1;
              INSERT INTO agent_groups VALUES ('{organization}', '{agent}', '{token}', now());
+             INSERT INTO port_shares (organization_id, id, workspace_id, port, audience, group_id, created_at, expires_at)
+                VALUES ('{organization}', '{token}', '{workspace}', 8080, 'group', '{token}', now(), now() + interval '1 hour');
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);

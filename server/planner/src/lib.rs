@@ -23,6 +23,7 @@ pub mod quota;
 mod reconcile;
 pub mod resize;
 pub mod shape;
+pub mod sharing;
 mod vanished;
 pub mod volumes;
 pub mod why;

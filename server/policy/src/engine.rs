@@ -246,6 +246,7 @@ fn circumstances(asker: &Asker, resource: &Resource, elevated: &[Elevation]) -> 
         ("mfa".to_owned(), RestrictedExpression::new_bool(how.mfa)),
         ("elevated".to_owned(), RestrictedExpression::new_bool(!elevated.is_empty())),
         ("for_another".to_owned(), RestrictedExpression::new_bool(resource.for_another)),
+        ("shared".to_owned(), RestrictedExpression::new_bool(resource.is_shared)),
     ];
     // What they are in the organisation, they are everywhere in it.
     let everywhere = match asker.who {

@@ -140,6 +140,8 @@ pub struct Resource {
     pub roles: Vec<Role>,
     /// For a token that is to be made: it shall be somebody else's than the maker's.
     pub for_another: bool,
+    /// What is to be opened of a workspace is a port that its owner shares with whoever asks.
+    pub is_shared: bool,
     /// Of a role for a time: what is asked for.
     pub asked: Option<Asked>,
 }
@@ -169,6 +171,7 @@ impl Resource {
             groups: Vec::new(),
             roles: Vec::new(),
             for_another: false,
+            is_shared: false,
             asked: None,
         }
     }
@@ -201,6 +204,11 @@ impl Resource {
     #[must_use]
     pub fn asking(self, asked: Asked) -> Self {
         Self { asked: Some(asked), ..self }
+    }
+
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
     }
 
     #[must_use]

@@ -188,6 +188,10 @@ impl Place {
             | Action::ExtendWorkspace
             | Action::RebuildWorkspace
             | Action::ResizeWorkspace
+            | Action::ListPorts
+            | Action::SharePort
+            | Action::PublishPort
+            | Action::UnsharePort
             | Action::IssueConnectionToken
             | Action::OpenConnection => Self::Workspace,
         }
@@ -265,6 +269,8 @@ pub(crate) const fn counts_elevations(action: Action) -> bool {
             | Action::RotateAgentToken
             | Action::AllowAgent
             | Action::RevokeAgent
+            | Action::SharePort
+            | Action::PublishPort
             | Action::GiveRoleInGroup
             | Action::GiveRoleInProject
             | Action::TakeRoleInGroup

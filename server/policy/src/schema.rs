@@ -92,7 +92,8 @@ fn schema(holds: impl Fn(Place) -> bool) -> String {
              // some of those, or their role, are theirs for a time
              elevated: Bool,\n    \
              address?: ipaddr,\n    \
-             // a token that is to be made shall be somebody else's\n    for_another: Bool,\n};\n\n",
+             // a token that is to be made shall be somebody else's\n    for_another: Bool,\n    \
+             // what is to be opened is a port that its workspace's owner shares with them\n    shared: Bool,\n};\n\n",
     );
     for group in ["reads", "changes"] {
         let _ = writeln!(text, "action \"{group}\";");

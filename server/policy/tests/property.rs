@@ -53,6 +53,10 @@ const DEMANDS: [Action; 4] = [
     Action::ApproveElevation,
 ];
 
+/// What is open to a workspace's own creator.
+const LETS_IN: [Action; 4] =
+    [Action::OpenConnection, Action::IssueConnectionToken, Action::SharePort, Action::PublishPort];
+
 fn is_recent(proof: Proof) -> bool {
     matches!(proof, Proof::Session { age_seconds } if age_seconds <= 600)
 }
@@ -103,15 +107,16 @@ fn askers() -> impl Strategy<Value = Asker> {
 
 fn resources(action: Action) -> impl Strategy<Value = Resource> {
     let foreign = OrganizationId::from_uuid(Uuid::from_u128(9));
-    (prop_oneof![4 => Just(organization()), 1 => Just(foreign)], any::<bool>(), any::<bool>()).prop_map(
-        move |(home, mine, for_another)| {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (prop_oneof![4 => Just(organization()), 1 => Just(foreign)], flags).prop_map(
+        move |(home, (mine, for_another, is_shared))| {
             let kind = action.resource();
             let id = match kind {
                 ResourceKind::Organization => home.to_string(),
                 _ => Uuid::from_u128(4).to_string(),
             };
             let owner = if mine { me() } else { somebody() };
-            let thing = Resource { for_another, ..Resource::new(kind, id, home) };
+            let thing = Resource { for_another, is_shared, ..Resource::new(kind, id, home) };
             if kind == ResourceKind::Elevation {
                 let asked = Asked { role: Role::Owner, seconds: 60, at: At::Organization };
                 return thing.owned_by(owner).asking(asked);
@@ -160,6 +165,9 @@ proptest! {
                         || place.is_for_agents()
                         || !scope.allows(reads)
                         || (action == Action::ApproveElevation && resource.owner == Some(me()))
+                        || (LETS_IN.contains(&action)
+                            && resource.owner != Some(me())
+                            && !(action == Action::OpenConnection && resource.is_shared))
                         || (DEMANDS.contains(&action) && !is_recent(asker.circumstances.proof));
                     prop_assert!(!(shut && decision.allowed));
                     if shut {

@@ -47,7 +47,7 @@ pub(crate) async fn decide(
 ) -> Result<web::Json<Opened>, Error> {
     let DecisionQuery { workspace, name, port } = query.0;
     let port = Target { workspace, name, port };
-    connections::decide(&op, &grant.0, &port).await.map(web::Json)
+    connections::decide(&op, grant.0.as_ref(), &port).await.map(web::Json)
 }
 
 #[derive(Debug, Deserialize)]

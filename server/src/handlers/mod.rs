@@ -14,6 +14,7 @@ pub(crate) mod members;
 pub(crate) mod oauth;
 pub(crate) mod openid;
 pub(crate) mod policy;
+pub(crate) mod ports;
 pub(crate) mod projects;
 pub(crate) mod reconcile;
 pub(crate) mod tokens;

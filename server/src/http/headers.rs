@@ -33,19 +33,17 @@ pub(crate) fn organization(request: &HttpRequest) -> Result<&str, Error> {
     single(request, NAME)?.ok_or_else(missing)
 }
 
-/// Whose session a question of a proxy is about: `Berth-Grant`.
+/// Whose session a question of a proxy is about: `Berth-Grant`; without it nobody is signed in.
 #[derive(Debug)]
-pub struct Grant(pub Credential);
+pub struct Grant(pub Option<Credential>);
 
 impl FromRequest for Grant {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        const NAME: &str = "Berth-Grant";
-        let missing = || Error::header(NAME, "must say whose session it is about");
-        let grant = single(request, NAME).and_then(|text| text.ok_or_else(missing));
-        ready(grant.map(|text| Self(text.to_owned().into())))
+        let grant = single(request, "Berth-Grant");
+        ready(grant.map(|text| Self(text.map(|text| text.to_owned().into()))))
     }
 }
 

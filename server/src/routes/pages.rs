@@ -32,6 +32,21 @@ pub(super) const LINES: &[Route] = &[
     page_of("GET", place!("/workspaces/{workspace}/variables"), Action::ReadWorkspaceVariables, |guard| {
         guard.to(pages::workspaces::variables)
     }),
+    page_of("GET", place!("/workspaces/{workspace}/ports"), Action::ListPorts, |guard| {
+        guard.to(pages::workspaces::ports::all)
+    }),
+    page_of("POST", place!("/workspaces/{workspace}/ports/share"), Action::SharePort, |guard| {
+        guard.to(pages::workspaces::ports::share)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/workspaces/{workspace}/ports/publish"), Action::PublishPort, |guard| {
+        guard.to(pages::workspaces::ports::publish)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/workspaces/{workspace}/ports/unshare"), Action::UnsharePort, |guard| {
+        guard.to(pages::workspaces::ports::unshare)
+    })
+    .takes(FORM),
     page_of("GET", place!("/workspaces/{workspace}/delete"), Action::ReadWorkspace, |guard| {
         guard.to(pages::workspaces::before_deletion)
     }),

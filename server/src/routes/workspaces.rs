@@ -3,7 +3,7 @@
 use berth_schema::Action;
 
 use super::line::{DOCUMENT, FORM, Route, member};
-use crate::handlers::{connections, events, variables, workspaces};
+use crate::handlers::{connections, events, ports, variables, workspaces};
 
 pub(super) const LINES: &[Route] = &[
     member(
@@ -47,6 +47,21 @@ pub(super) const LINES: &[Route] = &[
         Action::IssueConnectionToken,
         |guard| guard.to(connections::connect),
     )
+    .takes(FORM),
+    member("GET", organization!("/workspaces/{workspace}/ports"), Action::ListPorts, |guard| {
+        guard.to(ports::list)
+    }),
+    member("POST", organization!("/workspaces/{workspace}/ports/share"), Action::SharePort, |guard| {
+        guard.to(ports::share)
+    })
+    .takes(FORM),
+    member("POST", organization!("/workspaces/{workspace}/ports/publish"), Action::PublishPort, |guard| {
+        guard.to(ports::publish)
+    })
+    .takes(FORM),
+    member("POST", organization!("/workspaces/{workspace}/ports/unshare"), Action::UnsharePort, |guard| {
+        guard.to(ports::unshare)
+    })
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/forget"), Action::ForgetWorkspace, |guard| {
         guard.to(workspaces::forget)

@@ -91,11 +91,7 @@ async fn theirs(
     spot: Spot,
     which: &str,
 ) -> Result<(berth_db::MemberRow, Option<Role>), Error> {
-    let row = match which.parse::<SubjectId>() {
-        Ok(id) => conn.subjects().find(id).await?.filter(|row| row.removed_at.is_none()),
-        Err(_) => by_name(conn, op, which).await?,
-    };
-    let row = row.ok_or_else(|| Error::field("member", "is nobody of the organization"))?;
+    let row = somebody(conn, op, ("member", which)).await?;
     let before = conn.role_grants().find(spot, row.id).await?;
     if let Some(role) = before.filter(|_| row.id != op.who.subject) {
         may(op, "member", role)?;
@@ -103,21 +99,34 @@ async fn theirs(
     Ok((row, before))
 }
 
+/// Somebody of the organisation, by their id or name, as a field of a request says it.
+pub(super) async fn somebody(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    (field, which): (&'static str, &str),
+) -> Result<berth_db::MemberRow, Error> {
+    let row = match which.parse::<SubjectId>() {
+        Ok(id) => conn.subjects().find(id).await?.filter(|row| row.removed_at.is_none()),
+        Err(_) => by_name(conn, op, (field, which)).await?,
+    };
+    row.ok_or_else(|| Error::field(field, "is nobody of the organization"))
+}
+
 /// Names are for those who may look at the organisation's members; others are told an id by whoever it is.
 async fn by_name(
     conn: &OrganizationConn<'_>,
     op: &Op<Member>,
-    name: &str,
+    (field, name): (&'static str, &str),
 ) -> Result<Option<berth_db::MemberRow>, Error> {
     let organization = berth_policy::Resource::organization(op.organization());
     if !op.who.authority.decide(Action::ListMembers, &organization).allowed {
         let message = "must be an id, which `berth whoami` shows whoever it is: you may not look at the organization's members, and so not \
              look for names";
-        return Err(Error::field("member", message));
+        return Err(Error::field(field, message));
     }
     let mut rows = conn.subjects().named(name, 2).await?;
     if rows.len() > 1 {
-        return Err(Error::field("member", "is the name of several; say whose id is meant"));
+        return Err(Error::field(field, "is the name of several; say whose id is meant"));
     }
     Ok(rows.pop())
 }

@@ -89,6 +89,7 @@ pub async fn remove(op: &Op<Member>, which: &str) -> Result<Shown, Error> {
             may_leave(conn, row.id, op.now).await?;
             let stopped = stop_all(conn, op, row.id).await?;
             conn.role_grants().remove_all(row.id).await?;
+            conn.port_shares().forget_user(row.id).await?;
             conn.subjects().remove(row.id, op.now).await?;
             if conn.sealed_scopes().forget_user(row.id).await? {
                 // Their workspaces lose the Git credentials that were theirs.

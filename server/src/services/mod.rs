@@ -28,6 +28,7 @@ pub mod passkeys;
 pub mod permission;
 pub(crate) mod places;
 pub mod policy;
+pub mod ports;
 pub mod projects;
 pub mod reconcile;
 pub mod rewrap;

@@ -264,6 +264,16 @@ impl World {
             Action::ExtendWorkspace => post("/workspaces/extended/extend", json!({"hours": 3})),
             Action::RebuildWorkspace => post("/workspaces/rebuilt/rebuild", json!({"image": "debian:14"})),
             Action::ResizeWorkspace => post("/workspaces/resized/resize", json!({"cpu": "2"})),
+            Action::SharePort => {
+                let body = json!({"name": "shown", "devfile": crate::ports::DEVFILE, "agent": "cluster"});
+                admin.create(&body).await.expect::<Value>(201);
+                post("/workspaces/shown/ports/share", json!({"port": 8080, "with": "organization"}))
+            }
+            Action::PublishPort => {
+                crate::ports::let_publish(admin).await;
+                post("/workspaces/shown/ports/publish", json!({"port": 9000, "minutes": 5}))
+            }
+            Action::UnsharePort => post("/workspaces/shown/ports/unshare", json!({"port": 8080})),
             Action::RegisterKey => {
                 let key = Key::new(b"another key here");
                 (Method::POST, "/api/v1/agent/key".to_owned(), json!({"public_key": key.public}))

@@ -4,6 +4,7 @@ mod checked;
 mod list;
 mod new;
 mod one;
+pub(crate) mod ports;
 mod steps;
 mod wait;
 mod wishes;

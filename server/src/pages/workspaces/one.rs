@@ -58,6 +58,8 @@ struct May {
     read_variables: bool,
     /// By a program of theirs: a workspace lets in whoever made it.
     enter: bool,
+    /// Whom they are shared with.
+    ports: bool,
 }
 
 impl May {
@@ -72,6 +74,7 @@ impl May {
             delete: lives && does(op, Action::TerminateWorkspace),
             watch: !workspace.is_gone() && does(op, Action::WatchWorkspace),
             read_variables: does(op, Action::ReadWorkspaceVariables),
+            ports: lives && does(op, Action::ListPorts),
             enter: op.resource.as_ref().is_some_and(|it| it.owner == Some(op.who.subject))
                 && does(op, Action::IssueConnectionToken),
         }

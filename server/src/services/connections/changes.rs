@@ -7,6 +7,7 @@ use std::time::Duration;
 use berth_db::{ChangesSince, OrganizationConn};
 use berth_schema::audit::{Concern, Use};
 use berth_schema::connection::{Changes, MAX_HELD_SECONDS};
+use berth_schema::ports::PublicPort;
 use futures::FutureExt as _;
 use tokio::time::Instant;
 
@@ -39,25 +40,28 @@ pub async fn changes(
     loop {
         // Listen before looking: what changes in between must not be slept through.
         let mut subscription = context.connections.subscribe(proxy.organization);
-        let (since, over) = look(&op, after).await?;
+        let seen = look(&op, after).await?;
+        let (since, _, over) = &seen;
         let is_over = Instant::now() >= deadline || context.draining.is_cancelled();
         let has_news = after.is_none_or(|after| since.head < after) || !since.concerns.is_empty();
-        if has_news || over || is_over {
-            return answer(since, over);
+        if has_news || *over || is_over {
+            return answer(seen);
         }
         let _held = (context.watches.hold(proxy.agent)?, context.metrics.hold());
         tokio::select! {
             () = subscription.woken() => {}
             () = tokio::time::sleep_until(deadline) => {}
-            () = &mut gone => return answer(since, over),
+            () = &mut gone => return answer(seen),
             () = context.draining.cancelled() => {}
         }
         op = op.looks_again();
     }
 }
 
-/// What happened after a place, and whether the agent was revoked meanwhile.
-async fn look(op: &Op<ProxyIdentity>, after: Option<i64>) -> Result<(ChangesSince, bool), Error> {
+/// What happened after a place, where nobody has to sign in, and whether the agent was revoked meanwhile.
+type Seen = (ChangesSince, Vec<PublicPort>, bool);
+
+async fn look(op: &Op<ProxyIdentity>, after: Option<i64>) -> Result<Seen, Error> {
     op.read("look_for_changes_of_connections", async |conn: &OrganizationConn<'_>| {
         let since = match after {
             Some(after) => conn.audit().changes_since(Use::Connections, after, MAX_CONCERNS).await?,
@@ -66,12 +70,14 @@ async fn look(op: &Op<ProxyIdentity>, after: Option<i64>) -> Result<(ChangesSinc
         // Among what is told of everybody may be the agent's end.
         let over = since.concerns.contains(&Concern::Everybody)
             && conn.agents().find(op.who.agent).await?.is_none_or(|agent| agent.revoked_at.is_some());
-        Ok::<_, Error>((since, over))
+        // What is in the record up to its head is in this as well.
+        let public = conn.port_shares().public_at(op.who.agent, op.now).await?;
+        Ok::<_, Error>((since, public, over))
     })
     .await
 }
 
-fn answer(since: ChangesSince, over: bool) -> Result<Changes, Error> {
+fn answer((since, public, over): Seen) -> Result<Changes, Error> {
     let head = u64::try_from(since.head).map_err(|_| Error::internal("a record of a negative sequence"))?;
-    Ok(Changes { head, concerns: since.concerns, over })
+    Ok(Changes { head, concerns: since.concerns, public, over })
 }

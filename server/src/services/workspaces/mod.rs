@@ -69,7 +69,7 @@ pub(crate) async fn rules_of(
 
 /// A workspace as the API shows it where it alone is meant: with what a lifecycle rule will do next, how large it is and where
 /// browsers get to it. What this version cannot read of its agent's configuration it tells nothing of.
-async fn whole(
+pub(super) async fn whole(
     conn: &OrganizationConn<'_>,
     view: WorkspaceView,
     defaults: &AgentConfiguration,

@@ -1,0 +1,90 @@
+//! `berth ports share`
+
+use berth_schema::ports::{DEFAULT_SHARE_MINUTES, Port, PublishPort, SharePort, ShareWith};
+use jiff::SignedDuration;
+
+use super::whom::{Whom, Words};
+use crate::args::Global;
+use crate::commands::tokens::parse_period;
+use crate::error::Error;
+use crate::names::WorkspaceRef;
+use crate::output::ChangeOutput;
+use crate::session::{Session, now};
+
+const HELP: &str = "\
+Who is signed in and meant opens the port's address in a browser. The workspace itself, its editor
+and its terminal stay yours. It ends by itself, with `berth ports unshare`, and with your own right
+to share. Said again it is another time from now on.
+
+Examples:
+  berth ports share calm-blue-reef 8080 --user 0191e2b4-0000-4000-8000-000000000001
+  berth ports share calm-blue-reef 8080 --group platform/payments --for 48h
+  berth ports share calm-blue-reef 8080 --public --for 30m";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The workspace's name or id
+    #[arg(value_name = "NAME")]
+    workspace: WorkspaceRef,
+
+    /// A port that its devfile declares
+    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+
+    #[command(flatten)]
+    whom: Whom,
+
+    /// For how long: 8h where nothing is said; 30d at most, 7d with --public
+    #[arg(long = "for", value_name = "TIME", value_parser = minutes)]
+    minutes: Option<u32>,
+
+    #[command(flatten)]
+    output: ChangeOutput,
+}
+
+/// A time in whole minutes.
+fn minutes(text: &str) -> Result<u32, String> {
+    let time = parse_period(text)?;
+    let minutes = u32::try_from(time.as_mins()).ok();
+    minutes
+        .filter(|minutes| SignedDuration::from_mins(i64::from(*minutes)) == time)
+        .ok_or_else(|| "must be in whole minutes, as in 30m, 8h or 2d".to_owned())
+}
+
+pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    let Some(with) = args.whom.with() else {
+        return Err(Error::usage("say with whom: --user, --group, --whole-organization or --public"));
+    };
+    let session = Session::open(global).await?;
+    let (port, minutes) = (args.port, args.minutes.unwrap_or(DEFAULT_SHARE_MINUTES));
+    let ports = match &with {
+        ShareWith::Public => {
+            session.organization.publish_port(&args.workspace, &PublishPort { port, minutes }).await?
+        }
+        with => {
+            let share = SharePort { port, with: with.clone(), minutes };
+            session.organization.share_port(&args.workspace, &share).await?
+        }
+    };
+    let shared: Option<Port> = ports.items.into_iter().find(|known| known.port == port);
+    let shared = shared.ok_or_else(|| Error::Other("the server's answer lacks the port".to_owned()))?;
+    let address = shared.url.as_deref().map(|url| format!(": {url}")).unwrap_or_default();
+    session.talk.say(&format!("Port {port} is shared with {}{address}", Words(&with)));
+    session.printer.one(&shared, args.output.output, now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_whole_minutes() {
+        assert_eq!(minutes("30m"), Ok(30));
+        assert_eq!(minutes("1h30m"), Ok(90));
+        assert_eq!(minutes("2d"), Ok(2 * 24 * 60));
+        for wrong in ["", "0m", "90s", "30", "-1h", "8 parsecs", "9999999999h"] {
+            assert!(minutes(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The ports of workspaces, and whom they are shared with: `…/workspaces/{workspace}/ports`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::api::Paged;
+use crate::groups::GroupPath;
+use crate::kubernetes::{EDITOR_PORT, SSH_PORT};
+use crate::members::MemberRef;
+use crate::{GroupId, SubjectId, WorkspaceId};
+
+/// How many shares a workspace may have at a time, of all its ports together.
+pub const MAX_SHARES: usize = 20;
+/// How many ports of one agent's workspaces may be public at a time.
+pub const MAX_PUBLIC: usize = 200;
+/// How long a port is shared where nobody says it, in minutes.
+pub const DEFAULT_SHARE_MINUTES: u32 = 8 * 60;
+/// The longest that a port is shared at once with people of the organisation, in minutes.
+pub const MAX_SHARE_MINUTES: u32 = 30 * 24 * 60;
+/// The longest that a port is public at once, in minutes.
+pub const MAX_PUBLIC_MINUTES: u32 = 7 * 24 * 60;
+
+/// Whether a port may be shared at all: who may work in the workspace gets at the editor and sshd, and nobody else.
+pub const fn is_shareable(port: u16) -> bool {
+    port != EDITOR_PORT && port != SSH_PORT
+}
+
+/// With whom a port is to be shared, or not any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareWith {
+    /// A person, by their id; by their name for those who may look at the organisation's members.
+    User(String),
+    /// Whoever is something at a group, at one in it or at a project in it, or at one that it is in: by its path or id.
+    Group(String),
+    /// Whoever belongs to the organisation.
+    Organization,
+    /// Whoever has the address: [`PublishPort`] alone does that.
+    Public,
+}
+
+/// `POST …/ports/share`: again to change until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharePort {
+    pub port: u16,
+    pub with: ShareWith,
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    pub minutes: u32,
+}
+
+/// `POST …/ports/publish`: whoever has its address gets at it, without signing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishPort {
+    pub port: u16,
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    pub minutes: u32,
+}
+
+const fn usual() -> u32 {
+    DEFAULT_SHARE_MINUTES
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_usual(minutes: &u32) -> bool {
+    *minutes == DEFAULT_SHARE_MINUTES
+}
+
+/// `POST …/ports/unshare`: it ends at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnsharePort {
+    pub port: u16,
+    /// Absent: with everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<ShareWith>,
+}
+
+/// Whom a port is shared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedWith {
+    User(MemberRef),
+    Group(SharedGroup),
+    Organization,
+    /// Whoever has the address.
+    Public,
+}
+
+/// A group that a port is shared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedGroup {
+    pub id: GroupId,
+    /// Absent where whoever looks may not see the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<GroupPath>,
+}
+
+/// That a port is shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortShare {
+    pub with: SharedWith,
+    /// Since when it is so as it is.
+    pub shared_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// A port of a workspace that its devfile declares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    pub name: String,
+    pub port: u16,
+    /// Where browsers get to it; absent where the agent installs no proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// None: only whoever made the workspace gets to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<PortShare>,
+}
+
+/// The answer to `GET …/ports`, and to what changes them: all there are.
+pub type Ports = Paged<Port>;
+
+/// Whom a port is shared with, on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    User(SubjectId),
+    Group(GroupId),
+    Organization,
+    Public,
+}
+
+/// A port that is open to whoever has its address, as proxies are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PublicPort {
+    pub workspace: WorkspaceId,
+    pub port: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_opens_the_workspace_itself_is_not_shared() {
+        assert!(!is_shareable(EDITOR_PORT) && !is_shareable(SSH_PORT) && is_shareable(8080));
+    }
+
+    #[test]
+    fn a_share_says_with_whom_in_one_way() {
+        let read = |text: &str| serde_json::from_str::<SharePort>(text);
+        let share = read(r#"{"port": 8080, "with": {"user": "Bob"}}"#).expect("a share");
+        assert_eq!((share.with, share.minutes), (ShareWith::User("Bob".to_owned()), DEFAULT_SHARE_MINUTES));
+        assert!(read(r#"{"port": 8080, "with": "organization", "minutes": 5}"#).is_ok());
+        for wrong in [
+            r#"{"port": 8080}"#,
+            r#"{"port": 8080, "with": "everybody"}"#,
+            r#"{"port": 8080, "with": {"user": "a", "group": "b"}}"#,
+            r#"{"port": 70000, "with": "organization"}"#,
+            r#"{"port": 8080, "with": "organization", "minutes": -1}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The ports of a workspace: whom they are shared with, and until when. See decision 0082.
+
+mod shared;
+
+pub(crate) use shared::Shared;
+
+use std::collections::BTreeMap;
+
+use berth_db::{Changed, NewPortShare, OrganizationConn, PortShareRow, WorkspaceRow};
+use berth_planner::intent::TransitionError;
+use berth_planner::sharing::Need;
+use berth_schema::api::shape::Endpoint;
+use berth_schema::audit::{Details, Event, Resource};
+use berth_schema::members::MemberRef;
+use berth_schema::ports::{
+    Audience, MAX_PUBLIC, MAX_PUBLIC_MINUTES, MAX_SHARE_MINUTES, MAX_SHARES, Port, PortShare, Ports,
+    PublicPort, PublishPort, SharePort, ShareWith, SharedGroup, SharedWith, UnsharePort, is_shareable,
+};
+use berth_schema::{Action, DesiredState, FieldError, GroupId, WorkspaceId};
+use jiff::{SignedDuration, Timestamp};
+use tracing::info;
+
+use super::{grants, permission, tree, workspaces};
+use crate::identity::Member;
+use crate::{Error, Op};
+
+/// The ports that the devfile declares, and whom each is shared with.
+pub async fn list(op: &Op<Member>, name_or_id: &str) -> Result<Ports, Error> {
+    op.read("list_ports", async |conn| {
+        let view = workspaces::find(conn, name_or_id).await?;
+        let (id, declared) = (view.workspace.id, declared(&view.workspace));
+        let endpoints = workspaces::whole(conn, view, &op.context.agent_defaults, op.now).await?.endpoints;
+        let rows = conn.port_shares().of_workspace(id, op.now).await?;
+        let seen = seen_groups(conn, op, &rows).await?;
+        let items = declared.into_iter().map(|(name, port)| {
+            let of_port = rows.iter().filter(|row| row.port == port);
+            Port {
+                name,
+                port,
+                url: url(&endpoints, port),
+                shares: of_port.map(|row| show(row, &seen)).collect(),
+            }
+        });
+        Ok(Ports { items: items.collect(), next: None })
+    })
+    .await
+}
+
+/// Shares a port with people who are signed in, from now on and until then.
+pub async fn share(op: &Op<Member>, name_or_id: &str, wanted: &SharePort) -> Result<Ports, Error> {
+    let expires_at = end(op.now, wanted.minutes, MAX_SHARE_MINUTES)?;
+    let port = wanted.port;
+    let shared = op.change("share_port", async |conn| {
+        conn.organizations().lock().await?;
+        let workspace = shareable(conn, name_or_id, port).await?;
+        stands(conn, op, Need::Share).await?;
+        let with = whom(conn, op, &wanted.with).await?;
+        put(conn, NewPortShare { workspace: workspace.id, port, with, expires_at }, op.now).await
+    });
+    let id = shared.await?;
+    info!(workspace = %id, port, by = %op.who.token, "a port was shared");
+    list(op, &id.to_string()).await
+}
+
+/// Opens a port to whoever has its address.
+pub async fn publish(op: &Op<Member>, name_or_id: &str, wanted: &PublishPort) -> Result<Ports, Error> {
+    let expires_at = end(op.now, wanted.minutes, MAX_PUBLIC_MINUTES)?;
+    let (port, with) = (wanted.port, Audience::Public);
+    let published = op.change("publish_port", async |conn| {
+        conn.organizations().lock().await?;
+        let workspace = shareable(conn, name_or_id, port).await?;
+        stands(conn, op, Need::Publish).await?;
+        let public = conn.port_shares().public_at(workspace.agent_id, op.now).await?;
+        if public.len() >= MAX_PUBLIC && !public.contains(&PublicPort { workspace: workspace.id, port }) {
+            let full = format!("{MAX_PUBLIC} ports of this agent's workspaces are public, which is the most");
+            return Err(Error::QuotaExceeded(vec![FieldError::new("port", full)]));
+        }
+        put(conn, NewPortShare { workspace: workspace.id, port, with, expires_at }, op.now).await
+    });
+    let id = published.await?;
+    info!(workspace = %id, port, by = %op.who.token, "a port was published");
+    list(op, &id.to_string()).await
+}
+
+/// Takes it back, at once. Whoever is meant is looked for among those whom the port is shared with, and nowhere else.
+pub async fn unshare(op: &Op<Member>, name_or_id: &str, wanted: &UnsharePort) -> Result<Ports, Error> {
+    let port = wanted.port;
+    let unshared = op.change("unshare_port", async |conn| {
+        conn.organizations().lock().await?;
+        let id = workspaces::find(conn, name_or_id).await?.workspace.id;
+        let rows = conn.port_shares().of_workspace(id, op.now).await?;
+        let is_meant = |row: &&PortShareRow| {
+            row.port == port && wanted.with.as_ref().is_none_or(|with| names(with, row))
+        };
+        let with: Vec<_> = rows.iter().filter(is_meant).map(|row| row.with).collect();
+        if with.is_empty() {
+            let field = if wanted.with.is_some() { "with" } else { "port" };
+            return Err(Error::field(field, "is not shared like that; GET …/ports says what is"));
+        }
+        for audience in &with {
+            conn.port_shares().remove(id, port, *audience).await?;
+        }
+        let event = Event::new(Resource::workspace(id), Details::PortUnshared { port, with });
+        Ok::<_, Error>(Changed::So(id, event))
+    });
+    let id = unshared.await?;
+    info!(workspace = %id, port, by = %op.who.token, "a port is not shared any more");
+    list(op, &id.to_string()).await
+}
+
+/// What its devfile declares, by name and port.
+fn declared(workspace: &WorkspaceRow) -> Vec<(String, u16)> {
+    let containers = workspace.spec.containers.iter().filter(|container| !container.init);
+    let endpoints = containers.flat_map(|container| &container.endpoints);
+    endpoints.map(|endpoint| (endpoint.name.clone(), endpoint.port)).collect()
+}
+
+fn url(endpoints: &[Endpoint], port: u16) -> Option<String> {
+    endpoints.iter().find(|endpoint| endpoint.port == port).map(|endpoint| endpoint.url.clone())
+}
+
+fn end(now: Timestamp, minutes: u32, most: u32) -> Result<Timestamp, Error> {
+    if !(1..=most).contains(&minutes) {
+        return Err(Error::field("minutes", format!("must be from 1 to {most}")));
+    }
+    let end = now.checked_add(SignedDuration::from_mins(i64::from(minutes))).map_err(Error::internal)?;
+    Ok(berth_db::stored_time(end))
+}
+
+/// The workspace, if that port of it may be shared.
+async fn shareable(conn: &OrganizationConn<'_>, name_or_id: &str, port: u16) -> Result<WorkspaceRow, Error> {
+    let workspace = workspaces::find(conn, name_or_id).await?.workspace;
+    if workspace.desired_state == DesiredState::Terminated {
+        return Err(Error::WrongState(TransitionError::Terminated));
+    }
+    if !is_shareable(port) {
+        let own = "opens all of the workspace, which is nobody's but whose it is";
+        return Err(Error::field("port", own));
+    }
+    let declared = declared(&workspace);
+    if !declared.iter().any(|(_, known)| *known == port) {
+        let known: Vec<_> = declared.iter().map(|(_, port)| port.to_string()).collect();
+        let has = match known.as_slice() {
+            [] => "its devfile declares none".to_owned(),
+            known => format!("its devfile declares {}", known.join(", ")),
+        };
+        return Err(Error::field("port", format!("is no port of the workspace: {has}")));
+    }
+    Ok(workspace)
+}
+
+/// Refuses what would not hold: a share goes on for as long as its owner may share, however they asked. What rules demand of an address
+/// cannot be known later.
+async fn stands(conn: &OrganizationConn<'_>, op: &Op<Member>, need: Need) -> Result<(), Error> {
+    let owner = conn.subjects().find(op.who.subject).await?;
+    let (Some(owner), Some(workspace)) = (owner, op.resource.as_ref()) else {
+        return Err(Error::internal("somebody who is not there shares a port"));
+    };
+    let action = shared::action(need);
+    let asker = shared::standing(op.organization(), &owner);
+    let decision = op.who.authority.policies.decide(&asker, action, workspace);
+    if decision.allowed { Ok(()) } else { Err(permission::denied(action, decision)) }
+}
+
+async fn whom(conn: &OrganizationConn<'_>, op: &Op<Member>, with: &ShareWith) -> Result<Audience, Error> {
+    match with {
+        ShareWith::User(which) => {
+            let member = grants::somebody(conn, op, ("with", which)).await?;
+            if member.id == op.who.subject {
+                return Err(Error::field("with", "is whose workspace it is"));
+            }
+            if member.account_id.is_none() {
+                return Err(Error::field("with", "has tokens alone, and signs in nowhere"));
+            }
+            Ok(Audience::User(member.id))
+        }
+        ShareWith::Group(which) => {
+            let found = tree::group(conn, which, op.who.subject).await?;
+            let seen = found.filter(|group| op.who.authority.decide(Action::ReadGroup, group).allowed);
+            let id = seen.and_then(|group| group.id.parse().ok());
+            id.map(Audience::Group).ok_or_else(|| Error::field("with", "names a group that there is not"))
+        }
+        ShareWith::Organization => Ok(Audience::Organization),
+        ShareWith::Public => Err(Error::field("with", "must not be 'public': …/ports/publish does that")),
+    }
+}
+
+/// Stores a share, if there are not too many, in place of the one with the same.
+async fn put(
+    conn: &OrganizationConn<'_>,
+    share: NewPortShare,
+    now: Timestamp,
+) -> Result<Changed<WorkspaceId>, Error> {
+    let NewPortShare { workspace, port, with, expires_at } = share;
+    conn.port_shares().forget_past(workspace, now).await?;
+    let rows = conn.port_shares().of_workspace(workspace, now).await?;
+    let is_new = !rows.iter().any(|row| (row.port, row.with) == (port, with));
+    if is_new && rows.len() >= MAX_SHARES {
+        let full =
+            format!("the workspace's ports are shared {MAX_SHARES} times, which is the most; take one back");
+        return Err(Error::QuotaExceeded(vec![FieldError::new("port", full)]));
+    }
+    conn.port_shares().put(share, now).await?;
+    let details = Details::PortShared { port, with, expires_at };
+    Ok(Changed::So(workspace, Event::new(Resource::workspace(workspace), details)))
+}
+
+/// Whether it is that share that is meant.
+fn names(with: &ShareWith, row: &PortShareRow) -> bool {
+    match (with, row.with) {
+        (ShareWith::User(which), Audience::User(id)) => {
+            which.parse() == Ok(id) || row.name.as_ref() == Some(which)
+        }
+        (ShareWith::Group(which), Audience::Group(id)) => {
+            which.parse() == Ok(id) || row.group.as_ref().is_some_and(|path| path.as_str() == which)
+        }
+        (ShareWith::Organization, Audience::Organization) | (ShareWith::Public, Audience::Public) => true,
+        _ => false,
+    }
+}
+
+/// Whether whoever asks may see each group that something is shared with: at most [`MAX_SHARES`].
+async fn seen_groups(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    rows: &[PortShareRow],
+) -> Result<BTreeMap<GroupId, bool>, Error> {
+    let mut seen = BTreeMap::new();
+    for row in rows {
+        if let Audience::Group(id) = row.with
+            && !seen.contains_key(&id)
+        {
+            let group = tree::group(conn, &id.to_string(), op.who.subject).await?;
+            let may = |group| op.who.authority.decide(Action::ReadGroup, group).allowed;
+            seen.insert(id, group.as_ref().is_some_and(may));
+        }
+    }
+    Ok(seen)
+}
+
+fn show(row: &PortShareRow, seen: &BTreeMap<GroupId, bool>) -> PortShare {
+    let with = match row.with {
+        Audience::User(id) => SharedWith::User(MemberRef { id, name: row.name.clone().unwrap_or_default() }),
+        Audience::Group(id) => {
+            let path = row.group.clone().filter(|_| seen.get(&id) == Some(&true));
+            SharedWith::Group(SharedGroup { id, path })
+        }
+        Audience::Organization => SharedWith::Organization,
+        Audience::Public => SharedWith::Public,
+    };
+    PortShare { with, shared_at: row.created_at, expires_at: row.expires_at }
+}
