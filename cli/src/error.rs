@@ -235,6 +235,9 @@ impl Error {
                 {
                     "somebody else who could give you the role decides"
                 }
+                403 if problem.detail.contains("no role for a time does") => {
+                    "ask an owner of the organisation to do it, or for a lasting role that permits it"
+                }
                 403 => {
                     "ask an owner of the organisation for this right, or for a role for a time: `berth elevations request --help`"
                 }

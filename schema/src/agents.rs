@@ -158,6 +158,60 @@ pub struct AgentTakes {
     pub organization: bool,
     /// Those of the projects in these groups, at any depth: of the groups that whoever asks may see.
     pub groups: Vec<AllowedGroup>,
+    /// There may be groups that whoever asks does not see.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+    /// What its configuration leaves of that (`allowed_groups`); absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<NarrowedTo>,
+}
+
+/// The groups that an agent's configuration leaves, by what whoever asks may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NarrowedTo {
+    /// Paths of groups, as they are now.
+    pub groups: Vec<GroupPath>,
+    /// What is no path of a group that whoever asks sees, for whoever may read the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+impl AgentTakes {
+    /// What it takes, as the end of a sentence.
+    pub fn words(&self) -> String {
+        let groups = joined(self.groups.iter().map(|group| group.path.as_str()));
+        let allowed = match (self.organization, self.groups.is_empty(), self.partial) {
+            (true, true, _) => "workspaces of the whole organization".to_owned(),
+            (true, false, _) => format!("workspaces of the whole organization, of {groups} by itself, too"),
+            (false, false, _) => format!("workspaces of projects in {groups}"),
+            (false, true, true) => "workspaces of no group that you see".to_owned(),
+            (false, true, false) => {
+                "no workspaces: it is allowed for no group, and not for the whole organization".to_owned()
+            }
+        };
+        match &self.narrowed {
+            Some(narrowed) => format!("{allowed}; {}", narrowed.words()),
+            None => allowed,
+        }
+    }
+}
+
+impl NarrowedTo {
+    fn words(&self) -> String {
+        let known = match self.groups.as_slice() {
+            [] => "no group that you see".to_owned(),
+            groups => format!("projects in {}", joined(groups.iter().map(GroupPath::as_str))),
+        };
+        let unknown = match self.unknown.as_slice() {
+            [] => String::new(),
+            names => format!(" ('{}': no such group that you see)", names.join("', '")),
+        };
+        format!("its configuration ('allowed_groups') leaves of that those of {known}{unknown}")
+    }
+}
+
+fn joined<'a>(paths: impl Iterator<Item = &'a str>) -> String {
+    paths.collect::<Vec<_>>().join(", ")
 }
 
 /// A group that an agent is allowed for.

@@ -182,6 +182,9 @@ pub struct AgentDisallowed {
     pub agent: Agent,
     /// Workspaces that were to run there and are stopped.
     pub stopped: u64,
+    /// It was not allowed for that before, so that nothing was taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unchanged: bool,
 }
 
 /// One variable given at creation: `value` for text or `value_base64` for any bytes, one of them.

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use berth_schema::activity::IdleStop;
 use berth_schema::agents::{
-    AdoptWorkspaces, AgentCredential, AgentEvent, AgentEventKind, AgentTakes, AllowedGroup, RotateAgentToken,
-    WorkspacesAdopted,
+    AdoptWorkspaces, AgentCredential, AgentEvent, AgentEventKind, AgentTakes, AllowedGroup, NarrowedTo,
+    RotateAgentToken, WorkspacesAdopted,
 };
 use berth_schema::api::shape::{ContainerSize, Endpoint};
 use berth_schema::api::{
@@ -180,6 +180,11 @@ fn the_rest_bodies_keep_their_shape() {
                 id: GroupId::from(Uuid::from_u128(11)),
                 path: "platform/payments".parse().expect("a path"),
             }],
+            partial: true,
+            narrowed: Some(NarrowedTo {
+                groups: vec!["platform".parse().expect("a path")],
+                unknown: vec!["old/name".to_owned()],
+            }),
         }),
         prerequisites: Some(prerequisites()),
         network_check: Some(NetworkCheck {

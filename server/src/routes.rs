@@ -1,9 +1,11 @@
 //! Every route of the server: what is done there to what, how much of a body it takes, how it answers and how long it may.
 
-use actix_web::HttpMessage as _;
 use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::error::Sought;
 use crate::{Error, http};
@@ -83,9 +85,15 @@ pub fn configure(config: &mut ServiceConfig) {
             resource = resource.route(line.service());
         }
         let allowed = lines.iter().map(|line| line.method).collect::<Vec<_>>().join(", ");
-        let refuse = move || {
+        let refuse = move |request: HttpRequest| {
             let allowed = allowed.clone();
-            async move { Err::<&'static str, _>(Error::MethodNotAllowed { allowed }) }
+            let form = (request.method() == Method::GET).then(|| form_of(request.path(), lines)).flatten();
+            async move {
+                match form {
+                    Some(page) => Ok(HttpResponse::SeeOther().insert_header((LOCATION, page)).finish()),
+                    None => Err(Error::MethodNotAllowed { allowed }),
+                }
+            }
         };
         let resource = resource.default_service(web::to(refuse));
         config.service(resource.wrap(from_fn(move |request: ServiceRequest, next| {
@@ -114,6 +122,23 @@ pub(crate) fn is_page(wanted: &str) -> bool {
     };
     let mut pages = ROUTES.iter().filter(|route| route.method == "GET" && route.renderer == Renderer::Page);
     wanted.bytes().all(|byte| byte.is_ascii_graphic()) && pages.any(|route| is_of(route.path))
+}
+
+/// The page that a form is on which is sent to a path: that stays in a browser's address bar where the form was refused. `None`: no
+/// form of a page is sent there.
+fn form_of(path: &str, lines: &[Route]) -> Option<String> {
+    if lines.iter().any(|line| line.renderer != Renderer::Page) {
+        return None;
+    }
+    let (before, last) = path.rsplit_once('/')?;
+    if last == "workspaces" && is_page(&format!("{before}/new")) {
+        return Some(format!("{before}/new"));
+    }
+    let mut above = before;
+    while !above.is_empty() && !is_page(above) {
+        above = above.rsplit_once('/')?.0;
+    }
+    Some(if above.is_empty() { "/".to_owned() } else { above.to_owned() })
 }
 
 /// A path of the table for what the router matched, as a label: nothing that a client makes up.
@@ -168,6 +193,38 @@ mod tests {
         ] {
             assert!(!is_page(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_form_that_was_refused_is_found_again_by_its_address() {
+        let found = |path: &str| {
+            let line = ROUTES.iter().find(|route| route.path == path).expect("a path");
+            form_of(&path.replace(['{', '}'], ""), std::slice::from_ref(line))
+        };
+        for (path, page) in [
+            (
+                "/organizations/{organization}/agents/{agent}/allow",
+                "/organizations/organization/agents/agent",
+            ),
+            ("/organizations/{organization}/me/variables", "/organizations/organization/me"),
+            (
+                "/organizations/{organization}/projects/{project}/workspaces",
+                "/organizations/organization/projects/project/new",
+            ),
+            ("/sessions/{session}/end", "/sessions"),
+            ("/sign-out", "/"),
+        ] {
+            assert_eq!(found(path).as_deref(), Some(page), "{path}");
+        }
+        let posted = |route: &&Route| {
+            let alone = !ROUTES.iter().any(|other| other.path == route.path && other.method == "GET");
+            route.renderer == Renderer::Page && alone
+        };
+        for route in ROUTES.iter().filter(posted) {
+            let page = found(route.path).unwrap_or_else(|| panic!("{}", route.path));
+            assert!(is_page(&page), "{} leads to {page}", route.path);
+        }
+        assert_eq!(found("/api/v1/organizations/{organization}/agents/{agent}/allow"), None);
     }
 
     #[test]

@@ -434,6 +434,10 @@ async fn what_is_not_in_the_table_is_a_problem() {
         let reply = send(anyone.request(Method::DELETE, "/api/v1/organizations/a/agents")).await;
         reply.problem(405, "method-not-allowed");
         assert_eq!(reply.header("allow"), "POST, GET");
+        // Where a browser's address bar ends up by a form that was refused.
+        let visitor = crate::support::Visitor::new(app.address());
+        let led = visitor.get("/organizations/acme/agents/here/allow").await;
+        assert_eq!((led.status, led.header("location")), (303, "/organizations/acme/agents/here"));
     })
     .await;
 }

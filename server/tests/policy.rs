@@ -213,7 +213,7 @@ async fn nobody_gives_a_higher_role_than_they_have() {
         let higher = json!({"name": "x", "same_subject": true, "role": "owner"});
         maintainer.post(&path, &higher).await.problem(422, "invalid");
         let problem = maintainer.post(&path, &json!({"name": "x"})).await.problem(403, "forbidden");
-        assert_eq!(problem.detail, "your role does not permit 'token.create' here");
+        assert_eq!(problem.detail, "your role does not permit 'token.create' here, and no role for a time does");
         // Where a rule lets them, they give what they are and what that holds.
         set(&owner, &and("@id(\"hire\") permit (principal, action == Action::\"token.create\", resource) when { principal.role == \"maintainer\" };"))
             .await

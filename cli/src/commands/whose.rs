@@ -21,6 +21,16 @@ pub(crate) struct WhoseArgs {
 }
 
 impl WhoseArgs {
+    /// Whose workspaces they are for, as the subject of a sentence. What is nearer to one of them may say something else.
+    pub(crate) fn workspaces(&self) -> String {
+        match (&self.group, &self.project, self.mine) {
+            (Some(group), ..) => format!("Workspaces of projects in group '{group}'"),
+            (_, Some(project), _) => format!("Workspaces of project '{project}'"),
+            (None, None, true) => "Your workspaces".to_owned(),
+            (None, None, false) => "Workspaces of the organization".to_owned(),
+        }
+    }
+
     pub(crate) fn whose(&self) -> Whose {
         match (&self.group, &self.project, self.mine) {
             (Some(group), ..) => Whose::There(At::Group(group.clone())),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use berth_schema::activity::IdleStop;
-use berth_schema::agents::{AgentEvent, AgentTakes};
+use berth_schema::agents::AgentEvent;
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
 use berth_schema::network_check::{NetworkCheck, NetworkVerdict};
@@ -144,7 +144,7 @@ impl Show for Agent {
             ("Last contact", last_contact(self, now)),
             ("Workspaces", self.workspaces.into()),
         ];
-        details.extend(self.takes.as_ref().map(|takes| ("Takes", whose(takes).into())));
+        details.extend(self.takes.as_ref().map(|takes| ("Takes", takes.words().into())));
         details.extend(credential(self, now));
         details.extend(sealing_keys(self, now));
         details.extend(self.suspected_loss.as_ref().map(|loss| ("Suspected loss", suspected(loss, now))));
@@ -201,17 +201,6 @@ fn removal(orphan: &Orphan, now: Timestamp) -> &'static str {
         (false, _) => "no",
         (true, false) => "later",
         (true, true) => "now",
-    }
-}
-
-/// Whose workspaces an agent takes. Its groups are those that whoever asks may see.
-fn whose(takes: &AgentTakes) -> String {
-    let groups = takes.groups.iter().map(|group| group.path.as_str()).collect::<Vec<_>>().join(", ");
-    match (takes.organization, takes.groups.is_empty()) {
-        (true, true) => "workspaces of the whole organization".to_owned(),
-        (true, false) => format!("workspaces of the whole organization, of {groups} by itself, too"),
-        (false, true) => "workspaces of no group that you see".to_owned(),
-        (false, false) => format!("workspaces of projects in {groups}"),
     }
 }
 

@@ -113,10 +113,12 @@ async fn an_owner_says_whose_workspaces_an_agent_takes_and_is_told_what_became_o
     berth
         .run(&["agents", "allow", "here", "--group", "platform/payments"])
         .ok()
-        .says("Agent 'here' takes workspaces of group 'platform/payments'.");
+        .says("Agent 'here' is allowed for group 'platform/payments'.")
+        .says("That of the group counts once the whole organization is disallowed.");
     berth
         .run(&["agents", "disallow", "here", "--whole-organization"])
         .ok()
+        .says("not allowed for the whole organization any more. It takes no workspaces")
         .says("goes on until its next start");
     let stopped = berth.run(&["agents", "disallow", "here", "--group", "platform/payments", "--stop-now"]);
     stopped.ok().says("2 workspaces are stopped.");

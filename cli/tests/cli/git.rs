@@ -39,7 +39,7 @@ async fn a_token_is_read_from_a_file_and_never_repeated() {
     let ran =
         Berth::with(&server).run(&["git-credentials", "set", "git.example.com", "--token-file", file]).ok();
     assert!(!ran.stdout.contains("hunter2") && !ran.stderr.contains("hunter2"));
-    ran.says("Workspaces log in at git.example.com by the stored token.");
+    ran.says("Workspaces of the organization log in at git.example.com by the stored token, unless");
     let requests = server.received_requests().await.expect("recorded");
     let put = requests.iter().find(|request| request.method.as_str() == "PUT").expect("a PUT");
     let body: Value = serde_json::from_slice(&put.body).expect("JSON");
@@ -91,7 +91,7 @@ async fn those_of_a_group_a_project_and_of_ones_own_are_at_places_of_their_own()
         let run = |args: &[&str]| berth.run(&[&["git-credentials"], args, whose.as_slice()].concat());
         run(&["set", "git.example.com", "--audience", "git"]).ok();
         assert!(run(&["list"]).ok().stdout.contains("git.example.com\thttps"));
-        run(&["delete", "git.example.com"]).ok().says("do not log in at git.example.com any more");
+        run(&["delete", "git.example.com"]).ok().says("do not log in at git.example.com by this any more");
     }
     let sent = bodies(&server).await;
     let put = json!({"host": "git.example.com", "audience": "git"});

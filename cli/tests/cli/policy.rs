@@ -100,10 +100,15 @@ async fn one_may_ask_what_one_may_do() {
 async fn what_is_permitted_and_would_be_refused_all_the_same_is_told_with_its_field() {
     let server = MockServer::start().await;
     let told = json!({"action": "workspace.start", "resource": "x", "role": "developer", "policy_version": 2,
-        "objection": {"field": "agent", "message": "is not allowed for project 'a/b'"},
+        "objection": {"field": "agent", "message": "'here' is not allowed for project 'a/b'"},
         "allowed": true, "reason": "permitted", "rules": ["developers-own-workspaces"]});
     answer(&server, "GET", "/can-i", ok(told)).await;
-    let ran = Berth::with(&server).run(&["auth", "can-i", "workspace.start", "x", "--explain"]).ok();
-    ran.prints("yes\n")
-        .says("would be refused at the moment all the same: agent: is not allowed for project 'a/b'.");
+    for explain in [&[][..], &["--explain"]] {
+        let ran = Berth::with(&server).run(&[&["auth", "can-i", "workspace.start", "x"], explain].concat());
+        let ran = ran.exits(8);
+        assert_eq!(ran.stdout, "not now\n");
+        ran.says(
+            "would be refused at the moment all the same: agent: 'here' is not allowed for project 'a/b'",
+        );
+    }
 }

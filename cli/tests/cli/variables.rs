@@ -38,10 +38,10 @@ async fn a_value_goes_into_the_body_and_is_not_repeated() {
 async fn nothing_to_set_and_nothing_to_delete_are_told() {
     let server = MockServer::start().await;
     Berth::with(&server).run(&["variables", "set"]).exits(2).says("no variable is given");
-    let missing = problem(404, "there is no such variable of the organization", &json!([]));
+    let missing = problem(404, "there is no such variable here", &json!([]));
     answer(&server, "DELETE", "/variables/file/ca.pem", missing).await;
     let ran = Berth::with(&server).run(&["variables", "delete", "ca.pem", "--kind", "file"]).exits(3);
-    ran.says("there is no such variable of the organization");
+    ran.says("there is no such variable here");
 }
 
 #[tokio::test]

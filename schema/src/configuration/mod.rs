@@ -252,6 +252,12 @@ pub struct ConfigurationView {
     /// In the answer to `PUT`: how many workspaces got (or, in a dry run, would get) a new generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rendered_again: Option<i64>,
+    /// In the answer to `PUT`: how many workspaces that are to run the agent would not start again under this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_taken: Option<i64>,
+    /// In the answer to `PUT`: what of `allowed_groups` is no path of a group that whoever asks sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_groups: Vec<String>,
     /// As it was set; what `PUT` takes.
     pub configuration: AgentConfiguration,
     /// What holds, with the server's own options where nothing was set.

@@ -175,6 +175,8 @@ fn a_configuration_keeps_its_shape() {
         version: 3,
         changed_at: Some(Timestamp::UNIX_EPOCH),
         rendered_again: Some(7),
+        not_taken: Some(2),
+        unknown_groups: vec!["old/name".to_owned()],
         configuration: AgentConfiguration::default(),
         effective,
     };

@@ -86,6 +86,20 @@ impl Groups<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
+    /// Those of the paths that there are, in the order of their paths.
+    pub async fn find_by_paths(&self, paths: &[GroupPath]) -> Result<Vec<GroupRow>, DbError> {
+        let paths: Vec<&str> = paths.iter().map(GroupPath::as_str).collect();
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = groups::table
+            .filter(groups::organization_id.eq(self.0.key()))
+            .filter(groups::path.eq_any(paths))
+            .order(groups::path)
+            .select(GroupRow::as_select());
+        self.0.run(query.load(&mut self.0.raw())).await
+    }
+
     /// The groups of those paths and all that they are in.
     pub async fn above(&self, paths: &[GroupPath]) -> Result<Vec<Parent>, DbError> {
         let mut all: Vec<String> = paths.iter().flat_map(GroupPath::up).map(String::from).collect();

@@ -51,45 +51,69 @@ impl Takes {
 }
 
 impl Refusal {
-    /// Why, as the rest of a sentence about the agent.
-    pub fn cause(self, project: Option<&ProjectPath>) -> String {
+    /// Why, with the agent's name.
+    pub fn cause(self, agent: &AgentName, project: Option<&ProjectPath>) -> String {
         let of = project
             .map_or_else(|| "workspaces of no project".to_owned(), |project| format!("project '{project}'"));
         match self {
-            Self::NotAllowed => format!("is not allowed for {of}"),
-            Self::LeftOut => format!("leaves out {of} by its configuration ('allowed_groups')"),
+            Self::NotAllowed => format!("'{agent}' is not allowed for {of}"),
+            Self::LeftOut => format!("'{agent}' leaves out {of} by its configuration ('allowed_groups')"),
         }
     }
 
-    /// What to do so that it is taken, as a demand.
-    pub fn remedy(self, agent: &AgentName, project: Option<&ProjectPath>) -> String {
+    /// What to do so that it is taken, as a demand on whoever asks, who may do it themselves or not.
+    pub fn remedy(self, agent: &AgentName, project: Option<&ProjectPath>, is_theirs: bool) -> String {
         let group = project.and_then(ProjectPath::group);
         let whom =
             group.map_or_else(|| "--whole-organization".to_owned(), |group| format!("--group {group}"));
         match self {
-            Self::NotAllowed => format!("have an owner allow it (`berth agents allow {agent} {whom}`)"),
+            Self::NotAllowed => {
+                let who = if is_theirs { "allow it" } else { "have an owner allow it" };
+                format!("{who} (`berth agents allow {agent} {whom}`)")
+            }
             Self::LeftOut => {
-                format!(
-                    "have whoever configures it change that (`berth agents configuration set {agent} -f FILE`)"
-                )
+                let who = if is_theirs { "change that" } else { "have whoever configures it change that" };
+                format!("{who} (`berth agents configuration set {agent} -f FILE`)")
             }
         }
     }
 
-    /// Both, for what is to be made: another agent, or another place, may do.
-    pub fn of_something_new(self, agent: &AgentName, project: Option<&ProjectPath>) -> String {
-        let other = match project {
-            Some(_) => "choose another agent",
-            None => {
-                "choose another agent, or make it in a project of a group that the agent is for (`--project`)"
-            }
-        };
-        format!("{}: {other}, or {}", self.cause(project), self.remedy(agent, project))
+    /// Both, for what is to be made: one of `others`, which take it, or another place may do.
+    pub fn of_something_new(
+        self,
+        agent: &AgentName,
+        project: Option<&ProjectPath>,
+        (others, is_theirs): (&[AgentName], bool),
+    ) -> String {
+        let mut ways = Vec::new();
+        if !others.is_empty() {
+            ways.push(format!("choose another agent ({})", listed(others)));
+        }
+        if project.is_none() {
+            ways.push("make it in a project of a group that the agent is for (`--project`)".to_owned());
+        }
+        ways.push(self.remedy(agent, project, is_theirs));
+        format!("{}: {}", self.cause(agent, project), ways.join(", or "))
     }
 
     /// Both, for what is there.
-    pub fn of_what_is_there(self, agent: &AgentName, project: Option<&ProjectPath>) -> String {
-        format!("{}: {}", self.cause(project), self.remedy(agent, project))
+    pub fn of_what_is_there(
+        self,
+        agent: &AgentName,
+        project: Option<&ProjectPath>,
+        is_theirs: bool,
+    ) -> String {
+        format!("{}: {}", self.cause(agent, project), self.remedy(agent, project, is_theirs))
+    }
+}
+
+/// Some of those agents, for a sentence.
+pub fn listed(agents: &[AgentName]) -> String {
+    const MOST: usize = 5;
+    let named = agents.iter().take(MOST).map(|agent| format!("'{agent}'")).collect::<Vec<_>>().join(", ");
+    match agents.len().checked_sub(MOST) {
+        None | Some(0) => named,
+        Some(more) => format!("{named} and {more} more"),
     }
 }
 
@@ -153,7 +177,7 @@ mod tests {
         let agent: AgentName = "berlin".parse().expect("a name");
         let (deep, flat): (ProjectPath, ProjectPath) =
             ("a/b/api".parse().expect("a path"), "api".parse().expect("a path"));
-        let remedy = |refusal: Refusal, project| refusal.remedy(&agent, project);
+        let remedy = |refusal: Refusal, project| refusal.remedy(&agent, project, false);
         assert!(remedy(Refusal::NotAllowed, Some(&deep)).contains("`berth agents allow berlin --group a/b`"));
         assert!(
             remedy(Refusal::NotAllowed, Some(&flat))
@@ -163,13 +187,32 @@ mod tests {
             remedy(Refusal::NotAllowed, None).contains("`berth agents allow berlin --whole-organization`")
         );
         assert!(remedy(Refusal::LeftOut, Some(&deep)).contains("configuration set berlin"));
-        let new = Refusal::NotAllowed.of_something_new(&agent, None);
+        let new = Refusal::NotAllowed.of_something_new(&agent, None, (&[], false));
         assert!(
-            new.starts_with("is not allowed for workspaces of no project: ") && new.contains("--project"),
+            new.starts_with("'berlin' is not allowed for workspaces of no project: ")
+                && new.contains("--project"),
             "{new}"
         );
-        let there = Refusal::LeftOut.of_what_is_there(&agent, Some(&deep));
-        assert!(there.starts_with("leaves out project 'a/b/api' by its configuration"), "{there}");
+        let there = Refusal::LeftOut.of_what_is_there(&agent, Some(&deep), false);
+        assert!(there.starts_with("'berlin' leaves out project 'a/b/api' by its configuration"), "{there}");
         assert!(!there.contains("another agent"), "it stays where its volume is: {there}");
+    }
+
+    #[test]
+    fn another_agent_is_named_where_there_is_one_and_nobody_is_sent_to_themselves() {
+        let names = |count: usize| {
+            (0..count).map(|n| format!("agent-{n}").parse().expect("a name")).collect::<Vec<AgentName>>()
+        };
+        let (agent, project) = ("berlin".parse().expect("a name"), "a/api".parse().expect("a path"));
+        let told = |others: usize, is_theirs| {
+            Refusal::NotAllowed.of_something_new(&agent, Some(&project), (&names(others), is_theirs))
+        };
+        assert!(!told(0, false).contains("another agent"), "{}", told(0, false));
+        assert!(told(2, false).contains("choose another agent ('agent-0', 'agent-1')"), "{}", told(2, false));
+        assert!(told(7, false).contains("'agent-4' and 2 more)"), "{}", told(7, false));
+        assert!(told(0, false).contains(": have an owner allow it (`"), "{}", told(0, false));
+        assert!(told(0, true).contains(": allow it (`"), "{}", told(0, true));
+        let left_out = Refusal::LeftOut.of_what_is_there(&agent, Some(&project), true);
+        assert!(left_out.contains(": change that (`"), "{left_out}");
     }
 }

@@ -22,7 +22,7 @@ pub use decision::{Decision, Reason};
 pub use engine::Policies;
 pub use error::RuleError;
 pub use facts::{Asked, Asker, At, Circumstances, Elevation, Proof, Resource, Who};
-pub use place::Place;
+pub use place::{Place, counts_elevations};
 pub use reach::Reach;
 pub use rules::{BUILT_IN, Rules};
 pub use scan::{MAX_BYTES, MAX_RULES};

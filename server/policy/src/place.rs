@@ -257,7 +257,7 @@ pub(crate) const fn sight_in_tree(kind: ResourceKind) -> Option<Action> {
 /// Whether what somebody is for a time counts for an action. What hands out something that lasts, be it a secret or a right, needs
 /// what they are without it, and so does what takes a right away for good: nothing that a role for a time gives is there when it has
 /// ended. (What can be given back, as after a suspension, is what such a role may be for.)
-pub(crate) const fn counts_elevations(action: Action) -> bool {
+pub const fn counts_elevations(action: Action) -> bool {
     !matches!(
         action,
         Action::SetPolicy

@@ -7,7 +7,7 @@ use crate::error::{DenyReason, Sought, Unproven};
 /// Behind "there is no such".
 pub(crate) const fn sought(what: Sought) -> &'static str {
     match what {
-        Sought::Resource(ResourceKind::Variable) => "variable of the organization",
+        Sought::Resource(ResourceKind::Variable) => "variable here",
         Sought::Resource(kind) => kind.as_str(),
         Sought::Path => "path",
         Sought::MetricsPath => "path; try /metrics",
@@ -53,7 +53,13 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
         DenyReason::Suspended => "you are suspended in this organization",
         DenyReason::UnknownRole => "your role is one that this version of the server does not know",
-        DenyReason::NotPermitted => return format!("your role does not permit '{action}' here"),
+        DenyReason::NotPermitted if berth_policy::counts_elevations(action) => {
+            return format!("your role does not permit '{action}' here");
+        }
+        // Nobody is to ask for what would not help.
+        DenyReason::NotPermitted => {
+            return format!("your role does not permit '{action}' here, and no role for a time does");
+        }
         DenyReason::Rule | DenyReason::RuleFailed => {
             let rule = rule.map(|rule| format!(" '{rule}'")).unwrap_or_default();
             let does =

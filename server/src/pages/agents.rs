@@ -5,15 +5,16 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use berth_planner::why::SILENCE;
 use berth_schema::Action;
-use berth_schema::agents::{AgentTakes, AllowAgent, DisallowAgent};
+use berth_schema::agents::{AllowAgent, DisallowAgent};
 use berth_schema::api::Agent;
 use serde::Deserialize;
 
 use super::frame::{Frame, may_to};
-use super::page::{see, show};
+use super::page::{refuse, see, show};
+use super::refused::Refused;
 use super::times::{ago, at};
 use crate::handlers::ListQuery;
-use crate::http::body::Form;
+use crate::http::body::{Attempt, Kept};
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::{admission, agents};
@@ -70,16 +71,6 @@ pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<Http
     show(StatusCode::OK, &List { rows: rows.collect(), next: page.next, frame: Frame::of(&op, HERE) })
 }
 
-/// Whose workspaces an agent takes: of its groups those that whoever asks may see.
-fn whose(takes: &AgentTakes) -> String {
-    let groups = takes.groups.iter().map(|group| group.path.as_str()).collect::<Vec<_>>().join(", ");
-    match (takes.organization, takes.groups.is_empty()) {
-        (true, _) => "Workspaces of the whole organization".to_owned(),
-        (false, true) => "Workspaces of no group that you see".to_owned(),
-        (false, false) => format!("Workspaces of projects in {groups}"),
-    }
-}
-
 #[derive(Template)]
 #[template(path = "agents/one.html")]
 struct One<'a> {
@@ -94,13 +85,25 @@ struct One<'a> {
     events: Vec<(String, String)>,
     may_allow: bool,
     may_disallow: bool,
+    refused: Refused,
+    /// How many workspaces were stopped by what was taken back.
+    stopped: Option<u64>,
 }
 
 pub(crate) async fn one(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
-    let agent = agents::get(&op, op.target()).await?;
-    let (state, tone) = state(&op, &agent);
+    page(&op, Refused::default(), None, |page| show(StatusCode::OK, page)).await
+}
+
+async fn page(
+    op: &Op<Member>,
+    refused: Refused,
+    stopped: Option<u64>,
+    answer: impl FnOnce(&One<'_>) -> Result<HttpResponse, Error>,
+) -> Result<HttpResponse, Error> {
+    let agent = agents::get(op, op.target()).await?;
+    let (state, tone) = state(op, &agent);
     let (mut facts, mut troubles) = (Vec::new(), Vec::new());
-    facts.extend(agent.takes.as_ref().map(|takes| ("Takes", whose(takes))));
+    facts.extend(agent.takes.as_ref().map(|takes| ("Takes", takes.words())));
     if let Some(has) = &agent.prerequisites {
         let words = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
         facts.push(("Agent's version", has.agent_version.to_string()));
@@ -128,9 +131,9 @@ pub(crate) async fn one(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
     let events = agent.events.iter().map(|event| (at(event.at), event.message.clone())).collect();
     let made = at(agent.created_at);
     let is_there = agent.revoked_at.is_none();
-    let does = |action| op.resource.as_ref().is_some_and(|thing| may_to(&op, action, thing));
-    let page = One {
-        frame: Frame::of(&op, HERE),
+    let does = |action| op.resource.as_ref().is_some_and(|thing| may_to(op, action, thing));
+    answer(&One {
+        frame: Frame::of(op, HERE),
         agent: &agent,
         state,
         tone,
@@ -139,33 +142,56 @@ pub(crate) async fn one(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
         troubles,
         events,
         may_allow: is_there && does(Action::AllowAgent),
-        may_disallow: does(Action::DisallowAgent),
-    };
-    show(StatusCode::OK, &page)
+        may_disallow: is_there && does(Action::DisallowAgent),
+        refused,
+        stopped,
+    })
 }
 
-/// What the forms send: a group, or nothing for the whole organisation.
+/// Whose workspaces it is to take: one of both is said, since nothing must not mean the most.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Whose {
+pub(crate) struct Allow {
     #[serde(default)]
     group: Option<String>,
+    #[serde(default)]
+    organization: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Disallow {
+    #[serde(default)]
+    group: Option<String>,
+    #[serde(default)]
+    organization: bool,
     #[serde(default)]
     stop_now: bool,
 }
 
-pub(crate) async fn allow(op: Op<Member>, form: Form<Whose>) -> Result<HttpResponse, Error> {
-    let Whose { group, .. } = form.0;
-    let organization = group.is_none();
-    admission::allow(&op, op.target(), &AllowAgent { group, organization }).await?;
-    Ok(see(&base(&op)))
+impl Kept for Allow {}
+impl Kept for Disallow {}
+
+pub(crate) async fn allow(op: Op<Member>, form: Attempt<Allow>) -> Result<HttpResponse, Error> {
+    let allow = async |Allow { group, organization }: Allow| {
+        admission::allow(&op, op.target(), &AllowAgent { group, organization }).await
+    };
+    match form.done("allow", allow).await? {
+        Ok(_) => Ok(see(&base(&op))),
+        Err((error, refused)) => page(&op, refused, None, |page| refuse(error, page)).await,
+    }
 }
 
-pub(crate) async fn disallow(op: Op<Member>, form: Form<Whose>) -> Result<HttpResponse, Error> {
-    let Whose { group, stop_now } = form.0;
-    let organization = group.is_none();
-    admission::disallow(&op, op.target(), &DisallowAgent { group, organization, stop_now }).await?;
-    Ok(see(&base(&op)))
+pub(crate) async fn disallow(op: Op<Member>, form: Attempt<Disallow>) -> Result<HttpResponse, Error> {
+    let disallow = async |Disallow { group, organization, stop_now }: Disallow| {
+        let wanted = DisallowAgent { group, organization, stop_now };
+        admission::disallow(&op, op.target(), &wanted).await.map(|told| stop_now.then_some(told.stopped))
+    };
+    match form.done("disallow", disallow).await? {
+        Ok(None) => Ok(see(&base(&op))),
+        Ok(stopped) => page(&op, Refused::default(), stopped, |page| show(StatusCode::OK, page)).await,
+        Err((error, refused)) => page(&op, refused, None, |page| refuse(error, page)).await,
+    }
 }
 
 fn base(op: &Op<Member>) -> String {

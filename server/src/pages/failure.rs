@@ -5,7 +5,7 @@ use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use berth_schema::Problem;
+use berth_schema::{FieldError, Problem};
 
 use super::page::{came_from, see, show};
 use super::passkeys::confirm_then;
@@ -20,6 +20,8 @@ struct Failure<'a> {
     /// Where this server's pages are, for who has found them elsewhere.
     at: Option<String>,
     problem: &'a Problem,
+    /// What the sentence about all of it has not said already.
+    errors: Vec<&'a FieldError>,
     request_id: &'a str,
     /// The page of ours that led here.
     back: Option<String>,
@@ -74,6 +76,8 @@ pub(crate) fn failure(
         _ => &problem.title,
     };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let page = show(status, &Failure { title, at, problem, request_id: id, back: came_from(request) });
+    let errors = problem.errors.iter().filter(|error| !problem.detail.contains(&error.message)).collect();
+    let back = came_from(request);
+    let page = show(status, &Failure { title, at, problem, errors, request_id: id, back });
     page.unwrap_or_else(|_| HttpResponse::new(status))
 }

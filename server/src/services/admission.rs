@@ -1,19 +1,19 @@
 //! Whose workspaces an agent takes: said by its owners, narrowed by its configuration, and asked wherever something is made or started
 //! there. `planner::admission` decides.
 
+mod choice;
+
 use std::collections::{BTreeSet, HashMap};
 
 use berth_db::{AgentRow, Changed, ChangedBy, GroupRow, Intent, OrganizationConn, TakesRow};
 use berth_planner::admission::{Refusal, Takes};
-use berth_policy::Resource as Thing;
-use berth_schema::agents::{AgentTakes, AllowAgent, AllowedGroup, DisallowAgent};
+use berth_policy::{Reach, Resource as Thing};
+use berth_schema::agents::{AgentTakes, AllowAgent, AllowedGroup, DisallowAgent, NarrowedTo};
 use berth_schema::api::{Agent, AgentDisallowed};
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::groups::GroupPath;
 use berth_schema::projects::ProjectPath;
-use berth_schema::{
-    Action, AgentId, AgentName, DesiredState, FieldError, GroupId, ProjectId, ResourceKind, WorkspaceId,
-};
+use berth_schema::{Action, AgentId, AgentName, DesiredState, GroupId, ProjectId, ResourceKind, WorkspaceId};
 use tracing::info;
 
 use super::agents::{self, find};
@@ -21,10 +21,11 @@ use super::tree;
 use crate::identity::Member;
 use crate::{Error, Op};
 
-/// Among how many agents one is looked for that takes a workspace.
-const MOST_AGENTS: i64 = 200;
-/// What is told of an agent that there is not, or not for whoever asks.
-pub(super) const UNKNOWN_AGENT: &str = "is not an agent of this organization";
+pub use choice::{Offer, offered};
+pub(super) use choice::{Wish, chosen, objection, seen_taking};
+
+/// What is told of a group that there is not, or not for whoever asks.
+const UNKNOWN_GROUP: &str = "is no group that you see; `berth groups list` shows those there are";
 
 /// Allows an agent for a group, or for the whole organisation.
 pub async fn allow(op: &Op<Member>, name_or_id: &str, wanted: &AllowAgent) -> Result<Agent, Error> {
@@ -57,7 +58,7 @@ pub async fn disallow(
     name_or_id: &str,
     wanted: &DisallowAgent,
 ) -> Result<AgentDisallowed, Error> {
-    let (id, stopped) = op
+    let (id, stopped, was_there) = op
         .change("disallow_agent", async |conn| {
             let agent = held(conn, name_or_id).await?;
             let group = whom(conn, op, wanted.group.as_deref(), wanted.organization).await?;
@@ -67,14 +68,15 @@ pub async fn disallow(
             };
             let stopped = if wanted.stop_now { stop(conn, op, agent.id).await? } else { 0 };
             if !was_there && stopped == 0 {
-                return Ok(Changed::Not((agent.id, 0)));
+                return Ok(Changed::Not((agent.id, 0, false)));
             }
             let details = Details::AgentDisallowed { group, stopped };
-            Ok::<_, Error>(Changed::So((agent.id, stopped), Event::new(Resource::agent(agent.id), details)))
+            let event = Event::new(Resource::agent(agent.id), details);
+            Ok::<_, Error>(Changed::So((agent.id, stopped, was_there), event))
         })
         .await?;
     info!(agent = %id, stopped, by = %op.who.token, "an agent was disallowed");
-    Ok(AgentDisallowed { agent: agents::get(op, &id.to_string()).await?, stopped })
+    Ok(AgentDisallowed { agent: agents::get(op, &id.to_string()).await?, stopped, unchanged: !was_there })
 }
 
 /// The agent, with its row locked: whatever is made or started there meanwhile holds it as well. The organisation before it, as by
@@ -98,7 +100,7 @@ async fn whom(
             let found = tree::group(conn, which, op.who.subject).await?;
             let seen = found.filter(|group| op.who.authority.decide(Action::ReadGroup, group).allowed);
             let id = seen.and_then(|group| group.id.parse().ok());
-            id.map(Some).ok_or_else(|| Error::field("group", "names a group that there is not"))
+            id.map(Some).ok_or_else(|| Error::field("group", UNKNOWN_GROUP))
         }
         _ => Err(Error::field("group", "must be given, or 'organization': one of both")),
     }
@@ -116,6 +118,19 @@ async fn stop(conn: &OrganizationConn<'_>, op: &Op<Member>, agent: AgentId) -> R
         conn.notifications().notify_agent(agent).await?;
     }
     Ok(u64::try_from(refused.len()).unwrap_or(u64::MAX))
+}
+
+/// How many workspaces that are to run on an agent a configuration with those `allowed_groups` would leave out.
+pub(super) async fn left_out(
+    conn: &OrganizationConn<'_>,
+    agent: AgentId,
+    configured: Vec<String>,
+) -> Result<i64, Error> {
+    if configured.is_empty() {
+        return Ok(0);
+    }
+    let takes = Takes { organization: true, groups: Vec::new(), configured };
+    Ok(i64::try_from(refused(conn, agent, &takes).await?.len()).unwrap_or(i64::MAX))
 }
 
 /// What is to run on an agent and is not among what is taken: locked until the transaction ends.
@@ -183,11 +198,13 @@ pub(super) async fn takes(conn: &OrganizationConn<'_>, agent: AgentId) -> Result
 /// took its allowance.
 pub(super) async fn demand(
     conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
     (agent, name): (AgentId, &AgentName),
     project: Option<&ProjectPath>,
 ) -> Result<(), Error> {
-    let admitted = takes(conn, agent).await?.admit(project);
-    admitted.map_err(|refusal| Error::AgentNotAllowed(refusal.of_what_is_there(name, project)))
+    let Err(refusal) = takes(conn, agent).await?.admit(project) else { return Ok(()) };
+    let is_theirs = choice::is_theirs(op, agent, refusal);
+    Err(Error::AgentNotAllowed(refusal.of_what_is_there(name, project, is_theirs)))
 }
 
 /// The same of what is to be made, by whoever asks.
@@ -195,14 +212,18 @@ pub(super) async fn demand_of_new(
     conn: &OrganizationConn<'_>,
     op: &Op<Member>,
     agent: &AgentRow,
-    project: Option<&ProjectPath>,
+    wish: Wish<'_>,
 ) -> Result<(), Error> {
+    let project = wish.project;
     let Err(refusal) = takes(conn, agent.id).await?.admit(project) else { return Ok(()) };
     // Whoever may not know of the agent is told what they would be told if there were none.
     if !is_seen(op, agent.id) {
-        return Err(Error::field("agent", UNKNOWN_AGENT));
+        return Err(Error::field("agent", wish.unknown()));
     }
-    Err(Error::AgentNotAllowed(refusal.of_something_new(&agent.name, project)))
+    let others = seen_taking(conn, op, project.and_then(ProjectPath::group).as_ref()).await?;
+    let is_theirs = choice::is_theirs(op, agent.id, refusal);
+    let told = refusal.of_something_new(&agent.name, project, (&others, is_theirs));
+    Err(Error::AgentNotAllowed(told))
 }
 
 /// Why an agent does not take what is there, for whoever looks; of a configuration that cannot be read nothing is known.
@@ -215,78 +236,9 @@ pub(super) async fn refusal(
 }
 
 /// Whether whoever asks may know of an agent.
-fn is_seen(op: &Op<Member>, agent: AgentId) -> bool {
+pub(super) fn is_seen(op: &Op<Member>, agent: AgentId) -> bool {
     let agent = Thing::new(ResourceKind::Agent, agent.to_string(), op.organization());
     op.who.authority.decide(Action::ReadAgent, &agent).allowed
-}
-
-/// What an action that rules permit would be refused for at the moment: a workspace that its agent does not take, or what would be made
-/// in a project without saying where.
-pub(super) async fn objection(
-    conn: &OrganizationConn<'_>,
-    op: &Op<Member>,
-    action: Action,
-    thing: &Thing,
-) -> Result<Option<FieldError>, Error> {
-    let words = match action {
-        Action::StartWorkspace | Action::RestartWorkspace => {
-            let view = super::workspaces::find(conn, &thing.id).await?;
-            let project = view.belongs_to.as_ref().map(|project| &project.path);
-            let refusal = refusal(conn, view.workspace.agent_id, project).await?;
-            refusal.map(|refusal| refusal.of_what_is_there(&view.agent, project))
-        }
-        Action::CreateWorkspaceInProject => in_project(conn, op, &thing.id).await?,
-        _ => None,
-    };
-    Ok(words.map(|words| FieldError::new("agent", words)))
-}
-
-/// Why the agent that a project says would not take what is made there.
-async fn in_project(
-    conn: &OrganizationConn<'_>,
-    op: &Op<Member>,
-    project: &str,
-) -> Result<Option<String>, Error> {
-    let Ok(id) = project.parse() else { return Ok(None) };
-    let Some(project) = conn.projects().find(id).await? else { return Ok(None) };
-    let Some(name) = project.settings.and_then(|settings| settings.agent) else { return Ok(None) };
-    let agent = conn.agents().find_by_name(&name).await?.filter(|agent| is_seen(op, agent.id));
-    let Some(agent) = agent else { return Ok(Some(UNKNOWN_AGENT.to_owned())) };
-    let refusal = refusal(conn, agent.id, Some(&project.path)).await?;
-    Ok(refusal.map(|refusal| refusal.of_something_new(&agent.name, Some(&project.path))))
-}
-
-/// Agents that take workspaces of projects in a group, or of no group: the newest first, at most `limit`.
-pub(super) async fn taking(
-    conn: &OrganizationConn<'_>,
-    group: Option<&GroupPath>,
-    limit: usize,
-) -> Result<Vec<AgentRow>, Error> {
-    let active = conn.agents().list_active(MOST_AGENTS).await?;
-    let ids: Vec<AgentId> = active.iter().map(|agent| agent.id).collect();
-    let takes = conn.agent_groups().of(&ids).await?;
-    let is_taking = |agent: &AgentRow| {
-        let row = takes.get(&agent.id);
-        let takes = row.and_then(|row| Some(judged(row, row.configured.clone().ok()?)));
-        takes.is_some_and(|takes| takes.admit_in(group).is_ok())
-    };
-    Ok(active.into_iter().filter(is_taking).take(limit).collect())
-}
-
-/// The same, as far as whoever asks may know of them.
-pub(super) async fn seen_taking(
-    conn: &OrganizationConn<'_>,
-    op: &Op<Member>,
-    group: Option<&GroupPath>,
-) -> Result<Vec<AgentName>, Error> {
-    let all = taking(conn, group, usize::MAX).await?;
-    Ok(all.into_iter().filter(|agent| is_seen(op, agent.id)).map(|agent| agent.name).collect())
-}
-
-/// What is offered to whoever makes a workspace.
-pub async fn offered(op: &Op<Member>, project: Option<&ProjectPath>) -> Result<Vec<AgentName>, Error> {
-    let group = project.and_then(ProjectPath::group);
-    op.read("offered_agents", async |conn| seen_taking(conn, op, group.as_ref()).await).await
 }
 
 /// As whoever asks may see it.
@@ -295,9 +247,43 @@ pub(super) async fn shown(
     op: &Op<Member>,
     agent: AgentId,
 ) -> Result<AgentTakes, Error> {
-    let TakesRow { is_for_organization, groups, .. } = row(conn, agent).await?;
+    let TakesRow { is_for_organization, groups, configured } = row(conn, agent).await?;
+    let authority = &op.who.authority;
     let grants = conn.role_grants().of_subject(op.who.subject).await?;
-    let groups = tree::seen_groups(conn, (&op.who.authority, &grants), groups).await?;
+    let groups = tree::seen_groups(conn, (authority, &grants), groups).await?;
     let allowed = |group: GroupRow| AllowedGroup { id: group.id, path: group.path };
-    Ok(AgentTakes { organization: is_for_organization, groups: groups.into_iter().map(allowed).collect() })
+    // Of a configuration that cannot be read nothing is known.
+    let narrowed = match configured.unwrap_or_default() {
+        names if names.is_empty() => None,
+        names => {
+            let mut narrowed = named(conn, op, names).await?;
+            let thing = Thing::new(ResourceKind::Agent, agent.to_string(), op.organization());
+            if !authority.decide(Action::ReadConfiguration, &thing).allowed {
+                narrowed.unknown.clear();
+            }
+            Some(narrowed)
+        }
+    };
+    Ok(AgentTakes {
+        organization: is_for_organization,
+        groups: groups.into_iter().map(allowed).collect(),
+        partial: !matches!(authority.reach(Action::ReadGroup), Reach::All),
+        narrowed,
+    })
+}
+
+/// The names of a configuration's `allowed_groups`, by whether they are those of groups that whoever asks sees.
+pub(super) async fn named(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    names: Vec<String>,
+) -> Result<NarrowedTo, Error> {
+    let paths: Vec<GroupPath> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    let rows = conn.groups().find_by_paths(&paths).await?;
+    let grants = conn.role_grants().of_subject(op.who.subject).await?;
+    let seen = tree::seen_groups(conn, (&op.who.authority, &grants), rows).await?;
+    let groups: Vec<GroupPath> = seen.into_iter().map(|group| group.path).collect();
+    let is_unknown = |name: &String| !groups.iter().any(|path| path.as_str() == name);
+    let unknown = names.into_iter().filter(is_unknown).collect();
+    Ok(NarrowedTo { groups, unknown })
 }

@@ -5,12 +5,11 @@ use berth_planner::{AgentConfig, ProxyConfig, config};
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::configuration::{ConfigurationView, everywhere};
 use berth_schema::{AgentConfiguration, AgentId};
-use jiff::Timestamp;
 use serde_json::Value;
 use tracing::info;
 use uuid::Uuid;
 
-use super::agents;
+use super::{admission, agents};
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -44,21 +43,26 @@ pub async fn set(
     let defaults = op.context.agent_defaults.as_ref();
     let wanted =
         AgentConfiguration::read_under(document, defaults, &op.context.guardrails).map_err(Error::Invalid)?;
-    let (row, rendered) = op
-        .change("set_configuration", async |conn| {
-            store(conn, agent, &wanted, defaults, (change, ChangedBy::User(op.who.author()), op.now)).await
-        })
-        .await?;
-    show(op, row, Some(rendered))
+    let (row, effect) =
+        op.change("set_configuration", async |conn| store(conn, op, (agent, &wanted), change).await).await?;
+    show(op, row, Some(effect))
+}
+
+/// What a configuration does to workspaces, and what of it means nothing.
+struct Effect {
+    rendered: i64,
+    not_taken: i64,
+    unknown_groups: Vec<String>,
 }
 
 async fn store(
     conn: &OrganizationConn<'_>,
-    agent: &str,
-    wanted: &AgentConfiguration,
-    defaults: &AgentConfiguration,
-    (change, by, now): (Change, ChangedBy, Timestamp),
-) -> Result<Changed<(ConfigurationRow, i64)>, Error> {
+    op: &Op<Member>,
+    (agent, wanted): (&str, &AgentConfiguration),
+    change: Change,
+) -> Result<Changed<(ConfigurationRow, Effect)>, Error> {
+    let defaults = op.context.agent_defaults.as_ref();
+    let (by, now) = (ChangedBy::User(op.who.author()), op.now);
     let agent = agents::find(conn, agent).await?.row;
     let before = conn.agents().configuration(agent.id, Hold::Exclusive).await?;
     if change.seen.is_some_and(|seen| seen != before.version) {
@@ -71,14 +75,16 @@ async fn store(
     let user = config::user(&document.over(defaults));
     let unsettled =
         user != config::user(&wanted.over(defaults)) && conn.agents().count_without_user(agent.id).await? > 0;
+    let not_taken = admission::left_out(conn, agent.id, wanted.allowed_groups.clone()).await?;
+    let unknown_groups = admission::named(conn, op, wanted.allowed_groups.clone()).await?.unknown;
     let renders = unsettled || unreadable || config::renders_differently(&document, wanted, defaults);
     if change.dry_run {
         let rendered = if renders { conn.agents().count_rendered(agent.id).await? } else { 0 };
         let tried = ConfigurationRow { configuration: Ok(Some(wanted.clone())), ..before };
-        return Ok(Changed::Not((tried, rendered)));
+        return Ok(Changed::Not((tried, Effect { rendered, not_taken, unknown_groups })));
     }
     if before.configuration.as_ref() == Ok(&Some(wanted.clone())) {
-        return Ok(Changed::Not((before, 0)));
+        return Ok(Changed::Not((before, Effect { rendered: 0, not_taken, unknown_groups })));
     }
     if unsettled {
         conn.agents().settle_user(agent.id, user).await?;
@@ -104,7 +110,8 @@ async fn store(
         raised: u64::try_from(raised).unwrap_or(u64::MAX),
     };
     let event = Event::new(Resource::agent(agent.id), details);
-    Ok(Changed::So((stored, i64::try_from(raised).unwrap_or(i64::MAX)), event))
+    let rendered = i64::try_from(raised).unwrap_or(i64::MAX);
+    Ok(Changed::So((stored, Effect { rendered, not_taken, unknown_groups }), event))
 }
 
 /// Whether another proxy is to be installed under the one than under the other, whoever asks for it.
@@ -121,7 +128,7 @@ fn installs_differently(
     objects(one) != objects(other)
 }
 
-fn show(op: &Op<Member>, row: ConfigurationRow, rendered: Option<i64>) -> Result<ConfigurationView, Error> {
+fn show(op: &Op<Member>, row: ConfigurationRow, effect: Option<Effect>) -> Result<ConfigurationView, Error> {
     let (version, changed_at) = (row.version, row.changed_at);
     let configuration = row.document()?;
     let mut effective = configuration.over(&op.context.agent_defaults);
@@ -131,5 +138,16 @@ fn show(op: &Op<Member>, row: ConfigurationRow, rendered: Option<i64>) -> Result
     }
     effective.proxy.egress.get_or_insert_with(everywhere);
     effective.lifecycle = effective.lifecycle_rules().into();
-    Ok(ConfigurationView { version, changed_at, rendered_again: rendered, configuration, effective })
+    let (rendered_again, not_taken) =
+        effect.as_ref().map(|effect| (effect.rendered, effect.not_taken)).unzip();
+    let unknown_groups = effect.map(|effect| effect.unknown_groups).unwrap_or_default();
+    Ok(ConfigurationView {
+        version,
+        changed_at,
+        rendered_again,
+        not_taken,
+        unknown_groups,
+        configuration,
+        effective,
+    })
 }

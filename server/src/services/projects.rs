@@ -9,14 +9,17 @@ use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::projects::{
     ChangeProject, CreateProject, MAX_PROJECTS, Project, ProjectPath, ProjectSettings,
 };
-use berth_schema::{Action, FieldError, ProjectId, ResourceKind};
+use berth_schema::{Action, AgentName, FieldError, ProjectId, ResourceKind};
 
 use super::idempotency::{Creation, Idempotency, claim};
 use super::paging::{self, pick};
 use super::workspaces::{PLAIN_HTTP, ProjectRules};
-use super::{scopes, shift, tree};
+use super::{admission, scopes, shift, tree};
 use crate::identity::Member;
 use crate::{Error, Op};
+
+/// The field of a project's agent.
+const AGENT: &str = "settings.agent";
 
 /// Makes a project: in the group that the request names, or below the organisation itself.
 pub async fn create(
@@ -36,6 +39,7 @@ pub async fn create(
             Some(Action::CreateProjectInGroup) => Some(tree::parent(conn, op.target()).await?),
             _ => None,
         };
+        demand_agent(conn, op, wanted.settings.agent.as_ref()).await?;
         if conn.projects().count().await? >= MAX_PROJECTS {
             let full = format!("the organization has {MAX_PROJECTS}, which is the most");
             return Err(Error::QuotaExceeded(vec![FieldError::new("projects", full)]));
@@ -60,6 +64,28 @@ fn check(settings: &ProjectSettings, rules: ProjectRules) -> Result<(), Error> {
         return Err(Error::field("settings.devfile_path", "is of no repository; give 'repository' with it"));
     }
     Ok(())
+}
+
+/// That a project says an agent which whoever asks knows of, and which is there.
+async fn demand_agent(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    agent: Option<&AgentName>,
+) -> Result<(), Error> {
+    let Some(name) = agent else { return Ok(()) };
+    let found = conn.agents().last_of_name(name).await?;
+    match found.filter(|agent| admission::is_seen(op, agent.id)) {
+        Some(agent) if agent.revoked_at.is_some() => {
+            Err(Error::field(AGENT, format!("'{name}' was revoked: name another agent")))
+        }
+        Some(_) => Ok(()),
+        None => Err(Error::field(
+            AGENT,
+            format!(
+                "'{name}' is not an agent of this organization; `berth agents list` shows those there are"
+            ),
+        )),
+    }
 }
 
 fn taken(error: berth_db::DbError, path: &ProjectPath) -> Error {
@@ -117,6 +143,11 @@ pub async fn change(
         let is_same = wanted.settings.is_none() || wanted.settings == before.settings;
         if *to == before.path && is_same {
             return Ok(Changed::Not(show(before)));
+        }
+        let agent = wanted.settings.as_ref().and_then(|settings| settings.agent.as_ref());
+        // What it said before may stay as it is: another setting can be changed beside it.
+        if agent != before.settings.as_ref().and_then(|settings| settings.agent.as_ref()) {
+            demand_agent(conn, op, agent).await?;
         }
         let stays = before.path.group() == to.group();
         let group = match (stays, before.group()) {

@@ -167,7 +167,12 @@ pub(super) async fn destination(
         let decision = authority.decide(at_the_top, &organization);
         return if decision.allowed { Ok(None) } else { Err(permission::denied(at_the_top, decision)) };
     };
-    let missing = || Error::field("path", format!("names a group that there is not: '{path}'"));
+    let missing = || {
+        Error::field(
+            "path",
+            format!("names no group that you see: '{path}'; `berth groups list` shows those there are"),
+        )
+    };
     let row = conn.groups().find_by_path(&path).await?.ok_or_else(missing)?;
     let named = Named::of(ResourceKind::Group, |_| Some(path.as_str()));
     let found = Found::One(group_resource(conn, &row, op.who.subject).await?);

@@ -6,13 +6,14 @@ use berth_schema::audit::{Details, Outcome, What};
 use berth_schema::policy::Permission;
 use berth_schema::why::{Situation, Why};
 use berth_schema::{Action, DesiredState, GroupId};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{escaped, forbid, get, group, moved, project};
 use crate::audit::records;
 use crate::policy::join;
 use crate::support::cluster::settled;
-use crate::support::{Admin, App, Reply, Requests};
+use crate::support::{Admin, App, Reply, Requests, send};
 
 pub(super) async fn allow(who: &Admin, agent: &str, whom: Value) -> Reply {
     who.post(&who.path(&format!("/agents/{agent}/allow")), &whom).await
@@ -82,12 +83,22 @@ async fn an_agent_of_groups_takes_workspaces_of_their_projects_and_no_others() {
         assert_eq!(bare.agent.as_str(), "all");
         let both = made(&owner, "both", "platform/payments/api", None).await;
         assert_eq!(both.wrong_fields(), ["agent"]);
+        assert!(both.text.contains("'all'") && both.text.contains("'some'"), "{}", both.text);
+        let asked = owner.path("/can-i?action=project.create-workspace&resource=platform%2Fpayments%2Fapi");
+        let permission: Permission = owner.get(&asked).await.expect(200);
+        assert_eq!(permission.objection, None, "whoever names one is not refused");
         disallow(&owner, "all", json!({"organization": true})).await.expect::<AgentDisallowed>(200);
         let only: Workspace = made(&owner, "both", "platform/payments/api", None).await.expect(201);
         assert_eq!(only.agent.as_str(), "some");
         let nobody = made(&owner, "nobody", "top", None).await;
         assert_eq!(nobody.wrong_fields(), ["agent"]);
-        assert!(nobody.text.contains("none of the organization's agents is allowed"), "{}", nobody.text);
+        assert!(nobody.text.contains("'some' is not allowed for project 'top'"), "{}", nobody.text);
+        assert!(nobody.text.contains("no agent of the organization takes this"), "{}", nobody.text);
+        for asked in ["workspace.create", "project.create-workspace&resource=top"] {
+            let asked = owner.path(&format!("/can-i?action={asked}"));
+            let permission: Permission = owner.get(&asked).await.expect(200);
+            assert!(permission.answer.allowed && permission.objection.is_some(), "{permission:?}");
+        }
     })
     .await;
 }
@@ -107,7 +118,8 @@ async fn what_is_allowed_is_shown_on_record_and_asked_for_in_one_way() {
         let before = records(&owner).await.len();
         allow(&owner, "some", json!({"group": group})).await.expect::<Shown>(200);
         let again = disallow(&owner, "some", json!({"organization": true, "stop_now": true})).await;
-        assert_eq!(again.expect::<AgentDisallowed>(200).stopped, 0);
+        let again: AgentDisallowed = again.expect(200);
+        assert!(again.stopped == 0 && again.unchanged, "{again:?}");
         assert_eq!(records(&owner).await.len(), before);
         let on_record: Vec<_> = records(&owner)
             .await
@@ -248,7 +260,14 @@ async fn a_configuration_narrows_what_owners_allow() {
         assert_eq!(bad.wrong_fields(), ["allowed_groups[0]"]);
         made(&owner, "before", "top", Some("all")).await.expect::<Workspace>(201);
         let narrowed = json!({"allowed_groups": ["platform", "later"]});
-        owner.put(&configuration, &narrowed).await.expect::<Value>(200);
+        let told: Value = owner.put(&configuration, &narrowed).await.expect(200);
+        assert_eq!((&told["not_taken"], &told["unknown_groups"]), (&json!(1), &json!(["later"])));
+        let takes = async |who: &Admin| {
+            who.get(&who.path("/agents/all")).await.expect::<Shown>(200).takes.expect("it is told")
+        };
+        let narrowed = takes(&owner).await.words();
+        assert!(narrowed.contains("the whole organization; its configuration"), "{narrowed}");
+        assert!(narrowed.contains("those of projects in platform ('later': no such group"), "{narrowed}");
         made(&owner, "web", "platform/web", Some("all")).await.expect::<Workspace>(201);
         for outside in ["data/lake", "top"] {
             let reply = made(&owner, "outside", outside, Some("all")).await;
@@ -307,9 +326,46 @@ async fn whoever_may_not_know_of_an_agent_or_a_group_is_told_of_neither() {
         let hidden = made(&zoe, "hidden", "top", Some("some")).await;
         let nothing = made(&zoe, "hidden", "top", Some("nothing")).await;
         assert_eq!((hidden.status, hidden.wrong_fields()), (422, vec!["agent".to_owned()]));
-        assert!(hidden.text.contains("is not an agent of this organization"), "{}", hidden.text);
-        assert_eq!(nothing.wrong_fields(), hidden.wrong_fields());
+        assert!(hidden.text.contains("'some' is not an agent of this organization"), "{}", hidden.text);
+        let told = |reply: &Reply| reply.problem(422, "invalid").detail;
+        assert_eq!(told(&nothing).replace("'nothing'", "'some'"), told(&hidden));
         allow(&zoe, "some", json!({"organization": true})).await.problem(404, "not-found");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_project_says_an_agent_that_there_is_and_whoever_makes_a_workspace_by_it_is_told_where_it_stands() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        for agent in ["here", "gone"] {
+            owner.create_agent(agent).await;
+        }
+        let wanted = |agent: &str| json!({"name": "api", "settings": {"agent": agent}});
+        let make = async |agent| owner.post(&owner.path("/projects"), &wanted(agent)).await;
+        for wrong in ["nowhere", "gone"] {
+            if wrong == "gone" {
+                owner.post(&owner.path("/agents/gone/revoke"), &json!({})).await.expect::<Shown>(200);
+            }
+            let reply = make(wrong).await;
+            assert_eq!(reply.wrong_fields(), ["settings.agent"], "{wrong}");
+            assert!(reply.text.contains(&format!("'{wrong}'")), "{}", reply.text);
+        }
+        make("here").await.expect::<Value>(201);
+        let change = owner.path("/projects/api");
+        let set = async |settings: Value| {
+            send(owner.request(Method::PATCH, &change).json(&json!({"settings": settings}))).await
+        };
+        assert_eq!(set(json!({"agent": "nowhere"})).await.wrong_fields(), ["settings.agent"]);
+        owner.post(&owner.path("/agents/here/revoke"), &json!({})).await.expect::<Shown>(200);
+        let refused = made(&owner, "w", "api", None).await;
+        assert_eq!(refused.wrong_fields(), ["agent"]);
+        for part in ["'here' was revoked", "project 'api' says that one", "berth projects set api --agent"] {
+            assert!(refused.text.contains(part), "{part}: {}", refused.text);
+        }
+        // What it says already is no obstacle to another setting.
+        let repository = json!({"url": "https://git.example.com/a.git"});
+        set(json!({"agent": "here", "repository": repository})).await.expect::<Value>(200);
     })
     .await;
 }

@@ -98,6 +98,7 @@ async fn nobody_gives_or_takes_more_than_they_are_themselves_there() {
         let unknown = give(&developer, "groups", "a", "nobody", Role::Viewer).await.problem(422, "invalid");
         assert_eq!(known.detail, unknown.detail);
         give(&developer, "projects", "a/b/api", &them, Role::Maintainer).await.expect::<GivenRole>(200);
+        owner.create_agent("b").await;
         let settings = send(
             viewer
                 .request(Method::PATCH, &viewer.path("/projects/a%2Fb%2Fapi"))

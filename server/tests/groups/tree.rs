@@ -99,6 +99,7 @@ async fn what_is_wrong_with_a_group_or_a_project_is_told_by_its_field() {
 async fn a_repeated_creation_is_answered_again_and_a_project_is_changed_as_it_was_seen() {
     App::run(async |app| {
         let owner = app.organization("acme").await;
+        owner.create_agent("berlin").await;
         for (kind, name) in [("groups", "platform"), ("projects", "api")] {
             let ask = async |name: &str| {
                 let request = owner.request(Method::POST, &owner.path(&format!("/{kind}")));

@@ -42,30 +42,52 @@ async fn an_owner_says_by_forms_whose_workspaces_an_agent_takes() {
         let path = "/organizations/acme/agents/cluster";
         let page = ada.get(path).await.text;
         assert!(page.contains("The whole organization") && page.contains("Allow it for the group"), "{page}");
-        assert_eq!(ada.submit(&format!("{path}/allow"), &[("group", "nothing")]).await.status, 422);
+        let refused = ada.submit(&format!("{path}/allow"), &[("group", "no/such")]).await;
+        assert_eq!(refused.status, 422);
+        let shown = ["value=\"no/such\"", "<strong>Nothing was changed", "is no group that you see", "<nav"];
+        for part in shown {
+            assert!(refused.text.contains(part), "{part}: {}", refused.text);
+        }
+        // What says nothing does not mean the most.
+        for (action, fields) in [
+            ("allow", &[][..]),
+            ("allow", &[("stop_now", "true"), ("organization", "true")]),
+            ("disallow", &[]),
+            ("disallow", &[("stop_now", "true")]),
+        ] {
+            let reply = ada.submit(&format!("{path}/{action}"), fields).await;
+            assert_eq!(reply.status, 422, "{action} {fields:?}: {}", reply.text);
+        }
         assert_eq!(ada.submit(&format!("{path}/allow"), &[("group", "data")]).await.status, 303);
-        let back = ada.submit(&format!("{path}/disallow"), &[("stop_now", "true")]).await;
-        assert_eq!(back.status, 303, "{}", back.text);
+        let fields = [("organization", "true"), ("stop_now", "true")];
+        let back = ada.submit(&format!("{path}/disallow"), &fields).await;
+        assert_eq!(back.status, 200, "{}", back.text);
+        assert!(back.text.contains("1 workspace is stopped."), "{}", back.text);
         assert_eq!(app.count("SELECT count(*) FROM workspaces WHERE desired_state = 'Stopped'").await, 1);
         let page = ada.get(path).await.text;
-        assert!(page.contains("Workspaces of projects in data"), "{page}");
+        assert!(page.contains("workspaces of projects in data"), "{page}");
         assert!(page.contains("Allow it for the whole organization"), "{page}");
 
         // Where it is not taken it is not offered, and what is sent all the same is told at its field.
         let offered = ">cluster</option>";
         let form = ada.get("/organizations/acme/new").await.text;
         assert!(!form.contains(offered), "{form}");
+        assert!(form.contains("No agent takes it:") && form.contains("--whole-organization"), "{form}");
         let project = ada.get("/organizations/acme/projects/data%2Flake/new").await.text;
         assert!(project.contains(offered), "{project}");
         assert!(ada.get("/organizations/acme/groups/data").await.text.contains("cluster"));
         let fields = [("name", "w"), ("image", "a"), ("agent", "cluster"), ("intent", "create")];
         let told = ada.submit("/organizations/acme/workspaces", &fields).await;
         assert_eq!(told.status, 409);
-        assert!(told.text.contains("Agent: is not allowed for workspaces of no project"), "{}", told.text);
+        assert!(
+            told.text.contains("Agent: &#39;cluster&#39; is not allowed for workspaces of no project"),
+            "{}",
+            told.text
+        );
 
         let dev = colleague(app, "Dev", "developer").await;
         let page = dev.get(path).await.text;
-        assert!(page.contains("Workspaces of projects in data") && !page.contains("Take it back"), "{page}");
+        assert!(page.contains("workspaces of projects in data") && !page.contains("Take it back"), "{page}");
     })
     .await;
 }

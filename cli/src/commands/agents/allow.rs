@@ -1,6 +1,7 @@
 //! `berth agents allow`
 
 use berth_schema::agents::AllowAgent;
+use berth_schema::api::Agent;
 
 use super::whom::Whom;
 use crate::args::Global;
@@ -33,10 +34,18 @@ pub(crate) struct Args {
     output: ChangeOutput,
 }
 
+/// What it takes now, as a sentence.
+pub(super) fn takes(agent: &Agent) -> String {
+    agent.takes.as_ref().map(|takes| format!("It takes {}.", takes.words())).unwrap_or_default()
+}
+
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let allow = AllowAgent { group: args.whom.group(), organization: args.whom.is_all() };
     let agent = session.organization.allow_agent(&args.agent, &allow).await?;
-    session.talk.say(&format!("Agent '{}' takes workspaces of {}.", agent.name, args.whom));
+    session.talk.say(&format!("Agent '{}' is allowed for {}. {}", agent.name, args.whom, takes(&agent)));
+    if allow.group.is_some() && agent.takes.as_ref().is_some_and(|takes| takes.organization) {
+        session.talk.say("That of the group counts once the whole organization is disallowed.");
+    }
     session.printer.one(&agent, args.output.output, now())
 }

@@ -2,6 +2,7 @@
 
 use berth_schema::agents::DisallowAgent;
 
+use super::allow::takes;
 use super::whom::Whom;
 use crate::args::Global;
 use crate::error::Error;
@@ -43,10 +44,16 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let told = session.organization.disallow_agent(&args.agent, &disallow).await?;
     let (name, whom) = (&told.agent.name, &args.whom);
     let goes_on = match (args.stop_now, told.stopped) {
-        (false, _) => "What runs there goes on until its next start.".to_owned(),
-        (true, 1) => "1 workspace is stopped.".to_owned(),
-        (true, stopped) => format!("{stopped} workspaces are stopped."),
+        (false, _) if told.unchanged => String::new(),
+        (false, _) => " What it does not take any more goes on until its next start.".to_owned(),
+        (true, 1) => " 1 workspace is stopped.".to_owned(),
+        (true, stopped) => format!(" {stopped} workspaces are stopped."),
     };
-    session.talk.say(&format!("Agent '{name}' is not allowed for {whom} any more. {goes_on}"));
+    let is_not = if told.unchanged {
+        format!("Agent '{name}' was not allowed for {whom}: nothing was taken back.")
+    } else {
+        format!("Agent '{name}' is not allowed for {whom} any more.")
+    };
+    session.talk.say(&format!("{is_not} {}{goes_on}", takes(&told.agent)));
     session.printer.one(&told.agent, args.output.output, now())
 }

@@ -8,7 +8,9 @@ use crate::output;
 use crate::session::Session;
 
 const HELP: &str = "\
-Prints 'yes', or 'no' with exit code 8. What you may not know of is not found, like what does not exist.
+Prints 'yes'; 'no' with exit code 8; or 'not now' with exit code 8, where the rules permit it and it
+would be refused at the moment all the same. What you may not know of is not found, like what does
+not exist.
 
 Examples:
   berth auth can-i workspace.create
@@ -35,7 +37,11 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let permission = session.organization.can_i(&args.action, args.resource.as_deref()).await?;
     let answer = &permission.answer;
-    output::write(if answer.allowed { "yes\n" } else { "no\n" })?;
+    output::write(match (answer.allowed, &permission.objection) {
+        (true, None) => "yes\n",
+        (true, Some(_)) => "not now\n",
+        (false, _) => "no\n",
+    })?;
     if args.explain {
         let rules = match answer.rules.as_slice() {
             [] => "no rule".to_owned(),
@@ -53,9 +59,14 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
             permission.policy_version,
             answer.reason
         ));
-        if let Some(FieldError { field, message, .. }) = &permission.objection {
-            session.talk.say(&format!("It would be refused at the moment all the same: {field}: {message}."));
-        }
+    }
+    if let (true, Some(FieldError { field, message, .. })) = (answer.allowed, &permission.objection) {
+        return Err(Error::Unproven {
+            message: format!(
+                "you may, and it would be refused at the moment all the same: {field}: {message}"
+            ),
+            hint: "`berth agents get NAME` shows whose workspaces an agent takes".to_owned(),
+        });
     }
     if answer.allowed {
         return Ok(());

@@ -26,7 +26,9 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let deleted = session.organization.delete_git_credential(&args.whose.whose(), &host).await?;
     session.talk.say(&format!(
-        "Workspaces do not log in at {} any more; the token itself still works until the host revokes it.",
+        "{} do not log in at {} by this any more: what another scope says of that host counts from now on. The token itself works \
+         until the host revokes it.",
+        args.whose.workspaces(),
         deleted.host
     ));
     Ok(())

@@ -71,7 +71,12 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     };
     let session = Session::open(global).await?;
     let set = session.organization.set_git_credential(&args.whose.whose(), &host, set).await?;
-    session.talk.say(&format!("Workspaces log in at {} by {}.", set.host, super::method(set.method)));
+    session.talk.say(&format!(
+        "{} log in at {} by {}, unless something nearer says another.",
+        args.whose.workspaces(),
+        set.host,
+        super::method(set.method)
+    ));
     if let Some(audience) = &set.token_audience {
         session.talk.say(&format!("The host has to demand this audience: {audience}"));
     }

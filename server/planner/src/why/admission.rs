@@ -13,7 +13,8 @@ pub(super) fn cause(circumstances: &Circumstances<'_>) -> String {
 /// Who can have it started again, and what else becomes of it.
 pub(super) fn next(circumstances: &Circumstances<'_>) -> NextStep {
     let (agent, project) = (&circumstances.agent.name, circumstances.project.as_ref());
-    let remedy = circumstances.refusal.map(|refusal| refusal.remedy(agent, project)).unwrap_or_default();
+    let remedy =
+        circumstances.refusal.map(|refusal| refusal.remedy(agent, project, false)).unwrap_or_default();
     let deadline = circumstances.deadline.as_ref();
     let rule =
         deadline.map(|deadline| format!(" The rule {} deletes it with its volume then.", deadline.rule));
@@ -41,6 +42,6 @@ pub(super) fn aside(situation: Situation, circumstances: &Circumstances<'_>) -> 
 
 fn refused(circumstances: &Circumstances<'_>) -> String {
     let (agent, project) = (&circumstances.agent.name, circumstances.project.as_ref());
-    let cause = circumstances.refusal.map(|refusal| refusal.cause(project));
-    cause.map(|cause| format!(" It would not be started again: agent '{agent}' {cause}.")).unwrap_or_default()
+    let cause = circumstances.refusal.map(|refusal| refusal.cause(agent, project));
+    cause.map(|cause| format!(" It would not be started again: agent {cause}.")).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ pub(crate) mod ports;
 mod steps;
 mod wait;
 mod wishes;
-mod words;
+pub(super) mod words;
 
 pub(crate) use list::list;
 pub(super) use list::{Row, rows};

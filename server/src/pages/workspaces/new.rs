@@ -18,9 +18,10 @@ use crate::http::query::Query;
 use crate::identity::Member;
 use crate::pages::frame::{Frame, may, may_to};
 use crate::pages::page::{refuse, see, show};
+use crate::services::admission::{self, Offer};
 use crate::services::idempotency::Creation;
+use crate::services::projects;
 use crate::services::workspaces::{self, CreateForm};
-use crate::services::{admission, projects};
 use crate::{Error, Op};
 
 /// What a link may fill in: `/new?repo=…&ref=…&path=…`.
@@ -188,7 +189,7 @@ struct New<'a> {
     /// Where the form is sent.
     action: String,
     /// `None`: they are not for whoever asks to know.
-    agents: Option<Vec<String>>,
+    offer: Option<Offer>,
     key: Uuid,
 }
 
@@ -197,9 +198,8 @@ async fn page<'a>(op: &'a Op<Member>, form: &'a Form) -> Result<New<'a>, Error> 
         Some(place) if place.kind == ResourceKind::Project => Some(projects::get(op, &place.id).await?),
         _ => None,
     };
-    let agents = if may(op, Action::ListAgents) {
-        let offered = admission::offered(op, project.as_ref().map(|project| &project.path)).await?;
-        Some(offered.iter().map(ToString::to_string).collect())
+    let offer = if may(op, Action::ListAgents) {
+        Some(admission::offered(op, project.as_ref().map(|project| &project.path)).await?)
     } else {
         None
     };
@@ -218,7 +218,7 @@ async fn page<'a>(op: &'a Op<Member>, form: &'a Form) -> Result<New<'a>, Error> 
         checked: None,
         is_suggested: false,
         role: op.who.role.as_str(),
-        agents,
+        offer,
         key: Uuid::new_v4(),
     })
 }

@@ -77,6 +77,7 @@ async fn decide(
         seen,
         made_of,
         by: ChangedBy::User(op.who.author()),
+        op,
         now: op.now,
         defaults: &op.context.agent_defaults,
     };
@@ -122,6 +123,7 @@ struct Asked<'a> {
     seen: Option<Generation>,
     made_of: Option<&'a MadeOf>,
     by: ChangedBy,
+    op: &'a Op<Member>,
     now: Timestamp,
     defaults: &'a AgentConfiguration,
 }
@@ -171,7 +173,7 @@ async fn allowed(
     if matches!(desired, DesiredState::Running | DesiredState::RestartRequested) {
         // Its pod would begin anew. The agent's row is held from here: nobody takes its allowance meanwhile.
         let project = view.belongs_to.as_ref().map(|project| &project.path);
-        admission::demand(conn, (row.agent_id, &view.agent), project).await?;
+        admission::demand(conn, asked.op, (row.agent_id, &view.agent), project).await?;
     }
     let usage =
         |desired, spec: &WorkspaceSpec| Usage::of(desired, &spec.demand(), &configuration.default_resources);

@@ -8,11 +8,10 @@ use berth_planner::config::settle;
 use berth_planner::quota::{Change, Usage};
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
-use berth_schema::groups::GroupPath;
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
-    Action, AgentId, AgentName, DesiredState, FieldError, NamespaceName, ProjectId, ResourceKind,
-    WorkspaceId, WorkspaceName, WorkspaceSpec,
+    Action, AgentName, DesiredState, FieldError, NamespaceName, ProjectId, ResourceKind, WorkspaceId,
+    WorkspaceName, WorkspaceSpec,
 };
 use ring::rand::SecureRandom;
 use tracing::info;
@@ -22,13 +21,13 @@ use super::freeze::{Frozen, freeze};
 use super::{find, limits, project, repository, whole};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::identity::Member;
+use crate::services::admission::{self, Wish, chosen};
 use crate::services::idempotency::{Creation, Idempotency, claim};
-use crate::services::{admission, scopes, variables};
+use crate::services::{scopes, variables};
 use crate::{Error, Op};
 
 /// How often another name is drawn when the drawn one is taken. 32,768 names: ten misses in a row mean that most are taken.
 const DRAWS: u32 = 10;
-const NO_AGENT_TAKES_IT: &str = "is needed, and none of the organization's agents is allowed for this workspace; have an owner allow one (`berth agents allow`)";
 
 /// Creates a workspace. When anything is wrong, everything that is wrong is told and nothing is stored.
 pub async fn create(
@@ -166,27 +165,33 @@ impl Attempt<'_> {
         Ok(Some(found.ok_or_else(|| Error::missing(ResourceKind::Project, which))?))
     }
 
-    /// The form with its agent, or everything that is wrong with both. What names no agent runs where its project says.
+    /// The form with its agent, or everything that is wrong with both.
     async fn complete(
         &self,
         conn: &OrganizationConn<'_>,
         project: Option<&ProjectRow>,
     ) -> Result<(&Checked, AgentRow), Failure> {
-        let (wanted, errors) = match self.form {
-            Ok(form) => (form.agent.as_deref(), &[][..]),
-            Err((wanted, errors)) => (wanted.as_deref(), errors.as_slice()),
-        };
-        let of_project = project.and_then(|project| project.settings.as_ref()?.agent.as_ref());
-        let wanted = wanted.or(of_project.map(AgentName::as_str));
-        match (
-            self.form,
-            agent_of(conn, wanted, project.and_then(|project| project.path.group()).as_ref()).await?,
-        ) {
+        let errors = self.form.as_ref().map_or_else(|(_, errors)| errors.as_slice(), |_| &[]);
+        match (self.form, chosen(conn, self.op, self.wish(project)).await?) {
             (Ok(form), Ok(agent)) => Ok((form, agent)),
             (_, agent) => {
-                let wrong_agent = agent.err().map(|message| FieldError::new("agent", message));
+                let wrong_agent = agent.err().map(|unchosen| FieldError::new("agent", unchosen.told()));
                 Err(Error::Invalid(errors.iter().cloned().chain(wrong_agent).collect()).into())
             }
+        }
+    }
+
+    /// Where it is to run: what names no agent runs where its project says.
+    fn wish<'a>(&'a self, project: Option<&'a ProjectRow>) -> Wish<'a> {
+        let wanted = match self.form {
+            Ok(form) => form.agent.as_deref(),
+            Err((wanted, _)) => wanted.as_deref(),
+        };
+        let of_project = project.and_then(|project| project.settings.as_ref()?.agent.as_ref());
+        Wish {
+            agent: wanted.or(of_project.map(AgentName::as_str)),
+            is_projects: wanted.is_none(),
+            project: project.map(|project| &project.path),
         }
     }
 
@@ -201,8 +206,7 @@ impl Attempt<'_> {
     ) -> Result<MadeOf, Error> {
         let defaults = &self.op.context.agent_defaults;
         let configuration = limits::configuration(conn, agent.id, defaults).await?;
-        let path = project.map(|project| &project.path);
-        admission::demand_of_new(conn, self.op, agent, path).await?;
+        admission::demand_of_new(conn, self.op, agent, self.wish(project)).await?;
         let errors = limits::size(&form.spec, &configuration);
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
@@ -276,38 +280,6 @@ impl Attempt<'_> {
         conn.variables().insert(agent.id, id, &key, &sealed, self.op.now).await?;
         Ok(())
     }
-}
-
-/// The agent of that id or name, or the only one that takes workspaces of projects in that group, or of none; else what is wrong
-/// with the wish.
-async fn agent_of(
-    conn: &OrganizationConn<'_>,
-    wanted: Option<&str>,
-    group: Option<&GroupPath>,
-) -> Result<Result<AgentRow, String>, Error> {
-    let Some(wanted) = wanted else {
-        let mut active = conn.agents().list_active(2).await?;
-        let is_one_of_many = active.len() > 1;
-        if is_one_of_many {
-            active = admission::taking(conn, group, 2).await?;
-        }
-        return Ok(match (active.pop(), active.pop()) {
-            (Some(only), None) => Ok(only),
-            (None, _) if is_one_of_many => Err(NO_AGENT_TAKES_IT.to_owned()),
-            (None, _) => Err("there is no agent yet; create one first".to_owned()),
-            (Some(_), Some(_)) => Err("is needed, because more than one agent takes it".to_owned()),
-        });
-    };
-    let found = match (wanted.parse::<AgentId>(), AgentName::new(wanted)) {
-        (Ok(id), _) => conn.agents().find(id).await?,
-        (_, Ok(name)) => conn.agents().find_by_name(&name).await?,
-        _ => None,
-    };
-    Ok(match found {
-        Some(agent) if agent.revoked_at.is_none() => Ok(agent),
-        Some(_) => Err("is revoked; choose another agent".to_owned()),
-        None => Err(admission::UNKNOWN_AGENT.to_owned()),
-    })
 }
 
 /// The shared one, or one of its own.

@@ -3,7 +3,7 @@
 use similar::TextDiff;
 
 use super::Document;
-use super::set::effect;
+use super::set::{effect, of_groups};
 use crate::args::Global;
 use crate::error::Error;
 use crate::names::AgentRef;
@@ -42,5 +42,8 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     output::write(&diff.unified_diff().header(&names.0, &output::escape(&names.1)).to_string())?;
     let effect = effect(after.rendered_again.unwrap_or(0), "would be", "would be");
     session.talk.say(&format!("With this, {effect}."));
+    for line in of_groups(&after, "would", "would") {
+        session.talk.say(&line);
+    }
     Ok(())
 }

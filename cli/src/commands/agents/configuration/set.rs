@@ -1,5 +1,7 @@
 //! `berth agents configuration set`
 
+use berth_schema::configuration::ConfigurationView;
+
 use super::Document;
 use crate::args::Global;
 use crate::error::Error;
@@ -41,7 +43,26 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
         "The configuration of agent '{}' is at version {}; {effect}.",
         args.agent, view.version
     ));
+    for line in of_groups(&view, "does", "do") {
+        session.talk.say(&line);
+    }
     Ok(())
+}
+
+/// What `allowed_groups` leads to, a line each.
+pub(super) fn of_groups(view: &ConfigurationView, one: &str, several: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    match view.not_taken.unwrap_or(0) {
+        0 => {}
+        1 => lines
+            .push(format!("1 workspace that is to run there {one} not start again, by 'allowed_groups'.")),
+        count => lines.push(format!(
+            "{count} workspaces that are to run there {several} not start again, by 'allowed_groups'."
+        )),
+    }
+    let unknown = view.unknown_groups.iter();
+    lines.extend(unknown.map(|name| format!("allowed_groups: '{name}' is no group that you see.")));
+    lines
 }
 
 /// What becomes of the workspaces.
