@@ -95,6 +95,8 @@ impl Installation {
             ("BERTH_TOOLS_IMAGE", images::TOOLS_INJECTOR.reference),
             ("BERTH_USER_NAMESPACES", "true"),
             ("BERTH_ALLOW_HTTP_PROJECTS", "true"),
+            // Git hosts of scenarios are on this machine.
+            ("BERTH_REPOSITORY_ALLOW_NETWORK", "0.0.0.0/0"),
             // The editor and what it starts, beside the user's own.
             ("BERTH_MEMORY_LIMIT", "1Gi"),
         ];

@@ -32,7 +32,7 @@ struct World {
 
 impl World {
     async fn start() -> anyhow::Result<Option<Self>> {
-        let Some(way) = Way::start().await? else { return Ok(None) };
+        let Some(way) = Box::pin(Way::start()).await? else { return Ok(None) };
         let port = json!({"proxy": {"public_port": way.proxy.address().port()}});
         way.berth.admin.put("agents/agent/configuration", &port).await?;
         let person = Visitor::sign_in(&way.berth.server.first_link()?).await?;

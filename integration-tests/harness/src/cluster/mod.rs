@@ -245,8 +245,12 @@ impl Drop for Cluster {
         if self.plan.detached || self.child.is_none() {
             return;
         }
+        let init = self.init();
         self.kill_all();
-        self.process.wait_blocking(Duration::from_secs(5));
+        // It ends behind everything in its namespace, and its parent before that.
+        for process in init.into_iter().chain([self.process]) {
+            process.wait_blocking(Duration::from_secs(5));
+        }
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
         }

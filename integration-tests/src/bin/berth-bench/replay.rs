@@ -12,10 +12,19 @@ use crate::tap::{Connection, Flight, Message};
 /// Says the same flights again and again, on connections of its own.
 pub(crate) struct Replay {
     /// By the numbers of the server's.
-    connections: HashMap<usize, BufReader<TcpStream>>,
+    connections: HashMap<usize, Speaker>,
     flights: Vec<Flight>,
     /// What two requests of one kind said differently, and what changes with each further one.
     changing: HashMap<Place, Changing>,
+}
+
+/// A connection, and where it stands.
+struct Speaker {
+    stream: BufReader<TcpStream>,
+    /// In a transaction that only reads: the server waits for the end of none.
+    only_reads: bool,
+    /// Answers that were not waited for.
+    owed: usize,
 }
 
 /// A parameter of a statement: flight, message and parameter.
@@ -46,7 +55,8 @@ impl Replay {
             }
             let stream = TcpStream::connect(postgres).await.context("Postgres is gone")?;
             stream.set_nodelay(true)?;
-            replay.connections.insert(number, BufReader::new(stream));
+            let stream = BufReader::new(stream);
+            replay.connections.insert(number, Speaker { stream, only_reads: false, owed: 0 });
             let opened = &opened[number];
             replay.say(number, &[opening(opened, database)?], 1).await?;
             for setting in &opened.settings {
@@ -91,22 +101,37 @@ impl Replay {
         Ok(())
     }
 
-    /// How many times an answer is waited for, and how many statements run.
-    pub(crate) fn size(&self) -> (usize, usize) {
+    /// How many statements run: what begins and ends transactions counts, too.
+    pub(crate) fn statements(&self) -> usize {
         let runs = |message: &&Message| matches!(message.kind, Message::BIND | Message::QUERY);
-        (self.flights.len(), self.flights.iter().flat_map(|flight| &flight.messages).filter(runs).count())
+        self.flights.iter().flat_map(|flight| &flight.messages).filter(runs).count()
     }
 
     async fn say(&mut self, connection: usize, messages: &[Message], answers: usize) -> anyhow::Result<()> {
-        let stream = self.connections.get_mut(&connection).context("a connection that was not opened")?;
+        let speaker = self.connections.get_mut(&connection).context("a connection that was not opened")?;
+        let owed = std::mem::take(&mut speaker.owed);
+        speaker.hear(owed).await?;
         let mut bytes = Vec::new();
         for message in messages {
             message.write(&mut bytes)?;
         }
-        stream.get_mut().write_all(&bytes).await?;
+        speaker.stream.get_mut().write_all(&bytes).await?;
+        let said = |word: &[u8]| messages.iter().any(|message| message.body.starts_with(word));
+        speaker.only_reads |= said(b"BEGIN READ ONLY");
+        if speaker.only_reads && said(b"COMMIT") {
+            (speaker.only_reads, speaker.owed) = (false, answers);
+            return Ok(());
+        }
+        speaker.hear(answers).await
+    }
+}
+
+impl Speaker {
+    /// Waits for so many answers.
+    async fn hear(&mut self, answers: usize) -> anyhow::Result<()> {
         let mut ready = 0;
         while ready < answers {
-            let message = Message::read(stream, false).await?.context("Postgres is gone")?;
+            let message = Message::read(&mut self.stream, false).await?.context("Postgres is gone")?;
             match message.kind {
                 Message::READY => ready += 1,
                 Message::ERROR => bail!("Postgres refuses: {}", String::from_utf8_lossy(&message.body)),

@@ -61,7 +61,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     ] {
         let database = copy.rsplit('/').next().context("a URL without a database")?;
         let replay = Replay::open(at, database, &said.connections, &said.earlier, said.flights).await?;
-        let (round_trips, statements) = replay.size();
+        let statements = replay.statements();
         let mut through_berth = Wire::connect(server.address()).await?;
         let expected = through_berth.ask(&request[0]).await?;
         ensure!(expected.status == 200, "{what}: {}", String::from_utf8_lossy(&expected.body));
@@ -74,7 +74,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         }
         for (share, name, goal) in [(0.5, "p50", goal), (0.95, "p95", Goal::None)] {
             figures.add(
-                format!("{what} ({statements} statements, {round_trips} round trips), {name}"),
+                format!("{what} ({statements} statements), {name}"),
                 "ms",
                 percentile(&mut measured, share),
                 Some(percentile(&mut floor, share)),

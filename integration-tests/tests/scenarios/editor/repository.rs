@@ -1,10 +1,12 @@
 //! What a repository brings along, as people write it: its commands find its files, in their order, and those of the creation run
 //! once.
 
+use anyhow::Context as _;
 use berth_harness::images;
-use berth_integration_tests::Installation;
-use berth_schema::WorkspaceName;
-use berth_schema::api::{CreateWorkspace, ProjectInput};
+use berth_integration_tests::{Installation, repository, unique};
+use berth_schema::api::{CreateWorkspace, ProjectInput, Workspace};
+use berth_schema::{RepositoryPath, WorkspaceName};
+use serde_json::{Value, json};
 
 use super::{GitServer, eventually, started};
 
@@ -106,5 +108,33 @@ projects:
     let running = started(&berth, &created).await?;
     let order = "cd /projects/site; n=0; all=; while read -r line; do all=\"$all $line\"; n=$((n+1)); done < order; test $n = 3 && echo $all";
     assert_eq!(eventually(view, &running, order).await?, "first second third\n");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_link_to_a_private_repository_becomes_a_workspace_of_what_is_in_it() -> anyhow::Result<()> {
+    let Some(berth) = Installation::start_with_tools().await? else {
+        return Ok(());
+    };
+    let token = unique("token");
+    berth.let_out_to_this_machine("agent").await?;
+    let devcontainer = json!({"image": images::SHELL.reference, "postCreateCommand": "echo made > made"});
+    repository(berth.dir(), "shop.git", ".devcontainer.json", &devcontainer.to_string()).await?;
+    let opens = token.clone();
+    let door = move |_: &str, given: &str| given == opens;
+    let git =
+        berth_integration_tests::GitServer::start(berth.cluster.host_address(), berth.dir(), door).await?;
+    let body = json!({"name": "linked", "project": {"url": format!("http://{}/shop.git", git.host())}});
+    let refused = berth.admin.post("workspaces", &body).await?;
+    anyhow::ensure!(refused.expect::<Workspace>().is_err(), "nobody has shown a credential");
+    let form = json!({"token": token, "plain_http": true});
+    berth.admin.put(&format!("git-credentials/{}", git.host()), &form).await?.expect::<Value>()?;
+    let created: Workspace = berth.admin.post("workspaces", &body).await?.expect()?;
+    let found = created.found.as_ref().context("it says what it is made of")?;
+    assert_eq!(found.path.as_ref().map(RepositoryPath::as_str), Some(".devcontainer.json"));
+    let running = started(&berth, &created).await?;
+    let made = "read -r line < /projects/shop/made && echo \"$line\"";
+    assert_eq!(eventually(&berth.view, &running, made).await?, "made\n");
+    assert!(!berth.logs()?.contains(&token));
     Ok(())
 }

@@ -127,7 +127,10 @@ fn instead_of(word: &str) -> Option<String> {
 /// and how many records were before one is of no matter.
 pub(super) fn compared(text: &str) -> Vec<String> {
     let lines: Vec<_> = text.lines().collect();
-    let is_step = |line: Option<&&str>| line.is_some_and(|line| line.starts_with("   1m  "));
+    // A time of ten seconds is wider than one of nine.
+    let is_step = |line: Option<&&str>| {
+        line.is_some_and(|line| line.starts_with(' ') && line.trim_start().starts_with("1m  "))
+    };
     let met =
         lines.iter().enumerate().filter(|(at, line)| !(is_step(Some(*line)) && is_step(lines.get(at + 1))));
     met.map(|(_, line)| {
@@ -154,4 +157,10 @@ fn what_is_another_one_each_time_is_told_from_what_is_not() {
     ] {
         assert_eq!(same_every_time(word), same);
     }
+}
+
+#[test]
+fn of_the_states_that_are_waited_through_the_last_is_compared_however_long_each_took() {
+    let printed = ["   1m  Starting", "  1m  Running", "done", "1m  in a table"].join("\n");
+    assert_eq!(compared(&printed), ["1m Running", "done", "1m in a table"]);
 }
