@@ -62,7 +62,12 @@ impl Replay {
             for setting in &opened.settings {
                 replay.say(number, std::slice::from_ref(setting), 1).await?;
             }
-            let named = opened.statements.iter().filter(|(name, _)| !name.is_empty());
+            let prepared = |name: &[u8]| {
+                let mut messages = flights.iter().flat_map(|flight| &flight.messages);
+                messages.any(|message| message.prepares() == Some(name))
+            };
+            let named =
+                opened.statements.iter().filter(|(name, _)| !name.is_empty() && !prepared(name.as_slice()));
             for statement in named.map(|(_, statement)| statement) {
                 let sync = Message { kind: Message::SYNC, body: Vec::new() };
                 replay.say(number, &[statement.clone(), sync], 1).await?;

@@ -18,6 +18,7 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) const BIND: u8 = b'B';
+    pub(crate) const CLOSE: u8 = b'C';
     pub(crate) const PARSE: u8 = b'P';
     pub(crate) const QUERY: u8 = b'Q';
     pub(crate) const SYNC: u8 = b'S';
@@ -46,6 +47,12 @@ impl Message {
         to.extend(u32::try_from(self.body.len() + 4)?.to_be_bytes());
         to.extend(&self.body);
         Ok(())
+    }
+
+    /// The name of the statement that it prepares.
+    pub(crate) fn prepares(&self) -> Option<&[u8]> {
+        let is_so = self.kind == Self::PARSE;
+        is_so.then(|| self.body.split(|byte| *byte == 0).next().unwrap_or_default())
     }
 
     /// Whether Postgres says that it is ready again after it.
@@ -102,11 +109,10 @@ impl Said {
                 connection.unanswered += 1;
                 return connection.settings.push(message.clone());
             }
-            Message::PARSE => {
-                let name = message.body.split(|byte| *byte == 0).next().unwrap_or_default();
-                connection.statements.insert(name.to_vec(), message.clone());
-            }
             _ => {}
+        }
+        if let Some(name) = message.prepares() {
+            connection.statements.insert(name.to_vec(), message.clone());
         }
         let goes_on = |flight: &usize| connection.unanswered > 0 || !flights[*flight].is_whole();
         let flight = connection.flight.filter(goes_on).unwrap_or_else(|| {
@@ -177,6 +183,9 @@ async fn pass(
     kept: Arc<Mutex<Said>>,
 ) -> anyhow::Result<()> {
     let server = TcpStream::connect(postgres).await?;
+    // A message at a time goes through: none waits for another one.
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let said = || kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -98,7 +98,8 @@ impl World {
         self.execute(
             "UPDATE proxy_contacts SET heard_since = now() - interval '1 day';
              UPDATE workspaces SET lifecycle_at = now(), desired_state_changed_at = now() - interval '20 minutes',
-                 actual_state_changed_at = now() - interval '20 minutes' WHERE desired_state = 'Running'",
+                 actual_state_changed_at = now() - interval '20 minutes', ran_at = now() - interval '20 minutes'
+                 WHERE desired_state = 'Running'",
         )
         .await
     }
