@@ -92,8 +92,8 @@ async fn change(way: &Way, how: &str, body: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is open ends within seconds, be it in the middle of something.
+/// What is open ends by being taken back, be it in the middle of something: long before the decision would have to be renewed.
 async fn is_cut(mut answer: reqwest::Response) -> anyhow::Result<()> {
     let cut = async { while answer.chunk().await.is_ok_and(|chunk| chunk.is_some()) {} };
-    tokio::time::timeout(std::time::Duration::from_secs(4), cut).await.context("it goes on")
+    tokio::time::timeout(std::time::Duration::from_secs(30), cut).await.context("it goes on")
 }
