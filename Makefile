@@ -7,7 +7,7 @@ SHELL := bash
 DEV := target/debug/berth-dev
 PROGRAMS := --package berth-server --package berth-agent --package berth-proxy --package berth-cli --package berth-harness
 
-.PHONY: help up down test chaos keycloak bench lint fmt deny purity checkov deps build images
+.PHONY: help up down test chaos keycloak shipped bench lint fmt deny purity checkov deps build images
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,9 +35,11 @@ chaos: deps build ## Kill every part at random while users act, 20 times each (B
 keycloak: deps build ## Sign in by a real Keycloak, which Maven downloads (180 MB)
 	cargo test --package berth-integration-tests --test scenarios keycloak -- --ignored --nocapture
 
-bench: deps build ## Print every figure beside its floor (ROWS= measures some, JSON= writes a file)
-	@$(DEV) prepare
+shipped: deps ## Build the programs as they are shipped, optimised
 	cargo build --release $(PROGRAMS)
+
+bench: deps build shipped ## Print every figure beside its floor (ROWS= measures some, JSON= writes a file)
+	@$(DEV) prepare
 	cargo run --release --package berth-integration-tests --bin berth-bench -- $(if $(JSON),--json $(JSON)) $(ROWS)
 
 lint: deps fmt purity deny ## Check format, lints, purity and dependencies

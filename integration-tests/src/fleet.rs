@@ -32,7 +32,8 @@ impl Fleet {
         let database_url = postgres.create_database().await?;
         let mut started: Vec<Server> = Vec::new();
         for number in 0..servers {
-            let mut options = ServerOptions::new(&database_url, dir.path().join(format!("server-{number}")));
+            let mut options =
+                ServerOptions::new(&database_url, dir.path().join(format!("server-{number}"))).for_load();
             options.kek = started.first().map(|first| first.kek().to_owned());
             options.environment =
                 environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

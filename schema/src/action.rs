@@ -140,6 +140,7 @@ actions! {
     SignOut = "account.sign-out", Account, Changes;
     ListSessions = "session.list", Account, Reads;
     EndSession = "session.end", Session, Changes;
+    KnowDevice = "session.know-device", Session, Changes;
     EndOtherSessions = "session.end-others", Account, Changes;
     /// A passkey is shown by somebody who is signed in.
     ConfirmSession = "session.confirm", Account, Changes;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use berth_db::{AccountEvent, Acting, Basis, Changed, DbError, Stamp};
-use berth_schema::audit::{Details, Event, Outcome, Resource, What};
+use berth_schema::audit::{Details, Event, Internal, Outcome, Resource, What};
 use berth_schema::{AccountId, OrganizationId, ResourceKind};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{Instrument as _, warn};
@@ -160,7 +160,11 @@ impl Denials {
                 stored.await
             }
             Whose::Account(id) => {
-                let stored = database.change_of_account(id, name, stamp, async |_| {
+                let is_sign_in = matches!(key.2, What::Internal(Internal::SignIn));
+                let stored = database.change_of_account(id, name, stamp, async |conn| {
+                    if is_sign_in {
+                        conn.accounts().failed(times, now).await?;
+                    }
                     let event = event.clone();
                     let event = AccountEvent::of(move |subject| event(Resource::user(subject)));
                     Ok::<_, DbError>(Changed::So((), event))

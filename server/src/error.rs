@@ -64,6 +64,9 @@ pub enum Error {
     /// For those who have proven nothing, when they may try again.
     #[error("too many requests without a valid token came from this address; try again in {seconds} seconds")]
     TooManyRequests { seconds: u64 },
+    /// For those who have, when they may try again.
+    #[error("{who} asks too fast; try again in {seconds} seconds")]
+    TooFast { who: &'static str, seconds: u64 },
     #[error("this agent has {limit} questions waiting for an answer already, which is the most")]
     TooManyPolls { limit: usize },
     /// When it may try again.
@@ -222,6 +225,7 @@ impl Error {
             Self::SlowBody { .. }
             | Self::SlowHead
             | Self::TooManyRequests { .. }
+            | Self::TooFast { .. }
             | Self::TooManyPolls { .. }
             | Self::TooManyReports { .. }
             | Self::TooManyStreams { .. }

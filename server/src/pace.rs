@@ -1,4 +1,4 @@
-//! How fast somebody may ask: an address that has proven nothing, an agent. No clock: the time is an argument.
+//! How fast somebody may ask: an address that has proven nothing, a token, an agent. No clock: the time is an argument.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,6 +16,12 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// So many times as fast.
+    pub(crate) const fn times(self, factor: u32) -> Self {
+        let Self { burst, per_second } = self;
+        Self { burst: burst.saturating_mul(factor), per_second: per_second.saturating_mul(factor) }
+    }
+
     fn step(self) -> Duration {
         Duration::from_secs(1) / self.per_second.max(1)
     }

@@ -35,8 +35,11 @@ mod workspaces;
 
 pub use line::{Audience, Renderer, Route};
 
-/// The table, a part for each subject. Lines of one path stand together.
-const PARTS: &[&[Route]] = &[
+/// The table, a part for each subject. Lines of one path stand together, in one part.
+///
+/// No constant is made of the parts, as an array of their number would need one: to know it the compiler would have to know every handler,
+/// and of each what it calls, which is the table again where it optimises.
+static PARTS: [&[Route]; 9] = [
     people::LINES,
     pages::LINES,
     login::LINES,
@@ -48,37 +51,19 @@ const PARTS: &[&[Route]] = &[
     machines::LINES,
 ];
 
-/// All of it.
-pub static ROUTES: [Route; count(PARTS)] = joined(PARTS);
-
-const fn count(parts: &[&[Route]]) -> usize {
-    let (mut lines, mut part) = (0, 0);
-    while part < parts.len() {
-        lines += parts[part].len();
-        part += 1;
-    }
-    lines
+/// All lines of it.
+pub fn all() -> impl Iterator<Item = &'static Route> + Clone {
+    PARTS.iter().copied().flatten()
 }
 
-/// `N` is their [`count`].
-const fn joined<const N: usize>(parts: &[&[Route]]) -> [Route; N] {
-    let mut all = [parts[0][0]; N];
-    let (mut at, mut part) = (0, 0);
-    while part < parts.len() {
-        let mut line = 0;
-        while line < parts[part].len() {
-            all[at] = parts[part][line];
-            at += 1;
-            line += 1;
-        }
-        part += 1;
-    }
-    all
+/// The lines of each path.
+fn paths() -> impl Iterator<Item = &'static [Route]> {
+    PARTS.iter().flat_map(|part| part.chunk_by(|one, other| one.path == other.path))
 }
 
 /// Puts the table into an application, with problems for what it does not hold.
 pub fn configure(config: &mut ServiceConfig) {
-    for lines in ROUTES.chunk_by(|one, other| one.path == other.path) {
+    for lines in paths() {
         let held = lines[0].held;
         let mut resource = web::resource(lines[0].path);
         for line in lines {
@@ -108,7 +93,7 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// The line of a method and a template.
 pub fn find(method: &str, template: &str) -> Option<&'static Route> {
-    ROUTES.iter().find(|route| route.path == template && route.method == method)
+    all().find(|route| route.path == template && route.method == method)
 }
 
 /// Whether a path, with its query, is one of our pages: nobody is led elsewhere after signing in.
@@ -120,7 +105,7 @@ pub(crate) fn is_page(wanted: &str) -> bool {
             |(known, asked): (&&str, &&str)| known == asked || (known.starts_with('{') && !asked.is_empty());
         template.len() == path.len() && template.iter().zip(&path).all(fits)
     };
-    let mut pages = ROUTES.iter().filter(|route| route.method == "GET" && route.renderer == Renderer::Page);
+    let mut pages = all().filter(|route| route.method == "GET" && route.renderer == Renderer::Page);
     wanted.bytes().all(|byte| byte.is_ascii_graphic()) && pages.any(|route| is_of(route.path))
 }
 
@@ -143,7 +128,7 @@ fn form_of(path: &str, lines: &[Route]) -> Option<String> {
 
 /// A path of the table for what the router matched, as a label: nothing that a client makes up.
 pub fn template(matched: Option<&str>) -> &'static str {
-    let known = ROUTES.iter().find(|route| Some(route.path) == matched);
+    let known = all().find(|route| Some(route.path) == matched);
     known.map_or("none", |route| route.path)
 }
 
@@ -165,8 +150,7 @@ mod tests {
 
     #[test]
     fn lines_of_one_path_stand_together() {
-        let paths: Vec<_> =
-            ROUTES.chunk_by(|one, other| one.path == other.path).map(|lines| lines[0].path).collect();
+        let paths: Vec<_> = paths().map(|lines| lines[0].path).collect();
         let mut unique = paths.clone();
         unique.sort_unstable();
         unique.dedup();
@@ -198,7 +182,7 @@ mod tests {
     #[test]
     fn a_form_that_was_refused_is_found_again_by_its_address() {
         let found = |path: &str| {
-            let line = ROUTES.iter().find(|route| route.path == path).expect("a path");
+            let line = all().find(|route| route.path == path).expect("a path");
             form_of(&path.replace(['{', '}'], ""), std::slice::from_ref(line))
         };
         for (path, page) in [
@@ -217,10 +201,10 @@ mod tests {
             assert_eq!(found(path).as_deref(), Some(page), "{path}");
         }
         let posted = |route: &&Route| {
-            let alone = !ROUTES.iter().any(|other| other.path == route.path && other.method == "GET");
+            let alone = !all().any(|other| other.path == route.path && other.method == "GET");
             route.renderer == Renderer::Page && alone
         };
-        for route in ROUTES.iter().filter(posted) {
+        for route in all().filter(posted) {
             let page = found(route.path).unwrap_or_else(|| panic!("{}", route.path));
             assert!(is_page(&page), "{} leads to {page}", route.path);
         }
@@ -229,14 +213,14 @@ mod tests {
 
     #[test]
     fn everything_below_an_organization_is_for_its_members() {
-        for route in ROUTES.iter().filter(|route| route.path.contains("{organization}")) {
+        for route in all().filter(|route| route.path.contains("{organization}")) {
             assert_eq!(route.audience(), Audience::Member, "{}", route.path);
         }
     }
 
     #[test]
     fn a_path_names_what_its_action_is_done_to() {
-        for route in ROUTES.iter().filter(|route| route.audience() == Audience::Member) {
+        for route in all().filter(|route| route.audience() == Audience::Member) {
             let kind = route.action().expect("an action").resource();
             let named = |parameter: &&str| route.path.contains(&format!("{{{parameter}}}"));
             assert!(kind.path_parameters().iter().all(named), "{} lacks a {kind}", route.path);
@@ -249,7 +233,7 @@ mod tests {
     #[test]
     fn every_action_has_one_line_of_the_api_or_pages_alone_and_what_reads_is_asked_with_get() {
         for action in Action::ALL {
-            let lines: Vec<_> = ROUTES.iter().filter(|route| route.action() == Some(*action)).collect();
+            let lines: Vec<_> = all().filter(|route| route.action() == Some(*action)).collect();
             let of_the_api = lines.iter().filter(|route| !route.renderer.is_for_a_browser()).count();
             assert!(of_the_api == 1 || (of_the_api == 0 && !lines.is_empty()), "{action}");
             // Questions that are too long for an address are posted.
@@ -272,6 +256,6 @@ mod tests {
                 format!("{audience} {action} on {on}, {:?}, {:?}, {held} s", route.body, route.renderer);
             format!("{} {}: {facts}\n", route.method, route.path)
         };
-        insta::assert_snapshot!(ROUTES.iter().map(line).collect::<String>());
+        insta::assert_snapshot!(all().map(line).collect::<String>());
     }
 }

@@ -10,7 +10,7 @@ use berth_schema::{
     AccessToken, Action, Effect, ElevationId, OpaqueAccessToken, OrganizationId, ResourceKind, SubjectId,
 };
 use berth_server::clock;
-use berth_server::routes::{Audience, ROUTES, Renderer, Route};
+use berth_server::routes::{self, Audience, Renderer, Route};
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
@@ -93,7 +93,7 @@ async fn every_route_is_open_to_whom_the_route_table_says() {
         // Pages take no token: `sign_in` and `pages` try them, and what they load, which has a name of its own.
         let is_tried =
             |route: &&Route| !route.renderer.is_for_a_browser() && route.renderer != Renderer::Forever;
-        for route in ROUTES.iter().filter(is_tried) {
+        for route in routes::all().filter(is_tried) {
             let expected = expected(route);
             for organization in [admin.organization().to_string(), "acme".to_owned()] {
                 let path = route.path.replace("{organization}", &organization);
@@ -227,7 +227,7 @@ async fn every_route_is_open_to_each_role_as_far_as_the_rules_say() {
         for role in Role::ALL {
             colleagues.push(Colleague::join(app, &owner, role).await);
         }
-        let routes = || ROUTES.iter().filter(|route| !route.renderer.is_for_a_browser());
+        let routes = || routes::all().filter(|route| !route.renderer.is_for_a_browser());
         let mut asked = 0;
         for (route, action) in routes().filter_map(|route| Some((route, route.action()?))) {
             if route.audience() != Audience::Member {

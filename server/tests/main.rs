@@ -15,6 +15,7 @@ mod connection_changes;
 mod connections;
 #[path = "../../schema/framing/tests/corpus/mod.rs"]
 mod corpus;
+mod devices;
 mod edge;
 mod elevations;
 mod events;
@@ -27,6 +28,7 @@ mod hostile_agent;
 mod hostile_tokens;
 mod idempotency;
 mod inheritance;
+mod known;
 mod lifecycle;
 mod listing;
 mod login;

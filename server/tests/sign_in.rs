@@ -24,8 +24,9 @@ pub(crate) async fn signed_in(app: &App, organization: &str, name: &str) -> Visi
     visitor
 }
 
-/// A session's id, as the page of sessions names it.
+/// The ids of the sessions that go on, as the page of sessions names them.
 pub(crate) fn ids(page: &str) -> Vec<String> {
+    let page = page.split_once("Signed in now").map_or(page, |(_, going_on)| going_on);
     let parts = page.split("action=\"/sessions/").skip(1);
     parts.filter_map(|part| part.split_once("/end\"")).map(|(id, _)| id.to_owned()).collect()
 }

@@ -8,7 +8,7 @@ use berth_db::{OrganizationConn, Reach, SigningKeyRow};
 use berth_issuer::{Kind, LEEWAY_SECONDS, MAX_TOKEN_BYTES, SigningKey};
 use berth_server::clock;
 use berth_server::crypto::{SealedKey, seal_signing_key};
-use berth_server::routes::{Audience, ROUTES, Route};
+use berth_server::routes::{self, Audience, Route};
 use berth_server::services::signing_keys;
 use berth_server::services::tokens::hash;
 use jiff::Timestamp;
@@ -159,7 +159,7 @@ const AUDIENCES: [Audience; 4] = [Audience::Member, Audience::Person, Audience::
 
 /// Where somebody brings a token as `Authorization`.
 fn routes(audience: Audience) -> Vec<&'static Route> {
-    ROUTES.iter().filter(|route| route.audience() == audience && !route.renderer.is_for_a_browser()).collect()
+    routes::all().filter(|route| route.audience() == audience && !route.renderer.is_for_a_browser()).collect()
 }
 
 /// Whether such a token proves anybody to those whom a route is for, be it only to be refused.
@@ -250,7 +250,7 @@ async fn no_form_takes_a_hostile_token() {
         let truth = world.truth(Kind::Refresh);
         let hostile = [truth.hostile(), world.truth(Kind::Access).hostile()].concat();
         // All that is posted by whoever has proven nothing, but for pages, which take no signed token.
-        let forms = ROUTES.iter().filter(|route| {
+        let forms = routes::all().filter(|route| {
             route.audience() == Audience::Everyone
                 && route.method == "POST"
                 && !route.renderer.is_for_a_browser()

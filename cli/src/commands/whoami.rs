@@ -43,7 +43,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
         }
         Credential::Login(_) => {
             let account = client.account().await?;
-            args.show(global, &target, &account, |account| of_login(account, target.organization.as_ref()))
+            args.show(global, &target, &account, |account| of_login(account, &target))
         }
     }
 }
@@ -80,8 +80,8 @@ fn of_token(whoami: &WhoAmI) -> Vec<(&'static str, Cell)> {
     ]
 }
 
-fn of_login(account: &Account, current: Option<&OrganizationRef>) -> Vec<(&'static str, Cell)> {
-    let current = current.map(OrganizationRef::as_str).unwrap_or_default();
+fn of_login(account: &Account, target: &Target) -> Vec<(&'static str, Cell)> {
+    let current = target.organization.as_ref().map(OrganizationRef::as_str).unwrap_or_default();
     let is_current =
         |one: &&AccountOrganization| one.name.as_str() == current || one.id.to_string() == current;
     let organization = account.organizations.iter().find(is_current);
@@ -109,5 +109,8 @@ fn of_login(account: &Account, current: Option<&OrganizationRef>) -> Vec<(&'stat
     // Behind the role that it stands beside.
     let for_a_time = elevations.iter().map(|elevated| ("For a time", output::for_a_time(elevated).into()));
     pairs.splice(2..2, for_a_time);
+    if let Some(since) = account.new_device_at {
+        pairs.push(("New device", format!("since {since}; was it you? {}sessions", target.url).into()));
+    }
     pairs
 }

@@ -16,6 +16,9 @@ pub struct Account {
     pub session: AccountSession,
     /// By name. None: the person was let in and belongs nowhere.
     pub organizations: Vec<AccountOrganization>,
+    /// Since when there is a device that is not known as theirs, another one than this session's: they are asked on the page `/sessions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_device_at: Option<Timestamp>,
 }
 
 /// The session that the access token was made for.

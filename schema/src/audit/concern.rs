@@ -162,6 +162,7 @@ const fn of_action(action: Action) -> Reach {
         | Action::IssueConnectionToken
         | Action::ListSessions
         | Action::ConfirmSession
+        | Action::KnowDevice
         | Action::ListPasskeys
         | Action::AddPasskey
         | Action::RemovePasskey
@@ -348,6 +349,7 @@ mod tests {
             expires_at: jiff::Timestamp::UNIX_EPOCH,
             provider: None,
             role,
+            new_device: false,
         };
         signed_in.details = by(Some(Role::Viewer));
         assert_eq!(signed_in.concern(Use::Connections), signed_in.who.subject().map(Concern::Subject));

@@ -68,6 +68,9 @@ pub enum Details {
         /// What they are from now on by its rules: they are new, or were something else.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         role: Option<Role>,
+        /// They were not signed in there before, and are told of it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new_device: bool,
     },
     /// Somebody was asked whether a command line may act as them.
     LoginDecided {

@@ -321,6 +321,7 @@ fn an_account_keeps_its_shape() {
             organization(3, "acme", Role::Owner, false),
             organization(9, "umbrella", Role::Auditor, true),
         ],
+        new_device_at: None,
     };
     check("account", &account);
 }

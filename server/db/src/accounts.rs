@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::columns::Parsed;
+use crate::devices::TOLD;
 use crate::error::DbError;
 use crate::organizations::OrganizationRow;
 use crate::schema::{accounts, organizations, subjects};
@@ -27,6 +28,24 @@ pub struct AccountRow {
     pub created_at: Timestamp,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub suspended_at: Option<Timestamp>,
+    /// The newest device that is not known as theirs.
+    pub new_device_id: Option<Uuid>,
+    /// Since when it is there.
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub new_device_at: Option<Timestamp>,
+    /// How often somebody was not let in as them.
+    pub failed_sign_ins: i64,
+    /// When that was the last time.
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub failed_sign_in_at: Option<Timestamp>,
+}
+
+impl AccountRow {
+    /// Since when there is a device of which its person is to be told, on another one of theirs.
+    pub fn told_of(&self, device: Option<Uuid>, now: Timestamp) -> Option<Timestamp> {
+        let at = self.new_device_at.filter(|at| now.duration_since(*at) < TOLD)?;
+        (self.new_device_id != device).then_some(at)
+    }
 }
 
 /// What an account is in an organisation: the part of a row of `subjects` that says it.
@@ -91,6 +110,16 @@ impl Accounts<'_> {
             self.0.tokens().insert(token, now).await?;
         }
         Ok(())
+    }
+
+    /// Somebody was not let in as them, so many times.
+    pub async fn failed(&self, times: u64, now: Timestamp) -> Result<(), DbError> {
+        let times = i64::try_from(times).unwrap_or(i64::MAX);
+        let statement = diesel::update(accounts::table.find(self.0.account_key())).set((
+            accounts::failed_sign_ins.eq(accounts::failed_sign_ins + times),
+            accounts::failed_sign_in_at.eq(jiff_diesel::Timestamp::from(now)),
+        ));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
     pub async fn find(&self) -> Result<Option<AccountRow>, DbError> {

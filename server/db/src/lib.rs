@@ -31,6 +31,7 @@
 //! | `identity_providers()` | `list`, `find`, `find_by_name`, `count`, `put`, `delete`; in [`Reach::installation`] those of all are read |
 //! | `identities()` | `insert`; in [`Reach::installation`] `find` |
 //! | `sign_in_attempts()` | `insert`, `take`; in [`Reach::installation`] |
+//! | `devices()` | `list`, `know`, `forget` |
 //! | `passkeys()` | `insert`, `list`, `find_locked`, `used`, `remove` |
 //! | `session_proofs()` | `insert`, `copy`; in [`Reach::installation`] `of_provider` |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch`, `verified` |
@@ -83,6 +84,7 @@ mod configuration;
 mod connect;
 mod data_keys;
 mod device_requests;
+mod devices;
 mod elevations;
 pub mod embedded;
 mod error;
@@ -144,6 +146,7 @@ pub use columns::SecretHash;
 pub use configuration::{ConfigurationRow, ConfigurationUnreadable, Hold};
 pub use data_keys::{DataKeys, KeyOwner};
 pub use device_requests::{DeviceRequestRow, DeviceRequests, NewDeviceRequest};
+pub use devices::{DeviceOf, DeviceRow, Devices, TOLD};
 pub use elevations::{ElevationRow, ElevationView, Elevations, NewElevation};
 pub use error::{Conflict, DbError, DbErrorKind, constraints};
 pub use gateway::{Database, DatabaseConfig, OperationSample, Outcome, PoolStatus};

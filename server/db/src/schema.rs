@@ -467,6 +467,22 @@ diesel::table! {
         name -> Text,
         created_at -> Timestamptz,
         suspended_at -> Nullable<Timestamptz>,
+        new_device_id -> Nullable<Uuid>,
+        new_device_at -> Nullable<Timestamptz>,
+        failed_sign_ins -> BigInt,
+        failed_sign_in_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    devices (account_id, id) {
+        account_id -> Uuid,
+        id -> Uuid,
+        secret_hash -> Nullable<Bytea>,
+        session_id -> Uuid,
+        first_seen_at -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        known_since -> Nullable<Timestamptz>,
     }
 }
 
@@ -500,6 +516,7 @@ diesel::table! {
         refresh_before -> Nullable<Uuid>,
         refreshed_at -> Nullable<Timestamptz>,
         verified_at -> Nullable<Timestamptz>,
+        device_id -> Nullable<Uuid>,
     }
 }
 

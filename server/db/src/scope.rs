@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, Activity, AgentEvents, AgentGroups, AgentPrerequisites, Agents, Audit, AuthorizationCodes,
-    DataKeys, DeviceRequests, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities,
+    DataKeys, DeviceRequests, Devices, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities,
     IdentityProviders, Invitations, NetworkChecks, Notifications, Organizations, Orphans, Passkeys,
     PolicyVersions, PortShares, Projects, RoleGrants, ScopeGitCredentials, ScopeVariables, SealedScopes,
     SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes, Subjects,
@@ -141,6 +141,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn identity_providers(&self) -> IdentityProviders<'_> {
         IdentityProviders(self)
+    }
+
+    pub fn devices(&self) -> Devices<'_> {
+        Devices(self)
     }
 
     pub fn passkeys(&self) -> Passkeys<'_> {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::accounts::{AccountRow, MembershipRow};
 use crate::columns::{Bytes, SecretHash};
+use crate::devices::DeviceOf;
 use crate::error::DbError;
 use crate::organizations::OrganizationRow;
 use crate::schema::{access_tokens, accounts, organizations, session_proofs, sessions, subjects};
@@ -36,6 +37,7 @@ pub struct NewSession {
     pub address: Option<String>,
     /// What the browser called itself, or the name of the device, at most 300 characters.
     pub user_agent: Option<String>,
+    pub device: DeviceOf,
     /// A command line's: the id of the refresh token that is good. `None`: a browser's, which has a cookie.
     pub refresh_id: Option<Uuid>,
 }
@@ -73,6 +75,8 @@ pub struct SessionRow {
     /// When an authenticator has last made sure who is there.
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub verified_at: Option<Timestamp>,
+    /// `None`: it began before devices were told apart.
+    pub device_id: Option<Uuid>,
 }
 
 impl SessionRow {
@@ -114,8 +118,9 @@ impl OrganizationSession {
 pub struct Sessions<'a>(pub(crate) &'a OrganizationConn<'a>);
 
 impl Sessions<'_> {
-    /// Stores one and forgets those that ended long ago.
-    pub async fn insert(&self, session: &NewSession, now: Timestamp) -> Result<(), DbError> {
+    /// Stores one and forgets those that ended long ago. Answers with whether it is on a device of which its person is to be told.
+    pub async fn insert(&self, session: &NewSession, now: Timestamp) -> Result<bool, DbError> {
+        let (device, is_new) = self.0.devices().meet(session.device, session.id, now).await?;
         let long_ago = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
         let over = diesel::delete(sessions::table)
             .filter(sessions::account_id.eq(self.0.account_key()))
@@ -137,8 +142,10 @@ impl Sessions<'_> {
             sessions::user_agent.eq(&session.user_agent),
             sessions::client.eq(if session.refresh_id.is_some() { "command-line" } else { "browser" }),
             sessions::refresh_id.eq(session.refresh_id),
+            sessions::device_id.eq(device),
         ));
-        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        Ok(is_new)
     }
 
     /// The session of that id, valid or not.
@@ -262,6 +269,17 @@ impl Sessions<'_> {
             .limit(limit)
             .select(SessionRow::as_select());
         self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// Those on these devices that have not ended.
+    pub async fn on(&self, devices: &[Uuid]) -> Result<Vec<SessionId>, DbError> {
+        let query = sessions::table
+            .filter(sessions::account_id.eq(self.0.account_key()))
+            .filter(sessions::device_id.eq_any(devices.to_vec()))
+            .filter(sessions::ended_at.is_null())
+            .select(sessions::id);
+        let ids: Vec<Uuid> = self.0.run(query.load(&mut self.0.raw())).await?;
+        Ok(ids.into_iter().map(SessionId::from).collect())
     }
 
     /// Writes down that it is used, where nobody did in the last minute.

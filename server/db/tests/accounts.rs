@@ -7,8 +7,9 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::{World, after, client, new_session, start};
 
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("accounts", "id"),
+    ("devices", "account_id"),
     ("passkeys", "account_id"),
     ("sessions", "account_id"),
     ("sign_in_links", "account_id"),

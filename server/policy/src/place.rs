@@ -75,6 +75,7 @@ impl Place {
             | Action::SignOut
             | Action::ListSessions
             | Action::EndSession
+            | Action::KnowDevice
             | Action::EndOtherSessions
             | Action::ConfirmSession
             | Action::ListPasskeys

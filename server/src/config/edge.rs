@@ -1,4 +1,4 @@
-//! What is granted to clients that have proven nothing.
+//! What is granted to clients: to those that have proven nothing, and to those that have.
 
 use clap::Args;
 use ipnet::IpNet;
@@ -7,7 +7,7 @@ use crate::edge::Room;
 use crate::pace::Pace;
 
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Strangers")]
+#[command(next_help_heading = "Clients")]
 pub struct EdgeOptions {
     /// The most connections at a time. File descriptors must allow it: the soft limit is raised to the hard one.
     #[arg(long, env = "BERTH_MAX_CONNECTIONS", default_value_t = 8_192)]
@@ -21,6 +21,12 @@ pub struct EdgeOptions {
     /// So many of them may come at once.
     #[arg(long, env = "BERTH_UNPROVEN_BURST", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub unproven_burst: u32,
+    /// Requests a second by one access token, or one session; of one person by all of theirs, twice as many.
+    #[arg(long, env = "BERTH_REQUESTS_PER_SECOND", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests_per_second: u32,
+    /// So many of them may come at once.
+    #[arg(long, env = "BERTH_REQUESTS_BURST", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub requests_burst: u32,
     /// Addresses and networks of the reverse proxies that end TLS in front of the server, separated by commas: they alone may come
     /// without TLS from another machine, and their X-Forwarded-For is believed.
     #[arg(long, env = "BERTH_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
@@ -41,5 +47,10 @@ impl EdgeOptions {
 
     pub fn strangers(&self) -> Pace {
         Pace { burst: self.unproven_burst, per_second: self.unproven_per_second }
+    }
+
+    /// Of one token.
+    pub fn known(&self) -> Pace {
+        Pace { burst: self.requests_burst, per_second: self.requests_per_second }
     }
 }

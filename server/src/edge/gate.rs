@@ -1,8 +1,8 @@
 //! Whether a request is served now, later or not at all, before anything is known of whoever sends it.
 //!
-//! A token that was proven lately passes. Everything else is charged to its address, and what proves itself is given its
-//! charge back: honest clients behind the address of an attacker keep their speed. The wait for the proof, too, is fair among
-//! addresses, and takes few of the database's connections.
+//! A token that was proven lately is charged to whom it is of, before the database hears of it. Everything else is charged to its
+//! address, and what proves itself is given its charge back: honest clients behind the address of an attacker keep their speed. The
+//! wait for the proof, too, is fair among addresses, and takes few of the database's connections.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,6 +20,7 @@ use ipnet::IpNet;
 use super::answered::is_encrypted;
 use super::connection::Connection;
 use super::connections::Connections;
+use super::known::{Known, Whom};
 use super::{Edge, MAX_HEAD, source};
 use crate::Error;
 use crate::config::EdgeOptions;
@@ -46,8 +47,9 @@ type Digest = [u8; 32];
 #[derive(Clone, Debug)]
 pub struct Gate {
     accounts: Arc<Mutex<Accounts<IpAddr>>>,
-    /// When each token was proven last. It saves no proof, only the wait for one.
-    proven: Arc<Mutex<HashMap<Digest, Instant>>>,
+    known: Arc<Mutex<Known>>,
+    /// When each token was proven last, and as whose. It saves no proof, only the wait for one.
+    proven: Arc<Mutex<HashMap<Digest, (Instant, Whom)>>>,
     strangers: Turns<IpAddr>,
     trusted: Arc<[IpNet]>,
     connections: Connections,
@@ -63,6 +65,7 @@ impl Gate {
         let accounts = Accounts::new(options.strangers(), PATIENCE, Instant::now());
         Self {
             accounts: Arc::new(Mutex::new(accounts)),
+            known: Arc::new(Mutex::new(Known::new(options.known(), PATIENCE, Instant::now()))),
             proven: Arc::default(),
             strangers: Turns::new((database / 8).max(1)),
             trusted: options.trusted_proxies.clone().into(),
@@ -70,19 +73,20 @@ impl Gate {
         }
     }
 
-    fn was_proven(&self, digest: &Digest, now: Instant) -> bool {
-        lock(&self.proven).get(digest).is_some_and(|then| now.duration_since(*then) < MEMORY)
+    fn proven_as(&self, digest: &Digest, now: Instant) -> Option<Whom> {
+        let proven = lock(&self.proven);
+        proven.get(digest).filter(|(then, _)| now.duration_since(*then) < MEMORY).map(|(_, whom)| *whom)
     }
 
-    fn remember(&self, digest: Digest, now: Instant) {
+    fn remember(&self, digest: Digest, whom: Whom, now: Instant) {
         let mut proven = lock(&self.proven);
         if proven.len() >= MAX_REMEMBERED && !proven.contains_key(&digest) {
-            proven.retain(|_, then| now.duration_since(*then) < MEMORY);
+            proven.retain(|_, (then, _)| now.duration_since(*then) < MEMORY);
             if proven.len() >= MAX_REMEMBERED {
                 return;
             }
         }
-        proven.insert(digest, now);
+        proven.insert(digest, (now, whom));
     }
 
     /// Charges a request of somebody who has proven nothing; `Err`: when it may be tried again.
@@ -125,13 +129,23 @@ impl Admission {
         if self.was_proven { Ok(None) } else { self.gate.strangers.take(self.address).await.map(Some) }
     }
 
-    /// It was proven who it is.
-    pub fn proven(&self) {
+    /// It was proven whose the token is.
+    pub fn proven(&self, whom: Whom) {
+        self.passed();
+        let now = Instant::now();
         if !self.was_proven {
-            lock(&self.gate.accounts).refund(self.address);
+            // A token of which nothing was known costs the same: others could be made without an end.
+            lock(&self.gate.known).charge(whom, now);
         }
         if let Some(digest) = self.digest {
-            self.gate.remember(digest, Instant::now());
+            self.gate.remember(digest, whom, now);
+        }
+    }
+
+    /// It has proven something that opens once: a link, a code, the word of a provider.
+    pub fn passed(&self) {
+        if !self.was_proven {
+            lock(&self.gate.accounts).refund(self.address);
         }
         if let Some(connection) = &self.connection {
             self.gate.connections.prove(connection);
@@ -163,19 +177,9 @@ pub(crate) async fn admit(
     let source = source::of(peer.ip(), request.headers(), &gate.trusted);
     let address = source::counted(source);
     let digest = digest(&request);
-    let was_proven = digest.is_some_and(|digest| gate.was_proven(&digest, Instant::now()));
-    if !was_proven {
-        match gate.ask(address) {
-            Ok(wait) if is_probe(request.path()) => tokio::time::sleep(wait.min(PROBE_PAUSE)).await,
-            Err(_) if is_probe(request.path()) => tokio::time::sleep(PROBE_PAUSE).await,
-            Ok(wait) if wait.is_zero() => {}
-            Ok(wait) => tokio::time::sleep(wait).await,
-            Err(wait) => {
-                tokio::time::sleep(PAUSE).await;
-                let seconds = wait.as_secs() + 1;
-                return Ok(request.error_response(Error::TooManyRequests { seconds }));
-            }
-        }
+    let whom = digest.and_then(|digest| gate.proven_as(&digest, Instant::now()));
+    if let Err(error) = wait(gate, (whom, address), is_probe(request.path())).await {
+        return Ok(request.error_response(error));
     }
     if let Some(refusal) = refusal(&request) {
         return Ok(request.error_response(refusal));
@@ -185,9 +189,29 @@ pub(crate) async fn admit(
     if is_readable && !is_probe(request.path()) {
         return Ok(request.error_response(Error::InTheClear));
     }
-    let admission = Admission { gate: gate.clone(), source, address, digest, was_proven, connection };
+    let admission =
+        Admission { gate: gate.clone(), source, address, digest, was_proven: whom.is_some(), connection };
     request.extensions_mut().insert(admission);
     next.call(request).await
+}
+
+/// Waits until it is the request's time, which is charged to whom it is of, or to its address.
+async fn wait(gate: &Gate, (whom, address): (Option<Whom>, IpAddr), is_probe: bool) -> Result<(), Error> {
+    let verdict = match whom {
+        Some(whom) => lock(&gate.known).ask(whom, Instant::now()),
+        None => gate.ask(address).map_err(|wait| Error::TooManyRequests { seconds: wait.as_secs() + 1 }),
+    };
+    match verdict {
+        Ok(wait) if is_probe => tokio::time::sleep(wait.min(PROBE_PAUSE)).await,
+        Err(_) if is_probe => tokio::time::sleep(PROBE_PAUSE).await,
+        Ok(wait) if wait.is_zero() => {}
+        Ok(wait) => tokio::time::sleep(wait).await,
+        Err(error) => {
+            tokio::time::sleep(PAUSE).await;
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Of a request that stands in for one that was refused: why it was.

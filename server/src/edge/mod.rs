@@ -2,7 +2,7 @@
 //!
 //! - [`Guarded`](stream): heads are checked, bodies delimited and both timed, one request at a time.
 //! - [`Connections`]: how many there may be, and who makes room.
-//! - [`Gate`]: how fast those are served who have proven nothing.
+//! - [`Gate`]: how fast those are served who have proven nothing, and those who have.
 //!
 //! The reasons are in `docs/decisions/0033-strangers.md`.
 
@@ -11,6 +11,7 @@ mod connection;
 mod connections;
 mod descriptors;
 mod gate;
+mod known;
 mod listen;
 mod socket;
 mod source;
@@ -26,6 +27,7 @@ pub use connections::{Connections, Room};
 pub use descriptors::raise as raise_descriptors;
 pub(crate) use gate::admit;
 pub use gate::{Admission, Gate};
+pub use known::Whom;
 pub(crate) use listen::{bind, listen};
 pub use stream::Times;
 

@@ -21,6 +21,7 @@ pub(crate) async fn get(op: Op<Person>, (): ()) -> Result<web::Json<Account>, Er
         id: op.who.account,
         session: AccountSession { id: op.who.session, expires_at: op.who.session_ends_at },
         organizations: organizations.collect(),
+        new_device_at: op.who.new_device_at,
         name: op.who.name,
     }))
 }

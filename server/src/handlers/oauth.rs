@@ -113,7 +113,7 @@ pub(crate) async fn token(
     drop(turn);
     Ok(match answer {
         Ok(LoginTokens { access, refresh, expires_in }) => {
-            admission.proven();
+            admission.passed();
             HttpResponse::Ok().json(json!({
                 "access_token": &*access,
                 "token_type": "Bearer",

@@ -34,6 +34,6 @@ pub(crate) async fn backchannel_logout(
     let told = openid::backchannel(&context, path.provider, &form.0.logout_token, when).await;
     drop(turn);
     told.inspect_err(|_| admission.refused())?;
-    admission.proven();
+    admission.passed();
     Ok(HttpResponse::Ok().finish())
 }

@@ -11,12 +11,17 @@ use jiff::SignedDuration;
 
 use crate::Error;
 use crate::services::openid::{ATTEMPT_LIFE, AttemptSecret};
+use crate::services::sign_in::DeviceMark;
 
 const NAME: &str = "__Host-berth-session";
 /// What somebody wanted to see who was not signed in, for a few minutes.
 const RETURN: &str = "__Host-berth-return";
 /// What a browser needs to come back from an identity provider.
 const ATTEMPT: &str = "__Host-berth-openid";
+/// By which a browser is known again in which somebody has signed in.
+const DEVICE: &str = "__Host-berth-device";
+/// As long as browsers keep one; each sign-in sets it anew.
+const DEVICE_LIFE: Duration = Duration::days(400);
 const RETURN_LIFE: Duration = Duration::minutes(15);
 /// The longest path with its query that is kept.
 const MAX_RETURN: usize = 1_024;
@@ -73,6 +78,17 @@ pub(crate) fn keep_attempt(secret: &AttemptSecret) -> Result<HeaderValue, Error>
 /// As [`keep`].
 pub(crate) fn forget_attempt() -> Result<HeaderValue, Error> {
     set(Cookie::build((ATTEMPT, "")).removal())
+}
+
+/// By which the browser is known again, if it is.
+pub(crate) fn device(headers: &HeaderMap) -> Option<DeviceMark> {
+    only(headers, DEVICE).and_then(|value| DeviceMark::parse(&value))
+}
+
+/// # Errors
+/// As [`keep`].
+pub(crate) fn keep_device(mark: &DeviceMark) -> Result<HeaderValue, Error> {
+    set(Cookie::build((DEVICE, mark.expose().to_owned())).max_age(DEVICE_LIFE))
 }
 
 /// Keeps it for as long as a session can last; the server knows when it is over.

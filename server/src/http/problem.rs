@@ -65,6 +65,7 @@ kinds! {
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
     HEAD_TOO_LARGE = "head-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large";
     TOO_MANY_REQUESTS = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests without a valid token";
+    TOO_FAST = "too-fast", TOO_MANY_REQUESTS, "Too many requests by one token, or of one person";
     TOO_MANY_POLLS = "too-many-polls", TOO_MANY_REQUESTS, "Too many questions wait for an answer";
     TOO_MANY_REPORTS = "too-many-reports", TOO_MANY_REQUESTS, "The agent tells and asks too much";
     TOO_MANY_STREAMS = "too-many-streams", TOO_MANY_REQUESTS, "Too many streams are open";
@@ -94,6 +95,7 @@ impl Error {
             Self::SlowHead => SLOW_HEAD,
             Self::HeadTooLarge { .. } => HEAD_TOO_LARGE,
             Self::TooManyRequests { .. } => TOO_MANY_REQUESTS,
+            Self::TooFast { .. } => TOO_FAST,
             Self::TooManyPolls { .. } => TOO_MANY_POLLS,
             Self::TooManyReports { .. } => TOO_MANY_REPORTS,
             Self::NameTaken { .. } => NAME_TAKEN,
@@ -178,7 +180,9 @@ impl ResponseError for Error {
                     headers.insert(ALLOW, allowed);
                 }
             }
-            Self::TooManyRequests { seconds } | Self::TooManyReports { seconds } => {
+            Self::TooManyRequests { seconds }
+            | Self::TooFast { seconds, .. }
+            | Self::TooManyReports { seconds } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             _ if self.retryable() => {

@@ -96,6 +96,8 @@ pub struct Person {
     pub session: SessionId,
     /// However much it is used.
     pub session_ends_at: Timestamp,
+    /// Since when there is a device of which they are to be told, another one than this.
+    pub new_device_at: Option<Timestamp>,
 }
 
 impl Principal for Person {
@@ -122,6 +124,8 @@ pub struct Member {
     pub token_name: String,
     /// Where it is a login, and no token of the organisation's: whose, and which session.
     pub login: Option<(AccountId, SessionId)>,
+    /// As of a [`Person`].
+    pub new_device_at: Option<Timestamp>,
     pub scope: TokenScope,
     /// What they are in the organisation.
     pub role: Role,

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::SET_COOKIE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use berth_db::SessionRow;
 use berth_schema::{OrganizationName, SessionId};
 use serde::Deserialize;
 
@@ -11,13 +12,14 @@ use super::page::{see, show};
 use super::times::{ago, at};
 use crate::http::cookies;
 use crate::identity::Person;
-use crate::services::sessions as service;
+use crate::services::sessions::{self as service, Overview};
 use crate::{Error, Op};
 
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home<'a> {
     person: &'a str,
+    new_device: Option<String>,
     organizations: Vec<Membership>,
 }
 
@@ -34,7 +36,8 @@ pub(crate) async fn home(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> 
         role: membership.role.to_string(),
         is_suspended: membership.suspended_at.is_some(),
     });
-    show(StatusCode::OK, &Home { person: &op.who.name, organizations: organizations.collect() })
+    let new_device = op.who.new_device_at.map(at);
+    show(StatusCode::OK, &Home { person: &op.who.name, new_device, organizations: organizations.collect() })
 }
 
 /// To the workspaces of the one organisation that somebody is in; who is in several chooses.
@@ -78,12 +81,19 @@ async fn open(op: &Op<Person>) -> Result<Vec<OrganizationName>, Error> {
 #[template(path = "sessions.html")]
 struct Sessions<'a> {
     person: &'a str,
-    sessions: Vec<Session>,
+    going_on: Vec<Session>,
+    /// Those by which a device came that is not known as theirs.
+    new_devices: Vec<Session>,
+    /// What they say of those counts.
+    is_known: bool,
+    /// How often somebody was not let in as them, and when that was the last time.
+    failed: Option<(i64, String)>,
 }
 
 struct Session {
     id: String,
     is_this: bool,
+    is_over: bool,
     method: String,
     user_agent: String,
     address: String,
@@ -93,24 +103,39 @@ struct Session {
     latest: String,
 }
 
+impl Session {
+    fn of(session: SessionRow, op: &Op<Person>) -> Self {
+        let (ends, latest) = service::ends(&session, &op.context.sessions);
+        Self {
+            id: session.id.to_string(),
+            is_this: session.id == op.who.session,
+            is_over: session.ended_at.is_some() || ends <= op.now,
+            began: at(session.created_at),
+            used: ago(session.last_used_at, op.now),
+            ends: at(ends),
+            latest: at(latest),
+            method: match session.method.as_str() {
+                "openid" => "an identity provider".to_owned(),
+                "invitation" => "an invitation".to_owned(),
+                other => format!("a {other}"),
+            },
+            user_agent: session.user_agent.unwrap_or_else(|| "an unnamed browser".to_owned()),
+            address: session.address.unwrap_or_else(|| "an unknown address".to_owned()),
+        }
+    }
+}
+
 pub(crate) async fn sessions(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {
-    let rules = op.context.sessions;
-    let sessions = service::list(&op).await?.into_iter().map(|session| Session {
-        id: session.id.to_string(),
-        is_this: session.id == op.who.session,
-        began: at(session.created_at),
-        used: ago(session.last_used_at, op.now),
-        ends: at(service::ends(&session, &rules).0),
-        latest: at(service::ends(&session, &rules).1),
-        method: match session.method.as_str() {
-            "openid" => "an identity provider".to_owned(),
-            "invitation" => "an invitation".to_owned(),
-            other => format!("a {other}"),
-        },
-        user_agent: session.user_agent.unwrap_or_else(|| "an unnamed browser".to_owned()),
-        address: session.address.unwrap_or_else(|| "an unknown address".to_owned()),
-    });
-    show(StatusCode::OK, &Sessions { person: &op.who.name, sessions: sessions.collect() })
+    let Overview { sessions, new_devices, is_known, account } = service::overview(&op).await?;
+    let show_all = |all: Vec<SessionRow>| all.into_iter().map(|session| Session::of(session, &op)).collect();
+    let page = Sessions {
+        person: &op.who.name,
+        going_on: show_all(sessions),
+        new_devices: show_all(new_devices),
+        is_known,
+        failed: account.failed_sign_in_at.map(|last| (account.failed_sign_ins, at(last))),
+    };
+    show(StatusCode::OK, &page)
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,6 +146,11 @@ pub(crate) struct Path {
 pub(crate) async fn end_session(op: Op<Person>, path: web::Path<Path>) -> Result<HttpResponse, Error> {
     service::end(&op, path.session).await?;
     if path.session == op.who.session { signed_out() } else { Ok(see("/sessions")) }
+}
+
+pub(crate) async fn know_device(op: Op<Person>, path: web::Path<Path>) -> Result<HttpResponse, Error> {
+    service::know_device(&op, path.session).await?;
+    Ok(see("/sessions"))
 }
 
 pub(crate) async fn end_other_sessions(op: Op<Person>, (): ()) -> Result<HttpResponse, Error> {

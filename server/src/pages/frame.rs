@@ -13,6 +13,8 @@ pub(super) struct Frame<'a> {
     pub(super) places: Vec<Place>,
     /// What they are for a time.
     pub(super) elevated: Vec<ForATime>,
+    /// Since when there is a device of which they are told.
+    pub(super) new_device: Option<String>,
 }
 
 /// A role for a time, with a button that ends it.
@@ -55,6 +57,7 @@ impl<'a> Frame<'a> {
         });
         Self {
             elevated: elevated.collect(),
+            new_device: op.who.new_device_at.map(at),
             person: &op.who.token_name,
             organization: op.who.organization_name.as_str(),
             places: places.collect(),

@@ -1,7 +1,6 @@
 //! Joining an organisation by a link.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::SET_COOKIE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use berth_db::{AccountRow, SessionRow};
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::page::{see, show};
-use super::sign_in::device;
+use super::sign_in::{device, keep};
 use super::times::at as time_of;
 use crate::edge::Admission;
 use crate::error::Unproven;
@@ -69,7 +68,7 @@ pub(crate) async fn invitation(
     let offer = invitations::look(&context, &shown, now).await.inspect_err(|_| admission.refused())?;
     let signed_in = signed_in(&request, &context, now).await?;
     drop(turn);
-    admission.proven();
+    admission.passed();
     let page = Ask {
         organization: offer.organization.name.as_str(),
         role: offer.invitation.role.as_str(),
@@ -95,10 +94,13 @@ pub(crate) async fn accept_invitation(
     let admission = admission(&request)?;
     let turn = admission.turn().await?;
     let signed_in = signed_in(&request, &context, at.1).await?;
+    let mut mark = None;
     let joins = match (name, signed_in) {
         (Some(name), _) => {
             let name = name.trim().to_owned();
-            Joins::New { name, device: device(&request, &admission) }
+            let device = device(&request, &context, &admission)?;
+            mark = Some(device.mark.clone());
+            Joins::New { name, device }
         }
         (None, Some((session, account))) => {
             Joins::Account { account: account.id, name: account.name, session: session.id }
@@ -112,13 +114,13 @@ pub(crate) async fn accept_invitation(
             admission.refused();
         }
     })?;
-    admission.proven();
+    admission.passed();
     let mut response = see(&format!("/organizations/{}", shown.organization()));
-    if let Some(token) = begun {
+    if let Some((token, mark)) = begun.zip(mark) {
         if let Some(before) = cookies::session(request.headers()) {
             sign_in::end_before(&context, &before, at).await?;
         }
-        response.headers_mut().append(SET_COOKIE, cookies::keep(&token, context.sessions.absolute)?);
+        keep(&mut response, &context, (&token, &mark))?;
     }
     Ok(response)
 }

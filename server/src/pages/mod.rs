@@ -22,7 +22,9 @@ mod times;
 pub(crate) mod tree;
 pub(crate) mod workspaces;
 
-pub(crate) use account::{end_other_sessions, end_session, home, sessions, sign_out, to_new, to_workspaces};
+pub(crate) use account::{
+    end_other_sessions, end_session, home, know_device, sessions, sign_out, to_new, to_workspaces,
+};
 pub(crate) use assets::asset;
 pub(crate) use failure::failure;
 pub(crate) use invitation::{accept_invitation, invitation};

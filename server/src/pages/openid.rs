@@ -73,12 +73,13 @@ pub(crate) async fn callback(
         before: cookies::session(request.headers()),
     };
     let when = (origin_of(&request), clock::now());
-    let signed_in =
-        openid::finish(&context, returned, Addresses(&own), device(&request, &admission), when).await;
+    let device = device(&request, &context, &admission)?;
+    let mark = device.mark.clone();
+    let signed_in = openid::finish(&context, returned, Addresses(&own), device, when).await;
     drop(turn);
     let token = signed_in.inspect_err(|_| admission.refused())?;
-    admission.proven();
-    let mut response = welcome(&request, &context, &token)?;
+    admission.passed();
+    let mut response = welcome(&request, &context, (&token, &mark))?;
     response.headers_mut().append(SET_COOKIE, cookies::forget_attempt()?);
     Ok(response)
 }

@@ -103,13 +103,15 @@ pub(crate) async fn open_by_passkey(
     let turn = admission.turn().await?;
     let own = origin::own(&request, &context)?;
     let before = cookies::session(request.headers());
-    let from = (before.as_ref(), device(&request, &admission));
+    let device = device(&request, &context, &admission)?;
+    let mark = device.mark.clone();
+    let from = (before.as_ref(), device);
     let when = (origin_of(&request), clock::now());
     let signed_in = service::sign_in(&context, (account, &shown), &own, from, when).await;
     drop(turn);
     let token = signed_in.inspect_err(|_| admission.refused())?;
-    admission.proven();
-    welcome(&request, &context, &token)
+    admission.passed();
+    welcome(&request, &context, (&token, &mark))
 }
 
 /// Where somebody goes on who has confirmed who they are.

@@ -16,7 +16,7 @@ use crate::http::cookies;
 use crate::http::origin::SameOrigin;
 use crate::http::query::Query;
 use crate::services::openid::{self, Listed};
-use crate::services::sign_in::{self, Device};
+use crate::services::sign_in::{self, Device, DeviceMark};
 use crate::{Context, Error, clock, routes};
 
 #[derive(Template)]
@@ -69,36 +69,58 @@ pub(crate) async fn open(
     let shown = form.0.parse()?;
     let admission = Admission::of(&request).ok_or_else(|| Error::internal("the request passed no gate"))?;
     let turn = admission.turn().await?;
-    let device = device(&request, &admission);
+    let device = device(&request, &context, &admission)?;
+    let mark = device.mark.clone();
     let before = cookies::session(request.headers());
     let at = (origin_of(&request), clock::now());
     let signed_in = sign_in::by_link(&context, &shown, before.as_ref(), device, at).await;
     drop(turn);
     let token = signed_in.inspect_err(|_| admission.refused())?;
-    admission.proven();
-    welcome(&request, &context, &token)
+    admission.passed();
+    welcome(&request, &context, (&token, &mark))
 }
 
 /// Where the request comes from.
-pub(super) fn device(request: &HttpRequest, admission: &Admission) -> Device {
+pub(super) fn device(
+    request: &HttpRequest,
+    context: &Context,
+    admission: &Admission,
+) -> Result<Device, Error> {
     let user_agent = request.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    Device {
+    let mark = match cookies::device(request.headers()) {
+        Some(mark) => mark,
+        None => DeviceMark::new(context.random.as_ref())?,
+    };
+    Ok(Device {
         address: Some(admission.address().to_string()),
         user_agent: user_agent
             .map(|text| Text::<300>::new(&text).to_string())
             .filter(|text| !text.is_empty()),
+        mark,
+    })
+}
+
+/// Gives the browser its session, and that by which it is known again.
+pub(super) fn keep(
+    response: &mut HttpResponse,
+    context: &Context,
+    (token, mark): (&SessionToken, &DeviceMark),
+) -> Result<(), Error> {
+    for cookie in [cookies::keep(token, context.sessions.absolute)?, cookies::keep_device(mark)?] {
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
+    Ok(())
 }
 
 /// Gives the browser its session, and leads it to what somebody wanted to see.
 pub(super) fn welcome(
     request: &HttpRequest,
     context: &Context,
-    token: &SessionToken,
+    (token, mark): (&SessionToken, &DeviceMark),
 ) -> Result<HttpResponse, Error> {
     let wanted = cookies::wanted(request.headers()).filter(|wanted| routes::is_page(wanted));
     let mut response = see(wanted.as_deref().unwrap_or("/workspaces"));
-    response.headers_mut().append(SET_COOKIE, cookies::keep(token, context.sessions.absolute)?);
+    keep(&mut response, context, (token, mark))?;
     if wanted.is_some() {
         response.headers_mut().append(SET_COOKIE, cookies::forget_return()?);
     }

@@ -35,6 +35,9 @@ pub(super) const LINES: &[Route] = &[
         guard.to(pages::end_other_sessions)
     }),
     person("POST", "/sessions/{session}/end", Action::EndSession, |guard| guard.to(pages::end_session)),
+    person("POST", "/sessions/{session}/know-device", Action::KnowDevice, |guard| {
+        guard.to(pages::know_device)
+    }),
     person("GET", "/confirm", Action::ReadAccount, |guard| guard.to(pages::ask_to_confirm)),
     person("POST", "/confirm", Action::ConfirmSession, |guard| guard.to(pages::confirm_session)).takes(FORM),
     person("GET", "/passkeys", Action::ListPasskeys, |guard| guard.to(pages::passkeys)),

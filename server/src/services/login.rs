@@ -9,7 +9,7 @@ pub use code::{Asked, allow, exchange, refuse};
 pub use device::{Decision, DeviceAuthorization, decide, look_at, poll, request};
 pub use refresh::{refresh, revoke};
 
-use berth_db::{AccountEvent, NewSession, OrganizationConn};
+use berth_db::{AccountEvent, DeviceOf, NewSession, OrganizationConn};
 use berth_issuer::Kind;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::{AccountId, SessionId, Text};
@@ -17,7 +17,6 @@ use jiff::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::sign_in::Device;
 use super::tokens::random_secret;
 use crate::issuer::{ACCESS_LIFE, Bearer};
 use crate::{Context, Error};
@@ -74,6 +73,14 @@ pub fn device_name(text: &str) -> String {
     if name.trim().is_empty() { "an unnamed device".to_owned() } else { name }
 }
 
+/// Where a command line is, for the person to recognise it later.
+#[derive(Clone, Debug)]
+struct CommandLine {
+    address: Option<String>,
+    /// What it calls its machine.
+    name: Option<String>,
+}
+
 /// How somebody has proven who they are, and when.
 #[derive(Clone, Debug)]
 struct Proof {
@@ -105,7 +112,7 @@ impl Beginning {
         context: &Context,
         session: SessionId,
         proof: &Proof,
-        device: Device,
+        (at, device): (CommandLine, DeviceOf),
         now: Timestamp,
     ) -> Result<Self, Error> {
         let rules = context.sessions;
@@ -120,8 +127,9 @@ impl Beginning {
             verified_at: None,
             expires_at,
             idle_seconds: rules.login_idle.as_secs(),
-            address: device.address,
-            user_agent: device.user_agent,
+            address: at.address,
+            user_agent: at.name,
+            device,
             refresh_id: Some(refresh_id),
         };
         Ok(Self { refresh_id, stored, proved_by: proof.by })
@@ -133,13 +141,13 @@ impl Beginning {
         if let Some(by) = self.proved_by {
             stored.verified_at = conn.sessions().find(by).await?.and_then(|(session, _)| session.verified_at);
         }
-        conn.sessions().insert(&stored, now).await?;
+        let new_device = conn.sessions().insert(&stored, now).await?;
         if let Some(by) = self.proved_by {
             conn.session_proofs().copy(by, stored.id).await?;
         }
         let NewSession { id, method, expires_at, .. } = &self.stored;
         let (method, expires_at) = (method.clone(), *expires_at);
-        let details = Details::SignedIn { method, expires_at, provider: None, role: None };
+        let details = Details::SignedIn { method, expires_at, provider: None, role: None, new_device };
         Ok(Event::new(Resource::session(*id), details).into())
     }
 

@@ -174,9 +174,9 @@ pub async fn sign_in(
         if person.suspended_at.is_some() {
             return Err(Refusal::Because("suspended"));
         }
-        conn.sessions().insert(&session, now).await?;
+        let new_device = conn.sessions().insert(&session, now).await?;
         let (method, expires_at) = (session.method.clone(), session.expires_at);
-        let details = Details::SignedIn { method, expires_at, provider: None, role: None };
+        let details = Details::SignedIn { method, expires_at, provider: None, role: None, new_device };
         Ok(Changed::So((), Event::new(Resource::session(id), details).into()))
     });
     let by = (account, Acting::Unproven, What::Internal(Kind::SignIn));

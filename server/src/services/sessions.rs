@@ -1,13 +1,14 @@
 //! One's own sessions: looked at, and ended.
 
 use berth_db::{
-    AccountEvent, AccountRow, Acting, Basis, Changed, Database, MembershipRow, OrganizationRow,
-    OrganizationSession, SessionRow, Stamp,
+    AccountEvent, AccountRow, Acting, Basis, Changed, Database, DeviceRow, MembershipRow, OrganizationConn,
+    OrganizationRow, OrganizationSession, SessionRow, Stamp,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What};
 use berth_schema::{AccountId, IdentityProviderId, ResourceKind, SessionId};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
+use uuid::Uuid;
 
 use crate::error::Unproven;
 use crate::identity::{Origin, Person, by_session};
@@ -128,10 +129,63 @@ pub async fn memberships(op: &Op<Person>) -> Result<Vec<(OrganizationRow, Member
     op.read("list_memberships", async |conn| Ok(conn.accounts().memberships().await?)).await
 }
 
-/// Those that go on, the newest first.
-pub async fn list(op: &Op<Person>) -> Result<Vec<SessionRow>, Error> {
-    let all = op.read("list_sessions", async |conn| Ok::<_, Error>(conn.sessions().list(MAX_SHOWN).await?));
-    Ok(all.await?.into_iter().filter(|session| goes_on(session, &op.context.sessions, op.now)).collect())
+/// What somebody sees of where they are signed in.
+#[derive(Debug)]
+pub struct Overview {
+    /// Those that go on, the newest first.
+    pub sessions: Vec<SessionRow>,
+    /// The sessions by which those devices came that are not known as theirs, ended or not, the newest first.
+    pub new_devices: Vec<SessionRow>,
+    /// The device of whoever looks is a known one: what they say of others counts.
+    pub is_known: bool,
+    pub account: AccountRow,
+}
+
+pub async fn overview(op: &Op<Person>) -> Result<Overview, Error> {
+    op.read("list_sessions", async |conn| {
+        let (sessions, devices) = (conn.sessions(), conn.devices().list().await?);
+        let (own, account) = own(conn, op).await?;
+        let mut new_devices = Vec::new();
+        for device in devices.iter().filter(|device| !device.is_known(op.now)) {
+            new_devices.extend(sessions.find(device.session_id).await?.map(|(session, _)| session));
+        }
+        let mut going_on = sessions.list(MAX_SHOWN).await?;
+        going_on.retain(|session| goes_on(session, &op.context.sessions, op.now));
+        let is_known = !new(&devices, op.now).any(|device| Some(device.id) == own.device_id);
+        Ok::<_, Error>(Overview { sessions: going_on, new_devices, is_known, account })
+    })
+    .await
+}
+
+/// The session that asks, and whose it is.
+async fn own(conn: &OrganizationConn<'_>, op: &Op<Person>) -> Result<(SessionRow, AccountRow), Error> {
+    let own = conn.sessions().find(op.who.session).await?;
+    own.ok_or(Error::Unauthenticated(Unproven::NoSession))
+}
+
+fn new(devices: &[DeviceRow], now: Timestamp) -> impl Iterator<Item = &DeviceRow> {
+    devices.iter().filter(move |device| !device.is_known(now))
+}
+
+/// Says that the device on which a session began is one's own. It takes a device that is known: whoever has come in by what they have
+/// stolen does not vouch for themselves.
+pub async fn know_device(op: &Op<Person>, session: SessionId) -> Result<(), Error> {
+    op.change("know_device", async |conn| {
+        let found = conn.sessions().find(session).await?;
+        let (theirs, _) = found.ok_or_else(|| Error::missing(ResourceKind::Session, &session))?;
+        let devices = conn.devices().list().await?;
+        let is_new = |id: Option<Uuid>| new(&devices, op.now).any(|device| Some(device.id) == id);
+        let Some(device) = theirs.device_id.filter(|id| is_new(Some(*id))) else {
+            return Ok(Changed::Not(()));
+        };
+        if is_new(own(conn, op).await?.0.device_id) {
+            let why = "is on a device that is new: say it where you were signed in before";
+            return Err(Error::field("session", why));
+        }
+        conn.devices().know(device, op.now).await?;
+        Ok::<_, Error>(Changed::So((), Event::new(Resource::session(session), Details::Nothing).into()))
+    })
+    .await
 }
 
 /// By whose word the session that asks was begun.
@@ -142,27 +196,47 @@ pub async fn provider(op: &Op<Person>) -> Result<Option<IdentityProviderId>, Err
     Ok(found.await?.map(|(_, provider)| provider))
 }
 
-/// Ends one. One that has ended already has ended.
+/// Ends one. One that has ended already has ended. Of a device that is new, where a known one asks: all that are on it, and it is
+/// forgotten, so that whoever signs in there again is told of again.
 pub async fn end(op: &Op<Person>, session: SessionId) -> Result<(), Error> {
     op.change("end_session", async |conn| {
-        if conn.sessions().find(session).await?.is_none() {
-            return Err(Error::missing(ResourceKind::Session, &session));
-        }
-        if conn.sessions().end(&[session], op.now).await? == 0 {
+        let found = conn.sessions().find(session).await?;
+        let (theirs, _) = found.ok_or_else(|| Error::missing(ResourceKind::Session, &session))?;
+        let (mut ends, forgotten) =
+            (vec![session], forget(conn, op, |device| Some(device) == theirs.device_id).await?);
+        ends.extend(conn.sessions().on(&forgotten).await?);
+        if conn.sessions().end(&ends, op.now).await? == 0 && forgotten.is_empty() {
             return Ok(Changed::Not(()));
         }
-        Ok(Changed::So((), Event::new(Resource::session(session), Details::Nothing).into()))
+        Ok::<_, Error>(Changed::So((), Event::new(Resource::session(session), Details::Nothing).into()))
     })
     .await?;
     info!(account = %op.who.account, %session, by = %op.who.session, "a session was ended");
     Ok(())
 }
 
+/// Forgets those of the devices that are new, where a known one asks: which those were.
+async fn forget(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Person>,
+    which: impl Fn(Uuid) -> bool,
+) -> Result<Vec<Uuid>, Error> {
+    let (devices, own) = (conn.devices().list().await?, own(conn, op).await?.0.device_id);
+    if new(&devices, op.now).any(|device| Some(device.id) == own) {
+        return Ok(Vec::new());
+    }
+    let named: Vec<_> = new(&devices, op.now).map(|device| device.id).filter(|id| which(*id)).collect();
+    if !named.is_empty() {
+        conn.devices().forget(&named, op.now).await?;
+    }
+    Ok(named)
+}
+
 /// Ends all but the one that asks. Answers with how many those were.
 pub async fn end_others(op: &Op<Person>) -> Result<usize, Error> {
     let ended = op
         .change("end_other_sessions", async |conn| {
-            let mut ended = 0;
+            let (mut ended, forgotten) = (0, forget(conn, op, |_| true).await?);
             loop {
                 let all = conn.sessions().list(MAX_SHOWN).await?;
                 let others: Vec<_> =
@@ -172,7 +246,7 @@ pub async fn end_others(op: &Op<Person>) -> Result<usize, Error> {
                 }
                 ended += conn.sessions().end(&others, op.now).await?;
             }
-            if ended == 0 {
+            if ended == 0 && forgotten.is_empty() {
                 return Ok::<_, Error>(Changed::Not(ended));
             }
             let details = Details::SessionsEnded { count: ended as u64 };

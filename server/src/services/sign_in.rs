@@ -1,11 +1,14 @@
 //! Signing in by a link that opens once, and making such links.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_db::{
-    AccountEvent, AccountRow, Acting, Changed, Database, NewOwner, NewSession, NewSignInLink, NewToken,
-    OrganizationConn, SessionRow,
+    AccountEvent, AccountRow, Acting, Changed, Database, DeviceOf, NewOwner, NewSession, NewSignInLink,
+    NewToken, OrganizationConn, SessionRow,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource, What};
 use berth_schema::{
@@ -54,11 +57,41 @@ impl Default for SessionRules {
 }
 
 /// Where a request to sign in comes from, for the person to recognise it later.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Device {
     pub address: Option<String>,
     /// What the browser calls itself, at most 300 characters.
     pub user_agent: Option<String>,
+    /// What the browser keeps, by which it is known again.
+    pub mark: DeviceMark,
+}
+
+/// What a browser keeps when somebody has signed in there: 32 random bytes in base64url. It opens nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceMark(String);
+
+impl DeviceMark {
+    /// # Errors
+    /// Where the system has no random numbers.
+    pub fn new(random: &dyn SecureRandom) -> Result<Self, Error> {
+        Ok(Self(URL_SAFE_NO_PAD.encode(random_secret(random)?.as_slice())))
+    }
+
+    /// `None`: it is none of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == 32)?;
+        Some(Self(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DeviceMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceMark(…)")
+    }
 }
 
 /// Opens a link and begins a session. Of several who open it at once, one is let in. Whoever is, and whoever is not, is on
@@ -79,9 +112,9 @@ pub async fn by_link(
         .database
         .change_of_account(account, "sign_in_by_link", stamp, async |conn| {
             open(conn, shown, &is_somebodys, now).await?;
-            conn.sessions().insert(&session, now).await?;
+            let new_device = conn.sessions().insert(&session, now).await?;
             let (method, expires_at) = (session.method.clone(), session.expires_at);
-            let details = Details::SignedIn { method, expires_at, provider: None, role: None };
+            let details = Details::SignedIn { method, expires_at, provider: None, role: None, new_device };
             Ok(Changed::So((), Event::new(Resource::session(id), details).into()))
         })
         .await;
@@ -126,6 +159,7 @@ pub(super) fn new_session(
         idle_seconds: rules.idle.as_secs(),
         address: device.address,
         user_agent: device.user_agent,
+        device: DeviceOf::Browser(hash(device.mark.expose())),
         refresh_id: None,
     };
     Ok((token, session))

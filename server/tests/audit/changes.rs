@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use berth_schema::audit::{Outcome, Record, What, Who};
 use berth_schema::sealing::PublicKey;
 use berth_schema::{Action, Effect};
-use berth_server::routes::{Audience, ROUTES, Route};
+use berth_server::routes::{self, Audience, Route};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -49,9 +49,9 @@ fn settle(value: &mut Value, ids: &mut BTreeMap<String, usize>) {
 fn changing() -> impl Iterator<Item = Action> {
     // A page does what a line of the API does, but for people's own pages.
     let by_the_api = |page: &&Route| {
-        ROUTES.iter().any(|line| line.action() == page.action() && !line.renderer.is_for_a_browser())
+        routes::all().any(|line| line.action() == page.action() && !line.renderer.is_for_a_browser())
     };
-    let routes = ROUTES.iter().filter(|route| route.audience() != Audience::Everyone);
+    let routes = routes::all().filter(|route| route.audience() != Audience::Everyone);
     let routes = routes.filter(move |route| !(route.renderer.is_for_a_browser() && by_the_api(route)));
     let actions = routes.filter_map(Route::action);
     let is_report = |action: &Action| matches!(action, Action::Reconcile | Action::TellActivity);
@@ -105,7 +105,7 @@ async fn what_fails_and_what_changes_nothing_leaves_no_record() {
         let world = World::new(app).await;
         let admin = &world.admin;
         // A body that nobody understands, or a thing that is not there.
-        for route in ROUTES.iter().filter(|route| route.audience() == Audience::Member) {
+        for route in routes::all().filter(|route| route.audience() == Audience::Member) {
             // That no token asks for a role is a denial, which is on record.
             let is_denied = route.action() == Some(Action::RequestElevation);
             if is_denied || route.action().is_none_or(|action| action.effect() == Effect::Reads) {

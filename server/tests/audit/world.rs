@@ -309,6 +309,13 @@ impl World {
                 all.retain(|session| !before.contains(session));
                 (Method::POST, format!("/sessions/{}/end", all[0]), json!({}))
             }
+            Action::KnowDevice => {
+                let before = sessions(&self.ada.get("/sessions").await.text);
+                signed_in(app, "acme", "Ada").await;
+                let mut all = sessions(&self.ada.get("/sessions").await.text);
+                all.retain(|session| !before.contains(session));
+                (Method::POST, format!("/sessions/{}/know-device", all[0]), json!({}))
+            }
             Action::DecideDevice => {
                 let code = begin_device(app).await;
                 (Method::POST, "/device".to_owned(), json!({"user_code": code, "decision": "allow"}))
@@ -371,6 +378,7 @@ impl World {
             action,
             Action::SignOut
                 | Action::EndSession
+                | Action::KnowDevice
                 | Action::EndOtherSessions
                 | Action::DecideDevice
                 | Action::DecideLogin

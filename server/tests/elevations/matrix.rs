@@ -3,7 +3,7 @@
 use berth_policy::{Asker, At, Circumstances, Elevation, Proof, Who};
 use berth_schema::access::{Role, SubjectKind};
 use berth_schema::{Action, ElevationId, OrganizationId, SubjectId};
-use berth_server::routes::{Audience, ROUTES};
+use berth_server::routes::{self, Audience};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -71,7 +71,7 @@ async fn every_route_is_open_by_a_role_for_a_time_as_far_as_the_rules_say_and_no
         let mut asked = 0;
         for kind in [Kind::Elevated, Kind::Ended, Kind::Expired, Kind::Suspended] {
             kind.begin(app, elevation, subject).await;
-            let routes = ROUTES.iter().filter(|route| !route.renderer.is_for_a_browser());
+            let routes = routes::all().filter(|route| !route.renderer.is_for_a_browser());
             let routes = routes.filter(|route| route.audience() == Audience::Member);
             for route in routes.filter(|route| route.path.contains("{organization}")) {
                 let action = route.action().expect("an action");

@@ -1,6 +1,6 @@
 //! What others' pages send, and text that would like to be more than text.
 
-use berth_server::routes::{ROUTES, Renderer};
+use berth_server::routes::{self, Renderer};
 use reqwest::Method;
 
 use super::{acme, make};
@@ -13,7 +13,7 @@ async fn no_form_of_another_site_does_anything() {
         make(&mut ada, "reef").await;
         let rows = "SELECT count(*) FROM workspaces WHERE desired_state = 'Running'";
         let mut tried = 0;
-        for route in ROUTES.iter().filter(|route| route.renderer == Renderer::Page && route.method != "GET") {
+        for route in routes::all().filter(|route| route.renderer == Renderer::Page && route.method != "GET") {
             if !route.path.contains("/workspaces") {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use berth_schema::Action;
 use berth_schema::access::Role;
-use berth_server::routes::{Audience, ROUTES, Renderer};
+use berth_server::routes::{self, Audience, Renderer};
 
 use super::{acme, colleague, make};
 use crate::authorisation::{PASSES, Whose, expected_of};
@@ -73,7 +73,7 @@ async fn every_page_and_every_button_is_open_to_whom_its_action_is() {
         let mut asked = 0;
         for role in [Role::Owner, Role::Maintainer, Role::Developer, Role::Viewer, Role::Auditor] {
             let mut visitor = colleague(app, &format!("a {role}"), role.as_str()).await;
-            let pages = ROUTES.iter().filter(|route| route.renderer == Renderer::Page);
+            let pages = routes::all().filter(|route| route.renderer == Renderer::Page);
             for page in pages.filter(|page| page.audience() == Audience::Member) {
                 let action = page.action().expect("an action");
                 // What is deleted is not there for the next, and a role for a time asks for more than a role.

@@ -12,12 +12,14 @@ pub(crate) struct Visitor {
     client: Client,
     origin: String,
     pub(crate) cookie: Option<String>,
+    /// By which it is known again.
+    pub(crate) device: Option<String>,
 }
 
 impl Visitor {
     pub(crate) fn new(address: SocketAddr) -> Self {
         let client = builder().redirect(Policy::none()).build().expect("a client");
-        Self { client, origin: format!("http://{address}"), cookie: None }
+        Self { client, origin: format!("http://{address}"), cookie: None, device: None }
     }
 
     /// A browser that calls the server by a name, as passkeys need it.
@@ -30,9 +32,14 @@ impl Visitor {
         Self { cookie, ..Self::new(address) }
     }
 
+    /// A browser in which somebody was signed in before.
+    pub(crate) fn in_browser(address: SocketAddr, device: Option<String>) -> Self {
+        Self { device, ..Self::new(address) }
+    }
+
     /// The same browser at another server of the same database.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
-        Self::with(address, self.cookie.clone())
+        Self { device: self.device.clone(), ..Self::with(address, self.cookie.clone()) }
     }
 
     pub(crate) fn origin(&self) -> &str {
@@ -41,10 +48,8 @@ impl Visitor {
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.origin));
-        match &self.cookie {
-            Some(cookie) => request.header("cookie", cookie),
-            None => request,
-        }
+        let cookies: Vec<_> = [&self.cookie, &self.device].into_iter().flatten().cloned().collect();
+        if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -65,6 +70,10 @@ impl Visitor {
             let pair = set.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned();
             self.cookie = Some(pair).filter(|pair| !pair.ends_with('='));
         }
+        let all = reply.headers.get_all("set-cookie").iter().filter_map(|set| set.to_str().ok());
+        let device =
+            all.filter_map(|set| set.split(';').next()).find(|pair| pair.starts_with("__Host-berth-device="));
+        self.device = device.map(str::to_owned).or(self.device.take());
         reply
     }
 

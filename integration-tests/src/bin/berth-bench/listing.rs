@@ -16,7 +16,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let postgres = Postgres::start(None).await?;
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
     let admin = Actor::new(server.url(), server.first_token()?).await?;
     let agent = admin.create_agent("bench").await?.agent.id;
 

@@ -50,7 +50,7 @@ impl Installation {
     async fn start(postgres: &Postgres, agents: usize) -> anyhow::Result<Self> {
         let url = postgres.create_database().await?;
         let dir = tempfile::tempdir()?;
-        let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+        let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
         let owner = Owner::connect(&url).await?;
         let mut tokens = Vec::new();
         while tokens.len() < agents {

@@ -19,7 +19,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let postgres = Postgres::start(None).await?;
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
     let owner = Owner::connect(&url).await?;
     let tokens = owner.populate(CONNECTIONS, 20).await?;
     owner.settle().await?;

@@ -64,10 +64,14 @@ fn questions() -> Vec<(Asker, Action, Resource)> {
 
 fn may(asker: &Asker, action: Action, thing: &Resource) -> bool {
     let Who::Subject { id, role, suspended: false, .. } = asker.who else { return false };
+    let is_theirs = thing.owner == Some(id);
+    let is_in = matches!(action, Action::OpenConnection | Action::IssueConnectionToken | Action::SharePort);
     thing.organization == asker.organization
+        && action != Action::PublishPort
+        && (is_theirs || !is_in)
         && match role {
             Role::Owner | Role::Maintainer => true,
-            Role::Developer => thing.owner == Some(id),
+            Role::Developer => is_theirs,
             Role::Viewer | Role::Auditor => action.effect() == Effect::Reads,
             Role::Unknown => false,
         }

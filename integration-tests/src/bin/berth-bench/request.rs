@@ -31,7 +31,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     // Of a first server it is learned what is said; a second one without anything in between is measured.
     let tap = Tap::before(at).await?;
     let tapped = url.replacen(&at.to_string(), &tap.address.to_string(), 1);
-    let server = Server::start(ServerOptions::new(tapped, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(tapped, dir.path()).for_load()).await?;
     let (token, kek) = (server.first_token()?, server.kek().to_owned());
     let admin = Actor::new(server.url(), token.clone()).await?;
     let project = admin.post("projects", &json!({"name": "shop", "settings": {}})).await?.body;
@@ -58,7 +58,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     drop(client);
     connection.await.context("the connection's task")??;
     let server_dir = tempfile::tempdir()?;
-    let mut options = ServerOptions::new(&url, server_dir.path());
+    let mut options = ServerOptions::new(&url, server_dir.path()).for_load();
     options.kek = Some(kek);
     let server = Server::start(options).await?;
     for (what, request, said, goal) in [

@@ -115,7 +115,7 @@ async fn one_agent(postgres: &Postgres, figures: &mut Figures) -> anyhow::Result
     let (workspaces, variables) = (100, 20);
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
     let admin = Actor::new(server.url(), server.first_token()?).await?;
     let agent = Agent::new(&server, &admin, "bench").await?;
     create(&admin, "bench", workspaces, variables).await?;
@@ -170,7 +170,7 @@ async fn ten_agents(postgres: &Postgres, figures: &mut Figures) -> anyhow::Resul
     let (agents, workspaces, variables) = (10, 500, 100);
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
     let admin = Actor::new(server.url(), server.first_token()?).await?;
     let mut all = Vec::new();
     for number in 0..agents {

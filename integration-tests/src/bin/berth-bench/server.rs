@@ -19,7 +19,8 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
         let url = postgres.create_database().await?;
         let started = Instant::now();
         let server =
-            Server::start(ServerOptions::new(&url, dir.path().join(format!("empty-{number}")))).await?;
+            Server::start(ServerOptions::new(&url, dir.path().join(format!("empty-{number}"))).for_load())
+                .await?;
         empty.push(started.elapsed());
         drop(server);
     }
@@ -32,7 +33,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     );
 
     let url = postgres.create_database().await?;
-    let mut server = Server::start(ServerOptions::new(&url, dir.path().join("server"))).await?;
+    let mut server = Server::start(ServerOptions::new(&url, dir.path().join("server")).for_load()).await?;
     let mut migrated = Vec::new();
     for _ in 0..STARTS {
         server.stop().await?;

@@ -18,7 +18,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let postgres = Postgres::start(None).await?;
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
     let public_url = format!("http://localhost:{}", server.address().port());
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let (mut signed_in, mut floor) = (Vec::new(), Vec::new());

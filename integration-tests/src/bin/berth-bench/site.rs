@@ -49,7 +49,7 @@ impl Site {
         let cluster = Cluster::start(config).await?;
         let postgres = Postgres::start(None).await?;
         let url = postgres.create_database().await?;
-        let server = Server::start(ServerOptions::new(&url, dir.path().join("server"))).await?;
+        let server = Server::start(ServerOptions::new(&url, dir.path().join("server")).for_load()).await?;
         let admin = Actor::new(server.url(), server.first_token()?).await?;
         let token = admin.create_agent("bench").await?.token.context("no token")?;
         let agent = AgentProcess::start(AgentOptions {

@@ -33,7 +33,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let postgres = Postgres::start(None).await?;
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
     let owner = Owner::connect(&url).await?;
     let agent = owner.populate(1, WORKSPACES).await?.remove(0);
     owner.settle().await?;

@@ -22,7 +22,7 @@ pub(crate) async fn measure(figures: &mut Figures) -> anyhow::Result<()> {
     let postgres = Postgres::start(None).await?;
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let mut options = ServerOptions::new(&url, dir.path());
+    let mut options = ServerOptions::new(&url, dir.path()).for_load();
     // The wait of strangers would be all that is seen.
     for name in ["BERTH_UNPROVEN_PER_SECOND", "BERTH_UNPROVEN_BURST"] {
         options.environment.push((name.to_owned(), "1000000".to_owned()));

@@ -27,7 +27,7 @@ async fn hold_for(figures: &mut Figures, hold: u64) -> anyhow::Result<()> {
     let postgres = Postgres::start(None).await?;
     let url = postgres.create_database().await?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(ServerOptions::new(&url, dir.path())).await?;
+    let server = Server::start(ServerOptions::new(&url, dir.path()).for_load()).await?;
     let owner = Owner::connect(&url).await?;
     let mut agents = JoinSet::new();
     let address = server.address();

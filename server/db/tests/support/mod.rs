@@ -2,8 +2,8 @@
 
 pub(crate) use berth_db::testing::{client, empty_database, migrated_database, postgres};
 use berth_db::{
-    Author, Database, DatabaseConfig, DbError, Holder, NewAgent, NewOwner, NewSession, NewSignInLink,
-    NewToken, NewWorkspace,
+    Author, Database, DatabaseConfig, DbError, DeviceOf, Holder, NewAgent, NewOwner, NewSession,
+    NewSignInLink, NewToken, NewWorkspace,
 };
 use berth_schema::access::{Role, TokenScope};
 use berth_schema::{
@@ -161,6 +161,7 @@ pub(crate) fn new_session() -> NewSession {
         idle_seconds: 60,
         address: Some("192.0.2.1".to_owned()),
         user_agent: Some("a browser".to_owned()),
+        device: DeviceOf::Browser([3; 32]),
         refresh_id: None,
     }
 }

@@ -10,6 +10,7 @@ use tracing::Span;
 use tracing::field::display;
 
 use super::{Bearer, Channel, Proven, admission, bearer, is_one_of, member, person, refused};
+use crate::edge::Whom;
 use crate::error::{DenyReason, Unproven};
 use crate::http::asker::{Asker, origin_of};
 use crate::identity::AgentIdentity;
@@ -118,7 +119,7 @@ pub(super) async fn by_token(
         Some(_) => return Err(refused(&admission, Unproven::FormerSecret)),
         None => return Err(refused(&admission, Unproven::UnknownToken)),
     };
-    admission.proven();
+    admission.proven(Whom::Agent);
     Span::current().record("organization", display(token.organization()));
     Span::current().record("agent", display(row.id));
     let is_new = row.secret_hash == shown && row.previous_secret_hash.is_some();

@@ -19,6 +19,7 @@ use super::access_token::AccessToken;
 use super::named::named;
 use super::{Bearer, Channel, Proven, admission, agent, bearer, person, refused};
 use crate::denials::{self, Whose};
+use crate::edge::Whom;
 use crate::error::{DenyReason, Unproven};
 use crate::http::asker::Asker;
 use crate::http::headers;
@@ -126,7 +127,7 @@ pub(super) async fn by_token(
         Some(_) => return Err(refused(&admission, Unproven::FormerSecret)),
         None => return Err(refused(&admission, Unproven::UnknownToken)),
     };
-    admission.proven();
+    admission.proven(Whom::Member { token: *row.id.as_uuid(), payer: *row.subject_id.as_uuid() });
     Span::current().record("organization", display(organization.id));
     Span::current().record("token", display(row.id));
     context.uses.note(organization.id, row.id, now);
@@ -142,6 +143,7 @@ pub(super) async fn by_token(
         token: row.id,
         token_name: row.name,
         login: None,
+        new_device_at: None,
         scope: row.scope,
         role: membership.role,
         authority,
@@ -183,7 +185,7 @@ async fn logged_in(
     if let Some(reason) = sessions::is_over(&theirs.session, &theirs.account, &context.sessions, now) {
         return Err(refused(&admission, reason));
     }
-    admission.proven();
+    admission.proven(person::whom(&theirs.session, &theirs.account));
     person::acts(request, context, theirs.account.clone(), &theirs.session).await?;
     in_organization(request, context, found, (asked, action), now).await
 }
@@ -270,6 +272,7 @@ async fn in_organization(
         organization_name: found.organization.name,
         subject,
         token,
+        new_device_at: found.account.told_of(found.session.device_id, now),
         token_name: found.account.name,
         login: Some((found.account.id, found.session.id)),
         scope: TokenScope::Full,

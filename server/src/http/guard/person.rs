@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::{Bearer, Channel, Proven, admission, agent, bearer, is_one_of, member, refused};
 use crate::denials::Whose;
-use crate::edge::Admission;
+use crate::edge::{Admission, Whom};
 use crate::error::{DenyReason, Unproven};
 use crate::http::asker::{Asker, origin_of};
 use crate::http::cookies;
@@ -78,18 +78,26 @@ pub(super) async fn signed_in(request: &HttpRequest, context: &Arc<Context>) -> 
     if let Some(reason) = sessions::is_over(&session, &account, &context.sessions, now) {
         return Err(refused(&admission, reason));
     }
-    admission.proven();
+    admission.proven(whom(&session, &account));
     acts(request, context, account, &session).await
 }
 
+/// To whom what is asked by a session is charged.
+pub(super) fn whom(session: &SessionRow, account: &AccountRow) -> Whom {
+    Whom::Member { token: *session.id.as_uuid(), payer: *account.id.as_uuid() }
+}
+
 /// Who acts by a session, whose use is noted.
+#[expect(clippy::disallowed_methods, reason = "what they are told of is of before the operation begins")]
 pub(super) async fn acts(
     request: &HttpRequest,
     context: &Arc<Context>,
     account: AccountRow,
     session: &SessionRow,
 ) -> Result<Person, Error> {
+    let new_device_at = account.told_of(session.device_id, clock::now());
     let person = Person {
+        new_device_at,
         account: account.id,
         name: account.name,
         session: session.id,
@@ -134,6 +142,6 @@ pub(super) async fn logged_in(
     if let Some(reason) = sessions::is_over(&session, &account, &context.sessions, now) {
         return Err(refused(&admission, reason));
     }
-    admission.proven();
+    admission.proven(whom(&session, &account));
     acts(request, context, account, &session).await
 }

@@ -9,6 +9,7 @@ use tracing::Span;
 use tracing::field::display;
 
 use super::{Bearer, Channel, Proven, admission, bearer, refused};
+use crate::edge::Whom;
 use crate::error::Unproven;
 use crate::http::asker::Asker;
 use crate::identity::ProxyIdentity;
@@ -43,7 +44,7 @@ impl Proven for ProxyIdentity {
         if found.is_none_or(|agent| agent.revoked_at.is_some()) {
             return Err(refused(&admission, Unproven::Revoked));
         }
-        admission.proven();
+        admission.proven(Whom::Proxy(proxy.agent));
         Span::current().record("organization", display(proxy.organization));
         Span::current().record("agent", display(proxy.agent));
         Ok((proxy, None))

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use berth_db::{AccountEvent, Changed, NewAuthorizationCode};
+use berth_db::{AccountEvent, Changed, DeviceOf, NewAuthorizationCode};
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
 use berth_schema::{AuthorizationCode, AuthorizationCodeId, FieldError, SessionId};
 use jiff::{SignedDuration, Timestamp};
@@ -11,11 +11,10 @@ use subtle::ConstantTimeEq as _;
 use tracing::{info, warn};
 use url::Url;
 
-use super::{Beginning, CLIENT_ID, LoginTokens, Proof, Refused, device_name};
+use super::{Beginning, CLIENT_ID, CommandLine, LoginTokens, Proof, Refused, device_name};
 use crate::error::Unproven;
 use crate::identity::{Origin, Person};
 use crate::services::sessions;
-use crate::services::sign_in::Device;
 use crate::services::tokens::{hash, random_secret, same};
 use crate::{Context, Error, Op};
 
@@ -173,8 +172,10 @@ pub async fn exchange(
             if !proof.stands(conn).await? {
                 return Ok(Changed::Not(Exchanged::Not));
             }
-            let device = Device { address: address.clone(), user_agent: Some(stored.device_name) };
-            let beginning = Beginning::new(context, session, &proof, device, now)?;
+            let machine = CommandLine { address: address.clone(), name: Some(stored.device_name) };
+            // The browser's answer came to a port of its own machine.
+            let device = by.map_or(DeviceOf::Elsewhere, DeviceOf::Same);
+            let beginning = Beginning::new(context, session, &proof, (machine, device), now)?;
             let event = beginning.store(conn, now).await?;
             conn.authorization_codes().exchanged(code.code(), session).await?;
             Ok::<_, Error>(Changed::So(Exchanged::For(Box::new(beginning)), event))

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use berth_db::{Changed, DeviceRequestRow, NewDeviceRequest, OrganizationConn, Reach};
+use berth_db::{Changed, DeviceOf, DeviceRequestRow, NewDeviceRequest, OrganizationConn, Reach};
 use berth_schema::audit::Internal as Kind;
 use berth_schema::{AccountId, SessionId};
 use jiff::{SignedDuration, Timestamp};
@@ -11,11 +11,10 @@ use tracing::info;
 use zeroize::Zeroizing;
 
 use super::code::decided;
-use super::{Beginning, LoginTokens, Proof, Refused, device_name};
+use super::{Beginning, CommandLine, LoginTokens, Proof, Refused, device_name};
 use crate::error::Unproven;
 use crate::identity::{Origin, Person};
 use crate::services::sessions;
-use crate::services::sign_in::Device;
 use crate::services::tokens::{hash, random_secret};
 use crate::{Context, Error, Op};
 
@@ -187,7 +186,7 @@ pub async fn decide(op: &Op<Person>, code: &str, decision: Decision) -> Result<b
 /// What is to happen with a question of a command line.
 enum Answer {
     Refused(Refused),
-    Begin(AccountId, Proof, Device),
+    Begin(AccountId, Proof, CommandLine),
 }
 
 /// A command line asks whether it is let in.
@@ -223,8 +222,8 @@ pub async fn poll(
             match (found.is_allowed, found.account_id, proof) {
                 (Some(true), Some(account), Some(proof)) => {
                     requests.take(&secret).await?;
-                    let device = Device { address: address.clone(), user_agent: Some(found.device_name) };
-                    Ok::<_, Error>(Answer::Begin(account.into(), proof, device))
+                    let machine = CommandLine { address: address.clone(), name: Some(found.device_name) };
+                    Ok::<_, Error>(Answer::Begin(account.into(), proof, machine))
                 }
                 (Some(_), ..) => {
                     requests.take(&secret).await?;
@@ -243,12 +242,12 @@ pub async fn poll(
             }
         })
         .await?;
-    let (account, proof, device) = match answer {
+    let (account, proof, machine) = match answer {
         Answer::Refused(refused) => return Ok(Err(refused)),
-        Answer::Begin(account, proof, device) => (account, proof, device),
+        Answer::Begin(account, proof, machine) => (account, proof, machine),
     };
     let session = SessionId::random();
-    let beginning = Beginning::new(context, session, &proof, device, now)?;
+    let beginning = Beginning::new(context, session, &proof, (machine, DeviceOf::Elsewhere), now)?;
     let stamp = sessions::stamp(session, Kind::SignIn, at);
     let begun = context
         .database

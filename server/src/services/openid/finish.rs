@@ -309,7 +309,7 @@ impl Entry<'_> {
                 if let Some((_, ends)) = before {
                     session.expires_at = session.expires_at.min(ends);
                 }
-                conn.sessions().insert(&session, now).await?;
+                let new_device = conn.sessions().insert(&session, now).await?;
                 conn.session_proofs().insert(&proof, now).await?;
                 if let Some((before, _)) = before {
                     conn.session_proofs().copy(before, id).await?;
@@ -318,9 +318,9 @@ impl Entry<'_> {
                 let event = AccountEvent::of(move |subject| {
                     let method = method.clone();
                     let details = if subject == here {
-                        Details::SignedIn { method, expires_at, provider: Some(provider), role }
+                        Details::SignedIn { method, expires_at, provider: Some(provider), role, new_device }
                     } else {
-                        Details::SignedIn { method, expires_at, provider: None, role: None }
+                        Details::SignedIn { method, expires_at, provider: None, role: None, new_device }
                     };
                     Event::new(Resource::session(id), details)
                 });
