@@ -8,7 +8,7 @@ use berth_proxy_core::{Address, Asked, CALLBACK, Navigation, ONWARD, Place, Sess
 use berth_schema::WorkspaceId;
 use berth_schema::connection::Why;
 use berth_schema::ports::PublicPort;
-use http::header::{HOST, SET_COOKIE};
+use http::header::{HOST, HeaderName, SET_COOKIE};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -19,6 +19,9 @@ use crate::server::Target;
 use crate::shared::Shared;
 use crate::streams::Stream;
 use crate::upgrade;
+
+/// What browsers say when they ask for the script of a service worker, and no page can take away (Service Workers, 3.2.6).
+static SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
 /// Paths that are ours at every host.
 pub(crate) const OWN_PATHS: &str = "/.berth/";
@@ -99,6 +102,9 @@ impl Door {
         let session = Session::read(&shared.sealer, &address, headers, Shared::now());
         let session = session.filter(|_| site == Site::Own);
         let found = self.find(&address, session.is_some());
+        // Who was let in is a stranger at another workspace that has the name now.
+        let session = session
+            .filter(|session| found.as_ref().is_none_or(|(workspace, _)| *workspace == session.workspace));
         // Without a session there is nothing that another site's page could use; its own pages alone send forms, all the same.
         let is_for_all = found.as_ref().is_some_and(|(workspace, _)| {
             shared.decisions().is_public(PublicPort { workspace: *workspace, port: address.port })
@@ -131,6 +137,10 @@ impl Door {
         }
         // Whose it is can start it there.
         let is_theirs = stream.is_somebodys() && !shared.decisions().is_by_share(stream.question());
+        // It would answer in its visitor's browser for ever, whose host it may be by then.
+        if !is_theirs && headers.contains_key(&SERVICE_WORKER) {
+            return say(StatusCode::FORBIDDEN, "Only whose workspace it is keeps a service worker of it.\n");
+        }
         if places.is_empty() && navigation == Navigation::Page && is_theirs {
             return shared.wait(&address, workspace, uri);
         }

@@ -1,8 +1,8 @@
 //! Leading a browser through the server's sign-in and back.
 
-use berth_proxy_core::{Address, CALLBACK, Login, Place, Session, begin, finish};
+use berth_proxy_core::{Address, CALLBACK, Login, Place, Session, begin, finish, keeps_of};
 use berth_schema::connection::{Credential, Decision, OpenConnection, Why};
-use http::header::HeaderValue;
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use url::Url;
 
@@ -11,6 +11,10 @@ use crate::body::Body;
 use crate::pages::{broken, lead, no_answer, nowhere, say};
 use crate::server::ServerError;
 use crate::shared::Shared;
+
+/// What a browser keeps of a host beside cookies, service workers included (W3C Clear Site Data).
+static CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+static FORGET: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
 
 /// What the server has the browser bring.
 #[derive(Debug, Default)]
@@ -87,12 +91,17 @@ impl Shared {
         let (Some(code), true) = (code, iss.as_deref() == Some(self.public_origin.as_str())) else {
             return again();
         };
-        let mut response = self.exchange(address, login, code).await;
+        let mut response = self.exchange((address, headers), login, code).await;
         response.headers_mut().append(http::header::SET_COOKIE, gone);
         response
     }
 
-    async fn exchange(&self, address: &Address, login: Login, code: String) -> Response<Body> {
+    async fn exchange(
+        &self,
+        (address, headers): (&Address, &HeaderMap),
+        login: Login,
+        code: String,
+    ) -> Response<Body> {
         let place = self.directory().find(address);
         let Place::Workspace(workspace, _) = place else { return nowhere() };
         let opening = OpenConnection {
@@ -115,11 +124,16 @@ impl Shared {
             (Decision::Allowed { .. }, Some(grant), Some(until)) => {
                 tracing::info!(%workspace, port = address.port, "somebody is let in");
                 self.metrics.decided("allowed");
-                let session = Session::new(grant, until, Self::now());
-                match self.keep(&session, address) {
-                    Some(cookie) => lead(&format!("{}{}", address.origin(), login.wanted), [cookie]),
-                    None => broken(),
+                let session = Session::new(grant, workspace, until, Self::now());
+                let Some(cookie) = self.keep(&session, address) else { return broken() };
+                let Ok(nonce) = self.nonce() else { return broken() };
+                let kept = keeps_of(&self.sealer, (address, headers), workspace, nonce);
+                let Ok((is_its, last)) = kept else { return broken() };
+                let mut response = lead(&format!("{}{}", address.origin(), login.wanted), [cookie, last]);
+                if !is_its {
+                    response.headers_mut().insert(&CLEAR_SITE_DATA, FORGET.clone());
                 }
+                response
             }
             (Decision::Denied { why: Why::Session }, ..) => again(),
             (Decision::Denied { why }, ..) => {

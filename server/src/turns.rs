@@ -4,6 +4,7 @@
 //! the time that a person waits, and come back to do the same. In a queue each is served after the one before it, and people
 //! find a connection meanwhile. One agent that asks a thousand times at once waits behind itself and nobody behind it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -40,6 +41,10 @@ impl<T: Copy + Eq + Hash + Debug + Send> Key for T {}
 #[derive(Debug)]
 struct Queues<K: Key> {
     free: usize,
+    /// The most places of one key.
+    most: usize,
+    /// Who has a place, and how many.
+    taken: HashMap<K, usize>,
     /// Who waits, in the order of coming; none is empty.
     waiting: HashMap<K, VecDeque<oneshot::Sender<Turn<K>>>>,
     /// The keys of `waiting`, in the order of their turns.
@@ -47,24 +52,48 @@ struct Queues<K: Key> {
 }
 
 impl<K: Key> Queues<K> {
-    /// The first in the queue whose turn it is, which goes behind the others.
-    fn next(&mut self) -> Option<oneshot::Sender<Turn<K>>> {
-        let key = self.order.pop_front()?;
+    fn may_take(&self, key: &K) -> bool {
+        self.taken.get(key).is_none_or(|taken| *taken < self.most)
+    }
+
+    fn take(&mut self, key: K) {
+        *self.taken.entry(key).or_default() += 1;
+    }
+
+    fn give_back(&mut self, key: K) {
+        if let Entry::Occupied(mut taken) = self.taken.entry(key) {
+            *taken.get_mut() -= 1;
+            if *taken.get() == 0 {
+                taken.remove();
+            }
+        }
+    }
+
+    /// The first in the queue whose turn it is, of those that may have another place. It goes behind the others.
+    fn next(&mut self) -> Option<(K, oneshot::Sender<Turn<K>>)> {
+        let at = self.order.iter().position(|key| self.may_take(key))?;
+        let key = self.order.remove(at)?;
         let queue = self.waiting.get_mut(&key)?;
-        let first = queue.pop_front();
+        let first = queue.pop_front()?;
         if queue.is_empty() {
             self.waiting.remove(&key);
         } else {
             self.order.push_back(key);
         }
-        first
+        Some((key, first))
     }
 }
 
 impl<K: Key> Turns<K> {
     /// So many at a time.
     pub fn new(places: usize) -> Self {
-        let queues = Queues { free: places, waiting: HashMap::new(), order: VecDeque::new() };
+        Self::with_most(places, places)
+    }
+
+    /// The same, of which one key has at most so many: where a turn takes long, and whoever it is of could make it so.
+    pub fn with_most(places: usize, most: usize) -> Self {
+        let (taken, waiting, order) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        let queues = Queues { free: places, most: most.max(1), taken, waiting, order };
         Self { queues: Arc::new(Mutex::new(queues)), patience: PATIENCE }
     }
 
@@ -72,9 +101,10 @@ impl<K: Key> Turns<K> {
     pub async fn take(&self, key: K) -> Result<Turn<K>, Error> {
         let turn = {
             let mut queues = self.lock();
-            if queues.free > 0 {
+            if queues.free > 0 && queues.may_take(&key) {
                 queues.free -= 1;
-                return Ok(Turn { turns: self.clone(), is_taken: true });
+                queues.take(key);
+                return Ok(Turn { turns: self.clone(), key, is_taken: true });
             }
             let (sender, turn) = oneshot::channel();
             let queue = queues.waiting.entry(key).or_default();
@@ -94,20 +124,25 @@ impl<K: Key> Turns<K> {
     }
 
     /// Hands the place of a turn that has ended to whoever is next.
-    fn hand_on(&self) {
+    fn hand_on(&self, mut of: K) {
         loop {
-            let next = {
+            let (key, next) = {
                 let mut queues = self.lock();
-                let Some(next) = queues.next() else {
+                queues.give_back(of);
+                let Some((key, next)) = queues.next() else {
                     queues.free += 1;
                     return;
                 };
-                next
+                queues.take(key);
+                (key, next)
             };
-            match next.send(Turn { turns: self.clone(), is_taken: true }) {
+            match next.send(Turn { turns: self.clone(), key, is_taken: true }) {
                 Ok(()) => return,
                 // It has given up. The turn that comes back is this one.
-                Err(mut turn) => turn.is_taken = false,
+                Err(mut turn) => {
+                    turn.is_taken = false;
+                    of = key;
+                }
             }
         }
     }
@@ -121,13 +156,14 @@ impl<K: Key> Turns<K> {
 #[derive(Debug)]
 pub struct Turn<K: Key> {
     turns: Turns<K>,
+    key: K,
     is_taken: bool,
 }
 
 impl<K: Key> Drop for Turn<K> {
     fn drop(&mut self) {
         if self.is_taken {
-            self.turns.hand_on();
+            self.turns.hand_on(self.key);
         }
     }
 }
@@ -178,6 +214,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_key_has_no_more_than_its_most_while_others_find_a_place() {
+        let turns = Turns::with_most(3, 2);
+        let first = turns.take(1).await.expect("free");
+        let _second = turns.take(1).await.expect("free");
+        let mut third = wait(&turns, 1);
+        let other = turns.take(2).await.expect("a place is left for others");
+        let mut another = wait(&turns, 3);
+        drop(other);
+        assert!(is_ready(&mut third).is_none(), "it is not its turn, whoever came first");
+        let another = is_ready(&mut another).expect("whoever has none");
+        drop(another);
+        assert!(is_ready(&mut third).is_none());
+        drop(first);
+        drop(is_ready(&mut third).expect("one of its own has ended"));
+        assert!(turns.take(1).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn a_place_is_never_lost_to_somebody_who_gave_up() {
         let turns = Turns::new(1);
         let turn = turns.take(1).await.expect("free");
@@ -191,5 +245,6 @@ mod tests {
         drop(is_ready(&mut last).expect("the place comes to it"));
         let queues = turns.lock();
         assert!(queues.free == 1 && queues.waiting.is_empty() && queues.order.is_empty());
+        assert!(queues.taken.is_empty());
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use berth_schema::WorkspaceId;
 use berth_schema::connection::Credential;
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
@@ -22,6 +23,10 @@ pub const CALLBACK: &str = "/.berth/callback";
 const PREFIX: &str = "__Host-berth-";
 const SESSION: &str = "__Host-berth-workspace";
 const LOGIN: &str = "__Host-berth-login-";
+/// Whose host it was when the browser was last let in there.
+const LAST: &str = "__Host-berth-last";
+/// As long as browsers keep one.
+const LAST_LIFE: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// How long a sign-in may take.
 const LOGIN_LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// How long a seal is good for, unless it is renewed.
@@ -133,10 +138,12 @@ pub fn finish(
     Ok((login, gone))
 }
 
-/// Whose session a browser has at a host.
+/// Whose session a browser has at a workspace.
 #[derive(Serialize, Deserialize)]
 pub struct Session {
     pub grant: Credential,
+    /// The host may be another workspace's of that name by now.
+    pub workspace: WorkspaceId,
     /// When the session ends at the latest.
     pub until: Timestamp,
     sealed_at: Timestamp,
@@ -149,8 +156,8 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub const fn new(grant: Credential, until: Timestamp, now: Timestamp) -> Self {
-        Self { grant, until, sealed_at: now }
+    pub const fn new(grant: Credential, workspace: WorkspaceId, until: Timestamp, now: Timestamp) -> Self {
+        Self { grant, workspace, until, sealed_at: now }
     }
 
     /// What a request shows. Two cookies of that name are none.
@@ -176,9 +183,25 @@ impl Session {
         nonce: [u8; NONCE_BYTES],
         now: Timestamp,
     ) -> Result<HeaderValue, NotMade> {
-        let session = Self { grant: self.grant.clone(), until: self.until, sealed_at: now };
+        let session = Self { grant: self.grant.clone(), sealed_at: now, ..*self };
         sealed(sealer, ("session", SESSION), (address, nonce), &session, SESSION_LIFE)
     }
+}
+
+/// Whether what the browser keeps of a host (storage, caches, service workers) is of that workspace, or of another one that had the
+/// name before; and the cookie that says so from now on. Somebody who was never there keeps nothing that could be missed.
+///
+/// # Errors
+/// As [`begin`].
+pub fn keeps_of(
+    sealer: &Sealer,
+    (address, headers): (&Address, &HeaderMap),
+    workspace: WorkspaceId,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<(bool, HeaderValue), NotMade> {
+    let last: Option<WorkspaceId> = read(sealer, ("last", LAST), address, headers);
+    let cookie = sealed(sealer, ("last", LAST), (address, nonce), &workspace, LAST_LIFE)?;
+    Ok((last == Some(workspace), cookie))
 }
 
 /// Whether a cookie is one of ours, whose it is no workspace's business to see or to set. Browsers compare prefixes without case.

@@ -21,7 +21,8 @@ pub use changes::Again;
 pub use decisions::{Decisions, Known, Outcome, Question, Taken};
 pub use directory::{Change, Directory, Place, Unbelieved};
 pub use flow::{
-    Begun, CALLBACK, ENTROPY, Login, NotMade, Refused, Session, begin, finish, is_own_cookie, wanted_path,
+    Begun, CALLBACK, ENTROPY, Login, NotMade, Refused, Session, begin, finish, is_own_cookie, keeps_of,
+    wanted_path,
 };
 pub use forward::{Asked, to_browser, to_either, to_workspace};
 pub use program::{Shown, is_worth_asking};

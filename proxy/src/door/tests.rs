@@ -98,8 +98,18 @@ impl World {
     /// The header of somebody who was let in.
     fn cookie(&self) -> String {
         let address = self.shared.zones.parse(HOST_NAME).expect("an address");
+        let Place::Workspace(workspace, _) = self.shared.directory().find(&address) else {
+            panic!("nowhere")
+        };
+        self.cookie_of(workspace)
+    }
+
+    /// The same of somebody who was let in when another workspace had the name.
+    fn cookie_of(&self, workspace: WorkspaceId) -> String {
+        let address = self.shared.zones.parse(HOST_NAME).expect("an address");
         let now = Shared::now();
-        let session = Session::new("a.b.c".to_owned().into(), now + SignedDuration::from_hours(1), now);
+        let session =
+            Session::new("a.b.c".to_owned().into(), workspace, now + SignedDuration::from_hours(1), now);
         let cookie = self.shared.keep(&session, &address).expect("a cookie");
         let pair = cookie.to_str().expect("ASCII").split(';').next().expect("a pair");
         format!("cookie: {pair}\r\n")

@@ -86,8 +86,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
         || (a == 192 && b == 88 && c == 99)
-        || (a == 198 && (18..20).contains(&b)))
+        || (a == 198 && (18..20).contains(&b))
+        || address == PLATFORM)
 }
+
+/// What a machine in Azure reaches its platform at: globally routable by its number, and an inner address by what it is.
+const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
 /// 2000::/3, without what stands for an address of IPv4 (Teredo, 6to4), documentation and the like. NAT64's 64:ff9b::/96 is outside.
 fn is_public_v6(address: Ipv6Addr) -> bool {

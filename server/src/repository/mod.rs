@@ -28,8 +28,9 @@ use store::Store;
 
 /// A whole look ends within it: a person waits, and their request is given up after 30 seconds.
 const TIME: Duration = Duration::from_secs(15);
-/// How many look at the same time.
-const PLACES: usize = 4;
+/// How many look at the same time, and how many of those for one person.
+const PLACES: usize = 6;
+const OF_ONE: usize = 2;
 
 /// What is configured of looking into repositories.
 #[derive(Clone, Debug)]
@@ -108,7 +109,12 @@ impl Repositories {
     /// Must be called once a process: it clears up what another one has left.
     pub fn new(rules: Rules) -> Self {
         let room = Room::open().inspect_err(|error| error!(%error, "no room to look into repositories")).ok();
-        Self(Some(Arc::new(Looker { rules, turns: Turns::new(PLACES), cache: Cache::default(), room })))
+        Self(Some(Arc::new(Looker {
+            rules,
+            turns: Turns::with_most(PLACES, OF_ONE),
+            cache: Cache::default(),
+            room,
+        })))
     }
 
     /// Whether this server looks at what is at that address. Of SSH it has no key.

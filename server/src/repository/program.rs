@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 use crate::services::git::Credential;
 
 /// What git and what it calls may use, set where it cannot be raised again: the largest file in blocks of 512 bytes (64 MiB), memory in
-/// KiB (1.5 GiB, most of it addresses of libraries), and seconds of a processor. A limit that is lower already stays.
-const START: &str = "ulimit -f 131072; ulimit -v 1572864; ulimit -t 20; ulimit -c 0; exec git \"$@\"";
+/// KiB (384 MiB, a third of it addresses of libraries: a host's answer may be packed a thousand times smaller than it is), and seconds of a processor. A limit that is lower already stays.
+const START: &str = "ulimit -f 131072; ulimit -v 393216; ulimit -t 20; ulimit -c 0; exec git \"$@\"";
 /// The most that is read of what a reference is.
 const MAX_REFERENCES: usize = 64 * 1024;
 /// The most that is read of its complaints.

@@ -1,4 +1,5 @@
 use super::*;
+
 use crate::Zones;
 use crate::seal::sealer;
 
@@ -113,7 +114,7 @@ fn nobody_is_led_elsewhere_afterwards() {
 
 fn session(host: &str) -> HeaderValue {
     let grant = Credential::from("a.b.c".to_owned());
-    let session = Session::new(grant, now() + SignedDuration::from_hours(10), now());
+    let session = Session::new(grant, WorkspaceId::random(), now() + SignedDuration::from_hours(10), now());
     session.cookie(&sealer(), &address(host), [3; NONCE_BYTES], now()).expect("a cookie")
 }
 
@@ -148,9 +149,22 @@ fn a_session_is_renewed_unseen_and_ends_where_it_is_not() {
         [at(0), at(4), at(5), at(59), at(60)],
         [Some(false), Some(false), Some(true), Some(true), None]
     );
-    let long_ago = Session::new(Credential::from("a.b.c".to_owned()), now(), now());
+    let long_ago = Session::new(Credential::from("a.b.c".to_owned()), WorkspaceId::random(), now(), now());
     let cookie = long_ago.cookie(&sealer(), &address(HOST), [3; NONCE_BYTES], now()).expect("a cookie");
     assert!(Session::read(&sealer(), &address(HOST), &sent(&[&cookie]), now()).is_none(), "it is over");
+}
+
+#[test]
+fn what_a_browser_keeps_of_a_host_is_of_the_workspace_that_it_was() {
+    let (one, other) = (WorkspaceId::random(), WorkspaceId::random());
+    let keeps = |host: &str, cookies: &[&HeaderValue], workspace| {
+        keeps_of(&sealer(), (&address(host), &sent(cookies)), workspace, [4; NONCE_BYTES]).expect("a cookie")
+    };
+    let (is_its, cookie) = keeps(HOST, &[], one);
+    assert!(!is_its, "nobody knows what is kept there");
+    assert!(keeps(HOST, &[&cookie], one).0);
+    assert!(!keeps(HOST, &[&cookie], other).0, "one that had the name before");
+    assert!(!keeps("8081-a.ws.example", &[&cookie], one).0 && !keeps(HOST, &[&cookie, &cookie], one).0);
 }
 
 #[test]

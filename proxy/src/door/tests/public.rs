@@ -112,3 +112,33 @@ async fn a_visitor_of_what_is_shared_is_not_led_to_where_its_owner_waits() {
     let answer = world.get("/", &format!("{}{PAGE}", world.cookie())).await;
     assert!(status(&answer) == "503" && !answer.contains("location"), "{answer}");
 }
+
+#[tokio::test]
+async fn no_service_worker_of_a_workspace_stays_with_its_visitors() {
+    let world = World::new().await;
+    let cookie = world.cookie();
+    let script = format!("{cookie}service-worker: script\r\nsec-fetch-dest: serviceworker\r\n");
+    world.decides(ResponseTemplate::new(200).set_body_json(allowed(SubjectId::random(), 1))).await;
+    assert_eq!(status(&world.get("/", &cookie).await), "503", "it is shared with them");
+    let answer = world.get("/sw.js", &script).await;
+    assert!(status(&answer) == "403" && answer.contains("service worker"), "{answer}");
+    // Nor with whoever has not signed in.
+    world.tells(1, true, vec![]);
+    assert_eq!(status(&world.get("/sw.js", "service-worker: script\r\n").await), "403");
+
+    let theirs = World::new().await;
+    let until = Shared::now() + SignedDuration::from_hours(1);
+    let allowed = json!({"decision": "allowed", "until": until});
+    theirs.decides(ResponseTemplate::new(200).set_body_json(allowed)).await;
+    let script = format!("{}service-worker: script\r\n", theirs.cookie());
+    assert_eq!(status(&theirs.get("/sw.js", &script).await), "503", "editors have one");
+}
+
+#[tokio::test]
+async fn whoever_was_let_in_is_a_stranger_at_another_workspace_of_that_name() {
+    let world = World::new().await;
+    let cookie = world.cookie_of(WorkspaceId::random());
+    assert_eq!(status(&world.get("/", &format!("{cookie}{PAGE}")).await), "303");
+    assert_eq!(status(&world.get("/", &cookie).await), "401");
+    assert_eq!(world.asked().await, 0, "whose grant it was is not even asked about");
+}

@@ -1,7 +1,7 @@
 //! Leading somebody who is signed in back to the workspace's host that they came from.
 
 use berth_db::Hold;
-use berth_planner::AgentConfig;
+use berth_planner::{AgentConfig, ProxyConfig};
 use berth_schema::{FieldError, ResourceKind};
 use url::Url;
 use uuid::Uuid;
@@ -111,9 +111,15 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
         }
         Ok(conn.agents().configuration(agent, Hold::Nothing).await?.document()?)
     });
-    let config = AgentConfig::new(&found.await?, &op.context.agent_defaults);
+    let (written, defaults) = (found.await?, &op.context.agent_defaults);
+    let config = AgentConfig::new(&written, defaults);
     if !is_below(asked.host(), &config.dns_zone) {
         return Err(Error::field("redirect_uri", "must be at a host of the agent's workspaces"));
+    }
+    // Another program of that machine may listen elsewhere.
+    let port = ProxyConfig::new(&written, defaults, None).map(|proxy| proxy.public_port);
+    if port.is_some() && asked.redirect_uri.port_or_known_default() != port {
+        return Err(Error::field("redirect_uri", "must be at the port of the agent's proxy"));
     }
     let bearer = Bearer { account, session, id: Uuid::new_v4() };
     let redirect = (asked.redirect_uri.as_str(), asked.challenge.as_str());
