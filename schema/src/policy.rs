@@ -90,6 +90,9 @@ pub struct Question {
     /// By a session that is so old, in place of a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_age_seconds: Option<u64>,
+    /// In which they did nothing for so long; 0 where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_idle_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mfa: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,6 +27,7 @@ mod hostile_agent;
 #[path = "../issuer/tests/hostile/tokens/mod.rs"]
 mod hostile_tokens;
 mod idempotency;
+mod idle_sessions;
 mod inheritance;
 mod known;
 mod lifecycle;

@@ -102,6 +102,8 @@ pub struct OrganizationSession {
     pub is_known: bool,
     /// Whether somebody there took it away.
     pub is_revoked: bool,
+    /// When it was last used there, as far as it is written down.
+    pub last_used_at: Option<Timestamp>,
     /// What a provider of the organisation has proven of it.
     pub proof: Option<SessionProof>,
 }
@@ -235,6 +237,7 @@ impl Sessions<'_> {
                 MembershipRow::as_select(),
                 access_tokens::id.nullable(),
                 access_tokens::revoked_at.is_not_null().nullable(),
+                access_tokens::last_used_at.nullable(),
                 Option::<SessionProof>::as_select(),
             ));
         type Found = (
@@ -244,10 +247,11 @@ impl Sessions<'_> {
             MembershipRow,
             Option<Uuid>,
             Option<bool>,
+            Option<jiff_diesel::Timestamp>,
             Option<SessionProof>,
         );
         let found: Option<Found> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
-        Ok(found.map(|(session, account, organization, membership, token, revoked, proof)| {
+        Ok(found.map(|(session, account, organization, membership, token, revoked, used, proof)| {
             OrganizationSession {
                 session,
                 account,
@@ -255,6 +259,7 @@ impl Sessions<'_> {
                 membership,
                 is_known: token.is_some(),
                 is_revoked: revoked == Some(true),
+                last_used_at: used.map(Timestamp::from),
                 proof,
             }
         }))

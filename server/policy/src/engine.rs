@@ -258,9 +258,12 @@ fn circumstances(asker: &Asker, resource: &Resource, elevated: &[Elevation]) -> 
     let roles = there.chain(everywhere);
     let roles = RestrictedExpression::new_set(roles.map(|role| text(role.as_str())));
     pairs.push(("roles".to_owned(), roles));
-    if let crate::Proof::Session { age_seconds } = how.proof {
-        let age = i64::try_from(age_seconds).unwrap_or(i64::MAX);
-        pairs.push(("session_age_seconds".to_owned(), RestrictedExpression::new_long(age)));
+    if let crate::Proof::Session { age_seconds, idle_seconds } = how.proof {
+        for (name, seconds) in [("session_age_seconds", age_seconds), ("session_idle_seconds", idle_seconds)]
+        {
+            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+            pairs.push((name.to_owned(), RestrictedExpression::new_long(seconds)));
+        }
     }
     if let Some(address) = how.address {
         // Of a socket for both families, ::ffff:192.0.2.1 is 192.0.2.1: for rules, and for Cedar, which cannot read it.

@@ -26,8 +26,7 @@ impl Asker {
     /// The same if they had proven this very moment who they are, by two factors; `None`: they have no session, and so cannot.
     pub fn stepped_up(&self) -> Option<Self> {
         let Proof::Session { .. } = self.circumstances.proof else { return None };
-        let circumstances =
-            Circumstances { proof: Proof::Session { age_seconds: 0 }, mfa: true, ..self.circumstances };
+        let circumstances = Circumstances { proof: Proof::JUST_NOW, mfa: true, ..self.circumstances };
         Some(Self { circumstances, ..self.clone() })
     }
 
@@ -99,13 +98,17 @@ pub struct Circumstances {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     Token(TokenScope),
-    /// They signed in so many seconds ago.
+    /// They signed in so many seconds ago, and did nothing for so many in the organisation.
     Session {
         age_seconds: u64,
+        idle_seconds: u64,
     },
 }
 
 impl Proof {
+    /// They have signed in this very moment.
+    pub const JUST_NOW: Self = Self::Session { age_seconds: 0, idle_seconds: 0 };
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Token(_) => "token",

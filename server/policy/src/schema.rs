@@ -87,6 +87,7 @@ fn schema(holds: impl Fn(Place) -> bool) -> String {
              // \"token\" or \"session\"\n    by: String,\n    \
              // of the token: \"full\", \"read-only\"; of a session \"full\"\n    scope: String,\n    \
              // how long ago they signed in\n    session_age_seconds?: Long,\n    \
+             // how long ago they did something in the organisation that they may, by that session\n    session_idle_seconds?: Long,\n    \
              mfa: Bool,\n    \
              // what they are there: in the organisation, and at the group or project and those that it is in\n    roles: Set<String>,\n    \
              // some of those, or their role, are theirs for a time

@@ -25,7 +25,7 @@ pub(crate) fn asker(role: Role) -> Asker {
 
 /// The same by a session that they have begun just now.
 pub(crate) fn signed_in(role: Role) -> Asker {
-    let circumstances = Circumstances { proof: Proof::Session { age_seconds: 0 }, mfa: false, address: None };
+    let circumstances = Circumstances { proof: Proof::JUST_NOW, mfa: false, address: None };
     Asker { circumstances, ..asker(role) }
 }
 

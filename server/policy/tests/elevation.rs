@@ -108,8 +108,10 @@ fn who_asks_or_gives_is_there_and_gives_nothing_to_themselves() {
     let policies = policies("@id(\"all\") permit (principal, action, resource);");
     let aged = |age_seconds| {
         let before = signed_in(Role::Owner);
-        let circumstances =
-            berth_policy::Circumstances { proof: Proof::Session { age_seconds }, ..before.circumstances };
+        let circumstances = berth_policy::Circumstances {
+            proof: Proof::Session { age_seconds, idle_seconds: 0 },
+            ..before.circumstances
+        };
         Asker { circumstances, ..before }
     };
     let theirs = asks_for(false, At::Organization);

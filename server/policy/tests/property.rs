@@ -58,7 +58,7 @@ const LETS_IN: [Action; 4] =
     [Action::OpenConnection, Action::IssueConnectionToken, Action::SharePort, Action::PublishPort];
 
 fn is_recent(proof: Proof) -> bool {
-    matches!(proof, Proof::Session { age_seconds } if age_seconds <= 600)
+    matches!(proof, Proof::Session { age_seconds, .. } if age_seconds <= 600)
 }
 
 fn elevations() -> impl Strategy<Value = Vec<Elevation>> {
@@ -91,7 +91,8 @@ fn askers() -> impl Strategy<Value = Asker> {
         Just(Proof::Token(TokenScope::Full)),
         Just(Proof::Token(TokenScope::ReadOnly)),
         Just(Proof::Token(TokenScope::Unknown)),
-        prop_oneof![0..1_000_u64, any::<u64>()].prop_map(|age_seconds| Proof::Session { age_seconds }),
+        prop_oneof![0..1_000_u64, any::<u64>()]
+            .prop_map(|age_seconds| Proof::Session { age_seconds, idle_seconds: age_seconds / 2 }),
     ];
     let circumstances = (proof, any::<bool>(), any::<Option<IpAddr>>())
         .prop_map(|(proof, mfa, address)| Circumstances { proof, mfa, address });

@@ -85,13 +85,39 @@ fn an_organisation_decides_by_circumstances() {
         let denied = ask(Action::SetVariable, outside);
         assert_eq!((denied.reason, denied.rules), (Reason::Forbidden, vec!["office-only".to_owned()]));
     }
-    let session =
-        |age_seconds, mfa| Circumstances { proof: Proof::Session { age_seconds }, mfa, address: None };
+    let session = |age_seconds, mfa| Circumstances {
+        proof: Proof::Session { age_seconds, idle_seconds: 0 },
+        mfa,
+        address: None,
+    };
     assert!(ask(Action::CreateAgent, session(299, true)).allowed);
     assert!(!ask(Action::CreateAgent, session(300, true)).allowed);
     assert!(!ask(Action::CreateAgent, session(u64::MAX, true)).allowed);
     assert!(!ask(Action::CreateAgent, session(1, false)).allowed);
     assert!(!ask(Action::CreateAgent, from("10.1.2.3")).allowed);
+}
+
+#[test]
+fn an_organisation_says_how_long_a_session_may_do_nothing_there() {
+    let policies = policies(&format!(
+        "{BUILT_IN}
+         @id(\"idle\")
+         forbid (principal, action, resource)
+         when {{ context has session_idle_seconds && context.session_idle_seconds > 900 }};"
+    ));
+    let by = |proof| Asker {
+        circumstances: Circumstances { proof, ..asker(Role::Owner).circumstances },
+        ..asker(Role::Owner)
+    };
+    let idle = |idle_seconds| by(Proof::Session { age_seconds: 20_000, idle_seconds });
+    let thing = &things(Action::ListAgents)[0];
+    assert!(policies.decide(&idle(900), Action::ListAgents, thing).allowed);
+    let away = idle(901);
+    let denied = policies.decide(&away, Action::ListAgents, thing);
+    assert_eq!((denied.reason, denied.rules), (Reason::Forbidden, vec!["idle".to_owned()]));
+    let confirmed = away.stepped_up().expect("they have a session");
+    assert!(policies.decide(&confirmed, Action::ListAgents, thing).allowed);
+    assert!(policies.decide(&asker(Role::Owner), Action::ListAgents, thing).allowed, "a token is never idle");
 }
 
 #[test]
@@ -105,7 +131,8 @@ fn a_rule_that_cannot_be_evaluated_denies() {
     let thing = things(Action::ReadWorkspace)[0].clone();
     let by_token = asker(Role::Owner);
     assert!(policies.decide(&by_token, Action::ReadWorkspace, &thing).allowed);
-    let circumstances = Circumstances { proof: Proof::Session { age_seconds: 1 }, ..by_token.circumstances };
+    let circumstances =
+        Circumstances { proof: Proof::Session { age_seconds: 1, idle_seconds: 1 }, ..by_token.circumstances };
     let by_session = Asker { circumstances, ..by_token };
     let decision = policies.decide(&by_session, Action::ReadWorkspace, &thing);
     assert_eq!((decision.allowed, decision.reason), (false, Reason::Failed));

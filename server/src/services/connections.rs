@@ -108,7 +108,10 @@ pub async fn decide(
         Ok(allowed) => allowed,
         Err(refusal) => return Ok(refusal.told(op, port)),
     };
-    sessions::note_use_of(&op.context.database, bearer.account, &allowed.session.session, op.now).await?;
+    let session = &allowed.session.session;
+    sessions::note_use_of(&op.context.database, bearer.account, session, op.now).await?;
+    // What is open in a workspace is work in the organisation.
+    op.context.uses.note(op.organization(), (*session.id.as_uuid()).into(), op.now);
     let mut opened = opened(allowed.decision());
     if way == Way::Begins {
         let times = (op.now, allowed.latest);

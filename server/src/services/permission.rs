@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::error::DenyReason;
 use crate::identity::{Authority, Member, Standing};
 use crate::services::{admission, elevations, places, tree};
+use crate::uses::Uses;
 use crate::{Context, Error, Op};
 
 /// What a request names, by the parameters of its path.
@@ -163,6 +164,7 @@ pub(crate) async fn authority(
 /// has said, whatever was proven elsewhere since. What has not been yet by this server's clock is of now.
 pub(crate) fn by_session(
     found: &OrganizationSession,
+    uses: &Uses,
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Circumstances {
@@ -178,8 +180,12 @@ pub(crate) fn by_session(
     {
         (since, mfa) = (since.max(at), true);
     }
-    let age_seconds = u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
-    Circumstances { proof: Proof::Session { age_seconds }, mfa, address }
+    let ago = |time: Timestamp| u64::try_from(now.duration_since(time).as_secs()).unwrap_or(0);
+    // Whoever has just come, or has confirmed who they are, is not idle.
+    let begun = Some(found.session.created_at).max(found.session.verified_at);
+    let used = begun.max(found.last_used_at).max(uses.last((*found.session.id.as_uuid()).into()));
+    let proof = Proof::Session { age_seconds: ago(since), idle_seconds: used.map_or(0, ago) };
+    Circumstances { proof, mfa, address }
 }
 
 /// Why something is not done.

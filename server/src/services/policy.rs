@@ -176,7 +176,9 @@ fn asked(
     let (somebody, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let subject = question.subject.unwrap_or(SubjectId::from_uuid(somebody));
     let proof = match question.session_age_seconds {
-        Some(age_seconds) => Proof::Session { age_seconds },
+        Some(age_seconds) => {
+            Proof::Session { age_seconds, idle_seconds: question.session_idle_seconds.unwrap_or(0) }
+        }
         None => Proof::Token(question.scope),
     };
     let circumstances = Circumstances { proof, mfa: question.mfa, address: question.address };

@@ -106,7 +106,7 @@ fn asker(id: SubjectId, organization: OrganizationId, elevation: ElevationId) ->
     Asker {
         who: Who::Subject { id, kind: SubjectKind::User, role: Role::Developer, suspended: false },
         organization,
-        circumstances: Circumstances { proof: Proof::Session { age_seconds: 0 }, mfa: false, address: None },
+        circumstances: Circumstances { proof: Proof::JUST_NOW, mfa: false, address: None },
         elevations: vec![Elevation {
             id: elevation,
             role: Role::Owner,

@@ -11,7 +11,7 @@ use crate::session::Session;
 
 const HELP: &str = "\
 Questions are a JSON list. Each says a role and an action, and what else matters: own, resource, subject,
-kind, suspended, scope, session_age_seconds, mfa, address. With 'expect' it says what the answer should be;
+kind, suspended, scope, session_age_seconds, session_idle_seconds, mfa, address. With 'expect' it says what the answer should be;
 where one is another, the command fails.
 
 Examples:

@@ -29,6 +29,7 @@ use crate::services::{elevations, sessions};
 use crate::{Context, Error, clock};
 
 impl Proven for Member {
+    #[expect(clippy::disallowed_methods, reason = "that it is used is of before the operation begins")]
     async fn prove(
         request: &HttpRequest,
         context: &Arc<Context>,
@@ -57,6 +58,10 @@ impl Proven for Member {
             _ => match permission::permit(&member.authority, action, &named, found) {
                 Ok(resource) => {
                     member.elevation = member.authority.needed_elevation(action, &resource);
+                    // What somebody was not allowed keeps no session from being an idle one.
+                    if member.login.is_some() {
+                        context.uses.note(member.organization, member.token, clock::now());
+                    }
                     Ok((member, Some(resource)))
                 }
                 Err(refusal) => {
@@ -264,7 +269,7 @@ async fn in_organization(
     Span::current().record("organization", display(organization));
     Span::current().record("token", display(token));
     let whose = (&found.organization, &found.membership);
-    let circumstances = permission::by_session(&found, address(request), now);
+    let circumstances = permission::by_session(&found, &context.uses, address(request), now);
     let held = elevations::held(&elevated);
     let authority = permission::authority(context, whose, (circumstances, held)).await?;
     let member = Member {

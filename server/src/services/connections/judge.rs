@@ -156,7 +156,7 @@ pub(super) async fn judge(
     let thing = places.workspace(organization, &Owned::new(port.workspace, door.creator, door.project), me);
     let thing = if is_theirs { thing } else { thing.shared() };
     // Where the person asks from, only the proxy knows.
-    let circumstances = permission::by_session(&session, None, now);
+    let circumstances = permission::by_session(&session, &op.context.uses, None, now);
     let whose = (&session.organization, &session.membership);
     let authority = permission::authority(&op.context, whose, (circumstances, elevated)).await?;
     if !authority.decide(Action::OpenConnection, &thing).allowed {

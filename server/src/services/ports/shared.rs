@@ -93,7 +93,7 @@ pub(super) const fn action(need: Need) -> Action {
 pub(super) fn standing(organization: OrganizationId, owner: &MemberRow) -> Asker {
     // Who has no account has tokens alone.
     let mfa = owner.account_id.is_some();
-    let proof = if mfa { Proof::Session { age_seconds: 0 } } else { Proof::Token(TokenScope::Full) };
+    let proof = if mfa { Proof::JUST_NOW } else { Proof::Token(TokenScope::Full) };
     let (id, kind, role, suspended) = (owner.id, owner.kind, owner.role, owner.suspended_at.is_some());
     Asker {
         who: Who::Subject { id, kind, role, suspended },
