@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use berth_proxy_core::{Amount, Carried, Traffic, is_active};
+use berth_proxy_core::{Amount, Carried, Passed, Traffic, is_active};
 use berth_schema::WorkspaceId;
 use berth_schema::activity::{ActiveWorkspace, MAX_SECONDS_AGO, MAX_TOLD, TOLD_EVERY_SECONDS, TellActivity};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -77,12 +77,27 @@ impl Counts {
     }
 }
 
+/// What went through by what somebody was let in by, since they came.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    requests: Counts,
+    connections: Counts,
+}
+
+impl Totals {
+    pub(crate) fn passed(&self) -> Passed {
+        Passed { requests: self.requests.so_far(), connections: self.connections.so_far() }
+    }
+}
+
 /// Counts one connection, or the requests of one workspace, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Meter {
     all: Activity,
     workspace: WorkspaceId,
     counts: Arc<Counts>,
+    /// Of whoever it is, and for longer.
+    totals: Arc<Totals>,
     /// `None`: requests, which all count together.
     connection: Option<u64>,
 }
@@ -91,29 +106,45 @@ impl Meter {
     /// What goes on its way to the workspace.
     pub(crate) fn to_workspace(&self, bytes: usize) {
         self.counts.to_workspace.add(bytes);
+        self.total().to_workspace.add(bytes);
     }
 
     /// What goes on its way to the person.
     pub(crate) fn to_person(&self, bytes: usize) {
         self.counts.to_person.add(bytes);
+        self.total().to_person.add(bytes);
+    }
+
+    fn total(&self) -> &Counts {
+        of_kind(&self.totals, self.connection.is_some())
     }
 
     /// Counts what is read of that, which is on its way to the person.
     pub(crate) fn reads<R: AsyncRead>(&self, reader: R) -> InspectReader<R, impl FnMut(&[u8]) + use<R>> {
-        let counts = Arc::clone(&self.counts);
+        let (counts, totals, is_connection) =
+            (Arc::clone(&self.counts), Arc::clone(&self.totals), self.connection.is_some());
         InspectReader::new(reader, move |bytes: &[u8]| {
             // At the end there is nothing.
             if !bytes.is_empty() {
                 counts.to_person.add(bytes.len());
+                of_kind(&totals, is_connection).to_person.add(bytes.len());
             }
         })
     }
 
     /// Counts what is written there, which is on its way to the workspace.
     pub(crate) fn writes<W: AsyncWrite>(&self, writer: W) -> InspectWriter<W, impl FnMut(&[u8]) + use<W>> {
-        let counts = Arc::clone(&self.counts);
-        InspectWriter::new(writer, move |bytes: &[u8]| counts.to_workspace.add(bytes.len()))
+        let (counts, totals, is_connection) =
+            (Arc::clone(&self.counts), Arc::clone(&self.totals), self.connection.is_some());
+        InspectWriter::new(writer, move |bytes: &[u8]| {
+            counts.to_workspace.add(bytes.len());
+            of_kind(&totals, is_connection).to_workspace.add(bytes.len());
+        })
     }
+}
+
+const fn of_kind(totals: &Totals, is_connection: bool) -> &Counts {
+    if is_connection { &totals.connections } else { &totals.requests }
 }
 
 impl Drop for Meter {
@@ -136,13 +167,13 @@ impl Activity {
     }
 
     /// Counts requests.
-    pub(crate) fn requests(&self, workspace: WorkspaceId) -> Meter {
+    pub(crate) fn requests(&self, workspace: WorkspaceId, totals: Arc<Totals>) -> Meter {
         let counts = Arc::clone(&self.lock().entry(workspace).or_default().requests);
-        Meter { all: self.clone(), workspace, counts, connection: None }
+        Meter { all: self.clone(), workspace, counts, totals, connection: None }
     }
 
     /// Counts a connection that was opened, which is something that happens.
-    pub(crate) fn connection(&self, workspace: WorkspaceId, carried: Carried) -> Meter {
+    pub(crate) fn connection(&self, workspace: WorkspaceId, carried: Carried, totals: Arc<Totals>) -> Meter {
         let counts = Arc::<Counts>::default();
         let mut all = self.lock();
         let seen = all.entry(workspace).or_default();
@@ -151,7 +182,7 @@ impl Activity {
         seen.next += 1;
         seen.connections.insert(number, (carried, Arc::clone(&counts)));
         drop(all);
-        Meter { all: self.clone(), workspace, counts, connection: Some(number) }
+        Meter { all: self.clone(), workspace, counts, totals, connection: Some(number) }
     }
 
     /// Looks at what was counted for so long, and says what the server is to be told.
@@ -271,7 +302,7 @@ mod tests {
     #[test]
     fn what_was_told_is_not_told_again_unless_more_happens() {
         let (activity, workspace, now) = (Activity::default(), WorkspaceId::random(), Instant::now());
-        let meter = activity.connection(workspace, Carried::Tunnel);
+        let meter = activity.connection(workspace, Carried::Tunnel, Arc::default());
         let first = activity.look(MINUTE, now);
         assert_eq!(workspaces(&first), [workspace], "it was opened");
         assert_eq!(activity.look(MINUTE, now), first, "the server did not answer");
@@ -293,7 +324,7 @@ mod tests {
     #[test]
     fn what_begins_is_seen_before_the_minute_is_over_and_once() {
         let (activity, workspace, now) = (Activity::default(), WorkspaceId::random(), Instant::now());
-        let meter = activity.connection(workspace, Carried::Tunnel);
+        let meter = activity.connection(workspace, Carried::Tunnel, Arc::default());
         activity.told(&activity.look(MINUTE, now));
         assert_eq!(activity.look(MINUTE, now), []);
         (0..4).for_each(|_| meter.to_workspace(100));
@@ -317,14 +348,14 @@ mod tests {
     #[test]
     fn what_was_done_before_a_connection_ended_counts_and_nothing_is_kept_of_it() {
         let (activity, workspace) = (Activity::default(), WorkspaceId::random());
-        let meter = activity.connection(workspace, Carried::WebSocket);
+        let meter = activity.connection(workspace, Carried::WebSocket, Arc::default());
         activity.told(&activity.look(MINUTE, Instant::now()));
         meter.to_person(1_000_000);
         drop(meter);
         let untold = activity.look(MINUTE, Instant::now());
         assert_eq!(workspaces(&untold), [workspace]);
         activity.told(&untold);
-        let requests = activity.requests(workspace);
+        let requests = activity.requests(workspace, Arc::default());
         (0..90).for_each(|_| requests.to_workspace(500));
         assert_eq!(activity.look(MINUTE, Instant::now()), [], "a page that asks by itself");
         drop(requests);

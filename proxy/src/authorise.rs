@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_proxy_core::{Known, Outcome, Question, Taken};
+use berth_proxy_core::{Known, Outcome, Question, Taken, Visit};
 use berth_schema::connection::{Credential, Decision, Why};
 use futures::StreamExt as _;
 use ring::digest;
@@ -62,10 +62,15 @@ impl Shared {
     }
 
     /// Lets somebody in, or whoever has not signed in.
-    pub(crate) async fn admit(&self, grant: Option<&Credential>, port: &Target) -> Result<Stream, Verdict> {
+    pub(crate) async fn admit(
+        &self,
+        grant: Option<&Credential>,
+        port: &Target,
+        visit: Visit,
+    ) -> Result<Stream, Verdict> {
         let question = question(grant, port);
         // Before it is decided, so that a change meanwhile finds it.
-        let stream = self.streams.admit(question, grant, port).ok_or(Verdict::Full)?;
+        let stream = self.streams.admit(question, grant, port, visit).ok_or(Verdict::Full)?;
         match self.may(question, grant, port).await {
             Verdict::Allowed => Ok(stream),
             other => Err(other),

@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use berth_proxy_core::{Address, Asked, CALLBACK, Navigation, ONWARD, Place, Session, Site};
+use berth_proxy_core::{Address, Asked, CALLBACK, Navigation, ONWARD, Place, Session, Site, Visit};
 use berth_schema::WorkspaceId;
+use berth_schema::connected::ConnectionKind;
 use berth_schema::connection::Why;
 use berth_schema::ports::PublicPort;
 use http::header::{HOST, HeaderName, SET_COOKIE};
@@ -176,17 +177,20 @@ impl Door {
         is_for_all: bool,
         port: &Target,
     ) -> Result<Stream, Verdict> {
+        let visit = |kind| Visit { kind, address: self.peer };
         let refused = match session {
-            Some(session) => match self.shared.admit(Some(&session.grant), port).await {
-                Err(Verdict::Denied(why)) => Verdict::Denied(why),
-                decided => return decided,
-            },
+            Some(session) => {
+                match self.shared.admit(Some(&session.grant), port, visit(ConnectionKind::Browser)).await {
+                    Err(Verdict::Denied(why)) => Verdict::Denied(why),
+                    decided => return decided,
+                }
+            }
             None => Verdict::Denied(Why::Session),
         };
         if !is_for_all {
             return Err(refused);
         }
-        match self.shared.admit(None, port).await {
+        match self.shared.admit(None, port, visit(ConnectionKind::Public)).await {
             Err(Verdict::Denied(_)) => Err(refused),
             decided => decided,
         }

@@ -12,6 +12,7 @@ mod listen;
 mod login;
 mod metrics;
 mod pages;
+mod presence;
 mod program;
 pub mod run;
 mod server;

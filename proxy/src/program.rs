@@ -1,8 +1,9 @@
 //! One request of a program, which shows a token in place of a browser's cookie. See decision 0063.
 
 use berth_proxy_core::{
-    Address, Asked, Known, Outcome, Place, Question, Shown, Site, Taken, is_worth_asking,
+    Address, Asked, Known, Outcome, Place, Question, Shown, Site, Taken, Visit, is_worth_asking,
 };
+use berth_schema::connected::ConnectionKind;
 use berth_schema::connection::{Credential, Decision, TUNNEL_PATH, token_audience};
 use berth_schema::kubernetes::SSH_PORT;
 use http::{Request, Response, StatusCode};
@@ -64,7 +65,9 @@ impl Door {
             Ok(begun) => begun,
             Err(response) => return *response,
         };
-        let stream = shared.streams.enter(question, Some(&grant), &port);
+        let kind = if is_tunnel { ConnectionKind::Ssh } else { ConnectionKind::Program };
+        let visit = Visit { kind, address: self.peer };
+        let stream = shared.streams.enter(question, Some(&grant), &port, visit);
         // What was changed since the answer came has found nothing open of it.
         if shared.decisions().look(&question, Shared::now()) == Known::Unknown {
             shared.doubt.notify_one();

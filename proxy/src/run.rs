@@ -17,7 +17,7 @@ use crate::identity::{Identity, TokenFile};
 use crate::listen::{Listener, PROTOCOLS};
 use crate::server::Server;
 use crate::shared::Shared;
-use crate::{health, watch};
+use crate::{health, presence, watch};
 
 /// Runs until a signal or a fault. Whatever ends by itself ends the process: a half-dead proxy would look alive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -49,6 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&shared).keep_asking(args.recheck()));
     tasks.spawn(Arc::clone(&shared).keep_hearing());
     tasks.spawn(Arc::clone(&shared).keep_telling(Duration::from_secs(TOLD_EVERY_SECONDS)));
+    tasks.spawn(Arc::clone(&shared).keep_telling_who(presence::LOOK));
     let mut doors = tokio::spawn(listener.run(stop.clone()));
     let fault = tokio::select! {
         () = stopped(&shared, linger)? => None,
@@ -61,6 +62,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     stop.cancel();
     doors.await.context("the port of browsers broke")??;
+    shared.tell_of_nobody().await;
     fault.map_or(Ok(()), Err)
 }
 

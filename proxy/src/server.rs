@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use berth_schema::activity::TellActivity;
+use berth_schema::connected::TellConnected;
 use berth_schema::connection::{Changes, Credential, Decision, OpenConnection, Opened};
 use berth_schema::{TokenUrl, WorkspaceId, WorkspaceName};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -52,6 +54,7 @@ pub(crate) struct Server {
     decision: Url,
     changes: Url,
     activity: Url,
+    connected: Url,
     token: TokenFile,
 }
 
@@ -83,6 +86,7 @@ impl Server {
             decision: url.join(["api", "v1", "proxy", "decision"]),
             changes: url.join(["api", "v1", "proxy", "changes"]),
             activity: url.join(["api", "v1", "proxy", "activity"]),
+            connected: url.join(["api", "v1", "proxy", "connected"]),
             token,
         })
     }
@@ -134,7 +138,16 @@ impl Server {
 
     /// Where something happens.
     pub(crate) async fn tell(&self, activity: &TellActivity) -> Result<(), ServerError> {
-        let response = self.answer(self.client.post(self.activity.clone()).json(activity)).await?;
+        self.deliver(&self.activity, activity).await
+    }
+
+    /// Who is connected.
+    pub(crate) async fn tell_who(&self, connected: &TellConnected) -> Result<(), ServerError> {
+        self.deliver(&self.connected, connected).await
+    }
+
+    async fn deliver(&self, to: &Url, message: &(impl Serialize + Sync)) -> Result<(), ServerError> {
+        let response = self.answer(self.client.post(to.clone()).json(message)).await?;
         match response.status() {
             StatusCode::NO_CONTENT => Ok(()),
             other => Err(ServerError::Refused(other.as_u16())),

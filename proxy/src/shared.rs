@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use berth_proxy_core::{Decisions, Directory, NONCE_BYTES, Sealer, Zones};
+use berth_schema::ProxyCopyId;
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{Notify, Semaphore};
@@ -20,6 +21,8 @@ const STRANGERS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) identity: Identity,
+    /// What this copy calls itself, until it ends.
+    pub(crate) copy: ProxyCopyId,
     pub(crate) zones: Zones,
     /// Where browsers find the server: an origin.
     pub(crate) public_origin: String,
@@ -58,6 +61,7 @@ impl Shared {
         Self {
             directory: Mutex::new(Directory::new(identity.agent, zones.clone())),
             identity,
+            copy: ProxyCopyId::random(),
             zones,
             public_origin,
             server,

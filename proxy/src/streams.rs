@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use berth_proxy_core::{Carried, Question};
+use berth_proxy_core::{Carried, Question, Visit};
 use berth_schema::WorkspaceId;
 use berth_schema::connection::Credential;
 use tokio_util::sync::CancellationToken;
 
-use crate::activity::{Activity, Meter};
+use crate::activity::{Activity, Meter, Totals};
+use crate::presence::Present;
 use crate::server::Target;
 
 /// Everything that is open, by what it was allowed by.
@@ -17,6 +18,8 @@ pub(crate) struct Streams {
     open: Arc<Mutex<HashMap<Question, Open>>>,
     /// What goes through it.
     activity: Activity,
+    /// Who that is, as the server is told.
+    present: Present,
 }
 
 /// The most that people who have not signed in have open at one port,
@@ -41,6 +44,7 @@ pub(crate) struct Stream {
     cut: CancellationToken,
     /// Where it counts as that something happens.
     activity: Activity,
+    totals: Arc<Totals>,
 }
 
 impl Streams {
@@ -50,11 +54,12 @@ impl Streams {
         question: Question,
         grant: Option<&Credential>,
         port: &Target,
+        visit: Visit,
     ) -> Option<Stream> {
         if grant.is_none() && self.is_full(&question) {
             return None;
         }
-        Some(self.enter(question, grant, port))
+        Some(self.enter(question, grant, port, visit))
     }
 
     fn is_full(&self, question: &Question) -> bool {
@@ -64,8 +69,15 @@ impl Streams {
         at_this >= MOST_AT_A_PORT || of_nobody.map(|open| open.count).sum::<usize>() >= MOST_OF_NOBODY
     }
 
-    pub(crate) fn enter(&self, question: Question, grant: Option<&Credential>, port: &Target) -> Stream {
+    pub(crate) fn enter(
+        &self,
+        question: Question,
+        grant: Option<&Credential>,
+        port: &Target,
+        visit: Visit,
+    ) -> Stream {
         let mut all = self.lock();
+        let totals = self.present.comes(question, visit);
         let open = all.entry(question).or_insert_with(|| Open {
             grant: grant.cloned(),
             port: port.clone(),
@@ -75,7 +87,7 @@ impl Streams {
         open.count += 1;
         // Whoever reads a public page does not work in the workspace: nothing is kept running by them.
         let activity = if grant.is_some() { self.activity.clone() } else { Activity::default() };
-        Stream { all: self.clone(), question, cut: open.cut.clone(), activity }
+        Stream { all: self.clone(), question, cut: open.cut.clone(), activity, totals }
     }
 
     /// What has to be asked about.
@@ -86,7 +98,11 @@ impl Streams {
 
     /// Closes everything that was allowed by it. Answers with how much that was.
     pub(crate) fn cut(&self, question: &Question) -> usize {
-        let open = self.lock().remove(question);
+        let open = {
+            let mut all = self.lock();
+            self.present.forget(question);
+            all.remove(question)
+        };
         open.map_or(0, |open| {
             open.cut.cancel();
             open.count
@@ -102,6 +118,7 @@ impl Streams {
     /// Closes everything. Answers with how much that was.
     pub(crate) fn cut_all(&self) -> usize {
         let all = std::mem::take(&mut *self.lock());
+        self.present.forget_all();
         all.into_values()
             .map(|open| {
                 open.cut.cancel();
@@ -116,6 +133,10 @@ impl Streams {
 
     pub(crate) const fn activity(&self) -> &Activity {
         &self.activity
+    }
+
+    pub(crate) const fn present(&self) -> &Present {
+        &self.present
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Question, Open>> {
@@ -142,16 +163,18 @@ impl Stream {
     /// Somebody does something by it.
     pub(crate) fn happens(&self) {
         self.activity.happens(self.question.workspace);
+        self.all.present.acts(&self.question);
     }
 
     /// Counts what goes through it as one of the workspace's requests.
     pub(crate) fn request(&self) -> Meter {
-        self.activity.requests(self.question.workspace)
+        self.activity.requests(self.question.workspace, Arc::clone(&self.totals))
     }
 
     /// Counts what goes through it as a connection of its own.
     pub(crate) fn connection(&self, carried: Carried) -> Meter {
-        self.activity.connection(self.question.workspace, carried)
+        self.all.present.acts(&self.question);
+        self.activity.connection(self.question.workspace, carried, Arc::clone(&self.totals))
     }
 }
 
@@ -162,6 +185,7 @@ impl Drop for Stream {
         if self.cut.is_cancelled() {
             return;
         }
+        self.all.present.goes(&self.question);
         if let Some(open) = all.get_mut(&self.question) {
             open.count -= 1;
             if open.count == 0 {
@@ -175,6 +199,10 @@ impl Drop for Stream {
 mod tests {
     use super::*;
     use berth_schema::WorkspaceName;
+    use berth_schema::connected::ConnectionKind;
+
+    const HERE: Visit =
+        Visit { kind: ConnectionKind::Browser, address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
 
     fn question(port: u16) -> (Question, Credential, Target) {
         let workspace = WorkspaceId::random();
@@ -187,9 +215,9 @@ mod tests {
     fn what_is_cut_is_all_of_one_question_and_nothing_of_another() {
         let streams = Streams::default();
         let ((one, grant, port), (other, other_grant, other_port)) = (question(1), question(2));
-        let enter = || streams.enter(one, Some(&grant), &port);
+        let enter = || streams.enter(one, Some(&grant), &port, HERE);
         let (first, second) = (enter(), enter());
-        let bystander = streams.enter(other, Some(&other_grant), &other_port);
+        let bystander = streams.enter(other, Some(&other_grant), &other_port, HERE);
         assert_eq!((streams.count(), streams.questions().len()), (3, 2));
         assert_eq!(streams.cut(&one), 2);
         assert!(first.cut().is_cancelled() && second.cut().is_cancelled() && !bystander.cut().is_cancelled());
@@ -199,7 +227,7 @@ mod tests {
         assert_eq!(streams.count(), 2, "they were counted once");
         drop((third, bystander));
         assert!(streams.questions().is_empty());
-        let (last, other) = (enter(), streams.enter(other, Some(&other_grant), &other_port));
+        let (last, other) = (enter(), streams.enter(other, Some(&other_grant), &other_port, HERE));
         assert_eq!(streams.cut_workspace(WorkspaceId::random()), 0);
         assert_eq!(streams.cut_workspace(one.workspace), 1);
         assert!(last.cut().is_cancelled() && !other.cut().is_cancelled());
@@ -213,18 +241,19 @@ mod tests {
         let streams = Streams::default();
         let (_, grant, port) = question(1);
         let nobody = Question::of_nobody(port.workspace, port.port);
-        let all: Vec<_> = std::iter::from_fn(|| streams.admit(nobody, None, &port)).take(1_000).collect();
+        let all: Vec<_> =
+            std::iter::from_fn(|| streams.admit(nobody, None, &port, HERE)).take(1_000).collect();
         assert_eq!(all.len(), MOST_AT_A_PORT);
         let mut elsewhere = Vec::new();
         for number in 2..1_000 {
             let port = Target { port: number, ..port.clone() };
-            elsewhere.extend(streams.admit(Question::of_nobody(port.workspace, number), None, &port));
+            elsewhere.extend(streams.admit(Question::of_nobody(port.workspace, number), None, &port, HERE));
         }
         assert_eq!(all.len() + elsewhere.len(), MOST_OF_NOBODY);
         let somebody = Question { grant: [1; 32], ..nobody };
-        assert!(streams.admit(somebody, Some(&grant), &port).is_some());
+        assert!(streams.admit(somebody, Some(&grant), &port, HERE).is_some());
         assert_eq!(streams.cut(&nobody), MOST_AT_A_PORT);
         assert!(all.iter().all(|stream| stream.cut().is_cancelled()));
-        assert!(streams.admit(nobody, None, &port).is_some(), "there is room again");
+        assert!(streams.admit(nobody, None, &port, HERE).is_some(), "there is room again");
     }
 }

@@ -270,9 +270,14 @@ actions! {
     /// Of a program of somebody's: what it opens connections by.
     IssueConnectionToken = "connection.issue-token", Workspace, Changes;
     OpenConnection = "connection.open", Workspace, Changes;
+    /// Who is connected to a workspace.
+    ListConnections = "connection.list", Workspace, Reads;
+    EndConnection = "connection.end", Workspace, Changes;
     DecideConnection = "connection.decide", Workspace, Reads;
     /// In which workspaces something happens.
     TellActivity = "connection.tell-activity", Agent, Changes;
+    /// Who is connected to its workspaces.
+    TellConnected = "connection.tell", Agent, Changes;
     /// Whose connections are to be decided about again.
     WatchConnections = "connection.watch", Agent, Reads;
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::audit::Concern;
 use crate::ports::PublicPort;
-use crate::{SessionId, SubjectId, WorkspaceId, WorkspaceName};
+use crate::{ConnectionId, SessionId, SubjectId, WorkspaceId, WorkspaceName};
 
 /// The header in which a program shows a proxy its token. Never a query: those are in logs and histories.
 pub const TOKEN_HEADER: &str = "berth-token";
@@ -112,6 +112,9 @@ pub struct Grounds {
     /// Who shares the port with them; absent where the workspace is theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharer: Option<SubjectId>,
+    /// What the server calls the connection, by which it is told of and ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
     /// The newest change that it can be relied on to have seen: see [`Changes::head`].
     pub seen: u64,
 }
@@ -245,8 +248,13 @@ mod tests {
     #[test]
     fn grounds_are_written_as_a_proxy_of_before_reads_them() {
         let id = |last: u8| format!("00000000-0000-0000-0000-00000000000{last}");
-        let of =
-            |sharer| Grounds { session: id(1).parse().ok(), subject: id(2).parse().ok(), sharer, seen: 7 };
+        let of = |sharer| Grounds {
+            session: id(1).parse().ok(),
+            subject: id(2).parse().ok(),
+            sharer,
+            connection: None,
+            seen: 7,
+        };
         let own = format!(r#"{{"session":"{}","subject":"{}","seen":7}}"#, id(1), id(2));
         assert_eq!(serde_json::to_string(&of(None)).expect("JSON"), own);
         assert_eq!(serde_json::from_str::<Grounds>(&own).expect("and back"), of(None));

@@ -123,6 +123,14 @@ id!(
     ElevationId
 );
 id!(
+    /// What somebody is connected to a workspace by: a browser at one port, a tunnel, a program's token.
+    ConnectionId
+);
+id!(
+    /// One copy of an agent's proxy, from its start to its end.
+    ProxyCopyId
+);
+id!(
     /// A code that lets a command line in once (not the code's secret).
     AuthorizationCodeId
 );

@@ -11,6 +11,7 @@ pub mod api;
 pub mod audit;
 pub mod command;
 pub mod configuration;
+pub mod connected;
 pub mod connection;
 pub mod elevations;
 pub mod generation;
@@ -51,9 +52,9 @@ pub use action::{Action, Effect, ResourceKind};
 pub use configuration::{AgentConfiguration, LifecycleRules};
 pub use generation::Generation;
 pub use ids::{
-    AccountId, AgentId, AuthorizationCodeId, ElevationId, GroupId, IdentityProviderId, InvitationId,
-    NetworkCheckId, OrganizationId, PasskeyId, ProjectId, SessionId, SignInLinkId, SubjectId, TermId,
-    TokenId, WorkspaceId,
+    AccountId, AgentId, AuthorizationCodeId, ConnectionId, ElevationId, GroupId, IdentityProviderId,
+    InvitationId, NetworkCheckId, OrganizationId, PasskeyId, ProjectId, ProxyCopyId, SessionId, SignInLinkId,
+    SubjectId, TermId, TokenId, WorkspaceId,
 };
 pub use names::{
     AgentName, GroupName, NameError, NamespaceName, OrganizationName, ProjectName, WorkspaceName,

@@ -28,7 +28,7 @@ impl Proxy {
     }
 
     /// What the server answers a browser that the proxy has sent there.
-    async fn lead(&self, browser: &Visitor, redirect_uri: &str) -> Reply {
+    pub(crate) async fn lead(&self, browser: &Visitor, redirect_uri: &str) -> Reply {
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.client_id)

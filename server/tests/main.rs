@@ -11,6 +11,7 @@ mod authorisation;
 mod backup;
 mod bad_input;
 mod configuration;
+mod connected;
 mod connection_changes;
 mod connections;
 #[path = "../../schema/framing/tests/corpus/mod.rs"]

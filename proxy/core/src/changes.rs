@@ -94,7 +94,7 @@ mod tests {
 
     fn grounds(seen: u64) -> Grounds {
         let (session, subject) = (Some(SessionId::random()), Some(SubjectId::random()));
-        Grounds { session, subject, sharer: None, seen }
+        Grounds { session, subject, sharer: None, connection: None, seen }
     }
 
     #[test]
@@ -146,7 +146,8 @@ mod tests {
     fn what_is_shared_is_overtaken_by_what_concerns_whoever_shares_it() {
         let (workspace, sharer) = (WorkspaceId::random(), SubjectId::random());
         let visitor = Grounds { sharer: Some(sharer), ..grounds(1) };
-        let nobody = Grounds { session: None, subject: None, sharer: Some(sharer), seen: 1 };
+        let nobody =
+            Grounds { session: None, subject: None, sharer: Some(sharer), connection: None, seen: 1 };
         for shared in [visitor, nobody] {
             let about = |concern| concerns(&concern, Some(&shared), workspace);
             assert!(about(Concern::Subject(sharer)) && about(Concern::Workspace(workspace)));

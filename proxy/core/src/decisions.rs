@@ -185,10 +185,14 @@ impl Decisions {
         self.public.contains(&port)
     }
 
+    /// By whom and when it was allowed, where it is still.
+    pub fn grounds(&self, question: &Question) -> Option<Grounds> {
+        self.allowed.get(question).and_then(|allowed| allowed.grounds)
+    }
+
     /// Whether somebody is let in at what another one shares.
     pub fn is_by_share(&self, question: &Question) -> bool {
-        let grounds = self.allowed.get(question).and_then(|allowed| allowed.grounds);
-        grounds.is_some_and(|grounds| grounds.sharer.is_some())
+        self.grounds(question).is_some_and(|grounds| grounds.sharer.is_some())
     }
 
     /// Forgets what is good for nothing any more.
@@ -219,7 +223,7 @@ mod tests {
 
     fn of(seen: u64) -> (Outcome, Grounds) {
         let (session, subject) = (Some(SessionId::random()), Some(SubjectId::random()));
-        let whose = Grounds { session, subject, sharer: None, seen };
+        let whose = Grounds { session, subject, sharer: None, connection: None, seen };
         (Outcome::Allowed { until: at(LATER), grounds: Some(whose) }, whose)
     }
 

@@ -10,6 +10,7 @@ mod decisions;
 mod directory;
 mod flow;
 mod forward;
+mod presence;
 mod program;
 mod seal;
 mod site;
@@ -25,6 +26,7 @@ pub use flow::{
     wanted_path,
 };
 pub use forward::{Asked, to_browser, to_either, to_workspace};
+pub use presence::{Passed, Presence, Visit, gather, is_news};
 pub use program::{Shown, is_worth_asking};
 pub use seal::{KeyError, NONCE_BYTES, SealKey, Sealer};
 pub use site::{Navigation, Site};

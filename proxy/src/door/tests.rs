@@ -19,9 +19,12 @@ use crate::server::Server;
 
 mod activity;
 mod framing;
+mod presence;
 mod public;
 
 const HOST_NAME: &str = "8080-a.ws.example";
+const VISIT: Visit =
+    Visit { kind: ConnectionKind::Browser, address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
 const PAGE: &str = "sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\nsec-fetch-site: none\r\n";
 
 struct World {
@@ -288,7 +291,7 @@ async fn what_is_open_is_closed_by_the_first_no() {
     let allowed = ResponseTemplate::new(200).set_body_json(json!({"decision": "allowed", "until": until}));
     world.decides(allowed).await;
     assert_eq!(world.shared.may(question, Some(&grant), &port).await, Verdict::Allowed);
-    let stream = world.shared.streams.enter(question, Some(&grant), &port);
+    let stream = world.shared.streams.enter(question, Some(&grant), &port, VISIT);
     let shared = Arc::clone(&world.shared);
     let asking = tokio::spawn(shared.keep_asking(std::time::Duration::from_millis(10)));
     world.decides(ResponseTemplate::new(500)).await;

@@ -2,7 +2,8 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use berth_proxy_core::{Address, Question, Zones};
+use berth_proxy_core::{Address, Question, Visit, Zones};
+use berth_schema::connected::ConnectionKind;
 use berth_schema::{WorkspaceId, WorkspaceName};
 use bytes::Bytes;
 use http::Method;
@@ -105,8 +106,12 @@ impl World {
             while let Ok((socket, _)) = listener.accept().await {
                 let (streams, port, address) = (all.clone(), port.clone(), Arc::clone(&address));
                 let connections = kept.clone();
+                let visit = Visit {
+                    kind: ConnectionKind::Browser,
+                    address: "192.0.2.1".parse().expect("an address"),
+                };
                 let service = service_fn(move |request| {
-                    let stream = streams.enter(question, Some(&"a.b.c".to_owned().into()), &port);
+                    let stream = streams.enter(question, Some(&"a.b.c".to_owned().into()), &port, visit);
                     let (address, connections) = (Arc::clone(&address), connections.clone());
                     async move {
                         let peer: IpAddr = "192.0.2.1".parse().expect("an address");

@@ -143,7 +143,8 @@ const fn of_action(action: Action) -> Reach {
         // Whose end may have come nearer, or who are to be told that nobody has to sign in.
         | Action::SharePort
         | Action::PublishPort
-        | Action::UnsharePort => Reach::Door,
+        | Action::UnsharePort
+        | Action::EndConnection => Reach::Door,
         Action::RevokeAgent | Action::AdoptWorkspaces | Action::ConfirmLoss => Reach::Doors,
         // Rules of everybody, what signs many in, and where roles hold.
         Action::SetPolicy
@@ -260,6 +261,8 @@ const fn of_action(action: Action) -> Reach {
         | Action::OpenConnection
         | Action::DecideConnection
         | Action::TellActivity
+        | Action::ListConnections
+        | Action::TellConnected
         | Action::WatchConnections => Reach::Nobody,
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::{Role, TokenScope};
+use crate::connected::EndedConnection;
 use crate::git::GitMethod;
 use crate::ports::Audience;
 use crate::scope::ScopeId;
@@ -187,6 +188,10 @@ pub enum Details {
     PortUnshared {
         port: u16,
         with: Vec<Audience>,
+    },
+    /// Somebody is not connected to a workspace any more, by what they were.
+    ConnectionsEnded {
+        ended: Vec<EndedConnection>,
     },
     /// A program of somebody's may begin to connect to a workspace.
     ConnectionTokenIssued {

@@ -8,6 +8,10 @@ use berth_schema::agents::{AllowAgent, DisallowAgent};
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
 use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
 use berth_schema::configuration::ConfigurationView;
+use berth_schema::connected::{
+    AllConnected, Connected, ConnectionKind, ConnectionsEnded, EndConnections, TellConnected, ToldConnection,
+    Whose,
+};
 use berth_schema::elevations::{Elevated, Elevation, ElevationState, Place, RequestElevation};
 use berth_schema::groups::{ChangeGroup, CreateGroup, GiveRole, GivenRole, Group, TakeRole};
 use berth_schema::lifecycle::ExtendWorkspace;
@@ -20,8 +24,8 @@ use berth_schema::projects::{ChangeProject, CreateProject, Project, ProjectSetti
 use berth_schema::scope::{RemoveVariable, Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
 use berth_schema::variables::VariableKind;
 use berth_schema::{
-    AccountId, AgentConfiguration, GroupId, OrganizationId, ProjectId, ProjectSpec, ProjectUrl, SessionId,
-    SubjectId, TokenId,
+    AccountId, AgentConfiguration, ConnectionId, GroupId, OrganizationId, ProjectId, ProjectSpec, ProjectUrl,
+    ProxyCopyId, SessionId, SubjectId, TokenId,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -33,6 +37,47 @@ use super::{check, workspace_id};
 fn what_a_proxy_tells_keeps_its_shape() {
     let active = vec![ActiveWorkspace { workspace: workspace_id(), seconds_ago: 7 }];
     check("activity", &TellActivity { active });
+}
+
+#[test]
+fn who_is_connected_keeps_its_shape() {
+    let connection = ConnectionId::from_uuid(Uuid::from_u128(7));
+    let subject = SubjectId::from_uuid(Uuid::from_u128(5));
+    let whose = Whose { connection, session: SessionId::from_uuid(Uuid::from_u128(8)), subject };
+    let hers = ToldConnection {
+        workspace: workspace_id(),
+        port: 60_001,
+        kind: ConnectionKind::Browser,
+        whose: Some(whose),
+        address: "2001:db8::1".parse().ok(),
+        open: 3,
+        opened_seconds_ago: 70,
+        active_seconds_ago: 5,
+        bytes_to_workspace: 10,
+        bytes_to_person: 20,
+    };
+    let public = ToldConnection { kind: ConnectionKind::Public, whose: None, address: None, ..hers.clone() };
+    let proxy = ProxyCopyId::from_uuid(Uuid::from_u128(9));
+    check("tell-connected", &TellConnected { proxy, open: vec![hers, public] });
+    let shown = Connected {
+        id: Some(connection),
+        workspace: "calm-blue-reef".parse().expect("a name"),
+        port: 60_022,
+        kind: ConnectionKind::Ssh,
+        who: Some(MemberRef { id: subject, name: "Ada".to_owned() }),
+        address: "192.0.2.1".parse().ok(),
+        since: Timestamp::UNIX_EPOCH,
+        last_active_at: Timestamp::UNIX_EPOCH,
+        open: 1,
+        bytes_to_workspace: 10,
+        bytes_to_person: 20,
+    };
+    let nobody =
+        Connected { id: None, who: None, address: None, kind: ConnectionKind::Public, ..shown.clone() };
+    check("connected", &AllConnected { items: vec![shown, nobody], next: None });
+    check("end-connection", &EndConnections { id: Some(connection) });
+    check("end-connections", &EndConnections { id: None });
+    check("connections-ended", &ConnectionsEnded { ended: 2 });
 }
 
 #[test]

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::DbError;
-use crate::schema::{elevations, organizations, scope_data_keys, signing_keys, workspace_data_keys};
+use crate::schema::{
+    elevations, organizations, proxy_copies, scope_data_keys, signing_keys, workspace_data_keys,
+};
 use crate::{connect, roles};
 
 /// How many organisations are named for each generation of the key-encryption key.
@@ -37,6 +39,15 @@ pub async fn organizations_with_due_elevations(
         .load(&mut connection)
         .await?;
     Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// Forgets the copies of proxies that have told nothing since then, and with them whoever was connected through them. Answers with how
+/// many copies that were.
+pub async fn forget_silent_proxies(url: &str, silent_since: Timestamp) -> Result<usize, DbError> {
+    let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
+    let silent = diesel::delete(proxy_copies::table)
+        .filter(proxy_copies::told_at.lt(jiff_diesel::Timestamp::from(silent_since)));
+    Ok(silent.execute(&mut connection).await?)
 }
 
 /// The generations of the key-encryption key that wrap anything, each with a few organisations whose data keys it wraps: none

@@ -57,6 +57,7 @@
 //! | `projects()` | `insert`, `count`, `find`, `hold`, `paths`, `at`, `find_by_path`, `is_any_in`, `list`, `change`, `delete` |
 //! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `holders`, `set`, `remove`, `remove_all` |
 //! | `elevations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `active`, `decide`, `end`, `end_all`, `take_due`; outside a scope [`organizations_with_due_elevations`] |
+//! | `open_connections()` | `hear`, `tell`, `of_workspace`, `end`, `ends_of`; outside a scope [`forget_silent_proxies`] |
 //! | `port_shares()` | `of_workspace`, `put`, `remove`, `forget_past`, `forget_user`, `public_at`, `held_by` |
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
@@ -100,6 +101,7 @@ mod lifecycle;
 mod migrate;
 mod network_checks;
 mod notify;
+mod open_connections;
 mod organizations;
 mod orphans;
 mod page;
@@ -156,11 +158,15 @@ pub use idempotency::{Claim, Claimed, CreatedKind, IdempotencyKeys, REMEMBERED};
 pub use identities::Identities;
 pub use identity_providers::{IdentityProviderRow, IdentityProviders};
 pub use invitations::{InvitationRow, Invitations, NewInvitation};
-pub use jobs::{every_organization, generations_in_use, missing_rows, organizations_with_due_elevations};
+pub use jobs::{
+    every_organization, forget_silent_proxies, generations_in_use, missing_rows,
+    organizations_with_due_elevations,
+};
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};
 pub use network_checks::NetworkChecks;
 pub use notify::{Event, Notifications, listen};
+pub use open_connections::{EndsOfSession, NewEnd, NewOpenConnection, OpenConnectionRow, OpenConnections};
 pub use organizations::{OrganizationRow, Organizations, is_empty};
 pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};

@@ -433,6 +433,46 @@ diesel::table! {
 }
 
 diesel::table! {
+    ended_connections (organization_id, workspace_id, connection_id) {
+        organization_id -> Uuid,
+        workspace_id -> Uuid,
+        connection_id -> Uuid,
+        session_id -> Uuid,
+        ended_at -> Timestamptz,
+        must_prove -> Bool,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    open_connections (organization_id, proxy_id, workspace_id, connection_id, port) {
+        organization_id -> Uuid,
+        proxy_id -> Uuid,
+        workspace_id -> Uuid,
+        connection_id -> Uuid,
+        port -> Int4,
+        kind -> Text,
+        subject_id -> Nullable<Uuid>,
+        session_id -> Nullable<Uuid>,
+        since -> Timestamptz,
+        last_active_at -> Timestamptz,
+        address -> Nullable<Text>,
+        open -> Int4,
+        bytes_to_workspace -> Int8,
+        bytes_to_person -> Int8,
+    }
+}
+
+diesel::table! {
+    proxy_copies (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        agent_id -> Uuid,
+        told_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     port_shares (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -670,9 +710,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     invitations,
     passkeys,
     policy_versions,
+    ended_connections,
+    open_connections,
     port_shares,
     projects,
     proxy_contacts,
+    proxy_copies,
     role_grants,
     scope_data_keys,
     scope_git_credentials,

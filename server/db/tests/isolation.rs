@@ -44,6 +44,7 @@ async fn two_full_organizations() -> (World, World) {
 async fn fill(world: &World) {
     let workspace = world.create_workspace("shared-name").await;
     let (organization, agent, token) = (world.organization, world.agent, world.token);
+    let nil = uuid::Uuid::nil();
     client(&world.url)
         .await
         .batch_execute(&format!(
@@ -85,6 +86,10 @@ async fn fill(world: &World) {
              INSERT INTO agent_groups VALUES ('{organization}', '{agent}', '{token}', now());
              INSERT INTO port_shares (organization_id, id, workspace_id, port, audience, group_id, created_at, expires_at)
                 VALUES ('{organization}', '{token}', '{workspace}', 8080, 'group', '{token}', now(), now() + interval '1 hour');
+             INSERT INTO proxy_copies VALUES ('{organization}', '{token}', '{agent}', now());
+             INSERT INTO open_connections VALUES ('{organization}', '{token}', '{workspace}', '{nil}', 8080, 'public', NULL, NULL, now(),
+                now(), NULL, 1, 0, 0);
+             INSERT INTO ended_connections VALUES ('{organization}', '{workspace}', '{token}', '{token}', now(), true, now());
              INSERT INTO accounts VALUES ('{token}', 'Ada', now());
              INSERT INTO sessions VALUES ('{token}', '{token}', decode(repeat('00', 32), 'hex'), 'openid', now(), now(), now(),
                 now(), 60);

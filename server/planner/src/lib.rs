@@ -6,6 +6,7 @@
 pub mod actual_state;
 pub mod admission;
 pub mod config;
+pub mod connected;
 mod drift;
 pub mod elevation;
 pub mod groups;

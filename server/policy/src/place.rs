@@ -28,6 +28,8 @@ pub enum Place {
     Workspaces,
     /// One workspace.
     Workspace,
+    /// Who is connected to one: what is known of people, and not of workspaces.
+    Connections,
     /// Who brings people into the organisation, and as what.
     IdentityProviders,
     Policy,
@@ -42,7 +44,7 @@ pub enum Place {
 }
 
 impl Place {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Account,
         Self::Oneself,
         Self::ForAgents,
@@ -55,6 +57,7 @@ impl Place {
         Self::OwnSettings,
         Self::Workspaces,
         Self::Workspace,
+        Self::Connections,
         Self::IdentityProviders,
         Self::Policy,
         Self::Audit,
@@ -87,6 +90,7 @@ impl Place {
             | Action::IssueProxyToken
             | Action::DecideConnection
             | Action::TellActivity
+            | Action::TellConnected
             | Action::WatchConnections => Self::ForAgents,
             Action::CreateToken
             | Action::ListTokens
@@ -195,6 +199,7 @@ impl Place {
             | Action::UnsharePort
             | Action::IssueConnectionToken
             | Action::OpenConnection => Self::Workspace,
+            Action::ListConnections | Action::EndConnection => Self::Connections,
         }
     }
 
@@ -213,6 +218,7 @@ impl Place {
             Self::OwnSettings => "own-settings",
             Self::Workspaces => "workspaces",
             Self::Workspace => "workspace",
+            Self::Connections => "connections",
             Self::IdentityProviders => "identity-providers",
             Self::Policy => "policy",
             Self::Audit => "audit",

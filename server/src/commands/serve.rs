@@ -20,7 +20,6 @@ use crate::identity::{Actor, Run};
 use crate::issuer::Issuer;
 use crate::openid::Providers;
 use crate::serve::{self, Running};
-use crate::services::elevations;
 use crate::services::git::Signer;
 use crate::services::key_check::check_keys;
 use crate::services::organizations::{self, First};
@@ -29,6 +28,7 @@ use crate::services::sign_in::FIRST_PERSON;
 use crate::services::signing_keys;
 use crate::services::subjects::Filler;
 use crate::services::workspaces::NewSpec;
+use crate::services::{connections, elevations};
 use crate::{Context, lifecycle, logging};
 
 pub(super) async fn run(mut options: ServeOptions) -> anyhow::Result<ExitCode> {
@@ -110,6 +110,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     let mut running = serve::start(&context, &http, events, lifecycle::queue(&url)?)?;
     running.own(Rewrapper::new(url.clone()));
     running.own(elevations::Recorder::new(url.clone()));
+    running.own(connections::Forgetter::new(url.clone()));
     running.own(Filler::new(url));
     Ok(running)
 }

@@ -33,6 +33,8 @@ pub enum DenyReason {
     StepUp,
     /// which the provider that has brought them in does.
     StepUpByProvider,
+    /// What was open by this login was ended from elsewhere: it opens nothing there before it is made anew.
+    ConnectionEnded,
 }
 
 impl DenyReason {
@@ -53,6 +55,7 @@ impl DenyReason {
             Self::IsNotTheirs => "is-not-theirs",
             Self::OwnElevation => "own-elevation",
             Self::StepUp | Self::StepUpByProvider => "step-up",
+            Self::ConnectionEnded => "connection-ended",
         }
     }
 }

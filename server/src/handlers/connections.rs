@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_schema::activity::TellActivity;
+use berth_schema::connected::{AllConnected, ConnectionsEnded, EndConnections, TellConnected};
 use berth_schema::connection::{AskForConnection, Changes, OpenConnection, Opened, ProgramConnection};
 use berth_schema::{WorkspaceId, WorkspaceName};
 use serde::Deserialize;
@@ -72,4 +73,23 @@ pub(crate) async fn tell_activity(
 ) -> Result<HttpResponse, Error> {
     connections::tell_activity(&op, &request.value).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+pub(crate) async fn tell_connected(
+    op: Op<ProxyIdentity>,
+    request: Json<TellConnected>,
+) -> Result<HttpResponse, Error> {
+    connections::tell_connected(&op, &request.value).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(crate) async fn list_connected(op: Op<Member>, (): ()) -> Result<web::Json<AllConnected>, Error> {
+    connections::list_connected(&op, op.target()).await.map(web::Json)
+}
+
+pub(crate) async fn end_connections(
+    op: Op<Member>,
+    request: Json<EndConnections>,
+) -> Result<web::Json<ConnectionsEnded>, Error> {
+    connections::end_connections(&op, op.target(), request.value).await.map(web::Json)
 }

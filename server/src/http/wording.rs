@@ -50,6 +50,9 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
                  again after that (`berth login`)"
             );
         }
+        DenyReason::ConnectionEnded => {
+            "somebody has ended what was open by this login at the workspace: log in anew (`berth login`)"
+        }
         DenyReason::EndsEarlier => "this token ends before the one that it would rotate",
         DenyReason::Suspended => "you are suspended in this organization",
         DenyReason::UnknownRole => "your role is one that this version of the server does not know",

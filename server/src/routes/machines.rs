@@ -25,6 +25,10 @@ pub(super) const LINES: &[Route] = &[
         guard.to(connections::tell_activity)
     })
     .takes(FORM),
+    proxy("POST", "/api/v1/proxy/connected", Action::TellConnected, |guard| {
+        guard.to(connections::tell_connected)
+    })
+    .takes(DOCUMENT),
     proxy("GET", "/api/v1/proxy/changes", Action::WatchConnections, |guard| guard.to(connections::changes))
         .holds(Duration::from_secs(MAX_HELD_SECONDS)),
 ];

@@ -47,6 +47,10 @@ pub(super) const LINES: &[Route] = &[
         guard.to(pages::workspaces::ports::unshare)
     })
     .takes(FORM),
+    page_of("POST", place!("/workspaces/{workspace}/connections/end"), Action::EndConnection, |guard| {
+        guard.to(pages::workspaces::connected::end)
+    })
+    .takes(FORM),
     page_of("GET", place!("/workspaces/{workspace}/delete"), Action::ReadWorkspace, |guard| {
         guard.to(pages::workspaces::before_deletion)
     }),

@@ -63,6 +63,16 @@ pub(super) const LINES: &[Route] = &[
         guard.to(ports::unshare)
     })
     .takes(FORM),
+    member("GET", organization!("/workspaces/{workspace}/connections"), Action::ListConnections, |guard| {
+        guard.to(connections::list_connected)
+    }),
+    member(
+        "POST",
+        organization!("/workspaces/{workspace}/connections/end"),
+        Action::EndConnection,
+        |guard| guard.to(connections::end_connections),
+    )
+    .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/forget"), Action::ForgetWorkspace, |guard| {
         guard.to(workspaces::forget)
     }),

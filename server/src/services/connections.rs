@@ -2,6 +2,7 @@
 
 mod activity;
 mod changes;
+mod connected;
 mod judge;
 mod lead;
 mod programs;
@@ -9,6 +10,8 @@ mod tokens;
 
 pub use activity::tell_activity;
 pub use changes::changes;
+pub(crate) use connected::Forgetter;
+pub use connected::{end_connections, forget_silent_proxies, list_connected, tell_connected};
 pub use lead::{AskedByProxy, lead_on};
 pub use programs::connect;
 pub(crate) use tokens::proxy_of;
@@ -58,7 +61,7 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
     let context = &op.context;
     let shown = tokens::of_code(&context.issuer, op.who, opening, op.now).ok_or_else(wrong)?;
     let port = Target { workspace: opening.workspace, name: opening.name.clone(), port: opening.port };
-    let allowed = match judge(op, (shown.bearer, Way::Browser), &port).await? {
+    let allowed = match judge(op, (shown.bearer, Way::Comes), &port).await? {
         Ok(allowed) => allowed,
         Err(refusal) => return Ok(refusal.told(op, &port)),
     };

@@ -54,7 +54,8 @@ fn changing() -> impl Iterator<Item = Action> {
     let routes = routes::all().filter(|route| route.audience() != Audience::Everyone);
     let routes = routes.filter(move |route| !(route.renderer.is_for_a_browser() && by_the_api(route)));
     let actions = routes.filter_map(Route::action);
-    let is_report = |action: &Action| matches!(action, Action::Reconcile | Action::TellActivity);
+    let is_report =
+        |action: &Action| matches!(action, Action::Reconcile | Action::TellActivity | Action::TellConnected);
     actions.filter(move |action| action.effect() == Effect::Changes && !is_report(action))
 }
 

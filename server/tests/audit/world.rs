@@ -274,6 +274,13 @@ impl World {
                 post("/workspaces/shown/ports/publish", json!({"port": 9000, "minutes": 5}))
             }
             Action::UnsharePort => post("/workspaces/shown/ports/unshare", json!({"port": 8080})),
+            Action::EndConnection => {
+                let ada: berth_schema::members::Member =
+                    admin.get(&admin.path("/members/Ada")).await.expect(200);
+                let workspace = admin.workspace("extended").await.id;
+                crate::connected::tell_of_somebody(app, &self.proxy, workspace, ada.id).await;
+                post("/workspaces/extended/connections/end", json!({"id": null}))
+            }
             Action::RegisterKey => {
                 let key = Key::new(b"another key here");
                 (Method::POST, "/api/v1/agent/key".to_owned(), json!({"public_key": key.public}))

@@ -73,7 +73,7 @@ async fn what_is_taken_back_is_closed_at_once_and_asked_about_no_more() {
     assert_eq!(status(&world.get("/", "").await), "503");
     let port =
         Target { workspace: world.workspace(), name: WorkspaceName::new("a").expect("a name"), port: 8080 };
-    let stream = world.shared.admit(None, &port).await.expect("let in");
+    let stream = world.shared.admit(None, &port, VISIT).await.expect("let in");
     let asking = tokio::spawn(Arc::clone(&world.shared).keep_asking(std::time::Duration::from_secs(3_600)));
     let no = json!({"decision": "denied", "why": "session"});
     world.decides(ResponseTemplate::new(200).set_body_json(no)).await;

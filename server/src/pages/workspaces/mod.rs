@@ -1,6 +1,7 @@
 //! Workspaces: the list, one of them, and making one.
 
 mod checked;
+pub(crate) mod connected;
 mod list;
 mod new;
 mod one;

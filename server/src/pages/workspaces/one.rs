@@ -12,6 +12,7 @@ use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 use berth_schema::{Action, ActualState, DesiredState};
 
+use super::connected;
 use super::steps::{Step, steps};
 use super::words::{Tone, since, state};
 use crate::identity::Member;
@@ -44,6 +45,8 @@ struct One<'a> {
     idle: Option<String>,
     lifecycle: Option<String>,
     moments: Vec<Moment>,
+    /// Who is connected; `None`: that is not for whoever looks.
+    connected: Option<Vec<connected::Row>>,
     may: May,
 }
 
@@ -60,6 +63,8 @@ struct May {
     enter: bool,
     /// Whom they are shared with.
     ports: bool,
+    /// What somebody is connected by.
+    end: bool,
 }
 
 impl May {
@@ -75,6 +80,7 @@ impl May {
             watch: !workspace.is_gone() && does(op, Action::WatchWorkspace),
             read_variables: does(op, Action::ReadWorkspaceVariables),
             ports: lives && does(op, Action::ListPorts),
+            end: does(op, Action::EndConnection),
             enter: op.resource.as_ref().is_some_and(|it| it.owner == Some(op.who.subject))
                 && does(op, Action::IssueConnectionToken),
         }
@@ -190,6 +196,7 @@ pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResp
         idle: workspace.idle_stop.map(idle_words),
         lifecycle: workspace.lifecycle.map(words),
         moments: moments(timeline),
+        connected: if workspace.is_gone() { None } else { connected::rows(&op).await? },
         may: May::of(&op, &workspace),
         frame: Frame::of(&op, "/workspaces"),
         workspace: &workspace,

@@ -1,10 +1,11 @@
 //! Whether somebody may connect: whose the workspace is, whom the port is shared with, and what the organisation's rules say.
 
-use berth_db::{Basis, OrganizationConn, OrganizationSession, Owned, WorkspaceDoor};
+use berth_db::{Basis, EndsOfSession, OrganizationConn, OrganizationSession, Owned, WorkspaceDoor};
+use berth_planner::connected::Ended;
 use berth_schema::audit::{By, Resource, What, Who};
 use berth_schema::connection::{Decision, Grounds, Opened, Why};
 use berth_schema::kubernetes::SSH_PORT;
-use berth_schema::{Action, ElevationId, SubjectId, WorkspaceId};
+use berth_schema::{Action, ConnectionId, ElevationId, SubjectId, WorkspaceId};
 use jiff::Timestamp;
 
 use super::tokens::Way;
@@ -29,6 +30,8 @@ pub(super) struct Allowed {
     /// By which role for a time they may, where they may not without any.
     elevation: Option<ElevationId>,
     workspace: WorkspaceId,
+    /// As it is told of, and ended.
+    connection: ConnectionId,
     /// Who shares the port with them; `None`: the workspace is theirs.
     sharer: Option<SubjectId>,
 }
@@ -40,6 +43,7 @@ impl Allowed {
             session: Some(session),
             subject: Some(subject),
             sharer: self.sharer,
+            connection: Some(self.connection),
             seen: counted(self.seen),
         };
         Decision::Allowed { until: self.until, grounds: Some(grounds) }
@@ -92,6 +96,11 @@ impl Refusal {
     }
 }
 
+/// What was ended of a session's, to be decided by.
+pub(super) const fn ended(ends: EndsOfSession) -> Ended {
+    Ended { is_this: ends.is_this, by_another: ends.must_prove_since }
+}
+
 /// The workspace of a port, if it is this proxy's agent's and is called as its host says.
 async fn door(
     conn: &OrganizationConn<'_>,
@@ -122,15 +131,17 @@ pub(super) async fn judge(
         };
         // Programs get in by what only its owner is given.
         let shared = match (&door, member) {
-            (Some(door), Some(member)) if door.creator != member && way == Way::Browser => {
+            (Some(door), Some(member)) if door.creator != member && way.is_of_a_browser() => {
                 Shared::of(conn, (port.workspace, port.port), door, (Some(member), now)).await?
             }
             _ => Shared::default(),
         };
         let elevated = conn.elevations().active(member.as_slice(), now).await?;
-        Ok::<_, Error>((seen, session, elevations::held(&elevated), (door, places, shared)))
+        let connection = Some(ConnectionId::from(bearer.id));
+        let ends = conn.open_connections().ends_of(port.workspace, bearer.session, connection).await?;
+        Ok::<_, Error>((seen, session, elevations::held(&elevated), (door, places, shared, ends)))
     });
-    let (seen, session, elevated, (door, places, by_others)) = found.await?;
+    let (seen, session, elevated, (door, places, by_others, ends)) = found.await?;
     let refuse = |why, who| Ok(Err(Refusal { why, who }));
     let Some(session) = session else { return refuse(Why::Session, None) };
     if sessions::is_over(&session.session, &session.account, &op.context.sessions, now).is_some() {
@@ -141,6 +152,10 @@ pub(super) async fn judge(
     if session.membership.suspended_at.is_some() || session.is_revoked || !session.is_good_here() {
         return refuse(Why::Membership, Some(who));
     }
+    // What was ended proves nothing any more, as a session that has.
+    if !ended(ends).lets(way.begins(), sessions::proven_at(&session.session)) {
+        return refuse(Why::Session, None);
+    }
     let Some(door) = door else { return refuse(Why::Workspace, Some(who)) };
     let is_theirs = door.creator == me;
     let version = session.organization.policy_version;
@@ -150,7 +165,7 @@ pub(super) async fn judge(
         return refuse(Why::Workspace, Some(who));
     }
     // No page of a workspace gets at sshd, whatever its browser shows.
-    if port.port == SSH_PORT && way == Way::Browser {
+    if port.port == SSH_PORT && way.is_of_a_browser() {
         return refuse(Why::Port, Some(who));
     }
     let thing = places.workspace(organization, &Owned::new(port.workspace, door.creator, door.project), me);
@@ -170,7 +185,8 @@ pub(super) async fn judge(
         (until, latest) = (until.min(end), latest.min(end));
     }
     let (workspace, sharer) = (port.workspace, by_share.map(|(_, sharer)| sharer));
-    Ok(Ok(Allowed { session, until, latest, seen, elevation, workspace, sharer }))
+    let connection = bearer.id.into();
+    Ok(Ok(Allowed { session, until, latest, seen, elevation, workspace, connection, sharer }))
 }
 
 /// Whether a port lets in whoever has its address.
@@ -188,7 +204,13 @@ pub(super) async fn judge_nobody(op: &Op<ProxyIdentity>, port: &Target) -> Resul
     let (seen, version, by_owner) = found.await?;
     Ok(match by_owner.until(&op.context, organization, version, now).await? {
         Some((until, sharer)) => {
-            let grounds = Grounds { session: None, subject: None, sharer: Some(sharer), seen: counted(seen) };
+            let grounds = Grounds {
+                session: None,
+                subject: None,
+                sharer: Some(sharer),
+                connection: None,
+                seen: counted(seen),
+            };
             Decision::Allowed { until, grounds: Some(grounds) }
         }
         None => Decision::Denied { why: Why::Session },

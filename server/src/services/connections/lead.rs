@@ -2,13 +2,16 @@
 
 use berth_db::Hold;
 use berth_planner::{AgentConfig, ProxyConfig};
-use berth_schema::{FieldError, ResourceKind};
+use berth_schema::{Action, FieldError, ResourceKind, WorkspaceName};
 use url::Url;
 use uuid::Uuid;
 
+use super::judge::ended;
 use super::tokens;
+use crate::error::DenyReason;
 use crate::identity::{Person, ProxyIdentity};
 use crate::issuer::Bearer;
+use crate::services::sessions;
 use crate::{Error, Op};
 
 /// Where a proxy takes what the browser brings.
@@ -88,12 +91,19 @@ fn is_below(host: &str, zone: &str) -> bool {
     host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == zone)
 }
 
+/// The workspace that a host is of, as the host has it.
+fn workspace_of(host: &str) -> Option<WorkspaceName> {
+    let (label, _) = host.split_once('.')?;
+    let (_, name) = label.split_once('-')?;
+    WorkspaceName::new(name).ok()
+}
+
 /// Where the browser goes on to, with a code for the proxy. Whether they may see the workspace is decided when the proxy exchanges it:
 /// who may not learns here nothing of it.
 ///
 /// # Errors
 /// [`Error::NotFound`] where the account is nobody in the organisation, or that has no such agent; [`Error::Invalid`] where the host is
-/// none of that agent's.
+/// none of that agent's; [`Error::Forbidden`] where somebody has ended what was open by this session there, and it was not proven anew since.
 pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result<Url, Error> {
     let (account, session) = (op.who.account, op.who.session);
     let ProxyIdentity { organization, agent } = asked.proxy;
@@ -102,12 +112,25 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
         let known = known.filter(|known| {
             known.membership.suspended_at.is_none() && !known.is_revoked && known.is_good_here()
         });
-        if known.is_none() {
+        let Some(known) = known else {
             return Err(Error::missing(ResourceKind::Organization, &organization));
-        }
+        };
         let row = conn.agents().find(agent).await?.filter(|row| row.revoked_at.is_none());
         if row.is_none() {
             return Err(Error::missing(ResourceKind::Agent, &agent));
+        }
+        if let Some(name) = workspace_of(asked.host())
+            && let Some(owned) = conn.workspaces().owned_by_name(&name).await?
+        {
+            let ends = conn.open_connections().ends_of(owned.id, session, None).await?;
+            if ended(ends).demands_proof(sessions::proven_at(&known.session)) {
+                let reason = if known.membership.is_provided {
+                    DenyReason::StepUpByProvider
+                } else {
+                    DenyReason::StepUp
+                };
+                return Err(Error::denied(Action::OpenConnection, reason));
+            }
         }
         Ok(conn.agents().configuration(agent, Hold::Nothing).await?.document()?)
     });
@@ -148,6 +171,15 @@ mod tests {
             "a.ws.example.",
         ] {
             assert!(!is_below(wrong, "ws.example"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_host_says_which_workspace_it_is_of() {
+        let of = |host| workspace_of(host).map(|name| name.to_string());
+        assert_eq!(of("8080-calm-blue-reef.ws.example").as_deref(), Some("calm-blue-reef"));
+        for wrong in ["8080.ws.example", "8080-.ws.example", "localhost", ""] {
+            assert_eq!(of(wrong), None, "{wrong}");
         }
     }
 

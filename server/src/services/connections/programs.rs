@@ -3,6 +3,7 @@
 
 use berth_db::{Changed, Hold};
 use berth_planner::AgentConfig;
+use berth_policy::Proof;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::connection::{AskForConnection, ProgramConnection, SshCredentials, TUNNEL_PATH};
 use berth_schema::kubernetes::EDITOR_PORT;
@@ -11,6 +12,7 @@ use berth_schema::{Action, AgentConfiguration, ResourceKind, WorkspaceId, Worksp
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::judge::ended;
 use super::tokens;
 use crate::crypto::{self, AskedCertificate, DataKey};
 use crate::error::DenyReason;
@@ -29,7 +31,7 @@ const CERTIFICATE_LEEWAY: SignedDuration = SignedDuration::from_mins(1);
 ///
 /// # Errors
 /// [`Error::Invalid`] where the key is none that is taken; [`Error::Forbidden`] where whoever asks has not logged in,
-/// or the workspace is somebody else's; [`Error::NotFound`] where it is gone.
+/// or not anew since somebody has ended what was open by the login there, or the workspace is somebody else's; [`Error::NotFound`] where it is gone.
 pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<ProgramConnection, Error> {
     let key = asked.ssh_public_key.as_deref().map(str::parse::<PublicKey>).transpose();
     let key = key.map_err(|wrong| Error::field("ssh_public_key", wrong.to_string()))?;
@@ -40,6 +42,10 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
     let connected = op.change("connect", async |conn| {
         // Whose it is was decided before.
         let door = conn.workspaces().door(id).await?.ok_or_else(missing)?;
+        let ends = conn.open_connections().ends_of(id, session, None).await?;
+        if ended(ends).demands_proof(proven_at(op)) {
+            return Err(Error::denied(ACTION, DenyReason::ConnectionEnded));
+        }
         let written = conn.agents().configuration(door.agent, Hold::Nothing).await?.document()?;
         let root = match key {
             Some(_) => Some(ssh_keys::root(&op.context, conn, op.now).await?.map_err(Error::internal)?),
@@ -61,6 +67,17 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
         Ok::<_, Error>(Changed::So(connection, Event::new(Resource::workspace(id), details)))
     });
     connected.await
+}
+
+/// When whoever asks has proven who they are, at the earliest: it is known to the second.
+fn proven_at(op: &Op<Member>) -> Timestamp {
+    match op.who.authority.asker.circumstances.proof {
+        Proof::Session { age_seconds, .. } => {
+            let age = i64::try_from(age_seconds).unwrap_or(i64::MAX).saturating_add(1);
+            op.now.checked_sub(SignedDuration::from_secs(age)).unwrap_or(Timestamp::MIN)
+        }
+        Proof::Token(_) => Timestamp::MIN,
+    }
 }
 
 /// The origin of a workspace's ports, with `{port}` in place of the port.

@@ -124,7 +124,8 @@ pub(super) fn of_code(
     Some(Shown { bearer: bearer(&claims)?, until })
 }
 
-/// Whose session it is, to be shown by this agent's proxies until then, and what that is in whole seconds.
+/// Whose session it is, to be shown by this agent's proxies until then, and what that is in whole seconds. It goes by the id of the code
+/// that it is given for, and what is ended by that id ends with it.
 pub(super) fn grant(
     issuer: &Issuer,
     proxy: ProxyIdentity,
@@ -132,7 +133,6 @@ pub(super) fn grant(
     (now, until): (Timestamp, Timestamp),
 ) -> Result<(Credential, Timestamp), Error> {
     let until = Timestamp::from_second(until.as_second()).map_err(Error::internal)?;
-    let bearer = Bearer { id: Uuid::new_v4(), ..bearer };
     Ok((sign(issuer, Kind::Grant, grants(issuer, proxy), bearer, (now, until))?, until))
 }
 
@@ -149,7 +149,8 @@ pub(super) fn token(
     Ok((sign(issuer, Kind::Grant, audience, bearer, (now, until))?, until))
 }
 
-/// Whose session it is that a program has begun by, for as long as what it has begun goes on.
+/// Whose session it is that a program has begun by, for as long as what it has begun goes on. All that is begun by one token goes by
+/// that one's id, and ends together.
 pub(super) fn program_grant(
     issuer: &Issuer,
     proxy: ProxyIdentity,
@@ -158,19 +159,30 @@ pub(super) fn program_grant(
     (now, until): (Timestamp, Timestamp),
 ) -> Result<(Credential, Timestamp), Error> {
     let until = Timestamp::from_second(until.as_second()).map_err(Error::internal)?;
-    let bearer = Bearer { id: Uuid::new_v4(), ..bearer };
     Ok((sign(issuer, Kind::Grant, programs(issuer, proxy, workspace), bearer, (now, until))?, until))
 }
 
 /// What somebody has come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
+    /// A browser that brings a code: it is given a grant.
+    Comes,
     /// A browser, and its cookie.
     Browser,
     /// A program that begins: it is given a grant.
     Begins,
     /// A program that has begun.
     Program,
+}
+
+impl Way {
+    pub(super) const fn is_of_a_browser(self) -> bool {
+        matches!(self, Self::Comes | Self::Browser)
+    }
+
+    pub(super) const fn begins(self) -> bool {
+        matches!(self, Self::Comes | Self::Begins)
+    }
 }
 
 /// Whose session a grant is, and what they have come by to that workspace.
