@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 use crate::commands::{
     agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, git_credentials, groups,
     identity_providers, invitations, login, logout, members, open, organizations, policy, port_forward,
-    ports, projects, ssh, ssh_config, tokens, variables, workspaces,
+    ports, projects, sessions, ssh, ssh_config, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -61,6 +61,15 @@ pub(crate) enum Command {
     Ports {
         #[command(subcommand)]
         command: ports::Command,
+    },
+    /// Who is connected to a workspace, and an end to it
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth sessions list calm-blue-reef\n  berth sessions end calm-blue-reef --all"
+    )]
+    Sessions {
+        #[command(subcommand)]
+        command: sessions::Command,
     },
     /// Open a workspace's editor, or another port, in a browser
     Open(open::Args),

@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod authority;
 mod bearer;
+mod connected;
 mod connections;
 pub(crate) mod elevations;
 mod events;

@@ -26,6 +26,7 @@ pub(crate) mod port_forward;
 pub(crate) mod ports;
 pub(crate) mod projects;
 mod secret;
+pub(crate) mod sessions;
 pub(crate) mod ssh;
 pub(crate) mod ssh_config;
 pub(crate) mod tokens;
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Cp(args) => cp::run(global, args).await,
         Command::PortForward(args) => port_forward::run(global, args).await,
         Command::Ports { command } => ports::run(global, command).await,
+        Command::Sessions { command } => sessions::run(global, command).await,
         Command::Open(args) => open::run(global, &args).await,
         Command::Code(args) => code::run(global, &args).await,
         Command::SshConfig(args) => ssh_config::run(global, &args),

@@ -2,6 +2,7 @@
 
 mod age;
 mod audit;
+mod connected;
 mod elevations;
 mod escape;
 mod git;

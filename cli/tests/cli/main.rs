@@ -22,6 +22,7 @@ mod network;
 mod policy;
 mod ports;
 mod problems;
+mod sessions;
 mod support;
 mod terminal;
 mod timeline;
