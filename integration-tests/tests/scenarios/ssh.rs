@@ -1,5 +1,6 @@
 //! OpenSSH, as `berth` calls it and by itself, through a real proxy into a real pod (decisions 0063 and 0066).
 
+mod connected;
 mod forwards;
 mod idle;
 
