@@ -183,8 +183,8 @@ pub(crate) fn by_session(
     let ago = |time: Timestamp| u64::try_from(now.duration_since(time).as_secs()).unwrap_or(0);
     // Whoever has just come, or has confirmed who they are, is not idle.
     let begun = Some(found.session.created_at).max(found.session.verified_at);
-    let used = begun.max(found.last_used_at).max(uses.last((*found.session.id.as_uuid()).into()));
-    let proof = Proof::Session { age_seconds: ago(since), idle_seconds: used.map_or(0, ago) };
+    let last = begun.max(found.last_used_at).max(uses.last((*found.session.id.as_uuid()).into()));
+    let proof = Proof::Session { age_seconds: ago(since), idle_seconds: last.map_or(0, ago) };
     Circumstances { proof, mfa, address }
 }
 
