@@ -274,6 +274,8 @@ actions! {
     ListConnections = "connection.list", Workspace, Reads;
     EndConnection = "connection.end", Workspace, Changes;
     DecideConnection = "connection.decide", Workspace, Reads;
+    /// What its containers have written. Each time is on record, as the way in is.
+    ReadLogs = "workspace.read-logs", Workspace, Changes;
     /// In which workspaces something happens.
     TellActivity = "connection.tell-activity", Agent, Changes;
     /// Who is connected to its workspaces.

@@ -22,6 +22,7 @@ pub mod ids;
 pub mod kubernetes;
 pub mod late;
 pub mod lifecycle;
+pub mod logs;
 pub mod members;
 pub mod names;
 pub mod network_check;

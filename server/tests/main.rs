@@ -34,6 +34,7 @@ mod known;
 mod lifecycle;
 mod listing;
 mod login;
+mod logs;
 mod losses;
 mod members;
 mod memory;

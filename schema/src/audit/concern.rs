@@ -260,6 +260,7 @@ const fn of_action(action: Action) -> Reach {
         | Action::Reconcile
         | Action::OpenConnection
         | Action::DecideConnection
+        | Action::ReadLogs
         | Action::TellActivity
         | Action::ListConnections
         | Action::TellConnected

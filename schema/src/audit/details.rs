@@ -178,6 +178,18 @@ pub enum Details {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         shared: bool,
     },
+    /// Somebody reads what a container of a workspace has written.
+    LogsRead {
+        agent: AgentId,
+        /// The first of these that has any.
+        containers: Vec<String>,
+        /// Of the run before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        previous: bool,
+        /// Until it ends, or their right does.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        follow: bool,
+    },
     /// A port of a workspace is open to somebody else until then.
     PortShared {
         port: u16,

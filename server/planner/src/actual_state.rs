@@ -141,9 +141,18 @@ fn lost_node(info: &WorkspaceAgentInfo) -> Option<&PodProblem> {
     info.pod_problems.iter().find(|problem| problem.reason == PodProblem::NODE_LOST)
 }
 
+/// Whether what [`problem_words`] has made is about that container.
+pub(crate) fn is_about(reason: &StateReason, container: &str) -> bool {
+    reason.message.starts_with(&of_container(container))
+}
+
+fn of_container(container: &str) -> String {
+    format!("container {container}: ")
+}
+
 fn problem_words(problem: &PodProblem) -> StateReason {
     let message = match &problem.container {
-        Some(container) => format!("container {container}: {}", problem.message),
+        Some(container) => format!("{}{}", of_container(container), problem.message),
         None => problem.message.to_string(),
     };
     state_reason(&problem.reason, &message)

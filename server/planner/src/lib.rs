@@ -15,6 +15,7 @@ pub mod inheritance;
 pub mod intent;
 pub mod leadership;
 pub mod lifecycle;
+pub mod logs;
 mod loss;
 pub mod model;
 pub mod objects;

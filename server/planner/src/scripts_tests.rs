@@ -333,10 +333,28 @@ fn a_syntax_error_before_the_start_is_in_its_log() {
     let mut broken = spec(vec![]);
     broken.events.pre_start = vec![command("early", "main", "echo first\necho \"it's")];
     let pod = Pod::of(broken);
-    assert!(!pod.before().status.success());
+    let output = pod.before();
+    assert!(!output.status.success());
     let log = pod.path("projects/workspace-logs/pre-start-early.log");
-    let log = fs::read_to_string(log).expect("a log").to_lowercase();
+    let log = fs::read_to_string(log).expect("a log");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), log);
+    let log = log.to_lowercase();
     assert!(log.contains("syntax error") || log.contains("unterminated"), "{log}");
+}
+
+#[test]
+fn what_a_command_before_the_start_writes_is_in_its_containers_log_too_with_its_exit_code() {
+    let mut failing = spec(vec![]);
+    failing.events.pre_start =
+        vec![command("early", "main", "echo it\\'s \"$((6 * 7))\"; echo wrong >&2; exit 7")];
+    let pod = Pod::of(failing);
+    let output = pod.before();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(7), b"it's 42\nwrong\n".as_slice()));
+    // Where no file can be written it says so itself.
+    fs::remove_dir_all(pod.path("projects/workspace-logs")).expect("removed");
+    fs::write(pod.path("projects/workspace-logs"), "").expect("in its place");
+    let output = pod.before();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(7), b"it's 42\n".as_slice()));
 }
 
 #[test]

@@ -198,7 +198,8 @@ impl Place {
             | Action::PublishPort
             | Action::UnsharePort
             | Action::IssueConnectionToken
-            | Action::OpenConnection => Self::Workspace,
+            | Action::OpenConnection
+            | Action::ReadLogs => Self::Workspace,
             Action::ListConnections | Action::EndConnection => Self::Connections,
         }
     }

@@ -54,8 +54,13 @@ const DEMANDS: [Action; 4] = [
 ];
 
 /// What is open to a workspace's own creator.
-const LETS_IN: [Action; 4] =
-    [Action::OpenConnection, Action::IssueConnectionToken, Action::SharePort, Action::PublishPort];
+const LETS_IN: [Action; 5] = [
+    Action::OpenConnection,
+    Action::IssueConnectionToken,
+    Action::SharePort,
+    Action::PublishPort,
+    Action::ReadLogs,
+];
 
 fn is_recent(proof: Proof) -> bool {
     matches!(proof, Proof::Session { age_seconds, .. } if age_seconds <= 600)

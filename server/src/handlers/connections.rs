@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use berth_schema::activity::TellActivity;
 use berth_schema::connected::{AllConnected, ConnectionsEnded, EndConnections, TellConnected};
 use berth_schema::connection::{AskForConnection, Changes, OpenConnection, Opened, ProgramConnection};
+use berth_schema::logs::{LogsOpened, ReadLogs};
 use berth_schema::{WorkspaceId, WorkspaceName};
 use serde::Deserialize;
 
@@ -49,6 +50,13 @@ pub(crate) async fn decide(
     let DecisionQuery { workspace, name, port } = query.0;
     let port = Target { workspace, name, port };
     connections::decide(&op, grant.0.as_ref(), &port).await.map(web::Json)
+}
+
+pub(crate) async fn read_logs(
+    op: Op<ProxyIdentity>,
+    (request, grant): (Json<ReadLogs>, Grant),
+) -> Result<web::Json<LogsOpened>, Error> {
+    connections::read_logs(&op, grant.0.as_ref(), &request.value).await.map(web::Json)
 }
 
 #[derive(Debug, Deserialize)]

@@ -21,6 +21,8 @@ pub(super) const LINES: &[Route] = &[
     proxy("POST", "/api/v1/proxy/connections", Action::OpenConnection, |guard| guard.to(connections::open))
         .takes(FORM),
     proxy("GET", "/api/v1/proxy/decision", Action::DecideConnection, |guard| guard.to(connections::decide)),
+    proxy("POST", "/api/v1/proxy/logs", Action::ReadLogs, |guard| guard.to(connections::read_logs))
+        .takes(FORM),
     proxy("POST", "/api/v1/proxy/activity", Action::TellActivity, |guard| {
         guard.to(connections::tell_activity)
     })

@@ -5,6 +5,7 @@ mod changes;
 mod connected;
 mod judge;
 mod lead;
+mod logs;
 mod programs;
 mod tokens;
 
@@ -13,27 +14,42 @@ pub use changes::changes;
 pub(crate) use connected::Forgetter;
 pub use connected::{end_connections, forget_silent_proxies, list_connected, tell_connected};
 pub use lead::{AskedByProxy, lead_on};
+pub use logs::read_logs;
 pub use programs::connect;
 pub(crate) use tokens::proxy_of;
 
 use berth_db::{Changed, Stamp};
 use berth_schema::audit::{Details, Event, Outcome, Resource, What};
 use berth_schema::connection::{Credential, Decision, OpenConnection, Opened, ProxyToken, Why};
+use berth_schema::logs::LOGS;
 use berth_schema::{Action, WorkspaceId, WorkspaceName};
+use jiff::Timestamp;
 use tracing::info;
 
 use super::sessions;
 use crate::identity::{AgentIdentity, ProxyIdentity};
+use crate::issuer::Bearer;
 use crate::{Error, Op, reports};
-use judge::{judge, judge_nobody};
+use judge::{Allowed, judge, judge_nobody};
 use tokens::{Shown, Way};
 
-/// A port of a workspace, as its host names it.
+/// A port of a workspace, as its host names it; or, as [`LOGS`], what its containers write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub workspace: WorkspaceId,
     pub name: WorkspaceName,
     pub port: u16,
+}
+
+impl Target {
+    const fn is_logs(&self) -> bool {
+        self.port == LOGS
+    }
+
+    /// What is done by whoever is let in there.
+    const fn action(&self) -> Action {
+        if self.is_logs() { Action::ReadLogs } else { Action::OpenConnection }
+    }
 }
 
 /// Another token for the agent's proxy. Those of before go on until they end.
@@ -61,6 +77,10 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
     let context = &op.context;
     let shown = tokens::of_code(&context.issuer, op.who, opening, op.now).ok_or_else(wrong)?;
     let port = Target { workspace: opening.workspace, name: opening.name.clone(), port: opening.port };
+    // A host names a port.
+    if port.is_logs() {
+        return Ok(denied(Why::Port));
+    }
     let allowed = match judge(op, (shown.bearer, Way::Comes), &port).await? {
         Ok(allowed) => allowed,
         Err(refusal) => return Ok(refusal.told(op, &port)),
@@ -107,6 +127,10 @@ pub async fn decide(
     let Some(grant) = grant else { return judge_nobody(op, port).await.map(opened) };
     let shown = tokens::of_grant(&op.context.issuer, op.who, (grant, port.workspace), op.now);
     let Some((bearer, way)) = shown else { return Ok(denied(Why::Session)) };
+    // To begin to read is on record: see `read_logs`.
+    if port.is_logs() && way == Way::Begins {
+        return Ok(denied(Why::Port));
+    }
     let allowed = match judge(op, (bearer, way), port).await? {
         Ok(allowed) => allowed,
         Err(refusal) => return Ok(refusal.told(op, port)),
@@ -117,13 +141,21 @@ pub async fn decide(
     op.context.uses.note(op.organization(), (*session.id.as_uuid()).into(), op.now);
     let mut opened = opened(allowed.decision());
     if way == Way::Begins {
-        let times = (op.now, allowed.latest);
-        let (grant, until) =
-            tokens::program_grant(&op.context.issuer, op.who, port.workspace, bearer, times)?;
+        let (grant, until) = goes_on(op, (bearer, &allowed), port)?;
         info!(workspace = %port.workspace, port = port.port, session = %bearer.session, "a program is let in");
         (opened.grant, opened.grant_until) = (Some(grant), Some(until));
     }
     Ok(opened)
+}
+
+/// What a program that has begun goes on by.
+fn goes_on(
+    op: &Op<ProxyIdentity>,
+    (bearer, allowed): (Bearer, &Allowed),
+    port: &Target,
+) -> Result<(Credential, Timestamp), Error> {
+    let times = (op.now, allowed.latest);
+    tokens::program_grant(&op.context.issuer, op.who, port.workspace, bearer, times)
 }
 
 const fn opened(decision: Decision) -> Opened {

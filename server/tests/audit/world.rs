@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) ada: Visitor,
     /// Of a command line of hers.
     access: OnceLock<String>,
+    /// What it begins to read a workspace's logs by.
+    reads: OnceLock<String>,
     /// Somebody who is not, by a command line.
     zoe: String,
     /// Another owner's, who decides about what she asks for.
@@ -76,8 +78,8 @@ impl World {
         app.execute("UPDATE subjects SET role = 'developer' WHERE name = 'Zoe'").await;
         let proxy = Proxy::of(&admin, &agent).await;
         let provider = Provider::start().await;
-        let access = OnceLock::new();
-        Self { admin, agent, stranded, heir, orphan, loss, ada, access, zoe, decides, proxy, provider }
+        let (access, reads) = (OnceLock::new(), OnceLock::new());
+        Self { admin, agent, stranded, heir, orphan, loss, ada, access, reads, zoe, decides, proxy, provider }
     }
 
     /// The request that does this action, when all that has to be before is done.
@@ -301,6 +303,15 @@ impl World {
                 self.access.set(access.to_owned()).expect("once");
                 post("/workspaces/mine/connection", json!({}))
             }
+            Action::ReadLogs => {
+                let access = self.access.get().expect("it has connected before");
+                let path = admin.path("/workspaces/mine/connection");
+                let made: Value = app.anyone(Some(access)).post(&path, &json!({})).await.expect(200);
+                let token = made["token"].as_str().expect("a token").to_owned();
+                self.reads.set(token).expect("once");
+                let body = json!({"workspace": made["workspace"], "name": "mine", "follow": true});
+                (Method::POST, "/api/v1/proxy/logs".to_owned(), body)
+            }
             Action::ConfirmSession | Action::AddPasskey | Action::RemovePasskey => {
                 self.prepare_passkey(app, action).await
             }
@@ -401,6 +412,10 @@ impl World {
         let request = match action {
             Action::RegisterKey | Action::IssueProxyToken => self.agent.request(method.clone(), path),
             Action::OpenConnection => app.anyone(Some(&self.proxy.token)).request(method.clone(), path),
+            Action::ReadLogs => {
+                let request = app.anyone(Some(&self.proxy.token)).request(method.clone(), path);
+                request.header("berth-grant", self.reads.get().map_or("", String::as_str))
+            }
             Action::IssueConnectionToken => {
                 app.anyone(self.access.get().map(String::as_str)).request(method.clone(), path)
             }

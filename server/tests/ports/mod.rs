@@ -30,16 +30,16 @@ components:
 ";
 
 /// Ada's workspace, `hers`, in which 8080 and 9000 are ports, and Bob, who may see nothing of it.
-struct World {
-    owner: Admin,
-    proxy: Proxy,
-    ada: Person,
-    bob: Person,
-    workspace: String,
+pub(crate) struct World {
+    pub(crate) owner: Admin,
+    pub(crate) proxy: Proxy,
+    pub(crate) ada: Person,
+    pub(crate) bob: Person,
+    pub(crate) workspace: String,
 }
 
 impl World {
-    async fn new(app: &App) -> Self {
+    pub(crate) async fn new(app: &App) -> Self {
         let owner = app.organization("acme").await;
         let proxy = Proxy::of(&owner, &owner.create_agent("cluster").await).await;
         let ada = Person::join(app, &owner, "Ada", Role::Developer).await;
@@ -50,7 +50,7 @@ impl World {
         Self { owner, proxy, ada, bob, workspace }
     }
 
-    async fn share(&self, app: &App, with: Value) -> Ports {
+    pub(crate) async fn share(&self, app: &App, with: Value) -> Ports {
         let body = json!({"port": 8080, "with": with, "minutes": 60});
         self.ada.post(app, "/workspaces/hers/ports/share", body).await.expect(200)
     }
@@ -60,13 +60,13 @@ impl World {
     }
 
     /// What Bob's browser comes to with a code at port 8080.
-    async fn opens(&self, app: &App, who: &Person) -> Value {
+    pub(crate) async fn opens(&self, app: &App, who: &Person) -> Value {
         let body = self.proxy.body(&who.browser, &self.workspace).await;
         self.proxy.open(app, &body).await.expect(200)
     }
 
     /// What it comes to later; without a grant, what whoever has not signed in comes to.
-    async fn decides(&self, app: &App, grant: Option<&Value>, port: u16) -> Value {
+    pub(crate) async fn decides(&self, app: &App, grant: Option<&Value>, port: u16) -> Value {
         self.decides_by(app, &self.proxy, grant, port).await
     }
 

@@ -50,7 +50,7 @@ fn pod_metadata(context: &Context<'_>) -> ObjectMeta {
     }
 }
 
-fn pod(context: &Context<'_>) -> PodSpec {
+pub(super) fn pod(context: &Context<'_>) -> PodSpec {
     let config = context.config();
     let spec = &context.workspace.spec;
     PodSpec {

@@ -16,6 +16,8 @@ mod tools;
 use std::collections::BTreeMap;
 
 use berth_schema::kubernetes;
+use berth_schema::logs::LogContainer;
+use k8s_openapi::api::core::v1::Container;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -46,6 +48,14 @@ pub fn render(snapshot: &Snapshot, workspace: &Workspace) -> Vec<Value> {
     objects.push(value(&network::service(&context)));
     objects.push(value(&deployment::deployment(&context)));
     objects
+}
+
+/// The containers of a workspace's pod, in the order in which they start.
+pub fn containers(snapshot: &Snapshot, workspace: &Workspace) -> Vec<LogContainer> {
+    let pod = deployment::pod(&Context { snapshot, workspace });
+    let of = |init| move |container: Container| LogContainer { name: container.name, init };
+    let before = pod.init_containers.into_iter().flatten().map(of(true));
+    before.chain(pod.containers.into_iter().map(of(false))).collect()
 }
 
 fn value<T: serde::Serialize>(object: &T) -> Value {

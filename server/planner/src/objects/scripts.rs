@@ -74,13 +74,18 @@ fn path(context: &Context<'_>) -> String {
 }
 
 /// A `preStart` command, which is all that its container runs. Its log is a file like the others, where one can be written: the
-/// container is gone when the user looks.
+/// container is gone when the user looks. When the command has ended the container says the same, since nobody gets at the file while the
+/// command fails again and again.
 pub(super) fn before(context: &Context<'_>, command: &CommandSpec) -> String {
     let log = format!("{LOGS_PATH}/pre-start-{}.log", command.id);
+    // In a shell of its own: a syntax error is the command's.
     format!(
-        "{}mkdir -p {LOGS_PATH}\n! (: >{log}) 2>/dev/null || exec >{log} 2>&1\n{}",
+        "{}mkdir -p {LOGS_PATH}\nberth_text={}\n\
+         (: >{log}) 2>/dev/null || exec /bin/sh -c -- \"$berth_text\"\n\
+         /bin/sh -c -- \"$berth_text\" >{log} 2>&1\n\
+         berth_code=$?\ncat {log}\nexit \"$berth_code\"",
         path(context),
-        inline(context, command)
+        quoted(&inline(context, command))
     )
 }
 

@@ -7,6 +7,7 @@ use berth_planner::intent::Wish;
 use berth_schema::activity::IdleStop;
 use berth_schema::api::Workspace;
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
+use berth_schema::logs::LOGS_PATH;
 use berth_schema::state::TransitionCause;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
@@ -38,6 +39,8 @@ struct One<'a> {
     why: Option<Told>,
     steps: Vec<Step>,
     runs: bool,
+    /// Where its proxy shows what its containers write.
+    logs: Option<String>,
     is_gone: bool,
     created: String,
     /// When something happened in it last.
@@ -65,6 +68,8 @@ struct May {
     ports: bool,
     /// What somebody is connected by.
     end: bool,
+    /// What its containers write.
+    read_logs: bool,
 }
 
 impl May {
@@ -81,6 +86,7 @@ impl May {
             read_variables: does(op, Action::ReadWorkspaceVariables),
             ports: lives && does(op, Action::ListPorts),
             end: does(op, Action::EndConnection),
+            read_logs: lives && does(op, Action::ReadLogs),
             enter: op.resource.as_ref().is_some_and(|it| it.owner == Some(op.who.subject))
                 && does(op, Action::IssueConnectionToken),
         }
@@ -154,6 +160,12 @@ fn words(deadline: Deadline) -> String {
     format!("{does} at {} by the rule {}", at(deadline.at), deadline.rule)
 }
 
+/// The same at every host of the workspace.
+fn logs(workspace: &Workspace) -> Option<String> {
+    let host = workspace.endpoints.first()?.url.trim_end_matches('/');
+    Some(format!("{host}{LOGS_PATH}"))
+}
+
 fn idle_words(IdleStop { minutes, at: end }: IdleStop) -> String {
     match end {
         Some(end) => {
@@ -190,6 +202,7 @@ pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResp
         why: why.map(Told::of),
         steps: steps(&timeline),
         runs: tone == Tone::Good && workspace.actual_state == ActualState::Running,
+        logs: logs(&workspace),
         is_gone: workspace.is_gone(),
         created: at(workspace.created_at),
         used: workspace.last_active_at.map(at),

@@ -5,7 +5,7 @@ use berth_planner::connected::Ended;
 use berth_schema::audit::{By, Resource, What, Who};
 use berth_schema::connection::{Decision, Grounds, Opened, Why};
 use berth_schema::kubernetes::SSH_PORT;
-use berth_schema::{Action, ConnectionId, ElevationId, SubjectId, WorkspaceId};
+use berth_schema::{ConnectionId, ElevationId, SubjectId, WorkspaceId};
 use jiff::Timestamp;
 
 use super::tokens::Way;
@@ -85,7 +85,7 @@ impl Refusal {
             let denial = Denial {
                 whose: Whose::Organization(op.organization()),
                 who: who.into(),
-                action: What::Action(Action::OpenConnection),
+                action: What::Action(port.action()),
                 reason: self.why.as_str().into(),
                 resource: Some(Resource::workspace(port.workspace)),
                 origin: op.origin,
@@ -131,7 +131,9 @@ pub(super) async fn judge(
         };
         // Programs get in by what only its owner is given.
         let shared = match (&door, member) {
-            (Some(door), Some(member)) if door.creator != member && way.is_of_a_browser() => {
+            (Some(door), Some(member))
+                if door.creator != member && way.is_of_a_browser() && !port.is_logs() =>
+            {
                 Shared::of(conn, (port.workspace, port.port), door, (Some(member), now)).await?
             }
             _ => Shared::default(),
@@ -174,11 +176,11 @@ pub(super) async fn judge(
     let circumstances = permission::by_session(&session, &op.context.uses, None, now);
     let whose = (&session.organization, &session.membership);
     let authority = permission::authority(&op.context, whose, (circumstances, elevated)).await?;
-    if !authority.decide(Action::OpenConnection, &thing).allowed {
+    if !authority.decide(port.action(), &thing).allowed {
         return refuse(Why::Policy, Some(who));
     }
     let (mut until, mut latest) = sessions::ends(&session.session, &op.context.sessions);
-    let elevation = authority.needed_elevation(Action::OpenConnection, &thing);
+    let elevation = authority.needed_elevation(port.action(), &thing);
     // By a role for a time nobody is let in for longer than that, nor by a share.
     let elevated_until = elevation.and_then(|_| authority.asker.elevated_until());
     for end in elevated_until.into_iter().chain(by_share.map(|(end, _)| end)) {
