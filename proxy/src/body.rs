@@ -24,7 +24,7 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
 /// A stream was closed because it is no longer allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("it is no longer allowed")]
-struct NoLongerAllowed;
+pub(crate) struct NoLongerAllowed;
 
 /// A request's body on its way to a workspace.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use berth_proxy_core::{Address, Asked, CALLBACK, Navigation, ONWARD, Place, Sess
 use berth_schema::WorkspaceId;
 use berth_schema::connected::ConnectionKind;
 use berth_schema::connection::Why;
+use berth_schema::logs::LOGS_PATH;
 use berth_schema::ports::PublicPort;
 use http::header::{HOST, HeaderName, SET_COOKIE};
 use http::{Method, Request, Response, StatusCode, Version};
@@ -94,6 +95,9 @@ impl Door {
         }
         if uri.path() == ONWARD && *method == Method::GET {
             return shared.onward(&address, uri);
+        }
+        if uri.path() == LOGS_PATH && *method == Method::GET {
+            return self.show_logs(&address, (uri, headers)).await;
         }
         if uri.path().starts_with(OWN_PATHS) {
             return nowhere();

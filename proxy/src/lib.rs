@@ -10,6 +10,7 @@ mod hearing;
 mod identity;
 mod listen;
 mod login;
+mod logs;
 mod metrics;
 mod pages;
 mod presence;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use berth_proxy_core::{Passed, Presence, Question, Visit, gather, is_news};
 use berth_schema::connected::{TOLD_EVERY_SECONDS, TellConnected, ToldConnection};
+use berth_schema::logs::LOGS;
 use jiff::Timestamp;
 
 use crate::activity::Totals;
@@ -33,6 +34,10 @@ struct Somebody {
 impl Present {
     /// Something is opened. What goes through it is counted there.
     pub(crate) fn comes(&self, question: Question, visit: Visit) -> Arc<Totals> {
+        // Whoever reads what a workspace writes is not connected to it.
+        if question.port == LOGS {
+            return Arc::default();
+        }
         let now = Shared::now();
         let mut all = self.lock();
         if all.len() >= MOST && !all.contains_key(&question) {

@@ -3,10 +3,12 @@
 use berth_proxy_core::{
     Address, Asked, Known, Outcome, Place, Question, Shown, Site, Taken, Visit, is_worth_asking,
 };
+use berth_schema::WorkspaceId;
 use berth_schema::connected::ConnectionKind;
 use berth_schema::connection::{Credential, Decision, TUNNEL_PATH, token_audience};
 use berth_schema::kubernetes::SSH_PORT;
-use http::{Request, Response, StatusCode};
+use berth_schema::logs::LOGS_PATH;
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::authorise::{TRIES, question, without_answer};
@@ -18,7 +20,7 @@ use crate::shared::Shared;
 use crate::{tunnel, upgrade, upstream};
 
 /// The same whatever is wrong with it: whether there is such a workspace, only its own people are told.
-fn refused() -> Response<Body> {
+pub(crate) fn refused() -> Response<Body> {
     say(StatusCode::UNAUTHORIZED, "The token opens nothing here, or its time is over: ask for another one.\n")
 }
 
@@ -46,6 +48,9 @@ impl Door {
         if Site::of_program(request.headers(), address) == Site::Other {
             return say(StatusCode::FORBIDDEN, "Another site's page asked for this.\n");
         }
+        if request.uri().path() == LOGS_PATH && *request.method() == Method::GET {
+            return self.give_logs(address, token, request.uri()).await;
+        }
         let is_tunnel = request.uri().path() == TUNNEL_PATH;
         if !is_tunnel && request.uri().path().starts_with(OWN_PATHS) {
             return nowhere();
@@ -55,8 +60,7 @@ impl Door {
             if is_tunnel { directory.find_ssh(address) } else { directory.find(address) }
         };
         let Place::Workspace(workspace, places) = place else { return refused() };
-        let audience = token_audience(&shared.identity.issuer, &shared.identity.client_id, workspace);
-        if !is_worth_asking(token, &audience, Shared::now()) {
+        if !self.is_worth_asking(token, workspace) {
             return refused();
         }
         let port = if is_tunnel { SSH_PORT } else { address.port };
@@ -78,6 +82,13 @@ impl Door {
         let kind = upgrade::Kind::of(&request);
         let asked = Asked { address, peer: self.peer, issuer: &shared.identity.issuer };
         upstream::forward(request, kind, (asked, &places), &shared.connections, stream).await
+    }
+
+    /// Whether a token is for that workspace, by its own words.
+    pub(crate) fn is_worth_asking(&self, token: &Credential, workspace: WorkspaceId) -> bool {
+        let identity = &self.shared.identity;
+        let audience = token_audience(&identity.issuer, &identity.client_id, workspace);
+        is_worth_asking(token, &audience, Shared::now())
     }
 }
 

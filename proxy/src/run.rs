@@ -34,7 +34,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let certificate = Arc::new(Certificate::load(&args.certificate_file, &args.certificate_key_file)?);
     let client = watch::connect(args.context.as_deref()).await?;
     let agent = identity.agent;
-    let shared = Arc::new(Shared::new((identity, args.zones()?), args.public_origin()?, server, sealer));
+    let (whose, reached) = ((identity, args.zones()?), (server, client.clone()));
+    let shared = Arc::new(Shared::new(whose, args.public_origin()?, reached, sealer));
     let probes = health::listen(args.health_listen).await?;
     let tls = certificate.config(&PROTOCOLS)?;
     let listener = Listener::bind(args.listen, tls, Arc::clone(&shared), args.max_connections).await?;

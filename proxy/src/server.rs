@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use berth_schema::activity::TellActivity;
 use berth_schema::connected::TellConnected;
 use berth_schema::connection::{Changes, Credential, Decision, OpenConnection, Opened};
+use berth_schema::logs::{LogsOpened, ReadLogs};
 use berth_schema::{TokenUrl, WorkspaceId, WorkspaceName};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -53,6 +54,7 @@ pub(crate) struct Server {
     connections: Url,
     decision: Url,
     changes: Url,
+    logs: Url,
     activity: Url,
     connected: Url,
     token: TokenFile,
@@ -85,6 +87,7 @@ impl Server {
             connections: url.join(["api", "v1", "proxy", "connections"]),
             decision: url.join(["api", "v1", "proxy", "decision"]),
             changes: url.join(["api", "v1", "proxy", "changes"]),
+            logs: url.join(["api", "v1", "proxy", "logs"]),
             activity: url.join(["api", "v1", "proxy", "activity"]),
             connected: url.join(["api", "v1", "proxy", "connected"]),
             token,
@@ -134,6 +137,16 @@ impl Server {
     /// Whether a program that shows that token may connect there, and what it goes on by.
     pub(crate) async fn begin(&self, token: &Credential, port: &Target) -> Result<Opened, ServerError> {
         self.question(Some(token), port).await
+    }
+
+    /// Whether whoever shows that, a token or a session, may read what a workspace's containers write; it is on record.
+    pub(crate) async fn read_logs(
+        &self,
+        shown: &Credential,
+        asked: &ReadLogs,
+    ) -> Result<LogsOpened, ServerError> {
+        let request = self.client.post(self.logs.clone()).header("berth-grant", shown.expose());
+        self.send(request.json(asked)).await
     }
 
     /// Where something happens.

@@ -6,10 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use berth_proxy_core::{Decisions, Directory, NONCE_BYTES, Sealer, Zones};
 use berth_schema::ProxyCopyId;
 use jiff::Timestamp;
+use kube::Client;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::identity::Identity;
+use crate::logs::{Cluster, Readers};
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::streams::Streams;
@@ -31,6 +33,10 @@ pub(crate) struct Shared {
     pub(crate) streams: Streams,
     /// To workspaces.
     pub(crate) connections: Connections,
+    /// To the API server.
+    pub(crate) cluster: Cluster,
+    /// Of what workspaces write.
+    pub(crate) readers: Readers,
     pub(crate) metrics: Metrics,
     directory: Mutex<Directory>,
     decisions: Mutex<Decisions>,
@@ -55,7 +61,7 @@ impl Shared {
     pub(crate) fn new(
         (identity, zones): (Identity, Zones),
         public_origin: String,
-        server: Server,
+        (server, cluster): (Server, Client),
         sealer: Sealer,
     ) -> Self {
         Self {
@@ -68,6 +74,8 @@ impl Shared {
             sealer,
             streams: Streams::default(),
             connections: Connections::default(),
+            cluster: cluster.into(),
+            readers: Readers::default(),
             metrics: Metrics::default(),
             decisions: Mutex::default(),
             random: SystemRandom::new(),

@@ -61,6 +61,15 @@ struct Slice {
     ports: BTreeSet<u16>,
     /// The same, and pods that are not ready or are ending: what is open there goes on.
     standing: Vec<IpAddr>,
+    /// The names of these, and which of them are ending.
+    pods: Vec<(bool, String)>,
+}
+
+/// A pod of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    pub namespace: String,
+    pub name: String,
 }
 
 /// Where an address leads.
@@ -166,13 +175,33 @@ impl Directory {
         self.look(address, |_| Some(SSH_PORT))
     }
 
-    fn look(&self, address: &Address, port: impl Fn(&Claim) -> Option<u16>) -> Place {
+    /// The workspace that a host is of, and its pod, whether or not anything answers there: what is written before all is ready is kept, too.
+    /// `None`: there is no such workspace, or two claim to be it.
+    pub fn find_pod(&self, address: &Address) -> Option<(WorkspaceId, Option<Pod>)> {
+        let (key, claim) = self.claim(address).ok()?;
+        let of_it =
+            self.slices.by(key).map(|(_, slice)| slice).filter(|slice| slice.workspace == claim.workspace);
+        // Of two pods one after the other it is the one that stays.
+        let pod = of_it.flat_map(|slice| &slice.pods).min().map(|(_, name)| name.clone());
+        Some((claim.workspace, pod.map(|name| Pod { namespace: key.0.clone(), name })))
+    }
+
+    /// The one claim of a host.
+    fn claim(&self, address: &Address) -> Result<(&Key, &Claim), Place> {
         let asked = (address.zone().to_ascii_lowercase(), address.workspace.clone());
         let mut claims = self.services.by(&asked);
-        let (Some((key, claim)), another) = (claims.next(), claims.next()) else { return Place::Nowhere };
-        if another.is_some() {
-            return Place::Ambiguous;
+        match (claims.next(), claims.next()) {
+            (Some(claim), None) => Ok(claim),
+            (Some(_), Some(_)) => Err(Place::Ambiguous),
+            (None, _) => Err(Place::Nowhere),
         }
+    }
+
+    fn look(&self, address: &Address, port: impl Fn(&Claim) -> Option<u16>) -> Place {
+        let (key, claim) = match self.claim(address) {
+            Ok(claim) => claim,
+            Err(place) => return place,
+        };
         let Some(port) = port(claim) else { return Place::Nowhere };
         let of_it = |slice: &&Slice| slice.workspace == claim.workspace && slice.ports.contains(&port);
         let slices = self.slices.by(key).map(|(_, slice)| slice).filter(of_it);
@@ -336,6 +365,12 @@ fn slice(agent: AgentId, slice: &EndpointSlice) -> Result<Slice, Unbelieved> {
     };
     let pods = || slice.endpoints.iter().filter(is_pod);
     let standing = addresses(pods());
+    let named = pods().filter_map(|endpoint| {
+        let name = endpoint.target_ref.as_ref()?.name.clone().filter(|name| is_object_name(name))?;
+        let conditions = endpoint.conditions.as_ref();
+        Some((conditions.is_some_and(|conditions| conditions.terminating == Some(true)), name))
+    });
+    let named = named.take(MOST).collect();
     let addresses = addresses(pods().filter(is_ready));
     let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
     Ok(Slice {
@@ -344,7 +379,15 @@ fn slice(agent: AgentId, slice: &EndpointSlice) -> Result<Slice, Unbelieved> {
         addresses,
         ports: ports.collect(),
         standing,
+        pods: named,
     })
+}
+
+/// Whether that can be an object's name (an RFC 1123 subdomain): it becomes a part of an address at the API server.
+fn is_object_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+    text.len() <= 253 && text.bytes().all(inner) && text.split('.').all(is_label)
 }
 
 /// The pods of some slices, and whose they are.

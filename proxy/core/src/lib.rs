@@ -10,6 +10,7 @@ mod decisions;
 mod directory;
 mod flow;
 mod forward;
+mod logs;
 mod presence;
 mod program;
 mod seal;
@@ -20,12 +21,13 @@ pub use activity::{Amount, Carried, Traffic, is_active};
 pub use address::{Address, Zones};
 pub use changes::Again;
 pub use decisions::{Decisions, Known, Outcome, Question, Taken};
-pub use directory::{Change, Directory, Place, Unbelieved};
+pub use directory::{Change, Directory, Place, Pod, Unbelieved};
 pub use flow::{
     Begun, CALLBACK, ENTROPY, Login, NotMade, Refused, Session, begin, finish, is_own_cookie, keeps_of,
     wanted_path,
 };
 pub use forward::{Asked, to_browser, to_either, to_workspace};
+pub use logs::{MAX_BYTES, Pace, READERS, READERS_OF_ONE, WrongOption, lines_of_a_page, listed, log_options};
 pub use presence::{Passed, Presence, Visit, gather, is_news};
 pub use program::{Shown, is_worth_asking};
 pub use seal::{KeyError, NONCE_BYTES, SealKey, Sealer};

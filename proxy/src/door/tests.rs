@@ -19,6 +19,7 @@ use crate::server::Server;
 
 mod activity;
 mod framing;
+mod logs;
 mod presence;
 mod public;
 
@@ -30,6 +31,8 @@ const PAGE: &str = "sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\nsec-
 struct World {
     shared: Arc<Shared>,
     server: MockServer,
+    /// What stands for the API server.
+    cluster: MockServer,
     door: SocketAddr,
     _directory: tempfile::TempDir,
 }
@@ -39,7 +42,7 @@ impl World {
     async fn new() -> Self {
         // There is one for the whole process.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let server = MockServer::start().await;
+        let (server, cluster) = (MockServer::start().await, MockServer::start().await);
         let directory = tempfile::tempdir().expect("a directory");
         let token = directory.path().join("token");
         berth_secret_file::replace(&token, b"e30.e30.x").expect("written");
@@ -56,7 +59,11 @@ impl World {
         let zones = Zones::new(["ws.example".to_owned()], 443);
         let key = SealKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
         let sealer = Sealer::new(&key).expect("a sealer");
-        let shared = Arc::new(Shared::new((identity, zones), "https://b.example".to_owned(), asked, sealer));
+        let address = cluster.uri().parse().expect("an address");
+        let client = kube::Client::try_from(kube::Config::new(address)).expect("a client");
+        let reached = (asked, client);
+        let shared =
+            Arc::new(Shared::new((identity, zones), "https://b.example".to_owned(), reached, sealer));
         let (id, name) = (WorkspaceId::random(), WorkspaceName::new("a").expect("a name"));
         let service = json!({
             "metadata": {
@@ -81,7 +88,7 @@ impl World {
                 tokio::spawn(http1(socket, door, CancellationToken::new()));
             }
         });
-        Self { shared, server, door, _directory: directory }
+        Self { shared, server, cluster, door, _directory: directory }
     }
 
     /// The answer to those bytes, until the connection ends.

@@ -298,3 +298,43 @@ fn whom_a_new_list_lacks_has_left() {
     world.directory.slice(Change::End).expect("a list");
     assert_eq!(world.directory.take_left().into_iter().collect::<Vec<_>>(), [b]);
 }
+
+#[test]
+fn a_pod_is_found_that_is_not_ready_and_the_one_that_stays_before_the_one_that_ends() {
+    let mut world = World::new();
+    let (id, service, mut slice) = world.run("one", &[60_001], "10.0.0.7");
+    let find =
+        |world: &World, host: &str| world.directory.find_pod(&zones().parse(host).expect("an address"));
+    let namespace = service.metadata.namespace.clone().expect("one");
+    let pod = |name: &str| Some(Pod { namespace: namespace.clone(), name: name.to_owned() });
+    assert_eq!(find(&world, "60001-one.ws.example"), Some((id, pod("p"))));
+    assert_eq!(find(&world, "9090-one.ws.example"), Some((id, pod("p"))), "whichever port is named");
+    assert_eq!(find(&world, "60001-two.ws.example"), None);
+    let endpoint = |name: &str, conditions: serde_json::Value| {
+        let target = json!({"kind": "Pod", "name": name, "namespace": namespace});
+        json!({"addresses": ["10.0.0.8"], "conditions": conditions, "targetRef": target})
+    };
+    let mut write = |endpoints: Vec<serde_json::Value>| {
+        slice.endpoints =
+            endpoints.into_iter().map(|one| serde_json::from_value(one).expect("an endpoint")).collect();
+        world.directory.slice(Change::Written(&slice)).expect("believed");
+        find(&world, "60001-one.ws.example")
+    };
+    let ending = endpoint("a-old", json!({"ready": false, "serving": true, "terminating": true}));
+    let begins = endpoint("b-new", json!({"ready": false, "serving": false, "terminating": false}));
+    assert_eq!(write(vec![ending.clone(), begins]), Some((id, pod("b-new"))), "it does not have to be ready");
+    assert_eq!(write(vec![ending]), Some((id, pod("a-old"))));
+    // A name that would lead elsewhere at the API server is none.
+    for wrong in ["../../secrets/a", "a/log?x=", "A", "", "a..b", "-a", "a%2f"] {
+        assert_eq!(write(vec![endpoint(wrong, json!({"ready": true}))]), Some((id, None)), "{wrong}");
+    }
+    assert_eq!(write(vec![]), Some((id, None)), "it does not run");
+}
+
+#[test]
+fn no_pod_is_found_where_two_workspaces_claim_a_host() {
+    let mut world = World::new();
+    world.run("one", &[60_001], "10.0.0.7");
+    world.run("one", &[60_001], "10.0.0.8");
+    assert_eq!(world.directory.find_pod(&zones().parse("60001-one.ws.example").expect("a host")), None);
+}

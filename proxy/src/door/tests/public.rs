@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 
 impl World {
-    fn workspace(&self) -> WorkspaceId {
+    pub(super) fn workspace(&self) -> WorkspaceId {
         let address = self.shared.zones.parse(HOST_NAME).expect("an address");
         let Place::Workspace(workspace, _) = self.shared.directory().find(&address) else {
             panic!("nowhere")
