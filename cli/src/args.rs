@@ -9,7 +9,7 @@ use zeroize::Zeroize as _;
 
 use crate::commands::{
     agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, git_credentials, groups,
-    identity_providers, invitations, login, logout, members, open, organizations, policy, port_forward,
+    identity_providers, invitations, login, logout, logs, members, open, organizations, policy, port_forward,
     ports, projects, sessions, ssh, ssh_config, tokens, variables, workspaces,
 };
 use crate::error::Error;
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Ssh(ssh::Args),
     /// Run a program in a workspace, with its words as they are
     Exec(exec::Args),
+    /// Show what a workspace's containers write, also of one that does not start
+    Logs(logs::Args),
     /// Copy files to and from a workspace
     Cp(cp::Args),
     /// Reach ports of a workspace at ports of this machine

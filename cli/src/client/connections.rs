@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use berth_schema::connection::{AskForConnection, ProgramConnection, TOKEN_HEADER};
 use reqwest::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
-use reqwest::{StatusCode, Upgraded, Url};
+use reqwest::{RequestBuilder, Response, StatusCode, Upgraded, Url};
 
 use super::{Call, Organization, http};
 use crate::error::Error;
@@ -30,6 +30,56 @@ impl Organization {
     }
 }
 
+/// What is asked of a workspace's host, with its token.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) url: Url,
+    token: HeaderValue,
+    doing: String,
+}
+
+impl Asked {
+    /// Only where the token goes by TLS.
+    pub(super) fn new(connection: &ProgramConnection, address: &str, doing: String) -> Result<Self, Error> {
+        let url = address.parse().ok().filter(|url: &Url| url.scheme() == "https").ok_or_else(|| {
+            Error::Other(format!("cannot {doing}: the server names no address that begins with https://"))
+        })?;
+        let mut token = HeaderValue::from_str(connection.token.expose())
+            .map_err(|_| Error::Other(format!("cannot {doing}: the server's token is none")))?;
+        token.set_sensitive(true);
+        Ok(Self { url, token, doing })
+    }
+
+    /// Until the answer begins.
+    pub(super) async fn send(
+        &self,
+        ca_file: Option<&Path>,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Error> {
+        let request = to(&self.url, ca_file)?.get(self.url.clone()).header(TOKEN_HEADER, self.token.clone());
+        let silent = |_| Error::Other(format!("cannot {}: {} does not answer", self.doing, at(&self.url)));
+        let sent = tokio::time::timeout(PATIENCE, with(request).send()).await.map_err(silent)?;
+        sent.map_err(|source| self.unreachable(source))
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> Error {
+        Error::Unreachable { doing: self.doing.clone(), url: at(&self.url), source }
+    }
+
+    /// What is said where it is refused.
+    pub(super) async fn refusal(&self, mut response: Response) -> (StatusCode, String) {
+        let mut said = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            said.extend_from_slice(&chunk);
+            if said.len() > MAX_REFUSAL {
+                break;
+            }
+        }
+        said.truncate(MAX_REFUSAL);
+        (response.status(), String::from_utf8_lossy(&said).trim().to_owned())
+    }
+}
+
 /// A tunnel to the sshd of a workspace, as soon as its proxy has agreed.
 pub(crate) async fn tunnel(
     connection: &ProgramConnection,
@@ -37,38 +87,20 @@ pub(crate) async fn tunnel(
     key: &str,
 ) -> Result<Upgraded, Error> {
     let name = &connection.name;
-    let doing = || format!("get into workspace '{name}'");
-    let url: Url =
-        connection.tunnel.parse().ok().filter(|url: &Url| url.scheme() == "https").ok_or_else(|| {
-            Error::Other(format!("cannot {}: the server names no address that begins with https://", doing()))
-        })?;
-    let mut token = HeaderValue::from_str(connection.token.expose())
-        .map_err(|_| Error::Other(format!("cannot {}: the server's token is none", doing())))?;
-    token.set_sensitive(true);
-    let request = to(&url, ca_file)?
-        .get(url.clone())
-        .header(CONNECTION, "Upgrade")
-        .header(UPGRADE, "websocket")
-        .header(SEC_WEBSOCKET_VERSION, "13")
-        .header(SEC_WEBSOCKET_KEY, key)
-        .header(TOKEN_HEADER, token);
-    let silent = |_| Error::Other(format!("cannot {}: {} does not answer", doing(), at(&url)));
-    let sent = tokio::time::timeout(PATIENCE, request.send()).await.map_err(silent)?;
-    let unreachable = |source| Error::Unreachable { doing: doing(), url: at(&url), source };
-    let mut response = sent.map_err(unreachable)?;
+    let doing = format!("get into workspace '{name}'");
+    let asked = Asked::new(connection, &connection.tunnel, doing.clone())?;
+    let upgrade = |request: RequestBuilder| {
+        request
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "websocket")
+            .header(SEC_WEBSOCKET_VERSION, "13")
+            .header(SEC_WEBSOCKET_KEY, key)
+    };
+    let response = asked.send(ca_file, upgrade).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return response.upgrade().await.map_err(unreachable);
+        return response.upgrade().await.map_err(|source| asked.unreachable(source));
     }
-    let status = response.status();
-    let mut said = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        said.extend_from_slice(&chunk);
-        if said.len() > MAX_REFUSAL {
-            break;
-        }
-    }
-    said.truncate(MAX_REFUSAL);
-    let said = String::from_utf8_lossy(&said);
+    let (status, said) = asked.refusal(response).await;
     let hint = match status {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => {
             format!("`berth start {name} --wait` starts it; {}", crate::error::why(name.as_str()))
@@ -76,16 +108,16 @@ pub(crate) async fn tunnel(
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => format!(
             "the workspace may be too new for its proxy to know; otherwise its agent's `proxy.public_port` or `dns_zone` \
              may lead to another proxy than {}",
-            at(&url)
+            at(&asked.url)
         ),
-        _ => format!("is {} the proxy of the workspace's agent?", at(&url)),
+        _ => format!("is {} the proxy of the workspace's agent?", at(&asked.url)),
     };
-    let message = format!("cannot {}: {} ({})", doing(), said.trim(), status.as_u16());
+    let message = format!("cannot {doing}: {said} ({})", status.as_u16());
     Err(Error::Lost { message, hint })
 }
 
 /// Whose address it is, without the path.
-fn at(url: &Url) -> String {
+pub(super) fn at(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 

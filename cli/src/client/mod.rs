@@ -13,6 +13,7 @@ mod events;
 mod http;
 mod identity_providers;
 mod keeper;
+mod logs;
 mod members;
 mod policy;
 mod ports;
@@ -39,6 +40,7 @@ pub(crate) use bearer::Bearer;
 pub(crate) use connections::tunnel;
 pub(crate) use events::Events;
 pub(crate) use keeper::{Keeper, Place};
+pub(crate) use logs::read_logs;
 pub(crate) use settings::Whose;
 pub(crate) use tree::At;
 

@@ -17,6 +17,7 @@ pub(crate) mod identity_providers;
 pub(crate) mod invitations;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod logs;
 pub(crate) mod members;
 pub(crate) mod open;
 pub(crate) mod organizations;
@@ -46,6 +47,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Daily(command) | Command::Workspaces { command } => workspaces::run(global, command).await,
         Command::Ssh(args) => ssh::run(global, args).await,
         Command::Exec(args) => exec::run(global, args).await,
+        Command::Logs(args) => logs::run(global, args).await,
         Command::Cp(args) => cp::run(global, args).await,
         Command::PortForward(args) => port_forward::run(global, args).await,
         Command::Ports { command } => ports::run(global, command).await,

@@ -236,8 +236,13 @@ pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Error> {
 
 /// Writes data. A reader that has gone is no error of ours.
 pub(crate) fn write(text: &str) -> Result<(), Error> {
+    bytes(text.as_bytes())
+}
+
+/// Writes what is somebody's own as it is, to a terminal as well.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Error::OutputClosed,
         _ => Error::file("write to", "stdout", error),
     })

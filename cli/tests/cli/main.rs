@@ -17,6 +17,7 @@ mod identity_providers;
 mod lists;
 mod login;
 mod logins;
+mod logs;
 mod members;
 mod network;
 mod policy;

@@ -12,11 +12,19 @@ use crate::support::{Berth, workspace};
 
 /// A server on this machine with a certificate of an authority that no system knows, and the authority as PEM.
 fn server() -> (String, String) {
+    let body = workspace("Running", "Running", 1, 1).to_string();
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (port, pem) = speaking("localhost", move |_| answer.clone());
+    (format!("https://localhost:{port}"), pem)
+}
+
+/// One that answers each connection's first request, of which it is told the head. Its port, and its authority.
+pub(crate) fn speaking(name: &str, answer: impl Fn(&str) -> String + Send + 'static) -> (u16, String) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned()];
+    let names = vec![name.to_owned()];
     let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -28,20 +36,20 @@ fn server() -> (String, String) {
         )
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let port = listener.local_addr().unwrap().port();
     let pem = authority.pem();
-    thread::spawn(move || serve(&listener, &Arc::new(config)));
-    (url, pem)
+    thread::spawn(move || serve(&listener, &Arc::new(config), answer));
+    (port, pem)
 }
 
-/// Answers every request with a workspace; a client that does not trust us is none.
-fn serve(listener: &TcpListener, config: &Arc<ServerConfig>) {
-    let body = workspace("Running", "Running", 1, 1).to_string();
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+/// A client that does not trust us is none.
+fn serve(listener: &TcpListener, config: &Arc<ServerConfig>, answer: impl Fn(&str) -> String) {
     for stream in listener.incoming() {
         let connection = ServerConnection::new(Arc::clone(config)).unwrap();
         let mut stream = StreamOwned::new(connection, stream.unwrap());
-        if stream.read(&mut [0; 8192]).is_ok() {
+        let mut head = [0; 8192];
+        if let Ok(length) = stream.read(&mut head) {
+            let answer = answer(&String::from_utf8_lossy(&head[..length]));
             let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
         }
     }
