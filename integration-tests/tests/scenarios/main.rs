@@ -15,6 +15,7 @@ mod keycloak;
 mod leaks;
 mod lifecycle;
 mod login;
+mod logs;
 mod lost_node;
 mod mutated;
 mod network;

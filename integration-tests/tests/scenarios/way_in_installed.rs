@@ -12,11 +12,12 @@ use berth_schema::ActualState;
 use berth_schema::kubernetes::EDITOR_PORT;
 use berth_schema::kubernetes::proxy::{CLOSED, NAME, POD_LABEL};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Client;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use reqwest::header::COOKIE;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -144,12 +145,16 @@ impl Installed {
 
     /// One request on a connection of its own: its status.
     async fn ask(&self, authority: &Authority, session: &str) -> anyhow::Result<u16> {
+        let asked = self.request(authority, "/healthz")?.header(COOKIE, session);
+        Ok(asked.send().await?.status().as_u16())
+    }
+
+    fn request(&self, authority: &Authority, path: &str) -> anyhow::Result<reqwest::RequestBuilder> {
         let certificate = reqwest::Certificate::from_pem(&std::fs::read(authority.certificate())?)?;
         let origin = self.origin();
         let host = origin.trim_start_matches("https://").split(':').next().context("a host")?;
         let client = reqwest::Client::builder().tls_certs_only([certificate]).resolve(host, self.address);
-        let asked = client.timeout(PATIENCE).build()?.get(format!("{origin}/healthz"));
-        Ok(asked.header(COOKIE, session).send().await?.status().as_u16())
+        Ok(client.timeout(PATIENCE).build()?.get(format!("{origin}{path}")))
     }
 }
 
@@ -216,12 +221,51 @@ async fn an_installed_proxy_lets_a_browser_in_outlives_its_pods_and_goes() -> an
     let session = format!("{SESSION}={session}");
     owner.quit().await?;
 
+    reads_logs_and_no_pod(&installed, &authority, &session).await?;
     outlives_its_pods(&installed, &authority, &session).await?;
     is_put_right(&installed).await?;
     another_agent_has_its_own(&installed).await?;
     installed.ready().await?;
     ensure!(installed.ask(&authority, &session).await? == 200, "the session is lost");
     goes_when_nobody_wants_it(&installed).await
+}
+
+/// By the rights that an administrator has applied, and none beside them.
+async fn reads_logs_and_no_pod(
+    installed: &Installed,
+    authority: &Authority,
+    session: &str,
+) -> anyhow::Result<()> {
+    let asked = installed.request(authority, "/.berth/logs?container=berth-tools")?.header(COOKIE, session);
+    let asked = asked.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+    let page = asked.send().await?;
+    let status = page.status();
+    ensure!(status == 200, "{status}: {}", page.text().await?);
+    let reviews: Api<SubjectAccessReview> = Api::all(installed.client.clone());
+    let may = async |verb: &str, resource: &str, subresource: &str| {
+        let review = serde_json::from_value(json!({"spec": {
+            "user": format!("system:serviceaccount:{}:{NAME}", installed.namespace),
+            "resourceAttributes": {"verb": verb, "resource": resource, "subresource": subresource},
+        }}))?;
+        let review = reviews.create(&PostParams::default(), &review).await?;
+        anyhow::Ok(review.status.is_some_and(|status| status.allowed))
+    };
+    ensure!(may("get", "pods", "log").await?);
+    for (verb, resource, subresource) in [
+        ("get", "pods", ""),
+        ("list", "pods", ""),
+        ("watch", "pods", ""),
+        ("create", "pods", "exec"),
+        ("get", "pods", "exec"),
+        ("get", "pods", "proxy"),
+        ("list", "secrets", ""),
+        ("get", "secrets", ""),
+        ("get", "configmaps", ""),
+        ("get", "nodes", "proxy"),
+    ] {
+        ensure!(!may(verb, resource, subresource).await?, "{verb} {resource}/{subresource}");
+    }
+    Ok(())
 }
 
 /// One is killed, and the other answers; one is taken away in order, and nobody notices.
