@@ -116,7 +116,7 @@ pub(crate) enum Command {
     /// Make, replace and take away the tokens that people and services use
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(
-        after_help = "Examples:\n  berth tokens create ci --expires-in 90d > ci.token\n  berth tokens list"
+        after_help = "Examples:\n  berth tokens create ci --role developer --expires-in 90d > ci.token\n  berth tokens list"
     )]
     Tokens {
         #[command(subcommand)]

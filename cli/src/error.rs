@@ -228,6 +228,11 @@ impl Error {
                     "confirm that it is you in the browser that you are signed in with (/confirm), then run `berth login` again"
                 }
                 403 if problem.detail.contains("`berth login`") => return None,
+                // Against these no role helps.
+                403 if problem.detail.starts_with("the organization's rule") => OWNERS_SET_RULES,
+                403 if problem.detail.starts_with("this token may look at everything") => {
+                    "use a token that is not read-only, or `berth login`"
+                }
                 // Nobody can give that.
                 403 if problem.detail.contains("lets in the person who made it") => return None,
                 403 if problem.detail.contains("own-elevation")
@@ -285,6 +290,9 @@ impl Error {
     }
 }
 
+/// What to do about a rule that forbids.
+pub(crate) const OWNERS_SET_RULES: &str = "owners set the rules: `berth policy set`";
+
 /// Who knows what a workspace waits for.
 pub(crate) fn why(workspace: &str) -> String {
     format!("`berth why {workspace}` says what it waits for and who acts next")
@@ -293,7 +301,9 @@ pub(crate) fn why(workspace: &str) -> String {
 /// Where to look for what is not there, by what the server says that it was.
 fn missing(detail: &str) -> &'static str {
     let of = |word: &str| detail.contains(word);
-    if of("variable") {
+    if detail.starts_with("there is no such token") {
+        "`berth tokens list --state all` shows those that you may see"
+    } else if of("variable") {
         "`berth variables list`, with the same --group, --project or --mine, shows those there are; one that is a file is meant with --kind file"
     } else if of("git credential") {
         "`berth git-credentials list`, with the same --group, --project or --mine, shows those there are"

@@ -293,6 +293,9 @@ pub struct Token {
     /// The id of the key that signed its newest secret; absent: it is an opaque one of before, or the server is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
+    /// That key is believed no more: the token would go on, and opens nothing before it has another secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub key_revoked: bool,
 }
 
 /// The answer to a creation or a rotation: the only time that the secret is shown.
@@ -300,6 +303,9 @@ pub struct Token {
 pub struct TokenCreated {
     #[serde(flatten)]
     pub details: Token,
+    /// What whose it is is in the organisation. Absent: of a rotation, or the server is of a version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     pub token: String,
 }
 

@@ -97,6 +97,35 @@ pub struct SharedGroup {
     pub path: Option<GroupPath>,
 }
 
+/// Why a share lets nobody in at the moment: it needs that whose workspace it is might share it now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shut {
+    /// They are not of the organisation any more.
+    Removed,
+    Suspended,
+    /// Nothing permits it to them any more.
+    NotPermitted,
+    /// A rule of the organisation forbids it, or cannot be evaluated.
+    Rule,
+    /// Another reason, of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Shut {
+    /// For people, behind "lets nobody in now: ".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Removed => "whose workspace it is has left the organization",
+            Self::Suspended => "whose workspace it is is suspended",
+            Self::NotPermitted => "whose workspace it is may not share it like that any more",
+            Self::Rule => "a rule of the organization forbids it",
+            Self::Unknown => "the server does not permit it",
+        }
+    }
+}
+
 /// That a port is shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortShare {
@@ -104,6 +133,9 @@ pub struct PortShare {
     /// Since when it is so as it is.
     pub shared_at: Timestamp,
     pub expires_at: Timestamp,
+    /// Why it lets nobody in now, and may again before it ends; absent: it lets in whom it is with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shut: Option<Shut>,
 }
 
 /// A port of a workspace that its devfile declares.

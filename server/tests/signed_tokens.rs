@@ -145,9 +145,17 @@ async fn a_token_outlives_the_key_that_signs_next_and_ends_with_its_own() {
         app.on_signing_keys(now, async |keys| keys.revoke(&own).await).await.expect("revoked");
         signing_keys::of(&app.context, clock::now()).await.expect("taken up");
         assert!(!opens(&ci).await && !opens(&admin).await && opens(&later).await);
+        // Whoever looks at them sees which open nothing now.
+        let dead = async || {
+            let list: Paged<Token> = later.get(&later.path("/tokens")).await.expect(200);
+            let dead = list.items.into_iter().filter(|token| token.key_revoked);
+            dead.map(|token| token.name).collect::<Vec<_>>()
+        };
+        assert_eq!(dead().await, ["ci", "first administrator"]);
         // Its row is as it was: another secret opens.
         let again = rotated(app, &later, "ci", &json!({})).await;
         assert!(opens(&again).await);
+        assert_eq!(dead().await, ["first administrator"]);
     })
     .await;
 }

@@ -1,9 +1,10 @@
 //! Access tokens through the REST API.
 
 use berth_schema::AccessToken;
-use berth_schema::access::{Token, TokenCreated, TokenScope};
+use berth_schema::access::{Role, Token, TokenCreated, TokenScope};
 use berth_schema::api::{Paged, WhoAmI};
 use berth_server::clock;
+use berth_server::services::access::MAX_TOKENS_OF_ONE;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -38,6 +39,7 @@ async fn a_token_is_made_listed_and_revoked() {
         let body = json!({"name": "ci (main)", "expires_at": in_an_hour.to_string()});
         let reply = admin.post(&admin.path("/tokens"), &body).await;
         let created: TokenCreated = reply.expect(201);
+        assert_eq!(created.role, Some(Role::Owner), "what an owner makes is an owner's, and is said to be");
         let ci = Admin::new(app.address(), created.token.parse().expect("a token"));
         let whoami: WhoAmI = ci.get("/api/v1/whoami").await.expect(200);
         assert_eq!((whoami.token_name.as_str(), whoami.scope), ("ci (main)", TokenScope::Full));
@@ -242,6 +244,29 @@ async fn a_scope_of_a_later_version_opens_nothing() {
         other.get("/api/v1/whoami").await.problem(403, "forbidden");
         let list: Paged<Token> = admin.get(&admin.path("/tokens")).await.expect(200);
         assert_eq!(list.items[0].scope, TokenScope::Unknown);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_subject_has_so_many_tokens_and_others_have_theirs() {
+    App::run(async |app| {
+        let admin = app.organization("acme").await;
+        let rows = MAX_TOKENS_OF_ONE - 2;
+        app.execute(&format!(
+            "INSERT INTO access_tokens (organization_id, id, subject_id, name, scope, secret_hash, created_at)
+             SELECT organization_id, gen_random_uuid(), subject_id, 'n' || n, 'full', decode(md5(n::text) || md5(n::text), 'hex'), now()
+             FROM access_tokens, generate_series(1, {rows}) AS n WHERE name = 'first administrator'"
+        ))
+        .await;
+        let own = |name: &str| json!({"name": name, "same_subject": true});
+        made(app, &admin, &own("last")).await;
+        let full = admin.post(&admin.path("/tokens"), &own("more")).await;
+        assert_eq!(full.wrong_fields(), ["same_subject"]);
+        assert!(full.text.contains("100 tokens"), "{}", full.text);
+        made(app, &admin, &json!({"name": "of another"})).await;
+        admin.post(&admin.path("/tokens/n1/revoke"), &json!({})).await.expect::<Token>(200);
+        made(app, &admin, &own("more")).await;
     })
     .await;
 }

@@ -80,6 +80,8 @@ fn state(token: &Token, now: Timestamp) -> Cell {
         Cell::new("Revoked", Tone::Faint)
     } else if token.expires_at.is_some_and(|end| end <= now) {
         Cell::new("Expired", Tone::Faint)
+    } else if token.key_revoked {
+        Cell::new("Key revoked", Tone::Bad)
     } else {
         Cell::new("Active", Tone::Good)
     }

@@ -107,3 +107,28 @@ fn certificates_that_are_none_are_named() {
     std::fs::write(&file, "nothing").unwrap();
     berth.run(&["list", "--ca-file", &file]).exits(2).says("holds no certificate in PEM form");
 }
+
+#[tokio::test]
+async fn where_no_role_helps_none_is_hinted_at() {
+    for (detail, hint) in [
+        (
+            "the organization's rule 'night' forbids 'workspace.start'",
+            "hint: owners set the rules: `berth policy set`",
+        ),
+        ("this token may look at everything and change nothing", "hint: use a token that is not read-only"),
+        (
+            "your role does not permit 'workspace.start' here",
+            "a role for a time: `berth elevations request --help`",
+        ),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, "POST", "/workspaces/reef/start", problem(403, detail, &json!([]))).await;
+        let ran = Berth::with(&server).run(&["start", "reef"]).exits(5).says(hint);
+        assert_eq!(
+            ran.stderr.contains("a role for a time"),
+            detail.starts_with("your role"),
+            "{}",
+            ran.stderr
+        );
+    }
+}

@@ -20,11 +20,13 @@ fn token(rest: &Value) -> Value {
 #[tokio::test]
 async fn a_token_that_is_made_is_the_only_thing_on_stdout() {
     let server = MockServer::start().await;
-    let made = token(&json!({"token": "berth_pat_new", "expires_at": "2099-01-01T00:00:00Z"}));
+    let made =
+        token(&json!({"token": "berth_pat_new", "expires_at": "2099-01-01T00:00:00Z", "role": "owner"}));
     answer(&server, "POST", "/tokens", ok(made)).await;
     let berth = Berth::with(&server);
     let ran = berth.run(&["tokens", "create", "ci", "--read-only"]).ok();
-    ran.says("it ends at 2099-01-01").says("not shown again").prints("berth_pat_new\n");
+    ran.says("Token 'ci' (read-only, with the role owner) is made").says("it ends at 2099-01-01");
+    ran.says("not shown again").prints("berth_pat_new\n");
     assert_eq!(bodies(&server).await, [json!({"name": "ci", "scope": "read-only"})]);
     berth.run(&["tokens", "create", "a\u{202e}b"]).exits(2).says("must be letters, digits");
     berth.run(&["tokens", "create", "a", "--expires-in", "90"]).exits(2).says("not a time as in 90d");
@@ -36,11 +38,13 @@ async fn tokens_are_listed_with_who_made_them_and_when_they_end() {
     let ended = json!({"name": "old", "expires_at": "2026-01-02T00:00:00Z"});
     let gone = json!({"name": "gone", "revoked_at": "2026-01-02T00:00:00Z", "scope": "read-only"});
     let later = json!({"name": "later", "scope": "a scope of a later version", "created_by_name": null});
-    let items = json!({"items": [token(&json!({})), token(&ended), token(&gone), token(&later)]});
+    let dead = json!({"name": "dead", "signed_by": "k", "key_revoked": true});
+    let items =
+        json!({"items": [token(&json!({})), token(&ended), token(&gone), token(&later), token(&dead)]});
     answer(&server, "GET", "/tokens", ok(items)).await;
-    let valid = Berth::with(&server).run(&["tokens", "list", "-o", "name"]).ok().prints("ci\nlater\n");
+    let valid = Berth::with(&server).run(&["tokens", "list", "-o", "name"]).ok().prints("ci\nlater\ndead\n");
     valid.says("2 in another state are not shown; --state all shows them.");
-    for (state, names) in [("revoked", "gone\n"), ("expired", "old\n"), ("valid", "ci\nlater\n")] {
+    for (state, names) in [("revoked", "gone\n"), ("expired", "old\n"), ("valid", "ci\nlater\ndead\n")] {
         Berth::with(&server).run(&["tokens", "list", "-o", "name", "--state", state]).ok().prints(names);
     }
     let ran = Berth::with(&server).run(&["tokens", "list", "--state", "all"]).ok();
@@ -54,6 +58,7 @@ async fn tokens_are_listed_with_who_made_them_and_when_they_end() {
         "old full Expired first administrator",
         "gone read-only Revoked first administrator",
         "later unknown Active the server",
+        "dead full Key revoked first administrator",
     ];
     assert_eq!(lines, expected);
     assert!(ran.stdout.contains("\tnever\t"), "{}", ran.stdout);
@@ -198,4 +203,23 @@ async fn a_rotation_that_is_not_over_names_what_that_command_has() {
     assert!(!token.stderr.contains("--again"), "{}", token.stderr);
     let agent = berth.run(&["agents", "rotate-token", "here"]).exits(6).says("--again").says("--now");
     assert!(!agent.stderr.contains("overlap"), "{}", agent.stderr);
+}
+
+#[tokio::test]
+async fn a_token_that_there_is_not_leads_to_the_list_of_tokens() {
+    let server = MockServer::start().await;
+    Mock::given(path("/api/v1/whoami")).respond_with(ok(whoami())).mount(&server).await;
+    let missing = || problem(404, "there is no such token", &json!([]));
+    answer(&server, "GET", "/tokens/nosuch", missing()).await;
+    for how in ["rotate", "revoke"] {
+        answer(&server, "POST", &format!("/tokens/nosuch/{how}"), missing()).await;
+    }
+    let berth = Berth::with(&server);
+    for args in [
+        &["tokens", "get", "nosuch"][..],
+        &["tokens", "rotate", "nosuch"],
+        &["tokens", "revoke", "nosuch", "--yes"],
+    ] {
+        berth.run(args).exits(3).says("hint: `berth tokens list --state all` shows");
+    }
 }

@@ -18,7 +18,7 @@ use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::members::MemberRef;
 use berth_schema::ports::{
     DEFAULT_SHARE_MINUTES, Port, PortShare, Ports, PublishPort, SharePort, ShareWith, SharedGroup,
-    SharedWith, UnsharePort,
+    SharedWith, Shut, UnsharePort,
 };
 use berth_schema::projects::{ChangeProject, CreateProject, Project, ProjectSettings};
 use berth_schema::scope::{RemoveVariable, Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
@@ -236,7 +236,7 @@ fn shares_of_ports_keep_their_shape() {
     check("unshare-port", &UnsharePort { port, with: Some(with) });
     check("unshare-port-with-everybody", &UnsharePort { port, with: None });
     let (shared_at, expires_at) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-    let share = |with| PortShare { with, shared_at, expires_at };
+    let share = |with| PortShare { with, shared_at, expires_at, shut: None };
     let subject = SubjectId::from_uuid(Uuid::from_u128(5));
     let group = SharedGroup {
         id: GroupId::from_uuid(Uuid::from_u128(6)),
@@ -246,7 +246,7 @@ fn shares_of_ports_keep_their_shape() {
         share(SharedWith::User(MemberRef { id: subject, name: "Bob".to_owned() })),
         share(SharedWith::Group(group)),
         share(SharedWith::Organization),
-        share(SharedWith::Public),
+        PortShare { shut: Some(Shut::Rule), ..share(SharedWith::Public) },
     ];
     let url = Some("https://8080-calm-blue-reef.workspaces.example/".to_owned());
     let private = Port { name: "db".to_owned(), port: 5432, url: None, shares: Vec::new() };
@@ -341,8 +341,10 @@ fn access_tokens_keep_their_shape() {
         rotated_at: Some(Timestamp::UNIX_EPOCH),
         previous_valid_until: Some(Timestamp::UNIX_EPOCH),
         revoked_at: None,
+        key_revoked: true,
     };
-    check("token-created", &TokenCreated { details, token: "eyJ…".to_owned() });
+    let role = Some(Role::Viewer);
+    check("token-created", &TokenCreated { details, role, token: "eyJ…".to_owned() });
 }
 
 #[test]

@@ -31,6 +31,8 @@ use crate::{Error, Op};
 
 /// How many tokens an organisation may have that are not revoked.
 pub const MAX_TOKENS: usize = 1_000;
+/// How many of those may be of one subject: nobody fills the organisation alone.
+pub const MAX_TOKENS_OF_ONE: usize = 100;
 
 /// Makes a token. Its secret is in the answer alone.
 pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreated, Error> {
@@ -45,12 +47,12 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
                 return Err(Error::field("scope", "must be 'full' or 'read-only'"));
             }
             let expires_at = expiry(wanted.expires_at, maker.expires_at, maker, now)?;
-            is_free(&all, &wanted.name)?;
             let holder = if wanted.same_subject {
                 Holder::Known(maker.subject)
             } else {
                 Holder::New(SubjectId::random())
             };
+            is_free(&all, &wanted.name, holder)?;
             let (issuer, name) = (&op.context.issuer, wanted.name.as_str());
             let (token, stored) =
                 tokens::new_access_token(issuer, (organization, holder), name, (now, expires_at))?;
@@ -63,7 +65,8 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
         .await?;
     info!(token = %row.id, scope = %row.scope, by = %op.who.token, "access token created");
     let maker = (*op.who.token.as_uuid(), op.who.token_name.clone());
-    Ok(TokenCreated { details: show(op, row, &BTreeMap::from([maker])), token: token.expose().to_owned() })
+    let details = show(op, row, &BTreeMap::from([maker]));
+    Ok(TokenCreated { details, role: Some(role), token: token.expose().to_owned() })
 }
 
 /// What a new token's subject is to be. That it is somebody else's is another question to the rules than the one that the
@@ -173,7 +176,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
         })
         .await?;
     info!(token = %row.id, by = %op.who.token, "access token rotated");
-    Ok(TokenCreated { details: show(op, row, &names), token: token.expose().to_owned() })
+    Ok(TokenCreated { details: show(op, row, &names), role: None, token: token.expose().to_owned() })
 }
 
 /// Whoever may change others' tokens could be anybody else: they change those of nobody who is more than they.
@@ -264,13 +267,20 @@ async fn maker(conn: &OrganizationConn<'_>, unrevoked: &[TokenRow], op: &Op<Memb
     Ok(Maker { id: row.id, subject: row.subject_id, expires_at })
 }
 
-fn is_free(unrevoked: &[TokenRow], name: &TokenName) -> Result<(), Error> {
+/// Whether there may be one more, of that name and that subject.
+fn is_free(unrevoked: &[TokenRow], name: &TokenName, holder: Holder) -> Result<(), Error> {
     if unrevoked.iter().any(|row| row.name == name.as_str()) {
         return Err(Error::NameTaken { what: "a token", name: name.to_string() });
     }
     if unrevoked.len() >= MAX_TOKENS {
         let full = format!("has {MAX_TOKENS} tokens, which is the most; revoke some that nobody uses");
         return Err(Error::field("organization", full));
+    }
+    if unrevoked.iter().filter(|row| row.subject_id == holder.id()).count() >= MAX_TOKENS_OF_ONE {
+        let full = format!(
+            "would be one more of somebody who has {MAX_TOKENS_OF_ONE} tokens, which is the most; revoke some that nobody uses"
+        );
+        return Err(Error::field("same_subject", full));
     }
     Ok(())
 }
@@ -355,7 +365,10 @@ async fn makers(conn: &OrganizationConn<'_>, rows: &[TokenRow]) -> Result<BTreeM
 }
 
 fn show(op: &Op<Member>, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token {
+    // A key that is forgotten because nothing that it signed could still be valid was not revoked.
+    let is_believed = |kid: &str| op.context.issuer.opened(kid).is_some();
     Token {
+        key_revoked: row.is_valid(op.now) && row.signed_by.as_deref().is_some_and(|kid| !is_believed(kid)),
         last_used_at: row.last_used_at.max(op.context.uses.last(row.id)),
         id: row.id,
         subject_id: Some(row.subject_id),

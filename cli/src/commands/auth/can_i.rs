@@ -3,7 +3,7 @@
 use berth_schema::FieldError;
 
 use crate::args::Global;
-use crate::error::Error;
+use crate::error::{Error, OWNERS_SET_RULES};
 use crate::output;
 use crate::session::Session;
 
@@ -71,10 +71,6 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     if answer.allowed {
         return Ok(());
     }
-    let hint = if args.explain {
-        "owners set the rules: `berth policy set`"
-    } else {
-        "`--explain` tells by which rule"
-    };
+    let hint = if args.explain { OWNERS_SET_RULES } else { "`--explain` tells by which rule" };
     Err(Error::Unproven { message: "you may not".to_owned(), hint: hint.to_owned() })
 }

@@ -13,11 +13,12 @@ use crate::session::{Session, now};
 const HELP: &str = "\
 The server keeps only a hash of the token and cannot show it again. A token cannot make one that
 may do more, or lives longer, than itself. It ends after 366 days at most; without --expires-in
-after 365, or with the token that makes it. What it may do is what its role permits (--role), and
-with --read-only nothing that changes anything.
+after 365, or with the token that makes it. What it may do is what its role permits, and with
+--read-only nothing that changes anything. Without --role it is what you are: what an owner makes
+is an owner's.
 
 Examples:
-  berth tokens create ci --expires-in 90d > ci.token
+  berth tokens create ci --role developer --expires-in 90d > ci.token
   berth tokens create laptop --same-subject > laptop.token
   berth tokens create zoe --role developer > zoe.token
   berth tokens create dashboard --read-only -o json";
@@ -57,8 +58,9 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let created = session.organization.create_token(&wanted).await?;
     let end = super::end(&created.details);
+    let role = created.role.map(|role| format!(", with the role {role}")).unwrap_or_default();
     session.talk.say(&format!(
-        "Token '{}' ({scope}) is made; {end}. Keep it: it is not shown again.",
+        "Token '{}' ({scope}{role}) is made; {end}. Keep it: it is not shown again.",
         created.details.name
     ));
     args.output.print(&created.token, &created)

@@ -11,7 +11,9 @@ use crate::session::{Session, now};
 
 const HELP: &str = "\
 Secrets are never shown. The id is a part of a token's text (`sid` of its claims): what was found in
-some file is found here with `-o wide`. Tokens that were revoked or have expired are listed with --state alone.
+some file is found here with `-o wide`. Tokens that were revoked or have expired are listed with
+--state alone. One whose state is 'Key revoked' opens nothing before `berth tokens rotate` has given
+it another secret.
 
 Examples:
   berth tokens list
@@ -21,7 +23,7 @@ Examples:
 /// Which tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum State {
-    /// Those that open
+    /// Those that are neither revoked nor expired
     Valid,
     Revoked,
     Expired,

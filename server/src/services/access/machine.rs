@@ -31,8 +31,9 @@ pub async fn recover(
                 if found.is_none_or(|found| found.name != *name) {
                     return Ok(Changed::Not(None));
                 }
-                is_free(&conn.tokens().lock_unrevoked().await?, token_name)?;
-                let whose = (*organization, Holder::New(SubjectId::random()));
+                let holder = Holder::New(SubjectId::random());
+                is_free(&conn.tokens().lock_unrevoked().await?, token_name, holder)?;
+                let whose = (*organization, holder);
                 let made =
                     tokens::new_access_token(issuer, whose, token_name.as_str(), (op.now, expires_at))?;
                 let row = conn.tokens().insert(&made.1, op.now).await?;
