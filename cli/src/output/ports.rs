@@ -40,5 +40,6 @@ fn words(share: &PortShare, now: Timestamp) -> String {
         SharedWith::Organization => "the organization".to_owned(),
         SharedWith::Public => "everybody".to_owned(),
     };
-    format!("{whom} (for {})", age(now, share.expires_at))
+    let shut = share.shut.map(|why| format!("; lets nobody in now: {}", why.words())).unwrap_or_default();
+    format!("{whom} (for {}{shut})", age(now, share.expires_at))
 }

@@ -17,12 +17,14 @@ fn ports(shares: &Value) -> Value {
 async fn ports_are_listed_shared_and_taken_back() {
     let server = MockServer::start().await;
     let share = |with: Value| json!({"with": with, "shared_at": "2026-11-29T10:00:00Z", "expires_at": "2026-11-29T10:00:00Z"});
+    let mut shut = share(json!("public"));
+    shut["shut"] = json!("rule");
     let all = ports(&json!([
         share(json!({"user": {"id": ID, "name": "Bob"}})),
         share(json!({"group": {"id": ID, "path": "platform"}})),
         share(json!({"group": {"id": ID}})),
         share(json!("organization")),
-        share(json!("public")),
+        shut,
     ]));
     answer(&server, "GET", "/workspaces/reef/ports", ok(all.clone())).await;
     for how in ["share", "publish", "unshare"] {
@@ -31,7 +33,7 @@ async fn ports_are_listed_shared_and_taken_back() {
     let berth = || Berth::with(&server);
     let listed = berth().run(&["ports", "list", "reef"]).ok().stdout;
     let with = format!(
-        "Bob (for 0s), group platform (for 0s), group {ID} (for 0s), the organization (for 0s), everybody (for 0s)"
+        "Bob (for 0s), group platform (for 0s), group {ID} (for 0s), the organization (for 0s), everybody (for 0s; lets nobody in now: a rule of the organization forbids it)"
     );
     assert!(listed.contains(&format!("8080\tweb\t{with}\thttps://8080-reef.ws.example/")), "{listed}");
     assert!(listed.contains("5432\tdb\tnobody\t-"), "{listed}");
@@ -83,5 +85,6 @@ async fn a_port_that_may_not_be_public_says_by_which_rule() {
     Berth::with(&server)
         .run(&["ports", "share", "reef", "8080", "--public"])
         .exits(5)
-        .says("nothing-is-public");
+        .says("nothing-is-public")
+        .says("hint: owners set the rules: `berth policy set`");
 }

@@ -23,6 +23,16 @@ pub enum With {
     Public,
 }
 
+impl With {
+    /// What whoever shares it has to be allowed.
+    pub const fn need(&self) -> Need {
+        match self {
+            Self::Public => Need::Publish,
+            Self::User(_) | Self::Group(_) | Self::Organization => Need::Share,
+        }
+    }
+}
+
 /// Somebody of the organisation who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visitor {
@@ -65,13 +75,6 @@ impl Share {
             (With::Group(group), Some(visitor)) => visitor.places.iter().any(|held| held.is_of(group)),
         }
     }
-
-    const fn need(&self) -> Need {
-        match self.with {
-            With::Public => Need::Publish,
-            With::User(_) | With::Group(_) | With::Organization => Need::Share,
-        }
-    }
 }
 
 /// Until when somebody is let in at a port by its shares, as long as whoever shares it `may` still; `None`: they are not. Without a
@@ -87,7 +90,7 @@ pub fn until(
     if !is_shareable(port) {
         return None;
     }
-    let holds = |share: &&Share| now < share.expires_at && share.lets_in(visitor) && may(share.need());
+    let holds = |share: &&Share| now < share.expires_at && share.lets_in(visitor) && may(share.with.need());
     shares.iter().filter(holds).map(|share| share.expires_at).max()
 }
 

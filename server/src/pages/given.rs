@@ -6,7 +6,7 @@ use askama::Template;
 use berth_policy::Resource;
 use berth_schema::git::{GitCredential, PutGitCredential, RemoveGitCredential};
 use berth_schema::scope::{RemoveVariable, ScopeVariable, Secret, SetVariable};
-use berth_schema::{Action, ResourceKind};
+use berth_schema::{Action, ResourceKind, SubjectId};
 
 use super::frame::{Frame, may, may_to};
 use super::page::{refuse, see, show};
@@ -119,6 +119,8 @@ impl Given {
 struct GivenBy<'a> {
     frame: Frame<'a>,
     is_own: bool,
+    /// Who looks: by their id.
+    member: SubjectId,
     given: Given,
 }
 
@@ -143,7 +145,7 @@ async fn page(op: &Op<Member>, is_own: bool, again: Option<Again>) -> Result<Htt
         kind => Resource::new(kind, String::new(), op.organization()),
     };
     let given = Given::of(op, &actions, (base, refused), |action| may_to(op, action, &thing(action))).await?;
-    let page = GivenBy { frame: Frame::of(op, here), is_own, given };
+    let page = GivenBy { frame: Frame::of(op, here), is_own, member: op.who.subject, given };
     match error {
         Some(error) => refuse(error, &page),
         None => show(StatusCode::OK, &page),

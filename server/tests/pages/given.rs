@@ -186,3 +186,18 @@ async fn who_may_set_nothing_is_offered_no_form_and_sees_no_page_of_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn ones_own_page_shows_the_id_that_others_share_with_and_the_organizations_does_not() {
+    App::run(async |app| {
+        let (admin, ada) = acme(app).await;
+        let members: Value = admin.get(&admin.path("/members")).await.expect(200);
+        let members = members["items"].as_array().expect("members");
+        let own = members.iter().find(|member| member["name"] == "Ada").expect("Ada");
+        let id = own["id"].as_str().expect("an id");
+        let page = ada.get(&format!("{ACME}/me")).await.text;
+        assert!(page.contains("Your member id") && page.contains(id), "{page}");
+        assert!(!ada.get(&format!("{ACME}/variables")).await.text.contains(id));
+    })
+    .await;
+}

@@ -4,7 +4,7 @@ use berth_schema::Problem;
 use berth_schema::access::Role;
 use berth_schema::api::Paged;
 use berth_schema::members::Member;
-use berth_schema::ports::{MAX_SHARE_MINUTES, MAX_SHARES, Ports};
+use berth_schema::ports::{MAX_SHARE_MINUTES, MAX_SHARES, Ports, SharedWith, Shut};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -155,6 +155,48 @@ async fn a_share_ends_with_what_its_owner_may_and_with_its_time() {
         let body = json!({"port": 8080, "with": "organization"});
         let refused = world.ada.post(app, "/workspaces/hers/ports/share", body).await;
         assert_eq!(refused.status, 409, "{}", refused.text);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_share_that_lets_nobody_in_now_is_listed_with_why_and_as_good_again_when_it_does() {
+    App::run(async |app| {
+        let world = World::new(app).await;
+        world.lets_publish().await;
+        world.publishes(app).await.expect::<Ports>(200);
+        world.share(app, json!({"user": world.bob.id})).await;
+        let here = world.owner.path("/workspaces/hers/ports");
+        // Public first, then Bob's: as the door judges them.
+        let shut = async |world: &World| {
+            let ports: Ports = world.owner.get(&here).await.expect(200);
+            let of = |public: bool| {
+                let share =
+                    ports.items[0].shares.iter().find(|one| (one.with == SharedWith::Public) == public);
+                share.expect("a share").shut
+            };
+            assert_eq!(world.decides(app, None, 8080).await["decision"] == "allowed", of(true).is_none());
+            assert_eq!(world.opens(app, &world.bob).await["decision"] == "allowed", of(false).is_none());
+            [of(true), of(false)]
+        };
+        let change = async |world: &World, change: Value| {
+            let path = world.owner.path(&format!("/members/{}", world.ada.id));
+            send(world.owner.request(Method::PATCH, &path).json(&change)).await.expect::<Value>(200);
+        };
+        assert_eq!(shut(&world).await, [None, None]);
+        set(&world.owner, berth_policy::BUILT_IN).await.expect::<Value>(200);
+        assert_eq!(shut(&world).await, [Some(Shut::Rule), None]);
+        let page = world.ada.browser.get("/organizations/acme/workspaces/hers/ports").await.text;
+        let told = "It lets nobody in now: a rule of the organization forbids it.";
+        assert_eq!(page.matches(told).count(), 1, "{page}");
+        world.lets_publish().await;
+        change(&world, json!({"suspended": true})).await;
+        assert_eq!(shut(&world).await, [Some(Shut::Suspended); 2]);
+        change(&world, json!({"suspended": false})).await;
+        change(&world, json!({"role": "viewer"})).await;
+        assert_eq!(shut(&world).await[1], Some(Shut::NotPermitted));
+        change(&world, json!({"role": "developer"})).await;
+        assert_eq!(shut(&world).await, [None, None]);
     })
     .await;
 }

@@ -14,7 +14,8 @@ use crate::session::{Session, now};
 const HELP: &str = "\
 Who is signed in and meant opens the port's address in a browser. The workspace itself, its editor
 and its terminal stay yours. It ends by itself, with `berth ports unshare`, and with your own right
-to share. Said again it is another time from now on.
+to share. Said again it is another time from now on. A person's id is what `berth whoami` calls
+their 'Member id', and what the page Yours shows them.
 
 Examples:
   berth ports share calm-blue-reef 8080 --user 0191e2b4-0000-4000-8000-000000000001

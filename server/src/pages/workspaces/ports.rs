@@ -6,7 +6,7 @@ use askama::Template;
 use berth_schema::Action;
 use berth_schema::ports::{
     DEFAULT_SHARE_MINUTES, MAX_PUBLIC_MINUTES, MAX_SHARE_MINUTES, Port, PublishPort, SharePort, ShareWith,
-    SharedWith, UnsharePort,
+    SharedWith, Shut, UnsharePort,
 };
 use serde::Deserialize;
 
@@ -45,6 +45,8 @@ struct Row {
 struct Share {
     with: String,
     until: String,
+    /// Why it lets nobody in now.
+    shut: Option<&'static str>,
     kind: &'static str,
     whom: String,
 }
@@ -60,7 +62,7 @@ fn row(port: Port) -> Row {
             SharedWith::Organization => ("organization", String::new(), "The whole organization".to_owned()),
             SharedWith::Public => ("public", String::new(), "Whoever has its address".to_owned()),
         };
-        Share { with, until: at(share.expires_at), kind, whom }
+        Share { with, until: at(share.expires_at), shut: share.shut.map(Shut::words), kind, whom }
     });
     Row { shares: shares.collect(), port }
 }

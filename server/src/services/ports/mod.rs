@@ -3,6 +3,7 @@
 mod shared;
 
 pub(crate) use shared::Shared;
+use shared::Sharer;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::members::MemberRef;
 use berth_schema::ports::{
     Audience, MAX_PUBLIC, MAX_PUBLIC_MINUTES, MAX_SHARE_MINUTES, MAX_SHARES, Port, PortShare, Ports,
-    PublicPort, PublishPort, SharePort, ShareWith, SharedGroup, SharedWith, UnsharePort, is_shareable,
+    PublicPort, PublishPort, SharePort, ShareWith, SharedGroup, SharedWith, Shut, UnsharePort, is_shareable,
 };
 use berth_schema::{Action, DesiredState, FieldError, GroupId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
@@ -32,13 +33,14 @@ pub async fn list(op: &Op<Member>, name_or_id: &str) -> Result<Ports, Error> {
         let endpoints = workspaces::whole(conn, view, &op.context.agent_defaults, op.now).await?.endpoints;
         let rows = conn.port_shares().of_workspace(id, op.now).await?;
         let seen = seen_groups(conn, op, &rows).await?;
+        let shut = shut(conn, op, id, &rows).await?;
         let items = declared.into_iter().map(|(name, port)| {
-            let of_port = rows.iter().filter(|row| row.port == port);
+            let of_port = rows.iter().zip(&shut).filter(|(row, _)| row.port == port);
             Port {
                 name,
                 port,
                 url: url(&endpoints, port),
-                shares: of_port.map(|row| show(row, &seen)).collect(),
+                shares: of_port.map(|(row, shut)| show(row, &seen, *shut)).collect(),
             }
         });
         Ok(Ports { items: items.collect(), next: None })
@@ -238,7 +240,24 @@ async fn seen_groups(
     Ok(seen)
 }
 
-fn show(row: &PortShareRow, seen: &BTreeMap<GroupId, bool>) -> PortShare {
+/// Why each of the shares lets nobody in now, by the judgement of connections. Nobody gets at what is deleted, and no share is why.
+async fn shut(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    workspace: WorkspaceId,
+    rows: &[PortShareRow],
+) -> Result<Vec<Option<Shut>>, Error> {
+    let door = if rows.is_empty() { None } else { conn.workspaces().door(workspace).await? };
+    let Some(door) = door else { return Ok(vec![None; rows.len()]) };
+    let Some(sharer) = Sharer::of(conn, workspace, &door).await? else {
+        return Ok(vec![Some(Shut::Removed); rows.len()]);
+    };
+    let policies = &op.who.authority.policies;
+    let of = |row: &PortShareRow| shared::with(row).and_then(|with| sharer.shut(policies, with.need()));
+    Ok(rows.iter().map(of).collect())
+}
+
+fn show(row: &PortShareRow, seen: &BTreeMap<GroupId, bool>, shut: Option<Shut>) -> PortShare {
     let with = match row.with {
         Audience::User(id) => SharedWith::User(MemberRef { id, name: row.name.clone().unwrap_or_default() }),
         Audience::Group(id) => {
@@ -248,5 +267,5 @@ fn show(row: &PortShareRow, seen: &BTreeMap<GroupId, bool>) -> PortShare {
         Audience::Organization => SharedWith::Organization,
         Audience::Public => SharedWith::Public,
     };
-    PortShare { with, shared_at: row.created_at, expires_at: row.expires_at }
+    PortShare { with, shared_at: row.created_at, expires_at: row.expires_at, shut }
 }

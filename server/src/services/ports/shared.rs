@@ -1,10 +1,10 @@
 //! What is open of a workspace to others than its owner: what is stored, for whoever decides about a connection.
 
-use berth_db::{MemberRow, OrganizationConn, Owned, WorkspaceDoor};
+use berth_db::{MemberRow, OrganizationConn, Owned, PortShareRow, WorkspaceDoor};
 use berth_planner::sharing::{self, Held, Need, Share, Visitor, With};
-use berth_policy::{Asker, Circumstances, Proof, Resource, Who};
+use berth_policy::{Asker, Circumstances, Policies, Proof, Reason, Resource, Who};
 use berth_schema::access::TokenScope;
-use berth_schema::ports::Audience;
+use berth_schema::ports::{Audience, Shut};
 use berth_schema::{Action, OrganizationId, SubjectId, WorkspaceId};
 use jiff::Timestamp;
 
@@ -16,8 +16,7 @@ use crate::{Context, Error};
 pub(crate) struct Shared {
     port: u16,
     shares: Vec<Share>,
-    /// With the workspace as the owner would act on it.
-    owner: Option<(MemberRow, Resource)>,
+    sharer: Option<Sharer>,
     /// Somebody who has signed in.
     visitor: Option<Visitor>,
 }
@@ -31,13 +30,8 @@ impl Shared {
         (visitor, now): (Option<SubjectId>, Timestamp),
     ) -> Result<Self, Error> {
         let rows = conn.port_shares().of_workspace(workspace, now).await?;
-        let shares = rows.into_iter().filter(|row| row.port == port).filter_map(|row| {
-            let with = match (row.with, row.group) {
-                (Audience::User(subject), _) => With::User(subject),
-                (Audience::Group(_), group) => With::Group(group?),
-                (Audience::Organization, _) => With::Organization,
-                (Audience::Public, _) => With::Public,
-            };
+        let shares = rows.iter().filter(|row| row.port == port).filter_map(|row| {
+            let with = with(row)?;
             Some(Share { with, expires_at: row.expires_at })
         });
         let shares: Vec<_> = shares.collect();
@@ -54,13 +48,8 @@ impl Shared {
             }
             None => None,
         };
-        let owner = conn.subjects().find(door.creator).await?.filter(|owner| owner.removed_at.is_none());
-        let found = Owned::new(workspace, door.creator, door.project);
-        let owner = match owner {
-            Some(owner) => Some((owner, places::workspace(conn, &found, door.creator).await?)),
-            None => None,
-        };
-        Ok(Self { port, shares, owner, visitor })
+        let owner = Sharer::of(conn, workspace, door).await?;
+        Ok(Self { port, shares, sharer: owner, visitor })
     }
 
     /// Until when the visitor is let in, and who shares it, by the organisation's rules of that version.
@@ -71,13 +60,55 @@ impl Shared {
         version: Option<i64>,
         now: Timestamp,
     ) -> Result<Option<(Timestamp, SubjectId)>, Error> {
-        let Some((owner, workspace)) = &self.owner else { return Ok(None) };
+        let Some(sharer) = &self.sharer else { return Ok(None) };
         let policies = context.rules.of(&context.database, organization, version).await?;
-        let asker = standing(organization, owner);
-        let may = |need| policies.decide(&asker, action(need), workspace).allowed;
+        let may = |need| sharer.shut(&policies, need).is_none();
         let until = sharing::until(self.port, &self.shares, self.visitor.as_ref(), may, now);
-        Ok(until.map(|until| (until, owner.id)))
+        Ok(until.map(|until| (until, sharer.member.id)))
     }
+}
+
+/// Whose workspace it is, of the organisation still, and the workspace as they would act on it.
+#[derive(Debug)]
+pub(super) struct Sharer {
+    member: MemberRow,
+    workspace: Resource,
+}
+
+impl Sharer {
+    /// `None`: they have left.
+    pub(super) async fn of(
+        conn: &OrganizationConn<'_>,
+        workspace: WorkspaceId,
+        door: &WorkspaceDoor,
+    ) -> Result<Option<Self>, Error> {
+        let member = conn.subjects().find(door.creator).await?.filter(|member| member.removed_at.is_none());
+        let Some(member) = member else { return Ok(None) };
+        let found = Owned::new(workspace, door.creator, door.project);
+        let workspace = places::workspace(conn, &found, door.creator).await?;
+        Ok(Some(Self { member, workspace }))
+    }
+
+    /// Why shares that need that of them let nobody in now.
+    pub(super) fn shut(&self, policies: &Policies, need: Need) -> Option<Shut> {
+        let asker = standing(self.workspace.organization, &self.member);
+        let decision = policies.decide(&asker, action(need), &self.workspace);
+        (!decision.allowed).then_some(match decision.reason {
+            Reason::Suspended => Shut::Suspended,
+            Reason::Forbidden | Reason::Failed => Shut::Rule,
+            _ => Shut::NotPermitted,
+        })
+    }
+}
+
+/// Whom a stored share is with; `None`: a group that there is not.
+pub(super) fn with(row: &PortShareRow) -> Option<With> {
+    Some(match (row.with, &row.group) {
+        (Audience::User(subject), _) => With::User(subject),
+        (Audience::Group(_), group) => With::Group(group.clone()?),
+        (Audience::Organization, _) => With::Organization,
+        (Audience::Public, _) => With::Public,
+    })
 }
 
 /// What whoever shares has to be allowed for as long as it goes on.
