@@ -21,6 +21,11 @@ pub enum Why {
         "is at a host that has no address which is public or allowed; an administrator of the server may allow its network by --repository-allow-network"
     )]
     Address,
+    /// Whether a name is known in some inner network is told to nobody: of one that is not known at all the same is said.
+    #[error(
+        "is at a host of which the server knows no address that is public or allowed: look at the name, which there may not be or the server's DNS not know; if it is in an inner network, an administrator of the server may allow that by --repository-allow-network"
+    )]
+    Name,
     #[error("is at a host that cannot be reached")]
     Unreachable,
     #[error("is at a host whose certificate is not trusted")]

@@ -10,7 +10,8 @@ use url::{Host, Url};
 /// The addresses of a URL's host, as curl takes them (`HOST:PORT:ADDRESS,…`); `None`: the URL has an address in place of a name.
 ///
 /// # Errors
-/// Where none of them may be asked. Whether a name is known in some inner network is told to nobody.
+/// Where none of them may be asked: [`Why::Address`] of what is no name, or is one that nothing is looked up for, and [`Why::Name`] of every
+/// other, whether it has inner addresses or none. Which names there are in some inner network is told to nobody.
 pub(super) async fn pin(
     reachable: &Reachable,
     url: &ProjectUrl,
@@ -27,12 +28,12 @@ pub(super) async fn pin(
     };
     let found = timeout_at(deadline, lookup_host((name, port))).await.map_err(|_| Why::Slow)?;
     let held: Vec<String> = found
-        .map_err(|_| Why::Address)?
+        .map_err(|_| Why::Name)?
         .map(|address| address.ip())
         .filter(|address| reachable.holds(*address))
         .map(|address| if address.is_ipv6() { format!("[{address}]") } else { address.to_string() })
         .collect();
-    if held.is_empty() { Err(Why::Address) } else { Ok(Some(format!("{name}:{port}:{}", held.join(",")))) }
+    if held.is_empty() { Err(Why::Name) } else { Ok(Some(format!("{name}:{port}:{}", held.join(",")))) }
 }
 
 #[cfg(test)]
@@ -57,12 +58,16 @@ mod tests {
             "https://[::1]/a",
             "https://[::ffff:10.0.0.1]/a",
             "https://[64:ff9b::a00:1]/a",
-            "https://localhost/a",
             "https://localhost./a",
-            "https://no-such-host.invalid/a",
         ] {
             assert_eq!(pinned(inner, &[]).await, Err(Why::Address), "{inner}");
         }
+        // One that is inner, and one that is not there.
+        for name in ["https://localhost/a", "https://no-such-host.invalid/a"] {
+            assert_eq!(pinned(name, &[]).await, Err(Why::Name), "{name}");
+        }
+        let told = Why::Name.to_string();
+        assert!(told.contains("look at the name") && told.contains("DNS"), "{told}");
         assert_eq!(pinned("https://127.0.0.1/a", &["127.0.0.0/8"]).await, Ok(None));
         assert_eq!(pinned("https://8.8.8.8/a", &[]).await, Ok(None));
         assert_eq!(pinned("https://localhost./a", &["127.0.0.0/8", "::1/128"]).await, Err(Why::Address));

@@ -11,7 +11,7 @@ const WORKSPACES: &str = "/organizations/acme/workspaces";
 #[tokio::test]
 async fn a_link_fills_the_form_in_and_makes_nothing() {
     App::run(async |app| {
-        let (_, ada) = acme(app).await;
+        let (_, mut ada) = acme(app).await;
         let page = ada.get(&format!("{NEW}?repo=https://git.example/team/a.git&ref=main")).await;
         assert_eq!(page.status, 200);
         for part in [
@@ -23,6 +23,21 @@ async fn a_link_fills_the_form_in_and_makes_nothing() {
             assert!(page.text.contains(part), "{part}: {}", page.text);
         }
         assert!(!ada.get(NEW).await.text.contains("A link has filled"));
+        // It stays said, whatever is pressed before something is made.
+        for (suggested, name, status) in [("link", "", 200), ("link", "No Name", 422), ("", "", 200)] {
+            let form = [
+                ("repo", "ssh://git@git.example/team/a.git"),
+                ("name", name),
+                ("suggested", suggested),
+                ("intent", "check"),
+            ];
+            let again = ada.submit(WORKSPACES, &form).await;
+            assert_eq!(again.status, status, "{}", again.text);
+            let field = "name=\"suggested\" value=\"link\"";
+            for part in ["A link has filled this in", field] {
+                assert_eq!(again.text.contains(part), suggested == "link", "{part}: {}", again.text);
+            }
+        }
         assert_eq!(app.count("SELECT count(*) FROM workspaces").await, 0);
         assert_eq!(ada.get(&format!("{NEW}?devfile=x")).await.status, 422, "no link brings a devfile");
     })
@@ -118,7 +133,20 @@ async fn a_file_can_be_checked_without_making_anything() {
         let right = "{\"image\": \"node:22\"}";
         let good = ada.submit(WORKSPACES, &[("devcontainer", right), ("intent", "check")]).await;
         assert_eq!(good.status, 200, "{}", good.text);
-        assert!(good.text.contains("It can be read"), "{}", good.text);
+        assert!(good.text.contains("What is given here can be read"), "{}", good.text);
+        // What nobody has looked at is not said to be right.
+        let ssh = "ssh://git@git.example/team/a.git";
+        for (form, words) in [
+            ([("repo", ssh), ("image", "")], "team/a.git was not looked into: this server does not read it"),
+            ([("repo", ssh), ("image", "debian:13")], "was not looked into, because the form says"),
+            ([("repo", ""), ("image", "debian:13")], "Whether there is such an image was not looked up."),
+            ([("repo", ""), ("image", "")], "No repository is named, and none was looked into."),
+        ] {
+            let fields = [form[0], form[1], ("intent", "check")];
+            let looked = ada.submit(WORKSPACES, &fields).await;
+            assert!(looked.status == 200 && looked.text.contains(words), "{form:?}: {}", looked.text);
+            assert!(!looked.text.contains("can be read"), "{form:?}: {}", looked.text);
+        }
         let wrong = ada
             .submit(WORKSPACES, &[("devcontainer", "{\n  \"privileged\": true\n}"), ("intent", "check")])
             .await;
@@ -146,6 +174,20 @@ async fn a_quota_is_told_on_the_form_and_the_denial_is_on_record() {
         assert!(full.header("content-type").starts_with("text/html"));
         let record = admin.get(&admin.path("/audit?limit=5")).await.text;
         assert!(record.contains("workspace.create") && record.contains("denied"), "{record}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_form_that_says_nothing_makes_nothing() {
+    App::run(async |app| {
+        let (_, mut ada) = acme(app).await;
+        for form in [&[][..], &[("name", "reef")], &[("name", "reef"), ("intent", "destroy")]] {
+            let reply = ada.submit(WORKSPACES, form).await;
+            assert_eq!(reply.status, 422, "{form:?}: {}", reply.text);
+            assert!(reply.text.contains("intent: must be"), "{}", reply.text);
+        }
+        assert_eq!(app.count("SELECT count(*) FROM workspaces").await, 0);
     })
     .await;
 }

@@ -84,7 +84,9 @@ async fn a_role_is_given_at_a_group_and_opens_what_is_in_it() {
         }
         let key = key_of(&form);
         let checked = [("key", key.as_str()), ("ref", "next"), ("intent", "check")];
-        assert!(zoe.submit(&workspaces, &checked).await.text.contains("It can be read"));
+        assert!(
+            zoe.submit(&workspaces, &checked).await.text.contains("It is made of the default environment")
+        );
         let fields = [("key", key.as_str()), ("name", "reef"), ("ref", "next"), ("intent", "create")];
         let made = zoe.submit(&workspaces, &fields).await;
         assert_eq!(made.status, 303, "{}", made.text);

@@ -10,7 +10,7 @@ use berth_schema::{Action, FieldError, ResourceKind, Text};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::checked::Checked;
+use super::checked::{Checked, MadeOf};
 use crate::handlers::idempotency;
 use crate::http::body::{DocumentForm, Documents};
 use crate::http::headers::IdempotencyKey;
@@ -53,9 +53,15 @@ pub(crate) struct Form {
     agent: String,
     /// Of this filling-in of the form: sent twice, it makes one workspace.
     key: String,
-    /// `check`: only say what is wrong.
+    /// Of the button that was pressed: [`MAKE`] or [`LOOK`].
     intent: String,
+    /// Not empty: somebody else's link has filled it in.
+    suggested: String,
 }
+
+const MAKE: &str = "create";
+/// Only say what is wrong, or what it would be.
+const LOOK: &str = "check";
 
 impl Documents for Form {
     /// Lines are for documents alone. What else may not be in a field is told at it, beside everything else that was typed.
@@ -66,7 +72,21 @@ impl Documents for Form {
 impl Form {
     fn of(suggested: Suggested) -> Self {
         let Suggested { repo, reference, path, image, name, agent } = suggested;
-        Self { repo, reference, path, image, name, agent, ..Self::default() }
+        let is_suggested = !repo.is_empty() || !image.is_empty();
+        let suggested = if is_suggested { "link".to_owned() } else { String::new() };
+        Self { repo, reference, path, image, name, agent, suggested, ..Self::default() }
+    }
+
+    /// What the workspace is to be made of.
+    fn made_of(&self) -> MadeOf {
+        let is_given = |text: &str| !text.trim().is_empty();
+        if is_given(&self.image) {
+            MadeOf::Image
+        } else if is_given(&self.devfile) || is_given(&self.devcontainer) {
+            MadeOf::Document
+        } else {
+            MadeOf::Nothing
+        }
     }
 
     /// What is in a field of one line that no line has.
@@ -180,8 +200,6 @@ struct New<'a> {
     trouble: Option<String>,
     /// What it would be made of, where that was found right.
     checked: Option<Checked>,
-    /// Whether somebody else's link has filled something in.
-    is_suggested: bool,
     may: bool,
     role: &'a str,
     /// What it is made for.
@@ -216,7 +234,6 @@ async fn page<'a>(op: &'a Op<Member>, form: &'a Form) -> Result<New<'a>, Error> 
         wrong: Wrong::default(),
         trouble: None,
         checked: None,
-        is_suggested: false,
         role: op.who.role.as_str(),
         offer,
         key: Uuid::new_v4(),
@@ -226,8 +243,7 @@ async fn page<'a>(op: &'a Op<Member>, form: &'a Form) -> Result<New<'a>, Error> 
 /// The form. What a link suggests is shown, and nothing is made before somebody presses a button.
 pub(crate) async fn new(op: Op<Member>, suggested: Query<Suggested>) -> Result<HttpResponse, Error> {
     let form = Form::of(suggested.0);
-    let is_suggested = !form.repo.is_empty() || !form.image.is_empty();
-    show(StatusCode::OK, &New { is_suggested, ..page(&op, &form).await? })
+    show(StatusCode::OK, &page(&op, &form).await?)
 }
 
 pub(crate) async fn create(
@@ -239,10 +255,15 @@ pub(crate) async fn create(
     if !unwritable.is_empty() {
         return told(&op, &form.shown(), Error::Invalid(unwritable)).await;
     }
-    if form.intent == "check" {
+    if ![MAKE, LOOK].contains(&form.intent.as_str()) {
+        let error =
+            Error::field("intent", format!("must be '{MAKE}' or '{LOOK}', as the form's buttons say"));
+        return told(&op, &form, error).await;
+    }
+    if form.intent == LOOK {
         return match workspaces::check(&op, form.wanted()).await {
             Ok(spec) => {
-                let checked = Some(Checked::of(spec));
+                let checked = Some(Checked::of(spec, form.made_of()));
                 show(StatusCode::OK, &New { checked, ..page(&op, &form).await? })
             }
             Err(error) => told(&op, &form, error).await,
