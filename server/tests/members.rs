@@ -71,16 +71,24 @@ async fn somebody_of_the_same_name_does_not_keep_an_owner_from_a_link() {
 
         let organizations = berth_db::every_organization(&app.database_url).await.expect("organisations");
         let (organization, random) = ("acme".parse().expect("a name"), SystemRandom::new());
-        let link = async |id| {
-            let (run, whose) = (app.at_the_machine(), ("Administrator", id));
+        let link = async |name, id| {
+            let (run, whose) = (app.at_the_machine(), (name, id));
             sign_in::recover(&run, &organizations, &organization, whose, &random).await
         };
-        let Err(refused) = link(None).await else { panic!("there are two of that name") };
+        let (administrator, nobody) = (Some("Administrator"), SubjectId::random());
+        let Err(refused) = link(administrator, None).await else { panic!("there are two of that name") };
         let refused = format!("{refused:?}");
         assert!(refused.contains(&format!("{owner} (owner)")), "{refused}");
         assert!(refused.contains("(viewer)"), "{refused}");
-        assert!(!link(Some(owner)).await.expect("a link").1, "nobody new");
-        assert!(link(Some(SubjectId::random())).await.is_err(), "nobody of that id");
+        assert!(!link(administrator, Some(owner)).await.expect("a link").is_new, "nobody new");
+        assert!(link(administrator, Some(nobody)).await.is_err(), "nobody of that id");
+        // Who has another name is found by the id alone, and by no wrong name beside it; nobody is made by an id.
+        let invited = invite(&admin, "Ada", Role::Viewer).await;
+        accept(&mut Visitor::new(app.address()), &invited, Some("Ada")).await;
+        let ada = named(&admin, "Ada").await.id;
+        let made = link(None, Some(ada)).await.expect("a link");
+        assert_eq!((made.person.as_str(), made.is_new), ("Ada", false));
+        assert!(link(administrator, Some(ada)).await.is_err() && link(None, Some(nobody)).await.is_err());
     })
     .await;
 }

@@ -13,8 +13,8 @@ pub(crate) async fn link(app: &App, organization: &str, name: &str) -> String {
     let organizations = berth_db::every_organization(&app.database_url).await.expect("organisations");
     let organization = organization.parse().expect("a name");
     let (run, random) = (app.at_the_machine(), SystemRandom::new());
-    let made = sign_in::recover(&run, &organizations, &organization, (name, None), &random).await;
-    made.expect("a link").0.expose().to_owned()
+    let made = sign_in::recover(&run, &organizations, &organization, (Some(name), None), &random).await;
+    made.expect("a link").token.expose().to_owned()
 }
 
 pub(crate) async fn signed_in(app: &App, organization: &str, name: &str) -> Visitor {

@@ -327,7 +327,6 @@ pub(crate) const fn done(action: LifecycleAction) -> &'static str {
 
 fn lifecycle(workspace: &Workspace, next: &Deadline, now: Timestamp) -> String {
     let left = if next.at > now { format!("in {}", age(now, next.at)) } else { "now".to_owned() };
-    let done = done(next.action);
     let extended = match next.extended_hours {
         0 => String::new(),
         hours => format!("; extended by {hours} h"),
@@ -335,22 +334,22 @@ fn lifecycle(workspace: &Workspace, next: &Deadline, now: Timestamp) -> String {
     let more = match next.extendable_hours {
         0 => String::new(),
         hours => {
-            let name = &workspace.name;
             let joint = if extended.is_empty() { ';' } else { ',' };
-            format!("{joint} up to {hours} h more with `berth extend {name} --hours N`")
+            format!("{joint} up to {hours} h more with `berth extend {} --hours N`", workspace.name)
         }
     };
-    format!("{done} at {} ({left}) by the rule {}{extended}{more}", next.at, next.rule)
+    format!("{} at {} ({left}) by the rule {}{extended}{more}", done(next.action), next.at, next.rule)
 }
 
-fn idle_stop(workspace: &Workspace, idle: IdleStop, now: Timestamp) -> String {
-    let (name, minutes) = (&workspace.name, idle.minutes);
-    match idle.at {
+fn idle_stop(workspace: &Workspace, IdleStop { minutes, at }: IdleStop, now: Timestamp) -> String {
+    match at {
         Some(at) => {
             let left = if at > now { format!("in {}", age(now, at)) } else { "now".to_owned() };
-            format!(
-                "stopped at {at:.0} ({left}) if nothing happens in it until then; `berth extend {name} --hours N` puts it off"
-            )
+            let more = match workspace.lifecycle {
+                Some(next) if next.extendable_hours == 0 => "no more hours are granted".to_owned(),
+                _ => format!("`berth extend {} --hours N` puts it off", workspace.name),
+            };
+            format!("stopped at {at:.0} ({left}) if nothing happens in it until then; {more}")
         }
         None => format!("stopped after {minutes} minutes, but not while no proxy tells what happens in it"),
     }

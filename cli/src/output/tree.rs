@@ -74,10 +74,13 @@ impl Show for Project {
     }
 
     fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
-        ["Path", "Repository", "Ref", "Agent", "Age", "Version", "Id"]
-            .into_iter()
-            .zip(self.row(true, now))
-            .collect()
+        let names = ["Path", "Repository", "Ref", "Agent", "Age", "Version", "Id"];
+        let mut details: Vec<_> = names.into_iter().zip(self.row(true, now)).collect();
+        if let Some(path) = &self.settings.devfile_path {
+            // Behind the repository that it is in.
+            details.insert(3, ("Devfile", path.to_string().into()));
+        }
+        details
     }
 }
 

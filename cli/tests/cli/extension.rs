@@ -61,6 +61,17 @@ async fn what_is_idle_is_told_with_the_time_and_how_it_is_put_off() {
     );
     assert!(idle.ends_with("`berth extend reef --hours N` puts it off"), "{idle}");
 
+    // What is used up is not offered.
+    one["lifecycle"] = json!({
+        "action": "stop", "rule": "max_active_hours_before_stop", "at": "2026-01-01T08:00:00Z",
+        "extended_hours": 24, "extendable_hours": 0,
+    });
+    let full = MockServer::start().await;
+    answer(&full, "GET", "/workspaces/reef", ok(one.clone())).await;
+    let shown = Berth::with(&full).run(&["get", "reef"]).ok().stdout;
+    assert!(line(&shown, "Idle\t").ends_with("no more hours are granted"), "{shown}");
+    assert!(!shown.contains("berth extend"), "{shown}");
+
     one["idle_stop"] = json!({"minutes": 30});
     let silent = MockServer::start().await;
     answer(&silent, "GET", "/workspaces/reef", ok(one)).await;

@@ -64,6 +64,19 @@ async fn a_path_is_one_part_of_the_address_and_says_what_something_is_in() {
 }
 
 #[tokio::test]
+async fn a_project_is_shown_with_the_file_that_its_workspaces_are_made_of() {
+    let server = MockServer::start().await;
+    let repository = json!({"url": "https://git.example/api.git", "ref": "main"});
+    let with = json!({"repository": repository, "devfile_path": "apps/shop/devfile.yaml"});
+    answer(&server, "GET", "/projects/a%2Fshop", ok(project("a/shop", &with, 1))).await;
+    answer(&server, "GET", "/projects/a%2Fplain", ok(project("a/plain", &json!({}), 1))).await;
+    let shown = |path: &str| Berth::with(&server).run(&["projects", "get", path]).ok().stdout;
+    let (shop, plain) = (shown("a/shop"), shown("a/plain"));
+    assert!(shop.contains("Ref\tmain\nDevfile\tapps/shop/devfile.yaml\nAgent\t"), "{shop}");
+    assert!(!plain.contains("Devfile"), "{plain}");
+}
+
+#[tokio::test]
 async fn what_is_not_given_of_a_project_stays_and_only_what_was_seen_is_changed() {
     let server = MockServer::start().await;
     let before =

@@ -60,6 +60,11 @@ pub struct AgentRow {
 }
 
 impl AgentRow {
+    /// Whether it was ever heard.
+    pub const fn has_connected(&self) -> bool {
+        self.epoch > 0 || self.last_sequence > 0
+    }
+
     /// The hashes of the tokens that open now unless it is revoked: the newest, and the one before it while that goes on.
     pub fn tokens(&self, now: Timestamp) -> [Option<&SecretHash>; 2] {
         let overlaps = self.previous_valid_until.is_some_and(|until| now < until);

@@ -35,7 +35,7 @@
 //! | `passkeys()` | `insert`, `list`, `find_locked`, `used`, `remove` |
 //! | `session_proofs()` | `insert`, `copy`; in [`Reach::installation`] `of_provider` |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch`, `verified` |
-//! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `owners`, `fill_creators` |
+//! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `user`, `owners`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `signed`, `rotate`, `revoke` |
 //! | `activity()` | `tell`, `hear`, `contact`, `of`, `keep`, `stopped` |
 //! | `agent_prerequisites()` | `find`, `store` |

@@ -49,6 +49,17 @@ pub struct UserRow {
     pub suspended_at: Option<Timestamp>,
 }
 
+/// The organisation's users, as [`UserRow`]s.
+macro_rules! users {
+    ($subjects:expr) => {
+        subjects::table
+            .inner_join(accounts::table.on(accounts::id.nullable().eq(subjects::account_id)))
+            .filter(subjects::organization_id.eq($subjects.0.key()))
+            .filter(subjects::removed_at.is_null())
+            .select((subjects::id, accounts::id, accounts::name, subjects::role, subjects::suspended_at))
+    };
+}
+
 /// A row of `subjects`.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = subjects)]
@@ -213,15 +224,17 @@ impl Subjects<'_> {
 
     /// The users of that name, at most `limit`, the oldest first.
     pub async fn users_named(&self, name: &str, limit: i64) -> Result<Vec<UserRow>, DbError> {
-        let query = subjects::table
-            .inner_join(accounts::table.on(accounts::id.nullable().eq(subjects::account_id)))
-            .filter(subjects::organization_id.eq(self.0.key()))
+        let query = users!(self)
             .filter(accounts::name.eq(name))
-            .filter(subjects::removed_at.is_null())
             .order((subjects::created_at, subjects::id))
-            .limit(limit)
-            .select((subjects::id, accounts::id, accounts::name, subjects::role, subjects::suspended_at));
+            .limit(limit);
         self.0.run(query.load(&mut self.0.raw())).await
+    }
+
+    /// The user with that id.
+    pub async fn user(&self, id: SubjectId) -> Result<Option<UserRow>, DbError> {
+        let query = users!(self).filter(subjects::id.eq(*id.as_uuid()));
+        self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
     /// The owners who are not suspended.

@@ -46,7 +46,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
         },
         Some(Command::SignInLink { organization, name, id, public, database, logging }) => {
-            sign_in_link::run(&organization, (&name, id), &public, &database, &logging).await
+            sign_in_link::run(&organization, (name.as_deref(), id), &public, &database, &logging).await
         }
         Some(Command::SigningKeys { command, database, keys, logging }) => {
             signing_keys::run(&command, &database, &keys, &logging).await

@@ -14,7 +14,7 @@ use crate::services::sign_in;
 
 pub(super) async fn run(
     organization: &OrganizationName,
-    (name, id): (&str, Option<SubjectId>),
+    (name, id): (Option<&str>, Option<SubjectId>),
     public: &PublicOptions,
     database: &DatabaseOptions,
     log: &LoggingOptions,
@@ -25,9 +25,16 @@ pub(super) async fn run(
     let organizations = berth_db::every_organization(&url).await.context("cannot list the organizations")?;
     let run = Run::begin(Actor::Command("sign-in-link"), database);
     let random = SystemRandom::new();
-    let (token, is_new) = sign_in::recover(&run, &organizations, organization, (name, id), &random)
-        .await
-        .with_context(|| format!("no link can be made for '{name}' in organization '{organization}'"))?;
-    first::print_link(&token, public.public_url.as_deref(), name, is_new)?;
+    let made = sign_in::recover(&run, &organizations, organization, (name, id), &random).await.with_context(
+        || {
+            let whom = match (name, id) {
+                (Some(name), _) => format!("'{name}'"),
+                (None, Some(id)) => id.to_string(),
+                (None, None) => format!("'{}'", sign_in::FIRST_PERSON),
+            };
+            format!("no link can be made for {whom} in organization '{organization}'")
+        },
+    )?;
+    first::print_link(&made.token, public.public_url.as_deref(), &made.person, made.is_new)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -34,8 +34,6 @@ use berth_schema::text::check_plain;
 use berth_schema::{OrganizationName, SubjectId};
 use clap::{Args, Parser, Subcommand};
 
-use crate::services::sign_in::FIRST_PERSON;
-
 /// Berth's control plane.
 #[derive(Debug, Parser)]
 #[command(name = "berth-server", version, about, args_conflicts_with_subcommands = true)]
@@ -105,10 +103,11 @@ pub enum Command {
         /// The organisation's name.
         #[arg(long, value_name = "NAME", default_value = "default")]
         organization: OrganizationName,
-        /// The person's name. Somebody who is not there yet becomes an owner of the organisation.
-        #[arg(long, value_name = "NAME", default_value = FIRST_PERSON, value_parser = person_name)]
-        name: String,
-        /// Which of several people of that name, as `berth members get` shows it
+        /// The person's name: without --id, 'Administrator' where none is said. Somebody who is not there yet becomes an owner of the
+        /// organisation.
+        #[arg(long, value_name = "NAME", value_parser = person_name)]
+        name: Option<String>,
+        /// Who it is, by the id that `berth members get` shows; with --name they have to be called so, too
         #[arg(long, value_name = "ID")]
         id: Option<SubjectId>,
         #[command(flatten)]

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_db::{
     AccountEvent, AccountRow, Acting, Changed, Database, DeviceOf, NewOwner, NewSession, NewSignInLink,
-    NewToken, OrganizationConn, SessionRow,
+    NewToken, OrganizationConn, SessionRow, UserRow,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource, What};
 use berth_schema::{
@@ -252,16 +252,25 @@ fn made(kind: Kind, expires_at: Timestamp) -> AccountEvent {
     })
 }
 
-/// Makes a link on the server's machine, for the person of that name in that organisation, or of that id where several have the name:
-/// whoever joins chooses theirs. Who is not there yet becomes an owner: whoever has the machine has every right. The second value:
-/// whether they are new.
+/// A link that was made on the server's machine.
+#[derive(Debug)]
+pub struct Recovered {
+    pub token: SignInToken,
+    /// Whom it signs in.
+    pub person: String,
+    pub is_new: bool,
+}
+
+/// Makes a link on the server's machine, for the person of that name in that organisation, or of that id: several may have one name, as
+/// whoever joins chooses theirs. Who is said neither by name nor by id is [`FIRST_PERSON`]. Who is not there yet becomes an owner, but by
+/// an id: whoever has the machine has every right.
 pub async fn recover(
     run: &Run<Database>,
     organizations: &[OrganizationId],
     organization: &OrganizationName,
-    (name, id): (&str, Option<SubjectId>),
+    (name, id): (Option<&str>, Option<SubjectId>),
     random: &(dyn SecureRandom + Sync),
-) -> Result<(SignInToken, bool), Error> {
+) -> Result<Recovered, Error> {
     for each in organizations {
         let op = run.within(*each);
         let known = op
@@ -270,22 +279,30 @@ pub async fn recover(
                 if found.is_none_or(|found| found.name != *organization) {
                     return Ok(None);
                 }
-                let mut named = conn.subjects().users_named(name, MAX_OF_A_NAME).await?;
-                named.retain(|one| id.is_none_or(|id| one.id == id));
-                Ok::<_, Error>(Some(named))
+                let subjects = conn.subjects();
+                let found = match id {
+                    Some(id) => subjects.user(id).await?.into_iter().collect(),
+                    None => subjects.users_named(name.unwrap_or(FIRST_PERSON), MAX_OF_A_NAME).await?,
+                };
+                let is_meant = |one: &UserRow| name.is_none_or(|name| one.name == name);
+                Ok::<_, Error>(Some(found.into_iter().filter(is_meant).collect::<Vec<_>>()))
             })
             .await?;
         return match known.as_deref() {
             None => continue,
-            Some([]) if id.is_some() => Err(Error::field("id", "is that of nobody who has this name")),
+            Some([]) if id.is_some() && name.is_some() => {
+                Err(Error::field("id", "is that of nobody who has this name"))
+            }
+            Some([]) if id.is_some() => Err(Error::field("id", "is that of nobody who signs in there")),
             Some([]) => {
+                let name = name.unwrap_or(FIRST_PERSON);
                 let (token, owner) = new_owner(name, SubjectId::random(), None, run.now, random)?;
                 op.change_of(owner.account, "make_owner", async |conn| {
                     conn.accounts().insert_owner(&owner, run.now).await?;
                     Ok::<_, Error>(Changed::So((), made(Kind::MakeOwner, owner.link.expires_at)))
                 })
                 .await?;
-                Ok((token, true))
+                Ok(Recovered { token, person: name.to_owned(), is_new: true })
             }
             Some([one]) => {
                 let (token, link) = new_link(one.account, run.now, random)?;
@@ -294,7 +311,7 @@ pub async fn recover(
                     Ok::<_, Error>(Changed::So((), made(Kind::MakeSignInLink, link.expires_at)))
                 })
                 .await?;
-                Ok((token, false))
+                Ok(Recovered { token, person: one.name.clone(), is_new: false })
             }
             Some(several) => {
                 let each = several.iter().map(|one| format!("{} ({})", one.id, one.role));

@@ -369,3 +369,20 @@ async fn a_project_says_an_agent_that_there_is_and_whoever_makes_a_workspace_by_
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_agent_that_was_never_heard_is_in_nobodys_way_who_names_none() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let (works, _) = (owner.create_agent("works").await, owner.create_agent("tried-once").await);
+        let unsaid = async |name: &str| owner.create(&json!({"name": name, "image": "a"})).await;
+        assert_eq!(unsaid("none").await.wrong_fields(), ["agent"], "neither was heard: it has to be said");
+        works.partial(1, Vec::new()).await;
+        let made: Workspace = unsaid("one").await.expect(201);
+        assert_eq!(made.agent.as_str(), "works");
+        let named = json!({"name": "two", "image": "a", "agent": "tried-once"});
+        let made: Workspace = owner.create(&named).await.expect(201);
+        assert_eq!(made.agent.as_str(), "tried-once", "whoever names it gets it");
+    })
+    .await;
+}

@@ -46,6 +46,8 @@ struct One<'a> {
     /// When something happened in it last.
     used: Option<String>,
     idle: Option<String>,
+    /// Whether more hours are granted, which put that off.
+    is_extendable: bool,
     lifecycle: Option<String>,
     moments: Vec<Moment>,
     /// Who is connected; `None`: that is not for whoever looks.
@@ -207,6 +209,7 @@ pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResp
         created: at(workspace.created_at),
         used: workspace.last_active_at.map(at),
         idle: workspace.idle_stop.map(idle_words),
+        is_extendable: workspace.lifecycle.is_none_or(|deadline| deadline.extendable_hours > 0),
         lifecycle: workspace.lifecycle.map(words),
         moments: moments(timeline),
         connected: if workspace.is_gone() { None } else { connected::rows(&op).await? },

@@ -84,7 +84,8 @@ pub(super) fn is_theirs(op: &Op<Member>, agent: AgentId, refusal: Refusal) -> bo
     op.who.authority.decide(action, &agent).allowed
 }
 
-/// The agent of that id or name, or the only one that takes workspaces of the project, or of none.
+/// The agent of that id or name, or the only one that takes workspaces of the project, or of none: of those that were ever heard, if there
+/// is one.
 pub(in crate::services) async fn chosen(
     conn: &OrganizationConn<'_>,
     op: &Op<Member>,
@@ -121,6 +122,10 @@ async fn only(
                 why => format!("{told}: {}", why.join("; ")),
             })));
         }
+    }
+    // One that nobody has installed yet is in nobody's way who does not name it.
+    if active.iter().any(AgentRow::has_connected) {
+        active.retain(AgentRow::has_connected);
     }
     Ok(match (active.len(), active.pop()) {
         (1, Some(only)) => Ok(only),
