@@ -25,7 +25,7 @@ async fn a_token_that_is_made_is_the_only_thing_on_stdout() {
     answer(&server, "POST", "/tokens", ok(made)).await;
     let berth = Berth::with(&server);
     let ran = berth.run(&["tokens", "create", "ci", "--read-only"]).ok();
-    ran.says("Token 'ci' (read-only, with the role owner) is made").says("it ends at 2099-01-01");
+    let ran = ran.says("Token 'ci' (read-only, with the role owner) is made").says("it ends at 2099-01-01");
     ran.says("not shown again").prints("berth_pat_new\n");
     assert_eq!(bodies(&server).await, [json!({"name": "ci", "scope": "read-only"})]);
     berth.run(&["tokens", "create", "a\u{202e}b"]).exits(2).says("must be letters, digits");
