@@ -160,7 +160,8 @@ impl Installed {
 
 /// What an administrator applies with the agent, for the proxy's account in this namespace.
 async fn grant(berth: &Installation, namespace: &str) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(paths::repository().join("manifests/base/proxy.yaml"))?;
+    let read = |file| std::fs::read_to_string(paths::repository().join("manifests").join(file));
+    let text = [read("base/proxy.yaml")?, read("components/logs/role.yaml")?].join("\n---\n");
     let text = text.replace("namespace: berth-proxy", &format!("namespace: {namespace}"));
     let kubectl = Binaries::ensure().await?.kubectl();
     let mut apply = tokio::process::Command::new(kubectl)

@@ -81,6 +81,8 @@ fn overlay(settings: &Settings<'_>) -> Value {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": ["manifests/base"],
+        // Nothing else prints in this cluster.
+        "components": ["manifests/components/logs"],
         "images": [{ "name": "localhost/berth/agent", "newName": name, "newTag": tag }],
         "configMapGenerator": maps,
         "secretGenerator": [{ "name": NAME, "namespace": NAMESPACE, "files": ["token"] }],

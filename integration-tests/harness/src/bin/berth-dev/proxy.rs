@@ -192,7 +192,9 @@ async fn until(otherwise: &'static str, holds: impl AsyncFn() -> anyhow::Result<
 /// Gives the proxy's account its rights where no manifests of the agent are applied.
 pub(crate) async fn grant(target: &Target) -> anyhow::Result<()> {
     let mut apply = target.kubectl();
-    apply.args(["apply", "--server-side", "--force-conflicts", "--field-manager=berth-dev", "--filename"]);
-    apply.arg(paths::repository().join("manifests/base/proxy.yaml"));
+    apply.args(["apply", "--server-side", "--force-conflicts", "--field-manager=berth-dev"]);
+    for file in ["base/proxy.yaml", "components/logs/role.yaml"] {
+        apply.arg("--filename").arg(paths::repository().join("manifests").join(file));
+    }
     output(&mut apply).await.map(drop)
 }
