@@ -200,7 +200,10 @@ async fn a_command_line_is_let_in_by_a_code_is_kept_good_and_ends_with_its_sessi
     // What is kept of a login that was left opens nothing.
     let left = berth.stored()?;
     berth.ok(&["logout"]).await?;
-    ensure!(!person.page("/sessions").await?.contains("the old laptop"));
+    let page = person.page("/sessions").await?;
+    let (told, going_on) = page.split_once("Signed in now").context("a new device is told of")?;
+    ensure!(told.contains("the old laptop") && told.contains("that session has ended"), "{page}");
+    ensure!(!going_on.contains("the old laptop"), "{page}");
     std::fs::write(berth.file(), left)?;
     berth.is_ended().await
 }
