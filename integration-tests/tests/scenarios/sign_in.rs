@@ -1,6 +1,6 @@
 //! A person in a real browser: signed in by the link of the first start, and out again.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use berth_harness::{Postgres, Server, ServerOptions};
 use berth_integration_tests::{Actor, Browser};
 use reqwest::{RequestBuilder, Url};
@@ -32,12 +32,14 @@ async fn the_first_link_signs_somebody_in_who_sees_their_organisation_and_signs_
     laptop.wait_until("return location.pathname === '/organizations/default/workspaces'").await?;
     // What the browser holds is out of reach of any script, and of any other host.
     let cookies = laptop.cookies().await?;
-    let cookie = &cookies[0];
-    ensure!(cookie["name"] == "__Host-berth-session", "{cookies}");
-    ensure!(
-        cookie["httpOnly"] == true && cookie["secure"] == true && cookie["sameSite"] == "Lax",
-        "{cookie}"
-    );
+    let kept = cookies.as_array().context("a list")?;
+    let mut names: Vec<_> = kept.iter().filter_map(|cookie| cookie["name"].as_str()).collect();
+    names.sort_unstable();
+    ensure!(names == ["__Host-berth-device", "__Host-berth-session"], "{cookies}");
+    for cookie in kept {
+        let is_bound = cookie["httpOnly"] == true && cookie["secure"] == true && cookie["sameSite"] == "Lax";
+        ensure!(is_bound, "{cookie}");
+    }
     ensure!(laptop.run("return document.cookie").await? == "", "a script sees it");
     laptop.click("a[href='/organizations/default']").await?;
     laptop.wait_until("return document.body.innerText.includes('Requested')").await?;
