@@ -110,7 +110,9 @@ fn of_login(account: &Account, target: &Target) -> Vec<(&'static str, Cell)> {
     let for_a_time = elevations.iter().map(|elevated| ("For a time", output::for_a_time(elevated).into()));
     pairs.splice(2..2, for_a_time);
     if let Some(since) = account.new_device_at {
-        pairs.push(("New device", format!("since {since}; was it you? {}sessions", target.url).into()));
+        let url = target.url.to_string();
+        let page = format!("{}/sessions", url.trim_end_matches('/'));
+        pairs.push(("New device", format!("since {since}; was it you? {page}").into()));
     }
     pairs
 }
