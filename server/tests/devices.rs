@@ -6,7 +6,7 @@ use berth_schema::audit::Details;
 use reqwest::Method;
 
 use crate::sign_in::{ids, link, signed_in};
-use crate::support::{App, Visitor};
+use crate::support::{App, Visitor, postgres};
 
 const TOLD: &str = "A device that is new signed in as you";
 const MINE: &str = "It was me";
@@ -95,6 +95,27 @@ async fn who_says_that_it_was_them_is_told_no_more_and_who_says_that_it_was_not_
             .iter()
             .filter(|record| matches!(record.details, Details::SignedIn { new_device: true, .. }));
         assert_eq!(told.count(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_hides_a_new_device_behind_others() {
+    App::run(async |app| {
+        app.organization("acme").await;
+        let first = signed_in(app, "acme", "Ada").await;
+        let mut thief = signed_in(app, "acme", "Ada").await;
+        let new = new_devices(&first).await;
+        let others = "INSERT INTO devices SELECT account_id, gen_random_uuid(), NULL, session_id, now(), now() + interval '1 day', NULL
+            FROM devices CROSS JOIN generate_series(1, 120) WHERE known_since IS NULL";
+        postgres::client(&app.database_url).await.batch_execute(others).await.expect("stored");
+        let mut last = signed_in(app, "acme", "Ada").await;
+        let know = format!("/sessions/{}/know-device", new[0]);
+        for visitor in [&mut thief, &mut last] {
+            assert_eq!(visitor.submit(&know, &[]).await.status, 422, "who finds no room vouches for nobody");
+        }
+        assert!(new_devices(&first).await.contains(&new[0]), "it is told as before");
+        assert!(is_told(&first).await);
     })
     .await;
 }

@@ -33,6 +33,11 @@ async fn who_was_away_is_let_in_nowhere_in_the_organisation_and_a_denial_is_no_u
             assert_ne!(denied.status, 200, "{}", denied.text);
         }
         assert!(ada.is_signed_in().await, "the session goes on elsewhere");
+        // What nobody can be denied is no use either.
+        for page in ["/organizations/acme", "/organizations/acme/new"] {
+            ada.get(page).await;
+            assert_ne!(ada.get(LIST).await.status, 200, "{page}");
+        }
         // A token is never idle, and other organisations say nothing of it.
         policy::set(&admin, berth_policy::BUILT_IN).await.expect::<Value>(200);
         assert_eq!(ada.get(LIST).await.status, 200);

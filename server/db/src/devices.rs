@@ -11,7 +11,7 @@ use crate::error::DbError;
 use crate::schema::{accounts, devices, sessions};
 use crate::scope::OrganizationConn;
 
-/// So many of an account are kept, the ones that were seen last.
+/// So many of an account are kept. Nothing that is new makes room for something newer: it would hide itself behind it.
 const MOST: i64 = 100;
 
 /// For so long a person is told of a device that nobody has called theirs. Then it is known.
@@ -76,6 +76,10 @@ impl Devices<'_> {
         }
         let is_first = self.is_first(now).await?;
         let id = Uuid::new_v4();
+        if !self.has_room(now).await? {
+            // Of a device that is not stored nothing is known, and it vouches for nobody.
+            return Ok((Some(id), true));
+        }
         let time = jiff_diesel::Timestamp::from(now);
         let statement = diesel::insert_into(devices::table).values((
             devices::account_id.eq(self.0.account_key()),
@@ -87,7 +91,6 @@ impl Devices<'_> {
             devices::known_since.eq(is_first.then_some(time)),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
-        self.forget_oldest().await?;
         self.mark(now).await?;
         Ok((Some(id), !is_first))
     }
@@ -147,20 +150,20 @@ impl Devices<'_> {
         Ok(!known && !signed_in)
     }
 
-    async fn forget_oldest(&self) -> Result<(), DbError> {
-        let query = devices::table
-            .filter(devices::account_id.eq(self.0.account_key()))
-            .order((devices::last_seen_at.desc(), devices::id))
-            .offset(MOST)
-            .select(devices::id);
-        let over: Vec<Uuid> = self.0.run(query.load(&mut self.0.raw())).await?;
-        if over.is_empty() {
-            return Ok(());
+    /// Whether another one can be stored, once those are forgotten that are known and were not seen for long.
+    async fn has_room(&self, now: Timestamp) -> Result<bool, DbError> {
+        let own = devices::table.filter(devices::account_id.eq(self.0.account_key()));
+        let query = own.count();
+        let stored: i64 = self.0.run(query.get_result(&mut self.0.raw())).await?;
+        if stored < MOST {
+            return Ok(true);
         }
+        let long_ago = now.saturating_sub(TOLD).unwrap_or(Timestamp::MIN);
         let statement = diesel::delete(devices::table)
             .filter(devices::account_id.eq(self.0.account_key()))
-            .filter(devices::id.eq_any(over));
-        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+            .filter(devices::known_since.is_not_null())
+            .filter(devices::last_seen_at.lt(jiff_diesel::Timestamp::from(long_ago)));
+        Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
     }
 
     /// Says at the account which one its person is told of: the newest that is not known.

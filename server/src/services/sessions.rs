@@ -151,7 +151,7 @@ pub async fn overview(op: &Op<Person>) -> Result<Overview, Error> {
         }
         let mut going_on = sessions.list(MAX_SHOWN).await?;
         going_on.retain(|session| goes_on(session, &op.context.sessions, op.now));
-        let is_known = !new(&devices, op.now).any(|device| Some(device.id) == own.device_id);
+        let is_known = is_known(&devices, own.device_id, op.now);
         Ok::<_, Error>(Overview { sessions: going_on, new_devices, is_known, account })
     })
     .await
@@ -167,6 +167,11 @@ fn new(devices: &[DeviceRow], now: Timestamp) -> impl Iterator<Item = &DeviceRow
     devices.iter().filter(move |device| !device.is_known(now))
 }
 
+/// Whether what is said there of other devices counts. Of a device that is not stored nothing is known.
+fn is_known(devices: &[DeviceRow], id: Option<Uuid>, now: Timestamp) -> bool {
+    id.is_none_or(|id| devices.iter().any(|device| device.id == id && device.is_known(now)))
+}
+
 /// Says that the device on which a session began is one's own. It takes a device that is known: whoever has come in by what they have
 /// stolen does not vouch for themselves.
 pub async fn know_device(op: &Op<Person>, session: SessionId) -> Result<(), Error> {
@@ -178,7 +183,7 @@ pub async fn know_device(op: &Op<Person>, session: SessionId) -> Result<(), Erro
         let Some(device) = theirs.device_id.filter(|id| is_new(Some(*id))) else {
             return Ok(Changed::Not(()));
         };
-        if is_new(own(conn, op).await?.0.device_id) {
+        if !is_known(&devices, own(conn, op).await?.0.device_id, op.now) {
             let why = "is on a device that is new: say it where you were signed in before";
             return Err(Error::field("session", why));
         }
@@ -222,7 +227,7 @@ async fn forget(
     which: impl Fn(Uuid) -> bool,
 ) -> Result<Vec<Uuid>, Error> {
     let (devices, own) = (conn.devices().list().await?, own(conn, op).await?.0.device_id);
-    if new(&devices, op.now).any(|device| Some(device.id) == own) {
+    if !is_known(&devices, own, op.now) {
         return Ok(Vec::new());
     }
     let named: Vec<_> = new(&devices, op.now).map(|device| device.id).filter(|id| which(*id)).collect();

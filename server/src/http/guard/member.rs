@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use berth_db::{ElevationView, OrganizationSession};
-use berth_policy::{Circumstances, Proof, Resource};
+use berth_policy::{Circumstances, Place, Proof, Resource};
 use berth_schema::access::TokenScope;
 use berth_schema::audit::{self, By};
 use berth_schema::{AccountId, Action, ResourceKind, SessionId};
@@ -58,8 +58,8 @@ impl Proven for Member {
             _ => match permission::permit(&member.authority, action, &named, found) {
                 Ok(resource) => {
                     member.elevation = member.authority.needed_elevation(action, &resource);
-                    // What somebody was not allowed keeps no session from being an idle one.
-                    if member.login.is_some() {
+                    // What somebody was not allowed keeps no session from being an idle one, nor what nobody can be denied.
+                    if member.login.is_some() && Place::of(action) != Place::Oneself {
                         context.uses.note(member.organization, member.token, clock::now());
                     }
                     Ok((member, Some(resource)))
