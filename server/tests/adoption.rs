@@ -59,6 +59,8 @@ async fn what_a_revoked_agent_had_becomes_anothers_with_its_variables() {
         let now = admin.workspace("w").await;
         assert_eq!((now.agent_id, now.id, now.namespace.clone()), (new.id, before.id, before.namespace));
         assert_eq!(now.generation, before.generation.next(), "it has to be written over what is there");
+        let due = "SELECT count(*) FROM workspaces WHERE name = 'w' AND lifecycle_at <= now()";
+        assert_eq!(app.count(due).await, 1, "the rules of its new agent are looked at");
         // An empty report is no loss: nothing was proven at this agent yet.
         let response = new.partial(1, vec![]).await;
         let actions: Vec<_> =

@@ -60,6 +60,8 @@ pub async fn adopt(
                 .into(),
             };
             let count = conn.workspaces().adopt(from.id, to.id, &reason, op.who.author(), now).await?;
+            // From now on the rules of that agent hold.
+            conn.workspaces().look_again_at_all_of(to.id, now).await?;
             for (agent, message) in [
                 (to.id, format!("Adopted {count} workspaces of agent '{}' ({}).", from.name, from.id)),
                 (from.id, format!("Its {count} workspaces became those of agent '{}' ({}).", to.name, to.id)),
