@@ -18,6 +18,7 @@ pub mod generation;
 pub mod git;
 pub mod groups;
 pub mod identity_providers;
+pub mod idle;
 pub mod ids;
 pub mod kubernetes;
 pub mod late;

@@ -11,6 +11,7 @@ mod drift;
 pub mod elevation;
 pub mod groups;
 pub mod idle;
+pub mod idle_rule;
 pub mod inheritance;
 pub mod intent;
 pub mod leadership;
