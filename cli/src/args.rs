@@ -9,8 +9,8 @@ use zeroize::Zeroize as _;
 
 use crate::commands::{
     agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, git_credentials, groups,
-    identity_providers, invitations, login, logout, logs, members, open, organizations, policy, port_forward,
-    ports, projects, sessions, ssh, ssh_config, tokens, variables, workspaces,
+    identity_providers, idle, invitations, login, logout, logs, members, open, organizations, policy,
+    port_forward, ports, projects, sessions, ssh, ssh_config, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -103,6 +103,15 @@ pub(crate) enum Command {
     GitCredentials {
         #[command(subcommand)]
         command: git_credentials::Command,
+    },
+    /// After how long workspaces are stopped in which nothing happens
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth idle set --after 1h --at-most 8h\n  berth idle get --project platform/api"
+    )]
+    Idle {
+        #[command(subcommand)]
+        command: idle::Command,
     },
     /// Whom the organisation has people signed in by
     #[command(subcommand_required = true, arg_required_else_help = true)]

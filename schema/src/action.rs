@@ -204,6 +204,13 @@ actions! {
     ListProjectGitCredentials = "project.list-git-credentials", Project, Reads;
     SetProjectGitCredential = "project.set-git-credential", Project, Changes;
     DeleteProjectGitCredential = "project.delete-git-credential", Project, Changes;
+    /// What is said of idleness.
+    ReadIdleRule = "idle-rule.read", Organization, Reads;
+    SetIdleRule = "idle-rule.set", Organization, Changes;
+    ReadGroupIdleRule = "group.read-idle-rule", Group, Reads;
+    SetGroupIdleRule = "group.set-idle-rule", Group, Changes;
+    ReadProjectIdleRule = "project.read-idle-rule", Project, Reads;
+    SetProjectIdleRule = "project.set-idle-rule", Project, Changes;
     /// Of whoever asks, as the next five.
     ListOwnVariables = "own-variable.list", Organization, Reads;
     SetOwnVariable = "own-variable.set", Organization, Changes;
@@ -256,6 +263,7 @@ actions! {
     TerminateWorkspace = "workspace.terminate", Workspace, Changes;
     ForgetWorkspace = "workspace.forget", Workspace, Changes;
     ExtendWorkspace = "workspace.extend", Workspace, Changes;
+    SetWorkspaceIdleRule = "workspace.set-idle-rule", Workspace, Changes;
     RebuildWorkspace = "workspace.rebuild", Workspace, Changes;
     ResizeWorkspace = "workspace.resize", Workspace, Changes;
     ListPorts = "workspace.list-ports", Workspace, Reads;

@@ -17,6 +17,7 @@ use crate::agents::{AgentCredential, AgentEvent, AgentTakes};
 use crate::api::shape::{ContainerSize, Endpoint};
 use crate::elevations::Elevated;
 use crate::git::GitUser;
+use crate::idle::{IdleAfter, IdleInForce};
 use crate::lifecycle::Deadline;
 use crate::members::MemberRef;
 use crate::network_check::NetworkCheck;
@@ -249,6 +250,9 @@ pub struct CreateWorkspace {
     pub project: Option<ProjectInput>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<VariableInput>,
+    /// After how many minutes it is stopped if nothing happens in it, or `"never"`; absent: as those around it say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<IdleAfter>,
 }
 
 /// The Git repository that is cloned into a new workspace.
@@ -340,9 +344,13 @@ pub struct Workspace {
     /// When something happened in it last, by a connection through its agent's proxy. Absent: never, as far as anybody told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_active_at: Option<Timestamp>,
-    /// When it is stopped because nothing happens: where one workspace is meant, shall run, and its agent's configuration says so.
+    /// When it is stopped because nothing happens: where one workspace is meant, shall run, and a rule says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_stop: Option<IdleStop>,
+    /// After how long it is stopped if nothing happens in it, and who says so: where one workspace is meant, it is not wanted gone, and somebody
+    /// says something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_rule: Option<IdleInForce>,
     /// What a lifecycle rule will do next: where one workspace is meant (lists and events leave it out), and not wanted
     /// gone already.
     #[serde(default, skip_serializing_if = "Option::is_none")]

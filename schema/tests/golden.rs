@@ -23,6 +23,7 @@ use berth_schema::git::{
     CredentialBundle, GitAsk, GitCredential, GitHost, GitMethod, GitUser, PutGitCredential,
     RemoveGitCredential, SetGitCredential, token_audience,
 };
+use berth_schema::idle::{IdleAfter, IdleBy, IdleInForce, IdleSaid};
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::members::MemberRef;
 use berth_schema::network_check::{NetworkCheck, NetworkCheckReport, NetworkCheckResult, NetworkVerdict};
@@ -221,6 +222,7 @@ fn the_rest_bodies_keep_their_shape() {
     check(
         "create-workspace",
         &CreateWorkspace {
+            idle_after: Some(IdleAfter::Minutes(480)),
             name: Some(workspace_name()),
             agent: Some("berlin".to_owned()),
             devfile: Some("schemaVersion: 2.2.0\n".to_owned()),
@@ -269,6 +271,14 @@ fn the_rest_bodies_keep_their_shape() {
         actual_state_changed_at: Timestamp::UNIX_EPOCH,
         last_active_at: Some(Timestamp::UNIX_EPOCH),
         idle_stop: Some(IdleStop { minutes: 30, at: Some(Timestamp::UNIX_EPOCH) }),
+        idle_rule: Some(IdleInForce {
+            said: IdleSaid {
+                stop_after: IdleAfter::Minutes(30),
+                by: IdleBy::Agent(AgentName::new("berlin").expect("a name")),
+            },
+            in_place_of: None,
+            max: None,
+        }),
         lifecycle: Some(Deadline {
             action: LifecycleAction::Stop,
             rule: LifecycleRule::MaxActiveHoursBeforeStop,

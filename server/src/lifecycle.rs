@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use berth_db::{DueWorkspace, LifecycleQueue, LifecycleRow, OrganizationConn};
 use berth_planner::idle::decide;
+use berth_planner::idle_rule::over;
 use berth_planner::lifecycle::{Decision, Lifetime, deadline};
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
 use berth_schema::lifecycle::LifecycleAction;
@@ -19,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
 use crate::identity::{Internal, Run};
-use crate::services::workspaces::{rules_of, uses_of};
+use crate::services::workspaces::{rules_in_force, rules_of, uses_of};
 use crate::tasks::Task;
 use crate::{Context, Error, Op};
 
@@ -135,15 +136,17 @@ async fn look(op: &Op<Internal>, ids: &[WorkspaceId]) -> Result<Pass, Error> {
         for agent in rows.iter().map(|row| row.agent_id).collect::<BTreeSet<_>>() {
             rules.insert(agent, rules_of(conn, agent).await?);
         }
-        let uses = uses_of(conn, &rows).await?;
+        let (uses, idle) = (uses_of(conn, &rows).await?, rules_in_force(conn, &rows, &rules).await?);
         // By what is to be done, and when to look at them next.
         let mut due: BTreeMap<(DesiredState, Option<Timestamp>), Vec<&LifecycleRow>> = BTreeMap::new();
         let mut events = Vec::new();
         for row in &rows {
-            let (Some(lifetime), Some(rules)) = (lifetime(row), &rules[&row.agent_id]) else {
+            let (Some(lifetime), Some(rules)) = (lifetime(row), rules[&row.agent_id]) else {
                 conn.workspaces().look_again(row.id, Some(later(now))).await?;
                 continue;
             };
+            let idle = idle.get(&row.id);
+            let rules = &over(rules, idle);
             let (desired, kind) = match decide(rules, &lifetime, &uses[&row.id], now) {
                 Decision::Wait(at) => {
                     conn.workspaces().look_again(row.id, Some(at)).await?;
@@ -155,7 +158,8 @@ async fn look(op: &Op<Internal>, ids: &[WorkspaceId]) -> Result<Pass, Error> {
                 }
                 Decision::Act(end) => (desired(end.action), Kind::EndPeriod),
                 Decision::StopIdle(minutes) => {
-                    conn.activity().stopped((row.agent_id, row.id), minutes, now).await?;
+                    let by = (minutes, idle.map(|rule| &rule.said.by));
+                    conn.activity().stopped((row.agent_id, row.id), by, now).await?;
                     done.idle += 1;
                     (DesiredState::Stopped, Kind::StopIdle)
                 }

@@ -25,14 +25,14 @@ fn active(workspace: WorkspaceId, seconds_ago: u32) -> Value {
     json!({"active": [{"workspace": workspace, "seconds_ago": seconds_ago}]})
 }
 
-async fn rule(admin: &Admin, minutes: Option<u32>) {
+pub(crate) async fn rule(admin: &Admin, minutes: Option<u32>) {
     let document =
         minutes.map_or(json!({}), |minutes| json!({"lifecycle": {"idle_minutes_before_stop": minutes}}));
     admin.put(&admin.path("/agents/cluster/configuration"), &document).await.expect::<Value>(200);
 }
 
 /// Proxies of every agent told something then, and were never silent since.
-async fn heard(app: &App, at: Timestamp) {
+pub(crate) async fn heard(app: &App, at: Timestamp) {
     app.execute(&format!(
         "INSERT INTO proxy_contacts SELECT organization_id, id, '{at}', '{at}'::timestamptz - interval '1 day' FROM agents
          ON CONFLICT (organization_id, agent_id) DO UPDATE SET heard_at = excluded.heard_at, heard_since = excluded.heard_since"
@@ -40,12 +40,12 @@ async fn heard(app: &App, at: Timestamp) {
     .await;
 }
 
-async fn pass(app: &App, now: Timestamp) -> Pass {
+pub(crate) async fn pass(app: &App, now: Timestamp) -> Pass {
     let mut queue = lifecycle::queue(&app.database_url).expect("a URL");
     lifecycle::pass(&app.run_at(now), &mut queue).await.expect("a pass")
 }
 
-fn minutes(minutes: i64) -> SignedDuration {
+pub(crate) fn minutes(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
 }
 

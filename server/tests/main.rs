@@ -28,6 +28,7 @@ mod hostile_agent;
 #[path = "../issuer/tests/hostile/tokens/mod.rs"]
 mod hostile_tokens;
 mod idempotency;
+mod idle_rules;
 mod idle_sessions;
 mod inheritance;
 mod known;

@@ -14,6 +14,7 @@ pub(crate) mod git_credentials;
 mod given;
 pub(crate) mod groups;
 pub(crate) mod identity_providers;
+pub(crate) mod idle;
 pub(crate) mod invitations;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -57,6 +58,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::SshConfig(args) => ssh_config::run(global, &args),
         Command::Agents { command } => agents::run(global, command).await,
         Command::GitCredentials { command } => git_credentials::run(global, command).await,
+        Command::Idle { command } => idle::run(global, command).await,
         Command::IdentityProviders { command } => identity_providers::run(global, command).await,
         Command::Variables { command } => variables::run(global, command).await,
         Command::Devfile { command } => devfile::run(global, &command),

@@ -7,6 +7,7 @@ mod elevations;
 mod escape;
 mod git;
 mod identity_providers;
+mod idle;
 mod members;
 mod membership;
 mod objects;

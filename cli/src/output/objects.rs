@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use berth_schema::activity::IdleStop;
 use berth_schema::agents::AgentEvent;
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
@@ -11,9 +10,9 @@ use berth_schema::prerequisites::{Prerequisites, Stray};
 use berth_schema::{ActualState, DesiredState, Word};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Show;
 use super::age::age;
 use super::table::{Cell, Tone};
+use super::{Show, idle};
 
 const NONE: &str = "-";
 /// An agent speaks at least once in [`berth_schema::reconcile::MAX_WAIT_SECONDS`]; two missed times are silence.
@@ -78,7 +77,7 @@ impl Show for Workspace {
         }
         let active = self.last_active_at.map(|at| format!("{at:.0} ({} ago)", age(at, now)));
         details.extend(active.map(|active| ("Last active", active.into())));
-        details.extend(self.idle_stop.map(|idle| ("Idle", idle_stop(self, idle, now).into())));
+        details.extend(idle::details(self, now));
         details.extend(self.lifecycle.map(|next| ("Lifecycle", lifecycle(self, &next, now).into())));
         let variables: Vec<_> =
             self.variables.iter().map(|variable| format!("{} ({})", variable.name, variable.kind)).collect();
@@ -339,20 +338,6 @@ fn lifecycle(workspace: &Workspace, next: &Deadline, now: Timestamp) -> String {
         }
     };
     format!("{} at {} ({left}) by the rule {}{extended}{more}", done(next.action), next.at, next.rule)
-}
-
-fn idle_stop(workspace: &Workspace, IdleStop { minutes, at }: IdleStop, now: Timestamp) -> String {
-    match at {
-        Some(at) => {
-            let left = if at > now { format!("in {}", age(now, at)) } else { "now".to_owned() };
-            let more = match workspace.lifecycle {
-                Some(next) if next.extendable_hours == 0 => "no more hours are granted".to_owned(),
-                _ => format!("`berth extend {} --hours N` puts it off", workspace.name),
-            };
-            format!("stopped at {at:.0} ({left}) if nothing happens in it until then; {more}")
-        }
-        None => format!("stopped after {minutes} minutes, but not while no proxy tells what happens in it"),
-    }
 }
 
 /// The proven generation where it lags behind the wanted one.

@@ -14,6 +14,7 @@ mod extension;
 mod git;
 mod help;
 mod identity_providers;
+mod idle;
 mod lists;
 mod login;
 mod logins;

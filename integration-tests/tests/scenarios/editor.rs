@@ -176,6 +176,7 @@ async fn the_editor_in_a_browser_runs_commands_in_the_pod_and_keeps_what_the_use
     let (key, git) = (Key::generate(&berth).await?, GitServer::start(&berth).await?);
     let created = admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("edited")?),
             agent: None,
             devfile: None,
@@ -306,6 +307,7 @@ events:
     );
     let created = admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("bare")?),
             agent: None,
             devfile: Some(devfile),
@@ -358,6 +360,7 @@ async fn tools_of_another_version_are_replaced_and_a_project_that_cannot_be_clon
     let created = berth
         .admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("unreachable")?),
             agent: None,
             devfile: None,

@@ -36,6 +36,7 @@ async fn a_thousand_secrets_stand_in_no_dump_no_log_and_on_no_wire() -> anyhow::
     let mut created = Vec::new();
     for (number, secrets) in secrets.chunks(EACH).enumerate() {
         let workspace = CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new(unique(&format!("leak-{number}")))?),
             agent: None,
             devfile: None,

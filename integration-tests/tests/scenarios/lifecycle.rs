@@ -24,6 +24,7 @@ async fn a_workspace_lives_from_creation_to_termination() -> anyhow::Result<()> 
 
     let created = admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("welcome")?),
             agent: None,
             devfile: Some(devfile()),

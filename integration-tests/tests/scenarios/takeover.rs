@@ -18,6 +18,7 @@ const FILE: &str = "/projects/kept.txt";
 /// A running workspace with something on its volume and in its environment.
 async fn with_content(berth: &Installation, name: &str) -> anyhow::Result<berth_schema::api::Workspace> {
     let wanted = CreateWorkspace {
+        idle_after: None,
         name: Some(name.parse()?),
         agent: Some("agent".to_owned()),
         devfile: None,

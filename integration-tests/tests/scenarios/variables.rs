@@ -43,6 +43,7 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
     let created = berth
         .admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("secrets")?),
             agent: None,
             devfile: None,
@@ -117,6 +118,7 @@ async fn secrets_that_somebody_changes_are_put_back_whoever_it_says_to_be() -> a
     let created = berth
         .admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("changed")?),
             agent: None,
             devfile: None,
@@ -179,6 +181,7 @@ async fn a_workspace_that_was_stopped_before_it_ever_ran_gets_its_variables_when
     berth
         .admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("later")?),
             agent: None,
             devfile: None,

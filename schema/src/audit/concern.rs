@@ -206,6 +206,12 @@ const fn of_action(action: Action) -> Reach {
         | Action::ListProjectVariables
         | Action::SetProjectVariable
         | Action::DeleteProjectVariable
+        | Action::ReadIdleRule
+        | Action::SetIdleRule
+        | Action::ReadGroupIdleRule
+        | Action::SetGroupIdleRule
+        | Action::ReadProjectIdleRule
+        | Action::SetProjectIdleRule
         | Action::ListOwnVariables
         | Action::SetOwnVariable
         | Action::DeleteOwnVariable
@@ -253,6 +259,7 @@ const fn of_action(action: Action) -> Reach {
         | Action::StopWorkspace
         | Action::RestartWorkspace
         | Action::ExtendWorkspace
+        | Action::SetWorkspaceIdleRule
         | Action::RebuildWorkspace
         | Action::ResizeWorkspace
         | Action::RegisterKey

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::access::{Role, TokenScope};
 use crate::connected::EndedConnection;
 use crate::git::GitMethod;
+use crate::idle::IdleRule;
 use crate::ports::Audience;
 use crate::scope::ScopeId;
 use crate::sealing::PublicKey;
@@ -319,6 +320,11 @@ pub enum Details {
         group: Option<GroupId>,
         renamed: bool,
         version: i64,
+    },
+    /// After how long what is idle is stopped there from now on.
+    IdleRuleSet {
+        before: IdleRule,
+        rule: IdleRule,
     },
     GitCredentialsIssued {
         version: i64,

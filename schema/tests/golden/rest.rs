@@ -14,6 +14,7 @@ use berth_schema::connected::{
 };
 use berth_schema::elevations::{Elevated, Elevation, ElevationState, Place, RequestElevation};
 use berth_schema::groups::{ChangeGroup, CreateGroup, GiveRole, GivenRole, Group, TakeRole};
+use berth_schema::idle::{IdleAfter, IdleBy, IdleInForce, IdleMax, IdleRule, IdleSaid, IdleView};
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::members::MemberRef;
 use berth_schema::ports::{
@@ -269,6 +270,16 @@ fn what_else_is_sent_keeps_its_shape() {
         RebuildWorkspace { devfile: None, devcontainer: None, image: text("registry.example/dev:2") };
     check("rebuild-workspace", &rebuild);
     check("extend-workspace", &ExtendWorkspace { hours: 8 });
+    check("idle-rule", &IdleRule { stop_after: Some(IdleAfter::Minutes(60)), max_minutes: Some(480) });
+    check("idle-rule-never", &IdleRule { stop_after: Some(IdleAfter::Never), max_minutes: None });
+    let (project, group) =
+        (IdleBy::Project("web".parse().expect("a path")), IdleBy::Group("a/b".parse().expect("a path")));
+    let in_force = IdleInForce {
+        said: IdleSaid { stop_after: IdleAfter::Minutes(480), by: IdleBy::Organization },
+        in_place_of: Some(IdleSaid { stop_after: IdleAfter::Never, by: project }),
+        max: Some(IdleMax { minutes: 480, by: group }),
+    };
+    check("idle-view", &IdleView { rule: IdleRule::default(), in_force: Some(in_force) });
     let who = WhoAmI {
         organization_id: OrganizationId::from_uuid(Uuid::from_u128(3)),
         organization: "acme".parse().expect("a name"),

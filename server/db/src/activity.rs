@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
+use berth_schema::idle::IdleBy;
 use berth_schema::{AgentId, WorkspaceId};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::DbError;
+use crate::columns::{NullableJson, Tried};
+use crate::error::{DbError, DbErrorKind};
 use crate::schema::{proxy_contacts, workspace_activity};
 use crate::scope::OrganizationConn;
 
@@ -31,7 +34,7 @@ const KEEP: &str = "
     DO UPDATE SET kept_until = greatest(known.kept_until, excluded.kept_until)";
 
 /// What is known of one workspace's use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Queryable, Selectable)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = workspace_activity)]
 pub struct ActivityRow {
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
@@ -44,6 +47,31 @@ pub struct ActivityRow {
     pub stopped_at: Option<Timestamp>,
     /// for so many minutes.
     pub stopped_after: Option<i32>,
+    /// Whose rule that was, of that time or an earlier one: see [`Self::stopped_by`].
+    #[diesel(deserialize_as = Tried<NullableJson<StoppedBy>>, column_name = stopped_by)]
+    by: Option<StoppedBy>,
+}
+
+impl ActivityRow {
+    /// Whose rule it was that stopped it last; `None`: a server of before has written that it did.
+    pub fn stopped_by(&self) -> Option<&IdleBy> {
+        let by = self.by.as_ref().filter(|by| Some(crate::stored_time(by.at)) == self.stopped_at)?;
+        Some(&by.by)
+    }
+}
+
+/// Whose rule of idleness has stopped something, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedBy {
+    pub at: Timestamp,
+    pub by: IdleBy,
+}
+
+/// What a later version has written is told by nobody.
+impl From<Tried<NullableJson<StoppedBy>>> for Option<StoppedBy> {
+    fn from(column: Tried<NullableJson<StoppedBy>>) -> Self {
+        column.get().and_then(NullableJson::into_inner)
+    }
 }
 
 /// When an agent's proxies told something.
@@ -139,23 +167,26 @@ impl Activity<'_> {
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
-    /// It is stopped because nothing happened for so many minutes.
+    /// It is stopped because nothing happened for so many minutes, by somebody's rule.
     pub async fn stopped(
         &self,
         (agent, id): (AgentId, WorkspaceId),
-        minutes: u32,
+        (minutes, by): (u32, Option<&IdleBy>),
         now: Timestamp,
     ) -> Result<(), DbError> {
+        let by = by.map(|by| serde_json::to_value(StoppedBy { at: now, by: by.clone() })).transpose();
+        let by = by.map_err(|error| DbError::because(DbErrorKind::Internal, error))?;
         let ended = (
             workspace_activity::stopped_at.eq(jiff_diesel::Timestamp::from(now)),
             workspace_activity::stopped_after.eq(i32::try_from(minutes).unwrap_or(i32::MAX)),
+            workspace_activity::stopped_by.eq(by),
         );
         let statement = diesel::insert_into(workspace_activity::table)
             .values((
                 workspace_activity::organization_id.eq(self.0.key()),
                 workspace_activity::agent_id.eq(agent.as_uuid()),
                 workspace_activity::workspace_id.eq(id.as_uuid()),
-                ended,
+                ended.clone(),
             ))
             .on_conflict((
                 workspace_activity::organization_id,

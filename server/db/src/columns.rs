@@ -176,6 +176,12 @@ impl<T> Json<T> {
 #[derive(Debug, FromSqlRow)]
 pub struct NullableJson<T>(Option<T>);
 
+impl<T> NullableJson<T> {
+    pub(crate) fn into_inner(self) -> Option<T> {
+        self.0
+    }
+}
+
 impl<T: DeserializeOwned> FromSql<Nullable<Jsonb>, Pg> for NullableJson<T> {
     fn from_sql(bytes: PgValue<'_>) -> Result<Self> {
         Json::from_sql(bytes).map(|json| Self(Some(json.0)))

@@ -38,6 +38,7 @@
 //! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `user`, `owners`, `fill_creators` |
 //! | `tokens()` | `insert`, `find`, `valid`, `list`, `signed`, `rotate`, `revoke` |
 //! | `activity()` | `tell`, `hear`, `contact`, `of`, `keep`, `stopped` |
+//! | `idle_rules()` | `around`, `find`, `set` |
 //! | `agent_prerequisites()` | `find`, `store` |
 //! | `network_checks()` | `find`, `want`, `wanted`, `finish` |
 //! | `orphans()` | `of_agent`, `insert`, `delete`, `allow_removal` |
@@ -95,6 +96,7 @@ mod groups;
 mod idempotency;
 mod identities;
 mod identity_providers;
+mod idle_rules;
 mod invitations;
 mod jobs;
 mod lifecycle;
@@ -135,7 +137,7 @@ mod variables;
 mod workspaces;
 
 pub use accounts::{AccountRow, Accounts, MembershipRow, NewOwner};
-pub use activity::{Activity, ActivityRow, ProxyContact};
+pub use activity::{Activity, ActivityRow, ProxyContact, StoppedBy};
 pub use agent_events::{AgentEventRow, AgentEvents, KEPT_EVENTS, NewAgentEvent};
 pub use agent_groups::{AgentGroups, TakesRow};
 pub use agent_tokens::AgentTokenRotation;
@@ -157,6 +159,7 @@ pub use groups::{GroupRow, Groups, NewGroup, Parent};
 pub use idempotency::{Claim, Claimed, CreatedKind, IdempotencyKeys, REMEMBERED};
 pub use identities::Identities;
 pub use identity_providers::{IdentityProviderRow, IdentityProviders};
+pub use idle_rules::{IdlePlace, IdleRules};
 pub use invitations::{InvitationRow, Invitations, NewInvitation};
 pub use jobs::{
     every_organization, forget_silent_proxies, generations_in_use, missing_rows,

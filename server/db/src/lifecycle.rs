@@ -14,6 +14,8 @@ use uuid::Uuid;
 use crate::columns::{Parsed, StoredGeneration, Tried};
 use crate::connect;
 use crate::error::DbError;
+use crate::idle_rules::IdlePlace;
+use crate::role_grants::Spot;
 use crate::schema::{workspace_transitions, workspaces};
 use crate::transitions::ChangedBy;
 use crate::workspaces::{NOT_TERMINATED, Workspaces, raised};
@@ -215,6 +217,28 @@ impl Workspaces<'_> {
             .set(workspaces::lifecycle_at.eq(now));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
         Ok(())
+    }
+
+    /// What is said of idleness there changed, or came to be there: every workspace of it is to be looked at once more.
+    pub async fn look_again_at(&self, place: IdlePlace, now: Timestamp) -> Result<(), DbError> {
+        let now = jiff_diesel::Timestamp::from(now);
+        let statement = diesel::update(workspaces::table)
+            .filter(workspaces::organization_id.eq(self.0.key()))
+            .filter(workspaces::living)
+            .filter(workspaces::lifecycle_at.gt(now))
+            .set(workspaces::lifecycle_at.eq(now))
+            .into_boxed();
+        let statement = match place {
+            IdlePlace::Organization => statement,
+            IdlePlace::Workspace(id) => statement.filter(workspaces::id.eq(Uuid::from(id))),
+            IdlePlace::Project(id) => statement.filter(workspaces::project_id.eq(Some(Uuid::from(id)))),
+            IdlePlace::Group(id) => {
+                let projects = self.0.projects().at(&[Spot::Group(id)]).await?;
+                let projects: Vec<Uuid> = projects.into_iter().map(Uuid::from).collect();
+                statement.filter(workspaces::project_id.eq_any(projects))
+            }
+        };
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
     /// Stores an extension, unless the period or its extension is another than was seen. Says whether it did.

@@ -201,6 +201,19 @@ diesel::table! {
         kept_until -> Nullable<Timestamptz>,
         stopped_at -> Nullable<Timestamptz>,
         stopped_after -> Nullable<Integer>,
+        stopped_by -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    idle_rules (organization_id, scope, scope_id) {
+        organization_id -> Uuid,
+        scope -> Text,
+        scope_id -> Uuid,
+        stop_after -> Nullable<Integer>,
+        never -> Bool,
+        max_minutes -> Nullable<Integer>,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -703,6 +716,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     identities,
     identity_providers,
+    idle_rules,
     issuer_names,
     network_checks,
     organizations,

@@ -15,8 +15,8 @@ use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, Activity, AgentEvents, AgentGroups, AgentPrerequisites, Agents, Audit, AuthorizationCodes,
     DataKeys, DeviceRequests, Devices, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities,
-    IdentityProviders, Invitations, NetworkChecks, Notifications, OpenConnections, Organizations, Orphans,
-    Passkeys, PolicyVersions, PortShares, Projects, RoleGrants, ScopeGitCredentials, ScopeVariables,
+    IdentityProviders, IdleRules, Invitations, NetworkChecks, Notifications, OpenConnections, Organizations,
+    Orphans, Passkeys, PolicyVersions, PortShares, Projects, RoleGrants, ScopeGitCredentials, ScopeVariables,
     SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes,
     Subjects, Tokens, Transitions, Variables, Workspaces,
 };
@@ -189,6 +189,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn activity(&self) -> Activity<'_> {
         Activity(self)
+    }
+
+    pub fn idle_rules(&self) -> IdleRules<'_> {
+        IdleRules(self)
     }
 
     pub fn agent_prerequisites(&self) -> AgentPrerequisites<'_> {

@@ -54,6 +54,7 @@ async fn fill(world: &World) {
                 1, decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'));
              INSERT INTO agent_events VALUES ('{organization}', '{agent}', '{token}', now(), 'token_rotated', 'a', '{token}');
              INSERT INTO workspace_activity VALUES ('{organization}', '{agent}', '{workspace}', now(), NULL, NULL, NULL);
+             INSERT INTO idle_rules VALUES ('{organization}', 'workspace', '{workspace}', 30, false, NULL, now());
              INSERT INTO proxy_contacts VALUES ('{organization}', '{agent}', now(), now());
              INSERT INTO agent_prerequisites VALUES ('{organization}', '{agent}', '{{}}', now());
              INSERT INTO audit_records VALUES ('{organization}', 1, now(), decode(repeat('00', 32), 'hex'),

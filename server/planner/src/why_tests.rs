@@ -1,5 +1,6 @@
 use berth_schema::activity::IdleStop;
 use berth_schema::api::StateReason;
+use berth_schema::idle::{IdleAfter, IdleBy, IdleInForce, IdleSaid};
 use berth_schema::lifecycle::{Deadline, LifecycleAction, LifecycleRule};
 use berth_schema::reconcile::PodProblem;
 use berth_schema::why::{Actor, Situation, Why};
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 #[path = "why_pods_tests.rs"]
 mod pods_tests;
 
-use super::{AgentContact, Circumstances, standing_cause, why};
+use super::{AgentContact, Circumstances, Idled, standing_cause, why};
 use crate::admission::Refusal;
 use crate::config::AgentConfig;
 use crate::model::{Cause, Snapshot, Workspace};
@@ -28,8 +29,8 @@ struct Case {
     agent: AgentContact,
     created_at: Timestamp,
     deadline: Option<Deadline>,
-    idle_stop: Option<IdleStop>,
-    idled: Option<u32>,
+    idle_stop: Option<(IdleStop, IdleInForce)>,
+    idled: Option<Idled>,
     vanished: Option<(Timestamp, StateReason)>,
     refusal: Option<Refusal>,
     now: Timestamp,
@@ -92,8 +93,8 @@ impl Case {
             actual_state_changed_at: at(10),
             agent: &self.agent,
             deadline: self.deadline,
-            idle_stop: self.idle_stop,
-            idled: self.idled,
+            idle_stop: self.idle_stop.clone(),
+            idled: self.idled.clone(),
             vanished: self.vanished.clone(),
             git_problems: vec![],
             refusal: self.refusal,
@@ -154,11 +155,15 @@ fn what_is_stopped_where_nothing_happens_is_told_before_and_afterwards() {
     let mut running = case(D::Running, A::Running, 3, 3);
     let (action, rule) = (LifecycleAction::Stop, LifecycleRule::MaxActiveHoursBeforeStop);
     running.deadline = Some(Deadline { action, rule, at: at(5_000), extended_hours: 0, extendable_hours: 7 });
-    let idle = |at| Some(IdleStop { minutes: 30, at });
+    let said =
+        IdleSaid { stop_after: IdleAfter::Minutes(30), by: IdleBy::Project("web".parse().expect("a path")) };
+    let rule = IdleInForce { said, in_place_of: None, max: None };
+    let idle = |at| Some((IdleStop { minutes: 30, at }, rule.clone()));
     running.idle_stop = idle(Some(at(1_900)));
     let next = running.is(Situation::Running, Actor::Server, 10, Some(1_900)).next.expect("a step");
     assert!(
-        next.action.contains("if nothing happens in it") && next.action.contains("30 minutes"),
+        next.action.contains("if nothing happens in it")
+            && next.action.contains("(30 minutes, by project 'web')"),
         "{}",
         next.action
     );
@@ -173,9 +178,13 @@ fn what_is_stopped_where_nothing_happens_is_told_before_and_afterwards() {
     assert!(next.action.ends_with("as long as no proxy tells what happens in it."), "{}", next.action);
 
     let mut stopped = case(D::Stopped, A::Stopped, 3, 3);
-    stopped.idled = Some(30);
+    stopped.idled = Some(Idled { minutes: 30, by: Some(IdleBy::Organization) });
     let answer = stopped.is(Situation::Stopped, Actor::User, 10, None);
-    assert!(answer.cause.contains("because nothing happened in it for 30 minutes"), "{}", answer.cause);
+    assert!(
+        answer.cause.contains("because nothing happened in it for 30 minutes, as the organization says;"),
+        "{}",
+        answer.cause
+    );
     assert!(answer.cause.contains("`berth start reef` starts it again"), "{}", answer.cause);
 }
 

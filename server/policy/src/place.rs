@@ -169,7 +169,13 @@ impl Place {
             | Action::DeleteProjectGitCredential
             | Action::ListGitCredentials
             | Action::SetGitCredential
-            | Action::DeleteGitCredential => Self::Settings,
+            | Action::DeleteGitCredential
+            | Action::ReadIdleRule
+            | Action::SetIdleRule
+            | Action::ReadGroupIdleRule
+            | Action::SetGroupIdleRule
+            | Action::ReadProjectIdleRule
+            | Action::SetProjectIdleRule => Self::Settings,
             Action::ListOwnVariables
             | Action::SetOwnVariable
             | Action::DeleteOwnVariable
@@ -191,6 +197,7 @@ impl Place {
             | Action::TerminateWorkspace
             | Action::ForgetWorkspace
             | Action::ExtendWorkspace
+            | Action::SetWorkspaceIdleRule
             | Action::RebuildWorkspace
             | Action::ResizeWorkspace
             | Action::ListPorts

@@ -10,6 +10,7 @@ pub(crate) mod git;
 pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod identity_providers;
+pub(crate) mod idle_rules;
 pub(crate) mod members;
 pub(crate) mod oauth;
 pub(crate) mod openid;

@@ -57,6 +57,10 @@ pub(super) const LINES: &[Route] = &[
     page_of("POST", place!("/workspaces/{workspace}/delete"), Action::TerminateWorkspace, |guard| {
         guard.to(pages::workspaces::delete)
     }),
+    page_of("POST", place!("/workspaces/{workspace}/extend"), Action::ExtendWorkspace, |guard| {
+        guard.to(pages::workspaces::extend)
+    })
+    .takes(FORM),
     page_of("POST", place!("/workspaces/{workspace}/restart"), Action::RestartWorkspace, |guard| {
         guard.to(pages::workspaces::restart)
     }),
@@ -140,6 +144,14 @@ pub(super) const LINES: &[Route] = &[
         Action::DeleteGroupGitCredential,
         |guard| guard.to(pages::given::remove_git_credential),
     )
+    .takes(FORM),
+    page_of("POST", place!("/groups/{group}/idle"), Action::SetGroupIdleRule, |guard| {
+        guard.to(pages::tree::set_idle_rule)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/projects/{project}/idle"), Action::SetProjectIdleRule, |guard| {
+        guard.to(pages::tree::set_idle_rule)
+    })
     .takes(FORM),
     page_of("POST", place!("/projects/{project}/variables"), Action::SetProjectVariable, |guard| {
         guard.to(pages::given::set_variable)

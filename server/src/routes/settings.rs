@@ -1,9 +1,9 @@
-//! What workspaces are given, and who signs people in.
+//! What workspaces are given, how long they run idle, and who signs people in.
 
 use berth_schema::Action;
 
 use super::line::{DOCUMENT, FORM, Route, member};
-use crate::handlers::{git, identity_providers, variables};
+use crate::handlers::{git, identity_providers, idle_rules, variables};
 
 pub(super) const LINES: &[Route] = &[
     member("PUT", organization!("/variables"), Action::SetVariable, |guard| guard.to(variables::set))
@@ -100,6 +100,22 @@ pub(super) const LINES: &[Route] = &[
     .takes(DOCUMENT),
     member("POST", organization!("/me/git-credentials/remove"), Action::DeleteOwnGitCredential, |guard| {
         guard.to(git::remove)
+    })
+    .takes(FORM),
+    member("GET", organization!("/idle"), Action::ReadIdleRule, |guard| guard.to(idle_rules::get)),
+    member("PUT", organization!("/idle"), Action::SetIdleRule, |guard| guard.to(idle_rules::set)).takes(FORM),
+    member("GET", organization!("/groups/{group}/idle"), Action::ReadGroupIdleRule, |guard| {
+        guard.to(idle_rules::get)
+    }),
+    member("PUT", organization!("/groups/{group}/idle"), Action::SetGroupIdleRule, |guard| {
+        guard.to(idle_rules::set)
+    })
+    .takes(FORM),
+    member("GET", organization!("/projects/{project}/idle"), Action::ReadProjectIdleRule, |guard| {
+        guard.to(idle_rules::get)
+    }),
+    member("PUT", organization!("/projects/{project}/idle"), Action::SetProjectIdleRule, |guard| {
+        guard.to(idle_rules::set)
     })
     .takes(FORM),
     member("GET", organization!("/identity-providers"), Action::ListIdentityProviders, |guard| {

@@ -3,7 +3,7 @@
 use berth_schema::Action;
 
 use super::line::{DOCUMENT, FORM, Route, member};
-use crate::handlers::{connections, events, ports, variables, workspaces};
+use crate::handlers::{connections, events, idle_rules, ports, variables, workspaces};
 
 pub(super) const LINES: &[Route] = &[
     member(
@@ -78,6 +78,10 @@ pub(super) const LINES: &[Route] = &[
     }),
     member("POST", organization!("/workspaces/{workspace}/extend"), Action::ExtendWorkspace, |guard| {
         guard.to(workspaces::extend)
+    })
+    .takes(FORM),
+    member("PUT", organization!("/workspaces/{workspace}/idle"), Action::SetWorkspaceIdleRule, |guard| {
+        guard.to(idle_rules::set_of_workspace)
     })
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/rebuild"), Action::RebuildWorkspace, |guard| {

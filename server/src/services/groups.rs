@@ -1,7 +1,7 @@
 //! Groups: made, listed, renamed, moved, deleted. Whoever changes the tree holds the organisation, so that no two changes of it meet.
 
 use berth_db::{
-    Changed, CreatedKind, Cursor, GroupRow, NewGroup, OrganizationConn, PageRequest, constraints,
+    Changed, CreatedKind, Cursor, GroupRow, IdlePlace, NewGroup, OrganizationConn, PageRequest, constraints,
 };
 use berth_planner::groups::may_move;
 use berth_policy::Reach;
@@ -116,6 +116,7 @@ pub async fn change(op: &Op<Member>, id: &str, wanted: &ChangeGroup) -> Result<G
         let row = row.map_err(|error| taken(error, to))?;
         if !stays {
             scopes::moved(conn).await?;
+            conn.workspaces().look_again_at(IdlePlace::Group(before.id), op.now).await?;
         }
         Ok(Changed::So(show(row), Event::new(Resource::group(before.id), details)))
     })

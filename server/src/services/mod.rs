@@ -16,6 +16,7 @@ pub mod grants;
 pub mod groups;
 pub mod idempotency;
 pub mod identity_providers;
+pub mod idle_rules;
 pub mod invitations;
 pub mod key_check;
 pub mod login;

@@ -1,7 +1,8 @@
 //! Projects: made, listed, changed, moved, deleted.
 
 use berth_db::{
-    Changed, CreatedKind, Cursor, NewProject, OrganizationConn, PageRequest, ProjectRow, constraints,
+    Changed, CreatedKind, Cursor, IdlePlace, NewProject, OrganizationConn, PageRequest, ProjectRow,
+    constraints,
 };
 use berth_policy::Reach;
 use berth_schema::api::Paged;
@@ -172,6 +173,7 @@ pub async fn change(
         let row = row.map_err(|error| taken(error, to))?;
         if !stays {
             scopes::moved(conn).await?;
+            conn.workspaces().look_again_at(IdlePlace::Project(before.id), op.now).await?;
         }
         Ok(Changed::So(show(row), Event::new(Resource::project(before.id), details)))
     })

@@ -43,6 +43,14 @@ pub(super) async fn around(
         // Whoever deletes or moves it, or removes a member, waits.
         conn.organizations().lock().await?;
     }
+    chain(conn, scope).await
+}
+
+/// The same as it is found, which may change at once.
+pub(super) async fn chain(
+    conn: &OrganizationConn<'_>,
+    scope: ScopeId,
+) -> Result<Vec<(ScopeId, Link)>, Error> {
     let mut chain = vec![link(ScopeId::Organization, None)];
     match scope {
         ScopeId::Organization => {}

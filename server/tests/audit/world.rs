@@ -152,6 +152,10 @@ impl World {
             Action::DeleteProjectVariable => {
                 post("/projects/with-variables/variables/remove", json!({"name": "G"}))
             }
+            Action::SetIdleRule => put("/idle", json!({"max_minutes": 600})),
+            Action::SetGroupIdleRule => put("/groups/with-variables/idle", json!({"minutes": 60})),
+            Action::SetProjectIdleRule => put("/projects/with-variables/idle", json!({"minutes": 30})),
+            Action::SetWorkspaceIdleRule => put("/workspaces/extended/idle", json!({"minutes": 45})),
             Action::SetOwnVariable => put("/me/variables", json!({"name": "MINE", "value": CANARY})),
             Action::DeleteOwnVariable => post("/me/variables/remove", json!({"name": "MINE"})),
             Action::SetGroupGitCredential => {

@@ -138,3 +138,38 @@ async fn what_workspaces_are_given_is_shown_by_its_names_to_whom_may_see_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_rule_of_idleness_is_set_by_a_form_and_told_to_whoever_may_not_set_it() {
+    App::run(async |app| {
+        let (admin, mut ada) = acme(app).await;
+        let mut zoe = colleague(app, "Zoe", "viewer").await;
+        admin.put(&admin.path("/idle"), &json!({"max_minutes": 600})).await.expect::<Value>(200);
+        let made: Value = admin.post(&admin.path("/projects"), &json!({"name": "api"})).await.expect(201);
+        let project = format!("{PROJECTS}/{}", made["id"].as_str().expect("an id"));
+        let page = ada.get(&project).await.text;
+        assert!(page.contains("stopped after: 600 minutes, by the organization."), "{page}");
+        let there = format!("{project}/idle");
+        let refused = ada.submit(&there, &[("minutes", "never"), ("max_minutes", "")]).await;
+        assert_eq!(refused.status, 422);
+        for part in ["minutes: must be at most 600 minutes", "name=\"minutes\" value=\"never\""] {
+            assert!(refused.text.contains(part), "{part}: {}", refused.text);
+        }
+        for wrong in ["soon", "-1", "1.5", "99999999999"] {
+            assert_eq!(
+                ada.submit(&there, &[("minutes", wrong), ("max_minutes", "")]).await.status,
+                422,
+                "{wrong}"
+            );
+        }
+        let set = ada.submit(&there, &[("minutes", "45"), ("max_minutes", "90")]).await;
+        assert_eq!((set.status, set.header("location")), (303, project.as_str()), "{}", set.text);
+        let page = zoe.get(&project).await.text;
+        assert!(page.contains("45 minutes, by project &#39;api&#39;"), "{page}");
+        assert!(!page.contains("Set the rule"), "{page}");
+        assert_eq!(zoe.submit(&there, &[("minutes", ""), ("max_minutes", "")]).await.status, 403);
+        assert_eq!(ada.submit(&there, &[("minutes", ""), ("max_minutes", "")]).await.status, 303);
+        assert!(ada.get(&project).await.text.contains("600 minutes, by the organization"));
+    })
+    .await;
+}

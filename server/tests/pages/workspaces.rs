@@ -183,3 +183,37 @@ async fn where_variables_come_from_is_a_page_of_its_own_and_on_record() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_page_says_whose_rule_stops_what_is_idle_and_its_button_puts_that_off() {
+    App::run(async |app| {
+        let (admin, mut ada) = acme(app).await;
+        let page = make(&mut ada, "reef").await;
+        let text = ada.get(&page).await.text;
+        assert!(!text.contains("Stops when idle") && text.contains("Keep it 2 h longer"), "{text}");
+        admin.put(&admin.path("/idle"), &serde_json::json!({"minutes": 30})).await.expect::<Value>(200);
+        let text = ada.get(&page).await.text;
+        assert!(
+            text.contains("Not at present") && text.contains("the rule is 30 minutes, by the organization"),
+            "{text}"
+        );
+        crate::activity::heard(app, jiff::Timestamp::now()).await;
+        let before = admin.workspace("reef").await.idle_stop.expect("told").at.expect("a time");
+        let kept = ada.submit(&format!("{page}/extend"), &[("hours", "2")]).await;
+        assert_eq!((kept.status, kept.header("location")), (303, page.as_str()), "{}", kept.text);
+        let after = admin.workspace("reef").await.idle_stop.expect("told").at.expect("a time");
+        assert!(after > before + jiff::SignedDuration::from_mins(85), "{before} {after}");
+        assert!(ada.get(&page).await.text.contains("if nothing happens in it until then"));
+        assert_eq!(ada.submit(&format!("{page}/extend"), &[("hours", "100000")]).await.status, 422);
+        // Never is told, too, and what is stopped offers no more time.
+        admin
+            .put(&admin.path("/workspaces/reef/idle"), &serde_json::json!({"minutes": "never"}))
+            .await
+            .expect::<Value>(200);
+        let text = ada.get(&page).await.text;
+        assert!(text.contains("<dd>never, by the workspace&#39;s own rule</dd>"), "{text}");
+        admin.wish("reef", "stop").await.expect::<Value>(200);
+        assert!(!ada.get(&page).await.text.contains("h longer"));
+    })
+    .await;
+}

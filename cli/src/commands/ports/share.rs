@@ -1,11 +1,10 @@
 //! `berth ports share`
 
 use berth_schema::ports::{DEFAULT_SHARE_MINUTES, Port, PublishPort, SharePort, ShareWith};
-use jiff::SignedDuration;
 
 use super::whom::{Whom, Words};
 use crate::args::Global;
-use crate::commands::tokens::parse_period;
+use crate::commands::tokens::parse_minutes;
 use crate::error::Error;
 use crate::names::WorkspaceRef;
 use crate::output::ChangeOutput;
@@ -37,20 +36,11 @@ pub(crate) struct Args {
     whom: Whom,
 
     /// For how long: 8h where nothing is said; 30d at most, 7d with --public
-    #[arg(long = "for", value_name = "TIME", value_parser = minutes)]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_minutes)]
     minutes: Option<u32>,
 
     #[command(flatten)]
     output: ChangeOutput,
-}
-
-/// A time in whole minutes.
-fn minutes(text: &str) -> Result<u32, String> {
-    let time = parse_period(text)?;
-    let minutes = u32::try_from(time.as_mins()).ok();
-    minutes
-        .filter(|minutes| SignedDuration::from_mins(i64::from(*minutes)) == time)
-        .ok_or_else(|| "must be in whole minutes, as in 30m, 8h or 2d".to_owned())
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
@@ -73,19 +63,4 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let address = shared.url.as_deref().map(|url| format!(": {url}")).unwrap_or_default();
     session.talk.say(&format!("Port {port} is shared with {}{address}", Words(&with)));
     session.printer.one(&shared, args.output.output, now())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_whole_minutes() {
-        assert_eq!(minutes("30m"), Ok(30));
-        assert_eq!(minutes("1h30m"), Ok(90));
-        assert_eq!(minutes("2d"), Ok(2 * 24 * 60));
-        for wrong in ["", "0m", "90s", "30", "-1h", "8 parsecs", "9999999999h"] {
-            assert!(minutes(wrong).is_err(), "{wrong}");
-        }
-    }
 }

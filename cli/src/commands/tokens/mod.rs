@@ -63,6 +63,15 @@ pub(crate) fn parse_period(text: &str) -> Result<SignedDuration, String> {
     if period.is_positive() { Ok(period) } else { Err(format!("must be above zero, {wanted}")) }
 }
 
+/// A time in whole minutes.
+pub(crate) fn parse_minutes(text: &str) -> Result<u32, String> {
+    let time = parse_period(text)?;
+    let minutes = u32::try_from(time.as_mins()).ok();
+    minutes
+        .filter(|minutes| SignedDuration::from_mins(i64::from(*minutes)) == time)
+        .ok_or_else(|| "must be in whole minutes, as in 30m, 8h or 2d".to_owned())
+}
+
 /// That time, after now.
 fn from_now(period: Option<SignedDuration>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
     let at = period.map(|period| now.checked_add(period)).transpose();
@@ -77,6 +86,16 @@ fn end(token: &Token) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_whole_minutes() {
+        assert_eq!(parse_minutes("30m"), Ok(30));
+        assert_eq!(parse_minutes("1h30m"), Ok(90));
+        assert_eq!(parse_minutes("2d"), Ok(2 * 24 * 60));
+        for wrong in ["", "0m", "90s", "30", "-1h", "8 parsecs", "9999999999h"] {
+            assert!(parse_minutes(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_period_is_in_days_hours_or_minutes() {

@@ -1,10 +1,12 @@
 //! `berth workspaces create`
 
 use berth_schema::api::{CreateWorkspace, ProjectInput};
+use berth_schema::idle::IdleAfter;
 use berth_schema::{GitReference, ProjectUrl, RepositoryPath, WorkspaceName};
 
 use super::{Given, Origin, warn};
 use crate::args::Global;
+use crate::commands::idle;
 use crate::error::Error;
 use crate::input::variables::VariableArgs;
 use crate::input::{GitUserArgs, Stdin};
@@ -62,6 +64,10 @@ pub(crate) struct Args {
     /// The agent (name or id) that runs it [default: the project's, or the organisation's only one]
     #[arg(long, value_name = "AGENT")]
     agent: Option<AgentRef>,
+
+    /// Stop it once nothing happened in it for so long, as in 8h, or never [default: as its project, its groups and the organisation say]
+    #[arg(long, value_name = "TIME", value_parser = idle::after)]
+    idle_after: Option<IdleAfter>,
 
     #[command(flatten)]
     git_user: GitUserArgs,
@@ -141,6 +147,7 @@ pub(crate) async fn run(global: &Global, args: Args) -> Result<(), Error> {
         name,
         agent: args.agent.map(|agent| agent.to_string()),
         project,
+        idle_after: args.idle_after,
     };
     let session = Session::open(global).await?;
     let created = session.organization.create_workspace(&create, made_for.as_ref()).await?;

@@ -114,6 +114,7 @@ components:
     );
     let created = admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("hostile")?),
             agent: None,
             devfile: Some(devfile),

@@ -38,6 +38,7 @@ async fn a_devcontainers_commands_find_the_project_and_those_of_the_creation_run
     let git = GitServer::start(&berth).await?;
     let created = admin
         .create(&CreateWorkspace {
+            idle_after: None,
             name: Some(WorkspaceName::new("brought")?),
             agent: None,
             devfile: None,

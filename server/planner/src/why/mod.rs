@@ -9,6 +9,7 @@ mod words;
 
 use berth_schema::activity::IdleStop;
 use berth_schema::api::StateReason;
+use berth_schema::idle::{IdleBy, IdleInForce};
 use berth_schema::lifecycle::Deadline;
 use berth_schema::projects::ProjectPath;
 use berth_schema::reconcile::ReconcileRequest;
@@ -38,10 +39,10 @@ pub struct Circumstances<'a> {
     pub agent: &'a AgentContact,
     /// What a lifecycle rule will do next.
     pub deadline: Option<Deadline>,
-    /// When it is stopped if nothing happens in it.
-    pub idle_stop: Option<IdleStop>,
-    /// That it is stopped is because nothing happened in it for so many minutes.
-    pub idled: Option<u32>,
+    /// When it is stopped if nothing happens in it, and the rule by which it is.
+    pub idle_stop: Option<(IdleStop, IdleInForce)>,
+    /// That it is stopped is because nothing happened in it.
+    pub idled: Option<Idled>,
     /// When it was last found to be gone from the cluster, with what was said of that, where it is not too long ago.
     pub vanished: Option<(Timestamp, StateReason)>,
     /// Git hosts whose credentials cannot be had for it.
@@ -50,6 +51,13 @@ pub struct Circumstances<'a> {
     pub refusal: Option<Refusal>,
     /// What it belongs to.
     pub project: Option<ProjectPath>,
+}
+
+/// For how long nothing had happened in what was stopped because of that, and by whose rule, as far as that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idled {
+    pub minutes: u32,
+    pub by: Option<IdleBy>,
 }
 
 /// What the server knows of an agent.

@@ -4,7 +4,7 @@ use berth_schema::activity::IdleStop;
 use berth_schema::lifecycle::LifecycleAction;
 use berth_schema::why::{Actor, NextStep};
 
-use super::Circumstances;
+use super::{Circumstances, Idled};
 
 /// What is as wanted is left alone until a lifecycle rule comes to it.
 pub(super) fn by_rule(circumstances: &Circumstances<'_>) -> NextStep {
@@ -21,17 +21,16 @@ pub(super) fn by_rule(circumstances: &Circumstances<'_>) -> NextStep {
         hours => format!("`berth extend {name} --hours N` grants up to {hours} more."),
     };
     let by_limit = format!("Nothing has to be done. The rule {} {what} then. {more}", deadline.rule);
-    let (action, by) = match circumstances.idle_stop {
-        Some(IdleStop { minutes, at: Some(at) }) if at < deadline.at => {
+    let (action, by) = match &circumstances.idle_stop {
+        Some((IdleStop { at: Some(at), .. }, rule)) if *at < deadline.at => {
             let action = format!(
-                "Nothing has to be done. The rule idle_minutes_before_stop stops it then if nothing happens in it, which it does after \
-                 {minutes} minutes of that. {more}"
+                "Nothing has to be done. The rule of idleness ({rule}) stops it then if nothing happens in it. {more}"
             );
-            (action, at)
+            (action, *at)
         }
-        Some(IdleStop { at: None, .. }) => {
+        Some((IdleStop { at: None, .. }, rule)) => {
             let action = format!(
-                "{by_limit} The rule idle_minutes_before_stop does nothing as long as no proxy tells what happens in it."
+                "{by_limit} The rule of idleness ({rule}) does nothing as long as no proxy tells what happens in it."
             );
             (action, deadline.at)
         }
@@ -43,9 +42,10 @@ pub(super) fn by_rule(circumstances: &Circumstances<'_>) -> NextStep {
 /// Why it was stopped, where nobody wished for it.
 pub(super) fn idled(circumstances: &Circumstances<'_>) -> String {
     let name = &circumstances.workspace.name;
-    circumstances.idled.map_or_else(String::new, |minutes| {
+    circumstances.idled.as_ref().map_or_else(String::new, |Idled { minutes, by }| {
+        let by = by.as_ref().map(|by| format!(", as {by} says")).unwrap_or_default();
         format!(
-            " It was stopped because nothing happened in it for {minutes} minutes; what is on its volume is kept, and `berth start \
+            " It was stopped because nothing happened in it for {minutes} minutes{by}; what is on its volume is kept, and `berth start \
              {name}` starts it again."
         )
     })

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use berth_schema::groups::{CreateGroup, GiveRole, TakeRole};
+use berth_schema::idle::{IdleAfter, IdleRule, MAX_MINUTES, MINUTES};
 use berth_schema::names::ProjectName;
 use berth_schema::projects::{CreateProject, ProjectSettings};
 use berth_schema::{AgentName, GitReference, ProjectSpec, ProjectUrl, RepositoryPath};
@@ -12,7 +13,7 @@ use crate::http::body::{Attempt, Form, Kept};
 use crate::identity::Member;
 use crate::pages::page::see;
 use crate::services::idempotency::Creation;
-use crate::services::{grants, groups, projects};
+use crate::services::{grants, groups, idle_rules, projects};
 use crate::{Error, Op};
 
 impl Kept for CreateGroup {}
@@ -87,6 +88,41 @@ pub(crate) async fn give_role(op: Op<Member>, form: Attempt<GiveRole>) -> Result
 pub(crate) async fn take_role(op: Op<Member>, form: Form<TakeRole>) -> Result<HttpResponse, Error> {
     grants::take(&op, &form.0).await?;
     Ok(see(&base(&op)))
+}
+
+/// What the form of a rule of idleness sends: nothing written is nothing said.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Idle {
+    minutes: String,
+    max_minutes: String,
+}
+
+impl Kept for Idle {}
+
+impl Idle {
+    fn wanted(&self) -> Result<IdleRule, Error> {
+        let number = |field, text: &str, wanted: &str| {
+            text.parse::<u32>().map_err(|_| Error::field(field, format!("must be {wanted}")))
+        };
+        let stop_after = match self.minutes.trim() {
+            "" => None,
+            "never" => Some(IdleAfter::Never),
+            text => Some(IdleAfter::Minutes(number(MINUTES, text, "a number of minutes, or never")?)),
+        };
+        let max_minutes = match self.max_minutes.trim() {
+            "" => None,
+            text => Some(number(MAX_MINUTES, text, "a number of minutes")?),
+        };
+        Ok(IdleRule { stop_after, max_minutes })
+    }
+}
+
+pub(crate) async fn set_idle_rule(op: Op<Member>, form: Attempt<Idle>) -> Result<HttpResponse, Error> {
+    match form.done("idle", async |form| idle_rules::set(&op, form.wanted()?).await).await? {
+        Ok(_) => Ok(see(&base(&op))),
+        Err(refused) => again(&op, refused).await,
+    }
 }
 
 pub(crate) async fn delete_group(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {

@@ -13,7 +13,9 @@ use super::refused::{Again, Refused};
 use crate::identity::Member;
 use crate::{Error, Op};
 
-pub(crate) use forms::{delete_group, delete_project, give_role, make_group, make_project, take_role};
+pub(crate) use forms::{
+    delete_group, delete_project, give_role, make_group, make_project, set_idle_rule, take_role,
+};
 pub(crate) use list::{all_groups, all_projects};
 pub(crate) use one::{group, project};
 

@@ -6,6 +6,7 @@ use askama::Template;
 use berth_schema::access::Role;
 use berth_schema::elevations::{DEFAULT_SECONDS, MAX_SECONDS};
 use berth_schema::groups::GivenRole;
+use berth_schema::idle::{IdleAfter, IdleView, MAX_MINUTES, MINUTES};
 use berth_schema::{Action, AgentName, ProjectSpec};
 
 use super::{Again, Kind, Refused, asks, base, does};
@@ -15,7 +16,7 @@ use crate::pages::frame::Frame;
 use crate::pages::given::Given;
 use crate::pages::page::{refuse, show};
 use crate::pages::times::at;
-use crate::services::{grants, groups, projects};
+use crate::services::{grants, groups, idle_rules, projects};
 use crate::{Error, Op};
 
 #[derive(Template)]
@@ -28,6 +29,8 @@ struct One<'a> {
     path: String,
     facts: Vec<(&'static str, String)>,
     given: Given,
+    /// `None`: not for whoever looks.
+    idle: Option<Idle>,
     /// `None`: not for whoever looks.
     members: Option<Vec<GivenRole>>,
     roles: [Role; 5],
@@ -47,7 +50,39 @@ struct May {
     take: bool,
     delete: bool,
     ask: bool,
+    set_idle: bool,
 }
+
+/// What is said of idleness there.
+struct Idle {
+    in_force: String,
+    /// As the form has it: of what nothing is said, nothing.
+    minutes: String,
+    max_minutes: String,
+}
+
+impl Idle {
+    async fn of(op: &Op<Member>, refused: &Refused) -> Result<Option<Self>, Error> {
+        if !does(op, Action::ReadGroupIdleRule) && !does(op, Action::ReadProjectIdleRule) {
+            return Ok(None);
+        }
+        let IdleView { rule, in_force } = idle_rules::get(op).await?;
+        let minutes = match rule.stop_after {
+            Some(IdleAfter::Minutes(minutes)) => minutes.to_string(),
+            Some(IdleAfter::Never) => IdleAfter::Never.to_string(),
+            None => String::new(),
+        };
+        let most = rule.max_minutes.map(|most| most.to_string()).unwrap_or_default();
+        let typed = |field, otherwise: &str| refused.typed_or("idle", field, otherwise).to_owned();
+        Ok(Some(Self {
+            in_force: in_force.map_or_else(|| NOBODY.to_owned(), |rule| rule.to_string()),
+            minutes: typed(MINUTES, &minutes),
+            max_minutes: typed(MAX_MINUTES, &most),
+        }))
+    }
+}
+
+const NOBODY: &str = "as the configuration of their agent says";
 
 impl May {
     fn of(op: &Op<Member>) -> Self {
@@ -58,6 +93,7 @@ impl May {
             give: does(op, Action::GiveRoleInGroup) || does(op, Action::GiveRoleInProject),
             take: does(op, Action::TakeRoleInGroup) || does(op, Action::TakeRoleInProject),
             delete: does(op, Action::DeleteGroup) || does(op, Action::DeleteProject),
+            set_idle: does(op, Action::SetGroupIdleRule) || does(op, Action::SetProjectIdleRule),
             ask: asks(op, Action::RequestElevationInGroup) || asks(op, Action::RequestElevationInProject),
         }
     }
@@ -87,6 +123,7 @@ async fn page(op: &Op<Member>, refused: Refused) -> Result<One<'_>, Error> {
         None
     };
     let minutes = refused.typed_or("elevation", "minutes", &(DEFAULT_SECONDS / 60).to_string()).to_owned();
+    let idle = Idle::of(op, &refused).await?;
     let given = Given::of_tree(op, base(op), refused).await?;
     Ok(One {
         frame: Frame::of(op, if kind == Kind::Groups { "/groups" } else { "/projects" }),
@@ -95,6 +132,7 @@ async fn page(op: &Op<Member>, refused: Refused) -> Result<One<'_>, Error> {
         path,
         facts,
         given,
+        idle,
         members,
         roles: Role::ALL,
         may: May::of(op),

@@ -16,4 +16,4 @@ pub(super) use list::{Row, rows};
 pub(crate) use new::{create, new};
 pub(crate) use one::{before_deletion, delete, one, variables};
 pub(crate) use wait::wait;
-pub(crate) use wishes::{restart, start, stop};
+pub(crate) use wishes::{extend, restart, start, stop};

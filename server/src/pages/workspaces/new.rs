@@ -136,6 +136,7 @@ impl Form {
                 .or_else(|| reference.as_ref().or(devfile_path.as_ref()).map(|_| String::new()))
                 .map(|url| ProjectInput { url, reference, devfile_path }),
             variables: Vec::new(),
+            idle_after: None,
         }
     }
 }

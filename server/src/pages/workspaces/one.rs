@@ -46,8 +46,10 @@ struct One<'a> {
     /// When something happened in it last.
     used: Option<String>,
     idle: Option<String>,
-    /// Whether more hours are granted, which put that off.
-    is_extendable: bool,
+    /// Which rule that is, and whose.
+    idle_rule: Option<String>,
+    /// How many hours the button grants that puts that off; `None`: no more are granted.
+    extends: Option<u32>,
     lifecycle: Option<String>,
     moments: Vec<Moment>,
     /// Who is connected; `None`: that is not for whoever looks.
@@ -61,6 +63,7 @@ struct May {
     start: bool,
     stop: bool,
     restart: bool,
+    extend: bool,
     delete: bool,
     watch: bool,
     read_variables: bool,
@@ -83,6 +86,7 @@ impl May {
             start: wanted == DesiredState::Stopped && does(op, Action::StartWorkspace),
             stop: runs && does(op, Action::StopWorkspace),
             restart: wanted == DesiredState::Running && does(op, Action::RestartWorkspace),
+            extend: runs && does(op, Action::ExtendWorkspace),
             delete: lives && does(op, Action::TerminateWorkspace),
             watch: !workspace.is_gone() && does(op, Action::WatchWorkspace),
             read_variables: does(op, Action::ReadWorkspaceVariables),
@@ -168,12 +172,13 @@ fn logs(workspace: &Workspace) -> Option<String> {
     Some(format!("{host}{LOGS_PATH}"))
 }
 
-fn idle_words(IdleStop { minutes, at: end }: IdleStop) -> String {
-    match end {
-        Some(end) => {
-            format!("At {} if nothing happens in it until then: after {minutes} minutes of that", at(end))
-        }
-        None => format!("Not at present: after {minutes} minutes, once a proxy tells what happens in it"),
+/// How many hours its button grants at once.
+const EXTENDS: u32 = 2;
+
+fn idle_words(stop: IdleStop) -> String {
+    match stop.at {
+        Some(end) => format!("At {} if nothing happens in it until then", at(end)),
+        None => "Not at present: once a proxy tells what happens in it".to_owned(),
     }
 }
 
@@ -209,7 +214,11 @@ pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResp
         created: at(workspace.created_at),
         used: workspace.last_active_at.map(at),
         idle: workspace.idle_stop.map(idle_words),
-        is_extendable: workspace.lifecycle.is_none_or(|deadline| deadline.extendable_hours > 0),
+        idle_rule: workspace.idle_rule.as_ref().map(ToString::to_string),
+        extends: workspace
+            .lifecycle
+            .map(|next| next.extendable_hours.min(EXTENDS))
+            .filter(|hours| *hours > 0),
         lifecycle: workspace.lifecycle.map(words),
         moments: moments(timeline),
         connected: if workspace.is_gone() { None } else { connected::rows(&op).await? },

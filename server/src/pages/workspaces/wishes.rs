@@ -2,7 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use berth_planner::intent::Wish;
+use berth_schema::lifecycle::ExtendWorkspace;
 
+use crate::http::body::Form;
 use crate::identity::Member;
 use crate::pages::page::{came_from, see};
 use crate::services::workspaces;
@@ -18,6 +20,16 @@ macro_rules! wishes {
             Ok(see(&came_from(&request).unwrap_or_else(its_own)))
         }
     )+};
+}
+
+/// Leads back like those.
+pub(crate) async fn extend(
+    op: Op<Member>,
+    (request, form): (HttpRequest, Form<ExtendWorkspace>),
+) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::extend(&op, op.target(), form.0).await?;
+    let its_own = || format!("/organizations/{}/workspaces/{}", op.who.organization_name, workspace.name);
+    Ok(see(&came_from(&request).unwrap_or_else(its_own)))
 }
 
 wishes! {

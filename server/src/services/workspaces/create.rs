@@ -16,9 +16,9 @@ use berth_schema::{
 use ring::rand::SecureRandom;
 use tracing::info;
 
-use super::form::{Checked, CreateForm, MadeFor};
+use super::form::{Checked, CreateForm, MadeFor, of_creation};
 use super::freeze::{Frozen, freeze};
-use super::{find, limits, project, repository, whole};
+use super::{find, idle, limits, project, repository, rules_of, whole};
 use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
 use crate::identity::Member;
 use crate::services::admission::{self, Wish, chosen};
@@ -250,6 +250,11 @@ impl Attempt<'_> {
         conn.workspaces().insert(&workspace, now).await.map_err(|error| {
             if error.violates(constraints::WORKSPACE_NAME) { Failure::NameTaken } else { error.into() }
         })?;
+        if !form.idle.is_empty() {
+            let rules = rules_of(conn, agent.id).await?.ok_or(Error::ConfigurationUnreadable)?;
+            let stored = idle::store(conn, (id, &form.idle), (&agent.name, &rules), now).await?;
+            stored.map_err(|errors| Error::Invalid(errors.into_iter().map(of_creation).collect()))?;
+        }
         self.variables(conn, id, (form, project), agent).await?;
         conn.notifications().notify_agent(agent.id).await?;
         Ok(find(conn, &id.to_string()).await?)

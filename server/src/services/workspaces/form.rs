@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use berth_devfile::Options;
 use berth_schema::api::{ProjectInput, VariableInput};
 use berth_schema::git::GitUser;
+use berth_schema::idle::{IdleAfter, IdleRule};
 use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
 use berth_schema::{FieldError, GitReference, WorkspaceName, WorkspaceSpec};
 use serde::Deserialize;
@@ -32,6 +33,8 @@ pub struct CreateForm {
     pub project: Option<ProjectInput>,
     #[serde(default)]
     pub variables: Vec<VariableInput>,
+    #[serde(default)]
+    pub idle_after: Option<IdleAfter>,
 }
 
 /// What a user gave to make a workspace of.
@@ -103,6 +106,8 @@ pub(super) struct Checked {
     /// What of its project's repository is wanted.
     pub reference: Option<GitReference>,
     pub variables: Vec<Variable>,
+    /// What it says of idleness.
+    pub idle: IdleRule,
 }
 
 impl CreateForm {
@@ -146,13 +151,20 @@ impl CreateForm {
         found.locate(&mut errors);
         errors.extend(found.errors.iter().cloned());
         let variables = check_variables(&self.variables, &mut errors);
+        let idle = IdleRule { stop_after: self.idle_after, max_minutes: None };
+        errors.extend(idle.check().into_iter().map(of_creation));
         match spec {
             Some(spec) if errors.is_empty() => {
-                Ok(Checked { name, agent: self.agent, spec, reference, variables })
+                Ok(Checked { name, agent: self.agent, spec, reference, variables, idle })
             }
             _ => Err((self.agent, errors)),
         }
     }
+}
+
+/// As a creation calls the field of a rule of idleness.
+pub(super) fn of_creation(error: FieldError) -> FieldError {
+    FieldError { field: "idle_after".into(), ..error }
 }
 
 /// The spec of the one thing that is given, or else of `default`; what is wrong goes to `errors`.

@@ -151,6 +151,7 @@ fn a_broken_devfile_says_where() {
 #[test]
 fn the_form_takes_whatever_the_schemas_request_holds() {
     let request = CreateWorkspace {
+        idle_after: Some(IdleAfter::Minutes(480)),
         name: Some(WorkspaceName::new("calm-blue-bay").expect("a name")),
         agent: Some("default".to_owned()),
         devfile: Some(String::new()),

@@ -17,7 +17,8 @@ pub use change::{change, rebuild, resize};
 pub use create::{check, create};
 pub use extend::extend;
 pub use form::{CreateForm, Given, NewSpec, spec_of};
-pub(crate) use idle::uses_of;
+pub use idle::set_idle_rule;
+pub(crate) use idle::{rules_in_force, uses_of};
 pub use look::{ListQuery, get, list, things};
 pub(super) use project::PLAIN_HTTP;
 pub use project::ProjectRules;
@@ -26,6 +27,7 @@ pub use why::why;
 
 use berth_db::{Hold, OrganizationConn, WorkspaceRow, WorkspaceView};
 use berth_planner::idle::idle_stop;
+use berth_planner::idle_rule::{in_force, over};
 use berth_planner::lifecycle::deadline;
 use berth_planner::{AgentConfig, ProxyConfig, shape};
 use berth_schema::api::Workspace;
@@ -89,10 +91,13 @@ pub(super) async fn whole(
     };
     let sizes = shape::sizes(&row.spec, &config.default_resources);
     let (rules, lifetime) = (written.lifecycle_rules(), lifetime(row));
+    let idle_rule = in_force(&idle::said(conn, row.id, (&view.agent, &rules)).await?);
+    let rules = over(rules, idle_rule.as_ref());
     let lifecycle = deadline(&rules, &lifetime);
     let idle_stop = idle_stop(&rules, &lifetime, &idle::use_of(conn, row).await?.0, now);
     let disk = storage.or(Some(config.unsettled_storage.size));
-    Ok(Workspace { lifecycle, idle_stop, warnings, endpoints, sizes, disk, ..show(view) })
+    let idle_rule = idle_rule.filter(|_| row.desired_state != DesiredState::Terminated);
+    Ok(Workspace { lifecycle, idle_stop, idle_rule, warnings, endpoints, sizes, disk, ..show(view) })
 }
 
 /// A workspace as a list shows it.
@@ -120,6 +125,7 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         actual_state_changed_at: row.actual_state_changed_at,
         last_active_at: view.last_active_at,
         idle_stop: None,
+        idle_rule: None,
         lifecycle: None,
         warnings: Vec::new(),
         endpoints: Vec::new(),

@@ -2,6 +2,7 @@
 
 use berth_db::{Hold, OrganizationConn};
 use berth_planner::idle::idle_stop;
+use berth_planner::idle_rule::{in_force, over};
 use berth_planner::lifecycle::deadline;
 use berth_planner::why::{AgentContact, Circumstances, standing_cause};
 use berth_planner::{AgentConfig, NOT_IN_CLUSTER, Snapshot};
@@ -12,7 +13,7 @@ use jiff::SignedDuration;
 
 use super::extend::lifetime;
 use super::find;
-use super::idle::{idled, use_of};
+use super::idle::{idled, said, use_of};
 use crate::crypto::CryptoError;
 use crate::identity::Member;
 use crate::services::admission;
@@ -44,6 +45,11 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
                 .last_because(row.agent_id, row.id, NOT_IN_CLUSTER, now - REMEMBERED)
                 .await?;
             let written = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document();
+            let rules = written.as_ref().ok().map(AgentConfiguration::lifecycle_rules);
+            let idle_rule = match &rules {
+                Some(rules) => in_force(&said(conn, row.id, (&agent.name, rules)).await?),
+                None => None,
+            };
             let git_problems = match row.desired_state {
                 DesiredState::Terminated => vec![],
                 _ => git_problems(op, conn, row.id).await?,
@@ -55,7 +61,7 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
             let refusal = (refusal, project);
             Ok::<_, Error>((
                 row,
-                used,
+                (used, rules, idle_rule),
                 (asked_at, vanished),
                 agent,
                 ever_spoke,
@@ -76,10 +82,10 @@ pub async fn why(op: &Op<Member>, name_or_id: &str) -> Result<Why, Error> {
     // Older than the memory of transitions: a workspace that was made before there was one.
     let asked_at = asked_at.unwrap_or(row.desired_state_changed_at);
     let (created_at, actual_state_changed_at) = (row.created_at, row.actual_state_changed_at);
-    let rules = written.as_ref().ok().map(AgentConfiguration::lifecycle_rules);
-    let (used, activity) = used;
+    let ((used, activity), rules, idle_rule) = used;
     let idled = idled(&row, &activity);
-    let idle_stop = rules.and_then(|rules| idle_stop(&rules, &lifetime(&row), &used, now));
+    let rules = rules.map(|rules| over(rules, idle_rule.as_ref()));
+    let idle_stop = rules.and_then(|rules| idle_stop(&rules, &lifetime(&row), &used, now)).zip(idle_rule);
     let deadline = rules.and_then(|rules| deadline(&rules, &lifetime(&row)));
     let workspace = planned(row);
     let config = AgentConfig::new(&written.unwrap_or_default(), &op.context.agent_defaults);
