@@ -1,11 +1,13 @@
 //! Every route of the server: what is done there to what, how much of a body it takes, how it answers and how long it may.
 
-use actix_web::dev::ServiceRequest;
+use std::collections::BTreeMap;
+
+use actix_web::dev::{HttpServiceFactory, ServiceRequest};
 use actix_web::http::Method;
 use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, Scope};
 
 use crate::error::Sought;
 use crate::{Error, http};
@@ -61,34 +63,66 @@ fn paths() -> impl Iterator<Item = &'static [Route]> {
     PARTS.iter().flat_map(|part| part.chunk_by(|one, other| one.path == other.path))
 }
 
+/// Of most paths: where they begin, and by which word they go on. A router tries its paths one after the other, so a table that is one
+/// long list costs each request as much as its token's signature.
+const PLACES: [&str; 2] = [organization!(""), place!("")];
+
 /// Puts the table into an application, with problems for what it does not hold.
 pub fn configure(config: &mut ServiceConfig) {
-    for lines in paths() {
-        let held = lines[0].held;
-        let mut resource = web::resource(lines[0].path);
-        for line in lines {
-            resource = resource.route(line.service());
+    let is_below = |path: &str, place: &str| path.strip_prefix(place).is_some_and(starts_anew);
+    for place in PLACES {
+        let mut words: BTreeMap<&str, Vec<(&str, &'static [Route])>> = BTreeMap::new();
+        for lines in paths().filter(|lines| is_below(lines[0].path, place)) {
+            let below = lines[0].path.strip_prefix(place).unwrap_or_default();
+            let end = below.char_indices().skip(1).find_map(|(at, char)| (char == '/').then_some(at));
+            let (word, rest) = below.split_at(end.unwrap_or(below.len()));
+            words.entry(word).or_default().push((rest, lines));
         }
-        let allowed = lines.iter().map(|line| line.method).collect::<Vec<_>>().join(", ");
-        let refuse = move |request: HttpRequest| {
-            let allowed = allowed.clone();
-            let form = (request.method() == Method::GET).then(|| form_of(request.path(), lines)).flatten();
-            async move {
-                match form {
-                    Some(page) => Ok(HttpResponse::SeeOther().insert_header((LOCATION, page)).finish()),
-                    None => Err(Error::MethodNotAllowed { allowed }),
-                }
-            }
-        };
-        let resource = resource.default_service(web::to(refuse));
-        config.service(resource.wrap(from_fn(move |request: ServiceRequest, next| {
-            if let Some(line) = lines.iter().find(|line| *request.method() == line.method) {
-                request.extensions_mut().insert(line.body);
-            }
-            http::deadline::enforce(request, next, held)
-        })));
+        // A scope of no word would take every path.
+        let itself = words.remove("").into_iter().flatten();
+        let scope = itself.fold(web::scope(place), |scope, (_, lines)| scope.service(resource("", lines)));
+        let scopes = words.into_iter().map(|(word, paths)| {
+            let service = |scope: Scope, (rest, lines)| scope.service(resource(rest, lines));
+            paths.into_iter().fold(web::scope(word), service)
+        });
+        config.service(scopes.fold(scope, Scope::service));
+    }
+    for lines in paths().filter(|lines| !PLACES.iter().any(|place| is_below(lines[0].path, place))) {
+        config.service(resource(lines[0].path, lines));
     }
     config.default_service(web::to(async || Err::<&'static str, _>(Error::nothing(Sought::Path))));
+}
+
+/// Whether what follows a part of a path is another part, or nothing.
+fn starts_anew(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+/// The lines of one path, which is given without that of the scope it is put into.
+fn resource(path: &str, lines: &'static [Route]) -> impl HttpServiceFactory {
+    let held = lines[0].held;
+    let mut resource = web::resource(path);
+    for line in lines {
+        resource = resource.route(line.service());
+    }
+    let allowed = lines.iter().map(|line| line.method).collect::<Vec<_>>().join(", ");
+    let refuse = move |request: HttpRequest| {
+        let allowed = allowed.clone();
+        let form = (request.method() == Method::GET).then(|| form_of(request.path(), lines)).flatten();
+        async move {
+            match form {
+                Some(page) => Ok(HttpResponse::SeeOther().insert_header((LOCATION, page)).finish()),
+                None => Err(Error::MethodNotAllowed { allowed }),
+            }
+        }
+    };
+    let resource = resource.default_service(web::to(refuse));
+    resource.wrap(from_fn(move |request: ServiceRequest, next| {
+        if let Some(line) = lines.iter().find(|line| *request.method() == line.method) {
+            request.extensions_mut().insert(line.body);
+        }
+        http::deadline::enforce(request, next, held)
+    }))
 }
 
 /// The line of a method and a template.

@@ -210,6 +210,22 @@ async fn a_browser_is_led_to_hosts_of_that_agent_alone() {
         );
         let asked = proxy.lead(&Visitor::new(app.address()), REDIRECT).await;
         assert_eq!((asked.status, asked.header("location")), (303, "/sign-in"), "whoever is not signed in");
+        // Once a proxy listens there: at another port another program of that machine would be given the code.
+        for (port, led, refused) in
+            [(8443, ":8443", ["", ":443", ":8444"]), (443, "", [":8443", ":80", ":1"])]
+        {
+            let document =
+                json!({"tools_image": "tools:1", "proxy": {"image": "proxy:1", "public_port": port}});
+            let set = send(
+                admin.request(Method::PUT, &admin.path("/agents/cluster/configuration")).json(&document),
+            );
+            assert_eq!(set.await.status, 200);
+            let at = |port: &str| format!("https://8080-x.workspaces.localhost{port}/.berth/callback");
+            assert_eq!(proxy.lead(&ada, &at(led)).await.status, 200, "{port}");
+            for other in refused {
+                assert_eq!(proxy.lead(&ada, &at(other)).await.status, 422, "{port}: {other}");
+            }
+        }
         // Another organisation, and one of another organisation.
         let umbrella = app.organization("umbrella").await;
         let theirs = Proxy::of(&umbrella, &umbrella.create_agent("cluster").await).await;

@@ -8,23 +8,34 @@ use berth_schema::access::Role;
 use berth_schema::{Action, ElevationId, ResourceKind};
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Decision as Answer, Entities, Entity,
-    EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Request, Response, RestrictedExpression,
+    EntityId, EntityTypeName, EntityUid, PolicySet, Request, Response, RestrictedExpression,
 };
 
+use crate::alike::{Answers, Question};
 use crate::decision::{Decision, Reason};
 use crate::error::RuleError;
 use crate::facts::{Asker, At, Elevation, Resource, Who};
+use crate::looks::Looks;
 use crate::place::{Place, counts_elevations, effect_group, sight_in_tree};
 use crate::rules::Rules;
 use crate::schema::{ACTION, SUBJECT, entity_type};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The platform's rules with one organisation's. Nothing changes them: they are asked from many threads.
+/// The platform's rules with one organisation's. Nothing changes them: they are asked from many threads, and what they have answered
+/// once they answer again.
 pub struct Policies {
-    /// By action, those that can apply to it: the others are not looked at.
-    sets: Vec<PolicySet>,
+    /// By action.
+    sets: Vec<Set>,
     names_ids: bool,
+    answers: Answers,
+}
+
+/// The rules that can apply to an action: the others are not looked at.
+#[derive(Default)]
+struct Set {
+    policies: PolicySet,
+    looks: Looks,
 }
 
 impl fmt::Debug for Policies {
@@ -84,23 +95,30 @@ impl Policies {
 
     pub fn new(organization: &Rules) -> Result<Self, Vec<RuleError>> {
         let platform = Rules::platform()?.policies;
+        let looked = |rule| (rule, Looks::of(rule));
+        let platform: Vec<_> = platform.policies().map(looked).collect();
+        let theirs: Vec<_> = organization.policies.policies().map(looked).collect();
         let sets = Action::ALL.iter().map(|action| {
             let place = Place::of(*action);
-            let theirs = place.is_the_organizations().then(|| organization.policies.policies());
-            let rules = platform.policies().chain(theirs.into_iter().flatten());
             let names = [action.as_str(), place.group(), effect_group(action.effect())];
-            let applying = rules.filter(|rule| may_apply(&rule.action_constraint(), names)).cloned();
-            PolicySet::from_policies(applying).map_err(|error| vec![RuleError::at("", 0, error.to_string())])
+            let rules = platform.iter().chain(theirs.iter().filter(|_| place.is_the_organizations()));
+            let applying: Vec<_> =
+                rules.filter(|(rule, _)| may_apply(&rule.action_constraint(), names)).collect();
+            let policies = PolicySet::from_policies(applying.iter().map(|(rule, _)| (*rule).clone()))
+                .map_err(|error| vec![RuleError::at("", 0, error.to_string())])?;
+            let looks = applying.iter().fold(Looks::default(), |looks, (_, more)| looks.and(*more));
+            Ok::<_, Vec<RuleError>>(Set { policies, looks })
         });
         let sets = sets.collect::<Result<_, _>>()?;
-        let mut named = organization.policies.policies().flat_map(Policy::entity_literals);
+        let mut named = platform.iter().chain(&theirs).flat_map(|(rule, _)| rule.entity_literals());
         let names_ids = named.any(|uid| uid.type_name().to_string() != ACTION);
-        Ok(Self { sets, names_ids })
+        Ok(Self { sets, names_ids, answers: Answers::default() })
     }
 
     /// With no rules at all: whatever is asked, the answer is no.
     pub fn nothing() -> Self {
-        Self { sets: vec![PolicySet::new(); Action::ALL.len()], names_ids: false }
+        let sets = Action::ALL.iter().map(|_| Set::default()).collect();
+        Self { sets, names_ids: false, answers: Answers::default() }
     }
 
     pub(crate) const fn names_ids(&self) -> bool {
@@ -140,18 +158,40 @@ impl Policies {
     }
 
     fn by_rules(&self, asker: &Asker, action: Action, resource: &Resource) -> Decision {
-        match self.ask(asker, action, resource) {
-            Ok(response) => read(&response),
-            Err(_) => Decision::failed(Vec::new()),
+        let case = Case::new(asker, action, resource);
+        let question = self.question(&case);
+        if let Some(known) = question.and_then(|question| self.answers.find(&question)) {
+            debug_assert_eq!(self.ask(&case).map_err(|error| error.to_string()), Ok(known.clone()));
+            return known;
         }
+        let Ok(decision) = self.ask(&case) else { return Decision::failed(Vec::new()) };
+        if let Some(question) = question {
+            self.answers.keep(question, &decision);
+        }
+        decision
     }
 
-    fn ask(&self, asker: &Asker, action: Action, resource: &Resource) -> Result<Response, Failure> {
+    /// What the rules can tell of it; `None`: they can tell more.
+    fn question(&self, case: &Case<'_>) -> Option<Question> {
+        let Looks { at_address, at_times } = self.sets[case.action as usize].looks;
+        if self.names_ids || at_address || at_times {
+            return None;
+        }
+        let role = match case.asker.who {
+            Who::Subject { role, .. } => in_organization(role, &case.elevated),
+            Who::Agent(_) => Role::Unknown,
+        };
+        let known = (role, case.roles().collect(), !case.elevated.is_empty());
+        Question::of((case.asker, case.action, case.resource), known)
+    }
+
+    fn ask(&self, case: &Case<'_>) -> Result<Decision, Failure> {
         let words = words()?;
-        let (action_uid, action_entity) = &words.actions[action as usize];
+        let Case { asker, action, resource, elevated } = case;
+        let set = &self.sets[*action as usize];
+        let (action_uid, action_entity) = &words.actions[*action as usize];
         let home = words.thing(ResourceKind::Organization, &asker.organization);
-        let elevated = elevated(asker, action, resource);
-        let principal = principal(words, asker, (&home, &elevated));
+        let principal = principal(words, asker, (&home, elevated));
         let owner = if asker.organization == resource.organization {
             home.clone()
         } else {
@@ -166,15 +206,35 @@ impl Policies {
             entities.push(thing(words, target.clone(), resource, owner)?);
         }
         entities.push(Entity::new(principal_uid.clone(), attributes, HashSet::from([home]))?);
-        let request = Request::new(
-            principal_uid,
-            action_uid.clone(),
-            target,
-            circumstances(asker, resource, &elevated)?,
-            None,
-        )?;
+        let context = circumstances(case, set.looks)?;
+        let request = Request::new(principal_uid, action_uid.clone(), target, context, None)?;
         let entities = Entities::from_entities(entities, None)?;
-        Ok(words.authorizer.is_authorized(&request, &self.sets[action as usize], &entities))
+        Ok(read(&words.authorizer.is_authorized(&request, &set.policies, &entities)))
+    }
+}
+
+/// What is asked, with what somebody is for a time that counts for it.
+struct Case<'a> {
+    asker: &'a Asker,
+    action: Action,
+    resource: &'a Resource,
+    elevated: Vec<Elevation>,
+}
+
+impl<'a> Case<'a> {
+    fn new(asker: &'a Asker, action: Action, resource: &'a Resource) -> Self {
+        Self { asker, action, resource, elevated: elevated(asker, action, resource) }
+    }
+
+    /// What somebody is there. What they are in the organisation, they are everywhere in it.
+    fn roles(&self) -> impl Iterator<Item = Role> {
+        let everywhere = match self.asker.who {
+            Who::Subject { role, .. } => Some(role),
+            Who::Agent(_) => None,
+        };
+        let for_a_time = self.elevated.iter().map(|elevation| elevation.role);
+        let there = self.resource.roles.iter().copied().chain(for_a_time);
+        there.filter(|role| *role != Role::Unknown).chain(everywhere)
     }
 }
 
@@ -237,27 +297,19 @@ fn thing(words: &Words, uid: EntityUid, resource: &Resource, owner: EntityUid) -
     Ok(Entity::new(uid, attributes, parents)?)
 }
 
-fn circumstances(asker: &Asker, resource: &Resource, elevated: &[Elevation]) -> Result<Context, Failure> {
-    let how = &asker.circumstances;
+fn circumstances(case: &Case<'_>, looks: Looks) -> Result<Context, Failure> {
+    let (how, resource) = (&case.asker.circumstances, case.resource);
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let roles = RestrictedExpression::new_set(case.roles().map(|role| text(role.as_str())));
     let mut pairs = vec![
         ("by".to_owned(), text(how.proof.name())),
         ("scope".to_owned(), text(how.proof.scope().as_str())),
         ("mfa".to_owned(), RestrictedExpression::new_bool(how.mfa)),
-        ("elevated".to_owned(), RestrictedExpression::new_bool(!elevated.is_empty())),
+        ("elevated".to_owned(), RestrictedExpression::new_bool(!case.elevated.is_empty())),
         ("for_another".to_owned(), RestrictedExpression::new_bool(resource.for_another)),
         ("shared".to_owned(), RestrictedExpression::new_bool(resource.is_shared)),
+        ("roles".to_owned(), roles),
     ];
-    // What they are in the organisation, they are everywhere in it.
-    let everywhere = match asker.who {
-        Who::Subject { role, .. } => Some(role),
-        Who::Agent(_) => None,
-    };
-    let for_a_time = elevated.iter().map(|elevation| elevation.role);
-    let there = resource.roles.iter().copied().chain(for_a_time).filter(|role| *role != Role::Unknown);
-    let roles = there.chain(everywhere);
-    let roles = RestrictedExpression::new_set(roles.map(|role| text(role.as_str())));
-    pairs.push(("roles".to_owned(), roles));
     if let crate::Proof::Session { age_seconds, idle_seconds } = how.proof {
         for (name, seconds) in [("session_age_seconds", age_seconds), ("session_idle_seconds", idle_seconds)]
         {
@@ -265,7 +317,8 @@ fn circumstances(asker: &Asker, resource: &Resource, elevated: &[Elevation]) -> 
             pairs.push((name.to_owned(), RestrictedExpression::new_long(seconds)));
         }
     }
-    if let Some(address) = how.address {
+    // Cedar parses what an address is called whenever one is made: a tenth of a decision.
+    if let Some(address) = how.address.filter(|_| looks.at_address) {
         // Of a socket for both families, ::ffff:192.0.2.1 is 192.0.2.1: for rules, and for Cedar, which cannot read it.
         let address = address.to_canonical().to_string();
         pairs.push(("address".to_owned(), RestrictedExpression::new_ip(address)));

@@ -8,10 +8,12 @@
 //! Everything that a rule may look at is in [`Asker`] and [`Resource`]; the schema that rules are checked against is made from
 //! [`Action`](berth_schema::Action) and [`ResourceKind`](berth_schema::ResourceKind).
 
+mod alike;
 mod decision;
 mod engine;
 mod error;
 mod facts;
+mod looks;
 mod place;
 mod reach;
 mod rules;

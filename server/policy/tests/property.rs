@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use berth_policy::{Asked, Asker, At, Circumstances, Elevation, Place, Proof, Reason, Resource, Who};
+use berth_policy::{
+    Asked, Asker, At, Circumstances, Elevation, Place, Policies, Proof, Reason, Resource, Rules, Who,
+};
 use berth_schema::access::{Role, SubjectKind, TokenScope};
 use berth_schema::{Action, AgentId, Effect, ElevationId, GroupId, OrganizationId, ProjectId, ResourceKind};
 use jiff::Timestamp;
@@ -34,6 +36,9 @@ fn rules() -> impl Strategy<Value = String> {
         1 => Just("when { context.scope == \"read-only\" }".to_owned()),
         1 => Just("unless { principal.role == \"owner\" }".to_owned()),
         1 => Just("unless { context has address }".to_owned()),
+        1 => Just("when { context.roles.contains(\"maintainer\") || context.shared }".to_owned()),
+        1 => Just("when { context.mfa != context.elevated }".to_owned()),
+        1 => Just("unless { resource in principal.organization && context.by == \"session\" }".to_owned()),
         1 => Just("when { context has session_age_seconds && context.session_age_seconds * 9223372036854775807 > 1 }".to_owned()),
     ];
     let rule = (effect, principal, action, condition);
@@ -185,5 +190,24 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_asked_before_changes_no_answer(
+        text in rules(),
+        questions in prop::collection::vec(questions(), 20..40),
+        last in 0..20_usize,
+    ) {
+        let rules = Rules::check(&text).expect("right");
+        let (asked, fresh) = (Policies::new(&rules).expect("policies"), Policies::new(&rules).expect("policies"));
+        for (asker, action, resource) in &questions {
+            asked.decide(asker, *action, resource);
+        }
+        let (asker, action, resource) = &questions[last];
+        prop_assert_eq!(asked.decide(asker, *action, resource), fresh.decide(asker, *action, resource));
     }
 }

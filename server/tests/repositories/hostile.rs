@@ -190,3 +190,19 @@ async fn what_is_too_large_is_given_up_and_names_are_only_names() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_unpacks_to_more_than_git_may_use_is_given_up_before_it_is_unpacked() {
+    let host = GitHost::start().await;
+    host.repository("bomb.git", &[("devfile.yaml", DEVFILE)]).await;
+    // Files are read piece by piece; a commit is whole in memory. Packed it is a thousandth of that.
+    host.commit_again("bomb.git", &vec![b'x'; 450 * 1024 * 1024]).await;
+    App::run_looking(host.rules(), async |app| {
+        let admin = acme(app).await;
+        let reply = of(&admin, json!({"url": host.url("bomb.git")})).await;
+        // Whoever unpacks it finds the devfile, which is there.
+        let told = wrong(&reply, "project.url");
+        assert!(told.contains("is too large"), "{told}");
+    })
+    .await;
+}

@@ -148,6 +148,16 @@ impl GitHost {
         git(work.path(), &["rev-parse", "HEAD"]).await
     }
 
+    /// Commits the same files again, with that message.
+    pub(crate) async fn commit_again(&self, name: &str, message: &[u8]) {
+        let bare = self.directory.path().join(name);
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), message).expect("written");
+        let path = file.path().to_str().expect("a path");
+        let commit = git(&bare, &["commit-tree", "main^{tree}", "-F", path]).await;
+        git(&bare, &["update-ref", "refs/heads/main", &commit]).await;
+    }
+
     pub(crate) async fn filters(&self, name: &str, filters: Filters) {
         let bare = self.directory.path().join(name);
         let allowed = (filters != Filters::None).to_string();
