@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// The ports of a workspace, and whom they are shared with
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(
-        after_help = "Examples:\n  berth ports list calm-blue-reef\n  berth ports share calm-blue-reef 8080 --whole-organization"
+        after_help = "Examples:\n  berth ports list calm-blue-reef\n  berth ports open calm-blue-reef 3000\n  berth ports share calm-blue-reef 8080 --whole-organization"
     )]
     Ports {
         #[command(subcommand)]

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 
 use crate::authorise::Verdict;
 use crate::body::Body;
-use crate::pages::{crowded, no_answer, nowhere, say};
+use crate::pages::{crowded, no_answer, not_open, nowhere, say};
 use crate::server::Target;
 use crate::shared::Shared;
 use crate::streams::Stream;
@@ -133,6 +133,7 @@ impl Door {
         let stream = match self.admit(session.as_ref(), is_for_all, &port).await {
             Ok(stream) => stream,
             Err(Verdict::Denied(Why::Session)) => return sign_in(),
+            Err(Verdict::Denied(Why::Port)) => return not_open(&address),
             Err(Verdict::Allowed | Verdict::Denied(_)) => return nowhere(),
             Err(Verdict::NoAnswer) => return no_answer(),
             Err(Verdict::Full) => return crowded(),

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::authorise::without_answer;
 use crate::body::Body;
-use crate::pages::{broken, lead, no_answer, nowhere, say};
+use crate::pages::{broken, lead, no_answer, not_open, nowhere, say};
 use crate::server::ServerError;
 use crate::shared::Shared;
 
@@ -139,7 +139,7 @@ impl Shared {
             (Decision::Denied { why }, ..) => {
                 tracing::info!(%workspace, port = address.port, why = why.as_str(), "somebody is not let in");
                 self.metrics.decided(why.as_str());
-                nowhere()
+                if why == Why::Port { not_open(address) } else { nowhere() }
             }
             _ => broken(),
         }

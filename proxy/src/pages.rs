@@ -1,5 +1,6 @@
 //! What the proxy itself answers: a word for programs and people, which says no more than they may know.
 
+use berth_proxy_core::Address;
 use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY,
@@ -24,6 +25,15 @@ pub(crate) fn say(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> 
 /// The same whether there is no such workspace, or somebody else's.
 pub(crate) fn nowhere() -> Response<Body> {
     say(StatusCode::NOT_FOUND, "There is nothing here.\n")
+}
+
+/// Only whose workspace it is may know that much.
+pub(crate) fn not_open(address: &Address) -> Response<Body> {
+    let Address { workspace, port, .. } = address;
+    let text = format!(
+        "Port {port} of the workspace {workspace} is not open. While it runs:\n\n    berth ports open {workspace} {port}\n"
+    );
+    say(StatusCode::NOT_FOUND, text)
 }
 
 pub(crate) fn broken() -> Response<Body> {

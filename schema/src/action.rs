@@ -272,6 +272,9 @@ actions! {
     /// With whoever has the address.
     PublishPort = "workspace.publish-port", Workspace, Changes;
     UnsharePort = "workspace.unshare-port", Workspace, Changes;
+    /// One that no devfile declares, to whose workspace it is.
+    OpenPort = "workspace.open-port", Workspace, Changes;
+    ClosePort = "workspace.close-port", Workspace, Changes;
     RegisterKey = "agent.register-key", Agent, Changes;
     IssueProxyToken = "agent.issue-proxy-token", Agent, Changes;
     Reconcile = "agent.reconcile", Agent, Changes;

@@ -59,7 +59,7 @@ pub use ids::{
     SubjectId, TermId, TokenId, WorkspaceId,
 };
 pub use names::{
-    AgentName, GroupName, NameError, NamespaceName, OrganizationName, ProjectName, WorkspaceName,
+    AgentName, GroupName, NameError, NamespaceName, OrganizationName, PortName, ProjectName, WorkspaceName,
 };
 pub use problem::{FieldError, Problem};
 pub use project::{GitReference, ProjectSpec, ProjectUrl};

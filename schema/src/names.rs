@@ -118,6 +118,10 @@ name!(
     ProjectName, max 63, reserved_prefix_allowed true
 );
 name!(
+    /// What its owner calls a port that they open.
+    PortName, max 63, reserved_prefix_allowed true
+);
+name!(
     /// A Kubernetes namespace.
     NamespaceName, max 63, reserved_prefix_allowed true
 );

@@ -7,7 +7,7 @@ use crate::api::Paged;
 use crate::groups::GroupPath;
 use crate::kubernetes::{EDITOR_PORT, SSH_PORT};
 use crate::members::MemberRef;
-use crate::{GroupId, SubjectId, WorkspaceId};
+use crate::{GroupId, PortName, SubjectId, WorkspaceId};
 
 /// How many shares a workspace may have at a time, of all its ports together.
 pub const MAX_SHARES: usize = 20;
@@ -20,7 +20,14 @@ pub const MAX_SHARE_MINUTES: u32 = 30 * 24 * 60;
 /// The longest that a port is public at once, in minutes.
 pub const MAX_PUBLIC_MINUTES: u32 = 7 * 24 * 60;
 
-/// Whether a port may be shared at all: who may work in the workspace gets at the editor and sshd, and nobody else.
+/// How many ports that its devfile does not declare a workspace may have open at a time.
+pub const MAX_OPENED: usize = 16;
+/// How long such a port is open where nobody says it, in minutes.
+pub const DEFAULT_OPEN_MINUTES: u32 = 24 * 60;
+/// The longest that it is open at once, in minutes.
+pub const MAX_OPEN_MINUTES: u32 = 30 * 24 * 60;
+
+/// Whether a port may be shared or opened at all: who may work in the workspace gets at the editor and sshd, and nobody else.
 pub const fn is_shareable(port: u16) -> bool {
     port != EDITOR_PORT && port != SSH_PORT
 }
@@ -56,6 +63,41 @@ pub struct PublishPort {
     pub port: u16,
     #[serde(default = "usual", skip_serializing_if = "is_usual")]
     pub minutes: u32,
+}
+
+/// `POST …/ports/open`: one that the devfile does not declare, for whose workspace it is; again to change until when, and its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenPort {
+    pub port: u16,
+    /// Absent: `port-<port>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<PortName>,
+    #[serde(default = "usual_opening", skip_serializing_if = "is_usual_opening")]
+    pub minutes: u32,
+}
+
+impl OpenPort {
+    /// What it is called.
+    pub fn called(&self) -> String {
+        self.name.as_ref().map_or_else(|| format!("port-{}", self.port), ToString::to_string)
+    }
+}
+
+const fn usual_opening() -> u32 {
+    DEFAULT_OPEN_MINUTES
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_usual_opening(minutes: &u32) -> bool {
+    *minutes == DEFAULT_OPEN_MINUTES
+}
+
+/// `POST …/ports/close`: it ends at once, and so do its shares. One that is not open is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClosePort {
+    pub port: u16,
 }
 
 const fn usual() -> u32 {
@@ -97,7 +139,7 @@ pub struct SharedGroup {
     pub path: Option<GroupPath>,
 }
 
-/// Why a share lets nobody in at the moment: it needs that whose workspace it is might share it now.
+/// Why a share or an opened port lets nobody in at the moment: it needs that whose workspace it is might do that now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shut {
@@ -119,7 +161,7 @@ impl Shut {
         match self {
             Self::Removed => "whose workspace it is has left the organization",
             Self::Suspended => "whose workspace it is is suspended",
-            Self::NotPermitted => "whose workspace it is may not share it like that any more",
+            Self::NotPermitted => "whose workspace it is may not open or share it like that any more",
             Self::Rule => "a rule of the organization forbids it",
             Self::Unknown => "the server does not permit it",
         }
@@ -138,7 +180,19 @@ pub struct PortShare {
     pub shut: Option<Shut>,
 }
 
-/// A port of a workspace that its devfile declares.
+/// That a port is open which the devfile does not declare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedPort {
+    /// Since when it is so as it is.
+    pub opened_at: Timestamp,
+    /// At the latest: it ends when the workspace stops or starts anew.
+    pub expires_at: Timestamp,
+    /// Why it lets nobody in now, and may again before it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shut: Option<Shut>,
+}
+
+/// A port of a workspace that its devfile declares, or that its owner has opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     pub name: String,
@@ -146,6 +200,9 @@ pub struct Port {
     /// Where browsers get to it; absent where the agent installs no proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Absent: the devfile declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<OpenedPort>,
     /// None: only whoever made the workspace gets to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<PortShare>,
@@ -178,6 +235,25 @@ mod tests {
     #[test]
     fn what_opens_the_workspace_itself_is_not_shared() {
         assert!(!is_shareable(EDITOR_PORT) && !is_shareable(SSH_PORT) && is_shareable(8080));
+    }
+
+    #[test]
+    fn a_port_is_opened_by_its_number_and_what_is_not_said_is_the_usual() {
+        let read = |text: &str| serde_json::from_str::<OpenPort>(text);
+        let plain = read(r#"{"port": 3000}"#).expect("a port");
+        assert_eq!((plain.called().as_str(), plain.minutes), ("port-3000", DEFAULT_OPEN_MINUTES));
+        let named = read(r#"{"port": 3000, "name": "preview", "minutes": 5}"#).expect("a port");
+        assert_eq!((named.called().as_str(), named.minutes), ("preview", 5));
+        for wrong in [
+            "{}",
+            r#"{"port": 65536}"#,
+            r#"{"port": -1}"#,
+            r#"{"port": 3000, "name": ""}"#,
+            r#"{"port": 3000, "name": "<b>"}"#,
+            r#"{"port": 3000, "with": "public"}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -65,6 +65,11 @@ impl WorkspaceSpec {
         }
     }
 
+    /// The ports that it declares, of the containers that stay.
+    pub fn endpoints(&self) -> impl Iterator<Item = &EndpointSpec> {
+        self.containers.iter().filter(|container| !container.init).flat_map(|container| &container.endpoints)
+    }
+
     /// Settles the limits of containers that say only what they request, under the agent's defaults.
     pub fn settle_limits(&mut self, defaults: &Resources) {
         for container in &mut self.containers {

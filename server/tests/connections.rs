@@ -77,7 +77,7 @@ impl Proxy {
 pub(crate) async fn workspace_of(app: &App, browser: &mut Visitor) -> String {
     let tokens = Cli::of(app).log_in(browser).await;
     let access = tokens["access_token"].as_str().expect("a token");
-    let body = json!({"name": "hers", "image": "debian:13", "agent": "cluster"});
+    let body = json!({"name": "hers", "devfile": crate::ports::DEVFILE, "agent": "cluster"});
     let path = "/api/v1/organizations/acme/workspaces";
     let made: Value =
         send(app.anyone(Some(access)).request(Method::POST, path).json(&body)).await.expect(201);

@@ -1,6 +1,6 @@
 //! The ports of a workspace, and whom they are shared with.
 
-use berth_schema::ports::{Ports, PublishPort, SharePort, UnsharePort};
+use berth_schema::ports::{ClosePort, OpenPort, Ports, PublishPort, SharePort, UnsharePort};
 use serde::Serialize;
 
 use super::{Call, Organization};
@@ -35,6 +35,18 @@ impl Organization {
         unshare: &UnsharePort,
     ) -> Result<Ports, Error> {
         self.change_ports(workspace, ("unshare", unshare.port), unshare).await
+    }
+
+    pub(crate) async fn open_port(&self, workspace: &WorkspaceRef, open: &OpenPort) -> Result<Ports, Error> {
+        self.change_ports(workspace, ("open", open.port), open).await
+    }
+
+    pub(crate) async fn close_port(
+        &self,
+        workspace: &WorkspaceRef,
+        close: ClosePort,
+    ) -> Result<Ports, Error> {
+        self.change_ports(workspace, ("close", close.port), &close).await
     }
 
     async fn change_ports(

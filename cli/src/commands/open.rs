@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     workspace: WorkspaceRef,
 
-    /// A port of the workspace's devfile, in place of the editor
+    /// A port that the devfile declares or `berth ports open` has opened, in place of the editor
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
 

@@ -35,8 +35,8 @@ async fn ports_are_listed_shared_and_taken_back() {
     let with = format!(
         "Bob (for 0s), group platform (for 0s), group {ID} (for 0s), the organization (for 0s), everybody (for 0s; lets nobody in now: a rule of the organization forbids it)"
     );
-    assert!(listed.contains(&format!("8080\tweb\t{with}\thttps://8080-reef.ws.example/")), "{listed}");
-    assert!(listed.contains("5432\tdb\tnobody\t-"), "{listed}");
+    assert!(listed.contains(&format!("8080\tweb\t-\t{with}\thttps://8080-reef.ws.example/")), "{listed}");
+    assert!(listed.contains("5432\tdb\t-\tnobody\t-"), "{listed}");
     let share = ["ports", "share", "reef", "8080"];
     let with = |more: &[&'static str]| [&share[..], more].concat();
     berth()
@@ -68,6 +68,49 @@ async fn ports_are_listed_shared_and_taken_back() {
         &with(&["--public", "--for", "0m"]),
         &with(&["--group", "../x"]),
         &["ports", "share", "reef", "0", "--public"],
+    ] {
+        berth().run(wrong).exits(2);
+    }
+}
+
+#[tokio::test]
+async fn ports_that_no_devfile_declares_are_opened_and_closed() {
+    let server = MockServer::start().await;
+    let opened = |shut: Value| {
+        let mut how = json!({"opened_at": "2026-11-29T10:00:00Z", "expires_at": "2026-11-29T10:00:00Z"});
+        if !shut.is_null() {
+            how["shut"] = shut;
+        }
+        let url = "https://3000-reef.ws.example/";
+        json!({"items": [{"name": "preview", "port": 3000, "url": url, "opened": how}]})
+    };
+    answer(&server, "POST", "/workspaces/reef/ports/open", ok(opened(Value::Null))).await;
+    answer(&server, "POST", "/workspaces/reef/ports/close", ok(json!({"items": []}))).await;
+    answer(&server, "GET", "/workspaces/reef/ports", ok(opened(json!("rule")))).await;
+    let berth = || Berth::with(&server);
+    let open = ["ports", "open", "reef", "3000"];
+    berth().run(&open).ok().says("Port 3000 is open: https://3000-reef.ws.example/");
+    berth().run(&[&open[..], &["--for", "90m", "--name", "preview"]].concat()).ok();
+    let listed = berth().run(&["ports", "list", "reef"]).ok().stdout;
+    let shut = "for 0s; lets nobody in now: a rule of the organization forbids it";
+    let row = format!("3000\tpreview\t{shut}\tnobody\thttps://3000-reef.ws.example/");
+    assert!(listed.contains(&row), "{listed}");
+    berth().run(&["ports", "close", "reef", "3000"]).ok().says("Port 3000 is closed.");
+    let requests = server.received_requests().await.expect("recorded");
+    let bodies: Vec<Value> =
+        requests.iter().filter_map(|request| serde_json::from_slice(&request.body).ok()).collect();
+    let expected = [
+        json!({"port": 3000}),
+        json!({"port": 3000, "name": "preview", "minutes": 90}),
+        json!({"port": 3000}),
+    ];
+    assert_eq!(bodies, expected);
+    for wrong in [
+        &["ports", "open", "reef", "0"][..],
+        &["ports", "open", "reef", "65536"],
+        &["ports", "open", "reef", "3000", "--name", "<b>"],
+        &["ports", "open", "reef", "3000", "--for", "30"],
+        &["ports", "close", "reef", "x"],
     ] {
         berth().run(wrong).exits(2);
     }

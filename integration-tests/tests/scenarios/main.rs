@@ -33,6 +33,7 @@ mod takeover;
 mod variables;
 mod way_in;
 mod way_in_installed;
+mod way_in_opened;
 mod way_in_shared;
 
 use std::time::Duration;

@@ -25,6 +25,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::PATIENCE;
 use crate::editor::{eventually, type_into_the_terminal};
 use crate::way_in::{SESSION, ZONE, devfile, public_url, sign_in};
+use crate::way_in_opened::is_there_while_it_is_open;
 
 const WORKSPACE: &str = "installed";
 const CERTIFICATE: &str = "berth-proxy-certificate";
@@ -132,8 +133,12 @@ impl Installed {
         Ok(running.filter_map(|pod| pod.metadata.name).collect())
     }
 
+    pub(crate) fn origin_of(&self, port: u16) -> String {
+        format!("https://{port}-{WORKSPACE}.{ZONE}:{}", self.address.port())
+    }
+
     fn origin(&self) -> String {
-        format!("https://{EDITOR_PORT}-{WORKSPACE}.{ZONE}:{}", self.address.port())
+        self.origin_of(EDITOR_PORT)
     }
 
     /// The way from a port of this machine to the proxy's Service.
@@ -220,6 +225,7 @@ async fn an_installed_proxy_lets_a_browser_in_outlives_its_pods_and_goes() -> an
     let found = cookies.as_array().context("cookies")?.iter().find(|cookie| cookie["name"] == SESSION);
     let session = found.and_then(|cookie| cookie["value"].as_str()).context("no session")?;
     let session = format!("{SESSION}={session}");
+    is_there_while_it_is_open(&installed, &workspace, &owner).await?;
     owner.quit().await?;
 
     reads_logs_and_no_pod(&installed, &authority, &session).await?;

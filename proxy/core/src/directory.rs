@@ -49,7 +49,6 @@ struct Claim {
     workspace: WorkspaceId,
     name: WorkspaceName,
     zone: String,
-    ports: BTreeSet<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +57,6 @@ struct Slice {
     workspace: WorkspaceId,
     /// Where somebody new is led.
     addresses: Vec<IpAddr>,
-    ports: BTreeSet<u16>,
     /// The same, and pods that are not ready or are ending: what is open there goes on.
     standing: Vec<IpAddr>,
     /// The names of these, and which of them are ending.
@@ -75,9 +73,10 @@ pub struct Pod {
 /// Where an address leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A port of a workspace, and where its pods answer; none: it does not run.
+    /// A workspace, and where its pods answer at that port, if at all: none where it does not run. Whether it has such a port is the server's
+    /// to say.
     Workspace(WorkspaceId, Vec<SocketAddr>),
-    /// There is no such workspace, or it has no such port.
+    /// There is no such workspace.
     Nowhere,
     /// Two workspaces claim to be it: none of them is.
     Ambiguous,
@@ -167,12 +166,12 @@ impl Directory {
     }
 
     pub fn find(&self, address: &Address) -> Place {
-        self.look(address, |claim| claim.ports.contains(&address.port).then_some(address.port))
+        self.look(address, address.port)
     }
 
     /// Where sshd answers of the workspace that a host is of, whichever of its ports that names.
     pub fn find_ssh(&self, address: &Address) -> Place {
-        self.look(address, |_| Some(SSH_PORT))
+        self.look(address, SSH_PORT)
     }
 
     /// The workspace that a host is of, and its pod, whether or not anything answers there: what is written before all is ready is kept, too.
@@ -197,13 +196,12 @@ impl Directory {
         }
     }
 
-    fn look(&self, address: &Address, port: impl Fn(&Claim) -> Option<u16>) -> Place {
+    fn look(&self, address: &Address, port: u16) -> Place {
         let (key, claim) = match self.claim(address) {
             Ok(claim) => claim,
             Err(place) => return place,
         };
-        let Some(port) = port(claim) else { return Place::Nowhere };
-        let of_it = |slice: &&Slice| slice.workspace == claim.workspace && slice.ports.contains(&port);
+        let of_it = |slice: &&Slice| slice.workspace == claim.workspace;
         let slices = self.slices.by(key).map(|(_, slice)| slice).filter(of_it);
         let addresses = slices.flat_map(|slice| &slice.addresses);
         let unique: BTreeSet<_> = addresses.copied().take(MOST).collect();
@@ -339,9 +337,7 @@ fn claim(agent: AgentId, zones: &Zones, service: &Service) -> Result<Claim, Unbe
     let template = service.metadata.annotations.as_ref().and_then(|all| all.get(HOST_TEMPLATE));
     let zone = template.and_then(|template| template.strip_prefix(&format!("{{{{port}}}}-{name}.")));
     let zone = zone.filter(|zone| zones.contains(zone)).ok_or(Unbelieved::Template)?.to_owned();
-    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    let ports = ports.filter_map(|port| u16::try_from(port.port).ok()).filter(|port| *port != SSH_PORT);
-    Ok(Claim { workspace, name, zone, ports: ports.collect() })
+    Ok(Claim { workspace, name, zone })
 }
 
 fn slice(agent: AgentId, slice: &EndpointSlice) -> Result<Slice, Unbelieved> {
@@ -372,15 +368,7 @@ fn slice(agent: AgentId, slice: &EndpointSlice) -> Result<Slice, Unbelieved> {
     });
     let named = named.take(MOST).collect();
     let addresses = addresses(pods().filter(is_ready));
-    let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
-    Ok(Slice {
-        service: (namespace.clone(), service),
-        workspace,
-        addresses,
-        ports: ports.collect(),
-        standing,
-        pods: named,
-    })
+    Ok(Slice { service: (namespace.clone(), service), workspace, addresses, standing, pods: named })
 }
 
 /// Whether that can be an object's name (an RFC 1123 subdomain): it becomes a part of an address at the API server.

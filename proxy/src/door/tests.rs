@@ -71,7 +71,8 @@ impl World {
                 "labels": {AGENT_ID: agent, WORKSPACE_ID: id, WORKSPACE_NAME: "a"},
                 "annotations": {HOST_TEMPLATE: "{{port}}-a.ws.example"},
             },
-            "spec": {"ports": [{"port": 8080}]},
+            // Which ports are open, the server says.
+            "spec": {"ports": [{"port": 60001}]},
         });
         let service = serde_json::from_value(service).expect("a Service");
         shared.directory().service(Change::Written(&service)).expect("believed");
@@ -123,6 +124,18 @@ impl World {
         let cookie = self.shared.keep(&session, &address).expect("a cookie");
         let pair = cookie.to_str().expect("ASCII").split(';').next().expect("a pair");
         format!("cookie: {pair}\r\n")
+    }
+
+    /// What a browser comes to that the sign-in leads back, with those cookies besides its own.
+    async fn come_back(&self, kept: &str) -> String {
+        let led = self.get("/", PAGE).await;
+        let between = |from: &str, to: &str| {
+            let (_, rest) = led.split_once(from).expect("it leads to the sign-in");
+            rest.split(to).next().expect("its end").to_owned()
+        };
+        let (state, cookie) = (between("state=", "\r\n"), between("set-cookie: ", ";"));
+        let path = format!("/.berth/callback?code=a.b.c&state={state}&iss=https%3A%2F%2Fb.example");
+        self.get(&path, &format!("{PAGE}cookie: {cookie}{kept}\r\n")).await
     }
 
     async fn decides(&self, answer: ResponseTemplate) {
@@ -221,6 +234,34 @@ async fn what_the_server_says_is_done() {
         status(&world.get("/", &cookie.replace("berth-workspace=", "berth-workspace=A")).await),
         "401"
     );
+}
+
+#[tokio::test]
+async fn whose_workspace_it_is_hears_how_a_port_is_opened_and_nobody_else_that_there_is_one() {
+    let world = World::new().await;
+    let cookie = world.cookie();
+    let denied = |why: &str| json!({"decision": "denied", "why": why});
+    let get = async |why: &str| {
+        world.decides(ResponseTemplate::new(200).set_body_json(denied(why))).await;
+        world.get("/", &format!("{cookie}{PAGE}")).await
+    };
+    let (theirs, anothers) = (get("port").await, get("workspace").await);
+    assert_eq!((status(&theirs), status(&anothers)), ("404", "404"));
+    assert!(theirs.contains("berth ports open a 8080"), "{theirs}");
+    assert!(anothers.contains("There is nothing here") && !anothers.contains("8080"), "{anothers}");
+    // As it is opened, the next request is asked about anew.
+    let until = Shared::now() + SignedDuration::from_hours(1);
+    let allowed = json!({"decision": "allowed", "until": until});
+    world.decides(ResponseTemplate::new(200).set_body_json(allowed)).await;
+    assert_eq!(status(&world.get("/", &cookie).await), "503", "it does not run, and is theirs");
+    // Who comes from the sign-in hears the same.
+    for (why, words) in [("port", "berth ports open a 8080"), ("workspace", "There is nothing here")] {
+        world.server.reset().await;
+        let answer = ResponseTemplate::new(200).set_body_json(denied(why));
+        Mock::given(method("POST")).respond_with(answer).mount(&world.server).await;
+        let back = world.come_back("").await;
+        assert!(status(&back) == "404" && back.contains(words), "{back}");
+    }
 }
 
 /// A token as the server signs them, for the workspace of this world. The server that verifies it is not here.

@@ -144,6 +144,8 @@ const fn of_action(action: Action) -> Reach {
         | Action::SharePort
         | Action::PublishPort
         | Action::UnsharePort
+        | Action::OpenPort
+        | Action::ClosePort
         | Action::EndConnection => Reach::Door,
         Action::RevokeAgent | Action::AdoptWorkspaces | Action::ConfirmLoss => Reach::Doors,
         // Rules of everybody, what signs many in, and where roles hold.

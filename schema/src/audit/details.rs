@@ -202,6 +202,17 @@ pub enum Details {
         port: u16,
         with: Vec<Audience>,
     },
+    /// A port of a workspace that no devfile declares is open to whose it is, until then, or until the workspace does not run any more.
+    PortOpened {
+        port: u16,
+        expires_at: Timestamp,
+    },
+    /// And is not any more, to anybody: nor is it shared with those.
+    PortClosed {
+        port: u16,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        with: Vec<Audience>,
+    },
     /// Somebody is not connected to a workspace any more, by what they were.
     ConnectionsEnded {
         ended: Vec<EndedConnection>,

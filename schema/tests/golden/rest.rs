@@ -18,8 +18,8 @@ use berth_schema::idle::{IdleAfter, IdleBy, IdleInForce, IdleMax, IdleRule, Idle
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::members::MemberRef;
 use berth_schema::ports::{
-    DEFAULT_SHARE_MINUTES, Port, PortShare, Ports, PublishPort, SharePort, ShareWith, SharedGroup,
-    SharedWith, Shut, UnsharePort,
+    ClosePort, DEFAULT_OPEN_MINUTES, DEFAULT_SHARE_MINUTES, OpenPort, OpenedPort, Port, PortShare, Ports,
+    PublishPort, SharePort, ShareWith, SharedGroup, SharedWith, Shut, UnsharePort,
 };
 use berth_schema::projects::{ChangeProject, CreateProject, Project, ProjectSettings};
 use berth_schema::scope::{RemoveVariable, Scope, ScopeVariable, Secret, SetVariable, VariableOrigin};
@@ -250,11 +250,15 @@ fn shares_of_ports_keep_their_shape() {
         PortShare { shut: Some(Shut::Rule), ..share(SharedWith::Public) },
     ];
     let url = Some("https://8080-calm-blue-reef.workspaces.example/".to_owned());
-    let private = Port { name: "db".to_owned(), port: 5432, url: None, shares: Vec::new() };
-    check(
-        "ports",
-        &Ports { items: vec![Port { name: "web".to_owned(), port, url, shares }, private], next: None },
-    );
+    let private = Port { name: "db".to_owned(), port: 5432, url: None, opened: None, shares: Vec::new() };
+    let how = OpenedPort { opened_at: shared_at, expires_at, shut: None };
+    let opened = Port { name: "preview".to_owned(), port: 3000, opened: Some(how), ..private.clone() };
+    let web = Port { name: "web".to_owned(), port, url, opened: None, shares };
+    check("ports", &Ports { items: vec![web, private, opened], next: None });
+    let name = Some("preview".parse().expect("a name"));
+    check("open-port", &OpenPort { port: 3000, name, minutes: 60 });
+    check("open-port-as-usual", &OpenPort { port: 3000, name: None, minutes: DEFAULT_OPEN_MINUTES });
+    check("close-port", &ClosePort { port: 3000 });
 }
 
 #[test]

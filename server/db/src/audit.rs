@@ -56,14 +56,14 @@ pub enum Basis {
         /// By which role for a time they may, where they may not by what they are.
         elevation: Option<ElevationId>,
     },
-    /// The same of somebody who is let into a workspace of another's: what takes that is behind nothing either.
+    /// The same of somebody who is let into a workspace of another's, or at a port that was opened: what takes that is behind nothing either.
     Share {
         seen: i64,
         subject: SubjectId,
         token: TokenId,
         elevation: Option<ElevationId>,
         workspace: WorkspaceId,
-        /// Who shares it.
+        /// Who shares it, or has opened it.
         sharer: SubjectId,
     },
     /// A session of the transaction's account, which must not have ended.

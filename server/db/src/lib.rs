@@ -59,7 +59,8 @@
 //! | `role_grants()` | `of_subject`, `find`, `count`, `list`, `holders`, `set`, `remove`, `remove_all` |
 //! | `elevations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `active`, `decide`, `end`, `end_all`, `take_due`; outside a scope [`organizations_with_due_elevations`] |
 //! | `open_connections()` | `hear`, `tell`, `of_workspace`, `end`, `ends_of`; outside a scope [`forget_silent_proxies`] |
-//! | `port_shares()` | `of_workspace`, `put`, `remove`, `forget_past`, `forget_user`, `public_at`, `held_by` |
+//! | `port_shares()` | `of_workspace`, `put`, `remove`, `remove_port`, `keep`, `forget_past`, `forget_user`, `public_at`, `held_by` |
+//! | `opened_ports()` | `of_workspace`, `at`, `put`, `remove`, `keep` |
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
@@ -104,6 +105,7 @@ mod migrate;
 mod network_checks;
 mod notify;
 mod open_connections;
+mod opened_ports;
 mod organizations;
 mod orphans;
 mod page;
@@ -170,6 +172,7 @@ pub use migrate::{check_migrated, migrate, revert_all, versions};
 pub use network_checks::NetworkChecks;
 pub use notify::{Event, Notifications, listen};
 pub use open_connections::{EndsOfSession, NewEnd, NewOpenConnection, OpenConnectionRow, OpenConnections};
+pub use opened_ports::{AskedPort, NewOpenedPort, OpenedPortRow, OpenedPorts};
 pub use organizations::{OrganizationRow, Organizations, is_empty};
 pub use orphans::{MAX_ORPHANS, NewOrphan, OrphanRow, Orphans};
 pub use page::{Cursor, PageRequest};

@@ -156,6 +156,25 @@ impl PortShares<'_> {
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
     }
 
+    /// All of a port.
+    pub async fn remove_port(&self, workspace: WorkspaceId, port: u16) -> Result<(), DbError> {
+        let statement = diesel::delete(port_shares::table)
+            .filter(port_shares::organization_id.eq(self.0.key()))
+            .filter(port_shares::workspace_id.eq(workspace.as_uuid()))
+            .filter(port_shares::port.eq(i32::from(port)));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
+    /// Forgets those of a workspace's that are of other ports.
+    pub async fn keep(&self, workspace: WorkspaceId, ports: &[u16]) -> Result<(), DbError> {
+        let kept: Vec<i32> = ports.iter().map(|port| i32::from(*port)).collect();
+        let statement = diesel::delete(port_shares::table)
+            .filter(port_shares::organization_id.eq(self.0.key()))
+            .filter(port_shares::workspace_id.eq(workspace.as_uuid()))
+            .filter(port_shares::port.ne_all(kept));
+        self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
+    }
+
     /// Forgets what is over of a workspace's.
     pub async fn forget_past(&self, workspace: WorkspaceId, now: Timestamp) -> Result<(), DbError> {
         let statement = diesel::delete(port_shares::table)

@@ -477,6 +477,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    opened_ports (organization_id, workspace_id, port) {
+        organization_id -> Uuid,
+        workspace_id -> Uuid,
+        port -> Int4,
+        name -> Text,
+        generation -> Int8,
+        opened_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     proxy_copies (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -726,6 +738,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     policy_versions,
     ended_connections,
     open_connections,
+    opened_ports,
     port_shares,
     projects,
     proxy_contacts,

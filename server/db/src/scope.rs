@@ -15,10 +15,10 @@ use crate::error::{DbError, DbErrorKind};
 use crate::{
     Accounts, Activity, AgentEvents, AgentGroups, AgentPrerequisites, Agents, Audit, AuthorizationCodes,
     DataKeys, DeviceRequests, Devices, Elevations, GitCredentials, Groups, IdempotencyKeys, Identities,
-    IdentityProviders, IdleRules, Invitations, NetworkChecks, Notifications, OpenConnections, Organizations,
-    Orphans, Passkeys, PolicyVersions, PortShares, Projects, RoleGrants, ScopeGitCredentials, ScopeVariables,
-    SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks, SigningKeys, SpentCodes,
-    Subjects, Tokens, Transitions, Variables, Workspaces,
+    IdentityProviders, IdleRules, Invitations, NetworkChecks, Notifications, OpenConnections, OpenedPorts,
+    Organizations, Orphans, Passkeys, PolicyVersions, PortShares, Projects, RoleGrants, ScopeGitCredentials,
+    ScopeVariables, SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks,
+    SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -177,6 +177,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn open_connections(&self) -> OpenConnections<'_> {
         OpenConnections(self)
+    }
+
+    pub fn opened_ports(&self) -> OpenedPorts<'_> {
+        OpenedPorts(self)
     }
 
     pub fn port_shares(&self) -> PortShares<'_> {

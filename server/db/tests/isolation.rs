@@ -87,6 +87,7 @@ async fn fill(world: &World) {
              INSERT INTO agent_groups VALUES ('{organization}', '{agent}', '{token}', now());
              INSERT INTO port_shares (organization_id, id, workspace_id, port, audience, group_id, created_at, expires_at)
                 VALUES ('{organization}', '{token}', '{workspace}', 8080, 'group', '{token}', now(), now() + interval '1 hour');
+             INSERT INTO opened_ports VALUES ('{organization}', '{workspace}', 3000, 'port-3000', 1, now(), now() + interval '1 hour');
              INSERT INTO proxy_copies VALUES ('{organization}', '{token}', '{agent}', now());
              INSERT INTO open_connections VALUES ('{organization}', '{token}', '{workspace}', '{nil}', 8080, 'public', NULL, NULL, now(),
                 now(), NULL, 1, 0, 0);

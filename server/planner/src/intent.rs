@@ -45,6 +45,8 @@ pub enum TransitionError {
     Terminated,
     #[error("the workspace is stopped; start it instead of restarting it")]
     NotRunning,
+    #[error("ports are opened while the workspace runs; start it, or wait until it has started anew")]
+    OpensWhileItRuns,
     /// Its row cannot be read.
     #[error("this server cannot read what is stored of the workspace; it can only be terminated")]
     Unreadable,

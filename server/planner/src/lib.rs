@@ -20,6 +20,7 @@ pub mod logs;
 mod loss;
 pub mod model;
 pub mod objects;
+pub mod opened;
 mod orphans;
 mod proxy_config;
 pub mod quota;

@@ -10,10 +10,10 @@ use crate::{AgentConfig, ProxyConfig};
 /// The port that addresses leave out.
 const HTTPS: u16 = 443;
 
-/// The ports that browsers get to through the proxy, the editor's first. Without a proxy there are none.
+/// The ports that browsers get to through the proxy, the editor's first and those that were opened last. Without a proxy there are none.
 pub fn endpoints(
     name: &WorkspaceName,
-    spec: &WorkspaceSpec,
+    (spec, opened): (&WorkspaceSpec, &[(String, u16)]),
     config: &AgentConfig,
     proxy: Option<&ProxyConfig>,
 ) -> Vec<Endpoint> {
@@ -28,8 +28,9 @@ pub fn endpoints(
         url: format!("https://{port}-{name}.{}{outside}/", config.dns_zone),
     };
     let editor = config.tools_image.as_ref().map(|_| endpoint("editor", EDITOR_PORT));
-    let own = spec.containers.iter().flat_map(|container| &container.endpoints);
-    editor.into_iter().chain(own.map(|own| endpoint(&own.name, own.port))).collect()
+    let own = spec.endpoints().map(|own| (own.name.as_str(), own.port));
+    let opened = opened.iter().map(|(name, port)| (name.as_str(), *port));
+    editor.into_iter().chain(own.chain(opened).map(|(name, port)| endpoint(name, port))).collect()
 }
 
 /// What each container that stays may use.
@@ -70,7 +71,8 @@ mod tests {
         let config = AgentConfig::new(&written, &defaults);
         let proxy = ProxyConfig::new(&written, &defaults, None);
         let name = WorkspaceName::new("reef").expect("a name");
-        let all = endpoints(&name, &spec, &config, proxy.as_ref());
+        let opened = [("preview".to_owned(), 3000)];
+        let all = endpoints(&name, (&spec, &opened), &config, proxy.as_ref());
         all.into_iter().map(|endpoint| format!("{} {}", endpoint.name, endpoint.url)).collect()
     }
 
@@ -79,11 +81,15 @@ mod tests {
         let image = "proxy:1";
         assert_eq!(
             of(&json!({"image": image}), true),
-            ["editor https://60001-reef.ws.example/", "web https://8080-reef.ws.example/"]
+            [
+                "editor https://60001-reef.ws.example/",
+                "web https://8080-reef.ws.example/",
+                "preview https://3000-reef.ws.example/"
+            ]
         );
         assert_eq!(
             of(&json!({"image": image, "public_port": 8443}), false),
-            ["web https://8080-reef.ws.example:8443/"]
+            ["web https://8080-reef.ws.example:8443/", "preview https://3000-reef.ws.example:8443/"]
         );
         assert!(of(&json!({}), true).is_empty(), "nobody listens there");
     }

@@ -59,9 +59,10 @@ impl Held {
     }
 }
 
-/// Which of a sharer's rights a share needs for as long as it goes on.
+/// Which of a sharer's rights a share, or an opened port, needs for as long as it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    Open,
     Share,
     Publish,
 }

@@ -204,6 +204,8 @@ impl Place {
             | Action::SharePort
             | Action::PublishPort
             | Action::UnsharePort
+            | Action::OpenPort
+            | Action::ClosePort
             | Action::IssueConnectionToken
             | Action::OpenConnection
             | Action::ReadLogs => Self::Workspace,
@@ -286,6 +288,7 @@ pub const fn counts_elevations(action: Action) -> bool {
             | Action::RevokeAgent
             | Action::SharePort
             | Action::PublishPort
+            | Action::OpenPort
             | Action::GiveRoleInGroup
             | Action::GiveRoleInProject
             | Action::TakeRoleInGroup

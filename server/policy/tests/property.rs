@@ -59,11 +59,12 @@ const DEMANDS: [Action; 4] = [
 ];
 
 /// What is open to a workspace's own creator.
-const LETS_IN: [Action; 5] = [
+const LETS_IN: [Action; 6] = [
     Action::OpenConnection,
     Action::IssueConnectionToken,
     Action::SharePort,
     Action::PublishPort,
+    Action::OpenPort,
     Action::ReadLogs,
 ];
 

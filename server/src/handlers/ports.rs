@@ -1,7 +1,7 @@
 //! `/api/v1/organizations/{organization}/workspaces/{workspace}/ports`.
 
 use actix_web::web;
-use berth_schema::ports::{Ports, PublishPort, SharePort, UnsharePort};
+use berth_schema::ports::{ClosePort, OpenPort, Ports, PublishPort, SharePort, UnsharePort};
 
 use crate::http::body::Json;
 use crate::identity::Member;
@@ -22,4 +22,12 @@ pub(crate) async fn publish(op: Op<Member>, body: Json<PublishPort>) -> Result<w
 
 pub(crate) async fn unshare(op: Op<Member>, body: Json<UnsharePort>) -> Result<web::Json<Ports>, Error> {
     ports::unshare(&op, op.target(), &body.value).await.map(web::Json)
+}
+
+pub(crate) async fn open(op: Op<Member>, body: Json<OpenPort>) -> Result<web::Json<Ports>, Error> {
+    ports::open(&op, op.target(), &body.value).await.map(web::Json)
+}
+
+pub(crate) async fn close(op: Op<Member>, body: Json<ClosePort>) -> Result<web::Json<Ports>, Error> {
+    ports::close(&op, op.target(), body.value).await.map(web::Json)
 }

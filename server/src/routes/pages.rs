@@ -47,6 +47,14 @@ pub(super) const LINES: &[Route] = &[
         guard.to(pages::workspaces::ports::unshare)
     })
     .takes(FORM),
+    page_of("POST", place!("/workspaces/{workspace}/ports/open"), Action::OpenPort, |guard| {
+        guard.to(pages::workspaces::ports::open)
+    })
+    .takes(FORM),
+    page_of("POST", place!("/workspaces/{workspace}/ports/close"), Action::ClosePort, |guard| {
+        guard.to(pages::workspaces::ports::close)
+    })
+    .takes(FORM),
     page_of("POST", place!("/workspaces/{workspace}/connections/end"), Action::EndConnection, |guard| {
         guard.to(pages::workspaces::connected::end)
     })

@@ -63,6 +63,14 @@ pub(super) const LINES: &[Route] = &[
         guard.to(ports::unshare)
     })
     .takes(FORM),
+    member("POST", organization!("/workspaces/{workspace}/ports/open"), Action::OpenPort, |guard| {
+        guard.to(ports::open)
+    })
+    .takes(FORM),
+    member("POST", organization!("/workspaces/{workspace}/ports/close"), Action::ClosePort, |guard| {
+        guard.to(ports::close)
+    })
+    .takes(FORM),
     member("GET", organization!("/workspaces/{workspace}/connections"), Action::ListConnections, |guard| {
         guard.to(connections::list_connected)
     }),

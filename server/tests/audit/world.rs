@@ -280,6 +280,8 @@ impl World {
                 post("/workspaces/shown/ports/publish", json!({"port": 9000, "minutes": 5}))
             }
             Action::UnsharePort => post("/workspaces/shown/ports/unshare", json!({"port": 8080})),
+            Action::OpenPort => post("/workspaces/shown/ports/open", json!({"port": 3000})),
+            Action::ClosePort => post("/workspaces/shown/ports/close", json!({"port": 3000})),
             Action::EndConnection => {
                 let ada: berth_schema::members::Member =
                     admin.get(&admin.path("/members/Ada")).await.expect(200);

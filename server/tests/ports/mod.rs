@@ -1,5 +1,6 @@
 //! Ports, and whom they are shared with (decision 0082).
 
+mod opened;
 mod page;
 mod races;
 mod rights;

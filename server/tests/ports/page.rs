@@ -57,3 +57,42 @@ async fn ports_are_shared_and_taken_back_by_forms_which_say_what_is_wrong() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_port_is_opened_and_closed_by_forms_while_the_workspace_runs() {
+    App::run(async |app| {
+        let mut world = World::new(app).await;
+        let open = format!("{HERE}/open");
+        let form = |port: &'static str, name: &'static str, hours: &'static str| {
+            [("port", port), ("name", name), ("hours", hours)]
+        };
+        assert!(world.ada.browser.get(HERE).await.text.contains("Open a port"));
+        for (fields, words) in [
+            (form("x", "", "8"), "port: must be a number"),
+            (form("60001", "", "8"), "port: is the editor"),
+            (form("3000", "<script>", "8"), "name: must be lower-case"),
+            (form("3000", "", "0"), "hours: must be a number from 1 to 720"),
+        ] {
+            let again = world.ada.browser.submit(&open, &fields).await;
+            assert_eq!(again.status, 422, "{}", again.text);
+            assert!(
+                again.text.contains(words) && !again.text.contains("<script>"),
+                "{words}: {}",
+                again.text
+            );
+        }
+        let done = world.ada.browser.submit(&open, &form("3000", "preview", "8")).await;
+        assert_eq!((done.status, done.header("location")), (303, HERE));
+        let shown = world.ada.browser.get(HERE).await.text;
+        assert!(shown.contains("preview") && shown.contains("Opened until"), "{shown}");
+        assert!(shown.contains("<option value=\"3000\">3000 (preview)"), "it can be shared: {shown}");
+        let closed = world.ada.browser.submit(&format!("{HERE}/close"), &[("port", "3000")]).await;
+        assert_eq!((closed.status, closed.header("location")), (303, HERE));
+        assert!(!world.ada.browser.get(HERE).await.text.contains("preview"));
+        assert_eq!(world.bob.browser.submit(&open, &form("3000", "", "8")).await.status, 404);
+        let stopped = world.ada.post(app, "/workspaces/hers/stop", json!({})).await;
+        assert_eq!(stopped.status, 200, "{}", stopped.text);
+        assert!(!world.ada.browser.get(HERE).await.text.contains("Open a port"), "it does not run");
+    })
+    .await;
+}

@@ -1,6 +1,6 @@
 //! The NetworkPolicy of a workspace: it may close what it likes, and opens only what is written here.
 //!
-//! In: from the proxy's namespace, to named ports. Out: to the cluster's DNS, and to ranges of addresses that leave out the
+//! In: from the proxy's namespace, which asks the server about each port. Out: to the cluster's DNS, and to ranges of addresses that leave out the
 //! platform's own, which hand out a node's identity to whoever asks.
 
 use std::collections::BTreeMap;

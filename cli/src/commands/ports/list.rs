@@ -7,7 +7,8 @@ use crate::output::ReadOutput;
 use crate::session::{Session, now};
 
 const HELP: &str = "\
-Ports are those that the devfile declares. One that is private lets in whoever made the workspace.
+Ports are those that the devfile declares, and those that are opened. One that is private lets in
+whoever made the workspace.
 
 Examples:
   berth ports list calm-blue-reef

@@ -1,6 +1,6 @@
 //! `berth ports share`
 
-use berth_schema::ports::{DEFAULT_SHARE_MINUTES, Port, PublishPort, SharePort, ShareWith};
+use berth_schema::ports::{DEFAULT_SHARE_MINUTES, PublishPort, SharePort, ShareWith};
 
 use super::whom::{Whom, Words};
 use crate::args::Global;
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     workspace: WorkspaceRef,
 
-    /// A port that its devfile declares
+    /// A port that its devfile declares, or that is open
     #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
@@ -58,9 +58,7 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
             session.organization.share_port(&args.workspace, &share).await?
         }
     };
-    let shared: Option<Port> = ports.items.into_iter().find(|known| known.port == port);
-    let shared = shared.ok_or_else(|| Error::Other("the server's answer lacks the port".to_owned()))?;
-    let address = shared.url.as_deref().map(|url| format!(": {url}")).unwrap_or_default();
-    session.talk.say(&format!("Port {port} is shared with {}{address}", Words(&with)));
+    let shared = super::of(ports, port)?;
+    session.talk.say(&format!("Port {port} is shared with {}{}", Words(&with), super::address(&shared)));
     session.printer.one(&shared, args.output.output, now())
 }

@@ -79,7 +79,11 @@ fn may(asker: &Asker, action: Action, thing: &Resource) -> bool {
     let is_theirs = thing.owner == Some(id);
     let is_in = matches!(
         action,
-        Action::OpenConnection | Action::IssueConnectionToken | Action::SharePort | Action::ReadLogs
+        Action::OpenConnection
+            | Action::IssueConnectionToken
+            | Action::SharePort
+            | Action::OpenPort
+            | Action::ReadLogs
     );
     thing.organization == asker.organization
         && action != Action::PublishPort

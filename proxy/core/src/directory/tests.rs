@@ -1,5 +1,4 @@
 use super::*;
-use k8s_openapi::api::core::v1::ServiceSpec;
 use serde_json::json;
 
 const ZONE: &str = "ws.example";
@@ -82,7 +81,8 @@ fn two_ports_of_one_workspace_are_two_hosts() {
     let (id, ..) = world.run("one", &[60_001, 60_022, 8080], "10.0.0.7");
     assert_eq!(world.find("60001-one.ws.example"), place(id, "10.0.0.7:60001"));
     assert_eq!(world.find("8080-one.ws.example"), place(id, "10.0.0.7:8080"));
-    assert_eq!(world.find("9090-one.ws.example"), Place::Nowhere, "it is not declared");
+    let undeclared = place(id, "10.0.0.7:9090");
+    assert_eq!(world.find("9090-one.ws.example"), undeclared, "whether that is open is the server's to say");
     assert_eq!(world.find("8080-two.ws.example"), Place::Nowhere);
     let ssh = |host: &str| world.directory.find_ssh(&zones().parse(host).expect("an address"));
     assert_eq!(ssh("60001-one.ws.example"), place(id, "10.0.0.7:60022"), "sshd has no host of its own");
@@ -195,7 +195,7 @@ fn of_two_workspaces_that_claim_one_host_none_is_served() {
 #[test]
 fn upstream_is_a_ready_pod_of_the_workspace_and_nothing_else() {
     let mut world = World::new();
-    let (id, service, slice) = world.run("one", &[8080], "10.0.0.7");
+    let (id, _, slice) = world.run("one", &[8080], "10.0.0.7");
     let mut with = |change: &dyn Fn(&mut EndpointSlice)| {
         let mut slice = slice.clone();
         change(&mut slice);
@@ -232,10 +232,6 @@ fn upstream_is_a_ready_pod_of_the_workspace_and_nothing_else() {
     };
     assert_eq!(with(&target(json!({"kind": "Pod", "namespace": "elsewhere"}))).1, nothing);
     assert_eq!(with(&target(json!(null))).1, nothing);
-    assert_eq!(
-        with(&|slice| slice.ports.iter_mut().flatten().for_each(|port| port.port = Some(22))).1,
-        nothing
-    );
     let label = |name: &'static str, value: String| {
         move |slice: &mut EndpointSlice| {
             slice.metadata.labels.get_or_insert_default().insert(name.to_owned(), value.clone());
@@ -252,9 +248,6 @@ fn upstream_is_a_ready_pod_of_the_workspace_and_nothing_else() {
         place(id, "10.0.0.7:8080"),
         "it is another's"
     );
-    let without = Service { spec: Some(ServiceSpec::default()), ..service };
-    world.directory.service(Change::Written(&without)).expect("believed");
-    assert_eq!(world.find("8080-one.ws.example"), Place::Nowhere);
 }
 
 #[test]

@@ -150,21 +150,11 @@ async fn a_browser_forgets_what_it_kept_of_another_workspace_of_that_name() {
     let opened = json!({"decision": "allowed", "until": until, "grant": "a.b.c", "grant_until": until});
     let answer = ResponseTemplate::new(200).set_body_json(opened);
     Mock::given(method("POST")).respond_with(answer).mount(&world.server).await;
-    let come_back = async |kept: &str| {
-        let led = world.get("/", PAGE).await;
-        let between = |from: &str, to: &str| {
-            let (_, rest) = led.split_once(from).expect("it leads to the sign-in");
-            rest.split(to).next().expect("its end").to_owned()
-        };
-        let (state, cookie) = (between("state=", "\r\n"), between("set-cookie: ", ";"));
-        let path = format!("/.berth/callback?code=a.b.c&state={state}&iss=https%3A%2F%2Fb.example");
-        world.get(&path, &format!("{PAGE}cookie: {cookie}{kept}\r\n")).await
-    };
-    let first = come_back("").await;
+    let first = world.come_back("").await;
     assert_eq!(status(&first), "303", "{first}");
     assert!(first.contains("clear-site-data: \"cache\", \"storage\""), "nobody knows what it kept: {first}");
     let (_, last) = first.split_once("__Host-berth-last=").expect("whose host it was is kept");
     let last = last.split(';').next().expect("a value");
-    let again = come_back(&format!("; __Host-berth-last={last}")).await;
+    let again = world.come_back(&format!("; __Host-berth-last={last}")).await;
     assert!(status(&again) == "303" && !again.contains("clear-site-data"), "{again}");
 }

@@ -64,13 +64,17 @@ pub(super) fn network_policy(context: &Context<'_>) -> Option<NetworkPolicy> {
     })
 }
 
+/// From the proxy's namespace, to any port: which are open the server decides with each connection (decision 0085). Those that are declared
+/// are named besides, for engines that take of a range its first port alone.
 fn from_proxy(context: &Context<'_>) -> NetworkPolicyIngressRule {
+    let named = ports(context).into_iter().map(|(_, port)| policy_port("TCP", port));
+    let any = NetworkPolicyPort { end_port: Some(i32::from(u16::MAX)), ..policy_port("TCP", 1) };
     NetworkPolicyIngressRule {
         from: Some(vec![NetworkPolicyPeer {
             namespace_selector: Some(named_namespace(&context.config().proxy_namespace)),
             ..NetworkPolicyPeer::default()
         }]),
-        ports: Some(ports(context).into_iter().map(|(_, port)| policy_port("TCP", port)).collect()),
+        ports: Some(named.chain([any]).collect()),
     }
 }
 

@@ -1,13 +1,13 @@
-//! The ports of a workspace, and whom they are shared with.
+//! The ports of a workspace: which are open, and whom they are shared with.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
-use berth_schema::Action;
 use berth_schema::ports::{
-    DEFAULT_SHARE_MINUTES, MAX_PUBLIC_MINUTES, MAX_SHARE_MINUTES, Port, PublishPort, SharePort, ShareWith,
-    SharedWith, Shut, UnsharePort,
+    ClosePort, DEFAULT_OPEN_MINUTES, DEFAULT_SHARE_MINUTES, MAX_OPEN_MINUTES, MAX_PUBLIC_MINUTES,
+    MAX_SHARE_MINUTES, OpenPort, Port, PublishPort, SharePort, ShareWith, SharedWith, Shut, UnsharePort,
 };
+use berth_schema::{Action, DesiredState, PortName};
 use serde::Deserialize;
 
 use super::one::does;
@@ -30,6 +30,8 @@ struct Ports<'a> {
     may_share: bool,
     may_publish: bool,
     may_unshare: bool,
+    /// For whoever may open one, while the workspace runs: what is opened ends with that.
+    opening: Option<Hours>,
     hours: u32,
     most_hours: u32,
     most_public_hours: u32,
@@ -38,7 +40,22 @@ struct Ports<'a> {
 
 struct Row {
     port: Port,
+    opened: Option<OpenedUntil>,
     shares: Vec<Share>,
+}
+
+/// How long, where nothing is said, and at most.
+struct Hours {
+    usual: u32,
+    most: u32,
+}
+
+/// That it is there by having been opened.
+struct OpenedUntil {
+    until: String,
+    may_close: bool,
+    /// Why it lets nobody in now.
+    shut: Option<&'static str>,
 }
 
 /// A share, with what its form sends to end it.
@@ -51,7 +68,7 @@ struct Share {
     whom: String,
 }
 
-fn row(port: Port) -> Row {
+fn row(port: Port, may_close: bool) -> Row {
     let shares = port.shares.iter().map(|share| {
         let (kind, whom, with) = match &share.with {
             SharedWith::User(who) => ("user", who.id.to_string(), who.name.clone()),
@@ -64,20 +81,29 @@ fn row(port: Port) -> Row {
         };
         Share { with, until: at(share.expires_at), shut: share.shut.map(Shut::words), kind, whom }
     });
-    Row { shares: shares.collect(), port }
+    let opened = port.opened.map(|opened| {
+        let (until, shut) = (at(opened.expires_at), opened.shut.map(Shut::words));
+        OpenedUntil { until, may_close, shut }
+    });
+    Row { shares: shares.collect(), opened, port }
 }
 
 async fn page(op: &Op<Member>, refused: Refused) -> Result<Ports<'_>, Error> {
-    let workspace = workspaces::get(op, op.target()).await?.name.to_string();
+    let workspace = workspaces::get(op, op.target()).await?;
+    let runs = workspace.desired_state == DesiredState::Running;
+    let workspace = workspace.name.to_string();
     let found = ports::list(op, op.target()).await?;
+    let may_close = does(op, Action::ClosePort);
     Ok(Ports {
         frame: Frame::of(op, "/workspaces"),
         base: format!("/organizations/{}/workspaces/{workspace}", op.who.organization_name),
         workspace,
-        rows: found.items.into_iter().map(row).collect(),
+        rows: found.items.into_iter().map(|port| row(port, may_close)).collect(),
         may_share: does(op, Action::SharePort),
         may_publish: does(op, Action::PublishPort),
         may_unshare: does(op, Action::UnsharePort),
+        opening: (runs && does(op, Action::OpenPort))
+            .then_some(Hours { usual: DEFAULT_OPEN_MINUTES / 60, most: MAX_OPEN_MINUTES / 60 }),
         hours: DEFAULT_SHARE_MINUTES / 60,
         most_hours: MAX_SHARE_MINUTES / 60,
         most_public_hours: MAX_PUBLIC_MINUTES / 60,
@@ -177,6 +203,38 @@ pub(crate) async fn unshare(op: Op<Member>, form: Form<Unwanted>) -> Result<Http
     let Unwanted { port, kind, whom } = form.0;
     let with = Some(kind.with(&whom));
     ports::unshare(&op, op.target(), &UnsharePort { port, with }).await?;
+    Ok(see(&here(&op).await?))
+}
+
+/// What the form that opens a port sends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unopened {
+    port: String,
+    #[serde(default)]
+    name: String,
+    hours: String,
+}
+
+impl Kept for Unopened {}
+
+pub(crate) async fn open(op: Op<Member>, form: Attempt<Unopened>) -> Result<HttpResponse, Error> {
+    let open = async |Unopened { port, name, hours }: Unopened| {
+        let port = port.trim().parse();
+        let port = port.map_err(|_| Error::field("port", "must be a number from 1 to 65535"))?;
+        let name = Some(name.trim()).filter(|name| !name.is_empty()).map(PortName::new).transpose();
+        let name = name.map_err(|error| Error::field("name", error.to_string()))?;
+        let minutes = minutes(&hours, MAX_OPEN_MINUTES)?;
+        ports::open(&op, op.target(), &OpenPort { port, name, minutes }).await
+    };
+    match form.done("open", open).await? {
+        Ok(_) => Ok(see(&here(&op).await?)),
+        Err((error, refused)) => refuse(error, &page(&op, refused).await?),
+    }
+}
+
+pub(crate) async fn close(op: Op<Member>, form: Form<ClosePort>) -> Result<HttpResponse, Error> {
+    ports::close(&op, op.target(), form.0).await?;
     Ok(see(&here(&op).await?))
 }
 

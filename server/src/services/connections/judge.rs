@@ -14,7 +14,7 @@ use crate::denials::{Denial, Whose};
 use crate::identity::{ProxyIdentity, by_session};
 use crate::issuer::Bearer;
 use crate::services::places::Places;
-use crate::services::ports::Shared;
+use crate::services::ports::{Shared, There};
 use crate::services::{elevations, permission, sessions};
 use crate::{Error, Op};
 
@@ -34,6 +34,8 @@ pub(super) struct Allowed {
     connection: ConnectionId,
     /// Who shares the port with them; `None`: the workspace is theirs.
     sharer: Option<SubjectId>,
+    /// The port is there because it was opened: what closes it is about the workspace.
+    is_opened: bool,
 }
 
 impl Allowed {
@@ -52,7 +54,7 @@ impl Allowed {
     pub(super) fn basis(&self) -> Basis {
         let (subject, By::Token(token)) = (self.session.membership.id, by_session(self.session.session.id));
         let Self { seen, elevation, workspace, .. } = *self;
-        match self.sharer {
+        match self.sharer.or(self.is_opened.then_some(subject)) {
             Some(sharer) => Basis::Share { seen, subject, token, elevation, workspace, sharer },
             None => Basis::Rights { seen, subject, token, elevation },
         }
@@ -138,12 +140,16 @@ pub(super) async fn judge(
             }
             _ => Shared::default(),
         };
+        let there = match &door {
+            Some(door) => There::of(conn, (port.workspace, port.port), door).await?,
+            None => There::Not,
+        };
         let elevated = conn.elevations().active(member.as_slice(), now).await?;
         let connection = Some(ConnectionId::from(bearer.id));
         let ends = conn.open_connections().ends_of(port.workspace, bearer.session, connection).await?;
-        Ok::<_, Error>((seen, session, elevations::held(&elevated), (door, places, shared, ends)))
+        Ok::<_, Error>((seen, session, elevations::held(&elevated), (door, places, (shared, there), ends)))
     });
-    let (seen, session, elevated, (door, places, by_others, ends)) = found.await?;
+    let (seen, session, elevated, (door, places, (by_others, there), ends)) = found.await?;
     let refuse = |why, who| Ok(Err(Refusal { why, who }));
     let Some(session) = session else { return refuse(Why::Session, None) };
     if sessions::is_over(&session.session, &session.account, &op.context.sessions, now).is_some() {
@@ -163,9 +169,12 @@ pub(super) async fn judge(
     let version = session.organization.policy_version;
     let by_share =
         if is_theirs { None } else { by_others.until(&op.context, organization, version, now).await? };
-    if !is_theirs && by_share.is_none() {
+    let there_until = there.until(&op.context, organization, version, now).await?;
+    if !is_theirs && (by_share.is_none() || there_until.is_none()) {
         return refuse(Why::Workspace, Some(who));
     }
+    // Whose it is may open it: nothing is denied them.
+    let Some(there_until) = there_until else { return refuse(Why::Port, None) };
     // No page of a workspace gets at sshd, whatever its browser shows.
     if port.port == SSH_PORT && way.is_of_a_browser() {
         return refuse(Why::Port, Some(who));
@@ -181,14 +190,16 @@ pub(super) async fn judge(
     }
     let (mut until, mut latest) = sessions::ends(&session.session, &op.context.sessions);
     let elevation = authority.needed_elevation(port.action(), &thing);
-    // By a role for a time nobody is let in for longer than that, nor by a share.
+    // By a role for a time nobody is let in for longer than that, nor by a share, nor at a port for longer than it is open.
     let elevated_until = elevation.and_then(|_| authority.asker.elevated_until());
-    for end in elevated_until.into_iter().chain(by_share.map(|(end, _)| end)) {
+    let share_until = by_share.map(|(end, _)| end);
+    for end in [Some(there_until), elevated_until, share_until].into_iter().flatten() {
         (until, latest) = (until.min(end), latest.min(end));
     }
     let (workspace, sharer) = (port.workspace, by_share.map(|(_, sharer)| sharer));
     let connection = bearer.id.into();
-    Ok(Ok(Allowed { session, until, latest, seen, elevation, workspace, connection, sharer }))
+    let is_opened = there.is_opened();
+    Ok(Ok(Allowed { session, until, latest, seen, elevation, workspace, connection, sharer, is_opened }))
 }
 
 /// Whether a port lets in whoever has its address.
@@ -197,15 +208,20 @@ pub(super) async fn judge_nobody(op: &Op<ProxyIdentity>, port: &Target) -> Resul
     let found = op.read("judge_connection_of_nobody", async |conn: &OrganizationConn<'_>| {
         let seen = conn.audit().head().await?;
         let version = conn.organizations().find().await?.and_then(|organization| organization.policy_version);
-        let shared = match door(conn, op.who, port).await? {
-            Some(door) => Shared::of(conn, (port.workspace, port.port), &door, (None, now)).await?,
-            None => Shared::default(),
+        let its = (port.workspace, port.port);
+        let (shared, there) = match door(conn, op.who, port).await? {
+            Some(door) => {
+                (Shared::of(conn, its, &door, (None, now)).await?, There::of(conn, its, &door).await?)
+            }
+            None => (Shared::default(), There::Not),
         };
-        Ok::<_, Error>((seen, version, shared))
+        Ok::<_, Error>((seen, version, shared, there))
     });
-    let (seen, version, by_owner) = found.await?;
-    Ok(match by_owner.until(&op.context, organization, version, now).await? {
-        Some((until, sharer)) => {
+    let (seen, version, by_owner, there) = found.await?;
+    let by_owner = by_owner.until(&op.context, organization, version, now).await?;
+    Ok(match by_owner.zip(there.until(&op.context, organization, version, now).await?) {
+        Some(((until, sharer), there_until)) => {
+            let until = until.min(there_until);
             let grounds = Grounds {
                 session: None,
                 subject: None,

@@ -1,7 +1,10 @@
-//! The ports of a workspace: whom they are shared with, and until when. See decision 0082.
+//! The ports of a workspace: which there are, whom they are shared with, and until when. See decisions 0082 and 0085.
 
+mod opened;
 mod shared;
 
+pub(crate) use opened::{There, now_open};
+pub use opened::{close, open};
 pub(crate) use shared::Shared;
 use shared::Sharer;
 
@@ -10,12 +13,14 @@ use std::collections::BTreeMap;
 use berth_db::{Changed, NewPortShare, OrganizationConn, PortShareRow, WorkspaceRow};
 use berth_planner::intent::TransitionError;
 use berth_planner::sharing::Need;
+use berth_policy::Policies;
 use berth_schema::api::shape::Endpoint;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::members::MemberRef;
 use berth_schema::ports::{
-    Audience, MAX_PUBLIC, MAX_PUBLIC_MINUTES, MAX_SHARE_MINUTES, MAX_SHARES, Port, PortShare, Ports,
-    PublicPort, PublishPort, SharePort, ShareWith, SharedGroup, SharedWith, Shut, UnsharePort, is_shareable,
+    Audience, MAX_PUBLIC, MAX_PUBLIC_MINUTES, MAX_SHARE_MINUTES, MAX_SHARES, OpenedPort, Port, PortShare,
+    Ports, PublicPort, PublishPort, SharePort, ShareWith, SharedGroup, SharedWith, Shut, UnsharePort,
+    is_shareable,
 };
 use berth_schema::{Action, DesiredState, FieldError, GroupId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
@@ -25,24 +30,33 @@ use super::{grants, permission, tree, workspaces};
 use crate::identity::Member;
 use crate::{Error, Op};
 
-/// The ports that the devfile declares, and whom each is shared with.
+/// The ports that the devfile declares and those that are opened, and whom each is shared with.
 pub async fn list(op: &Op<Member>, name_or_id: &str) -> Result<Ports, Error> {
     op.read("list_ports", async |conn| {
         let view = workspaces::find(conn, name_or_id).await?;
         let (id, declared) = (view.workspace.id, declared(&view.workspace));
+        let opened = now_open(conn, &view.workspace, op.now).await?;
         let endpoints = workspaces::whole(conn, view, &op.context.agent_defaults, op.now).await?.endpoints;
         let rows = conn.port_shares().of_workspace(id, op.now).await?;
         let seen = seen_groups(conn, op, &rows).await?;
-        let shut = shut(conn, op, id, &rows).await?;
-        let items = declared.into_iter().map(|(name, port)| {
-            let of_port = rows.iter().zip(&shut).filter(|(row, _)| row.port == port);
-            Port {
-                name,
-                port,
-                url: url(&endpoints, port),
-                shares: of_port.map(|(row, shut)| show(row, &seen, *shut)).collect(),
-            }
+        let is_plain = rows.is_empty() && opened.is_empty();
+        let standing = if is_plain { None } else { Standing::of(conn, op, id).await? };
+        let shut = |need| standing.as_ref().and_then(|standing| standing.shut(need));
+        let show = |row: &PortShareRow| {
+            let need = shared::with(row).map(|with| with.need());
+            show(row, &seen, need.and_then(shut))
+        };
+        let port = |name, port, opened| {
+            let shares = rows.iter().filter(|row| row.port == port).map(show).collect();
+            Port { name, port, url: url(&endpoints, port), opened, shares }
+        };
+        let opened = opened.into_iter().map(|row| {
+            let (opened_at, expires_at) = (row.opened_at, row.expires_at);
+            let how = OpenedPort { opened_at, expires_at, shut: shut(Need::Open) };
+            (row.name, row.port, Some(how))
         });
+        let declared = declared.into_iter().map(|(name, port)| (name, port, None));
+        let items = declared.chain(opened).map(|(name, number, opened)| port(name, number, opened));
         Ok(Ports { items: items.collect(), next: None })
     })
     .await
@@ -54,7 +68,7 @@ pub async fn share(op: &Op<Member>, name_or_id: &str, wanted: &SharePort) -> Res
     let port = wanted.port;
     let shared = op.change("share_port", async |conn| {
         conn.organizations().lock().await?;
-        let workspace = shareable(conn, name_or_id, port).await?;
+        let workspace = shareable(conn, (name_or_id, op.now), port).await?;
         stands(conn, op, Need::Share).await?;
         let with = whom(conn, op, &wanted.with).await?;
         put(conn, NewPortShare { workspace: workspace.id, port, with, expires_at }, op.now).await
@@ -70,7 +84,7 @@ pub async fn publish(op: &Op<Member>, name_or_id: &str, wanted: &PublishPort) ->
     let (port, with) = (wanted.port, Audience::Public);
     let published = op.change("publish_port", async |conn| {
         conn.organizations().lock().await?;
-        let workspace = shareable(conn, name_or_id, port).await?;
+        let workspace = shareable(conn, (name_or_id, op.now), port).await?;
         stands(conn, op, Need::Publish).await?;
         let public = conn.port_shares().public_at(workspace.agent_id, op.now).await?;
         if public.len() >= MAX_PUBLIC && !public.contains(&PublicPort { workspace: workspace.id, port }) {
@@ -112,9 +126,7 @@ pub async fn unshare(op: &Op<Member>, name_or_id: &str, wanted: &UnsharePort) ->
 
 /// What its devfile declares, by name and port.
 fn declared(workspace: &WorkspaceRow) -> Vec<(String, u16)> {
-    let containers = workspace.spec.containers.iter().filter(|container| !container.init);
-    let endpoints = containers.flat_map(|container| &container.endpoints);
-    endpoints.map(|endpoint| (endpoint.name.clone(), endpoint.port)).collect()
+    workspace.spec.endpoints().map(|endpoint| (endpoint.name.clone(), endpoint.port)).collect()
 }
 
 fn url(endpoints: &[Endpoint], port: u16) -> Option<String> {
@@ -129,8 +141,12 @@ fn end(now: Timestamp, minutes: u32, most: u32) -> Result<Timestamp, Error> {
     Ok(berth_db::stored_time(end))
 }
 
-/// The workspace, if that port of it may be shared.
-async fn shareable(conn: &OrganizationConn<'_>, name_or_id: &str, port: u16) -> Result<WorkspaceRow, Error> {
+/// The workspace, if that port of it may be shared. What is shared of a port that it has no more is forgotten.
+async fn shareable(
+    conn: &OrganizationConn<'_>,
+    (name_or_id, now): (&str, Timestamp),
+    port: u16,
+) -> Result<WorkspaceRow, Error> {
     let workspace = workspaces::find(conn, name_or_id).await?.workspace;
     if workspace.desired_state == DesiredState::Terminated {
         return Err(Error::WrongState(TransitionError::Terminated));
@@ -139,15 +155,21 @@ async fn shareable(conn: &OrganizationConn<'_>, name_or_id: &str, port: u16) -> 
         let own = "opens all of the workspace, which is nobody's but whose it is";
         return Err(Error::field("port", own));
     }
-    let declared = declared(&workspace);
-    if !declared.iter().any(|(_, known)| *known == port) {
-        let known: Vec<_> = declared.iter().map(|(_, port)| port.to_string()).collect();
-        let has = match known.as_slice() {
-            [] => "its devfile declares none".to_owned(),
-            known => format!("its devfile declares {}", known.join(", ")),
+    let declared = declared(&workspace).into_iter().map(|(_, port)| port);
+    let opened = now_open(conn, &workspace, now).await?;
+    let known: Vec<_> = declared.chain(opened.iter().map(|row| row.port)).collect();
+    if !known.contains(&port) {
+        let named: Vec<_> = known.iter().map(ToString::to_string).collect();
+        let has = match named.as_slice() {
+            [] => "its devfile declares none, and none is open".to_owned(),
+            named => format!("it has {}", named.join(", ")),
         };
-        return Err(Error::field("port", format!("is no port of the workspace: {has}")));
+        return Err(Error::field(
+            "port",
+            format!("is no port of the workspace: {has}; …/ports/open opens one"),
+        ));
     }
+    conn.port_shares().keep(workspace.id, &known).await?;
     Ok(workspace)
 }
 
@@ -240,21 +262,32 @@ async fn seen_groups(
     Ok(seen)
 }
 
-/// Why each of the shares lets nobody in now, by the judgement of connections. Nobody gets at what is deleted, and no share is why.
-async fn shut(
-    conn: &OrganizationConn<'_>,
-    op: &Op<Member>,
-    workspace: WorkspaceId,
-    rows: &[PortShareRow],
-) -> Result<Vec<Option<Shut>>, Error> {
-    let door = if rows.is_empty() { None } else { conn.workspaces().door(workspace).await? };
-    let Some(door) = door else { return Ok(vec![None; rows.len()]) };
-    let Some(sharer) = Sharer::of(conn, workspace, &door).await? else {
-        return Ok(vec![Some(Shut::Removed); rows.len()]);
-    };
-    let policies = &op.who.authority.policies;
-    let of = |row: &PortShareRow| shared::with(row).and_then(|with| sharer.shut(policies, with.need()));
-    Ok(rows.iter().map(of).collect())
+/// By whom what is shared and opened of a workspace stands, and by which rules.
+struct Standing<'a> {
+    /// `None`: they have left.
+    owner: Option<Sharer>,
+    policies: &'a Policies,
+}
+
+impl<'a> Standing<'a> {
+    /// `None`: nobody gets at what is deleted, and nothing of this is why.
+    async fn of(
+        conn: &OrganizationConn<'_>,
+        op: &'a Op<Member>,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Self>, Error> {
+        let Some(door) = conn.workspaces().door(workspace).await? else { return Ok(None) };
+        let owner = Sharer::of(conn, workspace, &door).await?;
+        Ok(Some(Self { owner, policies: &op.who.authority.policies }))
+    }
+
+    /// Why what needs that lets nobody in now, by the judgement of connections.
+    fn shut(&self, need: Need) -> Option<Shut> {
+        match &self.owner {
+            Some(owner) => owner.shut(self.policies, need),
+            None => Some(Shut::Removed),
+        }
+    }
 }
 
 fn show(row: &PortShareRow, seen: &BTreeMap<GroupId, bool>, shut: Option<Shut>) -> PortShare {

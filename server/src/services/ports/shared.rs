@@ -114,6 +114,7 @@ pub(super) fn with(row: &PortShareRow) -> Option<With> {
 /// What whoever shares has to be allowed for as long as it goes on.
 pub(super) const fn action(need: Need) -> Action {
     match need {
+        Need::Open => Action::OpenPort,
         Need::Share => Action::SharePort,
         Need::Publish => Action::PublishPort,
     }

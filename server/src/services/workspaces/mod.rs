@@ -37,6 +37,7 @@ use berth_schema::{AgentConfiguration, AgentId, DesiredState, ResourceKind, Work
 use jiff::Timestamp;
 
 use crate::Error;
+use crate::services::ports;
 use extend::lifetime;
 
 /// The workspace of that id, or the living (else the last) one of that name.
@@ -85,9 +86,12 @@ pub(super) async fn whole(
     };
     let config = AgentConfig::new(&written, defaults);
     let proxy = ProxyConfig::new(&written, defaults, None);
-    let endpoints = match row.desired_state {
-        DesiredState::Terminated => Vec::new(),
-        _ => shape::endpoints(&row.name, &row.spec, &config, proxy.as_ref()),
+    let endpoints = if row.desired_state == DesiredState::Terminated {
+        Vec::new()
+    } else {
+        let opened = ports::now_open(conn, row, now).await?;
+        let opened: Vec<_> = opened.into_iter().map(|row| (row.name, row.port)).collect();
+        shape::endpoints(&row.name, (&row.spec, &opened), &config, proxy.as_ref())
     };
     let sizes = shape::sizes(&row.spec, &config.default_resources);
     let (rules, lifetime) = (written.lifecycle_rules(), lifetime(row));

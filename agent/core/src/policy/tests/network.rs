@@ -15,11 +15,13 @@ fn egress(rules: Value) -> Vec<Value> {
 }
 
 #[test]
-fn a_policy_lets_in_the_proxy_alone_and_to_named_ports() {
+fn a_policy_lets_in_the_proxy_alone_and_says_at_which_ports() {
     let port = json!([{ "port": 60_001, "protocol": "TCP" }]);
     let ingress = |rules: Value| with_value("NetworkPolicy", "/spec/ingress", rules);
-    checked(&identity(), ingress(json!([{ "from": [peer("berth-proxy")], "ports": port }])))
-        .expect("allowed");
+    for ports in [port.clone(), json!([{ "port": 1, "endPort": 65_535, "protocol": "TCP" }])] {
+        checked(&identity(), ingress(json!([{ "from": [peer("berth-proxy")], "ports": ports }])))
+            .expect("allowed");
+    }
     for open in [
         json!([{}]),
         json!([{ "from": [], "ports": port }]),
