@@ -8,8 +8,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use zeroize::Zeroize as _;
 
 use crate::commands::{
-    agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, git_credentials, groups,
-    identity_providers, idle, invitations, login, logout, logs, members, open, organizations, policy,
+    agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, gateway, git_credentials,
+    groups, identity_providers, idle, invitations, login, logout, logs, members, open, organizations, policy,
     port_forward, ports, projects, sessions, ssh, ssh_config, tokens, variables, workspaces,
 };
 use crate::error::Error;
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Open(open::Args),
     /// Open a workspace in VS Code of this machine
     Code(code::Args),
+    /// Open a workspace in JetBrains Gateway of this machine
+    Gateway(gateway::Args),
     /// Have OpenSSH, and all that uses it, know workspaces as NAME.berth
     SshConfig(ssh_config::Args),
     /// Register the agents that run workspaces in clusters

@@ -10,6 +10,7 @@ pub(crate) mod cp;
 pub(crate) mod devfile;
 pub(crate) mod elevations;
 pub(crate) mod exec;
+pub(crate) mod gateway;
 pub(crate) mod git_credentials;
 mod given;
 pub(crate) mod groups;
@@ -55,6 +56,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Sessions { command } => sessions::run(global, command).await,
         Command::Open(args) => open::run(global, &args).await,
         Command::Code(args) => code::run(global, &args).await,
+        Command::Gateway(args) => gateway::run(global, &args).await,
         Command::SshConfig(args) => ssh_config::run(global, &args),
         Command::Agents { command } => agents::run(global, command).await,
         Command::GitCredentials { command } => git_credentials::run(global, command).await,

@@ -42,7 +42,7 @@ pub(super) fn show(session: &Session, url: &str, print: bool) -> Result<(), Erro
     let url: url::Url = url
         .parse()
         .map_err(|_| Error::Other("the server's answer names no address that can be opened".to_owned()))?;
-    if !matches!(url.scheme(), "https" | "vscode") {
+    if !matches!(url.scheme(), "https" | "vscode" | "jetbrains-gateway") {
         return Err(Error::Other("the server's answer names no address that may be opened".to_owned()));
     }
     if print {
