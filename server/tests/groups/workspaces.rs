@@ -239,7 +239,7 @@ async fn a_connection_ends_with_the_role_that_it_was_let_in_by() {
         let tokens = Cli::of(app).log_in(&mut ada).await;
         let access = tokens["access_token"].as_str().expect("a token");
         let path = owner.path("/projects/platform%2Fapi/workspaces");
-        let body = json!({"name": "hers", "image": "debian:13"});
+        let body = json!({"name": "hers", "devfile": crate::ports::DEVFILE});
         let made = send(app.anyone(Some(access)).request(Method::POST, &path).json(&body)).await;
         let workspace = made.expect::<Workspace>(201).id.to_string();
         let body = proxy.body(&ada, &workspace).await;
