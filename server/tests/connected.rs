@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::audit::{records, since};
 use crate::connections::Proxy;
 use crate::elevations::Person;
+use crate::login::begin_device;
 use crate::policy::join;
 use crate::ports::DEVFILE;
 use crate::support::{Admin, App, Reply, Requests, send};
@@ -240,6 +241,30 @@ async fn one_connection_is_ended_and_no_other_and_whoever_it_was_proves_who_they
         assert!(world.is_let(app, &world.calls_ssh(app).await).await);
         let again = world.ends(app, &world.ada, json!({"id": ssh.id()})).await;
         assert_eq!(again.wrong_fields(), ["id"], "it is ended");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_browser_that_was_cut_lets_no_command_line_in_before_it_is_proven_anew() {
+    App::run(async |app| {
+        let world = World::new(app).await;
+        let browser = world.browses(app, &world.ada).await;
+        world.tell(app, ProxyCopyId::random(), &[browser.told(&world.workspace, "browser")]).await;
+        let ended = world.ends(app, &world.ada, json!({"id": browser.id()})).await;
+        assert_eq!(ended.expect::<ConnectionsEnded>(200).ended, 1);
+        let mut ada = world.ada.browser;
+        let (code, other) = (begin_device(app).await, begin_device(app).await);
+        let allow = [("user_code", code.as_str()), ("decision", "allow")];
+        let led = ada.submit("/device", &allow).await;
+        assert_eq!(led.status, 303, "{}", led.text);
+        assert!(led.header("location").starts_with("/confirm"), "{}", led.header("location"));
+        assert_eq!(app.count("SELECT count(*) FROM device_requests WHERE is_allowed").await, 0);
+        let refuse = [("user_code", other.as_str()), ("decision", "refuse")];
+        assert_eq!(ada.submit("/device", &refuse).await.status, 200, "nothing is let in by a refusal");
+        app.execute("UPDATE sessions SET verified_at = now() + interval '1 second' WHERE client = 'browser'")
+            .await;
+        assert_eq!(ada.submit("/device", &allow).await.status, 200);
     })
     .await;
 }

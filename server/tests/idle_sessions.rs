@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::login::begin_device;
 use crate::policy;
 use crate::sign_in::{link, signed_in};
 use crate::support::{App, Visitor};
@@ -25,7 +26,7 @@ async fn who_was_away_is_let_in_nowhere_in_the_organisation_and_a_denial_is_no_u
     App::run(async |app| {
         let (admin, other) = (app.organization("acme").await, app.organization("other").await);
         policy::set(&admin, &rules()).await.expect::<Value>(200);
-        let ada = signed_in(app, "acme", "Ada").await;
+        let mut ada = signed_in(app, "acme", "Ada").await;
         assert_eq!(ada.get(LIST).await.status, 200, "whoever has just come");
         tokio::time::sleep(IDLE + Duration::from_millis(100)).await;
         for _ in 0..2 {
@@ -38,9 +39,15 @@ async fn who_was_away_is_let_in_nowhere_in_the_organisation_and_a_denial_is_no_u
             ada.get(page).await;
             assert_ne!(ada.get(LIST).await.status, 200, "{page}");
         }
+        // A command line that it lets in would not be idle.
+        let code = begin_device(app).await;
+        let allow = [("user_code", code.as_str()), ("decision", "allow")];
+        let led = ada.submit("/device", &allow).await;
+        assert!(led.status == 303 && led.header("location").starts_with("/confirm"), "{}", led.text);
         // A token is never idle, and other organisations say nothing of it.
         policy::set(&admin, berth_policy::BUILT_IN).await.expect::<Value>(200);
         assert_eq!(ada.get(LIST).await.status, 200);
+        assert_eq!(ada.submit("/device", &allow).await.status, 200);
         policy::set(&admin, &rules()).await.expect::<Value>(200);
         let mut again = Visitor::in_browser(app.address(), ada.device.clone());
         again.sign_in(&link(app, "acme", "Ada").await).await;

@@ -277,4 +277,18 @@ impl OpenConnections<'_> {
             must_prove_since: demanding.map(|(.., at)| at.to_jiff()).max(),
         })
     }
+
+    /// When somebody else last ended something of a session's, at any workspace. It has to be proven anew since.
+    pub async fn must_prove_since(&self, session: SessionId) -> Result<Option<Timestamp>, DbError> {
+        let query = ended_connections::table
+            .filter(ended_connections::organization_id.eq(self.0.key()))
+            .filter(ended_connections::session_id.eq(*session.as_uuid()))
+            .filter(ended_connections::must_prove)
+            .order(ended_connections::ended_at.desc())
+            .select(ended_connections::ended_at)
+            .limit(1);
+        let last: Option<jiff_diesel::Timestamp> =
+            self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(last.map(Timestamp::from))
+    }
 }

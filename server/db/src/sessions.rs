@@ -100,8 +100,8 @@ pub struct OrganizationSession {
     pub membership: MembershipRow,
     /// Whether the organisation has it among its tokens.
     pub is_known: bool,
-    /// Whether somebody there took it away.
-    pub is_revoked: bool,
+    /// When somebody there took it away.
+    pub revoked_at: Option<Timestamp>,
     /// When it was last used there, as far as it is written down.
     pub last_used_at: Option<Timestamp>,
     /// What a provider of the organisation has proven of it.
@@ -109,6 +109,11 @@ pub struct OrganizationSession {
 }
 
 impl OrganizationSession {
+    /// Whether somebody there took it away.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked_at.is_some()
+    }
+
     /// Whether it is good there: whom a provider has brought in has proven it to that organisation, or has a link of the server's own.
     pub fn is_good_here(&self) -> bool {
         !self.membership.is_provided || self.proof.is_some() || self.session.method == "link"
@@ -236,7 +241,7 @@ impl Sessions<'_> {
                 OrganizationRow::as_select(),
                 MembershipRow::as_select(),
                 access_tokens::id.nullable(),
-                access_tokens::revoked_at.is_not_null().nullable(),
+                access_tokens::revoked_at.nullable(),
                 access_tokens::last_used_at.nullable(),
                 Option::<SessionProof>::as_select(),
             ));
@@ -246,7 +251,7 @@ impl Sessions<'_> {
             OrganizationRow,
             MembershipRow,
             Option<Uuid>,
-            Option<bool>,
+            Option<jiff_diesel::Timestamp>,
             Option<jiff_diesel::Timestamp>,
             Option<SessionProof>,
         );
@@ -258,7 +263,7 @@ impl Sessions<'_> {
                 organization,
                 membership,
                 is_known: token.is_some(),
-                is_revoked: revoked == Some(true),
+                revoked_at: revoked.map(Timestamp::from),
                 last_used_at: used.map(Timestamp::from),
                 proof,
             }

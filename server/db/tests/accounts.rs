@@ -44,7 +44,7 @@ async fn bring(world: &World, owner: &NewOwner, session: SessionId) {
         .await
         .expect("works")
         .expect("a member");
-    assert!(!found.is_known && !found.is_revoked);
+    assert!(!found.is_known && !found.is_revoked());
     world
         .database
         .transaction(world.organization, "test", async |conn| {
@@ -145,7 +145,7 @@ async fn a_session_that_is_ended_ends_in_every_organisation() {
         .await
         .expect("works")
         .expect("it is there");
-    assert!(found.is_known && found.is_revoked && !found.session.is_valid(after(5)));
+    assert!(found.is_known && found.is_revoked() && !found.session.is_valid(after(5)));
     // What has ended does not begin again, whoever says so.
     let raw = as_account(&world, Some(ada.account)).await;
     let again = raw.execute("UPDATE sessions SET ended_at = NULL", &[]).await.expect_err("refused");

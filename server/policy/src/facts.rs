@@ -30,6 +30,14 @@ impl Asker {
         Some(Self { circumstances, ..self.clone() })
     }
 
+    /// The same if they had done something this very moment; `None`: they have no session, and so are never idle.
+    pub(crate) fn awake(&self) -> Option<Self> {
+        let Proof::Session { age_seconds, .. } = self.circumstances.proof else { return None };
+        let circumstances =
+            Circumstances { proof: Proof::Session { age_seconds, idle_seconds: 0 }, ..self.circumstances };
+        Some(Self { circumstances, ..self.clone() })
+    }
+
     /// What they are for a time at a thing.
     pub fn elevated_at(&self, resource: &Resource) -> impl Iterator<Item = &Elevation> {
         self.elevations.iter().filter(|elevation| elevation.at.holds(resource))

@@ -1,10 +1,11 @@
 //! How far somebody sees: what a list holds for them.
 
-use berth_schema::{Action, SubjectId};
+use berth_schema::{Action, ResourceKind, SubjectId};
 use uuid::Uuid;
 
 use crate::engine::Policies;
 use crate::facts::{Asker, At, Resource, Who};
+use crate::place::Place;
 
 /// Of which things of a kind somebody may do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,5 +37,18 @@ impl Policies {
         } else {
             Reach::Nothing
         }
+    }
+
+    /// Whether the rules keep somebody from something in the organisation, of their own, for having done nothing there for so long.
+    pub fn keeps_out_as_idle(&self, asker: &Asker) -> bool {
+        let (Some(awake), Who::Subject { id, .. }) = (asker.awake(), asker.who) else { return false };
+        let mut actions = Action::ALL.iter().filter(|action| Place::of(**action).is_the_organizations());
+        actions.any(|action| {
+            let thing = match action.resource() {
+                ResourceKind::Organization => Resource::organization(asker.organization),
+                kind => Resource::new(kind, Uuid::nil().to_string(), asker.organization).owned_by(id),
+            };
+            !self.decide(asker, *action, &thing).allowed && self.decide(&awake, *action, &thing).allowed
+        })
     }
 }

@@ -145,3 +145,29 @@ fn a_workspace_without_an_owner_is_nobodys() {
     let decision = built_in().decide(&asker(Role::Developer), Action::ReadWorkspace, &thing);
     assert_eq!((decision.allowed, decision.reason), (false, Reason::Failed));
 }
+
+#[test]
+fn whom_rules_keep_out_as_idle_is_found_without_knowing_the_rules() {
+    let idle = |idle_seconds| {
+        let circumstances = Circumstances {
+            proof: Proof::Session { age_seconds: 500, idle_seconds },
+            mfa: false,
+            address: None,
+        };
+        Asker { circumstances, ..asker(Role::Developer) }
+    };
+    let rule = |action: &str| {
+        format!(
+            "{BUILT_IN}\n@id(\"idle\")\nforbid (principal, {action}, resource)\n\
+             when {{ context has session_idle_seconds && context.session_idle_seconds >= 60 }};"
+        )
+    };
+    for all in [rule("action"), rule("action == Action::\"workspace.stop\"")] {
+        let rules = policies(&all);
+        assert!(rules.keeps_out_as_idle(&idle(60)) && !rules.keeps_out_as_idle(&idle(59)));
+        assert!(!rules.keeps_out_as_idle(&asker(Role::Developer)), "a token is never idle");
+    }
+    // What somebody may not do anyway does not count, nor how long ago they signed in.
+    assert!(!policies(&rule("action == Action::\"policy.set\"")).keeps_out_as_idle(&idle(60)));
+    assert!(!built_in().keeps_out_as_idle(&idle(1_000_000)));
+}

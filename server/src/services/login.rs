@@ -4,6 +4,7 @@
 mod code;
 mod device;
 mod refresh;
+mod vouching;
 
 pub use code::{Asked, allow, exchange, refuse};
 pub use device::{Decision, DeviceAuthorization, decide, look_at, poll, request};

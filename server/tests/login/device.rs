@@ -113,6 +113,25 @@ async fn what_a_session_has_let_in_ends_with_it() {
 }
 
 #[tokio::test]
+async fn what_an_organisation_has_taken_from_a_browser_it_does_not_get_back_by_a_command_line() {
+    App::run(async |app| {
+        app.organization("acme").await;
+        let mut ada = signed_in(app, "acme", "Ada").await;
+        assert_eq!(ada.get("/organizations/acme/workspaces").await.status, 200);
+        app.execute("UPDATE access_tokens SET revoked_at = now() WHERE is_session").await;
+        let cli = Cli::of(app);
+        let device = cli.begin().await;
+        let answer = [("user_code", text(&device, "user_code")), ("decision", "allow")];
+        let led = ada.submit("/device", &answer).await;
+        assert!(led.status == 303 && led.header("location").starts_with("/confirm"), "{}", led.text);
+        assert_eq!(refused(&cli.poll(&device).await), "400 authorization_pending");
+        app.execute("UPDATE sessions SET verified_at = now() + interval '1 second'").await;
+        assert_eq!(ada.submit("/device", &answer).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_address_does_not_fill_the_room_of_all_devices() {
     App::run(async |app| {
         let cli = Cli::of(app);

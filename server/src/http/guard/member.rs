@@ -248,7 +248,7 @@ async fn in_organization(
 ) -> Result<(Member, Found), Error> {
     let (subject, by) = (found.membership.id, by_session(found.session.id));
     let over = found.membership.suspended_at.map(|_| Unproven::Suspended);
-    if let Some(reason) = over.or(found.is_revoked.then_some(Unproven::Revoked)) {
+    if let Some(reason) = over.or(found.is_revoked().then_some(Unproven::Revoked)) {
         let (whose, who) =
             (Whose::Organization(found.organization.id), audit::Who::Subject { subject, by }.into());
         let organization = audit::Resource::organization(found.organization.id);

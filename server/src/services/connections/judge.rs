@@ -157,7 +157,7 @@ pub(super) async fn judge(
     }
     let me = session.membership.id;
     let who = Who::Subject { subject: me, by: by_session(session.session.id) };
-    if session.membership.suspended_at.is_some() || session.is_revoked || !session.is_good_here() {
+    if session.membership.suspended_at.is_some() || session.is_revoked() || !session.is_good_here() {
         return refuse(Why::Membership, Some(who));
     }
     // What was ended proves nothing any more, as a session that has.

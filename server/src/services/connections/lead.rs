@@ -110,7 +110,7 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
     let found = op.context.database.read((organization, account), "lead_to_workspace", async |conn| {
         let known = conn.sessions().find_in(session, &organization.to_string()).await?;
         let known = known.filter(|known| {
-            known.membership.suspended_at.is_none() && !known.is_revoked && known.is_good_here()
+            known.membership.suspended_at.is_none() && !known.is_revoked() && known.is_good_here()
         });
         let Some(known) = known else {
             return Err(Error::missing(ResourceKind::Organization, &organization));

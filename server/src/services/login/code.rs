@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use tracing::{info, warn};
 use url::Url;
 
-use super::{Beginning, CLIENT_ID, CommandLine, LoginTokens, Proof, Refused, device_name};
+use super::{Beginning, CLIENT_ID, CommandLine, LoginTokens, Proof, Refused, device_name, vouching};
 use crate::error::Unproven;
 use crate::identity::{Origin, Person};
 use crate::services::sessions;
@@ -98,8 +98,9 @@ fn loopback(text: &str) -> Option<Url> {
 /// Somebody has let it in: the code that the browser brings there.
 ///
 /// # Errors
-/// Where the database fails.
+/// [`Error::Forbidden`] where they have to prove anew who they are, and where the database fails.
 pub async fn allow(op: &Op<Person>, asked: &Asked) -> Result<AuthorizationCode, Error> {
+    vouching::check(op).await?;
     let secret = random_secret(op.context.random.as_ref())?;
     let code = AuthorizationCode::new(op.who.account, AuthorizationCodeId::random(), &secret);
     let expires_at = berth_db::stored_time(op.now.saturating_add(CODE_LIFE).unwrap_or(op.now));

@@ -11,7 +11,7 @@ use tracing::info;
 use zeroize::Zeroizing;
 
 use super::code::decided;
-use super::{Beginning, CommandLine, LoginTokens, Proof, Refused, device_name};
+use super::{Beginning, CommandLine, LoginTokens, Proof, Refused, device_name, vouching};
 use crate::error::Unproven;
 use crate::identity::{Origin, Person};
 use crate::services::sessions;
@@ -144,7 +144,7 @@ pub async fn look_at(op: &Op<Person>, code: &str) -> Result<Option<DeviceRequest
 /// Somebody decides. `false`: there was nothing to decide any more.
 ///
 /// # Errors
-/// Where the database fails.
+/// [`Error::Forbidden`] where they have to prove anew who they are before they let something in, and where the database fails.
 #[expect(
     clippy::disallowed_methods,
     reason = "a request is nobody's, and changes nothing until it is answered"
@@ -153,6 +153,9 @@ pub async fn decide(op: &Op<Person>, code: &str, decision: Decision) -> Result<b
     let Some(code) = typed(code) else { return Ok(false) };
     if look_at(op, &code).await?.is_none() {
         return Ok(false);
+    }
+    if decision == Decision::Allow {
+        vouching::check(op).await?;
     }
     let find =
         async |conn: &OrganizationConn<'_>| conn.sessions().find(op.who.session).await.map_err(Error::from);
