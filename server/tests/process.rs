@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use berth_schema::{AccessToken, SignInToken};
@@ -20,9 +21,13 @@ pub(crate) struct Program {
     port: u16,
 }
 
+/// One that nothing takes until a program listens there: none of those that the kernel gives to clients, of which other tests begin
+/// thousands meanwhile, and none twice.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let mut ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.by_ref().take(10_000).find(is_free).expect("a port")
 }
 
 pub(crate) fn command(directory: &Path) -> Command {
@@ -46,6 +51,12 @@ pub(crate) fn command_with_keys(directory: &Path) -> Command {
     command
 }
 
+/// The last lines of its log.
+fn said(directory: &Path) -> String {
+    let log = std::fs::read_to_string(directory.join(LOG)).unwrap_or_default();
+    log.lines().rev().take(5).collect::<Vec<_>>().join("\n")
+}
+
 pub(crate) async fn start(database_url: &str, directory: &Path) -> Program {
     let (port, metrics) = (free_port(), free_port());
     // A pipe that nobody empties would stop the server.
@@ -67,7 +78,11 @@ impl Program {
     async fn ready(&self, directory: &Path) {
         let started = Instant::now();
         while !self.is_ready(directory).await {
-            assert!(started.elapsed() < Duration::from_secs(20), "it never became ready");
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "it never became ready: {}",
+                said(directory)
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
