@@ -260,6 +260,8 @@ async fn a_browser_that_was_cut_lets_no_command_line_in_before_it_is_proven_anew
         assert_eq!(led.status, 303, "{}", led.text);
         assert!(led.header("location").starts_with("/confirm"), "{}", led.header("location"));
         assert_eq!(app.count("SELECT count(*) FROM device_requests WHERE is_allowed").await, 0);
+        // The first passkey would confirm whoever makes it.
+        assert!(ada.get("/passkeys/new").await.header("location").starts_with("/confirm"));
         let refuse = [("user_code", other.as_str()), ("decision", "refuse")];
         assert_eq!(ada.submit("/device", &refuse).await.status, 200, "nothing is let in by a refusal");
         app.execute("UPDATE sessions SET verified_at = now() + interval '1 second' WHERE client = 'browser'")

@@ -9,6 +9,7 @@ mod vouching;
 pub use code::{Asked, allow, exchange, refuse};
 pub use device::{Decision, DeviceAuthorization, decide, look_at, poll, request};
 pub use refresh::{refresh, revoke};
+pub(crate) use vouching::check as check_session;
 
 use berth_db::{AccountEvent, DeviceOf, NewSession, OrganizationConn};
 use berth_issuer::Kind;

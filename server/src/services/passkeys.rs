@@ -16,7 +16,7 @@ use tracing::info;
 
 use super::sign_in::{Device, end_before, new_session};
 use super::tokens::{hash, random_secret};
-use super::{attempts, openid};
+use super::{attempts, login, openid};
 use crate::denials::{Denial, Whose};
 use crate::error::{DenyReason, Unproven};
 use crate::identity::{Origin, Person, Principal as _};
@@ -212,8 +212,9 @@ pub async fn list(op: &Op<Person>) -> Result<Vec<PasskeyRow>, Error> {
 /// The same for whoever may make another one.
 ///
 /// # Errors
-/// Where they have proven who they are too long ago.
+/// Where they have proven who they are too long ago, or something was taken from this session since.
 pub async fn known(op: &Op<Person>) -> Result<Vec<PasskeyRow>, Error> {
+    login::check_session(op).await?;
     op.read("list_passkeys_known", async |conn| {
         let known = conn.passkeys().list().await?;
         may_make(conn, op, &known).await?;
@@ -257,6 +258,8 @@ pub async fn add(op: &Op<Person>, made: &Made, own: &str) -> Result<(), Error> {
     if !(1..=MAX_NAME).contains(&name.chars().count()) {
         return Err(Error::field("name", format!("must be 1 to {MAX_NAME} characters")));
     }
+    // A passkey confirms whoever has it: one that a session made which is kept out would let that in again.
+    login::check_session(op).await?;
     let challenge = take(&op.context, &made.challenge, Some(op.who.session), op.now).await?;
     let relying =
         Relying { origin: own, party: relying_party(own).unwrap_or_default(), challenge: &challenge };

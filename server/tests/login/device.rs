@@ -118,8 +118,12 @@ async fn what_an_organisation_has_taken_from_a_browser_it_does_not_get_back_by_a
         app.organization("acme").await;
         let mut ada = signed_in(app, "acme", "Ada").await;
         assert_eq!(ada.get("/organizations/acme/workspaces").await.status, 200);
-        app.execute("UPDATE access_tokens SET revoked_at = now() WHERE is_session").await;
         let cli = Cli::of(app);
+        let early = cli.begin().await;
+        let answer = [("user_code", text(&early, "user_code")), ("decision", "allow")];
+        assert_eq!(ada.submit("/device", &answer).await.status, 200);
+        app.execute("UPDATE access_tokens SET revoked_at = now() WHERE is_session").await;
+        assert_eq!(refused(&cli.poll(&early).await), "400 access_denied", "it was decided before");
         let device = cli.begin().await;
         let answer = [("user_code", text(&device, "user_code")), ("decision", "allow")];
         let led = ada.submit("/device", &answer).await;

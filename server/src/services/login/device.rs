@@ -249,6 +249,13 @@ pub async fn poll(
         Answer::Refused(refused) => return Ok(Err(refused)),
         Answer::Begin(account, proof, machine) => (account, proof, machine),
     };
+    // What was taken from the browser since it has decided, it has not to give any more.
+    let decider = proof.by.map(|session| (account, session));
+    if let Some(whose) = decider
+        && vouching::kept_out(context, whose, (None, now)).await?.is_some()
+    {
+        return Ok(Err(Refused::AccessDenied));
+    }
     let session = SessionId::random();
     let beginning = Beginning::new(context, session, &proof, (machine, DeviceOf::Elsewhere), now)?;
     let stamp = sessions::stamp(session, Kind::SignIn, at);

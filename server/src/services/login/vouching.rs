@@ -1,36 +1,54 @@
-//! Whether a browser may let a command line in.
+//! Whether a browser may let something in that goes on without it: a command line, the first passkey of its person.
 //!
-//! What it lets in is another session, which nobody has ended anything of and which is idle nowhere. So whoever has to prove anew who
+//! A command line is another session, which nobody has ended anything of and which is idle nowhere. So whoever has to prove anew who
 //! they are before their browser goes on has to do it before this as well: else a browser that was kept out lets itself in again.
 
+use std::net::IpAddr;
+
 use berth_db::{MembershipRow, OrganizationRow, OrganizationSession};
+use berth_schema::{AccountId, SessionId};
 use jiff::Timestamp;
 
 use crate::error::DenyReason;
 use crate::identity::Person;
 use crate::services::{permission, sessions};
-use crate::{Error, Op};
+use crate::{Context, Error, Op};
 
 /// # Errors
 /// [`Error::Forbidden`] where they have to prove it anew in one of their organisations.
-pub(super) async fn check(op: &Op<Person>) -> Result<(), Error> {
-    for (organization, membership) in sessions::memberships(op).await? {
-        let (session, reach) = (op.who.session, (organization.id, op.who.account));
-        let found = op.context.database.read(reach, "look_at_own_session", async |conn| {
+pub(crate) async fn check(op: &Op<Person>) -> Result<(), Error> {
+    let whose = (op.who.account, op.who.session);
+    let Some(by_provider) = kept_out(&op.context, whose, (op.origin.peer, op.now)).await? else {
+        return Ok(());
+    };
+    let reason = if by_provider { DenyReason::StepUpByProvider } else { DenyReason::StepUp };
+    let action = op.action.ok_or_else(|| Error::internal("whoever lets in does something"))?;
+    Err(Error::denied(action, reason))
+}
+
+/// Whether a session is kept out of one of its account's organisations until it was proven anew, and if so, whether it is a provider that
+/// proves it there.
+pub(super) async fn kept_out(
+    context: &Context,
+    (account, session): (AccountId, SessionId),
+    at: (Option<IpAddr>, Timestamp),
+) -> Result<Option<bool>, Error> {
+    let memberships = context.database.read(account, "list_memberships", async |conn| {
+        conn.accounts().memberships().await.map_err(Error::from)
+    });
+    for (organization, membership) in memberships.await? {
+        let reach = (organization.id, account);
+        let found = context.database.read(reach, "look_at_own_session", async |conn| {
             let found = conn.sessions().find_in(session, &organization.id.to_string()).await?;
             Ok::<_, Error>((found, conn.open_connections().must_prove_since(session).await?))
         });
         let (Some(found), ended_at) = found.await? else { continue };
-        let is_kept_out =
-            is_taken_back(&found, ended_at) || is_idle(op, (&organization, &membership), &found).await?;
-        if is_kept_out {
-            let reason =
-                if membership.is_provided { DenyReason::StepUpByProvider } else { DenyReason::StepUp };
-            let action = op.action.ok_or_else(|| Error::internal("whoever lets in does something"))?;
-            return Err(Error::denied(action, reason));
+        let whose = (&organization, &membership);
+        if is_taken_back(&found, ended_at) || is_idle(context, whose, &found, at).await? {
+            return Ok(Some(membership.is_provided));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether somebody has ended something of it there since it was proven, or took all of it.
@@ -40,11 +58,12 @@ fn is_taken_back(found: &OrganizationSession, ended_at: Option<Timestamp>) -> bo
 }
 
 async fn is_idle(
-    op: &Op<Person>,
+    context: &Context,
     whose: (&OrganizationRow, &MembershipRow),
     found: &OrganizationSession,
+    (address, now): (Option<IpAddr>, Timestamp),
 ) -> Result<bool, Error> {
-    let circumstances = permission::by_session(found, &op.context.uses, op.origin.peer, op.now);
-    let authority = permission::authority(&op.context, whose, (circumstances, Vec::new())).await?;
+    let circumstances = permission::by_session(found, &context.uses, address, now);
+    let authority = permission::authority(context, whose, (circumstances, Vec::new())).await?;
     Ok(authority.policies.keeps_out_as_idle(&authority.asker))
 }
