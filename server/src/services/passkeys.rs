@@ -224,7 +224,7 @@ pub async fn known(op: &Op<Person>) -> Result<Vec<PasskeyRow>, Error> {
 }
 
 /// Whoever was let in by a link or an invitation and has none can prove nothing again: the link opens once. So the first may be made as
-/// long as that session lasts. Whom a provider signs in goes there again.
+/// long as that session lasts and is kept out of no organisation ([`login::check_session`]). Whom a provider signs in goes there again.
 async fn may_make(conn: &OrganizationConn<'_>, op: &Op<Person>, known: &[PasskeyRow]) -> Result<(), Error> {
     let session = conn.sessions().find(op.who.session).await?;
     let is_first = known.is_empty() && session.is_some_and(|(session, _)| session.method != openid::METHOD);
