@@ -261,6 +261,25 @@ pub struct RevokeToken {
     pub force: bool,
 }
 
+/// What opens an organisation for one of its members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenKind {
+    /// Somebody has made it, and has its secret.
+    #[default]
+    AccessToken,
+    /// A browser or a command line in which the member is signed in, and has been to the organisation. Nobody has a secret of it; what is
+    /// revoked opens nothing there until its person has proven anew who they are.
+    Session,
+}
+
+impl TokenKind {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_usual(&self) -> bool {
+        *self == Self::AccessToken
+    }
+}
+
 /// A token without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
@@ -269,6 +288,12 @@ pub struct Token {
     /// Whose it is. Absent: the server is of a version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_id: Option<SubjectId>,
+    /// What whose it is is called. Absent: they are gone, or the server is of a version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_name: Option<String>,
+    /// Absent: `access-token`.
+    #[serde(default, skip_serializing_if = "TokenKind::is_usual")]
+    pub kind: TokenKind,
     pub name: String,
     pub scope: TokenScope,
     pub created_at: Timestamp,

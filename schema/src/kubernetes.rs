@@ -48,6 +48,8 @@ pub const FIELD_MANAGER: &str = "berth-agent";
 pub const EDITOR_PORT: u16 = 60_001;
 /// Where sshd answers in the main container.
 pub const SSH_PORT: u16 = 60_022;
+/// The ports that every workspace has, whatever its devfile says, by the names that no other one has.
+pub const OWN_PORTS: [(&str, u16); 2] = [("editor", EDITOR_PORT), ("ssh", SSH_PORT)];
 
 /// Where files among the variables are mounted in every container.
 pub const VARIABLE_FILES_PATH: &str = "/.berth/variables";

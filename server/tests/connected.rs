@@ -272,6 +272,34 @@ async fn a_browser_that_was_cut_lets_no_command_line_in_before_it_is_proven_anew
 }
 
 #[tokio::test]
+async fn whoever_was_cut_at_a_workspace_lets_nobody_in_there_before_they_are_proven_anew() {
+    App::run(async |app| {
+        let mut world = World::new(app).await;
+        let browser = world.browses(app, &world.ada).await;
+        world.tell(app, ProxyCopyId::random(), &[browser.told(&world.workspace, "browser")]).await;
+        let ended = world.ends(app, &world.ada, json!({"id": browser.id()})).await;
+        assert_eq!(ended.expect::<ConnectionsEnded>(200).ended, 1);
+        let page = "/organizations/acme/workspaces/hers/ports";
+        let share = [("port", "8080"), ("kind", "organization"), ("whom", ""), ("hours", "1")];
+        let led = world.ada.browser.submit(&format!("{page}/share"), &share).await;
+        assert_eq!(led.status, 303, "{}", led.text);
+        assert!(led.header("location").starts_with("/confirm"), "{}", led.header("location"));
+        let open = [("port", "3000"), ("name", ""), ("hours", "1")];
+        let led = world.ada.browser.submit(&format!("{page}/open"), &open).await;
+        assert!(led.header("location").starts_with("/confirm"), "{}", led.text);
+        assert_eq!(app.count("SELECT count(*) FROM port_shares").await, 1, "the one of before");
+        assert_eq!(app.count("SELECT count(*) FROM opened_ports").await, 0);
+        app.execute("UPDATE sessions SET verified_at = now() + interval '1 second' WHERE client = 'browser'")
+            .await;
+        // Of a proof it is known to the second how old it is.
+        app.execute("UPDATE ended_connections SET ended_at = ended_at - interval '1 minute'").await;
+        let done = world.ada.browser.submit(&format!("{page}/share"), &share).await;
+        assert_eq!(done.header("location"), page, "{}", done.text);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_program_of_a_login_that_was_cut_from_elsewhere_begins_nothing_until_it_logs_in_anew() {
     App::run(async |app| {
         let world = World::new(app).await;

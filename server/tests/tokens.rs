@@ -1,7 +1,7 @@
 //! Access tokens through the REST API.
 
 use berth_schema::AccessToken;
-use berth_schema::access::{Role, Token, TokenCreated, TokenScope};
+use berth_schema::access::{Role, Token, TokenCreated, TokenKind, TokenScope};
 use berth_schema::api::{Paged, WhoAmI};
 use berth_server::clock;
 use berth_server::services::access::MAX_TOKENS_OF_ONE;
@@ -9,6 +9,8 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::login::Cli;
+use crate::sign_in::signed_in;
 use crate::support::{Admin, App, Requests};
 
 pub(crate) async fn made(app: &App, admin: &Admin, body: &Value) -> (Token, Admin) {
@@ -29,6 +31,52 @@ pub(crate) async fn opens(who: &Admin) -> bool {
         401 => false,
         other => panic!("{other}"),
     }
+}
+
+/// Ada is signed in by a browser and by a command line, and an owner takes both out of the organisation.
+#[tokio::test]
+async fn a_session_is_listed_and_revoked_until_its_person_has_proven_anew_who_they_are() {
+    App::run(async |app| {
+        let owner = app.organization("acme").await;
+        let mut ada = signed_in(app, "acme", "Ada").await;
+        let cli = Cli::of(app);
+        let login = cli.log_in(&mut ada).await;
+        let (page, path) = ("/organizations/acme/workspaces", "/api/v1/organizations/acme/workspaces");
+        assert_eq!(ada.get(page).await.status, 200);
+        assert_eq!(cli.get(&login, path).await.status, 200);
+        let sessions = || async {
+            let list: Paged<Token> = owner.get(&owner.path("/tokens?kind=session")).await.expect(200);
+            list.items
+        };
+        let listed = sessions().await;
+        assert_eq!(listed.len(), 2, "{listed:?}");
+        for session in &listed {
+            assert_eq!((session.kind, session.subject_name.as_deref()), (TokenKind::Session, Some("Ada")));
+            let of = |what: &str| owner.path(&format!("/tokens/{}/{what}", session.id));
+            let rotated = owner.post(&of("rotate"), &json!({})).await;
+            assert_eq!(rotated.wrong_fields(), ["token"], "nobody gets a secret of one");
+            let revoked: Token = owner.post(&of("revoke"), &json!({})).await.expect(200);
+            assert!(revoked.revoked_at.is_some() && revoked.kind == TokenKind::Session);
+        }
+        let tokens: Paged<Token> = owner.get(&owner.path("/tokens")).await.expect(200);
+        assert!(tokens.items.iter().all(|token| token.kind == TokenKind::AccessToken), "{tokens:?}");
+
+        let led = ada.get(page).await;
+        assert_eq!(led.status, 303, "{}", led.text);
+        assert!(led.header("location").starts_with("/confirm"), "{}", led.header("location"));
+        let problem = cli.get(&login, path).await.problem(403, "forbidden");
+        assert!(problem.detail.contains("berth login"), "{problem:?}");
+        let of_browser =
+            "UPDATE sessions SET verified_at = now() + interval '1 second' WHERE client = 'browser'";
+        app.execute(of_browser).await;
+        assert_eq!(ada.get(page).await.status, 200, "it was proven anew");
+        assert_eq!(cli.get(&login, path).await.status, 403, "and the other one was not");
+        let opens: Vec<_> = sessions().await.iter().map(|session| session.revoked_at.is_none()).collect();
+        assert_eq!(opens.iter().filter(|opens| **opens).count(), 1, "{opens:?}");
+        let wrong = owner.get(&owner.path("/tokens?kind=other")).await;
+        assert_eq!(wrong.status, 422, "{}", wrong.text);
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Access tokens.
 
-use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated};
+use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated, TokenKind};
 use berth_schema::api::Paged;
 
+use super::api::add_query;
 use super::{Call, Listing, Organization};
 use crate::error::Error;
 use crate::names::TokenRef;
@@ -16,10 +17,12 @@ impl Organization {
     /// Those of which `wanted` holds, and how many were passed over for that.
     pub(crate) async fn list_tokens(
         &self,
-        listing: &Listing,
+        (kind, listing): (TokenKind, &Listing),
         wanted: impl Fn(&Token) -> bool,
     ) -> Result<(Paged<Token>, usize), Error> {
-        self.select("list the tokens", &self.url(["tokens"]), listing, wanted).await
+        let mut url = self.url(["tokens"]);
+        add_query(&mut url, "kind", (kind == TokenKind::Session).then(|| "session".to_owned()));
+        self.select("list the tokens", &url, listing, wanted).await
     }
 
     pub(crate) async fn token(&self, token: &TokenRef) -> Result<Token, Error> {

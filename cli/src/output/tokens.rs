@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use berth_schema::access::Token;
+use berth_schema::access::{Token, TokenKind};
 use jiff::Timestamp;
 
 use super::Show;
@@ -17,14 +17,16 @@ impl Show for Token {
     }
 
     fn columns(wide: bool) -> &'static [&'static str] {
-        const ALL: [&str; 8] = ["NAME", "SCOPE", "STATE", "LAST USED", "EXPIRES", "MADE BY", "AGE", "ID"];
-        if wide { &ALL } else { &ALL[..6] }
+        const ALL: [&str; 9] =
+            ["NAME", "WHOSE", "SCOPE", "STATE", "LAST USED", "EXPIRES", "MADE BY", "AGE", "ID"];
+        if wide { &ALL } else { &ALL[..7] }
     }
 
     fn row(&self, wide: bool, now: Timestamp) -> Vec<Cell> {
         let expires = self.expires_at.map_or_else(|| "never".to_owned(), |end| left(end, now));
         let mut row: Vec<Cell> = vec![
             self.name.as_str().into(),
+            whose(self).into(),
             self.scope.as_str().into(),
             state(self, now),
             self.last_used_at.map_or_else(|| NONE.to_owned(), |at| format!("{} ago", age(at, now))).into(),
@@ -42,6 +44,7 @@ impl Show for Token {
         let never = || Cell::from(NONE);
         let mut details: Vec<(&'static str, Cell)> = vec![
             ("Name", self.name.as_str().into()),
+            ("Whose", whose(self).into()),
             ("Scope", self.scope.as_str().into()),
             ("State", state(self, now)),
             ("Last used", self.last_used_at.map_or_else(never, moment)),
@@ -64,11 +67,17 @@ impl Show for Token {
 }
 
 fn maker(token: &Token) -> String {
-    match (&token.created_by_name, token.created_by) {
-        (Some(name), _) => name.clone(),
-        (None, Some(id)) => id.to_string(),
-        (None, None) => "the server".to_owned(),
+    match (&token.created_by_name, token.created_by, token.kind) {
+        (Some(name), _, _) => name.clone(),
+        (None, Some(id), _) => id.to_string(),
+        (None, None, TokenKind::Session) => "signing in".to_owned(),
+        (None, None, TokenKind::AccessToken) => "the server".to_owned(),
     }
+}
+
+/// Of whom an older server says nothing.
+fn whose(token: &Token) -> &str {
+    token.subject_name.as_deref().unwrap_or(NONE)
 }
 
 fn left(end: Timestamp, now: Timestamp) -> String {

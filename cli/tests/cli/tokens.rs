@@ -11,7 +11,7 @@ const ID: &str = "0191e2b4-0000-4000-8000-000000000007";
 fn token(rest: &Value) -> Value {
     let mut token = json!({
         "id": ID, "name": "ci", "scope": "full", "created_at": "2026-01-01T00:00:00Z",
-        "created_by_name": "first administrator",
+        "created_by_name": "first administrator", "subject_name": "Ada",
     });
     token.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
     token
@@ -50,15 +50,15 @@ async fn tokens_are_listed_with_who_made_them_and_when_they_end() {
     let ran = Berth::with(&server).run(&["tokens", "list", "--state", "all"]).ok();
     let columns = |line: &str| {
         let cells: Vec<_> = line.split('\t').collect();
-        [cells[0], cells[1], cells[2], cells[5]].join(" ")
+        [cells[0], cells[1], cells[2], cells[3], cells[6]].join(" ")
     };
     let lines: Vec<_> = ran.stdout.lines().skip(1).map(columns).collect();
     let expected = [
-        "ci full Active first administrator",
-        "old full Expired first administrator",
-        "gone read-only Revoked first administrator",
-        "later unknown Active the server",
-        "dead full Key revoked first administrator",
+        "ci Ada full Active first administrator",
+        "old Ada full Expired first administrator",
+        "gone Ada read-only Revoked first administrator",
+        "later Ada unknown Active the server",
+        "dead Ada full Key revoked first administrator",
     ];
     assert_eq!(lines, expected);
     assert!(ran.stdout.contains("\tnever\t"), "{}", ran.stdout);

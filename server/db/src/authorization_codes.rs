@@ -92,6 +92,21 @@ impl AuthorizationCodes<'_> {
         self.0.run_optional(query.get_result(&mut self.0.raw())).await
     }
 
+    /// The session by which somebody allowed it, of the code of that id whose secret's hash is shown, unless it is exchanged. See `shown.rs`.
+    pub async fn proved_by(
+        &self,
+        id: AuthorizationCodeId,
+        hash: &SecretHash,
+    ) -> Result<Option<SessionId>, DbError> {
+        let query = authorization_codes::table
+            .find((self.0.account_key(), id.as_uuid()))
+            .filter(shown!(authorization_codes, hash))
+            .filter(authorization_codes::session_id.is_null())
+            .select(authorization_codes::proved_by);
+        let found: Option<Option<Uuid>> = self.0.run_optional(query.get_result(&mut self.0.raw())).await?;
+        Ok(found.flatten().map(SessionId::from))
+    }
+
     /// Remembers what it was exchanged for.
     pub async fn exchanged(&self, id: AuthorizationCodeId, session: SessionId) -> Result<(), DbError> {
         let row = authorization_codes::table.find((self.0.account_key(), id.as_uuid()));

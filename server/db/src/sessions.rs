@@ -89,6 +89,11 @@ impl SessionRow {
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && now < self.ends_at()
     }
+
+    /// When whoever has it has last proven who they are.
+    pub fn proven_at(&self) -> Timestamp {
+        self.verified_at.map_or(self.authenticated_at, |at| at.max(self.authenticated_at))
+    }
 }
 
 /// A session in an organisation.
@@ -98,7 +103,7 @@ pub struct OrganizationSession {
     pub account: AccountRow,
     pub organization: OrganizationRow,
     pub membership: MembershipRow,
-    /// Whether the organisation has it among its tokens.
+    /// Whether the organisation has it among its tokens, revoked or not.
     pub is_known: bool,
     /// When somebody there took it away.
     pub revoked_at: Option<Timestamp>,
@@ -109,9 +114,14 @@ pub struct OrganizationSession {
 }
 
 impl OrganizationSession {
-    /// Whether somebody there took it away.
+    /// Whether somebody there took it away, and nobody has proven anew since whose it is.
     pub fn is_revoked(&self) -> bool {
-        self.revoked_at.is_some()
+        self.revoked_at.is_some_and(|at| self.session.proven_at() <= at)
+    }
+
+    /// Whether the organisation has it among its tokens, as one that opens something.
+    pub fn is_brought(&self) -> bool {
+        self.is_known && self.revoked_at.is_none()
     }
 
     /// Whether it is good there: whom a provider has brought in has proven it to that organisation, or has a link of the server's own.

@@ -1,6 +1,6 @@
 //! Access tokens of people and services.
 
-use berth_schema::access::{Role, SubjectKind, TokenScope};
+use berth_schema::access::{Role, SubjectKind, TokenKind, TokenScope};
 use berth_schema::{SubjectId, TokenId};
 use diesel::dsl::not;
 use diesel::prelude::*;
@@ -93,6 +93,8 @@ pub struct TokenRow {
     pub revoked_at: Option<Timestamp>,
     /// The key that signed the newest secret; `None`: it is an opaque one of before.
     pub signed_by: Option<String>,
+    /// Whether it is a session of its user's account, of which nobody has a secret.
+    pub is_session: bool,
 }
 
 impl TokenRow {
@@ -151,8 +153,9 @@ impl Tokens<'_> {
         self.0.run(statement.get_result(&mut self.0.raw())).await
     }
 
-    /// Makes a session of a user's account one of their tokens, unless it is. Nobody has its secret.
-    pub async fn insert_session(
+    /// Makes a session of a user's account one of their tokens, unless it is; one that was revoked before it was last proven opens again.
+    /// Nobody has its secret.
+    pub async fn bring_session(
         &self,
         session: &SessionRow,
         subject: SubjectId,
@@ -171,6 +174,12 @@ impl Tokens<'_> {
                 access_tokens::is_session.eq(true),
             ))
             .on_conflict_do_nothing();
+        self.0.run(statement.execute(&mut self.0.raw())).await?;
+        let row = access_tokens::table.find((self.0.key(), *session.id.as_uuid()));
+        let statement = diesel::update(row)
+            .filter(access_tokens::is_session)
+            .filter(access_tokens::revoked_at.lt(jiff_diesel::Timestamp::from(session.proven_at())))
+            .set(access_tokens::revoked_at.eq(None::<jiff_diesel::Timestamp>));
         self.0.run(statement.execute(&mut self.0.raw())).await.map(drop)
     }
 
@@ -222,11 +231,11 @@ impl Tokens<'_> {
             .inner_join(subjects::table.on(subject))
             .filter(access_tokens::organization_id.eq(self.0.key()))
             .filter(access_tokens::id.eq_any(ids.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
-            .select((TokenRow::as_select(), MembershipRow::as_select(), access_tokens::is_session));
-        let rows: Vec<(TokenRow, MembershipRow, bool)> = self.0.run(query.load(&mut self.0.raw())).await?;
-        let valid = rows.into_iter().filter(|(row, ..)| row.is_valid(now));
+            .select((TokenRow::as_select(), MembershipRow::as_select()));
+        let rows: Vec<(TokenRow, MembershipRow)> = self.0.run(query.load(&mut self.0.raw())).await?;
+        let valid = rows.into_iter().filter(|(row, _)| row.is_valid(now));
         Ok(valid
-            .map(|(row, membership, is_session)| Valid { token: row.id, membership, is_session })
+            .map(|(row, membership)| Valid { token: row.id, membership, is_session: row.is_session })
             .collect())
     }
 
@@ -245,11 +254,16 @@ impl Tokens<'_> {
         self.0.run(query.load(&mut self.0.raw())).await
     }
 
-    /// The newest first, revoked and expired ones included, sessions not: everybody's, or those of one subject.
-    pub async fn list(&self, of: Option<SubjectId>, page: &PageRequest) -> Result<Vec<TokenRow>, DbError> {
+    /// Those of a kind, the newest first, revoked and expired ones included: everybody's, or those of one subject.
+    pub async fn list(
+        &self,
+        kind: TokenKind,
+        of: Option<SubjectId>,
+        page: &PageRequest,
+    ) -> Result<Vec<TokenRow>, DbError> {
         let mut query = access_tokens::table
             .filter(access_tokens::organization_id.eq(self.0.key()))
-            .filter(not(access_tokens::is_session))
+            .filter(access_tokens::is_session.eq(kind == TokenKind::Session))
             .select(TokenRow::as_select())
             .into_boxed();
         if let Some(subject) = of {

@@ -48,7 +48,7 @@ async fn bring(world: &World, owner: &NewOwner, session: SessionId) {
     world
         .database
         .transaction(world.organization, "test", async |conn| {
-            conn.tokens().insert_session(&found.session, found.membership.id, start()).await
+            conn.tokens().bring_session(&found.session, found.membership.id, start()).await
         })
         .await
         .expect("it is one of its tokens");

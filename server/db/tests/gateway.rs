@@ -6,6 +6,7 @@ use berth_db::{
     Database, DatabaseConfig, DbError, DbErrorKind, Leader, OperationSample, Outcome, PageRequest,
 };
 use berth_schema::OrganizationId;
+use berth_schema::access::TokenKind;
 
 use crate::support::{World, after, client, migrated_database, new_agent, new_owner, new_token, start};
 
@@ -218,7 +219,10 @@ async fn a_revoked_or_expired_token_is_not_valid() {
             let revoked = conn.tokens().find(token.id).await?.expect("kept");
             assert_eq!(revoked.revoked_at, Some(after(50)));
             assert!(!revoked.is_valid(after(51)));
-            assert_eq!(conn.tokens().list(None, &PageRequest::first(10)).await?.len(), 2);
+            assert_eq!(
+                conn.tokens().list(TokenKind::AccessToken, None, &PageRequest::first(10)).await?.len(),
+                2
+            );
             Ok::<_, DbError>(())
         })
         .await

@@ -38,6 +38,11 @@ pub enum DenyReason {
 }
 
 impl DenyReason {
+    /// They may once they have proven anew who they are: by what can, for somebody whom a provider has brought in or not.
+    pub const fn step_up(is_provided: bool) -> Self {
+        if is_provided { Self::StepUpByProvider } else { Self::StepUp }
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ReadOnlyToken => "read-only-token",

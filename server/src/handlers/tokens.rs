@@ -2,8 +2,9 @@
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
-use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated};
+use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated, TokenKind};
 use berth_schema::api::Paged;
+use serde::Deserialize;
 
 use super::ListQuery;
 use crate::http::body::Json;
@@ -18,8 +19,22 @@ pub(crate) async fn create(op: Op<Member>, body: Json<CreateToken>) -> Result<Ht
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(created))
 }
 
-pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<web::Json<Paged<Token>>, Error> {
-    access::list(&op, &query.0.page()?).await.map(web::Json)
+/// Which tokens, and which page of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokensQuery {
+    limit: Option<String>,
+    after: Option<String>,
+    #[serde(default)]
+    kind: TokenKind,
+}
+
+pub(crate) async fn list(
+    op: Op<Member>,
+    query: Query<TokensQuery>,
+) -> Result<web::Json<Paged<Token>>, Error> {
+    let TokensQuery { limit, after, kind } = query.0;
+    access::list(&op, kind, &ListQuery { limit, after }.page()?).await.map(web::Json)
 }
 
 pub(crate) async fn get(op: Op<Member>, (): ()) -> Result<web::Json<Token>, Error> {

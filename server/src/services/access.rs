@@ -7,13 +7,13 @@ mod machine;
 
 pub use machine::{recover, signed};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use berth_db::{Changed, Cursor, Holder, OrganizationConn, PageRequest, TokenRotation, TokenRow};
 use berth_policy::Reach;
 use berth_schema::access::{
     CreateToken, MAX_OVERLAP, MAX_TOKEN_LIFE, RevokeToken, Role, RotateToken, TOKEN_LIFE, Token,
-    TokenCreated, TokenName, TokenScope,
+    TokenCreated, TokenKind, TokenName, TokenScope,
 };
 use berth_schema::api::Paged;
 use berth_schema::audit::{Details, Event, Resource};
@@ -39,7 +39,7 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
     let now = op.now;
     let organization = op.organization();
     let role = role(op, wanted)?;
-    let (row, token) = op
+    let (row, names, token) = op
         .change("create_token", async |conn| {
             let all = conn.tokens().lock_unrevoked().await?;
             let maker = maker(conn, &all, op).await?;
@@ -59,13 +59,13 @@ pub async fn create(op: &Op<Member>, wanted: &CreateToken) -> Result<TokenCreate
             let stored =
                 berth_db::NewToken { scope: wanted.scope, created_by: Some(maker.id), role, ..stored };
             let row = conn.tokens().insert(&stored, now).await?;
+            let names = Names::of(conn, std::slice::from_ref(&row)).await?;
             let event = Event::new(Resource::token(row.id), created(&row));
-            Ok(Changed::So((row, token), event))
+            Ok(Changed::So((row, names, token), event))
         })
         .await?;
     info!(token = %row.id, scope = %row.scope, by = %op.who.token, "access token created");
-    let maker = (*op.who.token.as_uuid(), op.who.token_name.clone());
-    let details = show(op, row, &BTreeMap::from([maker]));
+    let details = show(op, row, &names);
     Ok(TokenCreated { details, role: Some(role), token: token.expose().to_owned() })
 }
 
@@ -91,8 +91,8 @@ fn role(op: &Op<Member>, wanted: &CreateToken) -> Result<Role, Error> {
     Ok(role)
 }
 
-/// A page of those that whoever asks may look at.
-pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Token>, Error> {
+/// A page of those of a kind that whoever asks may look at.
+pub async fn list(op: &Op<Member>, kind: TokenKind, page: &PageRequest) -> Result<Paged<Token>, Error> {
     let authority = &op.who.authority;
     let cursor = |row: &TokenRow| Cursor::new(row.created_at, row.id);
     let may = |row: &TokenRow| {
@@ -103,15 +103,15 @@ pub async fn list(op: &Op<Member>, page: &PageRequest) -> Result<Paged<Token>, E
         .read("list_tokens", async |conn| {
             let rows = match authority.reach(Action::ReadToken) {
                 Reach::Nothing => Vec::new(),
-                Reach::All => conn.tokens().list(None, page).await?,
-                Reach::Own(subject) => conn.tokens().list(Some(subject), page).await?,
+                Reach::All => conn.tokens().list(kind, None, page).await?,
+                Reach::Own(subject) => conn.tokens().list(kind, Some(subject), page).await?,
                 Reach::Each => {
-                    pick!(page, |part| conn.tokens().list(None, part).await?, cursor, |rows| rows
+                    pick!(page, |part| conn.tokens().list(kind, None, part).await?, cursor, |rows| rows
                         .into_iter()
                         .filter(may))
                 }
             };
-            let names = makers(conn, &rows).await?;
+            let names = Names::of(conn, &rows).await?;
             Ok::<_, Error>((rows, names))
         })
         .await?;
@@ -122,7 +122,7 @@ pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Token, Error> {
     let (row, names) = op
         .read("get_token", async |conn| {
             let row = find(conn, name_or_id).await?;
-            let names = makers(conn, std::slice::from_ref(&row)).await?;
+            let names = Names::of(conn, std::slice::from_ref(&row)).await?;
             Ok::<_, Error>((row, names))
         })
         .await?;
@@ -142,6 +142,12 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
             let row = find(conn, name_or_id).await?;
             if row.revoked_at.is_some() {
                 return Err(Error::TokenEnded);
+            }
+            if row.is_session {
+                return Err(Error::field(
+                    "token",
+                    "is a session: nobody has a secret of it; …/revoke ends it here",
+                ));
             }
             is_of_nobody_above(conn, op, &row).await?;
             // Whoever uses the secret before is to lose it when it was said, not earlier; and it brings about no third.
@@ -168,7 +174,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
             };
             let before = row.expires_at;
             let row = conn.tokens().rotate(row.id, &rotation, now).await?;
-            let names = makers(conn, std::slice::from_ref(&row)).await?;
+            let names = Names::of(conn, std::slice::from_ref(&row)).await?;
             let previous_until = rotation.previous.map(|(_, until)| until);
             let details = Details::TokenRotated { expired_at: before, expires_at, previous_until };
             let event = Event::new(Resource::token(row.id), details);
@@ -216,7 +222,9 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
             let full =
                 |token: &TokenRow| token.scope == TokenScope::Full && owners.contains(&token.subject_id);
             let is_left = all.iter().any(|token| token.id != row.id && full(token) && token.is_valid(until));
-            if full(&row) && row.revoked_at.is_none() && !is_left && !wanted.force {
+            // Whoever is signed in signs in again.
+            let is_last = !row.is_session && full(&row) && row.revoked_at.is_none() && !is_left;
+            if is_last && !wanted.force {
                 return Err(Error::LastFullToken);
             }
             let revoked = conn.tokens().revoke(row.id, now).await?;
@@ -225,7 +233,7 @@ pub async fn revoke(op: &Op<Member>, name_or_id: &str, wanted: &RevokeToken) -> 
                 .find(row.id)
                 .await?
                 .ok_or_else(|| Error::missing(ResourceKind::Token, &row.id))?;
-            let names = makers(conn, std::slice::from_ref(&row)).await?;
+            let names = Names::of(conn, std::slice::from_ref(&row)).await?;
             let event = Event::new(Resource::token(row.id), Details::Nothing);
             let shown = (row, names);
             Ok::<_, Error>(if revoked { Changed::So(shown, event) } else { Changed::Not(shown) })
@@ -355,16 +363,25 @@ async fn find(conn: &OrganizationConn<'_>, name_or_id: &str) -> Result<TokenRow,
     found.ok_or_else(|| Error::missing(ResourceKind::Token, name_or_id))
 }
 
-/// The names of those who made them.
-async fn makers(conn: &OrganizationConn<'_>, rows: &[TokenRow]) -> Result<BTreeMap<Uuid, String>, Error> {
-    let ids: Vec<Uuid> = rows.iter().filter_map(|row| row.created_by).collect();
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    Ok(conn.tokens().names(&ids).await?.into_iter().collect())
+/// What is called how that tokens name by ids.
+struct Names {
+    makers: BTreeMap<Uuid, String>,
+    subjects: HashMap<SubjectId, String>,
 }
 
-fn show(op: &Op<Member>, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token {
+impl Names {
+    async fn of(conn: &OrganizationConn<'_>, rows: &[TokenRow]) -> Result<Self, Error> {
+        let makers: Vec<Uuid> = rows.iter().filter_map(|row| row.created_by).collect();
+        let subjects: Vec<_> = rows.iter().map(|row| row.subject_id).collect();
+        let makers = match makers.as_slice() {
+            [] => BTreeMap::new(),
+            ids => conn.tokens().names(ids).await?.into_iter().collect(),
+        };
+        Ok(Self { makers, subjects: conn.subjects().names(&subjects).await? })
+    }
+}
+
+fn show(op: &Op<Member>, row: TokenRow, names: &Names) -> Token {
     // A key that is forgotten because nothing that it signed could still be valid was not revoked.
     let is_believed = |kid: &str| op.context.issuer.opened(kid).is_some();
     Token {
@@ -372,11 +389,13 @@ fn show(op: &Op<Member>, row: TokenRow, names: &BTreeMap<Uuid, String>) -> Token
         last_used_at: row.last_used_at.max(op.context.uses.last(row.id)),
         id: row.id,
         subject_id: Some(row.subject_id),
+        subject_name: names.subjects.get(&row.subject_id).cloned(),
+        kind: if row.is_session { TokenKind::Session } else { TokenKind::AccessToken },
         name: row.name,
         scope: row.scope,
         created_at: row.created_at,
         created_by: row.created_by.map(TokenId::from),
-        created_by_name: row.created_by.and_then(|id| names.get(&id).cloned()),
+        created_by_name: row.created_by.and_then(|id| names.makers.get(&id).cloned()),
         expires_at: row.expires_at,
         rotated_at: row.rotated_at,
         previous_valid_until: row.previous_valid_until,

@@ -16,6 +16,7 @@ pub use connected::{end_connections, forget_silent_proxies, list_connected, tell
 pub use lead::{AskedByProxy, lead_on};
 pub use logs::read_logs;
 pub use programs::connect;
+pub(crate) use programs::is_cut;
 pub(crate) use tokens::proxy_of;
 
 use berth_db::{Changed, Stamp};
@@ -85,7 +86,7 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
         Ok(allowed) => allowed,
         Err(refusal) => return Ok(refusal.told(op, &port)),
     };
-    if !allowed.session.is_known {
+    if !allowed.session.is_brought() {
         sessions::bring(&context.database, &allowed.session, op.now).await?;
     }
     let Shown { bearer, until: code_until } = shown;

@@ -234,8 +234,7 @@ async fn may_make(conn: &OrganizationConn<'_>, op: &Op<Person>, known: &[Passkey
 /// Whoever finds an open browser does not make themselves at home there.
 async fn is_recent(conn: &OrganizationConn<'_>, op: &Op<Person>, action: Action) -> Result<(), Error> {
     let session = conn.sessions().find(op.who.session).await?;
-    let is_recent =
-        session.is_some_and(|(session, _)| op.now.duration_since(sessions::proven_at(&session)) <= RECENT);
+    let is_recent = session.is_some_and(|(session, _)| op.now.duration_since(session.proven_at()) <= RECENT);
     let refused = Error::Forbidden { action, reason: DenyReason::NotRecent, rule: None };
     is_recent.then_some(()).ok_or(refused)
 }

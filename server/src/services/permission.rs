@@ -285,8 +285,7 @@ pub(crate) fn refused(
 }
 
 fn stepped_up(authority: &Authority, action: Action, rule: Option<String>) -> Error {
-    let reason = if authority.is_provided { DenyReason::StepUpByProvider } else { DenyReason::StepUp };
-    Error::Forbidden { action, reason, rule }
+    Error::Forbidden { action, reason: DenyReason::step_up(authority.is_provided), rule }
 }
 
 /// The name of the organisation's rule that decided, where one did.

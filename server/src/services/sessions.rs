@@ -37,11 +37,6 @@ pub(crate) fn is_over(
     }
 }
 
-/// When somebody has last proven who they are in it.
-pub(crate) fn proven_at(session: &SessionRow) -> Timestamp {
-    session.verified_at.map_or(session.authenticated_at, |at| at.max(session.authenticated_at))
-}
-
 /// Whether it goes on, by what was said when it began and by what holds now, whichever is less.
 fn goes_on(session: &SessionRow, rules: &SessionRules, now: Timestamp) -> bool {
     session.is_valid(now) && now < ends(session, rules).0
@@ -80,8 +75,11 @@ pub(crate) async fn note_use_of(
     noted.await
 }
 
-/// Makes a session one of its user's tokens in an organisation, where it is used for the first time.
-#[expect(clippy::disallowed_methods, reason = "that it was begun is on record there already")]
+/// Makes a session one of its user's tokens in an organisation, where it is used for the first time, or anew after it was taken away.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "that it was begun, or proven anew, is on record there already"
+)]
 pub(crate) async fn bring(
     database: &Database,
     found: &OrganizationSession,
@@ -89,7 +87,7 @@ pub(crate) async fn bring(
 ) -> Result<(), Error> {
     let subject = found.membership.id;
     let brought = database.transaction(found.organization.id, "bring_session", async |conn| {
-        conn.tokens().insert_session(&found.session, subject, now).await.map_err(Error::from)
+        conn.tokens().bring_session(&found.session, subject, now).await.map_err(Error::from)
     });
     brought.await
 }

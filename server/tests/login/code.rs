@@ -41,6 +41,25 @@ async fn code(browser: &mut Visitor) -> String {
     pairs["code"].clone()
 }
 
+#[tokio::test]
+async fn what_is_taken_from_a_browser_after_it_allowed_a_code_is_not_got_back_by_the_code() {
+    App::run(async |app| {
+        app.organization("acme").await;
+        let mut ada = signed_in(app, "acme", "Ada").await;
+        assert_eq!(ada.get("/organizations/acme/workspaces").await.status, 200);
+        let cli = Cli::of(app);
+        let (early, late) = (code(&mut ada).await, code(&mut ada).await);
+        app.execute("UPDATE access_tokens SET revoked_at = now() WHERE is_session").await;
+        let reply = cli.post("/oauth/token", &exchange(&early, REDIRECT, VERIFIER)).await;
+        assert_eq!(refused(&reply), "400 invalid_grant");
+        assert_eq!(app.count("SELECT count(*) FROM sessions WHERE client = 'command-line'").await, 0);
+        app.execute("UPDATE sessions SET verified_at = now() + interval '1 second'").await;
+        let reply = cli.post("/oauth/token", &exchange(&late, REDIRECT, VERIFIER)).await;
+        assert_eq!(reply.status, 200, "the same browser once it was proven anew: {}", reply.text);
+    })
+    .await;
+}
+
 fn exchange<'a>(code: &'a str, redirect: &'a str, verifier: &'a str) -> [(&'static str, &'a str); 4] {
     [
         ("grant_type", "authorization_code"),

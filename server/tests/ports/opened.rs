@@ -76,6 +76,14 @@ async fn a_port_that_no_devfile_declares_opens_for_whose_workspace_it_is_until_t
         let [port] = opened(&ports)[..] else { panic!("{ports:?}") };
         assert_eq!((port.name.as_str(), port.shares.len()), ("port-3000", 1));
         assert!(port.opened.expect("open").expires_at < until);
+        let ends = port.opened.expect("open").expires_at;
+        assert_eq!(port.shares[0].expires_at, ends, "a share is not shown to last for longer than its port");
+        for (taken, whose) in [("editor", "60001"), ("ssh", "60022"), ("port-3000", "3000"), ("web", "8080")]
+        {
+            let reply = world.asks(app, "ports/open", json!({"port": PORT + 1, "name": taken})).await;
+            assert_eq!(reply.wrong_fields(), ["name"], "{taken}: {}", reply.text);
+            assert!(reply.text.contains(whose), "{}", reply.text);
+        }
         assert_eq!(decides(&his).await["until"], json!(port.opened.expect("open").expires_at));
 
         let head = world.changes(app, None).await.head;

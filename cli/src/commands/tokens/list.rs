@@ -1,6 +1,6 @@
 //! `berth tokens list`
 
-use berth_schema::access::Token;
+use berth_schema::access::{Token, TokenKind};
 use jiff::Timestamp;
 
 use crate::args::Global;
@@ -15,10 +15,15 @@ some file is found here with `-o wide`. Tokens that were revoked or have expired
 --state alone. One whose state is 'Key revoked' opens nothing before `berth tokens rotate` has given
 it another secret.
 
+With --sessions the browsers and command lines are listed in which people are signed in, as far as
+they have been to the organization. `berth tokens revoke ID` takes one out of it, until whoever has it
+has proven anew who they are; its person ends it everywhere at /sessions of the server.
+
 Examples:
   berth tokens list
   berth tokens list -o wide
-  berth tokens list --state all";
+  berth tokens list --state all
+  berth tokens list --sessions -o wide";
 
 /// Which tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -50,6 +55,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "STATE", default_value = "valid", hide_possible_values = true)]
     state: State,
 
+    /// Where people are signed in, instead of the tokens that were made
+    #[arg(long)]
+    sessions: bool,
+
     #[command(flatten)]
     page: PageArgs,
 
@@ -61,7 +70,8 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let now = now();
     let wanted = |token: &Token| args.state.is_of(token, now);
-    let (page, others) = session.organization.list_tokens(&args.page.listing(), wanted).await?;
+    let kind = if args.sessions { TokenKind::Session } else { TokenKind::AccessToken };
+    let (page, others) = session.organization.list_tokens((kind, &args.page.listing()), wanted).await?;
     session.printer.list(&page, args.output.output, now)?;
     tell_of_more(&page, session.talk);
     tell_of_others(others, session.talk);

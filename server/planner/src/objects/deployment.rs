@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_schema::configuration;
-use berth_schema::kubernetes::{self, EDITOR_PORT, GIT_PATH, PROJECTS_PATH, SSH_PORT, VARIABLE_FILES_PATH};
+use berth_schema::kubernetes::{self, GIT_PATH, OWN_PORTS, PROJECTS_PATH, VARIABLE_FILES_PATH};
 use berth_schema::quantity::{self, Unit};
 use berth_schema::spec::{CommandSpec, ContainerSpec};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
@@ -233,8 +233,7 @@ fn environment(context: &Context<'_>, spec: &ContainerSpec) -> Vec<EnvVar> {
 }
 
 fn ports(spec: &ContainerSpec) -> Vec<ContainerPort> {
-    let own =
-        [("editor".to_owned(), EDITOR_PORT), ("ssh".to_owned(), SSH_PORT)].into_iter().filter(|_| spec.main);
+    let own = OWN_PORTS.map(|(name, port)| (name.to_owned(), port)).into_iter().filter(|_| spec.main);
     own.chain(spec.endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.port)))
         .map(|(name, port)| ContainerPort {
             name: Some(name),

@@ -1,7 +1,7 @@
 //! Who may talk to the workspace and whom it may talk to.
 
 use berth_schema::configuration::{EgressRule, PortRange};
-use berth_schema::kubernetes::{EDITOR_PORT, HOST_TEMPLATE, SSH_PORT};
+use berth_schema::kubernetes::{HOST_TEMPLATE, OWN_PORTS};
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -16,10 +16,8 @@ use super::deployment::staying;
 /// The ports that the workspace serves, by name: the editor's, sshd's and the devfile's endpoints.
 fn ports(context: &Context<'_>) -> Vec<(String, u16)> {
     let endpoints = staying(context).flat_map(|container| &container.endpoints);
-    [("editor".to_owned(), EDITOR_PORT), ("ssh".to_owned(), SSH_PORT)]
-        .into_iter()
-        .chain(endpoints.map(|endpoint| (endpoint.name.clone(), endpoint.port)))
-        .collect()
+    let own = OWN_PORTS.map(|(name, port)| (name.to_owned(), port)).into_iter();
+    own.chain(endpoints.map(|endpoint| (endpoint.name.clone(), endpoint.port))).collect()
 }
 
 pub(super) fn service(context: &Context<'_>) -> Service {

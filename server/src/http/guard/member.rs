@@ -247,21 +247,25 @@ async fn in_organization(
     now: Timestamp,
 ) -> Result<(Member, Found), Error> {
     let (subject, by) = (found.membership.id, by_session(found.session.id));
-    let over = found.membership.suspended_at.map(|_| Unproven::Suspended);
-    if let Some(reason) = over.or(found.is_revoked().then_some(Unproven::Revoked)) {
-        let (whose, who) =
-            (Whose::Organization(found.organization.id), audit::Who::Subject { subject, by }.into());
+    let asker = || Asker {
+        whose: Whose::Organization(found.organization.id),
+        who: audit::Who::Subject { subject, by }.into(),
+        action,
+    };
+    if found.membership.suspended_at.is_some() {
         let organization = audit::Resource::organization(found.organization.id);
-        Asker { whose, who, action }.note(request, context, reason.as_str().into(), organization).await;
+        asker().note(request, context, Unproven::Suspended.as_str().into(), organization).await;
         return Err(Error::missing(ResourceKind::Organization, asked));
     }
-    if !found.is_good_here() {
-        let (whose, who) =
-            (Whose::Organization(found.organization.id), audit::Who::Subject { subject, by }.into());
-        let refusal = Error::Forbidden { action, reason: DenyReason::OtherProvider, rule: None };
-        return Err(Asker { whose, who, action }.refused(request, context, refusal).await);
+    let kept_out = if found.is_good_here() {
+        found.is_revoked().then(|| DenyReason::step_up(found.membership.is_provided))
+    } else {
+        Some(DenyReason::OtherProvider)
+    };
+    if let Some(reason) = kept_out {
+        return Err(asker().refused(request, context, Error::denied(action, reason)).await);
     }
-    if !found.is_known {
+    if !found.is_brought() {
         sessions::bring(&context.database, &found, now).await?;
     }
     let By::Token(token) = by;

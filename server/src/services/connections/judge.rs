@@ -161,7 +161,7 @@ pub(super) async fn judge(
         return refuse(Why::Membership, Some(who));
     }
     // What was ended proves nothing any more, as a session that has.
-    if !ended(ends).lets(way.begins(), sessions::proven_at(&session.session)) {
+    if !ended(ends).lets(way.begins(), session.session.proven_at()) {
         return refuse(Why::Session, None);
     }
     let Some(door) = door else { return refuse(Why::Workspace, Some(who)) };

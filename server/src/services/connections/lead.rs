@@ -11,7 +11,6 @@ use super::tokens;
 use crate::error::DenyReason;
 use crate::identity::{Person, ProxyIdentity};
 use crate::issuer::Bearer;
-use crate::services::sessions;
 use crate::{Error, Op};
 
 /// Where a proxy takes what the browser brings.
@@ -109,12 +108,15 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
     let ProxyIdentity { organization, agent } = asked.proxy;
     let found = op.context.database.read((organization, account), "lead_to_workspace", async |conn| {
         let known = conn.sessions().find_in(session, &organization.to_string()).await?;
-        let known = known.filter(|known| {
-            known.membership.suspended_at.is_none() && !known.is_revoked() && known.is_good_here()
-        });
+        let known = known.filter(|known| known.membership.suspended_at.is_none() && known.is_good_here());
         let Some(known) = known else {
             return Err(Error::missing(ResourceKind::Organization, &organization));
         };
+        let anew =
+            || Error::denied(Action::OpenConnection, DenyReason::step_up(known.membership.is_provided));
+        if known.is_revoked() {
+            return Err(anew());
+        }
         let row = conn.agents().find(agent).await?.filter(|row| row.revoked_at.is_none());
         if row.is_none() {
             return Err(Error::missing(ResourceKind::Agent, &agent));
@@ -123,13 +125,8 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
             && let Some(owned) = conn.workspaces().owned_by_name(&name).await?
         {
             let ends = conn.open_connections().ends_of(owned.id, session, None).await?;
-            if ended(ends).demands_proof(sessions::proven_at(&known.session)) {
-                let reason = if known.membership.is_provided {
-                    DenyReason::StepUpByProvider
-                } else {
-                    DenyReason::StepUp
-                };
-                return Err(Error::denied(Action::OpenConnection, reason));
+            if ended(ends).demands_proof(known.session.proven_at()) {
+                return Err(anew());
             }
         }
         Ok(conn.agents().configuration(agent, Hold::Nothing).await?.document()?)

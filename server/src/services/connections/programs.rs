@@ -1,7 +1,7 @@
 //! What a program of somebody who is logged in gets into a workspace by: a token for the proxy, and a certificate for sshd.
 //! See decision 0063.
 
-use berth_db::{Changed, Hold};
+use berth_db::{Changed, Hold, OrganizationConn};
 use berth_planner::AgentConfig;
 use berth_policy::Proof;
 use berth_schema::audit::{Details, Event, Resource};
@@ -42,8 +42,7 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
     let connected = op.change("connect", async |conn| {
         // Whose it is was decided before.
         let door = conn.workspaces().door(id).await?.ok_or_else(missing)?;
-        let ends = conn.open_connections().ends_of(id, session, None).await?;
-        if ended(ends).demands_proof(proven_at(op)) {
+        if is_cut(conn, op, id).await? {
             return Err(Error::denied(ACTION, DenyReason::ConnectionEnded));
         }
         let written = conn.agents().configuration(door.agent, Hold::Nothing).await?.document()?;
@@ -67,6 +66,17 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
         Ok::<_, Error>(Changed::So(connection, Event::new(Resource::workspace(id), details)))
     });
     connected.await
+}
+
+/// Whether somebody has ended what was open at a workspace by the login of whoever asks, and it was not proven anew since.
+pub(crate) async fn is_cut(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    workspace: WorkspaceId,
+) -> Result<bool, Error> {
+    let Some((_, session)) = op.who.login else { return Ok(false) };
+    let ends = conn.open_connections().ends_of(workspace, session, None).await?;
+    Ok(ended(ends).demands_proof(proven_at(op)))
 }
 
 /// When whoever asks has proven who they are, at the earliest: it is known to the second.

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use berth_db::{AccountEvent, Changed, DeviceOf, NewAuthorizationCode};
+use berth_db::{AccountEvent, Changed, DeviceOf, NewAuthorizationCode, OrganizationConn};
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource};
 use berth_schema::{AuthorizationCode, AuthorizationCodeId, FieldError, SessionId};
 use jiff::{SignedDuration, Timestamp};
@@ -148,15 +148,23 @@ pub async fn exchange(
     const WRONG: Refused = Refused::InvalidGrant("the code is wrong, was used, or is too old; log in anew");
     let Ok(code) = code.parse::<AuthorizationCode>() else { return Ok(Err(WRONG)) };
     let (account, (_, now)) = (code.account(), at);
+    let secret_hash = hash(code.expose());
+    // What was taken from the browser since it has allowed it, it has not to give any more.
+    let find = async |conn: &OrganizationConn<'_>| {
+        conn.authorization_codes().proved_by(code.code(), &secret_hash).await.map_err(Error::from)
+    };
+    let is_kept_out = match context.database.read(account, "find_login_code", find).await? {
+        Some(session) => vouching::kept_out(context, (account, session), (None, now)).await?.is_some(),
+        None => false,
+    };
     let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
     let session = SessionId::random();
     let stamp = sessions::stamp(session, Kind::SignIn, at);
     let exchanged = context
         .database
         .change_of_account(account, "exchange_login_code", stamp, async |conn| {
-            let hash = hash(code.expose());
-            let stored = conn.authorization_codes().find_shown(code.code(), &hash).await?;
-            let Some(stored) = stored.filter(|stored| same(&hash, &stored.secret_hash)) else {
+            let stored = conn.authorization_codes().find_shown(code.code(), &secret_hash).await?;
+            let Some(stored) = stored.filter(|stored| same(&secret_hash, &stored.secret_hash)) else {
                 return Ok(Changed::Not(Exchanged::Not));
             };
             if let Some(session) = stored.session_id {
@@ -165,7 +173,8 @@ pub async fn exchange(
             let person = conn.accounts().find().await?.filter(|person| person.suspended_at.is_none());
             let is_asker = bool::from(challenge.as_bytes().ct_eq(stored.challenge.as_bytes()));
             let is_late = stored.expires_at <= now;
-            if person.is_none() || is_late || stored.redirect_uri != redirect_uri || !is_asker {
+            if is_kept_out || person.is_none() || is_late || stored.redirect_uri != redirect_uri || !is_asker
+            {
                 return Ok(Changed::Not(Exchanged::Not));
             }
             let by = stored.proved_by.map(SessionId::from);

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::error::DenyReason;
 use crate::identity::Person;
-use crate::services::{permission, sessions};
+use crate::services::permission;
 use crate::{Context, Error, Op};
 
 /// # Errors
@@ -21,9 +21,8 @@ pub(crate) async fn check(op: &Op<Person>) -> Result<(), Error> {
     let Some(by_provider) = kept_out(&op.context, whose, (op.origin.peer, op.now)).await? else {
         return Ok(());
     };
-    let reason = if by_provider { DenyReason::StepUpByProvider } else { DenyReason::StepUp };
     let action = op.action.ok_or_else(|| Error::internal("whoever lets in does something"))?;
-    Err(Error::denied(action, reason))
+    Err(Error::denied(action, DenyReason::step_up(by_provider)))
 }
 
 /// Whether a session is kept out of one of its account's organisations until it was proven anew, and if so, whether it is a provider that
@@ -53,8 +52,7 @@ pub(super) async fn kept_out(
 
 /// Whether somebody has ended something of it there since it was proven, or took all of it.
 fn is_taken_back(found: &OrganizationSession, ended_at: Option<Timestamp>) -> bool {
-    let proven_at = sessions::proven_at(&found.session);
-    ended_at.max(found.revoked_at).is_some_and(|at| proven_at <= at)
+    found.is_revoked() || ended_at.is_some_and(|at| found.session.proven_at() <= at)
 }
 
 async fn is_idle(

@@ -26,7 +26,8 @@ use berth_schema::{Action, DesiredState, FieldError, GroupId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
-use super::{grants, permission, tree, workspaces};
+use super::{connections, grants, permission, tree, workspaces};
+use crate::error::DenyReason;
 use crate::identity::Member;
 use crate::{Error, Op};
 
@@ -42,12 +43,17 @@ pub async fn list(op: &Op<Member>, name_or_id: &str) -> Result<Ports, Error> {
         let is_plain = rows.is_empty() && opened.is_empty();
         let standing = if is_plain { None } else { Standing::of(conn, op, id).await? };
         let shut = |need| standing.as_ref().and_then(|standing| standing.shut(need));
-        let show = |row: &PortShareRow| {
+        let show = |row: &PortShareRow, opened: Option<&OpenedPort>| {
             let need = shared::with(row).map(|with| with.need());
-            show(row, &seen, need.and_then(shut))
+            let shown = show(row, &seen, need.and_then(shut));
+            // A share lets nobody in for longer than its port is there.
+            let expires_at =
+                opened.map_or(shown.expires_at, |opened| opened.expires_at.min(shown.expires_at));
+            PortShare { expires_at, ..shown }
         };
-        let port = |name, port, opened| {
-            let shares = rows.iter().filter(|row| row.port == port).map(show).collect();
+        let port = |name, port, opened: Option<OpenedPort>| {
+            let shares = rows.iter().filter(|row| row.port == port);
+            let shares = shares.map(|row| show(row, opened.as_ref())).collect();
             Port { name, port, url: url(&endpoints, port), opened, shares }
         };
         let opened = opened.into_iter().map(|row| {
@@ -69,7 +75,7 @@ pub async fn share(op: &Op<Member>, name_or_id: &str, wanted: &SharePort) -> Res
     let shared = op.change("share_port", async |conn| {
         conn.organizations().lock().await?;
         let workspace = shareable(conn, (name_or_id, op.now), port).await?;
-        stands(conn, op, Need::Share).await?;
+        stands(conn, op, (workspace.id, Need::Share)).await?;
         let with = whom(conn, op, &wanted.with).await?;
         put(conn, NewPortShare { workspace: workspace.id, port, with, expires_at }, op.now).await
     });
@@ -85,7 +91,7 @@ pub async fn publish(op: &Op<Member>, name_or_id: &str, wanted: &PublishPort) ->
     let published = op.change("publish_port", async |conn| {
         conn.organizations().lock().await?;
         let workspace = shareable(conn, (name_or_id, op.now), port).await?;
-        stands(conn, op, Need::Publish).await?;
+        stands(conn, op, (workspace.id, Need::Publish)).await?;
         let public = conn.port_shares().public_at(workspace.agent_id, op.now).await?;
         if public.len() >= MAX_PUBLIC && !public.contains(&PublicPort { workspace: workspace.id, port }) {
             let full = format!("{MAX_PUBLIC} ports of this agent's workspaces are public, which is the most");
@@ -174,13 +180,20 @@ async fn shareable(
 }
 
 /// Refuses what would not hold: a share goes on for as long as its owner may share, however they asked. What rules demand of an address
-/// cannot be known later.
-async fn stands(conn: &OrganizationConn<'_>, op: &Op<Member>, need: Need) -> Result<(), Error> {
+/// cannot be known later. And whose login was cut there lets nobody in before it is proven anew.
+async fn stands(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Member>,
+    (id, need): (WorkspaceId, Need),
+) -> Result<(), Error> {
+    let action = shared::action(need);
+    if connections::is_cut(conn, op, id).await? {
+        return Err(Error::denied(action, DenyReason::step_up(op.who.authority.is_provided)));
+    }
     let owner = conn.subjects().find(op.who.subject).await?;
     let (Some(owner), Some(workspace)) = (owner, op.resource.as_ref()) else {
         return Err(Error::internal("somebody who is not there shares a port"));
     };
-    let action = shared::action(need);
     let asker = shared::standing(op.organization(), &owner);
     let decision = op.who.authority.policies.decide(&asker, action, workspace);
     if decision.allowed { Ok(()) } else { Err(permission::denied(action, decision)) }

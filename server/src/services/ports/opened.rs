@@ -5,6 +5,7 @@ use berth_planner::intent::TransitionError;
 use berth_planner::opened::{self, Opening, Wanted};
 use berth_planner::sharing::Need;
 use berth_schema::audit::{Details, Event, Resource};
+use berth_schema::kubernetes::OWN_PORTS;
 use berth_schema::ports::{ClosePort, MAX_OPEN_MINUTES, MAX_OPENED, OpenPort, Ports, is_shareable};
 use berth_schema::{DesiredState, FieldError, OrganizationId, WorkspaceId};
 use jiff::Timestamp;
@@ -23,8 +24,9 @@ pub async fn open(op: &Op<Member>, name_or_id: &str, wanted: &OpenPort) -> Resul
     let opened = op.change("open_port", async |conn| {
         conn.organizations().lock().await?;
         let workspace = openable(conn, name_or_id, port).await?;
-        stands(conn, op, Need::Open).await?;
+        stands(conn, op, (workspace.id, Need::Open)).await?;
         let open = now_open(conn, &workspace, op.now).await?;
+        is_free(&workspace, &open, wanted)?;
         let mut ports: Vec<_> = open.iter().map(|row| row.port).collect();
         if !ports.contains(&port) {
             if ports.len() >= MAX_OPENED {
@@ -93,6 +95,21 @@ async fn openable(conn: &OrganizationConn<'_>, name_or_id: &str, port: u16) -> R
         return Err(Error::WrongState(TransitionError::OpensWhileItRuns));
     }
     Ok(workspace)
+}
+
+/// Whether no other port of the workspace is called so.
+fn is_free(workspace: &WorkspaceRow, open: &[OpenedPortRow], wanted: &OpenPort) -> Result<(), Error> {
+    let name = wanted.called();
+    let own = OWN_PORTS.into_iter();
+    let declared = workspace.spec.endpoints().map(|endpoint| (endpoint.name.as_str(), endpoint.port));
+    let opened = open.iter().map(|row| (row.name.as_str(), row.port));
+    let mut others = own.chain(declared).chain(opened);
+    match others.find(|(other, port)| *other == name && *port != wanted.port) {
+        Some((_, port)) => {
+            Err(Error::field("name", format!("is what port {port} of the workspace is called")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The ports of a workspace that are open by having been opened.
