@@ -23,7 +23,9 @@ up: deps build ## From nothing to a running workspace in a real Kubernetes
 down: ## Stop everything; keep the data, unless PURGE=1
 	@if [ -x $(DEV) ]; then $(DEV) down $(if $(filter 1 true yes,$(PURGE)),--purge); fi
 
-test: deps build ## Run every test, on a real Postgres and a real Kubernetes
+# Programs and tests in one build: what the tests need of a dependency would have it compiled a second time.
+test: deps ## Run every test, on a real Postgres and a real Kubernetes
+	cargo build --workspace --bins --tests
 	@$(DEV) prepare
 	cargo test --workspace --no-fail-fast
 

@@ -46,7 +46,8 @@ async fn a_path_is_one_part_of_the_address_and_says_what_something_is_in() {
     let got = berth().run(&["groups", "get", "platform/payments"]).ok().stdout;
     assert!(got.contains("\nAgents\tberlin, paris\n"), "{got}");
     berth().run(&["groups", "move", "platform/payments", "billing"]).ok().says("The group is 'billing' now.");
-    berth().run(&["groups", "delete", ID]).ok().says("Group 'billing' is deleted.");
+    berth().run(&["groups", "delete", ID]).exits(2).says("--yes");
+    berth().run(&["groups", "delete", ID, "--yes"]).ok().says("Group 'billing' is deleted.");
     let sent = bodies(&server).await;
     let expected =
         [json!({"name": "platform"}), json!({"name": "payments"}), json!({"name": "api", "settings": {}})];
@@ -112,7 +113,10 @@ async fn a_group_that_holds_something_is_refused_in_the_servers_words() {
     let server = MockServer::start().await;
     let refused = problem(409, "the group holds projects; move or delete that first", &json!([]));
     answer(&server, "DELETE", "/groups/platform", refused).await;
-    Berth::with(&server).run(&["groups", "delete", "platform"]).exits(6).says("the group holds projects");
+    Berth::with(&server)
+        .run(&["groups", "delete", "platform", "--yes"])
+        .exits(6)
+        .says("the group holds projects");
 }
 
 #[tokio::test]

@@ -315,8 +315,8 @@ pub(super) fn next(
         Situation::ContainerCrashes => step(
             Actor::User,
             format!(
-                "Correct the command or the image with {rebuild}. Meanwhile the kubelet starts it again, at least \
-                 every 5 minutes."
+                "`berth logs {name} --previous` prints what it wrote before it ended. Correct the command or the image \
+                 with {rebuild}. Meanwhile the kubelet starts it again, at least every 5 minutes."
             ),
         ),
         Situation::ContainerCannotStart => step(

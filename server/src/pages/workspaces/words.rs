@@ -39,7 +39,7 @@ pub(in crate::pages) const fn state(desired: DesiredState, actual: ActualState) 
         (DesiredState::RestartRequested, _) => ("Restarting", Tone::Busy),
         (DesiredState::Running, Is::Running) => ("Running", Tone::Good),
         (DesiredState::Running, Is::CreationRequested) => ("Requested", Tone::Busy),
-        (DesiredState::Running, Is::Unknown) => ("Unclear", Tone::Bad),
+        (DesiredState::Running, Is::Unknown) => ("Not yet known", Tone::Busy),
         (DesiredState::Running, _) => ("Starting", Tone::Busy),
         (DesiredState::Stopped, Is::Stopped) => ("Stopped", Tone::Quiet),
         (DesiredState::Stopped, _) => ("Stopping", Tone::Busy),
