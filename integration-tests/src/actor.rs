@@ -147,6 +147,11 @@ impl Actor {
         self.post(&format!("workspaces/{name}/{wish}"), &json!({})).await?.expect()
     }
 
+    pub async fn change_variables(&self, name: &str, change: &Value) -> anyhow::Result<Workspace> {
+        let path = self.path(&format!("workspaces/{name}/variables"));
+        self.send(Method::PATCH, path, Some(change), None).await?.expect()
+    }
+
     pub async fn rebuild(&self, name: &str, image: &str) -> anyhow::Result<Workspace> {
         self.post(&format!("workspaces/{name}/rebuild"), &json!({"image": image})).await?.expect()
     }

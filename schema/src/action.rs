@@ -266,6 +266,10 @@ actions! {
     SetWorkspaceIdleRule = "workspace.set-idle-rule", Workspace, Changes;
     RebuildWorkspace = "workspace.rebuild", Workspace, Changes;
     ResizeWorkspace = "workspace.resize", Workspace, Changes;
+    /// Those that it was given itself.
+    ChangeWorkspaceVariables = "workspace.change-variables", Workspace, Changes;
+    /// What it has from what is around it is taken anew.
+    RenewWorkspaceVariables = "workspace.renew-variables", Workspace, Changes;
     ListPorts = "workspace.list-ports", Workspace, Reads;
     /// With people who are signed in.
     SharePort = "workspace.share-port", Workspace, Changes;

@@ -2,11 +2,12 @@
 
 pub mod account;
 pub mod shape;
+mod variables;
+
+pub use variables::{ChangeVariables, RenewVariables, VariableInput};
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -25,7 +26,7 @@ use crate::prerequisites::Prerequisites;
 use crate::projects::ProjectRef;
 use crate::sealing::PublicKey;
 use crate::text::{Message, Word};
-use crate::variables::{SecretValue, VariableKind};
+use crate::variables::VariableKind;
 use crate::{
     ActualState, AgentId, AgentName, DesiredState, FoundIn, Generation, NamespaceName, OrganizationId,
     OrganizationName, ProjectSpec, TokenId, Warning, WorkspaceId, WorkspaceName,
@@ -186,43 +187,6 @@ pub struct AgentDisallowed {
     /// It was not allowed for that before, so that nothing was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unchanged: bool,
-}
-
-/// One variable given at creation: `value` for text or `value_base64` for any bytes, one of them.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VariableInput {
-    pub name: String,
-    #[serde(default)]
-    pub kind: VariableKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<zeroize::Zeroizing<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value_base64: Option<zeroize::Zeroizing<String>>,
-}
-
-impl VariableInput {
-    /// The bytes, or what is wrong with how they were given.
-    pub fn decode(&self) -> Result<SecretValue, &'static str> {
-        match (&self.value, &self.value_base64) {
-            (Some(text), None) => Ok(SecretValue::new(text.as_bytes().to_vec())),
-            (None, Some(encoded)) => STANDARD
-                .decode(encoded.as_bytes())
-                .map(SecretValue::new)
-                .map_err(|_| "'value_base64' is not base64 (RFC 4648, with padding)"),
-            (None, None) => Err("one of 'value' and 'value_base64' is needed"),
-            (Some(_), Some(_)) => Err("only one of 'value' and 'value_base64' may be given"),
-        }
-    }
-}
-
-impl fmt::Debug for VariableInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VariableInput")
-            .field("name", &self.name)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

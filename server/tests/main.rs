@@ -10,6 +10,7 @@ mod audit;
 mod authorisation;
 mod backup;
 mod bad_input;
+mod changed_variables;
 mod configuration;
 mod connected;
 mod connection_changes;

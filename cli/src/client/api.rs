@@ -2,8 +2,8 @@
 
 use berth_schema::api::account::Account;
 use berth_schema::api::{
-    Agent, AgentCreated, ConfirmLoss, CreateAgent, CreateWorkspace, LossConfirmed, Orphan, Orphans, Paged,
-    RebuildWorkspace, ResizeWorkspace, WhoAmI, Workspace,
+    Agent, AgentCreated, ChangeVariables, ConfirmLoss, CreateAgent, CreateWorkspace, LossConfirmed, Orphan,
+    Orphans, Paged, RebuildWorkspace, RenewVariables, ResizeWorkspace, WhoAmI, Workspace,
 };
 use berth_schema::configuration::ConfigurationView;
 use berth_schema::lifecycle::ExtendWorkspace;
@@ -282,6 +282,26 @@ impl Organization {
         let url = self.url(["workspaces", workspace.as_str(), "resize"]);
         let call = Call::post(format!("resize workspace '{workspace}'"), url).body(resize)?;
         self.client.send(if_match(call, expected)).await
+    }
+
+    pub(crate) async fn change_variables(
+        &self,
+        workspace: &WorkspaceRef,
+        change: &ChangeVariables,
+    ) -> Result<Workspace, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "variables"]);
+        let doing = format!("change the variables of workspace '{workspace}'");
+        self.client.send(Call::patch(doing, url).body(change)?).await
+    }
+
+    pub(crate) async fn renew_variables(
+        &self,
+        workspace: &WorkspaceRef,
+        renew: RenewVariables,
+    ) -> Result<Workspace, Error> {
+        let url = self.url(["workspaces", workspace.as_str(), "variables", "renew"]);
+        let doing = format!("renew the variables of workspace '{workspace}'");
+        self.client.send(Call::post(doing, url).body(&renew)?).await
     }
 
     /// Fetches pages until the limit or the end. `next` of the result is where it stopped, if there is more.

@@ -166,9 +166,9 @@ impl State {
             if place.begun.is_some() {
                 steps.push(Step::Commit { workspace });
             }
-            // To the protocol a resize is a rebuild: another generation of the same wish.
+            // To the protocol a resize is a rebuild, and so are other variables: another generation of the same wish.
             let wishes = Wish::ALL.into_iter().filter(|wish| {
-                *wish != Wish::Resize
+                !matches!(wish, Wish::Resize | Wish::ChangeVariables)
                     && self.wishes_left > 0
                     && place.begun.is_none()
                     && place.change(*wish).is_some()

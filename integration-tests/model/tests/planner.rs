@@ -62,6 +62,7 @@ fn workspace(row: &Row) -> Workspace {
         reason: None,
         generation: Generation::of(row.generation.into()),
         applied_generation: Generation::of(row.applied_generation.into()),
+        variables_generation: Generation::default(),
         deployment_resource_version: row
             .deployment_resource_version
             .map(|version| version.to_string().into()),

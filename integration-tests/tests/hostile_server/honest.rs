@@ -44,6 +44,7 @@ fn refused(identity: &Identity, document: &Value, spec: &WorkspaceSpec, shared: 
         reason: None,
         generation: Generation::FIRST,
         applied_generation: Generation::default(),
+        variables_generation: Generation::default(),
         deployment_resource_version: None,
         reported: None,
         unreadable: false,

@@ -45,6 +45,7 @@ impl Target {
             reason: None,
             generation: Generation::FIRST,
             applied_generation: Generation::default(),
+            variables_generation: Generation::default(),
             deployment_resource_version: None,
             reported: None,
             unreadable: false,

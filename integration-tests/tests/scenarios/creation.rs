@@ -55,6 +55,7 @@ impl Bare {
             reason: None,
             generation: Generation::of(generation),
             applied_generation: Generation::default(),
+            variables_generation: Generation::default(),
             deployment_resource_version: None,
             reported: None,
             spec: WorkspaceSpec::from_image(berth_integration_tests::WORKSPACE_IMAGE),

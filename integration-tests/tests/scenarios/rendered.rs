@@ -65,6 +65,7 @@ impl Place {
                 reason: None,
                 generation: Generation::FIRST,
                 applied_generation: Generation::default(),
+                variables_generation: Generation::default(),
                 deployment_resource_version: None,
                 reported: None,
                 spec,

@@ -85,6 +85,30 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
     let restart = berth.admin.wish("secrets", "restart").await?;
     let running = berth.admin.running(&restart).await?;
     check_inside(&berth.view, &running).await?;
+
+    // Another file is there while the pod runs on, and another environment once it has started anew.
+    let pod = berth.view.exec(&running, "hostname").await?;
+    let change = json!({
+        "set": [{"name": "canary", "kind": "file", "value": "a file that was changed"}, {"name": "CANARY", "value": "later"}],
+        "remove": [{"name": "EMPTY"}],
+    });
+    let changed = berth.admin.change_variables("secrets", &change).await?;
+    assert_eq!(changed.generation, running.generation.next());
+    // The kubelet looks at what is mounted once a minute or so.
+    let deadline = Instant::now() + PATIENCE + Duration::from_secs(120);
+    while berth.view.exec(&running, "cat /.berth/variables/canary").await? != b"a file that was changed" {
+        ensure!(Instant::now() < deadline, "the file is still the one of before");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(berth.view.exec(&running, "hostname").await?, pod, "nothing has started anew");
+    assert_eq!(berth.view.exec(&running, r#"printf %s "$CANARY""#).await?, canary.as_bytes());
+    let restart = berth
+        .admin
+        .change_variables("secrets", &json!({"set": [{"name": "MORE", "value": "x"}], "restart": true}));
+    let running = berth.admin.running(&restart.await?).await?;
+    let script = r#"printf %s "$CANARY $MORE ${EMPTY-gone}"; cat /.berth/variables/canary"#;
+    assert_eq!(berth.view.exec(&running, script).await?, b"later x gonea file that was changed");
+    assert_eq!(berth.view.exec(&running, "cat /.berth/variables/every-byte").await?, every_byte());
     Ok(())
 }
 

@@ -264,6 +264,8 @@ const fn of_action(action: Action) -> Reach {
         | Action::SetWorkspaceIdleRule
         | Action::RebuildWorkspace
         | Action::ResizeWorkspace
+        | Action::ChangeWorkspaceVariables
+        | Action::RenewWorkspaceVariables
         | Action::RegisterKey
         | Action::IssueProxyToken
         | Action::Reconcile

@@ -236,6 +236,12 @@ pub enum Details {
         #[serde(default, skip_serializing_if = "ScopeId::is_organization")]
         of: ScopeId,
     },
+    /// Of a workspace: how many are others, and how many are gone.
+    VariablesChanged {
+        generation: Generation,
+        set: u64,
+        removed: u64,
+    },
     VariablesExplained {
         count: u64,
     },

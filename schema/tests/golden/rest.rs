@@ -1,12 +1,15 @@
 //! The bodies of the REST API that administrators' scripts write and read: variables and configurations.
 
 use berth_schema::access::{
-    CreateToken, RevokeToken, Role, RotateToken, SubjectKind, Token, TokenCreated, TokenScope,
+    CreateToken, RevokeToken, Role, RotateToken, SubjectKind, Token, TokenCreated, TokenKind, TokenScope,
 };
 use berth_schema::activity::{ActiveWorkspace, TellActivity};
 use berth_schema::agents::{AllowAgent, DisallowAgent};
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
-use berth_schema::api::{CreateAgent, Paged, RebuildWorkspace, ResizeWorkspace, WhoAmI};
+use berth_schema::api::{
+    ChangeVariables, CreateAgent, Paged, RebuildWorkspace, RenewVariables, ResizeWorkspace, VariableInput,
+    WhoAmI,
+};
 use berth_schema::configuration::ConfigurationView;
 use berth_schema::connected::{
     AllConnected, Connected, ConnectionKind, ConnectionsEnded, EndConnections, TellConnected, ToldConnection,
@@ -273,6 +276,15 @@ fn what_else_is_sent_keeps_its_shape() {
     let rebuild =
         RebuildWorkspace { devfile: None, devcontainer: None, image: text("registry.example/dev:2") };
     check("rebuild-workspace", &rebuild);
+    let set = VariableInput {
+        name: "TOKEN".to_owned(),
+        kind: VariableKind::Environment,
+        value: Some("…".to_owned().into()),
+        value_base64: None,
+    };
+    let gone = RemoveVariable { name: "ca.pem".to_owned(), kind: VariableKind::File };
+    check("change-variables", &ChangeVariables { set: vec![set], remove: vec![gone], restart: true });
+    check("renew-variables", &RenewVariables { restart: true });
     check("extend-workspace", &ExtendWorkspace { hours: 8 });
     check("idle-rule", &IdleRule { stop_after: Some(IdleAfter::Minutes(60)), max_minutes: Some(480) });
     check("idle-rule-never", &IdleRule { stop_after: Some(IdleAfter::Never), max_minutes: None });
@@ -346,6 +358,8 @@ fn access_tokens_keep_their_shape() {
         signed_by: Some("…".to_owned()),
         id: TokenId::from_uuid(Uuid::from_u128(4)),
         subject_id: Some(SubjectId::from_uuid(Uuid::from_u128(6))),
+        subject_name: Some("ci".to_owned()),
+        kind: TokenKind::Session,
         name: "ci".to_owned(),
         scope: TokenScope::ReadOnly,
         created_at: Timestamp::UNIX_EPOCH,

@@ -177,7 +177,6 @@ diesel::table! {
         desired_state_changed_at -> Timestamptz,
         actual_state_changed_at -> Timestamptz,
         living -> Bool,
-        pending -> Bool,
         transitions -> BigInt,
         lifecycle_at -> Nullable<Timestamptz>,
         extended_hours -> Integer,
@@ -189,6 +188,7 @@ diesel::table! {
         created_by_subject -> Nullable<Uuid>,
         project_id -> Nullable<Uuid>,
         ran_at -> Nullable<Timestamptz>,
+        variables_generation -> BigInt,
     }
 }
 
@@ -278,6 +278,7 @@ diesel::table! {
         overrides -> Nullable<Text>,
         source_id -> Nullable<Uuid>,
         source_path -> Nullable<Text>,
+        taken_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -92,7 +92,7 @@ pub struct Source {
     pub id: Option<Uuid>,
     /// What the group or project is called at that moment.
     pub path: Option<String>,
-    /// `None`: the workspace's own, which has no other version.
+    /// `None`: the workspace's own, whose version is that of the row.
     pub version: Option<i64>,
     pub set_at: Option<Timestamp>,
     pub is_final: bool,
@@ -101,7 +101,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Given at the workspace's creation, in nobody's place.
+    /// Given by whose workspace it is, in nobody's place.
     pub const OWN: Self = Self {
         scope: Scope::Workspace,
         id: None,
@@ -131,6 +131,23 @@ pub struct VariableOriginRow {
     pub overrides: Option<Scope>,
     pub source_id: Option<Uuid>,
     pub source_path: Option<String>,
+    /// When the workspace took it; `None`: at its creation.
+    #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
+    pub taken_at: Option<Timestamp>,
+}
+
+impl From<VariableOriginRow> for Source {
+    fn from(row: VariableOriginRow) -> Self {
+        Self {
+            scope: row.source,
+            id: row.source_id,
+            path: row.source_path,
+            version: row.source_version,
+            set_at: row.source_set_at,
+            is_final: row.source_final,
+            overrides: row.overrides,
+        }
+    }
 }
 
 /// Everything needed to decrypt one workspace's variables, but the key-encryption key.
@@ -175,8 +192,34 @@ impl Variables<'_> {
             keys::contents.eq(&key.contents),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;
-        self.insert_variables(agent, workspace, variables).await?;
+        self.insert_variables((agent, workspace), variables, None).await?;
         self.note_sealed(agent, workspace, variables.len()).await
+    }
+
+    /// Takes variables from a workspace that has them, and gives it those in their place or beside them. What is bound into their key is the
+    /// caller's to store, in the same transaction.
+    pub async fn replace(
+        &self,
+        (agent, workspace): (AgentId, WorkspaceId),
+        gone: &[(VariableKind, String)],
+        others: &[(SealedVariable, Source)],
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        for kind in [VariableKind::Environment, VariableKind::File] {
+            let named = gone.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str());
+            let names: Vec<_> = named.collect();
+            if names.is_empty() {
+                continue;
+            }
+            let statement = diesel::delete(workspace_variables::table)
+                .filter(workspace_variables::organization_id.eq(self.0.key()))
+                .filter(workspace_variables::agent_id.eq(agent.as_uuid()))
+                .filter(workspace_variables::workspace_id.eq(workspace.as_uuid()))
+                .filter(workspace_variables::kind.eq(kind.as_str()))
+                .filter(workspace_variables::name.eq_any(names));
+            self.0.run(statement.execute(&mut self.0.raw())).await?;
+        }
+        self.insert_variables((agent, workspace), others, Some(now)).await
     }
 
     /// Notes how many variables a workspace has for good, so that it is noticed when all of them are gone.
@@ -195,9 +238,9 @@ impl Variables<'_> {
 
     async fn insert_variables(
         &self,
-        agent: AgentId,
-        workspace: WorkspaceId,
+        (agent, workspace): (AgentId, WorkspaceId),
         variables: &[(SealedVariable, Source)],
+        taken_at: Option<Timestamp>,
     ) -> Result<(), DbError> {
         use workspace_variables::dsl;
         let rows: Vec<_> = variables
@@ -220,6 +263,7 @@ impl Variables<'_> {
                     dsl::overrides.eq(source.overrides.map(Scope::as_str)),
                     dsl::source_id.eq(source.id),
                     dsl::source_path.eq(source.path.as_deref()),
+                    dsl::taken_at.eq(taken_at.map(jiff_diesel::Timestamp::from)),
                 )
             })
             .collect();

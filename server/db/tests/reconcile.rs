@@ -13,6 +13,7 @@ fn update(id: WorkspaceId, seen: i64, actual_state: ActualState) -> WorkspaceUpd
         actual_state,
         reason: None,
         applied_generation: Generation::of(seen),
+        variables_generation: Generation::default(),
         deployment_resource_version: Some("rv".into()),
         intent: None,
     }

@@ -41,6 +41,7 @@ fn update(id: WorkspaceId, seen: i64, applied: i64, actual_state: ActualState) -
         actual_state,
         reason: None,
         applied_generation: Generation::of(applied),
+        variables_generation: Generation::default(),
         deployment_resource_version: Some("rv".into()),
         intent: None,
     }

@@ -25,6 +25,7 @@ fn workspace(desired_state: DesiredState, generation: i64, applied: i64) -> Work
         reason: None,
         generation: Generation::of(generation),
         applied_generation: Generation::of(applied),
+        variables_generation: Generation::default(),
         deployment_resource_version: None,
         reported: None,
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),

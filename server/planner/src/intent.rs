@@ -10,12 +10,20 @@ pub enum Wish {
     Restart,
     Rebuild,
     Resize,
+    ChangeVariables,
     Terminate,
 }
 
 impl Wish {
-    pub const ALL: [Self; 6] =
-        [Self::Start, Self::Stop, Self::Restart, Self::Rebuild, Self::Resize, Self::Terminate];
+    pub const ALL: [Self; 7] = [
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Rebuild,
+        Self::Resize,
+        Self::ChangeVariables,
+        Self::Terminate,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -24,6 +32,7 @@ impl Wish {
             Self::Restart => "restart",
             Self::Rebuild => "rebuild",
             Self::Resize => "resize",
+            Self::ChangeVariables => "change-variables",
             Self::Terminate => "terminate",
         }
     }
@@ -75,7 +84,7 @@ pub fn transition(
         (Wish::Restart, Running) => Ok(Transition::Change(RestartRequested)),
         (Wish::Restart, Stopped) => Err(TransitionError::NotRunning),
         // These change what the workspace is made of, not whether it shall run.
-        (Wish::Rebuild | Wish::Resize, state) => Ok(Transition::Change(state)),
+        (Wish::Rebuild | Wish::Resize | Wish::ChangeVariables, state) => Ok(Transition::Change(state)),
     }
 }
 
@@ -103,6 +112,9 @@ mod tests {
             (Wish::Resize, Running, Ok(Change(Running))),
             (Wish::Resize, Stopped, Ok(Change(Stopped))),
             (Wish::Resize, RestartRequested, Ok(Change(RestartRequested))),
+            (Wish::ChangeVariables, Running, Ok(Change(Running))),
+            (Wish::ChangeVariables, Stopped, Ok(Change(Stopped))),
+            (Wish::ChangeVariables, RestartRequested, Ok(Change(RestartRequested))),
             (Wish::Terminate, Running, Ok(Change(Terminated))),
             (Wish::Terminate, Stopped, Ok(Change(Terminated))),
             (Wish::Terminate, RestartRequested, Ok(Change(Terminated))),

@@ -25,6 +25,8 @@ pub struct Workspace {
     pub generation: Generation,
     /// The generation that the cluster proved last; zero: none.
     pub applied_generation: Generation,
+    /// The generation with which its variables last became others; zero: they are those of its creation.
+    pub variables_generation: Generation,
     pub deployment_resource_version: Option<ResourceVersion>,
     /// Epoch and sequence of the report that the columns above come from.
     pub reported: Option<(i64, i64)>,
@@ -152,6 +154,7 @@ pub struct WorkspaceUpdate {
     pub actual_state: ActualState,
     pub reason: Option<StateReason>,
     pub applied_generation: Generation,
+    pub variables_generation: Generation,
     pub deployment_resource_version: Option<ResourceVersion>,
     /// A change of intent that the server makes by itself.
     pub intent: Option<IntentChange>,

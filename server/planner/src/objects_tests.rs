@@ -35,6 +35,7 @@ fn rendered_in(
         reason: None,
         generation: Generation::of(7),
         applied_generation: Generation::of(0),
+        variables_generation: Generation::default(),
         deployment_resource_version: None,
         reported: None,
         spec,

@@ -35,6 +35,7 @@ fn workspace(number: u128) -> Workspace {
         reason: None,
         generation: Generation::of(4),
         applied_generation: Generation::of(if number.is_multiple_of(3) { 4 } else { 2 }),
+        variables_generation: Generation::default(),
         deployment_resource_version: Some("1".into()),
         reported: Some((1, 1)),
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),

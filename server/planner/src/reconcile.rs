@@ -215,11 +215,22 @@ fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
         // Nobody of ours wrote that number.
         next.applied_generation = Generation::default();
     }
+    carry_variables_over(workspace, &mut next);
     if next.desired_state == DesiredState::RestartRequested && restart_is_half_way(&next, observation) {
         next.desired_state = observation.restarted;
         raise(&mut next);
     }
     next
+}
+
+/// What proves the generation of changed variables while the workspace is not to run proves nothing of them, as that went without: they
+/// are of the next generation then, by which it may be started.
+fn carry_variables_over(before: &Workspace, next: &mut Workspace) {
+    let were_awaited = before.applied_generation < before.variables_generation;
+    let are_proven = next.applied_generation >= next.variables_generation;
+    if before.desired_state != DesiredState::Running && were_awaited && are_proven {
+        next.variables_generation = next.generation.next();
+    }
 }
 
 /// Where the count begins anew, nothing is proven.
@@ -333,7 +344,8 @@ fn direct(
         credentials: None,
     };
     let first_configuration = matches!(cause, Cause::NeverApplied | Cause::MissingInCluster);
-    let variables_wanted = applies && runs && (first_configuration || variables_missing);
+    let changed = next.applied_generation < next.variables_generation;
+    let variables_wanted = applies && runs && (first_configuration || variables_missing || changed);
     // A pod that starts finds fresh ones: they are written before the Deployment.
     let issued = observation.takes_credentials && snapshot.git_version > 0 && !terminate;
     let credentials_wanted = issued && (applies && runs || observation.asked);
@@ -353,6 +365,7 @@ fn update(before: &Workspace, next: &Workspace) -> Option<WorkspaceUpdate> {
         actual_state: next.actual_state,
         reason: next.reason.clone(),
         applied_generation: next.applied_generation,
+        variables_generation: next.variables_generation,
         deployment_resource_version: next.deployment_resource_version.clone(),
         intent,
     })

@@ -26,6 +26,7 @@ fn workspace(desired_state: DesiredState) -> Workspace {
         reason: None,
         generation: Generation::FIRST,
         applied_generation: Generation::default(),
+        variables_generation: Generation::default(),
         deployment_resource_version: None,
         reported: None,
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),
@@ -375,6 +376,35 @@ fn missing_variables_are_sent_again_to_a_workspace_that_shall_run() {
     assert!(plan.directives[0].variables_wanted);
     workspace.desired_state = DesiredState::Stopped;
     assert!(!partial(&workspace, vec![report]).directives[0].variables_wanted);
+}
+
+#[test]
+fn changed_variables_go_with_each_directive_until_the_cluster_has_proven_their_generation() {
+    let changed =
+        Workspace { generation: Generation::of(4), variables_generation: Generation::of(4), ..running(3) };
+    assert!(partial(&changed, vec![]).directives[0].variables_wanted);
+    let proven = partial(&changed, vec![info(&changed, 4, 1)]);
+    assert!(!proven.directives[0].variables_wanted, "they were written before its Deployment");
+    assert_eq!(proven.updates[0].variables_generation, Generation::of(4));
+    // The cluster went back behind them.
+    let at = Generation::of(6);
+    let later = Workspace { generation: at, applied_generation: at, ..changed.clone() };
+    assert!(partial(&later, vec![info(&later, 3, 1)]).directives[0].variables_wanted);
+    // It was stopped before the agent had them: what proves that proves nothing of them, whatever starts it then.
+    let stopped =
+        Workspace { generation: Generation::of(5), desired_state: DesiredState::Stopped, ..changed.clone() };
+    assert!(!partial(&stopped, vec![]).directives[0].variables_wanted);
+    let not_yet = partial(&stopped, vec![info(&stopped, 3, 1)]);
+    assert_eq!(not_yet.updates[0].variables_generation, Generation::of(4));
+    let down = partial(&stopped, vec![info(&stopped, 5, 0)]);
+    assert_eq!(down.updates[0].variables_generation, Generation::of(6));
+    // So does a restart, whose second half is of the next generation at once.
+    let restarts = Workspace { desired_state: DesiredState::RestartRequested, ..stopped };
+    let half = partial(&restarts, vec![info(&restarts, 5, 0)]);
+    assert_eq!(half.updates[0].intent.map(|intent| intent.generation), Some(Generation::of(6)));
+    assert!(half.directives[0].variables_wanted, "{half:?}");
+    let gone = Workspace { desired_state: DesiredState::Terminated, ..changed };
+    assert!(!partial(&gone, vec![]).directives[0].variables_wanted);
 }
 
 #[test]

@@ -71,6 +71,7 @@ mod tests {
             reason: None,
             generation: Generation::of(3),
             applied_generation: Generation::of(applied),
+            variables_generation: Generation::default(),
             deployment_resource_version: None,
             reported: Some((1, 1)),
             spec: WorkspaceSpec::from_image("registry.example/dev:1"),

@@ -48,6 +48,7 @@ fn case(desired: DesiredState, actual: ActualState, generation: i64, applied: i6
             reason: None,
             generation: Generation::of(generation),
             applied_generation: Generation::of(applied),
+            variables_generation: Generation::default(),
             deployment_resource_version: None,
             reported: None,
             spec: WorkspaceSpec::from_image("debian:13"),

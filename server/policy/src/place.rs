@@ -200,6 +200,8 @@ impl Place {
             | Action::SetWorkspaceIdleRule
             | Action::RebuildWorkspace
             | Action::ResizeWorkspace
+            | Action::ChangeWorkspaceVariables
+            | Action::RenewWorkspaceVariables
             | Action::ListPorts
             | Action::SharePort
             | Action::PublishPort

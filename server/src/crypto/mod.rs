@@ -17,6 +17,7 @@ mod keys;
 mod mark;
 mod signing;
 mod ssh;
+mod variables;
 
 pub use aad::{CLIENT_SECRET, GIT_TOKEN, Label, Owner};
 pub use bundle::Sealer;
@@ -27,3 +28,4 @@ pub use keys::Keys;
 pub use mark::marks;
 pub use signing::{SealedKey, open_signing_key, seal_signing_key};
 pub use ssh::{Asked as AskedCertificate, certify, files as ssh_files, host_key as ssh_host_key};
+pub use variables::open_variables;

@@ -3,7 +3,9 @@
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_planner::intent::Wish;
-use berth_schema::api::{Paged, RebuildWorkspace, ResizeWorkspace, Workspace};
+use berth_schema::api::{
+    ChangeVariables, Paged, RebuildWorkspace, RenewVariables, ResizeWorkspace, Workspace,
+};
 use berth_schema::lifecycle::ExtendWorkspace;
 use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
@@ -92,6 +94,22 @@ pub(crate) async fn rebuild(
     (seen, body): (IfMatch, Json<RebuildWorkspace>),
 ) -> Result<HttpResponse, Error> {
     let workspace = workspaces::rebuild(&op, op.target(), body.value, seen.0).await?;
+    Ok(found(&workspace))
+}
+
+pub(crate) async fn change_variables(
+    op: Op<Member>,
+    (seen, body): (IfMatch, Json<ChangeVariables>),
+) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::change_variables(&op, op.target(), body.value, seen.0).await?;
+    Ok(found(&workspace))
+}
+
+pub(crate) async fn renew_variables(
+    op: Op<Member>,
+    (seen, body): (IfMatch, Json<RenewVariables>),
+) -> Result<HttpResponse, Error> {
+    let workspace = workspaces::renew_variables(&op, op.target(), body.value, seen.0).await?;
     Ok(found(&workspace))
 }
 

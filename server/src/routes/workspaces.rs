@@ -12,6 +12,20 @@ pub(super) const LINES: &[Route] = &[
         Action::ReadWorkspaceVariables,
         |guard| guard.to(variables::explain),
     ),
+    member(
+        "PATCH",
+        organization!("/workspaces/{workspace}/variables"),
+        Action::ChangeWorkspaceVariables,
+        |guard| guard.to(workspaces::change_variables),
+    )
+    .takes(DOCUMENT),
+    member(
+        "POST",
+        organization!("/workspaces/{workspace}/variables/renew"),
+        Action::RenewWorkspaceVariables,
+        |guard| guard.to(workspaces::renew_variables),
+    )
+    .takes(FORM),
     member("POST", organization!("/workspaces"), Action::CreateWorkspace, |guard| {
         guard.to(workspaces::create)
     })

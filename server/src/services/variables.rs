@@ -159,8 +159,8 @@ pub async fn explain(op: &Op<Member>, workspace: &str) -> Result<Paged<VariableO
         scope_id: row.source_id,
         path: row.source_path,
         version: row.source_version.unwrap_or(row.version),
-        set_at: row.source_set_at.unwrap_or(created_at),
-        frozen_at: created_at,
+        set_at: row.source_set_at.or(row.taken_at).unwrap_or(created_at),
+        frozen_at: row.taken_at.unwrap_or(created_at),
         is_final: row.source_final,
         overrides: row.overrides,
     });

@@ -269,6 +269,14 @@ impl World {
             }
             Action::ExtendWorkspace => post("/workspaces/extended/extend", json!({"hours": 3})),
             Action::RebuildWorkspace => post("/workspaces/rebuilt/rebuild", json!({"image": "debian:14"})),
+            Action::ChangeWorkspaceVariables => {
+                let body = json!({"set": [{"name": "A", "value": "x"}]});
+                (Method::PATCH, admin.path("/workspaces/resized/variables"), body)
+            }
+            Action::RenewWorkspaceVariables => {
+                admin.request_variable(&json!({"name": "LATER", "value": "x"})).await.expect::<Value>(200);
+                post("/workspaces/rebuilt/variables/renew", json!({"restart": false}))
+            }
             Action::ResizeWorkspace => post("/workspaces/resized/resize", json!({"cpu": "2"})),
             Action::SharePort => {
                 let body = json!({"name": "shown", "devfile": crate::ports::DEVFILE, "agent": "cluster"});

@@ -1,7 +1,10 @@
 //! `berth variables delete`
 
+use berth_schema::api::ChangeVariables;
+use berth_schema::scope::RemoveVariable;
 use berth_schema::variables::VariableKind;
 
+use super::{OfWorkspace, change_own};
 use crate::args::Global;
 use crate::commands::whose::WhoseArgs;
 use crate::error::Error;
@@ -11,7 +14,8 @@ const HELP: &str = "\
 Examples:
   berth variables delete REGISTRY
   berth variables delete ca.pem --kind file
-  berth variables delete REGISTRY --project platform/payments/api";
+  berth variables delete REGISTRY --project platform/payments/api
+  berth variables delete API_KEY --workspace calm-blue-reef";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -23,12 +27,21 @@ pub(crate) struct Args {
     #[command(flatten)]
     whose: WhoseArgs,
 
+    #[command(flatten)]
+    of_workspace: OfWorkspace,
+
     /// environment or file
     #[arg(long, value_name = "KIND", default_value = "environment")]
     kind: VariableKind,
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    if let Some(workspace) = &args.of_workspace.workspace {
+        let remove = vec![RemoveVariable { name: args.name.clone(), kind: args.kind }];
+        let change =
+            ChangeVariables { remove, restart: args.of_workspace.restart, ..ChangeVariables::default() };
+        return change_own(global, workspace, &change).await;
+    }
     let session = Session::open(global).await?;
     let deleted = session.organization.delete_variable(&args.whose.whose(), args.kind, &args.name).await?;
     session

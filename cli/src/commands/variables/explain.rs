@@ -7,7 +7,7 @@ use crate::output::ReadOutput;
 use crate::session::{Session, now};
 
 const HELP: &str = "\
-A workspace's values are frozen at its creation. Values are never shown.
+A workspace keeps what it took at its creation, or when that was renewed. Values are never shown.
 
 Examples:
   berth variables explain calm-blue-reef

@@ -17,6 +17,7 @@ pub(super) fn row(row: WorkspaceRow) -> Row {
             reason: row.reason,
             generation: row.generation,
             applied_generation: row.applied_generation,
+            variables_generation: row.variables_generation,
             deployment_resource_version: row.deployment_resource_version,
             reported,
             spec: row.spec,
@@ -45,6 +46,7 @@ pub(super) fn intent(intent: Intent) -> berth_db::Intent {
     match intent {
         Intent::Desired(state) => berth_db::Intent::Desired(state),
         Intent::Rebuild(spec) => berth_db::Intent::Rebuild { spec: *spec, devfile: None },
+        Intent::Variables => berth_db::Intent::Variables { restart: None },
     }
 }
 
@@ -63,6 +65,7 @@ pub(super) fn update(update: &WorkspaceUpdate) -> berth_db::WorkspaceUpdate {
         actual_state: update.actual_state,
         reason: update.reason.clone(),
         applied_generation: update.applied_generation,
+        variables_generation: update.variables_generation,
         deployment_resource_version: update.deployment_resource_version.clone(),
         intent: update.intent.map(|intent| berth_db::IntentChange {
             desired_state: intent.desired_state,

@@ -154,6 +154,7 @@ pub(crate) fn row(number: u128) -> Row {
             reason: None,
             generation: Generation::FIRST,
             applied_generation: Generation::default(),
+            variables_generation: Generation::default(),
             deployment_resource_version: None,
             reported: None,
             spec: WorkspaceSpec::from_image("registry.example/image:1"),
@@ -171,6 +172,7 @@ pub(crate) fn update(number: u128, seen: i64, actual_state: ActualState) -> Work
         actual_state,
         reason: None,
         applied_generation: Generation::of(seen),
+        variables_generation: Generation::default(),
         deployment_resource_version: Some(format!("rv{seen}").into()),
         intent: None,
     }

@@ -85,7 +85,8 @@ fn intent(rng: &mut Rng) -> Intent {
         0 => Intent::Desired(DesiredState::Terminated),
         1 | 2 => Intent::Desired(DesiredState::RestartRequested),
         3 => Intent::Rebuild(Box::new(WorkspaceSpec::from_image("registry.example/image:2"))),
-        4 | 5 => Intent::Desired(DesiredState::Running),
+        4 => Intent::Variables,
+        5 => Intent::Desired(DesiredState::Running),
         _ => Intent::Desired(DesiredState::Stopped),
     }
 }
@@ -100,6 +101,7 @@ fn update(number: u128, rng: &mut Rng) -> WorkspaceUpdate {
         actual_state: rng.choice(states).expect("one of them"),
         reason: None,
         applied_generation: Generation::of(rng.i64(0..=2)),
+        variables_generation: Generation::of(rng.i64(0..=4)),
         deployment_resource_version: rng.bool().then(|| "rv".into()),
         intent: (rng.u8(..4) == 0).then_some(intent),
     }

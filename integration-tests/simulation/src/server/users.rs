@@ -45,6 +45,7 @@ pub async fn create(server: Rc<ServerProcess>, new: New) -> Result<Row, UserErro
             reason: None,
             generation: Generation::FIRST,
             applied_generation: Generation::default(),
+            variables_generation: Generation::default(),
             deployment_resource_version: None,
             reported: None,
             spec: new.spec,
@@ -96,6 +97,7 @@ async fn once(
     let intent = match transition(workspace.desired_state, workspace.actual_state, wish)? {
         Transition::AlreadySo => return Ok(row),
         Transition::Change(_) if wish == Wish::Rebuild => Intent::Rebuild(Box::new(spec.clone())),
+        Transition::Change(_) if wish == Wish::ChangeVariables => Intent::Variables,
         Transition::Change(desired) => Intent::Desired(desired),
     };
     let now = server.clock.wall();

@@ -60,6 +60,8 @@ impl Row {
 pub enum Intent {
     Desired(DesiredState),
     Rebuild(Box<WorkspaceSpec>),
+    /// Its variables are others from that generation on.
+    Variables,
 }
 
 /// A process that leads an agent.

@@ -74,6 +74,7 @@ fn differs(row: &Row, update: &WorkspaceUpdate) -> bool {
     workspace.actual_state != update.actual_state
         || workspace.reason != update.reason
         || workspace.applied_generation != update.applied_generation
+        || workspace.variables_generation != update.variables_generation
         || workspace.deployment_resource_version != update.deployment_resource_version
         || workspace.desired_state != desired
 }
@@ -106,6 +107,7 @@ pub(super) fn change(row: &mut Row, intent: Intent, now: Timestamp) {
             workspace.desired_state = state;
         }
         Intent::Rebuild(spec) => workspace.spec = *spec,
+        Intent::Variables => workspace.variables_generation = workspace.generation,
     }
     row.intent_changed_at = now;
 }
@@ -121,6 +123,13 @@ pub(super) fn write(row: &mut Row, report: Report, update: &WorkspaceUpdate) {
     workspace.actual_state = update.actual_state;
     workspace.reason.clone_from(&update.reason);
     workspace.applied_generation = update.applied_generation;
+    workspace.variables_generation = if workspace.generation == update.seen_generation {
+        update.variables_generation
+    } else if update.variables_generation > update.seen_generation {
+        workspace.variables_generation.max(workspace.generation)
+    } else {
+        workspace.variables_generation
+    };
     workspace.deployment_resource_version.clone_from(&update.deployment_resource_version);
     workspace.reported = Some((report.epoch, report.sequence));
     if let Some(intent) = update.intent {

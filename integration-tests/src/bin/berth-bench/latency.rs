@@ -82,6 +82,7 @@ fn rendered() -> anyhow::Result<(String, String, Vec<Value>)> {
         reason: None,
         generation: Generation::FIRST,
         applied_generation: Generation::default(),
+        variables_generation: Generation::default(),
         deployment_resource_version: None,
         reported: None,
         spec: WorkspaceSpec::from_image(WORKSPACE_IMAGE),

@@ -83,6 +83,7 @@ fn may(asker: &Asker, action: Action, thing: &Resource) -> bool {
             | Action::IssueConnectionToken
             | Action::SharePort
             | Action::OpenPort
+            | Action::ChangeWorkspaceVariables
             | Action::ReadLogs
     );
     thing.organization == asker.organization

@@ -59,6 +59,10 @@ pub enum Intent {
     Resize {
         spec: WorkspaceSpec,
     },
+    /// Its variables are others from that generation on, and it starts anew where that is said.
+    Variables {
+        restart: Option<DesiredState>,
+    },
 }
 
 impl Workspaces<'_> {
@@ -136,8 +140,12 @@ impl Workspaces<'_> {
         }
         let (mut desired, mut spec_written, mut devfile_written, mut unproven) = (None, None, None, None);
         let (mut never, mut later, mut earlier) = (None, None, None);
+        let mut others = None;
+        if let Intent::Variables { .. } = intent {
+            others = Some(workspaces::variables_generation.eq(next_generation()));
+        }
         match intent {
-            Intent::Desired(state) => {
+            Intent::Desired(state) | Intent::Variables { restart: Some(state) } => {
                 let changed_at = workspaces::desired_state_changed_at.eq(jiff_diesel::Timestamp::from(now));
                 desired = Some((
                     workspaces::desired_state.eq(state.as_str()),
@@ -166,6 +174,7 @@ impl Workspaces<'_> {
                 devfile_written = Some(workspaces::devfile.eq(devfile.as_deref()));
             }
             Intent::Resize { spec } => spec_written = Some(written(spec)?),
+            Intent::Variables { restart: None } => {}
         }
         let statement = statement.set((
             raised(),
@@ -175,6 +184,7 @@ impl Workspaces<'_> {
             devfile_written,
             unproven,
             (never, later, earlier),
+            others,
         ));
         Ok(self.0.run(statement.execute(&mut self.0.raw())).await? > 0)
     }
@@ -187,13 +197,19 @@ type Raised =
 /// Raises the generation, as [`Generation::next`] does: it can be raised whatever it is, so that what a user wants can always
 /// be stored. Where the count begins anew nothing is proven.
 pub(crate) fn raised() -> Raised {
-    let last = Generation::MAX;
-    let from =
-        |first: &str, on: &str| sql(&format!("CASE WHEN generation >= {last} THEN {first} ELSE {on} END"));
     (
-        workspaces::generation.eq(from("1", "generation + 1")),
-        workspaces::applied_generation.eq(from("0", "applied_generation")),
+        workspaces::generation.eq(next_generation()),
+        workspaces::applied_generation.eq(unless_anew("0", "applied_generation")),
     )
+}
+
+fn next_generation() -> SqlLiteral<BigInt> {
+    unless_anew("1", "generation + 1")
+}
+
+/// One thing where the count begins anew, and another where it goes on.
+fn unless_anew(first: &str, on: &str) -> SqlLiteral<BigInt> {
+    sql(&format!("CASE WHEN generation >= {} THEN {first} ELSE {on} END", Generation::MAX))
 }
 
 /// No rule can have anything to do before.

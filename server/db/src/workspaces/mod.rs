@@ -51,6 +51,8 @@ pub struct WorkspaceRow {
     pub generation: Generation,
     /// What the cluster proved last; zero: nothing yet.
     pub applied_generation: Generation,
+    /// The generation with which its variables last became others; zero: they are those of its creation.
+    pub variables_generation: Generation,
     /// The place in the agent's reports of the one that the observed columns come from; both or none.
     pub applied_epoch: Option<i64>,
     pub applied_sequence: Option<i64>,

@@ -2,7 +2,9 @@
 
 use berth_schema::api::StateReason;
 use berth_schema::{AgentId, DesiredState, WorkspaceId};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use futures::future::try_join;
 use uuid::Uuid;
@@ -10,6 +12,10 @@ use uuid::Uuid;
 use super::{WorkspaceRow, Workspaces};
 use crate::error::DbError;
 use crate::schema::workspaces;
+
+/// The column by which the database tells those with something to do. Diesel knows 32 columns of a table, unless it is to take twice the
+/// time to compile.
+const PENDING: &str = "workspaces.pending";
 
 /// A page of an agent's workspaces in the order of their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +102,7 @@ impl Workspaces<'_> {
             .filter(workspaces::agent_id.eq(agent.as_uuid()))
             .filter(workspaces::id.gt(page.after()))
             .filter(workspaces::id.ne_all(others.iter().map(|id| *id.as_uuid()).collect::<Vec<_>>()))
-            .filter(workspaces::pending)
+            .filter(sql::<Bool>(PENDING))
             .order(workspaces::id)
             .limit(page.limit)
             .select(WorkspaceRow::as_select());

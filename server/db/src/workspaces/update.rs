@@ -30,6 +30,8 @@ pub struct WorkspaceUpdate {
     pub reason: Option<StateReason>,
     /// As proven by the cluster: stored as reported, even where it is lower than what is stored.
     pub applied_generation: Generation,
+    /// Of which generation its variables are now.
+    pub variables_generation: Generation,
     pub deployment_resource_version: Option<ResourceVersion>,
     /// A change of intent that the server makes by itself: the end of a restart.
     pub intent: Option<IntentChange>,
@@ -98,6 +100,7 @@ impl WorkspaceUpdate {
         row.actual_state == self.actual_state
             && row.reason == self.reason
             && row.applied_generation == self.applied_generation
+            && row.variables_generation == self.variables_generation
             && row.deployment_resource_version == self.deployment_resource_version
             && self.intent.is_none_or(|intent| {
                 row.desired_state == intent.desired_state && row.generation == intent.generation

@@ -258,6 +258,7 @@ fn row(name: &str, words: &Words<'_>) -> Result<Workspace, String> {
         reason: None,
         generation: words.value("generation")?.unwrap_or(Generation::FIRST),
         applied_generation: words.value("applied")?.unwrap_or_default(),
+        variables_generation: Generation::default(),
         deployment_resource_version: None,
         reported: reported.transpose()?,
         spec: WorkspaceSpec::from_image("registry.example/dev:1"),

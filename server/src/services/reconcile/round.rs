@@ -329,6 +329,7 @@ pub(crate) fn planned(row: WorkspaceRow) -> Workspace {
         reason: row.reason,
         generation: row.generation,
         applied_generation: row.applied_generation,
+        variables_generation: row.variables_generation,
         deployment_resource_version: row.deployment_resource_version,
         spec: row.spec,
         unreadable: row.unreadable,
@@ -342,6 +343,7 @@ fn stored_update(update: WorkspaceUpdate) -> berth_db::WorkspaceUpdate {
         actual_state: update.actual_state,
         reason: update.reason,
         applied_generation: update.applied_generation,
+        variables_generation: update.variables_generation,
         deployment_resource_version: update.deployment_resource_version,
         intent: update.intent.map(|IntentChange { desired_state, generation }| berth_db::IntentChange {
             desired_state,

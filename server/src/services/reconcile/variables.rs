@@ -14,7 +14,7 @@ use berth_schema::{ActualState, AgentId, Generation, WorkspaceId};
 use tracing::error;
 
 use super::{credentials, record, ssh};
-use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner, SealedValue, Sealer};
+use crate::crypto::{self, CryptoError, KeyRing, Owner, Sealer};
 use crate::identity::AgentIdentity;
 use crate::{Error, Op};
 
@@ -185,30 +185,14 @@ impl Cause {
 }
 
 fn open(keys: &KeyRing, owner: Owner, sealed: &SealedVariables) -> Result<VariableBundle, CryptoError> {
-    if sealed.unreadable {
-        return Err(CryptoError::Kind);
-    }
-    if sealed.keys.is_empty() && sealed.noted.is_some_and(|variables| variables > 0) {
-        return Err(CryptoError::Gone);
-    }
-    let opened = sealed.keys.iter().map(|wrapped| DataKey::unwrap(keys, owner, wrapped));
-    let data_keys = opened.collect::<Result<Vec<_>, _>>()?;
-    for wrapped in &sealed.keys {
-        crypto::check_workspace(wrapped, &sealed.variables)?;
-    }
     let mut bundle = VariableBundle::default();
-    for variable in &sealed.variables {
-        let key =
-            data_keys.iter().find(|key| key.id() == variable.data_key_id).ok_or(CryptoError::DataKey)?;
-        let label = Label { name: &variable.name, kind: variable.kind.as_str(), version: variable.version };
-        let sealed = SealedValue { nonce: variable.nonce, ciphertext: variable.ciphertext.clone() };
-        let value = key.open(label, &sealed)?;
+    crypto::open_variables(keys, owner, sealed, |variable, value| {
         let values = match variable.kind {
             VariableKind::Environment => &mut bundle.environment,
             VariableKind::File => &mut bundle.files,
         };
         values.insert(variable.name.clone(), value);
-    }
+    })?;
     Ok(bundle)
 }
 
@@ -239,6 +223,7 @@ impl Unreadable {
                 actual_state: ActualState::Error,
                 reason: Some(reason),
                 applied_generation: row.applied_generation,
+                variables_generation: row.variables_generation,
                 deployment_resource_version: row.deployment_resource_version.clone(),
                 intent: None,
             });

@@ -7,13 +7,15 @@ use berth_planner::inheritance::Link;
 use berth_planner::intent::{Transition, TransitionError, Wish, transition};
 use berth_planner::quota::{Change, Usage};
 use berth_planner::resize::{self, Standing};
-use berth_schema::api::{RebuildWorkspace, ResizeWorkspace, Workspace};
+use berth_schema::api::{ChangeVariables, RebuildWorkspace, RenewVariables, ResizeWorkspace, Workspace};
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::prerequisites::StorageClass;
 use berth_schema::{AgentConfiguration, DesiredState, Generation, ResourceKind, WorkspaceSpec};
 use jiff::Timestamp;
 use tracing::info;
 
 use super::freeze::keeps_finals;
+use super::variables::{self, Wanted};
 use super::{Given, NewSpec, changed, find, limits, spec_of, whole};
 use crate::identity::Member;
 use crate::services::admission;
@@ -29,7 +31,7 @@ pub async fn change(
     wish: Wish,
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
-    decide(op, name_or_id, wish, seen, None).await
+    decide(op, name_or_id, wish, seen, With::Nothing).await
 }
 
 /// Replaces what a workspace is made of.
@@ -43,7 +45,7 @@ pub async fn rebuild(
     let given = Given { devfile: body.devfile, devcontainer: body.devcontainer, image: body.image };
     let spec = spec_of(given, None, &Options::default(), &mut errors);
     let made_of = MadeOf::New(Box::new(spec.ok_or(Error::Invalid(errors))?));
-    decide(op, name_or_id, Wish::Rebuild, seen, Some(&made_of)).await
+    decide(op, name_or_id, Wish::Rebuild, seen, With::Spec(&made_of)).await
 }
 
 /// Gives a workspace other resources.
@@ -54,7 +56,30 @@ pub async fn resize(
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
     let made_of = MadeOf::Resized(body);
-    decide(op, name_or_id, Wish::Resize, seen, Some(&made_of)).await
+    decide(op, name_or_id, Wish::Resize, seen, With::Spec(&made_of)).await
+}
+
+/// Gives a workspace other variables of its own. One that runs goes on, unless it shall start anew.
+pub async fn change_variables(
+    op: &Op<Member>,
+    name_or_id: &str,
+    form: ChangeVariables,
+    seen: Option<Generation>,
+) -> Result<Workspace, Error> {
+    let restart = form.restart;
+    let with = With::Variables { wanted: &Wanted::of(form)?, restart };
+    decide(op, name_or_id, Wish::ChangeVariables, seen, with).await
+}
+
+/// Has a workspace take anew what is around it.
+pub async fn renew_variables(
+    op: &Op<Member>,
+    name_or_id: &str,
+    form: RenewVariables,
+    seen: Option<Generation>,
+) -> Result<Workspace, Error> {
+    let with = With::Variables { wanted: &Wanted::Renewed, restart: form.restart };
+    decide(op, name_or_id, Wish::ChangeVariables, seen, with).await
 }
 
 /// What a workspace shall be made of.
@@ -64,18 +89,26 @@ enum MadeOf {
     Resized(ResizeWorkspace),
 }
 
+/// What comes with a wish.
+#[derive(Clone, Copy)]
+enum With<'a> {
+    Nothing,
+    Spec(&'a MadeOf),
+    Variables { wanted: &'a Wanted, restart: bool },
+}
+
 async fn decide(
     op: &Op<Member>,
     name_or_id: &str,
     wish: Wish,
     seen: Option<Generation>,
-    made_of: Option<&MadeOf>,
+    with: With<'_>,
 ) -> Result<Workspace, Error> {
     let asked = Asked {
         name_or_id,
         wish,
         seen,
-        made_of,
+        with,
         by: ChangedBy::User(op.who.author()),
         op,
         now: op.now,
@@ -112,6 +145,7 @@ const fn operation(wish: Wish) -> &'static str {
         Wish::Restart => "restart_workspace",
         Wish::Rebuild => "rebuild_workspace",
         Wish::Resize => "resize_workspace",
+        Wish::ChangeVariables => "change_variables",
         Wish::Terminate => "terminate_workspace",
     }
 }
@@ -121,7 +155,7 @@ struct Asked<'a> {
     name_or_id: &'a str,
     wish: Wish,
     seen: Option<Generation>,
-    made_of: Option<&'a MadeOf>,
+    with: With<'a>,
     by: ChangedBy,
     op: &'a Op<Member>,
     now: Timestamp,
@@ -149,12 +183,48 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Changed<
         Transition::AlreadySo => return Ok(Changed::Not(view)),
         Transition::Change(desired) => desired,
     };
-    let intent = allowed(conn, asked, &view, desired).await?;
+    let made_of = match asked.with {
+        With::Variables { wanted, restart } => return given(conn, asked, &view, (wanted, restart)).await,
+        With::Spec(made_of) => Some(made_of),
+        With::Nothing => None,
+    };
+    let intent = allowed(conn, asked, &view, (desired, made_of)).await?;
     let seen = Some(row.generation);
     let after = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, asked.now).await?;
     conn.notifications().notify_agent(row.agent_id).await?;
     let event = changed(row, &after.workspace);
     Ok(Changed::So(after, event))
+}
+
+/// Other variables, and another start where that is wanted. Nothing is rendered anew.
+async fn given(
+    conn: &OrganizationConn<'_>,
+    asked: &Asked<'_>,
+    view: &WorkspaceView,
+    (wanted, restart): (&Wanted, bool),
+) -> Result<Changed<WorkspaceView>, Error> {
+    let row = &view.workspace;
+    let prepared = variables::prepare(conn, asked.op, view, wanted).await?;
+    let starts_anew = restart && row.desired_state == DesiredState::Running;
+    if prepared.is_nothing() && !starts_anew {
+        return Ok(Changed::Not(view.clone()));
+    }
+    if starts_anew {
+        let project = view.belongs_to.as_ref().map(|project| &project.path);
+        admission::demand(conn, asked.op, (row.agent_id, &view.agent), project).await?;
+    }
+    let intent = Intent::Variables { restart: starts_anew.then_some(DesiredState::RestartRequested) };
+    // From here on nobody else changes it.
+    let seen = Some(row.generation);
+    let after = conn.workspaces().change_intent(row.id, seen, &intent, asked.by, asked.now).await?;
+    if !prepared.is_nothing() {
+        prepared.store(conn, asked.op).await?;
+    }
+    conn.notifications().notify_agent(row.agent_id).await?;
+    let (set, removed) = prepared.changes();
+    let details = Details::VariablesChanged { generation: after.workspace.generation, set, removed };
+    let event = Event::new(Resource::workspace(row.id), details);
+    Ok(Changed::So(find(conn, &row.id.to_string()).await?, event))
 }
 
 /// What is stored, if the agent's configuration has room for it. What only takes less is not looked at any further: it
@@ -163,10 +233,10 @@ async fn allowed(
     conn: &OrganizationConn<'_>,
     asked: &Asked<'_>,
     view: &WorkspaceView,
-    desired: DesiredState,
+    (desired, made_of): (DesiredState, Option<&MadeOf>),
 ) -> Result<Intent, Error> {
     let row = &view.workspace;
-    if matches!(desired, DesiredState::Stopped | DesiredState::Terminated) && asked.made_of.is_none() {
+    if matches!(desired, DesiredState::Stopped | DesiredState::Terminated) && made_of.is_none() {
         return Ok(Intent::Desired(desired));
     }
     let configuration = limits::configuration(conn, row.agent_id, asked.defaults).await?;
@@ -177,7 +247,7 @@ async fn allowed(
     }
     let usage =
         |desired, spec: &WorkspaceSpec| Usage::of(desired, &spec.demand(), &configuration.default_resources);
-    let (intent, after) = match asked.made_of {
+    let (intent, after) = match made_of {
         None => (Intent::Desired(desired), usage(desired, &row.spec)),
         Some(MadeOf::New(new)) => {
             let errors = limits::size(new, &configuration);

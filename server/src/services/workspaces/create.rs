@@ -16,10 +16,10 @@ use berth_schema::{
 use ring::rand::SecureRandom;
 use tracing::info;
 
-use super::form::{Checked, CreateForm, MadeFor, of_creation};
-use super::freeze::{Frozen, freeze};
+use super::form::{Checked, CreateForm, MadeFor, Variable, of_creation};
+use super::freeze::{FIRST_VERSION, Frozen, freeze};
 use super::{find, idle, limits, project, repository, rules_of, whole};
-use crate::crypto::{self, CryptoError, DataKey, KeyRing, Label, Owner};
+use crate::crypto::{self, CryptoError, DataKey, KeyRing, Owner};
 use crate::identity::Member;
 use crate::services::admission::{self, Wish, chosen};
 use crate::services::idempotency::{Creation, Idempotency, claim};
@@ -275,7 +275,8 @@ impl Attempt<'_> {
         for (scope, link) in chain {
             around.push((link, variables::open(&keys, conn, scope).await?));
         }
-        let frozen = freeze(&around, &form.variables, &form.spec.spec).map_err(Error::Invalid)?;
+        let own: Vec<_> = form.variables.iter().map(Variable::as_own).collect();
+        let frozen = freeze(&around, &own, &form.spec.spec).map_err(Error::Invalid)?;
         if frozen.is_empty() {
             return Ok(());
         }
@@ -306,26 +307,11 @@ fn seal(
     random: &dyn SecureRandom,
 ) -> Result<(berth_db::DataKey, Vec<(SealedVariable, Source)>), CryptoError> {
     let (key, _) = DataKey::generate(keys, owner, random)?;
-    let sealed = variables.iter().map(|variable| {
-        let label = Label { name: variable.name, kind: variable.kind.as_str(), version: FIRST_VERSION };
-        let sealed = key.seal(label, variable.value, random)?;
-        let sealed = SealedVariable {
-            kind: variable.kind,
-            name: variable.name.to_owned(),
-            data_key_id: key.id(),
-            version: FIRST_VERSION,
-            nonce: sealed.nonce,
-            ciphertext: sealed.ciphertext,
-        };
-        Ok((sealed, variable.source.clone()))
-    });
+    let sealed = variables.iter().map(|variable| variable.seal(&key, FIRST_VERSION, random));
     let sealed = sealed.collect::<Result<Vec<_>, CryptoError>>()?;
     let contents = crypto::of_workspace(sealed.iter().map(|(variable, _)| variable));
     Ok((key.bind(keys, &contents, random)?, sealed))
 }
-
-/// Variables are frozen at creation.
-const FIRST_VERSION: i64 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, Var
 use berth_schema::{FieldError, GitReference, WorkspaceName, WorkspaceSpec};
 use serde::Deserialize;
 
+use super::freeze::Own;
 use super::project::{self, ProjectRules};
 use super::repository::Found;
 
@@ -88,6 +89,12 @@ pub(super) struct Variable {
     pub value: SecretValue,
 }
 
+impl Variable {
+    pub(super) fn as_own(&self) -> Own<'_> {
+        Own { name: &self.name, kind: self.kind, value: &self.value }
+    }
+}
+
 /// Whether a workspace is made for a project of the organisation, which says what the form does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum MadeFor {
@@ -150,7 +157,7 @@ impl CreateForm {
         }
         found.locate(&mut errors);
         errors.extend(found.errors.iter().cloned());
-        let variables = check_variables(&self.variables, &mut errors);
+        let variables = check_variables(("variables", &self.variables), &mut errors);
         let idle = IdleRule { stop_after: self.idle_after, max_minutes: None };
         errors.extend(idle.check().into_iter().map(of_creation));
         match spec {
@@ -219,10 +226,14 @@ fn read(text: String, translated: bool, options: &Options, errors: &mut Vec<Fiel
     }
 }
 
-fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Vec<Variable> {
+/// Variables that may be stored; what is wrong with the others goes to `errors`, by the name of the field that they came in.
+pub(super) fn check_variables(
+    (field, inputs): (&str, &[VariableInput]),
+    errors: &mut Vec<FieldError>,
+) -> Vec<Variable> {
     if inputs.len() > MAX_COUNT {
         let message = format!("at most {MAX_COUNT} variables are allowed, these are {}", inputs.len());
-        errors.push(FieldError::new("variables", message));
+        errors.push(FieldError::new(field, message));
         return Vec::new();
     }
     let mut seen = BTreeSet::new();
@@ -230,7 +241,7 @@ fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Ve
     let mut checked = Vec::with_capacity(inputs.len());
     for (index, input) in inputs.iter().enumerate() {
         let mut wrong = |part: &str, message: String| {
-            errors.push(FieldError::new(format!("variables[{index}].{part}"), message));
+            errors.push(FieldError::new(format!("{field}[{index}].{part}"), message));
         };
         if let Err(error) = variables::check_name(input.kind, &input.name) {
             wrong("name", error.to_string());
@@ -250,7 +261,7 @@ fn check_variables(inputs: &[VariableInput], errors: &mut Vec<FieldError>) -> Ve
     }
     if total > MAX_TOTAL_BYTES {
         let message = format!("hold {total} bytes together, at most {MAX_TOTAL_BYTES} are allowed");
-        errors.push(FieldError::new("variables", message));
+        errors.push(FieldError::new(field, message));
     }
     checked
 }

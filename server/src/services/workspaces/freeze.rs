@@ -1,17 +1,21 @@
-//! The variables that a new workspace gets, from itself and from what is around it.
+//! The variables that a workspace gets, from itself and from what is around it.
 
 use std::collections::BTreeSet;
 
-use berth_db::Source;
+use berth_db::{SealedVariable, Source};
 use berth_planner::inheritance::{Given, Link, inherit};
 use berth_schema::scope::Scope;
 use berth_schema::spec::ContainerSpec;
 use berth_schema::variables::{MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind, check_value};
 use berth_schema::{FieldError, WorkspaceSpec};
 use jiff::Timestamp;
+use ring::rand::SecureRandom;
 
-use super::form::Variable;
+use crate::crypto::{CryptoError, DataKey, Label};
 use crate::services::variables::Opened;
+
+/// Of a name's values the first.
+pub(super) const FIRST_VERSION: i64 = 1;
 
 /// One variable of the workspace, as it stays.
 #[derive(Debug)]
@@ -20,6 +24,36 @@ pub(super) struct Frozen<'a> {
     pub(super) kind: VariableKind,
     pub(super) value: &'a SecretValue,
     pub(super) source: Source,
+}
+
+impl Frozen<'_> {
+    /// Encrypted, as a version of that name's values.
+    pub(super) fn seal(
+        &self,
+        key: &DataKey,
+        version: i64,
+        random: &dyn SecureRandom,
+    ) -> Result<(SealedVariable, Source), CryptoError> {
+        let label = Label { name: self.name, kind: self.kind.as_str(), version };
+        let sealed = key.seal(label, self.value, random)?;
+        let sealed = SealedVariable {
+            kind: self.kind,
+            name: self.name.to_owned(),
+            data_key_id: key.id(),
+            version,
+            nonce: sealed.nonce,
+            ciphertext: sealed.ciphertext,
+        };
+        Ok((sealed, self.source.clone()))
+    }
+}
+
+/// One that the workspace is given itself.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: VariableKind,
+    pub(super) value: &'a SecretValue,
 }
 
 #[derive(Clone, Copy)]
@@ -34,7 +68,7 @@ struct Offer<'a> {
 /// the fields of the form.
 pub(super) fn freeze<'a>(
     around: &'a [(Link, Vec<Opened>)],
-    own: &'a [Variable],
+    own: &[Own<'a>],
     made_of: &WorkspaceSpec,
 ) -> Result<Vec<Frozen<'a>>, Vec<FieldError>> {
     let outer = |Opened { row, value }: &'a Opened| {
@@ -43,9 +77,8 @@ pub(super) fn freeze<'a>(
         Given { name: row.name.clone(), kind: row.kind, is_final: row.is_final, value }
     };
     let inner = own.iter().map(|variable| {
-        let secret = &variable.value;
-        let value = Offer { name: &variable.name, secret, version: None, set_at: None };
-        Given { name: variable.name.clone(), kind: variable.kind, is_final: false, value }
+        let value = Offer { name: variable.name, secret: variable.value, version: None, set_at: None };
+        Given { name: variable.name.to_owned(), kind: variable.kind, is_final: false, value }
     });
     let mut chain: Vec<_> =
         around.iter().map(|(link, opened)| (link.clone(), opened.iter().map(outer).collect())).collect();
@@ -58,7 +91,8 @@ pub(super) fn freeze<'a>(
                     format!("'{}' of the {} {error}", error.name, error.link),
                 );
             }
-            let same = |variable: &Variable| (variable.kind, &variable.name) == (error.kind, &error.name);
+            let same =
+                |variable: &Own<'_>| (variable.kind, variable.name) == (error.kind, error.name.as_str());
             let index = own.iter().position(same).unwrap_or_default();
             FieldError::new(format!("variables[{index}].name"), format!("'{}' {error}", error.name))
         });
@@ -112,7 +146,7 @@ pub(super) fn keeps_finals<'a>(
 }
 
 /// What each scope may hold alone may be too much together.
-fn check_size(frozen: &[Frozen<'_>]) -> Result<(), Vec<FieldError>> {
+pub(super) fn check_size(frozen: &[Frozen<'_>]) -> Result<(), Vec<FieldError>> {
     let total: usize =
         frozen.iter().map(|variable| variable.name.len() + variable.value.expose().len()).sum();
     let inherited = frozen.iter().filter(|variable| variable.source.scope != Scope::Workspace).count();

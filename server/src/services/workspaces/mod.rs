@@ -11,9 +11,10 @@ mod look;
 mod project;
 mod repository;
 mod timeline;
+mod variables;
 mod why;
 
-pub use change::{change, rebuild, resize};
+pub use change::{change, change_variables, rebuild, renew_variables, resize};
 pub use create::{check, create};
 pub use extend::extend;
 pub use form::{CreateForm, Given, NewSpec, spec_of};
