@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 use crate::commands::{
     agents, audit, auth, code, completion, contexts, cp, devfile, elevations, exec, gateway, git_credentials,
     groups, identity_providers, idle, invitations, login, logout, logs, members, open, organizations, policy,
-    port_forward, ports, projects, sessions, ssh, ssh_config, tokens, variables, workspaces,
+    port_forward, ports, projects, sessions, ssh, ssh_config, ssh_keys, tokens, variables, workspaces,
 };
 use crate::error::Error;
 use crate::names::OrganizationRef;
@@ -81,6 +81,15 @@ pub(crate) enum Command {
     Gateway(gateway::Args),
     /// Have OpenSSH, and all that uses it, know workspaces as NAME.berth
     SshConfig(ssh_config::Args),
+    /// Keys that let you in by plain ssh, on a machine without this program
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(
+        after_help = "Examples:\n  berth ssh-keys add ~/.ssh/id_ed25519.pub\n  berth ssh-keys list\n  ssh calm-blue-reef@ssh.workspaces.example.net"
+    )]
+    SshKeys {
+        #[command(subcommand)]
+        command: ssh_keys::Command,
+    },
     /// Register the agents that run workspaces in clusters
     #[command(subcommand_required = true, arg_required_else_help = true)]
     #[command(after_help = "Examples:\n  berth agents create berlin > berlin.token\n  berth agents list")]

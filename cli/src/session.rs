@@ -32,6 +32,18 @@ impl Session {
     }
 }
 
+/// A client of somebody's own account, which a token of an organisation has none of.
+pub(crate) fn of_account(global: &Global) -> Result<(Target, Client), Error> {
+    let (target, client) = connect(global)?;
+    if matches!(target.credential, Credential::Token(_)) {
+        return Err(Error::Usage {
+            message: "a token belongs to one organisation and to no account".to_owned(),
+            hint: Some("`berth whoami` shows the token's; `berth login` logs in as yourself".to_owned()),
+        });
+    }
+    Ok((target, client))
+}
+
 /// The target and a client for it.
 pub(crate) fn connect(global: &Global) -> Result<(Target, Client), Error> {
     let talk = global.talk();

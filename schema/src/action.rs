@@ -147,6 +147,9 @@ actions! {
     ListPasskeys = "passkey.list", Account, Reads;
     AddPasskey = "passkey.add", Account, Changes;
     RemovePasskey = "passkey.remove", Account, Changes;
+    ListSshKeys = "ssh-key.list", Account, Reads;
+    AddSshKey = "ssh-key.add", Account, Changes;
+    RemoveSshKey = "ssh-key.remove", Account, Changes;
     ReadOrganization = "organization.read", Organization, Reads;
     ReadIdentity = "identity.read", Organization, Reads;
     ListAudit = "audit.list", Organization, Reads;
@@ -285,6 +288,10 @@ actions! {
     /// Of a program of somebody's: what it opens connections by.
     IssueConnectionToken = "connection.issue-token", Workspace, Changes;
     OpenConnection = "connection.open", Workspace, Changes;
+    /// By plain `ssh`, and a key that was registered.
+    OpenConnectionByKey = "connection.open-by-key", Workspace, Changes;
+    /// By what an agent's proxies are known to `ssh`, with its private half.
+    ReadSshHostKey = "connection.read-host-key", Agent, Reads;
     /// Who is connected to a workspace.
     ListConnections = "connection.list", Workspace, Reads;
     EndConnection = "connection.end", Workspace, Changes;

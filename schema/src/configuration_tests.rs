@@ -27,6 +27,7 @@ pub(super) fn everything() -> Value {
             "certificate_secret": "wildcard",
             "service_type": "LoadBalancer",
             "public_port": 8443,
+            "ssh_port": 22,
             "egress": [{"allow": "10.0.0.1/32", "ports": [{"port": 6443}]}],
         },
         "network_policy": {
@@ -87,7 +88,7 @@ fn everything_that_is_wrong_is_told_at_once_and_by_its_path() {
         "colour": "red",
         "proxy": {
             "image": "-", "replicas": 0, "certificate_secret": "berth-proxy-token", "service_type": "NodePort",
-            "public_port": 0, "egress": [{"allow": "all"}],
+            "public_port": 0, "ssh_port": 65536, "egress": [{"allow": "all"}],
         },
         "network_policy": {
             "enabled": "yes",
@@ -118,6 +119,7 @@ fn everything_that_is_wrong_is_told_at_once_and_by_its_path() {
             "proxy.certificate_secret",
             "proxy.service_type",
             "proxy.public_port",
+            "proxy.ssh_port",
             "proxy.egress[0].allow",
             "network_policy.enabled",
             "network_policy.egress[0].allow",

@@ -208,6 +208,28 @@ pub struct ProgramConnection {
     /// Absent where no key was brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<SshCredentials>,
+    /// Absent where nothing answers that, or a server of before does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_ssh: Option<PlainSsh>,
+}
+
+/// Where `ssh` gets in without this program, with a key that was registered. See decision 0092.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlainSsh {
+    pub host: String,
+    pub port: u16,
+    /// `ssh-ed25519 …`: by what it is known there.
+    pub host_key: String,
+}
+
+impl PlainSsh {
+    /// As `known_hosts` has it.
+    pub fn known_hosts_line(&self) -> String {
+        match self.port {
+            22 => format!("{} {}", self.host, self.host_key),
+            port => format!("[{}]:{port} {}", self.host, self.host_key),
+        }
+    }
 }
 
 /// What OpenSSH needs to know a workspace, and to be known there.
@@ -221,6 +243,42 @@ pub struct SshCredentials {
     pub certificate_until: Timestamp,
     /// `ssh-ed25519 …`: by what the workspace's sshd is known, from its next start on if it runs since before there were such keys.
     pub host_key: String,
+}
+
+/// The body of `POST /api/v1/proxy/ssh-connections`: somebody has shown by plain `ssh` that a key is theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenBySsh {
+    /// What they have called the workspace.
+    pub name: WorkspaceName,
+    /// `SHA256:…` of the key.
+    pub fingerprint: String,
+    /// `ssh-ed25519 …`: of this connection's own key, by which the proxy gets to the workspace's sshd.
+    pub ssh_public_key: String,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedBySsh {
+    #[serde(flatten)]
+    pub opened: Opened,
+    /// Absent where it was denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<SshEntry>,
+}
+
+/// Where somebody has come to, and what gets the proxy there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshEntry {
+    pub workspace: WorkspaceId,
+    pub ssh: SshCredentials,
+}
+
+/// The answer to `GET /api/v1/proxy/ssh-host-key`: by what all copies of an agent's proxy are known to `ssh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshHostKey {
+    /// The seed of an Ed25519 key, in base64.
+    pub seed: Credential,
 }
 
 #[cfg(test)]

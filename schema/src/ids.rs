@@ -103,6 +103,10 @@ id!(
     PasskeyId
 );
 id!(
+    /// A public key that somebody has registered for plain `ssh`.
+    SshKeyId
+);
+id!(
     /// What an organisation has people signed in by.
     IdentityProviderId
 );

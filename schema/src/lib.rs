@@ -56,7 +56,7 @@ pub use generation::Generation;
 pub use ids::{
     AccountId, AgentId, AuthorizationCodeId, ConnectionId, ElevationId, GroupId, IdentityProviderId,
     InvitationId, NetworkCheckId, OrganizationId, PasskeyId, ProjectId, ProxyCopyId, SessionId, SignInLinkId,
-    SubjectId, TermId, TokenId, WorkspaceId,
+    SshKeyId, SubjectId, TermId, TokenId, WorkspaceId,
 };
 pub use names::{
     AgentName, GroupName, NameError, NamespaceName, OrganizationName, PortName, ProjectName, WorkspaceName,

@@ -2,12 +2,17 @@
 //!
 //! Sources: RFC 4251 (data types), RFC 8709 (Ed25519), OpenSSH's `PROTOCOL.key` and `PROTOCOL.certkeys`.
 
+pub mod user_key;
+pub mod wire;
+
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
+
+use wire::Writer;
 
 /// The user that a workspace's sshd knows.
 pub const USER: &str = "workspace";
@@ -43,7 +48,12 @@ impl PublicKey {
         Self(key)
     }
 
-    fn blob(self) -> Vec<u8> {
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// As it is sent.
+    pub fn blob(self) -> Vec<u8> {
         let mut blob = Writer::default();
         blob.text(ED25519).string(&self.0);
         blob.0
@@ -133,33 +143,6 @@ impl UserCertificate<'_> {
         signature.text(ED25519).string(&sign(&body.0));
         body.string(&signature.0);
         format!("{CERTIFICATE} {}", STANDARD.encode(&body.0))
-    }
-}
-
-/// The data types of RFC 4251.
-#[derive(Default)]
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn number(&mut self, number: u32) -> &mut Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
-        self
-    }
-
-    fn long(&mut self, number: u64) -> &mut Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
-        self
-    }
-
-    fn string(&mut self, bytes: &[u8]) -> &mut Self {
-        // Everything that is written here is some hundred bytes.
-        self.number(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.string(text.as_bytes())
     }
 }
 

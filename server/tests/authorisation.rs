@@ -67,7 +67,7 @@ fn expected(route: &Route) -> [u16; 11] {
         (Audience::Member, Some(Effect::Reads)) if below_an_organization => LOOKS,
         (Audience::Member, Some(Effect::Changes)) if below_an_organization => CHANGES,
         (Audience::Member, Some(Effect::Reads)) => OWN,
-        (Audience::Person, Some(Effect::Reads)) => PERSON,
+        (Audience::Person, Some(_)) => PERSON,
         (Audience::Agent, Some(_)) => AGENT,
         (Audience::Proxy, Some(_)) => PROXY,
         odd => panic!("{} {} is for {odd:?}, which nobody thought of", route.method, route.path),

@@ -61,6 +61,7 @@ mod rotation;
 mod sealing;
 mod sign_in;
 mod signed_tokens;
+mod ssh_keys;
 mod strangers;
 mod subjects;
 mod support;

@@ -19,6 +19,7 @@ mod members;
 mod policy;
 mod ports;
 mod settings;
+mod ssh_keys;
 mod tokens;
 mod tree;
 

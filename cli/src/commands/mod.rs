@@ -32,6 +32,7 @@ mod secret;
 pub(crate) mod sessions;
 pub(crate) mod ssh;
 pub(crate) mod ssh_config;
+pub(crate) mod ssh_keys;
 pub(crate) mod tokens;
 pub(crate) mod variables;
 pub(crate) mod version;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Code(args) => code::run(global, &args).await,
         Command::Gateway(args) => gateway::run(global, &args).await,
         Command::SshConfig(args) => ssh_config::run(global, &args),
+        Command::SshKeys { command } => ssh_keys::run(global, command).await,
         Command::Agents { command } => agents::run(global, command).await,
         Command::GitCredentials { command } => git_credentials::run(global, command).await,
         Command::Idle { command } => idle::run(global, command).await,

@@ -12,6 +12,7 @@ mod members;
 mod membership;
 mod objects;
 mod ports;
+mod ssh_keys;
 mod table;
 mod timeline;
 mod tokens;

@@ -154,6 +154,7 @@ mod tests {
             expires_at: jiff::Timestamp::UNIX_EPOCH,
             url: String::new(),
             tunnel: String::new(),
+            plain_ssh: None,
             ssh: Some(SshCredentials {
                 user: user.to_owned(),
                 certificate: certificate.to_owned(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
 use crate::elevations::Elevated;
-use crate::{AccountId, OrganizationId, OrganizationName, SessionId, SubjectId};
+use crate::{AccountId, OrganizationId, OrganizationName, SessionId, SshKeyId, SubjectId};
 
 /// The account that an access token of a login belongs to, and what it is in each organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,4 +43,33 @@ pub struct AccountOrganization {
     /// What the person is known by there. A server of before does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_id: Option<SubjectId>,
+}
+
+/// A public key that lets its person in by plain `ssh`: `GET /api/v1/account/ssh-keys`. See decision 0092.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKey {
+    pub id: SshKeyId,
+    pub name: String,
+    /// `ssh-ed25519 AAAA…`, without a comment.
+    pub public_key: String,
+    /// `SHA256:…`, as `ssh-keygen -l` shows it.
+    pub fingerprint: String,
+    pub created_at: Timestamp,
+    /// Within a minute. Absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    /// When it opens nothing any more, unless it is used.
+    pub ends_at: Timestamp,
+    /// The same, however much it is used.
+    pub expires_at: Timestamp,
+}
+
+/// `POST /api/v1/account/ssh-keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddSshKey {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// The content of a file that ends in `.pub`.
+    pub public_key: String,
 }

@@ -128,6 +128,7 @@ const fn of_action(action: Action) -> Reach {
         Action::SignOut
         | Action::EndSession
         | Action::EndOtherSessions
+        | Action::RemoveSshKey
         | Action::ChangeMember
         | Action::RemoveMember
         | Action::RotateToken
@@ -163,12 +164,16 @@ const fn of_action(action: Action) -> Reach {
         | Action::LookAtLogin
         | Action::DecideLogin
         | Action::IssueConnectionToken
+        | Action::OpenConnectionByKey
+        | Action::ReadSshHostKey
         | Action::ListSessions
         | Action::ConfirmSession
         | Action::KnowDevice
         | Action::ListPasskeys
         | Action::AddPasskey
         | Action::RemovePasskey
+        | Action::ListSshKeys
+        | Action::AddSshKey
         | Action::ReadOrganization
         | Action::ReadIdentity
         | Action::ListAudit

@@ -13,7 +13,7 @@ use crate::scope::ScopeId;
 use crate::sealing::PublicKey;
 use crate::{
     AgentId, DesiredState, Generation, GroupId, IdentityProviderId, InvitationId, NetworkCheckId, PasskeyId,
-    ProjectId, SubjectId, TokenId, WorkspaceId,
+    ProjectId, SshKeyId, SubjectId, TokenId, WorkspaceId,
 };
 
 /// One variant for each kind of event. What its action and resource say already is not said again.
@@ -81,6 +81,12 @@ pub enum Details {
     /// One that signs somebody in from now on, or does not any more.
     Passkey {
         passkey: PasskeyId,
+    },
+    /// One that lets somebody in by plain `ssh` from now on, or does not any more.
+    SshKey {
+        ssh_key: SshKeyId,
+        /// `SHA256:…`
+        fingerprint: String,
     },
     SessionsEnded {
         count: u64,
@@ -178,6 +184,9 @@ pub enum Details {
         /// It is not theirs: its port is shared with them.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         shared: bool,
+        /// By which key, where they have come by plain `ssh`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ssh_key: Option<SshKeyId>,
     },
     /// Somebody reads what a container of a workspace has written.
     LogsRead {

@@ -26,6 +26,9 @@ pub struct ProxyRules {
     /// The port that browsers use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_port: Option<u16>,
+    /// The port at which people find plain `ssh`; absent: it is not answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_port: Option<u16>,
     /// Where the API server and Berth's server answer: what the proxy reaches beside workspaces and the cluster's DNS. Absent:
     /// [`everywhere`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +47,7 @@ impl ProxyRules {
                 .or_else(|| defaults.certificate_secret.clone()),
             service_type: self.service_type.or(defaults.service_type),
             public_port: self.public_port.or(defaults.public_port),
+            ssh_port: self.ssh_port.or(defaults.ssh_port),
             egress: self.egress.clone().or_else(|| defaults.egress.clone()),
         }
     }

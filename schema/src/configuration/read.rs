@@ -135,6 +135,7 @@ fn proxy(fields: &mut Fields<'_, '_>) -> ProxyRules {
             .take("service_type")
             .and_then(|node| word(&node, ServiceType::ALL, ServiceType::as_str)),
         public_port: fields.take("public_port").and_then(|node| port_number(&node)),
+        ssh_port: fields.take("ssh_port").and_then(|node| port_number(&node)),
         egress: fields.take("egress").and_then(|node| node.items(egress_rule)),
     }
 }

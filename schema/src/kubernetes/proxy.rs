@@ -29,10 +29,15 @@ pub const CERTIFICATE_PRIVATE_KEY: &str = "tls.key";
 
 /// Where browsers are answered in a pod.
 pub const LISTEN_PORT: u16 = 8_443;
+/// Where plain `ssh` is answered in a pod, and how the program is told.
+pub const SSH_LISTEN_PORT: u16 = 2_222;
+pub const SSH_LISTEN: (&str, &str) = ("BERTH_SSH_LISTEN", "0.0.0.0:2222");
 /// Where probes and metrics are answered in a pod.
 pub const HEALTH_PORT: u16 = 8_081;
 /// Where the Service answers.
 pub const SERVICE_PORT: u16 = 443;
+/// Where it answers plain `ssh`.
+pub const SSH_SERVICE_PORT: u16 = 22;
 
 /// Where the authorities of the server are in the container.
 pub const AUTHORITIES_FILE: &str = "/etc/berth/server/ca.crt";

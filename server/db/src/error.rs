@@ -64,6 +64,7 @@ pub mod constraints {
     pub const IDENTITY_PROVIDER_NAME: &str = "identity_providers_name";
     pub const PASSKEY: &str = "passkeys_credential";
     pub const PROJECT_PATH: &str = "projects_path_key";
+    pub const SSH_KEY: &str = "ssh_keys_fingerprint";
     pub const USER_OF_ACCOUNT: &str = "subjects_of_account";
     pub const WORKSPACE_NAME: &str = "workspaces_name_key";
 }

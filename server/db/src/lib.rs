@@ -33,6 +33,7 @@
 //! | `sign_in_attempts()` | `insert`, `take`; in [`Reach::installation`] |
 //! | `devices()` | `list`, `know`, `forget` |
 //! | `passkeys()` | `insert`, `list`, `find_locked`, `used`, `remove` |
+//! | `ssh_keys()` | `insert`, `list`, `find`, `remove` |
 //! | `session_proofs()` | `insert`, `copy`; in [`Reach::installation`] `of_provider` |
 //! | `sessions()` | `insert`, `find`, `find_in`, `list`, `end`, `touch`, `verified` |
 //! | `subjects()` | `insert`, `insert_provided`, `list`, `find`, `named`, `change`, `remove`, `rejoin`, `able_owners`, `of_account`, `set_role`, `users_named`, `user`, `owners`, `fill_creators` |
@@ -129,6 +130,7 @@ mod sign_in_attempts;
 mod sign_in_links;
 mod signing_keys;
 mod spent_codes;
+mod ssh_keys;
 mod subjects;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -189,11 +191,12 @@ pub use scope_variables::{ScopeVariableRow, ScopeVariables};
 pub use sealed_scopes::SealedScopes;
 pub use sealing_keys::{Registration, SealingKeyRow, SealingKeys};
 pub use session_proofs::{NewSessionProof, SessionProof, SessionProofs};
-pub use sessions::{NewSession, OrganizationSession, SessionRow, Sessions};
+pub use sessions::{NewSession, OrganizationSession, SessionClient, SessionRow, Sessions};
 pub use sign_in_attempts::{NewSignInAttempt, SignInAttemptRow, SignInAttempts};
 pub use sign_in_links::{NewSignInLink, SignInLinkRow, SignInLinks};
 pub use signing_keys::{SigningKeyRow, SigningKeys};
 pub use spent_codes::SpentCodes;
+pub use ssh_keys::{NewSshKey, SshKeyRow, SshKeys};
 pub use subjects::{Author, MemberRow, NewSubject, Subjects, UserRow};
 pub use tokens::{Holder, NewToken, TokenRotation, TokenRow, Tokens, Valid};
 pub use transaction::Body;

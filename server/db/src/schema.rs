@@ -699,6 +699,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    ssh_keys (account_id, id) {
+        account_id -> Uuid,
+        id -> Uuid,
+        session_id -> Uuid,
+        name -> Text,
+        public_key -> Bytea,
+        fingerprint -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     session_proofs (organization_id, account_id, session_id) {
         organization_id -> Uuid,
         account_id -> Uuid,
@@ -755,6 +767,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sign_in_links,
     signing_keys,
     spent_codes,
+    ssh_keys,
     subjects,
     workspace_data_keys,
     workspace_activity,

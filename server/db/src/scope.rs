@@ -18,7 +18,7 @@ use crate::{
     IdentityProviders, IdleRules, Invitations, NetworkChecks, Notifications, OpenConnections, OpenedPorts,
     Organizations, Orphans, Passkeys, PolicyVersions, PortShares, Projects, RoleGrants, ScopeGitCredentials,
     ScopeVariables, SealedScopes, SealingKeys, SessionProofs, Sessions, SignInAttempts, SignInLinks,
-    SigningKeys, SpentCodes, Subjects, Tokens, Transitions, Variables, Workspaces,
+    SigningKeys, SpentCodes, SshKeys, Subjects, Tokens, Transitions, Variables, Workspaces,
 };
 
 /// Whose rows a transaction may see: an organisation's, an account's, or both. Row-level security hides all others.
@@ -149,6 +149,10 @@ impl<'a> OrganizationConn<'a> {
 
     pub fn passkeys(&self) -> Passkeys<'_> {
         Passkeys(self)
+    }
+
+    pub fn ssh_keys(&self) -> SshKeys<'_> {
+        SshKeys(self)
     }
 
     pub fn sign_in_attempts(&self) -> SignInAttempts<'_> {

@@ -38,8 +38,35 @@ pub struct NewSession {
     /// What the browser called itself, or the name of the device, at most 300 characters.
     pub user_agent: Option<String>,
     pub device: DeviceOf,
-    /// A command line's: the id of the refresh token that is good. `None`: a browser's, which has a cookie.
-    pub refresh_id: Option<Uuid>,
+    pub client: SessionClient,
+}
+
+/// What a session is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionClient {
+    /// Which has a cookie.
+    Browser,
+    /// With the id of the refresh token that is good.
+    CommandLine { refresh_id: Uuid },
+    /// A key that was registered for plain `ssh`.
+    SshKey,
+}
+
+impl SessionClient {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::CommandLine { .. } => "command-line",
+            Self::SshKey => SessionRow::SSH_KEY,
+        }
+    }
+
+    const fn refresh_id(self) -> Option<Uuid> {
+        match self {
+            Self::CommandLine { refresh_id } => Some(refresh_id),
+            Self::Browser | Self::SshKey => None,
+        }
+    }
 }
 
 /// A row of `sessions`.
@@ -64,7 +91,7 @@ pub struct SessionRow {
     pub user_agent: Option<String>,
     #[diesel(deserialize_as = jiff_diesel::NullableTimestamp)]
     pub ended_at: Option<Timestamp>,
-    /// `browser` or `command-line`.
+    /// `browser`, `command-line` or `ssh-key`.
     pub client: String,
     /// The id of the refresh token that is good.
     pub refresh_id: Option<Uuid>,
@@ -80,6 +107,13 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
+    const SSH_KEY: &'static str = "ssh-key";
+
+    /// Whether it is of a key that was registered for plain `ssh`.
+    pub fn is_of_an_ssh_key(&self) -> bool {
+        self.client == Self::SSH_KEY
+    }
+
     /// When it ends by itself, as long as it is not used.
     pub fn ends_at(&self) -> Timestamp {
         let idle = SignedDuration::from_secs(self.idle_seconds);
@@ -157,8 +191,8 @@ impl Sessions<'_> {
             sessions::idle_seconds.eq(session.idle_seconds),
             sessions::address.eq(&session.address),
             sessions::user_agent.eq(&session.user_agent),
-            sessions::client.eq(if session.refresh_id.is_some() { "command-line" } else { "browser" }),
-            sessions::refresh_id.eq(session.refresh_id),
+            sessions::client.eq(session.client.as_str()),
+            sessions::refresh_id.eq(session.client.refresh_id()),
             sessions::device_id.eq(device),
         ));
         self.0.run(statement.execute(&mut self.0.raw())).await?;

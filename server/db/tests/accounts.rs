@@ -1,18 +1,19 @@
 //! People and their sessions, which no organisation owns.
 
-use berth_db::{DbError, DbErrorKind, NewOwner, NewPasskey, constraints};
-use berth_schema::{AccountId, PasskeyId, SessionId};
+use berth_db::{DbError, DbErrorKind, NewOwner, NewPasskey, NewSshKey, constraints};
+use berth_schema::{AccountId, PasskeyId, SessionId, SshKeyId};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::support::{World, after, client, new_session, start};
 
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("accounts", "id"),
     ("devices", "account_id"),
     ("passkeys", "account_id"),
     ("sessions", "account_id"),
     ("sign_in_links", "account_id"),
+    ("ssh_keys", "account_id"),
 ];
 
 async fn sign_in(world: &World, owner: &NewOwner) -> SessionId {
@@ -33,6 +34,16 @@ async fn add_passkey(world: &World, owner: &NewOwner, credential: &[u8]) -> Resu
         conn.passkeys().insert(&new, start()).await.map(|()| new.id)
     });
     added.await
+}
+
+/// Somebody's key for plain `ssh`, which is that session.
+async fn add_ssh_key(world: &World, owner: &NewOwner, session: SessionId) {
+    let (name, public_key, fingerprint) = ("a key".to_owned(), vec![7; 51], "x".repeat(50));
+    let new = NewSshKey { id: SshKeyId::random(), session, name, public_key, fingerprint };
+    let added = world
+        .database
+        .transaction(owner.account, "test", async |conn| conn.ssh_keys().insert(&new, start()).await);
+    added.await.expect("the same key may be anybody's");
 }
 
 /// What the account's session is in the organisation, once it was there.
@@ -67,7 +78,8 @@ async fn rows_of_another_account_are_neither_seen_nor_changed_without_any_filter
     let world = World::new().await;
     let (ada, eve) = (world.owner("Ada").await, world.owner("Eve").await);
     for person in [&ada, &eve] {
-        sign_in(&world, person).await;
+        let session = sign_in(&world, person).await;
+        add_ssh_key(&world, person, session).await;
         add_passkey(&world, person, person.account.as_uuid().as_bytes()).await.expect("added");
     }
     let raw = as_account(&world, Some(ada.account)).await;
@@ -82,6 +94,7 @@ async fn rows_of_another_account_are_neither_seen_nor_changed_without_any_filter
         "UPDATE accounts SET suspended_at = now()",
         "UPDATE passkeys SET counter = 4",
         "DELETE FROM passkeys",
+        "DELETE FROM ssh_keys",
         "DELETE FROM sign_in_links",
         "DELETE FROM sessions",
     ] {

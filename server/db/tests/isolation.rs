@@ -135,6 +135,7 @@ async fn every_table_forces_row_level_security() {
         "sign_in_links",
         "signing_keys",
         "spent_codes",
+        "ssh_keys",
     ];
     assert_eq!(without, known, "tables that no organisation owns");
 }
@@ -166,6 +167,7 @@ async fn every_key_begins_with_the_organisation() {
         "sign_in_links",
         "signing_keys",
         "spent_codes",
+        "ssh_keys",
         "subjects",
     ];
     assert_eq!(others, known);

@@ -83,12 +83,16 @@ impl Place {
             | Action::ConfirmSession
             | Action::ListPasskeys
             | Action::AddPasskey
-            | Action::RemovePasskey => Self::Account,
+            | Action::RemovePasskey
+            | Action::ListSshKeys
+            | Action::AddSshKey
+            | Action::RemoveSshKey => Self::Account,
             Action::ReadOrganization | Action::ReadIdentity | Action::AskPermission => Self::Oneself,
             Action::RegisterKey
             | Action::Reconcile
             | Action::IssueProxyToken
             | Action::DecideConnection
+            | Action::ReadSshHostKey
             | Action::TellActivity
             | Action::TellConnected
             | Action::WatchConnections => Self::ForAgents,
@@ -209,6 +213,7 @@ impl Place {
             | Action::OpenPort
             | Action::ClosePort
             | Action::IssueConnectionToken
+            | Action::OpenConnectionByKey
             | Action::OpenConnection
             | Action::ReadLogs => Self::Workspace,
             Action::ListConnections | Action::EndConnection => Self::Connections,

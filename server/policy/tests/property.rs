@@ -59,8 +59,9 @@ const DEMANDS: [Action; 4] = [
 ];
 
 /// What is open to a workspace's own creator.
-const LETS_IN: [Action; 6] = [
+const LETS_IN: [Action; 7] = [
     Action::OpenConnection,
+    Action::OpenConnectionByKey,
     Action::IssueConnectionToken,
     Action::SharePort,
     Action::PublishPort,

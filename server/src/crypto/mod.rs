@@ -27,5 +27,8 @@ pub use kek::{Kek, KeyRing, KeyRingError};
 pub use keys::Keys;
 pub use mark::marks;
 pub use signing::{SealedKey, open_signing_key, seal_signing_key};
-pub use ssh::{Asked as AskedCertificate, certify, files as ssh_files, host_key as ssh_host_key};
+pub use ssh::{
+    Asked as AskedCertificate, certify, files as ssh_files, host_key as ssh_host_key,
+    proxy_key as ssh_proxy_key, proxy_seed as ssh_proxy_seed,
+};
 pub use variables::open_variables;

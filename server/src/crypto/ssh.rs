@@ -1,11 +1,14 @@
 //! An organisation's SSH keys: the authority that lets users into its workspaces, and the key by which each workspace is known. They
 //! follow from the organisation's data key, and are stored nowhere. See decision 0063.
 
-use berth_schema::WorkspaceId;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use berth_schema::connection::Credential;
 use berth_schema::ssh::{
     AUTHORITY_FILE, HOST_KEY_FILE, PRINCIPALS_FILE, PublicKey, UserCertificate, private_key_file,
 };
 use berth_schema::variables::SecretValue;
+use berth_schema::{AgentId, WorkspaceId};
 use ring::rand::SecureRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
@@ -13,6 +16,7 @@ use super::envelope::{CryptoError, DataKey, draw};
 
 const AUTHORITY: &[u8] = b"berth-ssh-user-authority/1";
 const HOST: &[u8] = b"berth-ssh-host/1";
+const PROXY: &[u8] = b"berth-ssh-proxy/1";
 
 /// For whom a certificate is, and until when.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +58,23 @@ pub fn certify(key: &DataKey, asked: Asked<'_>, random: &dyn SecureRandom) -> Re
 /// None that is known of.
 pub fn host_key(key: &DataKey, workspace: WorkspaceId) -> Result<PublicKey, CryptoError> {
     Ok(public(&pair(key, &[HOST, workspace.as_uuid().as_bytes()])?))
+}
+
+/// By what an agent's proxies are known to plain `ssh`.
+///
+/// # Errors
+/// None that is known of.
+pub fn proxy_key(key: &DataKey, agent: AgentId) -> Result<PublicKey, CryptoError> {
+    Ok(public(&pair(key, &[PROXY, agent.as_uuid().as_bytes()])?))
+}
+
+/// The seed of that key, in base64.
+///
+/// # Errors
+/// None that is known of.
+pub fn proxy_seed(key: &DataKey, agent: AgentId) -> Result<Credential, CryptoError> {
+    let seed = key.derive(&[PROXY, agent.as_uuid().as_bytes()])?;
+    Ok(STANDARD.encode(seed.as_slice()).into())
 }
 
 /// What a workspace's sshd reads, by the names of its files.

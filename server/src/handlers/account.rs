@@ -1,10 +1,14 @@
 //! `/api/v1/account`: a person, outside of organisations.
 
-use actix_web::web;
-use berth_schema::api::account::{Account, AccountOrganization, AccountSession};
+use actix_web::{HttpResponse, web};
+use berth_schema::SshKeyId;
+use berth_schema::api::Paged;
+use berth_schema::api::account::{Account, AccountOrganization, AccountSession, AddSshKey, SshKey};
+use serde::Deserialize;
 
+use crate::http::body::Json;
 use crate::identity::Person;
-use crate::services::elevations;
+use crate::services::{elevations, own_ssh_keys};
 use crate::{Error, Op};
 
 pub(crate) async fn get(op: Op<Person>, (): ()) -> Result<web::Json<Account>, Error> {
@@ -24,4 +28,26 @@ pub(crate) async fn get(op: Op<Person>, (): ()) -> Result<web::Json<Account>, Er
         new_device_at: op.who.new_device_at,
         name: op.who.name,
     }))
+}
+
+pub(crate) async fn list_ssh_keys(op: Op<Person>, (): ()) -> Result<web::Json<Paged<SshKey>>, Error> {
+    let items = own_ssh_keys::list(&op).await?;
+    Ok(web::Json(Paged { items, next: None }))
+}
+
+pub(crate) async fn add_ssh_key(op: Op<Person>, body: Json<AddSshKey>) -> Result<HttpResponse, Error> {
+    let added = own_ssh_keys::add(&op, &body.value).await?;
+    Ok(HttpResponse::Created().json(added))
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Path {
+    ssh_key: SshKeyId,
+}
+
+pub(crate) async fn remove_ssh_key(
+    op: Op<Person>,
+    path: web::Path<Path>,
+) -> Result<web::Json<SshKey>, Error> {
+    own_ssh_keys::remove(&op, path.ssh_key).await.map(web::Json)
 }

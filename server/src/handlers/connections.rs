@@ -4,7 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use berth_schema::activity::TellActivity;
 use berth_schema::connected::{AllConnected, ConnectionsEnded, EndConnections, TellConnected};
-use berth_schema::connection::{AskForConnection, Changes, OpenConnection, Opened, ProgramConnection};
+use berth_schema::connection::{
+    AskForConnection, Changes, OpenBySsh, OpenConnection, Opened, OpenedBySsh, ProgramConnection, SshHostKey,
+};
 use berth_schema::logs::{LogsOpened, ReadLogs};
 use berth_schema::{WorkspaceId, WorkspaceName};
 use serde::Deserialize;
@@ -33,6 +35,17 @@ pub(crate) async fn open(
     request: Json<OpenConnection>,
 ) -> Result<web::Json<Opened>, Error> {
     connections::open(&op, &request.value).await.map(web::Json)
+}
+
+pub(crate) async fn open_by_key(
+    op: Op<ProxyIdentity>,
+    request: Json<OpenBySsh>,
+) -> Result<web::Json<OpenedBySsh>, Error> {
+    connections::open_by_key(&op, &request.value).await.map(web::Json)
+}
+
+pub(crate) async fn ssh_host_key(op: Op<ProxyIdentity>, (): ()) -> Result<web::Json<SshHostKey>, Error> {
+    connections::ssh_host_key(&op).await.map(web::Json)
 }
 
 #[derive(Debug, Deserialize)]

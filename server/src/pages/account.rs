@@ -115,6 +115,7 @@ impl Session {
             ends: at(ends),
             latest: at(latest),
             method: match session.method.as_str() {
+                _ if session.is_of_an_ssh_key() => "an SSH key".to_owned(),
                 "openid" => "an identity provider".to_owned(),
                 "invitation" => "an invitation".to_owned(),
                 other => format!("a {other}"),

@@ -167,13 +167,14 @@ pub(super) const fn public(
     route(method, path, Access::Everyone(handler))
 }
 
-/// What a person's command line asks of themselves.
+/// What a person's command line asks of themselves, and changes.
 pub(super) const fn account_of(
+    method: &'static str,
     path: &'static str,
     action: Action,
     handler: fn(Guard<Person>) -> actix_web::Route,
 ) -> Route {
-    route("GET", path, Access::Person(action, handler))
+    route(method, path, Access::Person(action, handler))
 }
 
 /// What nobody has to be signed in for.

@@ -20,6 +20,13 @@ pub(super) const LINES: &[Route] = &[
     }),
     proxy("POST", "/api/v1/proxy/connections", Action::OpenConnection, |guard| guard.to(connections::open))
         .takes(FORM),
+    proxy("POST", "/api/v1/proxy/ssh-connections", Action::OpenConnectionByKey, |guard| {
+        guard.to(connections::open_by_key)
+    })
+    .takes(FORM),
+    proxy("GET", "/api/v1/proxy/ssh-host-key", Action::ReadSshHostKey, |guard| {
+        guard.to(connections::ssh_host_key)
+    }),
     proxy("GET", "/api/v1/proxy/decision", Action::DecideConnection, |guard| guard.to(connections::decide)),
     proxy("POST", "/api/v1/proxy/logs", Action::ReadLogs, |guard| guard.to(connections::read_logs))
         .takes(FORM),

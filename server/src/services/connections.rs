@@ -6,6 +6,7 @@ mod connected;
 mod judge;
 mod lead;
 mod logs;
+mod plain_ssh;
 mod programs;
 mod tokens;
 
@@ -15,6 +16,7 @@ pub(crate) use connected::Forgetter;
 pub use connected::{end_connections, forget_silent_proxies, list_connected, tell_connected};
 pub use lead::{AskedByProxy, lead_on};
 pub use logs::read_logs;
+pub use plain_ssh::{open_by_key, ssh_host_key};
 pub use programs::connect;
 pub(crate) use programs::is_cut;
 pub(crate) use tokens::proxy_of;
@@ -90,18 +92,11 @@ pub async fn open(op: &Op<ProxyIdentity>, opening: &OpenConnection) -> Result<Op
         sessions::bring(&context.database, &allowed.session, op.now).await?;
     }
     let Shown { bearer, until: code_until } = shown;
-    let (id, who) = (op.organization(), allowed.who());
-    let stamp = Stamp {
-        time: op.now,
-        who: who.into(),
-        action: Some(What::Action(Action::OpenConnection)),
-        outcome: Outcome::Done,
-        request: op.origin.request_id,
-        peer: op.origin.peer,
-        basis: allowed.basis(),
-    };
+    let id = op.organization();
+    let stamp = stamp(op, &allowed, Action::OpenConnection);
     let (until, shared) = (allowed.until, allowed.is_by_share());
-    let details = Details::ConnectionOpened { agent: op.who.agent, port: port.port, until, shared };
+    let details =
+        Details::ConnectionOpened { agent: op.who.agent, port: port.port, until, shared, ssh_key: None };
     let opened = context.database.change((id, bearer.account), "open_connection", stamp, async |conn| {
         if !conn.spent_codes().spend(bearer.id, code_until, op.now).await? {
             return Err(wrong());
@@ -147,6 +142,19 @@ pub async fn decide(
         (opened.grant, opened.grant_until) = (Some(grant), Some(until));
     }
     Ok(opened)
+}
+
+/// What is on record of what somebody does through a proxy who may.
+fn stamp(op: &Op<ProxyIdentity>, allowed: &Allowed, action: Action) -> Stamp {
+    Stamp {
+        time: op.now,
+        who: allowed.who().into(),
+        action: Some(What::Action(action)),
+        outcome: Outcome::Done,
+        request: op.origin.request_id,
+        peer: op.origin.peer,
+        basis: allowed.basis(),
+    }
 }
 
 /// What a program that has begun goes on by.

@@ -11,7 +11,7 @@ pub use device::{Decision, DeviceAuthorization, decide, look_at, poll, request};
 pub use refresh::{refresh, revoke};
 pub(crate) use vouching::check as check_session;
 
-use berth_db::{AccountEvent, DeviceOf, NewSession, OrganizationConn};
+use berth_db::{AccountEvent, DeviceOf, NewSession, OrganizationConn, SessionClient};
 use berth_issuer::Kind;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::{AccountId, SessionId, Text};
@@ -132,7 +132,7 @@ impl Beginning {
             address: at.address,
             user_agent: at.name,
             device,
-            refresh_id: Some(refresh_id),
+            client: SessionClient::CommandLine { refresh_id },
         };
         Ok(Self { refresh_id, stored, proved_by: proof.by })
     }

@@ -24,6 +24,7 @@ pub mod members;
 pub mod openid;
 pub mod organizations;
 pub mod orphans;
+pub mod own_ssh_keys;
 pub mod paging;
 pub mod passkeys;
 pub mod permission;

@@ -11,14 +11,14 @@ use berth_db::{
 use berth_passkeys::{Assertion, PublicKey, Relying, relying_party, verify_assertion, verify_registration};
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource, What};
 use berth_schema::{AccountId, Action, PasskeyId, SessionId, SessionToken};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tracing::info;
 
 use super::sign_in::{Device, end_before, new_session};
 use super::tokens::{hash, random_secret};
 use super::{attempts, login, openid};
 use crate::denials::{Denial, Whose};
-use crate::error::{DenyReason, Unproven};
+use crate::error::Unproven;
 use crate::identity::{Origin, Person, Principal as _};
 use crate::services::sessions;
 use crate::{Context, Error, Op};
@@ -29,8 +29,6 @@ const METHOD: &str = "passkey";
 const MOST: usize = 20;
 /// The longest name, in characters.
 const MAX_NAME: usize = 100;
-/// How long ago somebody may have proven who they are who changes what signs them in.
-const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a browser is asked, once and within ten minutes.
 #[derive(Clone, Debug)]
@@ -228,15 +226,7 @@ pub async fn known(op: &Op<Person>) -> Result<Vec<PasskeyRow>, Error> {
 async fn may_make(conn: &OrganizationConn<'_>, op: &Op<Person>, known: &[PasskeyRow]) -> Result<(), Error> {
     let session = conn.sessions().find(op.who.session).await?;
     let is_first = known.is_empty() && session.is_some_and(|(session, _)| session.method != openid::METHOD);
-    if is_first { Ok(()) } else { is_recent(conn, op, Action::AddPasskey).await }
-}
-
-/// Whoever finds an open browser does not make themselves at home there.
-async fn is_recent(conn: &OrganizationConn<'_>, op: &Op<Person>, action: Action) -> Result<(), Error> {
-    let session = conn.sessions().find(op.who.session).await?;
-    let is_recent = session.is_some_and(|(session, _)| op.now.duration_since(session.proven_at()) <= RECENT);
-    let refused = Error::Forbidden { action, reason: DenyReason::NotRecent, rule: None };
-    is_recent.then_some(()).ok_or(refused)
+    if is_first { Ok(()) } else { sessions::demand_recent(conn, op, Action::AddPasskey).await }
 }
 
 /// What a browser brings of a new one.
@@ -303,7 +293,7 @@ pub async fn add(op: &Op<Person>, made: &Made, own: &str) -> Result<(), Error> {
 /// Where they have proven who they are too long ago.
 pub async fn remove(op: &Op<Person>, id: PasskeyId) -> Result<(), Error> {
     op.change("remove_passkey", async |conn| {
-        is_recent(conn, op, Action::RemovePasskey).await?;
+        sessions::demand_recent(conn, op, Action::RemovePasskey).await?;
         Ok::<_, Error>(if conn.passkeys().remove(id).await? {
             Changed::So((), about(id))
         } else {

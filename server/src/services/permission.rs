@@ -180,6 +180,8 @@ pub(crate) fn by_session(
     {
         (since, mfa) = (since.max(at), true);
     }
+    // A key is one factor, whatever was shown when it was registered.
+    mfa &= !found.session.is_of_an_ssh_key();
     let ago = |time: Timestamp| u64::try_from(now.duration_since(time).as_secs()).unwrap_or(0);
     // Whoever has just come, or has confirmed who they are, is not idle.
     let begun = Some(found.session.created_at).max(found.session.verified_at);

@@ -5,18 +5,21 @@ use berth_db::{
     OrganizationRow, OrganizationSession, SessionRow, Stamp,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Outcome, Resource, What};
-use berth_schema::{AccountId, IdentityProviderId, ResourceKind, SessionId};
+use berth_schema::{AccountId, Action, IdentityProviderId, ResourceKind, SessionId};
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 use uuid::Uuid;
 
-use crate::error::Unproven;
+use crate::error::{DenyReason, Unproven};
 use crate::identity::{Origin, Person, by_session};
 use crate::services::sign_in::SessionRules;
 use crate::{Context, Error, Op};
 
 /// So many are shown, the newest.
 const MAX_SHOWN: i64 = 200;
+
+/// How long ago somebody may have proven who they are who changes what lets them in.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// A use is written down when the last one is so long ago.
 const NOTED: SignedDuration = SignedDuration::from_secs(60);
@@ -37,8 +40,23 @@ pub(crate) fn is_over(
     }
 }
 
+/// Whoever finds an open browser does not make themselves at home there: what lets in is changed soon after they have proven who they are.
+///
+/// # Errors
+/// [`Error::Forbidden`] where that is longer ago.
+pub(crate) async fn demand_recent(
+    conn: &OrganizationConn<'_>,
+    op: &Op<Person>,
+    action: Action,
+) -> Result<(), Error> {
+    let session = conn.sessions().find(op.who.session).await?;
+    let is_recent = session.is_some_and(|(session, _)| op.now.duration_since(session.proven_at()) <= RECENT);
+    let refused = Error::Forbidden { action, reason: DenyReason::NotRecent, rule: None };
+    is_recent.then_some(()).ok_or(refused)
+}
+
 /// Whether it goes on, by what was said when it began and by what holds now, whichever is less.
-fn goes_on(session: &SessionRow, rules: &SessionRules, now: Timestamp) -> bool {
+pub(crate) fn goes_on(session: &SessionRow, rules: &SessionRules, now: Timestamp) -> bool {
     session.is_valid(now) && now < ends(session, rules).0
 }
 

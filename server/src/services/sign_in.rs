@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_db::{
     AccountEvent, AccountRow, Acting, Changed, Database, DeviceOf, NewOwner, NewSession, NewSignInLink,
-    NewToken, OrganizationConn, SessionRow, UserRow,
+    NewToken, OrganizationConn, SessionClient, SessionRow, UserRow,
 };
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource, What};
 use berth_schema::{
@@ -160,7 +160,7 @@ pub(super) fn new_session(
         address: device.address,
         user_agent: device.user_agent,
         device: DeviceOf::Browser(hash(device.mark.expose())),
-        refresh_id: None,
+        client: SessionClient::Browser,
     };
     Ok((token, session))
 }

@@ -1,6 +1,6 @@
 //! An organisation in which everything can be done.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use berth_schema::reconcile::{ReconcileRequest, ReconcileResponse, UpdateType};
 use berth_schema::{Action, WorkspaceId};
@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) ada: Visitor,
     /// Of a command line of hers.
     access: OnceLock<String>,
+    /// Of the one with which she registers keys.
+    login: Mutex<String>,
     /// What it begins to read a workspace's logs by.
     reads: OnceLock<String>,
     /// Somebody who is not, by a command line.
@@ -78,8 +80,23 @@ impl World {
         app.execute("UPDATE subjects SET role = 'developer' WHERE name = 'Zoe'").await;
         let proxy = Proxy::of(&admin, &agent).await;
         let provider = Provider::start().await;
-        let (access, reads) = (OnceLock::new(), OnceLock::new());
-        Self { admin, agent, stranded, heir, orphan, loss, ada, access, reads, zoe, decides, proxy, provider }
+        let (access, reads, login) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self {
+            admin,
+            agent,
+            stranded,
+            heir,
+            orphan,
+            loss,
+            ada,
+            access,
+            login,
+            reads,
+            zoe,
+            decides,
+            proxy,
+            provider,
+        }
     }
 
     /// The request that does this action, when all that has to be before is done.
@@ -329,6 +346,9 @@ impl World {
             Action::ConfirmSession | Action::AddPasskey | Action::RemovePasskey => {
                 self.prepare_passkey(app, action).await
             }
+            Action::AddSshKey | Action::RemoveSshKey | Action::OpenConnectionByKey => {
+                self.prepare_ssh_key(app, action).await
+            }
             Action::SignOut => (Method::POST, "/sign-out".to_owned(), json!({})),
             Action::EndOtherSessions => {
                 signed_in(app, "acme", "Ada").await;
@@ -378,6 +398,29 @@ impl World {
         Visitor::named(app.address(), self.ada.cookie.clone())
     }
 
+    async fn prepare_ssh_key(&self, app: &App, action: Action) -> (Method, String, Value) {
+        let tokens = Cli::of(app).log_in(&mut self.ada.at(app.address())).await;
+        let login = tokens["access_token"].as_str().expect("a token").to_owned();
+        self.login.lock().expect("held by nobody").clone_from(&login);
+        let keys = "/api/v1/account/ssh-keys";
+        let (line, fingerprint) = crate::ssh_keys::key(u8::from(action == Action::OpenConnectionByKey));
+        let body = json!({"name": "laptop", "public_key": line});
+        let hers = app.anyone(Some(&login));
+        match action {
+            Action::AddSshKey => (Method::POST, keys.to_owned(), body),
+            Action::RemoveSshKey => {
+                let listed: Value = hers.get(keys).await.expect(200);
+                let id = listed["items"][0]["id"].as_str().expect("an id");
+                (Method::DELETE, format!("{keys}/{id}"), json!({}))
+            }
+            _ => {
+                hers.post(keys, &body).await.expect::<Value>(201);
+                let body = json!({"name": "mine", "fingerprint": fingerprint, "ssh_public_key": line});
+                (Method::POST, "/api/v1/proxy/ssh-connections".to_owned(), body)
+            }
+        }
+    }
+
     async fn prepare_passkey(&self, app: &App, action: Action) -> (Method, String, Value) {
         let mut browser = self.named(app);
         let mut authenticator = Authenticator::new();
@@ -425,7 +468,13 @@ impl World {
         }
         let request = match action {
             Action::RegisterKey | Action::IssueProxyToken => self.agent.request(method.clone(), path),
-            Action::OpenConnection => app.anyone(Some(&self.proxy.token)).request(method.clone(), path),
+            Action::OpenConnection | Action::OpenConnectionByKey => {
+                app.anyone(Some(&self.proxy.token)).request(method.clone(), path)
+            }
+            Action::AddSshKey | Action::RemoveSshKey => {
+                let login = self.login.lock().expect("held by nobody").clone();
+                app.anyone(Some(&login)).request(method.clone(), path)
+            }
             Action::ReadLogs => {
                 let request = app.anyone(Some(&self.proxy.token)).request(method.clone(), path);
                 request.header("berth-grant", self.reads.get().map_or("", String::as_str))

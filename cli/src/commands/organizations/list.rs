@@ -3,7 +3,6 @@
 use berth_schema::api::Paged;
 
 use crate::args::Global;
-use crate::config::Credential;
 use crate::error::Error;
 use crate::output::{Membership, Printer, ReadOutput};
 use crate::session::{self, now};
@@ -25,13 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
-    let (target, client) = session::connect(global)?;
-    if matches!(target.credential, Credential::Token(_)) {
-        return Err(Error::Usage {
-            message: "a token belongs to one organisation and to no account".to_owned(),
-            hint: Some("`berth whoami` shows the token's; `berth login` logs in as yourself".to_owned()),
-        });
-    }
+    let (target, client) = session::of_account(global)?;
     let current = target.organization.as_ref();
     let account = client.account().await?;
     let items = account.organizations.into_iter().map(|organization| Membership::new(organization, current));

@@ -80,6 +80,7 @@ fn may(asker: &Asker, action: Action, thing: &Resource) -> bool {
     let is_in = matches!(
         action,
         Action::OpenConnection
+            | Action::OpenConnectionByKey
             | Action::IssueConnectionToken
             | Action::SharePort
             | Action::OpenPort

@@ -3,7 +3,7 @@
 pub(crate) use berth_db::testing::{client, empty_database, migrated_database, postgres};
 use berth_db::{
     Author, Database, DatabaseConfig, DbError, DeviceOf, Holder, NewAgent, NewOwner, NewSession,
-    NewSignInLink, NewToken, NewWorkspace,
+    NewSignInLink, NewToken, NewWorkspace, SessionClient,
 };
 use berth_schema::access::{Role, TokenScope};
 use berth_schema::{
@@ -162,6 +162,6 @@ pub(crate) fn new_session() -> NewSession {
         address: Some("192.0.2.1".to_owned()),
         user_agent: Some("a browser".to_owned()),
         device: DeviceOf::Browser([3; 32]),
-        refresh_id: None,
+        client: SessionClient::Browser,
     }
 }

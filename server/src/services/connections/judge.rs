@@ -5,7 +5,7 @@ use berth_planner::connected::Ended;
 use berth_schema::audit::{By, Resource, What, Who};
 use berth_schema::connection::{Decision, Grounds, Opened, Why};
 use berth_schema::kubernetes::SSH_PORT;
-use berth_schema::{ConnectionId, ElevationId, SubjectId, WorkspaceId};
+use berth_schema::{Action, ConnectionId, ElevationId, SubjectId, WorkspaceId};
 use jiff::Timestamp;
 
 use super::tokens::Way;
@@ -185,7 +185,8 @@ pub(super) async fn judge(
     let circumstances = permission::by_session(&session, &op.context.uses, None, now);
     let whose = (&session.organization, &session.membership);
     let authority = permission::authority(&op.context, whose, (circumstances, elevated)).await?;
-    if !authority.decide(port.action(), &thing).allowed {
+    let by_key = session.session.is_of_an_ssh_key().then_some(Action::OpenConnectionByKey);
+    if by_key.into_iter().chain([port.action()]).any(|action| !authority.decide(action, &thing).allowed) {
         return refuse(Why::Policy, Some(who));
     }
     let (mut until, mut latest) = sessions::ends(&session.session, &op.context.sessions);

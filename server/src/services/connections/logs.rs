@@ -1,15 +1,15 @@
 //! What a workspace's containers write, which its agent's proxy reads for whoever may. See decision 0083.
 
-use berth_db::{Changed, Hold, Stamp};
+use berth_db::{Changed, Hold};
 use berth_planner::{AgentConfig, Snapshot, logs, objects};
-use berth_schema::audit::{Details, Event, Outcome, Resource, What};
+use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::connection::{Credential, Why};
 use berth_schema::logs::{LOGS, LogsOpened, ReadLogs};
 use tracing::info;
 
 use super::judge::judge;
 use super::tokens::{self, Way};
-use super::{Target, denied, goes_on, opened};
+use super::{Target, denied, goes_on, opened, stamp};
 use crate::identity::ProxyIdentity;
 use crate::services::reconcile::planned;
 use crate::services::sessions;
@@ -40,15 +40,7 @@ pub async fn read_logs(
     let session = &allowed.session.session;
     sessions::note_use_of(&context.database, bearer.account, session, op.now).await?;
     context.uses.note(op.organization(), (*session.id.as_uuid()).into(), op.now);
-    let stamp = Stamp {
-        time: op.now,
-        who: allowed.who().into(),
-        action: Some(What::Action(port.action())),
-        outcome: Outcome::Done,
-        request: op.origin.request_id,
-        peer: op.origin.peer,
-        basis: allowed.basis(),
-    };
+    let stamp = stamp(op, &allowed, port.action());
     let whose = (op.organization(), bearer.account);
     let found = context.database.change(whose, "read_logs", stamp, async |conn| {
         let Some(view) = conn.workspaces().find(asked.workspace).await? else {

@@ -5,7 +5,7 @@ use berth_db::{Changed, Hold, OrganizationConn};
 use berth_planner::AgentConfig;
 use berth_policy::Proof;
 use berth_schema::audit::{Details, Event, Resource};
-use berth_schema::connection::{AskForConnection, ProgramConnection, SshCredentials, TUNNEL_PATH};
+use berth_schema::connection::{AskForConnection, PlainSsh, ProgramConnection, SshCredentials, TUNNEL_PATH};
 use berth_schema::kubernetes::EDITOR_PORT;
 use berth_schema::ssh::{self, PublicKey};
 use berth_schema::{Action, AgentConfiguration, ResourceKind, WorkspaceId, WorkspaceName};
@@ -19,7 +19,7 @@ use crate::error::DenyReason;
 use crate::identity::{Member, ProxyIdentity};
 use crate::issuer::Bearer;
 use crate::services::ssh_keys;
-use crate::{Error, Op};
+use crate::{Context, Error, Op};
 
 const ACTION: Action = Action::IssueConnectionToken;
 /// How long one can log in by a certificate.
@@ -46,23 +46,36 @@ pub async fn connect(op: &Op<Member>, asked: &AskForConnection) -> Result<Progra
             return Err(Error::denied(ACTION, DenyReason::ConnectionEnded));
         }
         let written = conn.agents().configuration(door.agent, Hold::Nothing).await?.document()?;
-        let root = match key {
-            Some(_) => Some(ssh_keys::root(&op.context, conn, op.now).await?.map_err(Error::internal)?),
-            None => None,
+        let defaults = &op.context.agent_defaults;
+        let plain = plain(&written, defaults);
+        let root = if key.is_some() || plain.is_some() {
+            Some(ssh_keys::root(&op.context, conn, op.now).await?.map_err(Error::internal)?)
+        } else {
+            None
         };
         let proxy = ProxyIdentity { organization: op.organization(), agent: door.agent };
         let (token, expires_at) = tokens::token(&op.context.issuer, proxy, id, bearer, op.now)?;
         let name = WorkspaceName::new(&door.name).map_err(Error::internal)?;
         let ssh = match root.as_ref().zip(key) {
-            Some((root, key)) => Some(certify(op, root, id, key)?),
+            Some((root, key)) => {
+                Some(certify(&op.context, root, (id, key, &op.actor().to_string()), op.now)?)
+            }
             None => None,
         };
-        let hosts = hosts(&name, &written, &op.context.agent_defaults);
+        let plain_ssh = match root.as_ref().zip(plain) {
+            Some((root, (host, port))) => {
+                let host_key = crypto::ssh_proxy_key(root, door.agent).map_err(Error::internal)?.to_string();
+                Some(PlainSsh { host, port, host_key })
+            }
+            None => None,
+        };
+        let hosts = hosts(&name, &written, defaults);
         let tunnel = format!("{}{TUNNEL_PATH}", hosts.replace("{port}", &EDITOR_PORT.to_string()));
         let details =
             Details::ConnectionTokenIssued { agent: door.agent, with_certificate: ssh.is_some(), expires_at };
         let url = format!("{hosts}/");
-        let connection = ProgramConnection { workspace: id, name, token, expires_at, url, tunnel, ssh };
+        let connection =
+            ProgramConnection { workspace: id, name, token, expires_at, url, tunnel, ssh, plain_ssh };
         Ok::<_, Error>(Changed::So(connection, Event::new(Resource::workspace(id), details)))
     });
     connected.await
@@ -100,20 +113,26 @@ fn hosts(name: &WorkspaceName, written: &AgentConfiguration, defaults: &AgentCon
     }
 }
 
-fn certify(
-    op: &Op<Member>,
+/// Where plain `ssh` is answered, if it is: below the zone as every workspace.
+fn plain(written: &AgentConfiguration, defaults: &AgentConfiguration) -> Option<(String, u16)> {
+    let port = written.over(defaults).proxy.ssh_port?;
+    Some((format!("ssh.{}", AgentConfig::new(written, defaults).dns_zone), port))
+}
+
+/// What lets somebody of that id, with that key, into the workspace's sshd.
+pub(super) fn certify(
+    context: &Context,
     root: &DataKey,
-    workspace: WorkspaceId,
-    key: PublicKey,
+    (workspace, key, id): (WorkspaceId, PublicKey, &str),
+    now: Timestamp,
 ) -> Result<SshCredentials, Error> {
     let at = |time: Timestamp| u64::try_from(time.as_second()).unwrap_or_default();
-    let until = op.now.saturating_add(CERTIFICATE_LIFE).map_err(Error::internal)?;
-    let since = op.now.saturating_sub(CERTIFICATE_LEEWAY).map_err(Error::internal)?;
-    let id = op.actor().to_string();
-    let asked = AskedCertificate { key, workspace, id: &id, valid: (at(since), at(until)) };
+    let until = now.saturating_add(CERTIFICATE_LIFE).map_err(Error::internal)?;
+    let since = now.saturating_sub(CERTIFICATE_LEEWAY).map_err(Error::internal)?;
+    let asked = AskedCertificate { key, workspace, id, valid: (at(since), at(until)) };
     Ok(SshCredentials {
         user: ssh::USER.to_owned(),
-        certificate: crypto::certify(root, asked, op.context.random.as_ref()).map_err(Error::internal)?,
+        certificate: crypto::certify(root, asked, context.random.as_ref()).map_err(Error::internal)?,
         certificate_until: Timestamp::from_second(until.as_second()).map_err(Error::internal)?,
         host_key: crypto::ssh_host_key(root, workspace).map_err(Error::internal)?.to_string(),
     })
