@@ -64,6 +64,10 @@ pub struct Args {
     #[arg(long, env = "BERTH_LISTEN", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
 
+    /// Where plain ssh is answered, for example 0.0.0.0:2222; by default nowhere
+    #[arg(long, env = "BERTH_SSH_LISTEN")]
+    pub ssh_listen: Option<SocketAddr>,
+
     /// Where /healthz, /readyz and /metrics answer
     #[arg(long, env = "BERTH_HEALTH_LISTEN", default_value = "0.0.0.0:8081")]
     pub health_listen: SocketAddr,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_proxy_core::{Known, Outcome, Question, Taken, Visit};
-use berth_schema::connection::{Credential, Decision, Why};
+use berth_schema::connection::{Credential, Decision, Opened, Why};
 use futures::StreamExt as _;
 use ring::digest;
 
@@ -28,6 +28,15 @@ pub(crate) enum Verdict {
     Full,
 }
 
+/// What an answer lets begin.
+pub(crate) enum Begun {
+    /// It is asked about again by that.
+    So(Question, Credential),
+    Not,
+    /// The answer is of before something that is known by now.
+    Overtaken,
+}
+
 /// Without a grant it is about whoever has not signed in.
 pub(crate) fn question(grant: Option<&Credential>, port: &Target) -> Question {
     let Some(grant) = grant else { return Question::of_nobody(port.workspace, port.port) };
@@ -42,6 +51,37 @@ pub(crate) fn without_answer(error: &ServerError) {
 }
 
 impl Shared {
+    /// What comes of an answer to somebody who begins at that port. Nothing that was known before lets anybody in.
+    pub(crate) fn begins(&self, opened: Opened, port: Option<&Target>) -> Begun {
+        let (outcome, grant, port) = match (opened.decision, opened.grant, port) {
+            (Decision::Allowed { until, grounds }, Some(grant), Some(port)) => {
+                (Outcome::Allowed { until, grounds }, grant, port)
+            }
+            (Decision::Denied { why }, ..) => {
+                self.metrics.decided(why.as_str());
+                return Begun::Not;
+            }
+            (Decision::Allowed { .. }, ..) => return Begun::Not,
+        };
+        self.metrics.decided("allowed");
+        let question = question(Some(&grant), port);
+        match self.decisions().take(question, outcome, Self::now()) {
+            Taken::GoesOn => Begun::So(question, grant),
+            Taken::Ends => Begun::Not,
+            Taken::Overtaken => Begun::Overtaken,
+        }
+    }
+
+    /// What somebody begins who was let in by an answer of just now.
+    pub(crate) fn open(&self, question: Question, grant: &Credential, port: &Target, visit: Visit) -> Stream {
+        let stream = self.streams.enter(question, Some(grant), port, visit);
+        // What was changed since the answer came has found nothing open of it.
+        if self.decisions().look(&question, Self::now()) == Known::Unknown {
+            self.doubt.notify_one();
+        }
+        stream
+    }
+
     pub(crate) async fn may(&self, question: Question, grant: Option<&Credential>, port: &Target) -> Verdict {
         if self.is_allowed(&question) {
             return Verdict::Allowed;

@@ -18,6 +18,7 @@ mod program;
 pub mod run;
 mod server;
 mod shared;
+mod ssh;
 mod streams;
 mod strict;
 mod tunnel;

@@ -37,7 +37,7 @@ const MAX_STREAMS: u32 = 250;
 /// Of a connection of HTTP/2 that says nothing it is asked whether it is there.
 const ALIVE: Duration = Duration::from_secs(30);
 /// How long what is open goes on when the program stops.
-const DRAIN: Duration = Duration::from_secs(20);
+pub(crate) const DRAIN: Duration = Duration::from_secs(20);
 
 pub(crate) struct Listener {
     socket: TcpListener,

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) heard: Counter,
     pub(crate) is_told: Gauge,
     pub(crate) connections: Gauge,
+    pub(crate) ssh: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) workspaces: Gauge,
 }
@@ -58,6 +59,7 @@ impl Default for Metrics {
             heard: Counter::default(),
             is_told: Gauge::default(),
             connections: Gauge::default(),
+            ssh: Gauge::default(),
             streams: Gauge::default(),
             workspaces: Gauge::default(),
         };
@@ -86,6 +88,7 @@ impl Default for Metrics {
             metrics.is_told.clone(),
         );
         registry.register("connections", "Connections of browsers", metrics.connections.clone());
+        registry.register("ssh_connections", "Connections of plain ssh", metrics.ssh.clone());
         registry.register(
             "streams",
             "Requests and upgraded connections that are open",

@@ -1,17 +1,15 @@
 //! One request of a program, which shows a token in place of a browser's cookie. See decision 0063.
 
-use berth_proxy_core::{
-    Address, Asked, Known, Outcome, Place, Question, Shown, Site, Taken, Visit, is_worth_asking,
-};
+use berth_proxy_core::{Address, Asked, Place, Question, Shown, Site, Visit, is_worth_asking};
 use berth_schema::WorkspaceId;
 use berth_schema::connected::ConnectionKind;
-use berth_schema::connection::{Credential, Decision, TUNNEL_PATH, token_audience};
+use berth_schema::connection::{Credential, TUNNEL_PATH, token_audience};
 use berth_schema::kubernetes::SSH_PORT;
 use berth_schema::logs::LOGS_PATH;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::authorise::{TRIES, question, without_answer};
+use crate::authorise::{Begun, TRIES, without_answer};
 use crate::body::Body;
 use crate::door::{Door, OWN_PATHS};
 use crate::pages::{no_answer, nowhere, say};
@@ -71,11 +69,7 @@ impl Door {
         };
         let kind = if is_tunnel { ConnectionKind::Ssh } else { ConnectionKind::Program };
         let visit = Visit { kind, address: self.peer };
-        let stream = shared.streams.enter(question, Some(&grant), &port, visit);
-        // What was changed since the answer came has found nothing open of it.
-        if shared.decisions().look(&question, Shared::now()) == Known::Unknown {
-            shared.doubt.notify_one();
-        }
+        let stream = shared.open(question, &grant, &port, visit);
         if is_tunnel {
             return tunnel::open(request, &places, stream).await;
         }
@@ -107,23 +101,10 @@ async fn begin(
                 return Err(Box::new(no_answer()));
             }
         };
-        let (outcome, grant) = match (opened.decision, opened.grant) {
-            (Decision::Allowed { until, grounds }, Some(grant)) => {
-                (Outcome::Allowed { until, grounds }, grant)
-            }
-            (Decision::Denied { why }, _) => {
-                shared.metrics.decided(why.as_str());
-                return Err(Box::new(refused()));
-            }
-            (Decision::Allowed { .. }, None) => return Err(Box::new(refused())),
-        };
-        shared.metrics.decided("allowed");
-        let question = question(Some(&grant), port);
-        let standing = shared.decisions().take(question, outcome, Shared::now());
-        match standing {
-            Taken::GoesOn => return Ok((question, grant)),
-            Taken::Ends => return Err(Box::new(refused())),
-            Taken::Overtaken => {}
+        match shared.begins(opened, Some(port)) {
+            Begun::So(question, grant) => return Ok((question, grant)),
+            Begun::Not => return Err(Box::new(refused())),
+            Begun::Overtaken => {}
         }
     }
     Err(Box::new(no_answer()))

@@ -17,7 +17,7 @@ use crate::identity::{Identity, TokenFile};
 use crate::listen::{Listener, PROTOCOLS};
 use crate::server::Server;
 use crate::shared::Shared;
-use crate::{health, presence, watch};
+use crate::{health, presence, ssh, watch};
 
 /// Runs until a signal or a fault. Whatever ends by itself ends the process: a half-dead proxy would look alive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -39,6 +39,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let probes = health::listen(args.health_listen).await?;
     let tls = certificate.config(&PROTOCOLS)?;
     let listener = Listener::bind(args.listen, tls, Arc::clone(&shared), args.max_connections).await?;
+    let ssh = match args.ssh_listen {
+        Some(address) => Some(ssh::Listener::bind(address, Arc::clone(&shared), args.max_connections).await?),
+        None => None,
+    };
     tracing::info!(%agent, server = %url, listen = %args.listen, health = %args.health_listen, "starting");
 
     let (stop, linger) = (CancellationToken::new(), args.linger());
@@ -51,7 +55,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tasks.spawn(Arc::clone(&shared).keep_hearing());
     tasks.spawn(Arc::clone(&shared).keep_telling(Duration::from_secs(TOLD_EVERY_SECONDS)));
     tasks.spawn(Arc::clone(&shared).keep_telling_who(presence::LOOK));
-    let mut doors = tokio::spawn(listener.run(stop.clone()));
+    let mut doors = JoinSet::new();
+    doors.spawn(listener.run(stop.clone()));
+    if let Some(listener) = ssh {
+        doors.spawn(listener.run(stop.clone()));
+    }
     let fault = tokio::select! {
         () = stopped(&shared, linger)? => None,
         ended = tasks.join_next() => Some(match ended {
@@ -59,10 +67,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             Some(Err(error)) => anyhow::Error::new(error).context("a part of the proxy broke"),
             Some(Ok(Ok(()))) | None => anyhow!("a part of the proxy ended by itself"),
         }),
-        ended = &mut doors => return ended.context("the port of browsers broke")?,
+        ended = doors.join_next() => return ended.context("there is no port")?.context("a port broke")?,
     };
     stop.cancel();
-    doors.await.context("the port of browsers broke")??;
+    while let Some(ended) = doors.join_next().await {
+        ended.context("a port broke")??;
+    }
     shared.tell_of_nobody().await;
     fault.map_or(Ok(()), Err)
 }

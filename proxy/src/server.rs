@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use berth_schema::activity::TellActivity;
 use berth_schema::connected::TellConnected;
-use berth_schema::connection::{Changes, Credential, Decision, OpenConnection, Opened};
+use berth_schema::connection::{
+    Changes, Credential, Decision, OpenBySsh, OpenConnection, Opened, OpenedBySsh, SshHostKey,
+};
 use berth_schema::logs::{LogsOpened, ReadLogs};
 use berth_schema::{TokenUrl, WorkspaceId, WorkspaceName};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
@@ -57,6 +59,8 @@ pub(crate) struct Server {
     logs: Url,
     activity: Url,
     connected: Url,
+    ssh_connections: Url,
+    ssh_host_key: Url,
     token: TokenFile,
 }
 
@@ -90,6 +94,8 @@ impl Server {
             logs: url.join(["api", "v1", "proxy", "logs"]),
             activity: url.join(["api", "v1", "proxy", "activity"]),
             connected: url.join(["api", "v1", "proxy", "connected"]),
+            ssh_connections: url.join(["api", "v1", "proxy", "ssh-connections"]),
+            ssh_host_key: url.join(["api", "v1", "proxy", "ssh-host-key"]),
             token,
         })
     }
@@ -147,6 +153,16 @@ impl Server {
     ) -> Result<LogsOpened, ServerError> {
         let request = self.client.post(self.logs.clone()).header("berth-grant", shown.expose());
         self.send(request.json(asked)).await
+    }
+
+    /// Whether a key that somebody has shown lets them into a workspace, and what gets us there.
+    pub(crate) async fn open_by_ssh(&self, asked: &OpenBySsh) -> Result<OpenedBySsh, ServerError> {
+        self.send(self.client.post(self.ssh_connections.clone()).json(asked)).await
+    }
+
+    /// By what this proxy is known to ssh.
+    pub(crate) async fn ssh_host_key(&self) -> Result<SshHostKey, ServerError> {
+        self.send(self.client.get(self.ssh_host_key.clone())).await
     }
 
     /// Where something happens.

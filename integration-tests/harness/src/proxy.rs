@@ -34,6 +34,8 @@ pub struct ProxyOptions {
 pub struct ProxyProcess {
     daemon: Daemon,
     address: SocketAddr,
+    /// Where plain ssh is answered.
+    ssh: SocketAddr,
     zone: String,
     dir: PathBuf,
     /// SHA-256 of the certificate's public key, in base64.
@@ -45,8 +47,8 @@ impl ProxyProcess {
     pub async fn start(options: ProxyOptions) -> anyhow::Result<Self> {
         let dir = options.dir;
         std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-        let (address, health) =
-            (free_address(Ipv4Addr::LOCALHOST.into())?, free_address(Ipv4Addr::LOCALHOST.into())?);
+        let free = || free_address(Ipv4Addr::LOCALHOST.into());
+        let (address, ssh, health) = (free()?, free()?, free()?);
         let keep = |name: &str, text: &str| {
             let path = dir.join(name);
             berth_secret_file::replace(&path, text.as_bytes())
@@ -69,6 +71,7 @@ impl ProxyProcess {
             ("BERTH_CERTIFICATE_FILE", keep("certificate.pem", &certificate.pem())?),
             ("BERTH_CERTIFICATE_KEY_FILE", keep("certificate-key.pem", &key.serialize_pem())?),
             ("BERTH_LISTEN", address.to_string()),
+            ("BERTH_SSH_LISTEN", ssh.to_string()),
             ("BERTH_HEALTH_LISTEN", health.to_string()),
             ("BERTH_RECHECK_SECONDS", "1".to_owned()),
             ("KUBECONFIG", options.kubeconfig.display().to_string()),
@@ -82,11 +85,16 @@ impl ProxyProcess {
         })?;
         daemon.ready(Duration::from_secs(60)).await?;
         let key_hash = key_hash(&key);
-        Ok(Self { daemon, address, zone: options.zone, dir, key_hash })
+        Ok(Self { daemon, address, ssh, zone: options.zone, dir, key_hash })
     }
 
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where plain ssh is answered.
+    pub const fn ssh(&self) -> SocketAddr {
+        self.ssh
     }
 
     /// The host of a port of a workspace.

@@ -45,7 +45,7 @@ fn what_an_honest_server_renders_is_allowed_under_every_configuration() {
         (json!({}), false),
         (json!({ "image": IMAGE }), false),
         (
-            json!({ "image": IMAGE, "replicas": 20, "certificate_secret": "wildcard", "public_port": 8443 }),
+            json!({ "image": IMAGE, "replicas": 20, "certificate_secret": "wildcard", "public_port": 8443, "ssh_port": 22 }),
             false,
         ),
         (json!({ "image": IMAGE, "egress": [] }), false),

@@ -3,6 +3,7 @@
 mod connected;
 mod forwards;
 mod idle;
+mod plain;
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -29,18 +30,22 @@ const HOST: &str = "way-in.berth";
 struct World {
     way: Way,
     berth: Berth,
+    /// OpenSSH's configuration.
+    config: PathBuf,
 }
 
 impl World {
     async fn start() -> anyhow::Result<Option<Self>> {
         let Some(way) = Box::pin(Way::start()).await? else { return Ok(None) };
-        let port = json!({"proxy": {"public_port": way.proxy.address().port()}});
+        let (port, ssh) = (way.proxy.address().port(), way.proxy.ssh().port());
+        let port = json!({"proxy": {"public_port": port, "ssh_port": ssh}});
         way.berth.admin.put("agents/agent/configuration", &port).await?;
         let person = Visitor::sign_in(&way.berth.server.first_link()?).await?;
         let berth = Berth::new()?;
         berth.log_in(&public_url(&way.berth), &person).await?;
-        let world = Self { way, berth };
-        let config = world.config().display().to_string();
+        let config = berth.home.path().join("ssh_config");
+        let world = Self { way, berth, config };
+        let config = world.config.display().to_string();
         world.ok(world.own(&["ssh-config", "--install", "--file", &config]), b"").await?;
         world.has_sshd().await?;
         Ok(Some(world))
@@ -58,10 +63,6 @@ impl World {
         let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
         ensure!(lines.next_line().await?.as_deref() == Some("ready"));
         Ok(child)
-    }
-
-    fn config(&self) -> PathBuf {
-        self.berth.home.path().join("ssh_config")
     }
 
     /// Of the folder that OpenSSH's files are in.
@@ -84,7 +85,7 @@ impl World {
     /// A program that uses OpenSSH, with the configuration that `berth` has written.
     fn program(&self, program: &str, args: &[&str]) -> Command {
         let mut command = command(program);
-        command.args(["-F".as_ref(), self.config().as_os_str()]).args(args);
+        command.args(["-F".as_ref(), self.config.as_os_str()]).args(args);
         self.told(command)
     }
 
@@ -187,7 +188,7 @@ async fn files_are_copied_by_every_program(world: &World) -> anyhow::Result<()> 
     let batch = format!("put -R \"{here}\" by-sftp\nget -R by-sftp \"{}\"\n", place("by-sftp"));
     world.ok(world.program("sftp", &["-b", "-", HOST]), batch.as_bytes()).await?;
     ensure!(back("by-sftp"), "sftp");
-    let shell = format!("ssh -F {}", world.config().display());
+    let shell = format!("ssh -F {}", world.config.display());
     let mut rsync = command("rsync");
     rsync.args(["-a", "-e", &shell, &format!("{here}/"), &format!("{HOST}:by-rsync/")]);
     world.ok(world.told(rsync), b"").await?;
@@ -213,7 +214,7 @@ async fn megabytes_pass_while_keys_change(world: &World) -> anyhow::Result<()> {
     ensure!(world.ok(world.program("ssh", &options), &sent).await? == sent, "bytes are lost");
     let begin = Instant::now();
     let script = "head -c 1073741824 /dev/zero";
-    let counted = format!("ssh -F {} {HOST} '{script}' | wc -c", world.config().display());
+    let counted = format!("ssh -F {} {HOST} '{script}' | wc -c", world.config.display());
     let mut count = command("sh");
     count.args(["-c", &counted]);
     ensure!(world.text(world.told(count)).await?.trim() == "1073741824");

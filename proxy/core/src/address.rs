@@ -1,7 +1,7 @@
 //! What a host's name says: which port of which workspace.
 
 use berth_schema::WorkspaceName;
-use berth_schema::kubernetes::SSH_PORT;
+use berth_schema::kubernetes::{EDITOR_PORT, SSH_PORT};
 
 /// The domains below which this proxy's workspaces are, and the port that browsers know it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,16 @@ impl Zones {
 
     pub fn contains(&self, zone: &str) -> bool {
         self.zones.iter().any(|known| known == zone)
+    }
+
+    /// The hosts of a workspace's editor, below each zone: one of them is its own.
+    pub fn addresses(&self, workspace: &WorkspaceName) -> impl Iterator<Item = Address> {
+        let port = if self.port == 443 { String::new() } else { format!(":{}", self.port) };
+        self.zones.iter().map(move |zone| {
+            let host = format!("{EDITOR_PORT}-{workspace}.{zone}");
+            let authority = format!("{host}{port}");
+            Address { workspace: workspace.clone(), port: EDITOR_PORT, host, authority }
+        })
     }
 
     /// What an authority names; `None` for what is no host of a workspace, spelled in the one way that browsers do.
@@ -91,6 +101,11 @@ mod tests {
             zones(443).parse("1-a.ws.example:443").map(|address| address.authority),
             Some("1-a.ws.example".to_owned())
         );
+        for port in [443, 8443] {
+            for address in zones(port).addresses(&WorkspaceName::new("a").expect("a name")) {
+                assert_eq!(zones(port).parse(&address.authority), Some(address));
+            }
+        }
         let elsewhere = zones(8443).parse("1-a.b.ws.example:8443").expect("an address");
         assert_eq!(elsewhere.origin(), "https://1-a.b.ws.example:8443");
         assert_eq!(elsewhere.host, "1-a.b.ws.example");

@@ -13,6 +13,8 @@ pub struct ProxyConfig {
     pub service_type: ServiceType,
     /// The port that browsers use.
     pub public_port: u16,
+    /// The port at which people find plain `ssh`, if it is answered.
+    pub ssh_port: Option<u16>,
     /// Where the API server and Berth's server answer.
     pub egress: Vec<EgressRule>,
     /// Where browsers find the server; `None`: where the agent does.
@@ -33,6 +35,7 @@ impl ProxyConfig {
             certificate_secret: all.certificate_secret.unwrap_or_default(),
             service_type: all.service_type.unwrap_or(ServiceType::ClusterIp),
             public_port: all.public_port.unwrap_or(443),
+            ssh_port: all.ssh_port,
             egress: all.egress.unwrap_or_else(everywhere),
             public_url: public_url.map(str::to_owned),
         })

@@ -38,6 +38,7 @@ fn everything() -> Value {
             "certificate_secret": "wildcard",
             "service_type": "LoadBalancer",
             "public_port": 8443,
+            "ssh_port": 2200,
             "egress": [{"allow": "10.0.0.1/32", "ports": [{"port": 6443}]}],
         },
     })

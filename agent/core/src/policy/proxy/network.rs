@@ -1,7 +1,7 @@
 //! The proxy's policies: one closes the namespace, the other opens what the proxy needs.
 
 use berth_schema::kubernetes::AGENT_ID;
-use berth_schema::kubernetes::proxy::LISTEN_PORT;
+use berth_schema::kubernetes::proxy::{LISTEN_PORT, SSH_LISTEN_PORT};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -107,12 +107,14 @@ pub(super) fn opened(identity: &Identity, object: &Value) -> Checked {
     is_selector(&pod_selector).map_err(|wrong| wrong.within("spec.podSelector"))?;
     both_ways(&policy_types)?;
     for (at, rule) in ingress.iter().enumerate() {
-        let own =
-            |port: &Port| port.port == LISTEN_PORT && port.end_port.is_none_or(|end| end == LISTEN_PORT);
+        let own = |port: &Port| {
+            [LISTEN_PORT, SSH_LISTEN_PORT].contains(&port.port)
+                && port.end_port.is_none_or(|end| end == port.port)
+        };
         let checked = must(
             !rule.ports.is_empty() && rule.ports.iter().all(own),
             "ports",
-            "must be the one port where browsers are answered",
+            "must be the ports where browsers and ssh are answered",
         );
         checked.map_err(|wrong| wrong.within(&format!("spec.ingress[{at}]")))?;
     }

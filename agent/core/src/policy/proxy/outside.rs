@@ -1,6 +1,6 @@
 //! How the proxy is reached, and how many of it may be taken away at once.
 
-use berth_schema::kubernetes::proxy::{LISTEN_PORT, SERVICE_PORT};
+use berth_schema::kubernetes::proxy::{LISTEN_PORT, SERVICE_PORT, SSH_LISTEN_PORT, SSH_SERVICE_PORT};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -57,8 +57,11 @@ pub(super) fn service(identity: &Identity, object: &Value) -> Checked {
         )?,
         _ => return must(false, "spec.type", "must be ClusterIP or LoadBalancer"),
     }
-    let own = |port: &ServicePort| port.port == SERVICE_PORT && port.target_port == LISTEN_PORT;
-    must(ports.iter().all(own), "spec.ports", "must be the one where browsers are answered")?;
+    let own = |port: &ServicePort| {
+        let leads = (port.port, port.target_port);
+        [(SERVICE_PORT, LISTEN_PORT), (SSH_SERVICE_PORT, SSH_LISTEN_PORT)].contains(&leads)
+    };
+    must(ports.iter().all(own), "spec.ports", "must be those where browsers and ssh are answered")?;
     is_selector(&Selector { match_labels: selector }).map_err(|wrong| wrong.within("spec.selector"))
 }
 

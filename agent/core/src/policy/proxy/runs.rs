@@ -1,6 +1,6 @@
 //! What runs in the proxy's namespace: one program, by one of the images that the cluster's administrator named.
 
-use berth_schema::kubernetes::proxy::{CONTAINER, FILES, NAME, mounts};
+use berth_schema::kubernetes::proxy::{CONTAINER, FILES, NAME, SSH_LISTEN, mounts};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -160,7 +160,7 @@ impl Container {
         };
         must(images.iter().any(|named| is_of(&self.image, named)), "image", why)?;
         for (at, Variable { name, value }) in self.env.iter().enumerate() {
-            let file = FILES.iter().find(|(variable, _)| variable == name);
+            let file = FILES.iter().chain([&SSH_LISTEN]).find(|(variable, _)| variable == name);
             let known = file.map_or_else(|| SETTINGS.contains(&name.as_str()), |(_, file)| file == value);
             let first = !self.env[..at].iter().any(|other| other.name == *name);
             must(known && first, &format!("env[{name}]"), "is not the server's to say")?;

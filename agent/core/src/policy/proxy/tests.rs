@@ -285,6 +285,7 @@ fn no_pod_but_the_proxys_own_is_allowed() {
         (container("env/-"), json!({ "name": "BERTH_SERVER_URL", "value": "http://evil.example" })),
         (container("env/-"), json!({ "name": "BERTH_ALLOW_HTTP", "value": "true" })),
         (container("env/-"), json!({ "name": "BERTH_CA_FILE", "value": "/tmp/x" })),
+        (container("env/-"), json!({ "name": "BERTH_SSH_LISTEN", "value": "0.0.0.0:8081" })),
         (container("env/-"), json!({ "name": "LD_PRELOAD", "value": "/tmp/x" })),
         (container("env/-"), json!({ "name": "BERTH_ZONES", "value": "a", "valueFrom": {} })),
         (container("env"), environment("BERTH_PROXY_TOKEN_FILE", "/etc/berth/certificate/tls.key")),
@@ -315,6 +316,24 @@ fn no_pod_but_the_proxys_own_is_allowed() {
 }
 
 #[test]
+fn where_plain_ssh_is_answered_is_the_proxys_own_as_well() {
+    let identity = identity();
+    let env = "/spec/template/spec/containers/0/env/-";
+    for (kind, pointer, value) in [
+        (
+            "Service",
+            "/spec/ports/-",
+            json!({ "name": "ssh", "port": 22, "targetPort": 2222, "protocol": "TCP" }),
+        ),
+        ("NetworkPolicy", "/spec/ingress", json!([{ "ports": [{ "port": 8443 }, { "port": 2222 }] }])),
+        ("Deployment", env, json!({ "name": "BERTH_SSH_LISTEN", "value": "0.0.0.0:2222" })),
+    ] {
+        let checked = identity.check_proxy(spoiled(&identity, kind, pointer, value));
+        assert!(checked.is_ok(), "{kind}: {checked:?}");
+    }
+}
+
+#[test]
 fn no_address_and_no_way_but_the_proxys_own_is_opened() {
     let mut identity = identity();
     let workspaces = |agent: &str| json!([{ "to": [{ "namespaceSelector": {}, "podSelector": { "matchLabels": { AGENT_ID: agent } } }] }]);
@@ -327,6 +346,8 @@ fn no_address_and_no_way_but_the_proxys_own_is_opened() {
         ("Service", "/spec/clusterIP", json!("10.96.0.10")),
         ("Service", "/spec/selector", json!({ "k8s-app": "kube-dns" })),
         ("Service", "/spec/ports/0/targetPort", json!(8081)),
+        ("Service", "/spec/ports/0/targetPort", json!(2222)),
+        ("Service", "/spec/ports/-", json!({ "port": 22, "targetPort": 8443 })),
         ("Service", "/spec/ports/0/nodePort", json!(30_000)),
         (
             "Service",

@@ -3,7 +3,8 @@
 use berth_schema::configuration::ServiceType;
 use berth_schema::kubernetes::AGENT_ID;
 use berth_schema::kubernetes::proxy::{
-    CONTAINER, FILES, HEALTH_PORT, LISTEN_PORT, NAME, SERVICE_PORT, mounts, volumes,
+    CONTAINER, FILES, HEALTH_PORT, LISTEN_PORT, NAME, SERVICE_PORT, SSH_LISTEN, SSH_LISTEN_PORT,
+    SSH_SERVICE_PORT, mounts, volumes,
 };
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
@@ -38,7 +39,8 @@ fn metadata(place: &Place<'_>) -> Value {
 /// In from everybody, to where browsers are answered; the kubelet's probes are let in by Kubernetes itself. Out to the agent's
 /// workspaces, DNS, and where the configuration says.
 fn network_policy(place: &Place<'_>, runs: &ProxyConfig) -> NetworkPolicy {
-    let listen = network::policy_port("TCP", LISTEN_PORT);
+    let ssh = runs.ssh_port.map(|_| SSH_LISTEN_PORT);
+    let listens = std::iter::once(LISTEN_PORT).chain(ssh).map(|port| network::policy_port("TCP", port));
     let selector = |labels| LabelSelector { match_labels: Some(labels), ..LabelSelector::default() };
     let workspaces = NetworkPolicyEgressRule {
         to: Some(vec![NetworkPolicyPeer {
@@ -54,7 +56,7 @@ fn network_policy(place: &Place<'_>, runs: &ProxyConfig) -> NetworkPolicy {
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(selector(Place::selector())),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-            ingress: Some(vec![NetworkPolicyIngressRule { from: None, ports: Some(vec![listen]) }]),
+            ingress: Some(vec![NetworkPolicyIngressRule { from: None, ports: Some(listens.collect()) }]),
             egress: Some(
                 [network::to_dns(), workspaces]
                     .into_iter()
@@ -71,6 +73,13 @@ fn service(place: &Place<'_>, runs: &ProxyConfig) -> Value {
         "selector": Place::selector(),
         "ports": [{ "name": "https", "port": SERVICE_PORT, "targetPort": LISTEN_PORT, "protocol": "TCP" }],
     });
+    if runs.ssh_port.is_some()
+        && let Some(ports) = spec["ports"].as_array_mut()
+    {
+        ports.push(json!({
+            "name": "ssh", "port": SSH_SERVICE_PORT, "targetPort": SSH_LISTEN_PORT, "protocol": "TCP",
+        }));
+    }
     if runs.service_type == ServiceType::LoadBalancer {
         // Workspaces are told the browser's address, and so is the log.
         spec["externalTrafficPolicy"] = json!("Local");
@@ -132,15 +141,18 @@ fn container(place: &Place<'_>, runs: &ProxyConfig) -> Value {
             "periodSeconds": period, "timeoutSeconds": timeout,
         })
     };
+    let ssh = json!({ "name": "ssh", "containerPort": SSH_LISTEN_PORT, "protocol": "TCP" });
+    let ports = [
+        json!({ "name": "https", "containerPort": LISTEN_PORT, "protocol": "TCP" }),
+        json!({ "name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP" }),
+    ];
+    let ports: Vec<_> = ports.into_iter().chain(runs.ssh_port.map(|_| ssh)).collect();
     json!({
         "name": CONTAINER,
         "image": runs.image,
         "imagePullPolicy": place.config.image_pull_policy.as_str(),
         "env": environment(place, runs),
-        "ports": [
-            { "name": "https", "containerPort": LISTEN_PORT, "protocol": "TCP" },
-            { "name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP" },
-        ],
+        "ports": ports,
         "livenessProbe": probe("/healthz", 10, 5),
         "readinessProbe": probe("/readyz", 2, 2),
         // No limit of CPU: a handshake that is throttled is one that everybody waits for.
@@ -163,7 +175,8 @@ fn environment(place: &Place<'_>, runs: &ProxyConfig) -> Vec<Value> {
     let own =
         [("BERTH_ZONES", place.config.dns_zone.clone()), ("BERTH_PUBLIC_PORT", runs.public_port.to_string())];
     let public_url = runs.public_url.clone().map(|url| ("BERTH_PUBLIC_URL", url));
-    let all = own.into_iter().chain(public_url).chain(files);
+    let ssh = runs.ssh_port.map(|_| (SSH_LISTEN.0, SSH_LISTEN.1.to_owned()));
+    let all = own.into_iter().chain(public_url).chain(files).chain(ssh);
     // `$` is doubled: Kubernetes would take $(X) for another variable.
     all.map(|(name, text)| json!({ "name": name, "value": text.replace('$', "$$") })).collect()
 }
