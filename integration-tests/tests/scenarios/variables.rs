@@ -102,10 +102,9 @@ async fn variables_arrive_byte_for_byte_and_come_back_when_they_are_lost() -> an
     }
     assert_eq!(berth.view.exec(&running, "hostname").await?, pod, "nothing has started anew");
     assert_eq!(berth.view.exec(&running, r#"printf %s "$CANARY""#).await?, canary.as_bytes());
-    let restart = berth
-        .admin
-        .change_variables("secrets", &json!({"set": [{"name": "MORE", "value": "x"}], "restart": true}));
-    let running = berth.admin.running(&restart.await?).await?;
+    let change = json!({"set": [{"name": "MORE", "value": "x"}], "restart": true});
+    let restart = berth.admin.change_variables("secrets", &change).await?;
+    let running = berth.admin.running(&restart).await?;
     let script = r#"printf %s "$CANARY $MORE ${EMPTY-gone}"; cat /.berth/variables/canary"#;
     assert_eq!(berth.view.exec(&running, script).await?, b"later x gonea file that was changed");
     assert_eq!(berth.view.exec(&running, "cat /.berth/variables/every-byte").await?, every_byte());

@@ -206,9 +206,9 @@ impl Variables<'_> {
         now: Timestamp,
     ) -> Result<(), DbError> {
         for kind in [VariableKind::Environment, VariableKind::File] {
-            let named = gone.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str());
-            let names: Vec<_> = named.collect();
-            if names.is_empty() {
+            let of_kind: Vec<_> =
+                gone.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str()).collect();
+            if of_kind.is_empty() {
                 continue;
             }
             let statement = diesel::delete(workspace_variables::table)
@@ -216,7 +216,7 @@ impl Variables<'_> {
                 .filter(workspace_variables::agent_id.eq(agent.as_uuid()))
                 .filter(workspace_variables::workspace_id.eq(workspace.as_uuid()))
                 .filter(workspace_variables::kind.eq(kind.as_str()))
-                .filter(workspace_variables::name.eq_any(names));
+                .filter(workspace_variables::name.eq_any(of_kind));
             self.0.run(statement.execute(&mut self.0.raw())).await?;
         }
         self.insert_variables((agent, workspace), others, Some(now)).await
