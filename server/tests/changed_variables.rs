@@ -210,15 +210,15 @@ async fn nobody_says_what_the_programs_of_anothers_workspace_start_with() {
         ada.post(app, "/workspaces", json!({"name": "w", "image": "a"})).await.expect::<Value>(201);
         let path = "/api/v1/organizations/acme/workspaces/w/variables";
         let body = json!({"set": [{"name": "PROMPT_COMMAND", "value": "curl evil"}]});
-        let patch = async |who: &Person| send(who.at(app).request(Method::PATCH, path).json(&body)).await;
-        patch(&grace).await.problem(403, "forbidden");
+        let changes = async |who: &Person| send(who.at(app).request(Method::PATCH, path).json(&body)).await;
+        changes(&grace).await.problem(403, "forbidden");
         assert_eq!(change(&owner, &body).await.status, 403, "nor an owner");
-        assert_eq!(patch(&bob).await.status, 404);
+        assert_eq!(changes(&bob).await.status, 404);
         set_outside(&owner, &json!({"name": "SHARED", "value": "second"})).await;
         let renewed = grace.post(app, "/workspaces/w/variables/renew", json!({})).await;
         assert_eq!(renewed.expect::<Workspace>(200).generation.get(), 2, "whoever looks after it renews it");
         assert_eq!(bob.post(app, "/workspaces/w/variables/renew", json!({})).await.status, 404);
-        assert_eq!(patch(&ada).await.status, 200);
+        assert_eq!(changes(&ada).await.status, 200);
     })
     .await;
 }

@@ -247,14 +247,14 @@ async fn in_organization(
     now: Timestamp,
 ) -> Result<(Member, Found), Error> {
     let (subject, by) = (found.membership.id, by_session(found.session.id));
-    let asker = || Asker {
+    let theirs = || Asker {
         whose: Whose::Organization(found.organization.id),
         who: audit::Who::Subject { subject, by }.into(),
         action,
     };
     if found.membership.suspended_at.is_some() {
         let organization = audit::Resource::organization(found.organization.id);
-        asker().note(request, context, Unproven::Suspended.as_str().into(), organization).await;
+        theirs().note(request, context, Unproven::Suspended.as_str().into(), organization).await;
         return Err(Error::missing(ResourceKind::Organization, asked));
     }
     let kept_out = if found.is_good_here() {
@@ -263,7 +263,7 @@ async fn in_organization(
         Some(DenyReason::OtherProvider)
     };
     if let Some(reason) = kept_out {
-        return Err(asker().refused(request, context, Error::denied(action, reason)).await);
+        return Err(theirs().refused(request, context, Error::denied(action, reason)).await);
     }
     if !found.is_brought() {
         sessions::bring(&context.database, &found, now).await?;

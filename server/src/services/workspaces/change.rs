@@ -31,7 +31,7 @@ pub async fn change(
     wish: Wish,
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
-    decide(op, name_or_id, wish, seen, With::Nothing).await
+    decide(op, name_or_id, wish, seen, Means::Nothing).await
 }
 
 /// Replaces what a workspace is made of.
@@ -45,7 +45,7 @@ pub async fn rebuild(
     let given = Given { devfile: body.devfile, devcontainer: body.devcontainer, image: body.image };
     let spec = spec_of(given, None, &Options::default(), &mut errors);
     let made_of = MadeOf::New(Box::new(spec.ok_or(Error::Invalid(errors))?));
-    decide(op, name_or_id, Wish::Rebuild, seen, With::Spec(&made_of)).await
+    decide(op, name_or_id, Wish::Rebuild, seen, Means::Spec(&made_of)).await
 }
 
 /// Gives a workspace other resources.
@@ -56,7 +56,7 @@ pub async fn resize(
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
     let made_of = MadeOf::Resized(body);
-    decide(op, name_or_id, Wish::Resize, seen, With::Spec(&made_of)).await
+    decide(op, name_or_id, Wish::Resize, seen, Means::Spec(&made_of)).await
 }
 
 /// Gives a workspace other variables of its own. One that runs goes on, unless it shall start anew.
@@ -67,8 +67,8 @@ pub async fn change_variables(
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
     let restart = form.restart;
-    let with = With::Variables { wanted: &Wanted::of(form)?, restart };
-    decide(op, name_or_id, Wish::ChangeVariables, seen, with).await
+    let means = Means::Variables { wanted: &Wanted::of(form)?, restart };
+    decide(op, name_or_id, Wish::ChangeVariables, seen, means).await
 }
 
 /// Has a workspace take anew what is around it.
@@ -78,8 +78,8 @@ pub async fn renew_variables(
     form: RenewVariables,
     seen: Option<Generation>,
 ) -> Result<Workspace, Error> {
-    let with = With::Variables { wanted: &Wanted::Renewed, restart: form.restart };
-    decide(op, name_or_id, Wish::ChangeVariables, seen, with).await
+    let means = Means::Variables { wanted: &Wanted::Renewed, restart: form.restart };
+    decide(op, name_or_id, Wish::ChangeVariables, seen, means).await
 }
 
 /// What a workspace shall be made of.
@@ -91,7 +91,7 @@ enum MadeOf {
 
 /// What comes with a wish.
 #[derive(Clone, Copy)]
-enum With<'a> {
+enum Means<'a> {
     Nothing,
     Spec(&'a MadeOf),
     Variables { wanted: &'a Wanted, restart: bool },
@@ -102,13 +102,13 @@ async fn decide(
     name_or_id: &str,
     wish: Wish,
     seen: Option<Generation>,
-    with: With<'_>,
+    means: Means<'_>,
 ) -> Result<Workspace, Error> {
     let asked = Asked {
         name_or_id,
         wish,
         seen,
-        with,
+        means,
         by: ChangedBy::User(op.who.author()),
         op,
         now: op.now,
@@ -155,7 +155,7 @@ struct Asked<'a> {
     name_or_id: &'a str,
     wish: Wish,
     seen: Option<Generation>,
-    with: With<'a>,
+    means: Means<'a>,
     by: ChangedBy,
     op: &'a Op<Member>,
     now: Timestamp,
@@ -183,10 +183,10 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Changed<
         Transition::AlreadySo => return Ok(Changed::Not(view)),
         Transition::Change(desired) => desired,
     };
-    let made_of = match asked.with {
-        With::Variables { wanted, restart } => return given(conn, asked, &view, (wanted, restart)).await,
-        With::Spec(made_of) => Some(made_of),
-        With::Nothing => None,
+    let made_of = match asked.means {
+        Means::Variables { wanted, restart } => return given(conn, asked, &view, (wanted, restart)).await,
+        Means::Spec(made_of) => Some(made_of),
+        Means::Nothing => None,
     };
     let intent = allowed(conn, asked, &view, (desired, made_of)).await?;
     let seen = Some(row.generation);
