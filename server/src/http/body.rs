@@ -182,11 +182,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
+        // What is JSON all the same is no value of the wanted type: an object with two fields where one is a choice, half a character.
+        let is_json = || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
         match error.classify() {
-            Category::Data => {
-                let field = field_error(&path, &error.to_string());
-                Error::Invalid(vec![field])
-            }
+            Category::Data => Error::Invalid(vec![field_error(&path, &error.to_string())]),
+            Category::Syntax if is_json() => Error::Invalid(vec![field_error(&path, &error.to_string())]),
             Category::Syntax | Category::Eof | Category::Io => syntax(&error),
         }
     })?;
@@ -266,6 +266,7 @@ fn declared_length(request: &HttpRequest) -> Option<usize> {
 mod tests {
     use super::*;
     use berth_schema::api::CreateAgent;
+    use berth_schema::ports::SharePort;
 
     fn refused(body: &str) -> Error {
         parse::<CreateAgent>(body.as_bytes()).expect_err("not an agent")
@@ -288,10 +289,20 @@ mod tests {
             ("{}", "name"),
             (r#"{"name": "a", "colour": 1}"#, "colour"),
             ("[]", "body"),
+            (r#"{"name": "\ud800"}"#, "name"),
+            (r#"{"name": "a", "name": "b"}"#, "name"),
         ] {
             let Error::Invalid(errors) = refused(body) else { panic!("{body} is valid JSON") };
             assert_eq!(errors[0].field, field, "{body}: {errors:?}");
         }
+    }
+
+    #[test]
+    fn a_choice_with_two_fields_is_json_and_wrong() {
+        let body = r#"{"port": 1, "with": {"user": "a", "group": "b"}}"#;
+        let refused = parse::<SharePort>(body.as_bytes()).expect_err("two at once");
+        let Error::Invalid(errors) = refused else { panic!("{refused:?}") };
+        assert_eq!((errors[0].field.as_str(), errors[0].message.as_str()), ("with", "must have one field"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The words of refusals: what was not found, denied or not proven, and what serde says as field errors that hold no value.
 
+use std::borrow::Cow;
+
 use berth_schema::{Action, FieldError, ResourceKind};
 
 use crate::error::{DenyReason, Sought, Unproven};
@@ -130,15 +132,79 @@ pub(super) fn field_error(path: &str, message: &str) -> FieldError {
         let field: String = field.chars().take(64).collect();
         return FieldError::new(join(path, &field), unknown(message));
     }
-    let carries_value = ["invalid type", "invalid value", "invalid length", "unknown variant"];
-    let text = if carries_value.iter().any(|start| message.starts_with(start)) {
-        message
-            .rfind("expected ")
-            .map_or("is not valid".to_owned(), |at| format!("must be {}", &message[at + 9..]))
-    } else {
-        message.to_owned()
-    };
+    let text =
+        expected(message).map_or_else(|| unread(message), |wanted| format!("must be {}", in_json(wanted)));
     FieldError::new(if path == "." { "body" } else { path }, text)
+}
+
+/// What serde says that it expected, where its words are about the kind of a value.
+fn expected(message: &str) -> Option<&str> {
+    const CARRY_VALUES: [&str; 4] = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    CARRY_VALUES.iter().any(|start| message.starts_with(start)).then_some(())?;
+    Some(message.rfind("expected ").map_or("", |at| &message[at + 9..]))
+}
+
+/// A type of this server in the words of JSON.
+fn in_json(wanted: &str) -> Cow<'_, str> {
+    let whole = |bits: u32, is_signed: bool| {
+        let (least, most) = if is_signed { (-(1_i128 << (bits - 1)), bits - 1) } else { (0, bits) };
+        Cow::Owned(format!("a whole number from {least} to {}", (1_i128 << most) - 1))
+    };
+    match wanted {
+        "" => "of another kind".into(),
+        "unit" | "null" => "null".into(),
+        "bool" | "a boolean" => "true or false".into(),
+        "str" | "a borrowed string" | "identifier" | "variant identifier" | "field identifier" => {
+            "a string".into()
+        }
+        "map" | "a map" => "an object".into(),
+        "sequence" | "a sequence" => "a list".into(),
+        "string or map" => "a string, or an object with one field".into(),
+        "u8" => whole(8, false),
+        "u16" => whole(16, false),
+        "u32" => whole(32, false),
+        "u64" | "usize" => whole(64, false),
+        "i8" => whole(8, true),
+        "i16" => whole(16, true),
+        "i32" => whole(32, true),
+        "i64" | "isize" => whole(64, true),
+        "f32" | "f64" => "a number".into(),
+        // By the type's own name.
+        other if ["struct ", "internally tagged enum "].iter().any(|kind| other.starts_with(kind)) => {
+            "an object".into()
+        }
+        other if other.starts_with("newtype struct ") => "of another kind".into(),
+        other if ["tuple ", "enum "].iter().any(|kind| other.starts_with(kind)) => "of another form".into(),
+        other if other.starts_with("unit variant ") => "a string".into(),
+        other => other.into(),
+    }
+}
+
+/// Of a text that is no number, as the reader of queries says it, and of JSON that no value of ours is in; else the words themselves,
+/// which are ours.
+fn unread(message: &str) -> String {
+    let says = |part: &str| message.starts_with(part);
+    let words = if ["invalid digit found", "cannot parse integer", "number too "].into_iter().any(says) {
+        "must be a whole number, and none that is so large"
+    } else if says("provided string was not `true`") {
+        "must be true or false"
+    } else if says("UUID parsing failed") {
+        "must be an id (a UUID)"
+    } else if says("number out of range") {
+        "must be a number, and none that is so large"
+    } else if ["lone leading surrogate", "unexpected end of hex escape", "invalid unicode code point"]
+        .into_iter()
+        .any(says)
+    {
+        "must be text: it holds a half of a character"
+    } else if ["expected value", "expected `,` or `}`"].into_iter().any(says) {
+        "must have one field"
+    } else if says("invalid type: ") {
+        "is of another kind"
+    } else {
+        message
+    };
+    words.to_owned()
 }
 
 fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
@@ -206,6 +272,30 @@ mod tests {
     fn a_body_of_the_wrong_type_is_the_bodys_fault() {
         let error =
             field_error(".", "invalid type: sequence, expected struct CreateAgent at line 1 column 0");
-        assert_eq!((error.field.as_str(), error.message.as_str()), ("body", "must be struct CreateAgent"));
+        assert_eq!((error.field.as_str(), error.message.as_str()), ("body", "must be an object"));
+    }
+
+    #[test]
+    fn what_is_wanted_is_said_in_words_of_json() {
+        let said =
+            |expected: &str| field_error("a", &format!("invalid type: null, expected {expected}")).message;
+        for (expected, words) in [
+            ("u16", "must be a whole number from 0 to 65535"),
+            ("i64", "must be a whole number from -9223372036854775808 to 9223372036854775807"),
+            ("u64", "must be a whole number from 0 to 18446744073709551615"),
+            ("struct ProjectInput", "must be an object"),
+            ("unit", "must be null"),
+            ("a sequence", "must be a list"),
+            ("a boolean", "must be true or false"),
+            ("a string", "must be a string"),
+            ("string or map", "must be a string, or an object with one field"),
+            ("a number of minutes or \"never\"", "must be a number of minutes or \"never\""),
+        ] {
+            assert_eq!(said(expected), words);
+        }
+        assert_eq!(
+            field_error("limit", "invalid digit found in string").message,
+            "must be a whole number, and none that is so large"
+        );
     }
 }
