@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -20,7 +21,7 @@ pub const MAX_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(366 * 24);
 pub const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// What a token may do in its organisation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenScope {
     /// Everything.
@@ -66,7 +67,7 @@ impl fmt::Display for TokenScope {
 }
 
 /// What a subject is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SubjectKind {
     User,
@@ -97,7 +98,7 @@ impl FromStr for SubjectKind {
 
 /// What a subject is in its organisation. What each role may do is said by the organisation's policy; the built-in one is
 /// in `server/policy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Everything.
@@ -169,8 +170,9 @@ pub enum TokenNameError {
 }
 
 /// What a person calls a token: shown in lists and timelines, and typed in commands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 1, "maxLength" = TokenName::MAX))]
 pub struct TokenName(String);
 
 impl TokenName {
@@ -221,8 +223,9 @@ impl fmt::Display for TokenName {
 }
 
 /// `POST …/tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "name": "nightly build", "scope": "read-only", "role": "developer" }]))]
 pub struct CreateToken {
     /// Unique among the organisation's tokens that are not revoked.
     pub name: TokenName,
@@ -241,11 +244,12 @@ pub struct CreateToken {
 }
 
 /// `POST …/tokens/{token}/rotate`: another secret for the same token.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateToken {
     /// For so many seconds the secret before goes on opening, at most [`MAX_OVERLAP`]; 0: it ends at once.
     #[serde(default)]
+    #[schemars(range(max = MAX_OVERLAP.as_secs()))]
     pub overlap_seconds: u64,
     /// When the token ends, at most [`MAX_TOKEN_LIFE`] from now; absent: as before, and after [`TOKEN_LIFE`] where that was later or never.
     #[serde(default, deserialize_with = "asked_time", skip_serializing_if = "Option::is_none")]
@@ -253,7 +257,7 @@ pub struct RotateToken {
 }
 
 /// `POST …/tokens/{token}/revoke`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeToken {
     /// Even the last one that may change anything.
@@ -262,7 +266,7 @@ pub struct RevokeToken {
 }
 
 /// What opens an organisation for one of its members.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenKind {
     /// Somebody has made it, and has its secret.
@@ -281,7 +285,7 @@ impl TokenKind {
 }
 
 /// A token without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
     /// A part of the token's text (`sid`): whose text was found somewhere is found here.
     pub id: TokenId,
@@ -324,7 +328,7 @@ pub struct Token {
 }
 
 /// The answer to a creation or a rotation: the only time that the secret is shown.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TokenCreated {
     #[serde(flatten)]
     pub details: Token,

@@ -2,6 +2,7 @@
 //! See decision 0079.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::WorkspaceId;
@@ -31,7 +32,7 @@ pub struct ActiveWorkspace {
 }
 
 /// The rule that stops a workspace in which nothing happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleStop {
     /// So long nothing has to happen.
     pub minutes: u32,

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::groups::GroupPath;
 use crate::{AgentId, GroupId};
 
 /// An agent's token, but for the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentCredential {
     pub made_at: Timestamp,
     /// The token was replaced and the new one has not been used yet: until its first use, or this time, the old one opens.
@@ -20,7 +21,7 @@ pub struct AgentCredential {
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
         /// What happened.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum AgentEventKind {
             $($(#[$doc])* #[serde(rename = $text)] $variant,)+
             /// One that this version does not know.
@@ -74,7 +75,7 @@ impl fmt::Display for AgentEventKind {
 }
 
 /// Something that happened to an agent's identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentEvent {
     pub at: Timestamp,
     pub kind: AgentEventKind,
@@ -89,7 +90,7 @@ pub struct AgentEvent {
 }
 
 /// `POST …/agents/{agent}/rotate-token`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateAgentToken {
     /// For so many seconds the old token opens unless the new one is used before; at most
@@ -112,7 +113,7 @@ impl Default for RotateAgentToken {
 }
 
 /// `POST …/agents/{agent}/adopt`: takes over the workspaces of an agent that is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdoptWorkspaces {
     /// The agent that was revoked: its name or id.
@@ -120,15 +121,16 @@ pub struct AdoptWorkspaces {
 }
 
 /// What an adoption led to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkspacesAdopted {
     pub from: AgentId,
     pub workspaces: u64,
 }
 
 /// `POST …/agents/{agent}/allow`: for whose workspaces, one of both.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "group": "platform/payments" }]))]
 pub struct AllowAgent {
     /// Those of the projects in the group of that path or id, at any depth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,7 +141,7 @@ pub struct AllowAgent {
 }
 
 /// `POST …/agents/{agent}/disallow`: takes that back. What runs goes on until its next start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DisallowAgent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +154,7 @@ pub struct DisallowAgent {
 }
 
 /// Whose workspaces an agent takes by its owners' word. Its configuration may leave less.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentTakes {
     /// Those of the whole organisation.
     pub organization: bool,
@@ -167,7 +169,7 @@ pub struct AgentTakes {
 }
 
 /// The groups that an agent's configuration leaves, by what whoever asks may see.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NarrowedTo {
     /// Paths of groups, as they are now.
     pub groups: Vec<GroupPath>,
@@ -215,7 +217,7 @@ fn joined<'a>(paths: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// A group that an agent is allowed for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AllowedGroup {
     pub id: GroupId,
     pub path: GroupPath,

@@ -9,6 +9,7 @@ pub use variables::{ChangeVariables, RenewVariables, VariableInput};
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,7 +34,8 @@ use crate::{
 };
 
 /// A page of a list. `next` goes into the query parameter `after` of the next request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Paged<T> {
     pub items: Vec<T>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +43,7 @@ pub struct Paged<T> {
 }
 
 /// Who the token belongs to: `GET /api/v1/whoami`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhoAmI {
     pub organization_id: OrganizationId,
     pub organization: OrganizationName,
@@ -62,13 +64,14 @@ pub struct WhoAmI {
     pub elevations: Vec<Elevated>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "name": "cluster-1" }]))]
 pub struct CreateAgent {
     pub name: AgentName,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Agent {
     pub id: AgentId,
     pub name: AgentName,
@@ -105,7 +108,7 @@ pub struct Agent {
 }
 
 /// Workspaces that an agent's full report lacked, too many at once to be believed. Nothing is done for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SuspectedLoss {
     pub since: Timestamp,
     pub missing: u64,
@@ -118,7 +121,7 @@ pub struct SuspectedLoss {
 }
 
 /// Something that an agent has in its cluster and the server does not know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Orphan {
     pub workspace_id: WorkspaceId,
     pub name: WorkspaceName,
@@ -131,13 +134,13 @@ pub struct Orphan {
 }
 
 /// All orphans of an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Orphans {
     pub items: Vec<Orphan>,
 }
 
 /// Says that a loss is real: what is missing is made again, with empty volumes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmLoss {
     /// Of the loss that is meant.
@@ -145,14 +148,14 @@ pub struct ConfirmLoss {
 }
 
 /// What a confirmation led to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LossConfirmed {
     /// Workspaces that are made again.
     pub workspaces: u64,
 }
 
 /// A key that an agent registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SealingKey {
     pub public_key: PublicKey,
     pub registered_at: Timestamp,
@@ -162,7 +165,7 @@ pub struct SealingKey {
 }
 
 /// The answer to a creation: the only time that the token is shown.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AgentCreated {
     #[serde(flatten)]
     pub agent: Agent,
@@ -178,7 +181,7 @@ impl fmt::Debug for AgentCreated {
 }
 
 /// The answer to taking an allowance back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentDisallowed {
     #[serde(flatten)]
     pub agent: Agent,
@@ -189,8 +192,15 @@ pub struct AgentDisallowed {
     pub unchanged: bool,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{
+        "name": "review",
+        "agent": "cluster-1",
+        "project": { "url": "https://git.example.com/acme/shop.git", "ref": "main" },
+        "variables": [{ "name": "API_TOKEN", "value": "what only this workspace may know" }],
+        "idle_after": 120,
+    }]))]
 pub struct CreateWorkspace {
     /// Absent: three words are drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,7 +230,7 @@ pub struct CreateWorkspace {
 }
 
 /// The Git repository that is cloned into a new workspace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectInput {
     /// As [`crate::ProjectUrl`] allows it. Empty: the repository of the project that the workspace is made for.
@@ -235,8 +245,9 @@ pub struct ProjectInput {
 }
 
 /// Replaces what the workspace is made of; its volume and its variables stay. One of the three is given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "image": "registry.example.com/acme/tools:3" }]))]
 pub struct RebuildWorkspace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devfile: Option<String>,
@@ -247,8 +258,9 @@ pub struct RebuildWorkspace {
 }
 
 /// Other resources for an existing workspace, as Kubernetes quantities; what is absent stays as it is. At least one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "cpu": "4", "memory": "8Gi" }]))]
 pub struct ResizeWorkspace {
     /// The main container's limit of CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -262,7 +274,7 @@ pub struct ResizeWorkspace {
 }
 
 /// Why the actual state is what it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StateReason {
     /// A CamelCase word: Kubernetes' own reason where there is one (`ImagePullBackOff`).
     pub reason: Word,
@@ -270,7 +282,7 @@ pub struct StateReason {
     pub message: Message,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Workspace {
     pub id: WorkspaceId,
     pub name: WorkspaceName,
@@ -340,7 +352,7 @@ impl Workspace {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VariableName {
     pub name: String,
     pub kind: VariableKind,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Paged;
@@ -19,7 +20,7 @@ pub const MAX_TOLD: usize = 1_000;
 pub const MAX_TOLD_OF_ONE: usize = 100;
 
 /// By what somebody is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionKind {
     /// A browser, at one port.
@@ -59,7 +60,7 @@ pub struct TellConnected {
 }
 
 /// What a copy has open of one connection at one port. Times are ages, so that the clocks of both need not agree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToldConnection {
     pub workspace: WorkspaceId,
@@ -81,7 +82,7 @@ pub struct ToldConnection {
 }
 
 /// Whose a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Whose {
     pub connection: ConnectionId,
@@ -90,7 +91,7 @@ pub struct Whose {
 }
 
 /// Somebody is connected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connected {
     /// By which it is ended; absent of a public port's visitors, who come back at once: taking back what is shared is their end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,7 +118,7 @@ pub struct Connected {
 pub type AllConnected = Paged<Connected>;
 
 /// `POST …/connections/end`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndConnections {
     /// Absent: all of somebody who has signed in.
@@ -126,13 +127,13 @@ pub struct EndConnections {
 }
 
 /// The answer to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionsEnded {
     pub ended: usize,
 }
 
 /// What was ended, on record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EndedConnection {
     pub connection: ConnectionId,
     pub subject: SubjectId,

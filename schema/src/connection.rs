@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -25,8 +26,8 @@ pub fn token_audience(issuer: &str, client_id: &str, workspace: WorkspaceId) -> 
 }
 
 /// What proves something: a token that the server has signed, or what it was asked for with. Whoever prints it sees nothing of it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential(Zeroizing<String>);
+#[derive(Clone, PartialEq, Eq, JsonSchema)]
+pub struct Credential(#[schemars(with = "String")] Zeroizing<String>);
 
 impl Serialize for Credential {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -184,7 +185,7 @@ pub struct Opened {
 
 /// The body of `POST /api/v1/organizations/{organization}/workspaces/{workspace}/connection`: a program of somebody who is logged in
 /// wants to get into a workspace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskForConnection {
     /// `ssh-ed25519 …`: it gets a certificate.
@@ -193,7 +194,7 @@ pub struct AskForConnection {
 }
 
 /// The answer to [`AskForConnection`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgramConnection {
     pub workspace: WorkspaceId,
     pub name: WorkspaceName,
@@ -214,7 +215,7 @@ pub struct ProgramConnection {
 }
 
 /// Where `ssh` gets in without this program, with a key that was registered. See decision 0092.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlainSsh {
     pub host: String,
     pub port: u16,
@@ -233,7 +234,7 @@ impl PlainSsh {
 }
 
 /// What OpenSSH needs to know a workspace, and to be known there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SshCredentials {
     /// As whom to log in.
     pub user: String,

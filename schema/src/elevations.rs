@@ -1,6 +1,7 @@
 //! Roles for a time: `…/elevations`, asked for in the organisation, at a group or at a project.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
@@ -22,8 +23,9 @@ pub const MAX_OPEN: i64 = 5;
 pub const RECENT_SECONDS: u64 = 600;
 
 /// Somebody asks for a role. Where, the path says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "role": "maintainer", "reason": "the nightly build hangs", "seconds": 1800 }]))]
 pub struct RequestElevation {
     pub role: Role,
     /// What it is for: 1 to 500 characters, for whoever decides and for the record.
@@ -34,7 +36,7 @@ pub struct RequestElevation {
 }
 
 /// How far one has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ElevationState {
     /// Nobody has decided yet.
@@ -71,7 +73,7 @@ impl ElevationState {
 }
 
 /// A role for a time, asked for or given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Elevation {
     pub id: ElevationId,
     /// Who asks for it.
@@ -102,7 +104,7 @@ pub struct Elevation {
 }
 
 /// Where a role holds: at the group or the project of that path, and at all in it; in the whole organisation where both are absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
@@ -122,7 +124,7 @@ impl Place {
 }
 
 /// A role that somebody has at the moment, beside what they are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Elevated {
     pub id: ElevationId,
     pub role: Role,

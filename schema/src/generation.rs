@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -10,8 +11,11 @@ use serde_json::Value;
 ///
 /// Versions decide, timestamps only inform: see `docs/protocol.md`. It comes back from an annotation that anybody may edit,
 /// so that every number is looked at before it is believed ([`Generation::reaches`], [`Generation::outruns`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "i64")]
+#[schemars(extend("minimum" = 0, "maximum" = Generation::MAX.0))]
 pub struct Generation(i64);
 
 /// A number that is no generation.

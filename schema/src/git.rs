@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::{ScopeId, Secret};
@@ -24,8 +25,9 @@ pub const MAX_AUDIENCE: usize = 500;
 pub const MAX_HOSTS: usize = 100;
 
 /// A Git host as git names it: a host name or IPv4 address in lower case, with a port where that is not the usual one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[a-z0-9.-]+(:[0-9]+)?$"))]
 pub struct GitHost(String);
 
 /// A text that is no Git host.
@@ -100,7 +102,7 @@ pub fn token_audience(audience: &str, organization: OrganizationId, of: ScopeId)
 }
 
 /// Where a host's credential comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GitMethod {
     /// A token that was stored.
@@ -119,8 +121,9 @@ impl GitMethod {
 }
 
 /// `PUT …/git-credentials/{host}`: `token` or `audience`, one of them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "username": "robot", "token": "what the host has issued" }]))]
 pub struct SetGitCredential {
     /// [`DEFAULT_USERNAME`] when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,8 +140,9 @@ pub struct SetGitCredential {
 }
 
 /// `PUT …/git-credentials`, of a group, a project, or whoever asks: the path names whose it is, and not the host.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "host": "git.example.com", "audience": "https://git.example.com" }]))]
 pub struct PutGitCredential {
     pub host: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,14 +169,14 @@ impl PutGitCredential {
 }
 
 /// `POST …/git-credentials/remove`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveGitCredential {
     pub host: String,
 }
 
 /// What is known of a host's credential, without the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GitCredential {
     pub host: GitHost,
     pub method: GitMethod,
@@ -189,7 +193,7 @@ pub struct GitCredential {
 }
 
 /// Who commits: `user.name` and `user.email` of a workspace, for a user who has set neither.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GitUser {
     pub name: String,

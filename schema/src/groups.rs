@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -30,8 +31,9 @@ pub enum PathError {
 }
 
 /// Where a group is: its name behind those of the groups that it is in, `platform/payments`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[a-z]([a-z0-9-]*[a-z0-9])?(/[a-z]([a-z0-9-]*[a-z0-9])?)*$"))]
 pub struct GroupPath(String);
 
 impl GroupPath {
@@ -127,21 +129,23 @@ impl From<GroupPath> for String {
 }
 
 /// `POST …/groups`, and `POST …/groups/{group}/groups` for one below another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "name": "payments" }]))]
 pub struct CreateGroup {
     pub name: GroupName,
 }
 
 /// `PATCH …/groups/{group}`: another name, another place, or both. What is in it comes along.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "path": "platform/payments" }]))]
 pub struct ChangeGroup {
     pub path: GroupPath,
 }
 
 /// A group of the organisation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
     pub id: GroupId,
     pub path: GroupPath,
@@ -155,8 +159,9 @@ pub struct Group {
 }
 
 /// `PUT …/groups/{group}/members`, and the same of projects: what somebody is there, and at all below it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "member": "Ada Lovelace", "role": "maintainer" }]))]
 pub struct GiveRole {
     /// Their name or id.
     pub member: String,
@@ -164,7 +169,7 @@ pub struct GiveRole {
 }
 
 /// `POST …/groups/{group}/members/remove`, and the same of projects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeRole {
     /// Their name or id.
@@ -172,7 +177,7 @@ pub struct TakeRole {
 }
 
 /// Somebody who is something at a group or project itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GivenRole {
     pub member: SubjectId,
     pub name: String,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, TokenName, TokenNameError};
@@ -24,7 +25,7 @@ pub const MAX_ENTRY: usize = 200;
 pub const MAX_AGE: u32 = 30 * 24 * 60 * 60;
 
 /// What an organisation calls a provider: on the page that signs people in, and in commands. As the name of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct IdentityProviderName(TokenName);
 
@@ -48,7 +49,7 @@ impl fmt::Display for IdentityProviderName {
 }
 
 /// Whom a provider brings into the organisation, and as what. Where none of it fits somebody, they are not let in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admission {
     /// Whoever has an address of one of these domains of which the provider says that it is verified. In lower case.
@@ -63,7 +64,7 @@ pub struct Admission {
 }
 
 /// A role for whoever has a claim of that value: the text itself, or a list that holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleRule {
     /// Its name. Of an object in an object, both names with a dot between: `realm_access.roles`.
@@ -73,7 +74,7 @@ pub struct RoleRule {
 }
 
 /// What a provider has to say of how it was proven who somebody is. Empty: nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evidence {
     /// One of these classes (`acr`), which it is asked for.
@@ -88,7 +89,7 @@ pub struct Evidence {
 }
 
 /// What is stored of a provider beside who it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProviderSettings {
     /// Asked for beside `openid`.
@@ -119,8 +120,14 @@ const fn yes() -> bool {
 }
 
 /// `PUT …/identity-providers/{provider}`: in place of what it was before.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{
+        "issuer": "https://login.example.com",
+        "client_id": "berth",
+        "client_secret": "what it has issued",
+        "admission": { "email_domains": ["example.com"], "default_role": "developer" },
+    }]))]
 pub struct SetIdentityProvider {
     /// Its URL, as its tokens have it.
     pub issuer: String,
@@ -226,7 +233,7 @@ fn is_domain(text: &str) -> bool {
 }
 
 /// A provider, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityProvider {
     pub id: IdentityProviderId,
     pub name: IdentityProviderName,

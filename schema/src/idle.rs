@@ -1,7 +1,9 @@
 //! Rules of idleness: for how long nothing has to happen in a workspace until it is stopped, and who says so. See decision 0090.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -51,6 +53,22 @@ impl fmt::Display for IdleAfter {
     }
 }
 
+impl JsonSchema for IdleAfter {
+    fn schema_name() -> Cow<'static, str> {
+        "IdleAfter".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number of minutes, or \"never\", which is longer than any.",
+            "oneOf": [
+                { "type": "integer", "minimum": MIN_IDLE_MINUTES, "maximum": MAX_IDLE_MINUTES },
+                { "const": NEVER },
+            ],
+        })
+    }
+}
+
 impl Serialize for IdleAfter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -90,8 +108,9 @@ impl<'de> Deserialize<'de> for IdleAfter {
 }
 
 /// What one place says of idleness: `PUT …/idle` of an organisation, a group, a project or a workspace. Of what is left out nothing is said there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "minutes": 60, "max_minutes": 240 }]))]
 pub struct IdleRule {
     /// After how long workspaces are stopped there, unless something nearer to them says another time.
     #[serde(default, rename = "minutes", skip_serializing_if = "Option::is_none")]
@@ -130,7 +149,7 @@ pub const MINUTES: &str = "minutes";
 pub const MAX_MINUTES: &str = "max_minutes";
 
 /// Who says something of idleness.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdleBy {
     /// An agent's configuration.
@@ -155,7 +174,7 @@ impl fmt::Display for IdleBy {
 }
 
 /// A time and who says it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleSaid {
     #[serde(rename = "minutes")]
     pub stop_after: IdleAfter,
@@ -169,7 +188,7 @@ impl fmt::Display for IdleSaid {
 }
 
 /// The rule that holds for a workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleInForce {
     #[serde(flatten)]
     pub said: IdleSaid,
@@ -192,14 +211,14 @@ impl fmt::Display for IdleInForce {
 }
 
 /// A maximum and who sets it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleMax {
     pub minutes: u32,
     pub by: IdleBy,
 }
 
 /// `GET …/idle` of an organisation, a group or a project.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleView {
     /// What is said there.
     pub rule: IdleRule,

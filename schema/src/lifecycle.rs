@@ -4,10 +4,11 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The next thing that a lifecycle rule does to a workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deadline {
     pub action: LifecycleAction,
     pub rule: LifecycleRule,
@@ -19,7 +20,7 @@ pub struct Deadline {
     pub extendable_hours: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleAction {
     Stop,
@@ -28,7 +29,7 @@ pub enum LifecycleAction {
 }
 
 /// Named as in the agent's configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleRule {
     MaxActiveHoursBeforeStop,
@@ -47,8 +48,9 @@ impl fmt::Display for LifecycleRule {
 }
 
 /// More time for the current period of activity, or of being stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "hours": 8 }]))]
 pub struct ExtendWorkspace {
     /// At least 1.
     pub hours: u32,

@@ -1,6 +1,7 @@
 //! Who belongs to an organisation, and who is invited: `…/members` and `…/invitations`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, SubjectKind};
@@ -8,7 +9,7 @@ use crate::elevations::Elevated;
 use crate::{InvitationId, SubjectId};
 
 /// A member as what is theirs names them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberRef {
     pub id: SubjectId,
     /// What they are called now.
@@ -23,7 +24,7 @@ pub const INVITATION_HOURS: u32 = 7 * 24;
 pub const MAX_NAME: usize = 200;
 
 /// A person or service of an organisation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
     pub id: SubjectId,
     pub name: String,
@@ -41,7 +42,7 @@ pub struct Member {
 }
 
 /// What is to be another way of a member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeMember {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,8 +53,9 @@ pub struct ChangeMember {
 }
 
 /// Somebody is to join.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "name": "Ada Lovelace", "role": "developer", "expires_in_hours": 24 }]))]
 pub struct Invite {
     /// Whom it is for: 1 to 200 characters. Whoever has the link may join, whatever they are called.
     pub name: String,
@@ -64,7 +66,7 @@ pub struct Invite {
 }
 
 /// How far an invitation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvitationState {
     Open,
@@ -89,7 +91,7 @@ impl InvitationState {
 }
 
 /// An invitation, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Invitation {
     pub id: InvitationId,
     pub name: String,
@@ -104,7 +106,7 @@ pub struct Invitation {
 }
 
 /// A new invitation. The link is shown this once; it opens once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Invited {
     #[serde(flatten)]
     pub details: Invitation,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, SubjectKind, TokenScope};
@@ -13,7 +14,7 @@ use crate::{FieldError, GroupId, SubjectId};
 pub const MAX_QUESTIONS: usize = 200;
 
 /// `GET …/policy`: the rules of an organisation, in Cedar.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Policy {
     #[serde(flatten)]
     pub details: PolicyVersion,
@@ -23,7 +24,7 @@ pub struct Policy {
 }
 
 /// One version of them, as the history lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyVersion {
     /// +1 with each that is set, from 1; 0: none was ever set.
     pub version: i64,
@@ -37,8 +38,9 @@ pub struct PolicyVersion {
 }
 
 /// `PUT …/policy`: replaces the rules whole. Either of the two is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "rules": "@id(\"owners\") permit (principal, action, resource) when { principal.role == \"owner\" };" }]))]
 pub struct SetPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
@@ -48,18 +50,20 @@ pub struct SetPolicy {
 }
 
 /// `POST …/policy/test`: what rules would answer, without taking them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "questions": [{ "role": "developer", "action": "workspace.stop", "own": true, "expect": true }] }]))]
 pub struct TestPolicy {
     /// Absent: those that hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
     /// At most [`MAX_QUESTIONS`].
+    #[schemars(length(max = MAX_QUESTIONS))]
     pub questions: Vec<Question>,
 }
 
 /// Whether somebody may do something. What is not said is as it mostly is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     pub role: Role,
@@ -107,13 +111,13 @@ const fn user() -> SubjectKind {
 }
 
 /// The answers, in the order of the questions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyTested {
     pub answers: Vec<Answer>,
 }
 
 /// What was decided, and by what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     pub allowed: bool,
     /// A word, as in `not-permitted`.
@@ -123,7 +127,7 @@ pub struct Answer {
 }
 
 /// What somebody is at a group or a project.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Given {
     pub role: Role,
     /// "group" or "project".
@@ -132,7 +136,7 @@ pub struct Given {
 }
 
 /// `GET …/can-i`: what whoever asks may do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Permission {
     pub action: String,
     /// The id of what was asked about.

@@ -1,6 +1,7 @@
 //! The ports of workspaces, and whom they are shared with: `…/workspaces/{workspace}/ports`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Paged;
@@ -33,7 +34,7 @@ pub const fn is_shareable(port: u16) -> bool {
 }
 
 /// With whom a port is to be shared, or not any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShareWith {
     /// A person, by their id; by their name for those who may look at the organisation's members.
@@ -47,8 +48,9 @@ pub enum ShareWith {
 }
 
 /// `POST …/ports/share`: again to change until when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "port": 8080, "with": { "group": "platform/payments" }, "minutes": 60 }]))]
 pub struct SharePort {
     pub port: u16,
     pub with: ShareWith,
@@ -57,7 +59,7 @@ pub struct SharePort {
 }
 
 /// `POST …/ports/publish`: whoever has its address gets at it, without signing in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishPort {
     pub port: u16,
@@ -66,8 +68,9 @@ pub struct PublishPort {
 }
 
 /// `POST …/ports/open`: one that the devfile does not declare, for whose workspace it is; again to change until when, and its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "port": 3000, "name": "web" }]))]
 pub struct OpenPort {
     pub port: u16,
     /// Absent: `port-<port>`.
@@ -94,7 +97,7 @@ const fn is_usual_opening(minutes: &u32) -> bool {
 }
 
 /// `POST …/ports/close`: it ends at once, and so do its shares. One that is not open is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClosePort {
     pub port: u16,
@@ -110,7 +113,7 @@ const fn is_usual(minutes: &u32) -> bool {
 }
 
 /// `POST …/ports/unshare`: it ends at once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnsharePort {
     pub port: u16,
@@ -120,7 +123,7 @@ pub struct UnsharePort {
 }
 
 /// Whom a port is shared with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedWith {
     User(MemberRef),
@@ -131,7 +134,7 @@ pub enum SharedWith {
 }
 
 /// A group that a port is shared with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SharedGroup {
     pub id: GroupId,
     /// Absent where whoever looks may not see the group.
@@ -140,7 +143,7 @@ pub struct SharedGroup {
 }
 
 /// Why a share or an opened port lets nobody in at the moment: it needs that whose workspace it is might do that now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shut {
     /// They are not of the organisation any more.
@@ -169,7 +172,7 @@ impl Shut {
 }
 
 /// That a port is shared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PortShare {
     pub with: SharedWith,
     /// Since when it is so as it is.
@@ -181,7 +184,7 @@ pub struct PortShare {
 }
 
 /// That a port is open which the devfile does not declare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenedPort {
     /// Since when it is so as it is.
     pub opened_at: Timestamp,
@@ -193,7 +196,7 @@ pub struct OpenedPort {
 }
 
 /// A port of a workspace that its devfile declares, or that its owner has opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Port {
     pub name: String,
     pub port: u16,

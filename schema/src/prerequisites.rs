@@ -1,5 +1,6 @@
 //! What an agent's cluster has, and what became of what the server wants to be in it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{Message, Word};
@@ -9,7 +10,7 @@ use crate::{AgentId, WorkspaceId};
 pub const MAX_ENTRIES: usize = 100;
 
 /// The content of a message of type `prerequisites`. What could not be read is absent, and named in `unreadable`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Prerequisites {
     pub agent_version: Word,
     /// What tells the cluster from others: the uid of its namespace `kube-system`.
@@ -46,7 +47,7 @@ pub struct Prerequisites {
     pub unreadable: Vec<Word>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageClass {
     pub name: Word,
     /// It is used where none is named.
@@ -59,7 +60,7 @@ pub struct StorageClass {
 
 /// An object that carries the labels of the agent and a workspace, outside of that workspace's namespace: a copy of its own, or
 /// of a backup that was restored under another name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stray {
     /// As the label says.
     pub workspace_id: WorkspaceId,
@@ -69,7 +70,7 @@ pub struct Stray {
 }
 
 /// All nodes together: what pods may use of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Nodes {
     pub count: u64,
     /// Thousandths of a CPU.
@@ -79,7 +80,7 @@ pub struct Nodes {
 }
 
 /// One object that the server wanted, or `*` for all of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestReport {
     pub kind: Word,
     pub name: Word,

@@ -1,9 +1,10 @@
 //! Errors as every HTTP endpoint gives them: `application/problem+json` (RFC 9457) with the fields that are wrong.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One thing that is wrong with one field of the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldError {
     /// Where: a path as in `variables[1].name`, a header's or a query parameter's name.
     pub field: String,
@@ -29,7 +30,7 @@ impl FieldError {
 }
 
 /// RFC 9457 problem details.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A stable, machine-readable kind: `urn:berth:problem:<kind>`; the kinds are listed in docs/errors.md.
     #[serde(rename = "type")]

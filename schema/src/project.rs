@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -10,7 +11,7 @@ use crate::git::GitHost;
 use crate::text::is_plain;
 
 /// Which repository, and what of it is checked out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectSpec {
     pub url: ProjectUrl,
@@ -43,8 +44,9 @@ pub enum ProjectUrlError {
 }
 
 /// The address of a Git repository: `https`, `ssh` or, where the server allows it, `http`; without credentials.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("format" = "uri", "maxLength" = ProjectUrl::MAX))]
 pub struct ProjectUrl(String);
 
 impl ProjectUrl {
@@ -162,8 +164,9 @@ impl From<ProjectUrl> for String {
 pub struct GitReferenceError;
 
 /// A branch, a tag or a commit's full hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 1, "maxLength" = GitReference::MAX))]
 pub struct GitReference(String);
 
 impl GitReference {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::groups::{self, GroupPath, PathError};
@@ -15,8 +16,9 @@ use crate::{GroupId, ProjectId, RepositoryPath};
 pub const MAX_PROJECTS: i64 = 5_000;
 
 /// Where a project is: its name behind the path of the group that it is in, `platform/payments/api`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[a-z]([a-z0-9-]*[a-z0-9])?(/[a-z]([a-z0-9-]*[a-z0-9])?)*$"))]
 pub struct ProjectPath(String);
 
 impl ProjectPath {
@@ -74,7 +76,7 @@ impl From<ProjectPath> for String {
 }
 
 /// What a project says of its workspaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectSettings {
     /// What is cloned into them.
@@ -89,8 +91,12 @@ pub struct ProjectSettings {
 }
 
 /// `POST …/projects`, and `POST …/groups/{group}/projects` for one in a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{
+        "name": "shop",
+        "settings": { "repository": { "url": "https://git.example.com/acme/shop.git" }, "agent": "cluster-1" },
+    }]))]
 pub struct CreateProject {
     pub name: ProjectName,
     #[serde(default)]
@@ -98,7 +104,7 @@ pub struct CreateProject {
 }
 
 /// `PATCH …/projects/{project}`. What is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeProject {
     /// Another name, another place, or both.
@@ -110,7 +116,7 @@ pub struct ChangeProject {
 }
 
 /// A project as what belongs to it names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProjectRef {
     pub id: ProjectId,
     /// As it is now: it changes with each move.
@@ -118,7 +124,7 @@ pub struct ProjectRef {
 }
 
 /// A project of the organisation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Project {
     pub id: ProjectId,
     pub path: ProjectPath,

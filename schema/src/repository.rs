@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::is_plain;
 
 /// Where a file is in a repository.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 1, "maxLength" = RepositoryPath::MAX))]
 pub struct RepositoryPath(String);
 
 /// Why a text is no path of a devfile.
@@ -73,7 +75,7 @@ impl From<RepositoryPath> for String {
 }
 
 /// Where in its repository a workspace's devfile was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FoundIn {
     /// The full hash of the commit that was looked at.
     pub commit: String,

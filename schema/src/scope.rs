@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use crate::variables::VariableKind;
 use crate::{GroupId, ProjectId, SubjectId};
 
 /// The kinds of what a variable belongs to, the outermost first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     Organization,
@@ -59,7 +60,9 @@ impl fmt::Display for Scope {
 }
 
 /// Something around workspaces that has variables and Git credentials of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ScopeId {
     #[default]
@@ -108,8 +111,14 @@ impl ScopeId {
 }
 
 /// `PUT …/variables`: one variable of the organisation, a group, a project, or whoever sets it. Workspaces that exist keep what they have.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{
+        "name": "CA_BUNDLE",
+        "kind": "file",
+        "value_base64": "LS0tLS1CRUdJTi4uLg==",
+        "final": true,
+    }]))]
 pub struct SetVariable {
     pub name: String,
     #[serde(default)]
@@ -124,8 +133,9 @@ pub struct SetVariable {
 }
 
 /// `POST …/variables/remove`, of a group, a project, or whoever asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "name": "CA_BUNDLE", "kind": "file" }]))]
 pub struct RemoveVariable {
     pub name: String,
     #[serde(default)]
@@ -133,9 +143,9 @@ pub struct RemoveVariable {
 }
 
 /// Text that does not print.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Secret(pub zeroize::Zeroizing<String>);
+pub struct Secret(#[schemars(with = "String")] pub zeroize::Zeroizing<String>);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,7 +163,7 @@ impl SetVariable {
 }
 
 /// A variable of a scope, without its value: values are written, never read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScopeVariable {
     pub name: String,
     pub kind: VariableKind,
@@ -165,7 +175,7 @@ pub struct ScopeVariable {
 }
 
 /// Where a workspace's value of a variable comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VariableOrigin {
     pub name: String,
     pub kind: VariableKind,

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{AgentId, Generation, WorkspaceId};
@@ -16,8 +17,9 @@ use crate::{AgentId, Generation, WorkspaceId};
 pub const INFO: &[u8] = b"berth-bundle/1";
 
 /// An X25519 public key: 32 bytes, base64 in text and JSON.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PublicKey([u8; 32]);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(extend("contentEncoding" = "base64"))]
+pub struct PublicKey(#[schemars(with = "String")] [u8; 32]);
 
 /// A text that is no public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,7 @@
 //! first.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::StateReason;
@@ -9,7 +10,7 @@ use crate::state::TransitionCause;
 use crate::{ActualState, DesiredState, Generation, TokenId};
 
 /// The workspace as it was from a moment on, until the next transition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Transition {
     /// From 1, +1 each. The oldest are forgotten: 200 are kept of each workspace.
     pub number: i64,

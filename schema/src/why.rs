@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::StateReason;
@@ -10,7 +11,7 @@ use crate::git::GitHost;
 use crate::{ActualState, AgentName, DesiredState, Generation, WorkspaceId, WorkspaceName};
 
 /// The answer to "why is it like that, and what happens next?".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     pub workspace_id: WorkspaceId,
     pub name: WorkspaceName,
@@ -38,7 +39,7 @@ pub struct Why {
 }
 
 /// Why a Git host's credential cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GitProblem {
     pub host: GitHost,
     /// Half a sentence, for a person.
@@ -46,7 +47,7 @@ pub struct GitProblem {
 }
 
 /// Who acts next, and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NextStep {
     pub actor: Actor,
     /// What the actor does, or should do, in whole sentences.
@@ -57,7 +58,7 @@ pub struct NextStep {
 }
 
 /// What is known of the agent that runs the workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyAgent {
     pub name: AgentName,
     /// When this server last heard of it; absent when it has not since it started.
@@ -71,7 +72,7 @@ pub struct WhyAgent {
 }
 
 /// Who can bring a workspace on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// Whoever owns the workspace.
@@ -102,7 +103,7 @@ impl fmt::Display for Actor {
 macro_rules! situations {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
         /// The situations that a workspace can be in.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum Situation {
             $($(#[$doc])* #[serde(rename = $text)] $variant,)+
         }

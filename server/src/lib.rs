@@ -21,6 +21,7 @@ pub mod lifecycle;
 mod listener;
 pub mod logging;
 pub mod metrics;
+pub mod openapi;
 pub mod openid;
 mod pace;
 mod pages;

@@ -42,6 +42,7 @@ mod members;
 mod memory;
 mod network_check;
 mod newer;
+mod openapi;
 mod openid;
 mod orphans;
 mod overtaken;

@@ -1,6 +1,7 @@
 //! A person, as the server shows them to their own command line: `GET /api/v1/account`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
@@ -8,7 +9,7 @@ use crate::elevations::Elevated;
 use crate::{AccountId, OrganizationId, OrganizationName, SessionId, SshKeyId, SubjectId};
 
 /// The account that an access token of a login belongs to, and what it is in each organisation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
     pub id: AccountId,
     /// What the person is called.
@@ -22,7 +23,7 @@ pub struct Account {
 }
 
 /// The session that the access token was made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountSession {
     pub id: SessionId,
     /// When it ends, however much it is used.
@@ -30,7 +31,7 @@ pub struct AccountSession {
 }
 
 /// What an account is in one organisation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountOrganization {
     pub id: OrganizationId,
     pub name: OrganizationName,
@@ -46,7 +47,7 @@ pub struct AccountOrganization {
 }
 
 /// A public key that lets its person in by plain `ssh`: `GET /api/v1/account/ssh-keys`. See decision 0092.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SshKey {
     pub id: SshKeyId,
     pub name: String,
@@ -65,7 +66,7 @@ pub struct SshKey {
 }
 
 /// `POST /api/v1/account/ssh-keys`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddSshKey {
     /// 1 to 100 characters.

@@ -1,9 +1,10 @@
 //! Where one workspace is reached, and how large it is: parts of [`Workspace`](super::Workspace) where it alone is meant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A port of a workspace, as browsers get to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoint {
     /// As the devfile calls it; `editor`: VS Code.
     pub name: String,
@@ -13,7 +14,7 @@ pub struct Endpoint {
 }
 
 /// What a container of a workspace may use, as Kubernetes quantities.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContainerSize {
     pub container: String,
     pub image: String,

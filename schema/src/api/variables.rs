@@ -4,21 +4,24 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::RemoveVariable;
 use crate::variables::{SecretValue, VariableKind};
 
 /// One variable that a workspace is given itself: `value` for text or `value_base64` for any bytes, one of them.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VariableInput {
     pub name: String,
     #[serde(default)]
     pub kind: VariableKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub value: Option<zeroize::Zeroizing<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub value_base64: Option<zeroize::Zeroizing<String>>,
 }
 
@@ -47,7 +50,7 @@ impl fmt::Debug for VariableInput {
 }
 
 /// `PATCH …/workspaces/{workspace}/variables`: those that the workspace was given itself.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeVariables {
     /// Each takes the place of the one of its name and kind, also where that came from around the workspace.
@@ -61,7 +64,7 @@ pub struct ChangeVariables {
 }
 
 /// `POST …/workspaces/{workspace}/variables/renew`: what it has from around it is what that is now.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewVariables {
     /// It starts anew, if it runs.

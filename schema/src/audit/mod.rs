@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -91,14 +92,16 @@ impl Event {
 
 /// A record with its place in the chain. `hash` is SHA-256 of the hash before it (32 zero bytes before the first) followed by
 /// the record's canonical JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
 pub struct Entry<R = Record> {
     pub hash: Digest,
     pub record: R,
 }
 
 /// An entry in a list, with what its record does not say since it changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ListedAuditEntry")]
 pub struct Listed<R = Record> {
     #[serde(flatten)]
     pub entry: Entry<R>,
@@ -108,8 +111,9 @@ pub struct Listed<R = Record> {
 }
 
 /// A SHA-256, in hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
+pub struct Digest(#[schemars(with = "String")] [u8; 32]);
 
 impl Digest {
     /// What the first record follows.

@@ -17,6 +17,7 @@ mod unique;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::NamespaceName;
@@ -30,8 +31,13 @@ pub use read::{MAX_BYTES, MAX_ITEMS};
 pub use unique::UniqueKeys;
 
 /// The document. Fields are what was written; [`AgentConfiguration::over`] fills in what was not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("examples" = [{
+        "dns_zone": "workspaces.example.com",
+        "quotas": { "user": { "running": 3 } },
+        "lifecycle": { "idle_minutes_before_stop": 60 },
+    }]))]
 pub struct AgentConfiguration {
     /// Workspaces answer at `<port>-<workspace>.<dns_zone>`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +106,7 @@ pub struct AgentConfiguration {
 }
 
 /// CPU and memory as Kubernetes quantities.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Amounts {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,7 +116,7 @@ pub struct Amounts {
 }
 
 /// What may be had at most: by all of the agent's workspaces, and by those of one user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Quotas {
     #[serde(skip_serializing_if = "is_default")]
@@ -120,7 +126,7 @@ pub struct Quotas {
 }
 
 /// What is absent is not limited.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Quota {
     /// Workspaces that are not desired Terminated.
@@ -138,7 +144,7 @@ pub struct Quota {
 }
 
 /// The limits as they were written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Lifecycle {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,7 +191,7 @@ impl From<LifecycleRules> for Lifecycle {
 }
 
 /// As in a pod's `tolerations`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Toleration {
     /// Absent, with the operator `Exists`: every taint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,7 +211,7 @@ pub struct Toleration {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
         pub enum $name {
             $($(#[$attribute])* #[serde(rename = $text)] $variant),+
         }
@@ -243,7 +249,7 @@ words!(TaintEffect {
 });
 
 /// The answer of `GET` and `PUT …/agents/{agent}/configuration`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigurationView {
     /// Goes into `If-Match` (quoted) of a change. Zero: nothing was set yet.
     pub version: i64,

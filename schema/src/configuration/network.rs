@@ -1,6 +1,7 @@
 //! Whom workspaces may talk to.
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{guardrails, words};
@@ -30,7 +31,7 @@ pub const CLOSED: [&str; 17] = [
 ];
 
 /// The network policy of every workspace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct NetworkRules {
     /// Absent: true. Without a policy whoever reaches the pod network reaches every port of the workspaces.
@@ -42,11 +43,13 @@ pub struct NetworkRules {
 }
 
 /// One range of addresses that workspaces may reach.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EgressRule {
+    #[schemars(with = "String")]
     pub allow: IpNet,
     /// Parts of it that stay closed, beside [`CLOSED`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub except: Vec<IpNet>,
     /// Empty: every port of every protocol.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -76,7 +79,7 @@ impl EgressRule {
 }
 
 /// A port, or several in a row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PortRange {
     pub port: u16,
     /// The last one of a range.

@@ -1,5 +1,6 @@
 //! The proxy by which people get into an agent's workspaces: what the agent installs of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EgressRule, words};
@@ -8,7 +9,7 @@ use super::{EgressRule, words};
 pub(super) const MAX_REPLICAS: i64 = 20;
 
 /// The section `proxy` of a configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProxyRules {
     /// Absent, with none in the server's own options: no proxy is installed, and one that was is removed.

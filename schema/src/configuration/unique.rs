@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::AgentConfiguration;
+
 /// A JSON value; reading it refuses a repeated key (`duplicate field`).
-#[derive(Clone, Debug, PartialEq)]
-pub struct UniqueKeys(pub Value);
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
+#[schemars(inline)]
+pub struct UniqueKeys(#[schemars(with = "AgentConfiguration")] pub Value);
 
 impl<'de> Deserialize<'de> for UniqueKeys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

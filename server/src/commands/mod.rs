@@ -6,6 +6,7 @@ mod database;
 mod first;
 mod healthcheck;
 mod migrate;
+mod openapi;
 mod organization;
 mod rewrap;
 mod serve;
@@ -51,6 +52,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::SigningKeys { command, database, keys, logging }) => {
             signing_keys::run(&command, &database, &keys, &logging).await
         }
+        Some(Command::Openapi) => openapi::run(),
         Some(Command::Status { address }) => status::run(address).await,
         Some(Command::Healthcheck { address }) => Ok(healthcheck::run(&address).await),
     }

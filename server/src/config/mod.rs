@@ -135,6 +135,8 @@ pub enum Command {
         #[arg(long, env = "BERTH_METRICS_LISTEN", default_value = "127.0.0.1:9090")]
         address: std::net::SocketAddr,
     },
+    /// Print the description of the REST API (OpenAPI 3.1). It is also at /api/v1/openapi.json.
+    Openapi,
     /// Ask a running server whether it is ready; the exit code is 0 when it is.
     Healthcheck {
         /// Address of the server.

@@ -1,11 +1,12 @@
 //! `/api/v1/account`: a person, outside of organisations.
 
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use berth_schema::SshKeyId;
 use berth_schema::api::Paged;
 use berth_schema::api::account::{Account, AccountOrganization, AccountSession, AddSshKey, SshKey};
 use serde::Deserialize;
 
+use crate::http::answer::Created;
 use crate::http::body::Json;
 use crate::identity::Person;
 use crate::services::{elevations, own_ssh_keys};
@@ -35,9 +36,13 @@ pub(crate) async fn list_ssh_keys(op: Op<Person>, (): ()) -> Result<web::Json<Pa
     Ok(web::Json(Paged { items, next: None }))
 }
 
-pub(crate) async fn add_ssh_key(op: Op<Person>, body: Json<AddSshKey>) -> Result<HttpResponse, Error> {
+pub(crate) async fn add_ssh_key(
+    op: Op<Person>,
+    body: Json<AddSshKey>,
+) -> Result<Created<web::Json<SshKey>>, Error> {
     let added = own_ssh_keys::add(&op, &body.value).await?;
-    Ok(HttpResponse::Created().json(added))
+    let location = format!("/api/v1/account/ssh-keys/{}", added.id);
+    Ok(Created { location, answer: web::Json(added) })
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,37 +1,35 @@
 //! `/api/v1/organizations/{organization}/agents`.
 
-use actix_web::http::header::{ETAG, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use berth_schema::agents::{AdoptWorkspaces, AllowAgent, DisallowAgent, RotateAgentToken, WorkspacesAdopted};
 use berth_schema::api::{
     Agent, AgentCreated, AgentDisallowed, ConfirmLoss, CreateAgent, LossConfirmed, Orphan, Orphans, Paged,
 };
 use berth_schema::configuration::{ConfigurationView, UniqueKeys};
 use berth_schema::{Generation, ResourceKind, WorkspaceId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ListQuery, idempotency};
+use crate::http::answer::{Created, Made, Tagged};
 use crate::http::body::Json;
-use crate::http::headers::{IdempotencyKey, IfMatch, etag};
+use crate::http::headers::{IdempotencyKey, IfMatch};
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::configuration::Change;
-use crate::services::idempotency::Creation;
 use crate::services::{admission, adoption, agent_tokens, agents, configuration, orphans};
 use crate::{Error, Op};
 
 pub(crate) async fn create(
     op: Op<Member>,
     (request, key, body): (HttpRequest, IdempotencyKey, Json<CreateAgent>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Made<web::Json<AgentCreated>>, Error> {
     let idempotency = idempotency(&request, &op, key, &body.bytes)?;
     let created = agents::create(&op, &body.value.name, idempotency.as_ref()).await?;
-    let (mut response, created) = match created {
-        Creation::New(created) => (HttpResponse::Created(), created),
-        Creation::Repeated(created) => (HttpResponse::Ok(), created),
-    };
-    let location = format!("/api/v1/organizations/{}/agents/{}", op.organization(), created.agent.id);
-    Ok(response.insert_header((LOCATION, location)).json(created))
+    Ok(Made::of(created, |created| Created {
+        location: format!("/api/v1/organizations/{}/agents/{}", op.organization(), created.agent.id),
+        answer: web::Json(created),
+    }))
 }
 
 pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<web::Json<Paged<Agent>>, Error> {
@@ -109,13 +107,14 @@ pub(crate) async fn keep_orphan(op: Op<Member>, (): ()) -> Result<web::Json<Orph
     orphans::keep(&op, &agent, id).await.map(web::Json)
 }
 
-pub(crate) async fn get_configuration(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
-    configuration::get(&op, op.target()).await.map(|view| configured(&view))
+pub(crate) async fn get_configuration(op: Op<Member>, (): ()) -> Result<Tagged<ConfigurationView>, Error> {
+    configuration::get(&op, op.target()).await.map(configured)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConfigurationQuery {
+    /// Says what would happen, and changes nothing.
     #[serde(default)]
     dry_run: bool,
 }
@@ -123,12 +122,11 @@ pub(crate) struct ConfigurationQuery {
 pub(crate) async fn set_configuration(
     op: Op<Member>,
     (seen, query, body): (IfMatch, Query<ConfigurationQuery>, Json<UniqueKeys>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Tagged<ConfigurationView>, Error> {
     let change = Change { seen: seen.0.map(Generation::get), dry_run: query.0.dry_run };
-    let view = configuration::set(&op, op.target(), &body.value.0, change).await?;
-    Ok(configured(&view))
+    configuration::set(&op, op.target(), &body.value.0, change).await.map(configured)
 }
 
-fn configured(view: &ConfigurationView) -> HttpResponse {
-    HttpResponse::Ok().insert_header((ETAG, etag(Generation::of(view.version)))).json(view)
+fn configured(view: ConfigurationView) -> Tagged<ConfigurationView> {
+    Tagged { version: Generation::of(view.version), body: view }
 }

@@ -1,21 +1,24 @@
 //! `/api/v1/organizations/{organization}/elevations`, and those of groups and projects.
 
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use berth_schema::api::Paged;
 use berth_schema::elevations::{Elevation, RequestElevation};
 
 use super::ListQuery;
+use crate::http::answer::Created;
 use crate::http::body::Json;
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::elevations;
 use crate::{Error, Op};
 
-pub(crate) async fn request(op: Op<Member>, body: Json<RequestElevation>) -> Result<HttpResponse, Error> {
+pub(crate) async fn request(
+    op: Op<Member>,
+    body: Json<RequestElevation>,
+) -> Result<Created<web::Json<Elevation>>, Error> {
     let elevation = elevations::request(&op, &body.value).await?;
     let location = format!("/api/v1/organizations/{}/elevations/{}", op.organization(), elevation.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(elevation))
+    Ok(Created { location, answer: web::Json(elevation) })
 }
 
 pub(crate) async fn list(

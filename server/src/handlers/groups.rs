@@ -1,30 +1,28 @@
 //! `/api/v1/organizations/{organization}/groups`, and who is what there and at projects.
 
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use berth_schema::api::Paged;
 use berth_schema::groups::{ChangeGroup, CreateGroup, GiveRole, GivenRole, Group, TakeRole};
 
 use super::{ListQuery, idempotency};
+use crate::http::answer::{Created, Made};
 use crate::http::body::Json;
 use crate::http::headers::IdempotencyKey;
 use crate::http::query::Query;
 use crate::identity::Member;
-use crate::services::idempotency::Creation;
 use crate::services::{grants, groups};
 use crate::{Error, Op};
 
 pub(crate) async fn create(
     op: Op<Member>,
     (request, key, body): (HttpRequest, IdempotencyKey, Json<CreateGroup>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Made<web::Json<Group>>, Error> {
     let idempotency = idempotency(&request, &op, key, &body.bytes)?;
-    let (mut response, group) = match groups::create(&op, body.value, idempotency.as_ref()).await? {
-        Creation::New(group) => (HttpResponse::Created(), group),
-        Creation::Repeated(group) => (HttpResponse::Ok(), group),
-    };
-    let location = format!("/api/v1/organizations/{}/groups/{}", op.organization(), group.id);
-    Ok(response.insert_header((LOCATION, location)).json(group))
+    let group = groups::create(&op, body.value, idempotency.as_ref()).await?;
+    Ok(Made::of(group, |group| Created {
+        location: format!("/api/v1/organizations/{}/groups/{}", op.organization(), group.id),
+        answer: web::Json(group),
+    }))
 }
 
 pub(crate) async fn list(op: Op<Member>, query: Query<ListQuery>) -> Result<web::Json<Paged<Group>>, Error> {

@@ -1,11 +1,11 @@
 //! `/api/v1/organizations/{organization}/members` and `…/invitations`.
 
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use berth_schema::api::Paged;
-use berth_schema::members::{ChangeMember, Invitation, Invite, Member as Shown};
+use berth_schema::members::{ChangeMember, Invitation, Invite, Invited, Member as Shown};
 
 use super::ListQuery;
+use crate::http::answer::Created;
 use crate::http::body::Json;
 use crate::http::query::Query;
 use crate::identity::Member;
@@ -28,10 +28,10 @@ pub(crate) async fn remove(op: Op<Member>, (): ()) -> Result<web::Json<Shown>, E
     members::remove(&op, op.target()).await.map(web::Json)
 }
 
-pub(crate) async fn invite(op: Op<Member>, body: Json<Invite>) -> Result<HttpResponse, Error> {
+pub(crate) async fn invite(op: Op<Member>, body: Json<Invite>) -> Result<Created<web::Json<Invited>>, Error> {
     let invited = invitations::create(&op, &body.value).await?;
     let location = format!("/api/v1/organizations/{}/invitations/{}", op.organization(), invited.details.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(invited))
+    Ok(Created { location, answer: web::Json(invited) })
 }
 
 pub(crate) async fn invitations(

@@ -26,20 +26,23 @@ pub(crate) mod workspaces;
 use actix_web::HttpRequest;
 use berth_db::PageRequest;
 use berth_schema::ResourceKind;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::crypto::marks;
 use crate::http::headers::IdempotencyKey;
 use crate::identity::Member;
 use crate::services::idempotency::Idempotency;
-use crate::services::paging;
+use crate::services::paging::{self, Limit};
 use crate::{Error, Op};
 
 /// Which page of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
+    #[schemars(with = "Option<Limit>")]
     limit: Option<String>,
+    /// The `next` of an earlier page.
     after: Option<String>,
 }
 

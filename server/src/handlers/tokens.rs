@@ -1,29 +1,36 @@
 //! `/api/v1/organizations/{organization}/tokens`.
 
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use berth_schema::access::{CreateToken, RevokeToken, RotateToken, Token, TokenCreated, TokenKind};
 use berth_schema::api::Paged;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ListQuery;
+use crate::http::answer::Created;
 use crate::http::body::Json;
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::access;
+use crate::services::paging::Limit;
 use crate::{Error, Op};
 
-pub(crate) async fn create(op: Op<Member>, body: Json<CreateToken>) -> Result<HttpResponse, Error> {
+pub(crate) async fn create(
+    op: Op<Member>,
+    body: Json<CreateToken>,
+) -> Result<Created<web::Json<TokenCreated>>, Error> {
     let created = access::create(&op, &body.value).await?;
     let location = format!("/api/v1/organizations/{}/tokens/{}", op.organization(), created.details.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(created))
+    Ok(Created { location, answer: web::Json(created) })
 }
 
 /// Which tokens, and which page of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokensQuery {
+    #[schemars(with = "Option<Limit>")]
     limit: Option<String>,
+    /// The `next` of an earlier page.
     after: Option<String>,
     #[serde(default)]
     kind: TokenKind,

@@ -1,7 +1,6 @@
 //! `/api/v1/organizations/{organization}/workspaces`.
 
-use actix_web::http::header::{ETAG, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use berth_planner::intent::Wish;
 use berth_schema::api::{
     ChangeVariables, Paged, RebuildWorkspace, RenewVariables, ResizeWorkspace, Workspace,
@@ -11,32 +10,29 @@ use berth_schema::timeline::Transition;
 use berth_schema::why::Why;
 
 use super::idempotency;
+use crate::http::answer::{Created, Made, Tagged};
 use crate::http::body::Json;
-use crate::http::headers::{IdempotencyKey, IfMatch, etag};
+use crate::http::headers::{IdempotencyKey, IfMatch};
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::services::adoption;
-use crate::services::idempotency::Creation;
 use crate::services::workspaces::{self, CreateForm, ListQuery, TimelineQuery};
 use crate::{Error, Op};
 
-fn found(workspace: &Workspace) -> HttpResponse {
-    HttpResponse::Ok().insert_header((ETAG, etag(workspace.generation))).json(workspace)
+fn found(workspace: Workspace) -> Tagged<Workspace> {
+    Tagged { version: workspace.generation, body: workspace }
 }
 
 pub(crate) async fn create(
     op: Op<Member>,
     (request, key, body): (HttpRequest, IdempotencyKey, Json<CreateForm>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Made<Tagged<Workspace>>, Error> {
     let idempotency = idempotency(&request, &op, key, &body.bytes)?;
-    let (mut response, workspace) = match workspaces::create(&op, body.value, idempotency.as_ref()).await? {
-        Creation::New(workspace) => (HttpResponse::Created(), workspace),
-        Creation::Repeated(workspace) => (HttpResponse::Ok(), workspace),
-    };
-    let location = format!("/api/v1/organizations/{}/workspaces/{}", op.organization(), workspace.id);
-    let response =
-        response.insert_header((LOCATION, location)).insert_header((ETAG, etag(workspace.generation)));
-    Ok(response.json(workspace))
+    let workspace = workspaces::create(&op, body.value, idempotency.as_ref()).await?;
+    Ok(Made::of(workspace, |workspace| Created {
+        location: format!("/api/v1/organizations/{}/workspaces/{}", op.organization(), workspace.id),
+        answer: found(workspace),
+    }))
 }
 
 pub(crate) async fn list(
@@ -46,23 +42,23 @@ pub(crate) async fn list(
     workspaces::list(&op, &query.0).await.map(web::Json)
 }
 
-pub(crate) async fn get(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
+pub(crate) async fn get(op: Op<Member>, (): ()) -> Result<Tagged<Workspace>, Error> {
     let workspace = workspaces::get(&op, op.target()).await?;
-    Ok(found(&workspace))
+    Ok(found(workspace))
 }
 
 pub(crate) async fn why(op: Op<Member>, (): ()) -> Result<web::Json<Why>, Error> {
     workspaces::why(&op, op.target()).await.map(web::Json)
 }
 
-pub(crate) async fn forget(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
+pub(crate) async fn forget(op: Op<Member>, (): ()) -> Result<Tagged<Workspace>, Error> {
     let workspace = adoption::forget(&op, op.target()).await?;
-    Ok(found(&workspace))
+    Ok(found(workspace))
 }
 
-pub(crate) async fn extend(op: Op<Member>, body: Json<ExtendWorkspace>) -> Result<HttpResponse, Error> {
+pub(crate) async fn extend(op: Op<Member>, body: Json<ExtendWorkspace>) -> Result<Tagged<Workspace>, Error> {
     let workspace = workspaces::extend(&op, op.target(), body.value).await?;
-    Ok(found(&workspace))
+    Ok(found(workspace))
 }
 
 pub(crate) async fn timeline(
@@ -75,9 +71,9 @@ pub(crate) async fn timeline(
 /// A handler for each wish that needs no body.
 macro_rules! wishes {
     ($($name:ident: $wish:expr;)+) => {$(
-        pub(crate) async fn $name(op: Op<Member>, seen: IfMatch) -> Result<HttpResponse, Error> {
+        pub(crate) async fn $name(op: Op<Member>, seen: IfMatch) -> Result<Tagged<Workspace>, Error> {
             let workspace = workspaces::change(&op, op.target(), $wish, seen.0).await?;
-            Ok(found(&workspace))
+            Ok(found(workspace))
         }
     )+};
 }
@@ -92,31 +88,31 @@ wishes! {
 pub(crate) async fn rebuild(
     op: Op<Member>,
     (seen, body): (IfMatch, Json<RebuildWorkspace>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Tagged<Workspace>, Error> {
     let workspace = workspaces::rebuild(&op, op.target(), body.value, seen.0).await?;
-    Ok(found(&workspace))
+    Ok(found(workspace))
 }
 
 pub(crate) async fn change_variables(
     op: Op<Member>,
     (seen, body): (IfMatch, Json<ChangeVariables>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Tagged<Workspace>, Error> {
     let workspace = workspaces::change_variables(&op, op.target(), body.value, seen.0).await?;
-    Ok(found(&workspace))
+    Ok(found(workspace))
 }
 
 pub(crate) async fn renew_variables(
     op: Op<Member>,
     (seen, body): (IfMatch, Json<RenewVariables>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Tagged<Workspace>, Error> {
     let workspace = workspaces::renew_variables(&op, op.target(), body.value, seen.0).await?;
-    Ok(found(&workspace))
+    Ok(found(workspace))
 }
 
 pub(crate) async fn resize(
     op: Op<Member>,
     (seen, body): (IfMatch, Json<ResizeWorkspace>),
-) -> Result<HttpResponse, Error> {
+) -> Result<Tagged<Workspace>, Error> {
     let workspace = workspaces::resize(&op, op.target(), body.value, seen.0).await?;
-    Ok(found(&workspace))
+    Ok(found(workspace))
 }

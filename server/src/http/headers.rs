@@ -10,9 +10,6 @@ use berth_schema::connection::Credential;
 
 use crate::Error;
 
-/// The longest `Idempotency-Key`.
-const MAX_KEY: usize = 255;
-
 /// The header's only value as text; a repeated header is an error.
 fn single<'a>(request: &'a HttpRequest, name: &'static str) -> Result<Option<&'a str>, Error> {
     let mut values = request.headers().get_all(name);
@@ -26,11 +23,13 @@ fn single<'a>(request: &'a HttpRequest, name: &'static str) -> Result<Option<&'a
     }
 }
 
+/// The name of the header that says it.
+pub(crate) const ORGANIZATION: &str = "Berth-Organization";
+
 /// Which of somebody's organisations is meant, where the path does not say it: `Berth-Organization`, a name or an id.
 pub(crate) fn organization(request: &HttpRequest) -> Result<&str, Error> {
-    const NAME: &str = "Berth-Organization";
-    let missing = || Error::header(NAME, "must say which of your organizations is meant");
-    single(request, NAME)?.ok_or_else(missing)
+    let missing = || Error::header(ORGANIZATION, "must say which of your organizations is meant");
+    single(request, ORGANIZATION)?.ok_or_else(missing)
 }
 
 /// Whose session a question of a proxy is about: `Berth-Grant`; without it nobody is signed in.
@@ -81,17 +80,20 @@ pub fn etag(generation: Generation) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastEventId(pub Option<i64>);
 
+impl LastEventId {
+    pub(super) const NAME: &str = "Last-Event-ID";
+}
+
 impl FromRequest for LastEventId {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        const NAME: &str = "Last-Event-ID";
-        ready(single(request, NAME).and_then(|text| match text {
+        ready(single(request, Self::NAME).and_then(|text| match text {
             None | Some("") => Ok(Self(None)),
             Some(text) => match text.parse::<i64>() {
                 Ok(id) if id >= 0 => Ok(Self(Some(id))),
-                _ => Err(Error::header(NAME, "must be the id of an event of this stream")),
+                _ => Err(Error::header(Self::NAME, "must be the id of an event of this stream")),
             },
         }))
     }
@@ -101,15 +103,20 @@ impl FromRequest for LastEventId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(pub Option<String>);
 
+impl IdempotencyKey {
+    pub(super) const NAME: &str = "Idempotency-Key";
+    /// The longest.
+    pub(super) const MAX: usize = 255;
+}
+
 impl FromRequest for IdempotencyKey {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        const NAME: &str = "Idempotency-Key";
-        ready(single(request, NAME).and_then(|key| match key {
-            Some(key) if key.is_empty() || key.len() > MAX_KEY => {
-                Err(Error::header(NAME, format!("must have 1 to {MAX_KEY} characters")))
+        ready(single(request, Self::NAME).and_then(|key| match key {
+            Some(key) if key.is_empty() || key.len() > Self::MAX => {
+                Err(Error::header(Self::NAME, format!("must have 1 to {} characters", Self::MAX)))
             }
             key => Ok(Self(key.map(str::to_owned))),
         }))

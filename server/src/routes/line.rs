@@ -6,7 +6,8 @@ use actix_web::http::Method;
 use berth_schema::Action;
 
 use crate::http::body::BodyLimit;
-use crate::http::guard::{Channel, Guard};
+use crate::http::described::Describe;
+use crate::http::guard::{Channel, Described, Guard};
 use crate::identity::{AgentIdentity, Member, Person, ProxyIdentity};
 
 /// Who a route is for, what they do there, and its handler. Only a handler that is behind a [`Guard`] is given an operation, so
@@ -16,11 +17,42 @@ enum Access {
     /// No token is asked for.
     Everyone(fn() -> actix_web::Route),
     /// Whoever has an access token; below an organisation, of that organisation.
-    Member(Action, fn(Guard<Member>) -> actix_web::Route),
+    Member(Action, Handler<Member>),
     /// Whoever is signed in, outside of organisations.
-    Person(Action, fn(Guard<Person>) -> actix_web::Route),
+    Person(Action, Handler<Person>),
     Agent(Action, fn(Guard<AgentIdentity>) -> actix_web::Route),
     Proxy(Action, fn(Guard<ProxyIdentity>) -> actix_web::Route),
+}
+
+/// A handler behind a guard: of a page, or of the API, whose description is made of the handler's types.
+#[derive(Debug)]
+enum Handler<P> {
+    Page(fn(Guard<P>) -> actix_web::Route),
+    Api(fn(Guard<P>) -> Described),
+}
+
+impl<P> Clone for Handler<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Handler<P> {}
+
+impl<P> Handler<P> {
+    fn behind(self, guard: Guard<P>) -> actix_web::Route {
+        match self {
+            Self::Page(handler) => handler(guard),
+            Self::Api(handler) => handler(guard).route,
+        }
+    }
+
+    fn describe(self, guard: Guard<P>) -> Option<Describe> {
+        match self {
+            Self::Page(_) => None,
+            Self::Api(handler) => Some(handler(guard).describe),
+        }
+    }
 }
 
 /// The kinds of [`Access`], for those who only look at the table.
@@ -97,6 +129,16 @@ impl Route {
         }
     }
 
+    /// What its handler's types say of it, where it is a line of the API that has a description.
+    pub fn describe(&self) -> Option<Describe> {
+        let method = method(self.method);
+        match self.access {
+            Access::Member(action, handler) => handler.describe(Guard::new(method, action, Channel::Bearer)),
+            Access::Person(action, handler) => handler.describe(Guard::new(method, action, Channel::Bearer)),
+            Access::Everyone(_) | Access::Agent(..) | Access::Proxy(..) => None,
+        }
+    }
+
     pub(super) const fn takes(self, body: BodyLimit) -> Self {
         Self { body, ..self }
     }
@@ -126,8 +168,8 @@ impl Route {
         let channel = if self.renderer.is_for_a_browser() { Channel::Cookie } else { Channel::Bearer };
         match self.access {
             Access::Everyone(handler) => handler(),
-            Access::Member(action, handler) => handler(Guard::new(method, action, channel)),
-            Access::Person(action, handler) => handler(Guard::new(method, action, channel)),
+            Access::Member(action, handler) => handler.behind(Guard::new(method, action, channel)),
+            Access::Person(action, handler) => handler.behind(Guard::new(method, action, channel)),
             Access::Agent(action, handler) => handler(Guard::new(method, action, channel)),
             Access::Proxy(action, handler) => handler(Guard::new(method, action, channel)),
         }
@@ -172,9 +214,9 @@ pub(super) const fn account_of(
     method: &'static str,
     path: &'static str,
     action: Action,
-    handler: fn(Guard<Person>) -> actix_web::Route,
+    handler: fn(Guard<Person>) -> Described,
 ) -> Route {
-    route(method, path, Access::Person(action, handler))
+    route(method, path, Access::Person(action, Handler::Api(handler)))
 }
 
 /// What nobody has to be signed in for.
@@ -192,16 +234,16 @@ pub(super) const fn person(
     action: Action,
     handler: fn(Guard<Person>) -> actix_web::Route,
 ) -> Route {
-    route(method, path, Access::Person(action, handler)).page()
+    route(method, path, Access::Person(action, Handler::Page(handler))).page()
 }
 
 pub(super) const fn member(
     method: &'static str,
     path: &'static str,
     action: Action,
-    handler: fn(Guard<Member>) -> actix_web::Route,
+    handler: fn(Guard<Member>) -> Described,
 ) -> Route {
-    route(method, path, Access::Member(action, handler))
+    route(method, path, Access::Member(action, Handler::Api(handler)))
 }
 
 /// What members do in a browser, to what they do by the API as well.
@@ -211,7 +253,7 @@ pub(super) const fn page_of(
     action: Action,
     handler: fn(Guard<Member>) -> actix_web::Route,
 ) -> Route {
-    member(method, path, action, handler).page()
+    route(method, path, Access::Member(action, Handler::Page(handler))).page()
 }
 
 pub(super) const fn agent(

@@ -16,14 +16,16 @@ pub(super) const LINES: &[Route] = &[
     public("POST", "/oauth/device_authorization", || web::post().to(oauth::device_authorization)).takes(FORM),
     public("POST", "/oauth/token", || web::post().to(oauth::token)).takes(FORM),
     public("POST", "/oauth/revoke", || web::post().to(oauth::revoke)).takes(FORM),
-    account_of("GET", "/api/v1/account", Action::DescribeAccount, |guard| guard.to(account::get)),
+    account_of("GET", "/api/v1/account", Action::DescribeAccount, |guard| guard.api(account::get)),
     account_of("GET", "/api/v1/account/ssh-keys", Action::ListSshKeys, |guard| {
-        guard.to(account::list_ssh_keys)
+        guard.api(account::list_ssh_keys)
     }),
-    account_of("POST", "/api/v1/account/ssh-keys", Action::AddSshKey, |guard| guard.to(account::add_ssh_key))
-        .takes(FORM),
+    account_of("POST", "/api/v1/account/ssh-keys", Action::AddSshKey, |guard| {
+        guard.api(account::add_ssh_key)
+    })
+    .takes(FORM),
     account_of("DELETE", "/api/v1/account/ssh-keys/{ssh_key}", Action::RemoveSshKey, |guard| {
-        guard.to(account::remove_ssh_key)
+        guard.api(account::remove_ssh_key)
     }),
-    member("GET", "/api/v1/whoami", Action::ReadIdentity, |guard| guard.to(whoami::whoami)),
+    member("GET", "/api/v1/whoami", Action::ReadIdentity, |guard| guard.api(whoami::whoami)),
 ];

@@ -2,15 +2,14 @@
 
 use berth_schema::Action;
 
-use super::line::{DOCUMENT, FORM, Route, member, page_of};
+use super::line::{DOCUMENT, FORM, Route, page_of};
 use crate::handlers::events;
 use crate::pages;
 
 pub(super) const LINES: &[Route] = &[
-    member("GET", "/organizations/{organization}", Action::ReadOrganization, |guard| {
+    page_of("GET", "/organizations/{organization}", Action::ReadOrganization, |guard| {
         guard.to(pages::organization)
-    })
-    .page(),
+    }),
     page_of("GET", place!("/workspaces"), Action::ListWorkspaces, |guard| guard.to(pages::workspaces::list)),
     page_of("POST", place!("/workspaces"), Action::CreateWorkspace, |guard| {
         guard.to(pages::workspaces::create)

@@ -5,13 +5,14 @@ use berth_schema::Action;
 
 use super::line::{FORM, Route, everyone, person, public, public_page};
 use crate::handlers::{git, health, oauth, openid};
-use crate::pages;
+use crate::{openapi, pages};
 
 pub(super) const LINES: &[Route] = &[
     everyone("/healthz", || web::get().to(health::live)),
     everyone("/readyz", || web::get().to(health::ready)),
     everyone("/.well-known/jwks.json", || web::get().to(git::keys)).published(),
     everyone("/.well-known/openid-configuration", || web::get().to(git::discovery)).published(),
+    everyone(openapi::PATH, || web::get().to(openapi::get)).published(),
     everyone("/.well-known/oauth-authorization-server", || web::get().to(oauth::metadata)),
     everyone("/assets/{name}", || web::get().to(pages::asset)).forever(),
     person("GET", "/", Action::ReadAccount, |guard| guard.to(pages::home)),

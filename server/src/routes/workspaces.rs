@@ -10,108 +10,108 @@ pub(super) const LINES: &[Route] = &[
         "GET",
         organization!("/workspaces/{workspace}/variables"),
         Action::ReadWorkspaceVariables,
-        |guard| guard.to(variables::explain),
+        |guard| guard.api(variables::explain),
     ),
     member(
         "PATCH",
         organization!("/workspaces/{workspace}/variables"),
         Action::ChangeWorkspaceVariables,
-        |guard| guard.to(workspaces::change_variables),
+        |guard| guard.api(workspaces::change_variables),
     )
     .takes(DOCUMENT),
     member(
         "POST",
         organization!("/workspaces/{workspace}/variables/renew"),
         Action::RenewWorkspaceVariables,
-        |guard| guard.to(workspaces::renew_variables),
+        |guard| guard.api(workspaces::renew_variables),
     )
     .takes(FORM),
     member("POST", organization!("/workspaces"), Action::CreateWorkspace, |guard| {
-        guard.to(workspaces::create)
+        guard.api(workspaces::create)
     })
     .takes(DOCUMENT),
-    member("GET", organization!("/workspaces"), Action::ListWorkspaces, |guard| guard.to(workspaces::list)),
+    member("GET", organization!("/workspaces"), Action::ListWorkspaces, |guard| guard.api(workspaces::list)),
     member("GET", organization!("/workspaces/{workspace}"), Action::ReadWorkspace, |guard| {
-        guard.to(workspaces::get)
+        guard.api(workspaces::get)
     }),
     member("GET", organization!("/workspaces/{workspace}/why"), Action::ExplainWorkspace, |guard| {
-        guard.to(workspaces::why)
+        guard.api(workspaces::why)
     }),
     member("GET", organization!("/workspaces/{workspace}/timeline"), Action::ReadTimeline, |guard| {
-        guard.to(workspaces::timeline)
+        guard.api(workspaces::timeline)
     }),
     member("GET", organization!("/workspaces/{workspace}/events"), Action::WatchWorkspace, |guard| {
-        guard.to(events::of_workspace)
+        guard.api(events::of_workspace)
     }),
     member("POST", organization!("/workspaces/{workspace}/start"), Action::StartWorkspace, |guard| {
-        guard.to(workspaces::start)
+        guard.api(workspaces::start)
     }),
     member("POST", organization!("/workspaces/{workspace}/stop"), Action::StopWorkspace, |guard| {
-        guard.to(workspaces::stop)
+        guard.api(workspaces::stop)
     }),
     member("POST", organization!("/workspaces/{workspace}/restart"), Action::RestartWorkspace, |guard| {
-        guard.to(workspaces::restart)
+        guard.api(workspaces::restart)
     }),
     member("POST", organization!("/workspaces/{workspace}/terminate"), Action::TerminateWorkspace, |guard| {
-        guard.to(workspaces::terminate)
+        guard.api(workspaces::terminate)
     }),
     member(
         "POST",
         organization!("/workspaces/{workspace}/connection"),
         Action::IssueConnectionToken,
-        |guard| guard.to(connections::connect),
+        |guard| guard.api(connections::connect),
     )
     .takes(FORM),
     member("GET", organization!("/workspaces/{workspace}/ports"), Action::ListPorts, |guard| {
-        guard.to(ports::list)
+        guard.api(ports::list)
     }),
     member("POST", organization!("/workspaces/{workspace}/ports/share"), Action::SharePort, |guard| {
-        guard.to(ports::share)
+        guard.api(ports::share)
     })
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/ports/publish"), Action::PublishPort, |guard| {
-        guard.to(ports::publish)
+        guard.api(ports::publish)
     })
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/ports/unshare"), Action::UnsharePort, |guard| {
-        guard.to(ports::unshare)
+        guard.api(ports::unshare)
     })
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/ports/open"), Action::OpenPort, |guard| {
-        guard.to(ports::open)
+        guard.api(ports::open)
     })
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/ports/close"), Action::ClosePort, |guard| {
-        guard.to(ports::close)
+        guard.api(ports::close)
     })
     .takes(FORM),
     member("GET", organization!("/workspaces/{workspace}/connections"), Action::ListConnections, |guard| {
-        guard.to(connections::list_connected)
+        guard.api(connections::list_connected)
     }),
     member(
         "POST",
         organization!("/workspaces/{workspace}/connections/end"),
         Action::EndConnection,
-        |guard| guard.to(connections::end_connections),
+        |guard| guard.api(connections::end_connections),
     )
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/forget"), Action::ForgetWorkspace, |guard| {
-        guard.to(workspaces::forget)
+        guard.api(workspaces::forget)
     }),
     member("POST", organization!("/workspaces/{workspace}/extend"), Action::ExtendWorkspace, |guard| {
-        guard.to(workspaces::extend)
+        guard.api(workspaces::extend)
     })
     .takes(FORM),
     member("PUT", organization!("/workspaces/{workspace}/idle"), Action::SetWorkspaceIdleRule, |guard| {
-        guard.to(idle_rules::set_of_workspace)
+        guard.api(idle_rules::set_of_workspace)
     })
     .takes(FORM),
     member("POST", organization!("/workspaces/{workspace}/rebuild"), Action::RebuildWorkspace, |guard| {
-        guard.to(workspaces::rebuild)
+        guard.api(workspaces::rebuild)
     })
     .takes(DOCUMENT),
     member("POST", organization!("/workspaces/{workspace}/resize"), Action::ResizeWorkspace, |guard| {
-        guard.to(workspaces::resize)
+        guard.api(workspaces::resize)
     })
     .takes(FORM),
 ];

@@ -6,30 +6,35 @@ use berth_db::{AuditFilter, AuditPage, AuditRow};
 use berth_schema::api::Paged;
 use berth_schema::audit::{Listed, Outcome, Resource};
 use berth_schema::{Action, FieldError, SubjectId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::paging;
+use super::paging::{self, Limit};
 use crate::identity::Member;
 use crate::{Error, Op};
 
 /// The query of a list, as it came. Absent filters let everything through.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
+    #[schemars(with = "Option<Limit>")]
     pub(crate) limit: Option<String>,
     /// The `next` of an earlier page.
     pub(crate) after: Option<String>,
     /// A sequence: the oldest first, from there on. `next` then says where to go on, also behind the last one.
     pub(crate) from: Option<String>,
-    /// Times of RFC 3339; the second is the first one that is not meant.
+    /// A time of RFC 3339.
     pub(crate) since: Option<String>,
+    /// The first time that is not meant any more.
     pub(crate) until: Option<String>,
     /// A subject's id.
     pub(crate) actor: Option<String>,
+    /// As in `workspace.stop`.
     pub(crate) action: Option<String>,
     /// `KIND` or `KIND:ID`.
     pub(crate) resource: Option<String>,
+    /// `done` or `denied`.
     pub(crate) outcome: Option<String>,
 }
 

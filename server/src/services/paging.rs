@@ -1,15 +1,37 @@
 //! Cursors as clients see them: opaque text, which a changed one is refused by.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use berth_db::{Cursor, PageRequest};
 use berth_schema::FieldError;
 use berth_schema::api::Paged;
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use uuid::Uuid;
 
 pub const DEFAULT_LIMIT: u16 = 25;
 pub const MAX_LIMIT: u16 = 100;
+
+/// How a limit looks in the API's description. It is read as text, so that what is wrong with it is told with all else.
+#[derive(Debug)]
+pub enum Limit {}
+
+impl JsonSchema for Limit {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT })
+    }
+}
+
 /// How many rows are read at once where it is asked of each whether it may be seen.
 pub(super) const PART: i64 = 500;
 /// Microseconds and an id.

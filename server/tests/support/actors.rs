@@ -11,8 +11,8 @@ use berth_schema::{AccessToken, AgentId, OrganizationId};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::Reply;
 use super::sealing::Key;
+use super::{Reply, described};
 
 fn client() -> Client {
     builder().build().expect("a client")
@@ -54,7 +54,12 @@ pub(crate) trait Requests {
 }
 
 pub(crate) async fn send(request: RequestBuilder) -> Reply {
-    Reply::of(request.send().await.expect("the server answers")).await
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let reply = Reply::of(client.execute(request).await.expect("the server answers")).await;
+    described::look(&method, &path, &reply);
+    reply
 }
 
 macro_rules! requests {

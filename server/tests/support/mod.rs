@@ -4,6 +4,7 @@ pub(crate) mod actors;
 mod app;
 pub(crate) mod authenticator;
 pub(crate) mod cluster;
+mod described;
 mod draw;
 pub(crate) mod git_host;
 pub(crate) mod provider;

@@ -27,10 +27,12 @@ use zeroize::Zeroizing;
 use access_token::AccessToken;
 
 use super::asker::{Asker, origin_of};
+use super::described::{Answered, Asked, Describe, Operation};
 use super::origin;
 use crate::edge::Admission;
 use crate::error::Unproven;
 use crate::identity::Principal;
+use crate::openapi::Schemas;
 use crate::services::tokens::same;
 use crate::{Context, Error, Op};
 
@@ -65,9 +67,36 @@ impl<P> fmt::Debug for Guard<P> {
     }
 }
 
+/// A handler of the API behind its guard, with what its types say.
+pub struct Described {
+    pub route: actix_web::Route,
+    pub describe: Describe,
+}
+
+impl fmt::Debug for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Described").finish_non_exhaustive()
+    }
+}
+
 impl<P: Proven> Guard<P> {
     pub(crate) const fn new(method: &'static Method, action: Action, channel: Channel) -> Self {
         Self { method, action, channel, who: PhantomData }
+    }
+
+    /// As [`Guard::to`], of a handler whose types describe it.
+    pub fn api<H, R, F>(self, handler: H) -> Described
+    where
+        H: Fn(Op<P>, R) -> F + Clone + 'static,
+        R: FromRequest + Asked + 'static,
+        F: Future + 'static,
+        F::Output: Responder + Answered + 'static,
+    {
+        let describe = |operation: &mut Operation, schemas: &mut Schemas| {
+            R::describe(operation, schemas);
+            F::Output::describe(operation, schemas);
+        };
+        Described { route: self.to(handler), describe }
     }
 
     /// The route that ends in `handler`, which takes the operation and what else it needs of the request.

@@ -1,13 +1,15 @@
 //! What a user sends to make a workspace, and everything that can be wrong with it, all at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use berth_devfile::Options;
-use berth_schema::api::{ProjectInput, VariableInput};
+use berth_schema::api::{CreateWorkspace, ProjectInput, VariableInput};
 use berth_schema::git::GitUser;
 use berth_schema::idle::{IdleAfter, IdleRule};
 use berth_schema::variables::{self, MAX_COUNT, MAX_TOTAL_BYTES, SecretValue, VariableKind};
 use berth_schema::{FieldError, GitReference, WorkspaceName, WorkspaceSpec};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use super::freeze::Own;
@@ -36,6 +38,20 @@ pub struct CreateForm {
     pub variables: Vec<VariableInput>,
     #[serde(default)]
     pub idle_after: Option<IdleAfter>,
+}
+
+impl JsonSchema for CreateForm {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        CreateWorkspace::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<CreateWorkspace>()
+    }
 }
 
 /// What a user gave to make a workspace of.

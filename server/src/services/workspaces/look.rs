@@ -10,11 +10,12 @@ use berth_schema::state::UnknownState;
 use berth_schema::{
     Action, ActualState, AgentId, AgentName, DesiredState, FieldError, ProjectId, SubjectId, WorkspaceId,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{find, show, whole};
 use crate::identity::Member;
-use crate::services::paging::{self, pick};
+use crate::services::paging::{self, Limit, pick};
 use crate::services::places::Places;
 use crate::services::tree;
 use crate::{Error, Op};
@@ -33,11 +34,12 @@ pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> 
 }
 
 /// The query of a list, as it came.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
-    /// Comma-separated, as is `actual_state`.
+    /// States with commas between.
     pub(crate) desired_state: Option<String>,
+    /// States with commas between.
     pub(crate) actual_state: Option<String>,
     /// An agent's id or name.
     pub(crate) agent: Option<String>,
@@ -47,7 +49,9 @@ pub struct ListQuery {
     pub(crate) name: Option<String>,
     /// `me`: those of whoever asks.
     pub(crate) owner: Option<String>,
+    #[schemars(with = "Option<Limit>")]
     pub(crate) limit: Option<String>,
+    /// The `next` of an earlier page.
     pub(crate) after: Option<String>,
 }
 

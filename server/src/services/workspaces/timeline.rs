@@ -4,17 +4,19 @@ use berth_db::{By, TransitionRow};
 use berth_schema::FieldError;
 use berth_schema::api::Paged;
 use berth_schema::timeline::Transition;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::find;
 use crate::identity::Member;
-use crate::services::paging;
+use crate::services::paging::{self, Limit};
 use crate::{Error, Op};
 
 /// The query of a timeline, as it came.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineQuery {
+    #[schemars(with = "Option<Limit>")]
     limit: Option<String>,
     /// The number of the last transition of the page before.
     after: Option<String>,
