@@ -7,7 +7,7 @@ SHELL := bash
 DEV := target/debug/berth-dev
 PROGRAMS := --package berth-server --package berth-agent --package berth-proxy --package berth-cli --package berth-harness
 
-.PHONY: help up down test chaos keycloak shipped bench lint fmt deny purity checkov deps build images
+.PHONY: help up down test chaos fuzz-api keycloak shipped bench lint fmt deny purity checkov deps build images
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ chaos: deps build ## Kill every part at random while users act, 20 times each (B
 	@$(DEV) prepare
 	BERTH_CHAOS_KILLS=$${BERTH_CHAOS_KILLS:-20} BERTH_CHAOS_CONVERGENCE_SECONDS=30 \
 	    cargo test --package berth-integration-tests --test chaos -- --nocapture
+
+fuzz-api: deps build ## Ask a server a hundred thousand times by its own description (BERTH_API_SEED=)
+	cargo test --package berth-integration-tests --test scenarios a_hundred_thousand_questions -- --ignored --nocapture
 
 keycloak: deps build ## Sign in by a real Keycloak, which Maven downloads (180 MB)
 	cargo test --package berth-integration-tests --test scenarios keycloak -- --ignored --nocapture

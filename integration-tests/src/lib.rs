@@ -14,6 +14,7 @@ mod leaks;
 pub mod openid_provider;
 mod poison;
 mod recorder;
+pub mod schemathesis;
 
 pub use actor::{Actor, Answer, variable};
 pub use balancer::Balancer;

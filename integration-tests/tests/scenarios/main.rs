@@ -5,6 +5,7 @@ mod burst;
 mod canary;
 mod configuration;
 mod creation;
+mod described;
 mod drift;
 mod editor;
 mod faults;
