@@ -53,7 +53,7 @@ pub async fn ask(questions: &Questions<'_>) -> anyhow::Result<u64> {
         bail!("seed {}: {}\n{said}{}", questions.seed, asked.status, String::from_utf8_lossy(&asked.stderr));
     }
     let report: Value = serde_json::from_slice(&std::fs::read(&report).context("no report")?)?;
-    report["summary"]["test_cases"].as_u64().with_context(|| format!("no count in {}", report["summary"]))
+    report["test_cases"]["generated"].as_u64().context("the report has no count")
 }
 
 fn source() -> PathBuf {
