@@ -66,7 +66,7 @@ async fn furnish(
 }
 
 #[tokio::test]
-#[ignore = "not run since the newest routes were added: cargo test --test scenarios -- --ignored thousands_of_questions"]
+#[ignore = "draws other questions each time: cargo test --workspace --test scenarios -- --ignored thousands_of_questions"]
 async fn a_server_answers_thousands_of_questions_as_its_description_says() -> anyhow::Result<()> {
     answers_as_described(25, 5_000).await
 }
