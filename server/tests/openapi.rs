@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use berth_schema::Effect;
+use berth_schema::{Action, Effect};
 use berth_server::http::described::Operation;
 use berth_server::openapi::{self, Schemas};
 use berth_server::routes::{self, Audience, Renderer};
@@ -104,8 +104,9 @@ fn operations_are_told_apart_and_say_how_they_end() {
             assert!(statuses.iter().any(|status| status.starts_with('2')), "{method} {path}");
             assert_eq!(operation.get("requestBody").is_some(), statuses.contains(&"415"), "{method} {path}");
             assert!(operation["summary"].is_string(), "{id}");
-            let action = berth_schema::Action::of(id).expect("the id is its action");
-            assert_eq!(action.effect() == Effect::Changes, statuses.contains(&"409"), "{id}");
+            let action = Action::of(id).expect("the id is its action");
+            let conflicts = action.effect() == Effect::Changes || action == Action::ReadConfiguration;
+            assert_eq!(conflicts, statuses.contains(&"409"), "{id}");
         }
     }
 }

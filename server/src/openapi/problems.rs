@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::StatusCode;
-use berth_schema::{Effect, Problem, ResourceKind};
+use berth_schema::{Action, Effect, Problem, ResourceKind};
 use serde_json::{Map, Value, json};
 
 use super::Schemas;
@@ -37,6 +37,10 @@ pub(super) fn of(route: &Route, operation: &Operation) -> Map<String, Value> {
         // What is there may be in its way, or not be what it is done to.
         Some((Effect::Changes, _)) => {
             statuses.extend([StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY]);
+        }
+        // A newer server may have written it.
+        Some((Effect::Reads, _)) if route.action() == Some(Action::ReadConfiguration) => {
+            statuses.push(StatusCode::CONFLICT);
         }
         // Several may have the name that is in the path.
         Some((Effect::Reads, ResourceKind::Member | ResourceKind::Token)) => {
