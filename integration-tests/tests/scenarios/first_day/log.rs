@@ -104,8 +104,7 @@ fn instead_of(word: &str) -> Option<String> {
     if word.contains('T') && word.parse::<Timestamp>().is_ok() {
         return Some("2027-01-04T09:00:00Z".to_owned());
     }
-    let number = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    if matches!(&word[number.len()..], "s" | "ms" | "m") && number.parse::<f64>().is_ok() {
+    if is_duration(word) {
         return Some("1m".to_owned());
     }
     let is_code = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -121,6 +120,21 @@ fn instead_of(word: &str) -> Option<String> {
     let (name, id) = word.rsplit_once('-')?;
     let is_id = id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     (is_id && name.starts_with("berth-")).then(|| format!("{name}-0191e2b4"))
+}
+
+/// One number with its unit or several, as `3s`, `1.2ms` and the `2m5s` of what is older than two minutes.
+fn is_duration(word: &str) -> bool {
+    let is_of_unit = |c: char| c.is_ascii_alphabetic();
+    let mut rest = word;
+    while !rest.is_empty() {
+        let number = rest.find(is_of_unit).unwrap_or(rest.len());
+        let unit = rest[number..].find(|c| !is_of_unit(c)).map_or(rest.len(), |length| number + length);
+        if rest[..number].parse::<f64>().is_err() || !matches!(&rest[number..unit], "ms" | "s" | "m" | "h") {
+            return false;
+        }
+        rest = &rest[unit..];
+    }
+    !word.is_empty()
 }
 
 /// As it is compared: columns are as wide as what is in them, of the states that somebody waits through only the last is met by everybody,
@@ -149,6 +163,9 @@ fn what_is_another_one_each_time_is_told_from_what_is_not() {
         ("(4f0e8f5a-9a43-4f9c-9d5b-1f3cbe4bd3a5)", "(0191e2b4-0000-4000-8000-000000000001)"),
         ("?token=berth_inv_abcdefghijklmnopqrstuvwxyz", "?token=berth_inv_…"),
         ("3s ago", "1m ago"),
+        ("agent Active 2m5s", "agent Active 1m"),
+        ("1h3m, 1.5ms", "1m, 1m"),
+        ("4 2m5 m5s s", "4 2m5 m5s s"),
         ("code BCDF-GHJK", "code WDJB-MJHT"),
         ("https://8080-a.workspaces.localhost:41234/", "https://8080-a.workspaces.localhost:8443/"),
         ("berth-first-9f2e11aa", "berth-first-0191e2b4"),
