@@ -67,7 +67,7 @@ pub use reports::Reports;
 pub use repository::{FoundIn, RepositoryPath};
 pub use server_url::{ServerUrl, TokenUrl};
 pub use spec::WorkspaceSpec;
-pub use state::{ActualState, DesiredState};
+pub use state::{ActualState, DesiredState, State};
 pub use text::{Message, ResourceVersion, Text, Word};
 pub use token::{
     AccessToken, AgentToken, AuthorizationCode, InvitationToken, OpaqueAccessToken, SessionToken, SignInToken,

@@ -107,9 +107,49 @@ impl DesiredState {
     }
 }
 
+/// What is wanted of a workspace, and what is there. What follows from both is said here, for everybody who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    pub desired: DesiredState,
+    pub actual: ActualState,
+}
+
+impl State {
+    /// Terminated in both: a tombstone, of which nothing is, or shall be, in the cluster.
+    pub const fn is_finished(self) -> bool {
+        matches!(self, Self { desired: DesiredState::Terminated, actual: ActualState::Terminated })
+    }
+
+    /// Whether anything of it may still be, or shall be, in the cluster.
+    pub const fn is_living(self) -> bool {
+        !self.is_finished()
+    }
+
+    /// Whether the agent has something to do that it has not proven yet: its newest generation (`unproven`), or what goes on after that is
+    /// proven. The column `pending` of the table says the same.
+    pub const fn is_pending(self, unproven: bool) -> bool {
+        let goes_on = matches!(self.desired, DesiredState::Terminated | DesiredState::RestartRequested);
+        self.is_living() && (unproven || goes_on)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_terminated_in_both_ways_is_finished_and_nothing_of_it_is_pending() {
+        for desired in DesiredState::ALL.iter().copied() {
+            for actual in ActualState::ALL.iter().copied() {
+                let state = State { desired, actual };
+                let finished = desired == DesiredState::Terminated && actual == ActualState::Terminated;
+                assert_eq!((state.is_finished(), state.is_living()), (finished, !finished), "{state:?}");
+                let goes_on = !matches!(desired, DesiredState::Running | DesiredState::Stopped);
+                assert_eq!(state.is_pending(false), goes_on && !finished, "{state:?}, proven");
+                assert_eq!(state.is_pending(true), !finished, "{state:?}, not proven");
+            }
+        }
+    }
 
     #[test]
     fn states_survive_text_and_json() {

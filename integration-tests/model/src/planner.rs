@@ -26,7 +26,7 @@ pub fn decide(rules: Rules, row: &Row, info: Option<Info>, request: &Request) ->
 
 fn advance(rules: Rules, row: &Row, info: Option<Info>, missing: bool) -> Row {
     let mut next = *row;
-    if row.is_finished() {
+    if row.state().is_finished() {
         return next;
     }
     if let Some(info) = info {
@@ -92,7 +92,7 @@ fn actual_state(info: Info) -> ActualState {
 /// `info` is what the message holds, `taken` what is believed of it.
 fn action(rules: Rules, next: &Row, info: Option<Info>, taken: Option<Info>) -> Option<Action> {
     let gone = taken.is_some_and(|info| info.progress == Some(TerminationProgress::Terminated));
-    if next.is_finished() {
+    if next.state().is_finished() {
         return info.map(|_| if gone { Action::None } else { Action::Terminate });
     }
     let wanted = match rules.repeat {

@@ -23,7 +23,10 @@ pub fn all() -> Vec<Property<Protocol>> {
         }),
         Property::always(NEVER_LOWERED, |_, state: &State| !state.lowered),
         Property::always(STAYS_TERMINATED, |_, state: &State| {
-            state.workspaces.iter().all(|workspace| !workspace.finished || workspace.row.is_finished())
+            state
+                .workspaces
+                .iter()
+                .all(|workspace| !workspace.finished || workspace.row.state().is_finished())
         }),
         Property::always(DEPOSED_STOPS, |_, state: &State| !state.wrote_after_told),
         Property::always(INTERRUPTS, |_, state: &State| state.workspaces.iter().all(was_interrupted)),

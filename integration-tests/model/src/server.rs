@@ -46,15 +46,10 @@ impl Workspace {
     /// `pending` of the table: the agent has something to do that it has not proven yet.
     pub fn is_pending(&self, rules: Rules) -> bool {
         let row = &self.row;
-        let to_do = match rules.repeat {
-            Repeat::UntilProven => {
-                let waits =
-                    matches!(row.desired_state, DesiredState::Terminated | DesiredState::RestartRequested);
-                row.generation > row.applied_generation || waits
-            }
-            Repeat::UntilAnswered | Repeat::ByTimestamp => row.unanswered,
-        };
-        to_do && !row.is_finished()
+        match rules.repeat {
+            Repeat::UntilProven => row.state().is_pending(row.generation > row.applied_generation),
+            Repeat::UntilAnswered | Repeat::ByTimestamp => row.unanswered && row.state().is_living(),
+        }
     }
 }
 
@@ -70,7 +65,7 @@ pub fn load(state: &mut State, rules: Rules, request: Request) {
     }
     for (workspace, info) in state.workspaces.iter_mut().zip(&request.infos) {
         let wanted = match request.update_type {
-            UpdateType::Full => !workspace.row.is_finished(),
+            UpdateType::Full => !workspace.row.state().is_finished(),
             UpdateType::Partial => workspace.is_pending(rules),
         };
         workspace.read = (wanted || info.is_some()).then_some(workspace.row);
@@ -117,7 +112,7 @@ impl Workspace {
         let row = &mut self.row;
         let newer = rules.proof == Proof::Arrival || row.reported < Some(request.position());
         let unchanged = row.generation == read.generation && row.desired_state != DesiredState::Terminated;
-        if row.is_finished() || !newer || (rules.compare_and_swap && changes_intent && !unchanged) {
+        if row.state().is_finished() || !newer || (rules.compare_and_swap && changes_intent && !unchanged) {
             return columns(row) == columns(next) && (!changes_intent || intent(row) == intent(next));
         }
         row.actual_state = next.actual_state;
@@ -129,7 +124,7 @@ impl Workspace {
             row.generation = next.generation;
             row.unanswered = next.unanswered;
         }
-        self.finished |= self.row.is_finished();
+        self.finished |= self.row.state().is_finished();
         true
     }
 

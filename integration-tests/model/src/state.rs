@@ -143,9 +143,9 @@ impl State {
 }
 
 impl Row {
-    /// Terminated in both states: a tombstone.
-    pub fn is_finished(&self) -> bool {
-        self.desired_state == DesiredState::Terminated && self.actual_state == ActualState::Terminated
+    /// What is wanted of it, and what is there.
+    pub const fn state(&self) -> berth_schema::State {
+        berth_schema::State { desired: self.desired_state, actual: self.actual_state }
     }
 }
 

@@ -112,7 +112,7 @@ fn unrest(world: &World) -> Option<String> {
 
 /// A poisonous workspace is tried again and again, for ever: around it nothing comes to rest.
 fn has_poison(world: &World) -> bool {
-    world.store.rows().values().any(|row| row.is_living() && is_tried_for_ever(world, row))
+    world.store.rows().values().any(|row| row.workspace.state().is_living() && is_tried_for_ever(world, row))
 }
 
 fn is_tried_for_ever(world: &World, row: &Row) -> bool {

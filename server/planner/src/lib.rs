@@ -3,6 +3,7 @@
 //!
 //! The one way in for an agent's message is [`reconcile`]; for a user's wish it is [`intent::transition`].
 
+mod abilities;
 pub mod actual_state;
 pub mod admission;
 pub mod config;
@@ -32,6 +33,7 @@ mod vanished;
 pub mod volumes;
 pub mod why;
 
+pub use abilities::Abilities;
 pub use config::AgentConfig;
 pub use loss::{LOSS_SUSPECTED, census, is_complete};
 pub use model::{

@@ -6,7 +6,7 @@ use crate::config::AgentConfig;
 use berth_schema::api::{StateReason, SuspectedLoss};
 use berth_schema::reconcile::{Orphan, WorkspaceDirective};
 use berth_schema::{
-    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, ResourceVersion,
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, ResourceVersion, State,
     WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use jiff::Timestamp;
@@ -34,6 +34,18 @@ pub struct Workspace {
     /// Its row holds what this server cannot read: what stands here in its place must go nowhere. It can be removed, and
     /// nothing else.
     pub unreadable: bool,
+}
+
+impl Workspace {
+    /// What is wanted of it, and what is there.
+    pub const fn state(&self) -> State {
+        State { desired: self.desired_state, actual: self.actual_state }
+    }
+
+    /// Whether the agent has something to do that it has not proven yet.
+    pub fn is_pending(&self) -> bool {
+        self.state().is_pending(self.generation > self.applied_generation)
+    }
 }
 
 /// What the database says of one agent's workspaces at one moment: each one that the request reports and that is this

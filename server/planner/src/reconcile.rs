@@ -13,6 +13,7 @@ use berth_schema::reports::Unreadable;
 use berth_schema::{ActualState, DesiredState, Generation, ResourceVersion, WorkspaceId};
 use jiff::Timestamp;
 
+use crate::abilities::Abilities;
 use crate::actual_state::{actual_state, proves_scaled_down};
 use crate::loss::{self, LOSS_SUSPECTED};
 use crate::model::{
@@ -37,6 +38,7 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
         ..Plan::default()
     };
     plan.full_reconcile_requested = wants_full(snapshot, request, plan.loss.as_ref());
+    let abilities = Abilities::of(request);
     let mut missing = 0;
 
     for workspace in &snapshot.workspaces {
@@ -51,7 +53,7 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
         if !observation.reported && received.contains(&(next.id, next.generation)) {
             continue;
         }
-        let directive = direct(snapshot, &next, &observation);
+        let directive = direct(snapshot, &next, &observation, abilities);
         let later = observation.missing.is_some() && missing > MAX_REMADE;
         let Some((cause, directive)) = directive.filter(|_| !later) else { continue };
         // 5. What is answered and explained.
@@ -62,8 +64,8 @@ pub fn reconcile(snapshot: &Snapshot, request: &ReconcileRequest, now: Timestamp
     (plan.orphans, plan.orphan_changes) = orphans::judge(snapshot, request, now);
     plan.has_news |=
         !plan.directives.is_empty() || !plan.orphans.is_empty() || request.update_type == UpdateType::Full;
-    // An agent of the version before would not understand, and ask again at once.
-    plan.has_news |= plan.full_reconcile_requested && snapshot.full_wanted && request.term.is_some();
+    plan.has_news |=
+        plan.full_reconcile_requested && snapshot.full_wanted && abilities.reports_in_full_when_asked;
     plan.has_news |= request.git.as_ref().is_some_and(|git| git.version != snapshot.git_version);
     plan
 }
@@ -127,8 +129,6 @@ struct Observation<'a> {
     missing: Option<Missing>,
     /// The agent asks for its Git credentials.
     asked: bool,
-    /// The agent can take Git credentials at all.
-    takes_credentials: bool,
     /// What a restart turns into: where the agent does not take it any more, its pod must not begin anew.
     restarted: DesiredState,
 }
@@ -158,7 +158,6 @@ fn observe<'a>(
         unreadable: unreadable.filter(|_| !outdated),
         missing: (missing && info.is_none() && !outdated).then(judged),
         asked: request.git.as_ref().is_some_and(|git| git.wanted.contains(&workspace.id)),
-        takes_credentials: request.git.is_some(),
         restarted: if is_refused { DesiredState::Stopped } else { DesiredState::Running },
     }
 }
@@ -167,7 +166,7 @@ fn observe<'a>(
 fn advance(workspace: &Workspace, observation: &Observation<'_>) -> Workspace {
     let mut next = workspace.clone();
     // A tombstone stays one, whatever is reported (invariant I3).
-    if is_finished(workspace) {
+    if workspace.state().is_finished() {
         return next;
     }
     // What stands in place of what cannot be read is not to be stored. That it is gone can be.
@@ -275,22 +274,19 @@ fn is_held(workspace: &Workspace) -> bool {
     workspace.reason.as_ref().is_some_and(|reason| reason.reason == LOSS_SUSPECTED)
 }
 
-fn is_finished(workspace: &Workspace) -> bool {
-    workspace.desired_state == DesiredState::Terminated && workspace.actual_state == ActualState::Terminated
-}
-
 /// The directive for one workspace; `None` when there is nothing to say.
 fn direct(
     snapshot: &Snapshot,
     next: &Workspace,
     observation: &Observation<'_>,
+    abilities: Abilities,
 ) -> Option<(Cause, PlannedDirective)> {
     let terminate = next.desired_state == DesiredState::Terminated;
     let gone = observation.info.is_some_and(|info| actual_state(info).0 == ActualState::Terminated);
     let variables_missing = observation.info.is_some_and(|info| info.variables_missing);
     let runs = next.desired_state == DesiredState::Running;
 
-    let cause = if terminate && is_finished(next) {
+    let cause = if next.state().is_finished() {
         if !observation.reported {
             return None;
         }
@@ -347,7 +343,7 @@ fn direct(
     let changed = next.applied_generation < next.variables_generation;
     let variables_wanted = applies && runs && (first_configuration || variables_missing || changed);
     // A pod that starts finds fresh ones: they are written before the Deployment.
-    let issued = observation.takes_credentials && snapshot.git_version > 0 && !terminate;
+    let issued = abilities.takes_git_credentials && snapshot.git_version > 0 && !terminate;
     let credentials_wanted = issued && (applies && runs || observation.asked);
     Some((cause, PlannedDirective { directive, variables_wanted, credentials_wanted }))
 }
@@ -378,3 +374,7 @@ mod tests;
 #[cfg(test)]
 #[path = "git_tests.rs"]
 mod git_tests;
+
+#[cfg(test)]
+#[path = "reconcile_requests_tests.rs"]
+mod requests_tests;

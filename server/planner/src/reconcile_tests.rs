@@ -34,7 +34,7 @@ fn workspace(desired_state: DesiredState) -> Workspace {
     }
 }
 
-fn running(generation: i64) -> Workspace {
+pub(super) fn running(generation: i64) -> Workspace {
     Workspace {
         actual_state: ActualState::Running,
         generation: Generation::of(generation),
@@ -45,7 +45,7 @@ fn running(generation: i64) -> Workspace {
     }
 }
 
-fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInfo {
+pub(super) fn info(workspace: &Workspace, applied: i64, replicas: i32) -> WorkspaceAgentInfo {
     let condition = |kind: &str, reason: &str| DeploymentCondition {
         kind: kind.into(),
         status: "True".into(),
@@ -93,7 +93,7 @@ fn gone(workspace: &Workspace) -> WorkspaceAgentInfo {
     }
 }
 
-fn request(update_type: UpdateType, infos: Vec<WorkspaceAgentInfo>) -> ReconcileRequest {
+pub(super) fn request(update_type: UpdateType, infos: Vec<WorkspaceAgentInfo>) -> ReconcileRequest {
     ReconcileRequest {
         update_type,
         epoch: 1,
@@ -104,7 +104,7 @@ fn request(update_type: UpdateType, infos: Vec<WorkspaceAgentInfo>) -> Reconcile
     }
 }
 
-fn snapshot(workspaces: Vec<Workspace>) -> Snapshot {
+pub(super) fn snapshot(workspaces: Vec<Workspace>) -> Snapshot {
     Snapshot::new(OrganizationId::random(), AgentId::random(), AgentConfig::default(), workspaces)
 }
 
@@ -123,7 +123,7 @@ fn applied(workspaces: &[Workspace]) -> Vec<WorkspaceId> {
     there.map(|workspace| workspace.id).collect()
 }
 
-fn partial(workspace: &Workspace, infos: Vec<WorkspaceAgentInfo>) -> Plan {
+pub(super) fn partial(workspace: &Workspace, infos: Vec<WorkspaceAgentInfo>) -> Plan {
     plan(vec![workspace.clone()], &request(UpdateType::Partial, infos))
 }
 
@@ -334,6 +334,7 @@ fn what_a_full_report_lacks_is_sent_again_and_not_taken_for_terminated() {
     assert_eq!(plan.report[0].cause, Cause::MissingInCluster);
     assert_eq!(plan.updates[0].actual_state, ActualState::Unknown);
     assert_eq!(plan.updates[0].applied_generation, Generation::default());
+    assert_eq!(plan.updates[0].deployment_resource_version, None, "the next Deployment is another one");
     assert!(plan.directives[0].variables_wanted);
 }
 

@@ -128,7 +128,7 @@ pub async fn forget(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Erro
     let view = op.change("forget_workspace", async |conn| {
             let view = workspaces::find(conn, name_or_id).await?;
             let row = &view.workspace;
-            if !row.is_living() {
+            if !row.state().is_living() {
                 return Ok(Changed::Not(view));
             }
             // Locked, so that no adoption comes in between.

@@ -176,7 +176,7 @@ impl Watch {
             })
             .await?;
         let view = found.ok_or_else(|| Error::missing(ResourceKind::Workspace, &id))?;
-        let (number, is_living) = (view.workspace.transitions, view.workspace.is_living());
+        let (number, is_living) = (view.workspace.transitions, view.workspace.state().is_living());
         self.tell(&workspaces::show(view), number);
         self.has_ended |= !is_living;
         Ok(())

@@ -206,7 +206,7 @@ async fn a_workspace_ends_only_at_the_generation_it_was_seen_at<G: Ground>(groun
     want(ground, 1, DesiredState::Terminated).await.expect("it can be changed");
     let early = tell(ground, report(1, 1), update(1, 1, ActualState::Terminated)).await;
     assert_eq!(early, UpdateOutcome::Outdated);
-    assert!(look(ground, 1).await.expect("a row").is_living());
+    assert!(look(ground, 1).await.expect("a row").workspace.state().is_living());
 }
 
 async fn a_tombstone_is_never_written_again<G: Ground>(ground: &G) {

@@ -68,9 +68,11 @@ impl Watchdog {
         let after = &row.workspace;
         if let Some(before) = seen.rows.get(&after.id) {
             let was = &before.workspace;
-            self.expect(before.is_living() || before == row, Invariant::DeadStaysDead, || {
-                format!("the finished row of {} changed", after.id)
-            });
+            self.expect(
+                before.workspace.state().is_living() || before == row,
+                Invariant::DeadStaysDead,
+                || format!("the finished row of {} changed", after.id),
+            );
             self.expect(after.generation >= was.generation, Invariant::NothingIsLost, || {
                 format!("the generation of {} fell from {} to {}", after.id, was.generation, after.generation)
             });
@@ -179,7 +181,7 @@ impl Watchdog {
         self.expect(before.is_none_or(|before| before <= generation), Invariant::NeverLowered, || {
             format!("the Deployment of {workspace} went from generation {before:?} to {generation}")
         });
-        let dead = seen.rows.get(&workspace).is_some_and(|row| !row.is_living());
+        let dead = seen.rows.get(&workspace).is_some_and(|row| !row.workspace.state().is_living());
         self.expect(!dead, Invariant::DeadStaysDead, || {
             format!("the terminated {workspace} has a Deployment again")
         });

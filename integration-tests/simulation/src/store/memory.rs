@@ -145,7 +145,7 @@ impl MemoryTransaction {
     /// The living workspace that has a name.
     fn named(&self, name: &WorkspaceName) -> Option<WorkspaceId> {
         let rows = self.ids().into_iter().filter_map(|id| self.row(id));
-        let mut named = rows.filter(|row| row.workspace.name == *name && row.is_living());
+        let mut named = rows.filter(|row| row.workspace.name == *name && row.workspace.state().is_living());
         named.next().map(|row| row.workspace.id)
     }
 
@@ -310,7 +310,7 @@ impl Transaction for MemoryTransaction {
 
     async fn pending(&mut self, agent: AgentId) -> Result<Vec<Row>, StoreError> {
         self.statement().await?;
-        Ok(self.read(self.select(agent, Row::is_pending)))
+        Ok(self.read(self.select(agent, |row| row.workspace.is_pending())))
     }
 
     async fn apply_updates(

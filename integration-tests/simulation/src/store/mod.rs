@@ -29,29 +29,13 @@ impl Row {
         let workspace = &mut self.workspace;
         workspace.unreadable = true;
         workspace.spec = WorkspaceSpec::from_image("");
-        let finished = workspace.desired_state == DesiredState::Terminated
-            && workspace.actual_state == ActualState::Terminated;
-        if !finished {
+        if workspace.state().is_living() {
             workspace.actual_state = ActualState::Error;
             workspace.reason = Some(StateReason {
                 reason: "RowUnreadable".into(),
                 message: "this version of the server cannot read in its row: spec".into(),
             });
         }
-    }
-
-    /// Whether anything of it may still be, or shall be, in the cluster.
-    pub fn is_living(&self) -> bool {
-        !(self.workspace.desired_state == DesiredState::Terminated
-            && self.workspace.actual_state == ActualState::Terminated)
-    }
-
-    /// Whether the agent has something to do that it has not proven yet.
-    pub fn is_pending(&self) -> bool {
-        let workspace = &self.workspace;
-        let unfinished =
-            matches!(workspace.desired_state, DesiredState::Terminated | DesiredState::RestartRequested);
-        self.is_living() && (workspace.generation > workspace.applied_generation || unfinished)
     }
 }
 

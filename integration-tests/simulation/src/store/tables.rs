@@ -62,7 +62,7 @@ pub(super) fn is_newer(row: &Row, report: Report, update: &WorkspaceUpdate) -> b
     let unchanged = workspace.generation == update.seen_generation;
     let observes = update.intent.is_none() && update.actual_state != ActualState::Terminated;
     row.agent == report.agent
-        && row.is_living()
+        && row.workspace.state().is_living()
         && in_order
         && (unchanged || observes)
         && differs(row, update)

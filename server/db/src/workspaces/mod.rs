@@ -16,8 +16,8 @@ use berth_schema::api::{StateReason, VariableName};
 use berth_schema::members::MemberRef;
 use berth_schema::projects::ProjectRef;
 use berth_schema::{
-    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, ResourceVersion, WorkspaceId,
-    WorkspaceName, WorkspaceSpec,
+    ActualState, AgentId, AgentName, DesiredState, Generation, NamespaceName, ResourceVersion, State,
+    WorkspaceId, WorkspaceName, WorkspaceSpec,
 };
 use diesel::prelude::*;
 use jiff::Timestamp;
@@ -78,9 +78,9 @@ impl WorkspaceRow {
         self.applied_epoch.zip(self.applied_sequence)
     }
 
-    /// Whether anything of it may still be, or shall be, in the cluster.
-    pub fn is_living(&self) -> bool {
-        !(self.desired_state == DesiredState::Terminated && self.actual_state == ActualState::Terminated)
+    /// What is wanted of it, and what is there.
+    pub const fn state(&self) -> State {
+        State { desired: self.desired_state, actual: self.actual_state }
     }
 }
 

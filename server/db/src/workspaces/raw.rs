@@ -3,7 +3,8 @@
 use berth_schema::api::StateReason;
 use berth_schema::kubernetes::own_namespace;
 use berth_schema::{
-    ActualState, DesiredState, NamespaceName, ResourceVersion, WorkspaceId, WorkspaceName, WorkspaceSpec,
+    ActualState, DesiredState, NamespaceName, ResourceVersion, State, WorkspaceId, WorkspaceName,
+    WorkspaceSpec,
 };
 use diesel::deserialize;
 use diesel::pg::Pg;
@@ -75,7 +76,7 @@ impl From<RawRow> for WorkspaceRow {
         let version = raw.deployment_resource_version.read();
         let version = damaged.or("deployment_resource_version", version, || None);
         let spec = damaged.or("spec", raw.spec.read(), || WorkspaceSpec::from_image(""));
-        let finished = desired_state == DesiredState::Terminated && actual_state == ActualState::Terminated;
+        let finished = State { desired: desired_state, actual: actual_state }.is_finished();
         let mut row = Self {
             id,
             agent_id: raw.agent_id.into(),

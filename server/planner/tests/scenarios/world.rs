@@ -202,13 +202,9 @@ impl Planner {
 
 /// Which rows the database reads for a message. A page that is not the last asks only for what it reports.
 fn is_asked_for(row: &Workspace, request: &ReconcileRequest, missing: &BTreeSet<WorkspaceId>) -> bool {
-    let finished =
-        row.desired_state == DesiredState::Terminated && row.actual_state == ActualState::Terminated;
-    let unproven = row.generation > row.applied_generation
-        || matches!(row.desired_state, DesiredState::Terminated | DesiredState::RestartRequested);
     let asks = request.update_type == UpdateType::Partial || request.page.is_none_or(|page| page.last);
     let reported = request.workspace_agent_infos.iter().any(|info| info.workspace_id == row.id);
-    reported || (asks && unproven && !finished) || missing.contains(&row.id)
+    reported || (asks && row.is_pending()) || missing.contains(&row.id)
 }
 
 fn directives(plan: &Plan) -> Vec<String> {

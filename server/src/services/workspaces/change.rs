@@ -176,7 +176,7 @@ async fn once(conn: &OrganizationConn<'_>, asked: &Asked<'_>) -> Result<Changed<
         .find(row.agent_id)
         .await?
         .ok_or_else(|| Error::missing(ResourceKind::Agent, &row.agent_id))?;
-    if agent.revoked_at.is_some() && row.is_living() {
+    if agent.revoked_at.is_some() && row.state().is_living() {
         return Err(Error::WorkspaceStranded(agent.name));
     }
     let desired = match transition(row.desired_state, row.actual_state, asked.wish)? {
