@@ -7,10 +7,10 @@ SHELL := bash
 DEV := target/debug/berth-dev
 PROGRAMS := --package berth-server --package berth-agent --package berth-proxy --package berth-cli --package berth-harness
 
-.PHONY: help up down test chaos fuzz-api keycloak shipped bench lint fmt deny purity checkov deps build images
+.PHONY: help up down test chaos fuzz-api keycloak shipped bench lint fmt deny purity release-messages checkov deps build images
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo 'make up takes CLUSTER=kind|k3d|minikube or KUBE_CONTEXT=name, with AGENT_IMAGE=, PROXY_IMAGE=, WORKSPACE_IMAGE=, TOOLS_IMAGE='
 	@echo 'and SERVER_URL=, where the pods of that cluster reach this machine;'
@@ -58,6 +58,9 @@ purity: ## Check that the crates that decide do no IO
 
 deny: ## Check licences, bans and sources of dependencies
 	.ci/cargo-deny
+
+release-messages: ## Keep what this version writes as what was released (docs/upgrading.md)
+	@.ci/release-messages
 
 checkov: ## Look for weak settings in what is rendered and in manifests/ (installs checkov)
 	@integration-tests/checkov/run

@@ -1,8 +1,15 @@
 //! The JSON shapes that processes of different versions must agree on. Each type is written, compared with its golden file,
-//! read back from it and written again. `BLESS=1 cargo test -p berth-schema` rewrites the files: look at the difference.
+//! read back from it and written again. `BLESS=1 cargo test -p berth-schema` rewrites the files: look at the difference. What was
+//! released is held beside them, and is not rewritten.
 
+#[path = "golden/compare.rs"]
+mod compare;
+#[path = "golden/kinds.rs"]
+mod kinds;
 #[path = "golden/reconcile.rs"]
 mod reconcile;
+#[path = "golden/released.rs"]
+mod released;
 #[path = "golden/rest.rs"]
 mod rest;
 
@@ -60,6 +67,8 @@ fn check<T: Serialize + DeserializeOwned>(name: &str, value: &T) {
     assert_eq!(text, golden, "{name}");
     let back: T = serde_json::from_str(&golden).expect("the golden file can be read");
     assert_eq!(serde_json::to_string_pretty(&back).expect("JSON") + "\n", golden, "{name} read and written");
+    let listed = kinds::kind(name).expect("it is listed")(&golden).expect("read by the type that is listed");
+    assert_eq!(listed, golden, "{name} by the type that is listed");
 }
 
 fn workspace_id() -> WorkspaceId {

@@ -24,6 +24,7 @@ mod network;
 mod policy;
 mod ports;
 mod problems;
+mod released;
 mod sessions;
 mod support;
 mod terminal;
