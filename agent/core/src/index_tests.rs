@@ -57,6 +57,14 @@ fn the_same_object_again_is_nothing_new() {
 }
 
 #[test]
+fn a_workspace_whose_object_vanishes_is_looked_at() {
+    let mut index = index_of(1..3);
+    index.take_touched();
+    index.delete(&secret(1, "env").key);
+    assert_eq!(index.take_touched().into_iter().collect::<Vec<_>>(), [workspace(1)]);
+}
+
+#[test]
 fn an_object_that_changes_hands_leaves_the_first_workspace() {
     let mut index = index_of(1..2);
     let mut moved = secret(1, "env");

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
+use super::{MAX_WORKSPACES, Renewals};
 use crate::facts::{DeploymentFact, Fact, ObjectKey, Observed, Watched};
 use crate::sealing::Credentials;
 use crate::{Agent, Identity, Kind, Opened, Outcome, Plan, Prepared, Task};
@@ -189,4 +190,14 @@ fn nothing_is_written_for_a_workspace_that_is_not_there_or_elsewhere() {
     let mut agent = Agent::new(Identity { namespace: namespace().to_string(), ..identity() });
     show(&mut agent, 1);
     assert!(answer(&mut agent, 1, Some(credentials(None))).actions.is_empty());
+}
+
+#[test]
+fn no_more_is_asked_for_at_once_than_a_message_is_about_and_what_was_awaited_is_forgotten() {
+    let mut renewals = Renewals::default();
+    let many = || (0..=MAX_WORKSPACES).map(|_| WorkspaceId::random()).collect::<Vec<_>>();
+    assert_eq!(renewals.asked(many(), at(0)).wanted.len(), MAX_WORKSPACES);
+    assert_eq!(renewals.waiting.len(), MAX_WORKSPACES, "the one that is left is asked for next");
+    renewals.asked(vec![W], at(30));
+    assert_eq!(renewals.waiting.keys().collect::<Vec<_>>(), [&W]);
 }

@@ -100,6 +100,7 @@ impl Iterator for Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Index;
     use berth_schema::reconcile::{MAX_WORKSPACES, PodProblem};
     use berth_schema::text::Message;
     use berth_schema::{NamespaceName, WorkspaceName};
@@ -134,6 +135,16 @@ mod tests {
     fn sizes(pages: Pages) -> Vec<(Option<(u32, bool)>, usize)> {
         let short = |page: Page| (page.number, page.last);
         pages.map(|(page, infos)| (page.map(short), infos.len())).collect()
+    }
+
+    #[test]
+    fn no_more_problems_of_one_workspace_are_told_than_are_worth_it() {
+        let (workspace, name) = (WorkspaceId::random(), WorkspaceName::new("w").expect("a name"));
+        let home = Home::new(workspace, &name, &NamespaceName::new("berth-w").expect("a name"));
+        let index = Index::default();
+        let waits = vec![problem(1); MAX_PROBLEMS + 1];
+        let told = info(workspace, &home, &index.view(workspace, Some(&home)), None, waits);
+        assert_eq!(told.pod_problems.len(), MAX_PROBLEMS);
     }
 
     #[test]

@@ -248,3 +248,16 @@ fn another_term_of_leadership_knows_nothing_of_what_was_written() {
     assert_eq!(written(&action), EVERYTHING);
     assert!(apply_of(&action).prune);
 }
+
+#[test]
+fn a_stamp_is_of_who_wrote_what_and_when_and_not_of_the_status() {
+    let stamp = |entry: usize, time: &str| {
+        let mut metadata = live("w-data", 1, "berth-agent");
+        let entries = metadata.managed_fields.as_mut().expect("entries");
+        entries[entry].time = serde_json::from_value(json!(time)).expect("a time");
+        Stamp::of(Kind::PersistentVolumeClaim, &metadata)
+    };
+    let (one, other) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z");
+    assert_ne!(stamp(0, one), stamp(0, other), "it was edited, and edited back by the same manager");
+    assert_eq!(stamp(1, one), stamp(1, other), "its status has changed");
+}

@@ -56,3 +56,17 @@ fn a_lost_node_is_told_before_what_its_pod_said_last_and_while_the_workspace_is_
     };
     assert_eq!(actual_state(&waits), (ActualState::Terminating, None));
 }
+
+#[test]
+fn what_kept_its_pods_from_being_made_is_told_before_the_deadline_that_passed_over_it() {
+    let mut info = deployment(1, 0, "ProgressDeadlineExceeded", Some("MinimumReplicasUnavailable"));
+    let of = |kind: &str, status: &str, reason: &str| DeploymentCondition {
+        status: status.into(),
+        message: Some(format!("{reason} it is").as_str().into()),
+        ..condition(kind, reason)
+    };
+    let deadline = of("Progressing", "False", "ProgressDeadlineExceeded");
+    status(&mut info).conditions = vec![deadline, of("ReplicaFailure", "True", "FailedCreate")];
+    let reason = actual_state(&info).1.expect("a reason");
+    assert_eq!((reason.reason.as_str(), reason.message.as_str()), ("FailedCreate", "FailedCreate it is"));
+}

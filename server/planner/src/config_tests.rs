@@ -156,3 +156,15 @@ fn a_volume_of_a_rebuild_may_grow_and_never_shrink() {
     assert_eq!(errors[0].field, "devfile");
     assert!(errors[0].message.contains("'cache' has 5Gi"), "{}", errors[0].message);
 }
+
+#[test]
+fn what_was_gone_with_the_pod_has_no_size_that_a_volume_of_its_name_would_keep() {
+    let built_in = AgentConfiguration::built_in();
+    let mut before = with_volumes(&[("cache", Some("5Gi"))]);
+    before.volumes.get_mut("cache").expect("it is there").ephemeral = true;
+    for (asked, got) in [(Some("4Gi"), "4Gi"), (None, "1Gi")] {
+        let mut after = with_volumes(&[("cache", asked)]);
+        assert_eq!(keep(&mut after, &before, &built_in, &built_in, &[]), [], "{asked:?}");
+        assert_eq!(after.volumes["cache"].size.as_deref(), Some(got));
+    }
+}

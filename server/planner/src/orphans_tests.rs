@@ -1,12 +1,15 @@
 use berth_schema::reconcile::{
     OrphanVerdict, ReconcileRequest, TerminationProgress, UpdateType, WorkspaceAgentInfo,
 };
-use berth_schema::{AgentId, NamespaceName, OrganizationId, WorkspaceId, WorkspaceName};
+use berth_schema::{
+    ActualState, AgentId, DesiredState, Generation, NamespaceName, OrganizationId, WorkspaceId,
+    WorkspaceName, WorkspaceSpec,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{OrphanRule, judge};
 use crate::config::AgentConfig;
-use crate::model::{Census, OrphanRecord, Snapshot};
+use crate::model::{Census, OrphanChanges, OrphanRecord, Snapshot, Workspace};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -101,4 +104,37 @@ fn the_record_ends_when_it_is_gone() {
     let mut expected = vec![told_id, vanished.workspace_id];
     expected.sort();
     assert_eq!(gone, expected);
+}
+
+#[test]
+fn what_is_being_removed_stays_on_record_and_is_told_again_until_it_is_gone() {
+    let info =
+        WorkspaceAgentInfo { termination_progress: Some(TerminationProgress::Terminating), ..stranger() };
+    let known = snapshot(vec![record(&info, true)]);
+    let (orphans, changes) = judge(&known, &request(vec![info]), Timestamp::MAX);
+    assert_eq!(orphans[0].verdict, OrphanVerdict::Remove);
+    assert_eq!(changes, OrphanChanges::default());
+}
+
+#[test]
+fn the_record_of_a_workspace_that_is_known_again_ends_whatever_the_message_says() {
+    let info = stranger();
+    let mut known = snapshot(vec![record(&info, true)]);
+    known.workspaces.push(Workspace {
+        id: info.workspace_id,
+        name: info.name.clone(),
+        namespace: info.namespace.clone(),
+        desired_state: DesiredState::Running,
+        actual_state: ActualState::Running,
+        reason: None,
+        generation: Generation::FIRST,
+        applied_generation: Generation::FIRST,
+        variables_generation: Generation::default(),
+        deployment_resource_version: None,
+        reported: None,
+        spec: WorkspaceSpec::from_image("a"),
+        unreadable: false,
+    });
+    let (orphans, changes) = judge(&known, &request(vec![info.clone()]), Timestamp::MAX);
+    assert_eq!((orphans, changes.gone), (vec![], vec![info.workspace_id]));
 }

@@ -186,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_workspace_has_already_is_told_as_used() {
+        let before = Usage { cpu_millis: 1_000, ..usage(1, 1) };
+        let after = Usage { cpu_millis: 3_000, ..before };
+        let others = Usage { cpu_millis: 6_000, ..Usage::default() };
+        let errors = check(&quotas(), others, Usage::default(), Change { before, after });
+        let expected = "the agent's quota of CPU is 8, and 7 of it are used; this needs 2 more";
+        assert_eq!((errors.len(), errors[0].message.as_str()), (1, expected));
+    }
+
+    #[test]
     fn what_takes_no_more_is_not_refused() {
         let (demand, defaults) =
             (Demand { cpu_defaults: 1, memory_defaults: 1, ..Demand::default() }, Resources::default());

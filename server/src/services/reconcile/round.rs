@@ -297,8 +297,9 @@ impl<'a> Round<'a> {
 
 /// What somebody else changed in the meantime must not be acknowledged; it comes again in the next round.
 fn forget_outdated(plan: &mut Plan, outcomes: &BTreeMap<WorkspaceId, UpdateOutcome>) {
-    plan.directives
-        .retain(|planned| outcomes.get(&planned.directive.workspace_id) != Some(&UpdateOutcome::Outdated));
+    let stands = |workspace: &WorkspaceId| outcomes.get(workspace) != Some(&UpdateOutcome::Outdated);
+    plan.directives.retain(|planned| stands(&planned.directive.workspace_id));
+    plan.report.retain(|explanation| stands(&explanation.workspace_id));
 }
 
 fn orphan_record(row: &OrphanRow) -> OrphanRecord {
@@ -349,5 +350,47 @@ fn stored_update(update: WorkspaceUpdate) -> berth_db::WorkspaceUpdate {
             desired_state,
             generation,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_planner::{Cause, Explanation, PlannedDirective};
+    use berth_schema::reconcile::{Action, WorkspaceDirective};
+    use berth_schema::{ActualState, Generation};
+
+    use super::*;
+
+    fn directive(workspace_id: WorkspaceId) -> PlannedDirective {
+        let directive = WorkspaceDirective {
+            workspace_id,
+            name: "dev".parse().expect("a name"),
+            namespace: "berth-dev".parse().expect("a name"),
+            action: Action::None,
+            desired_state: DesiredState::Running,
+            actual_state: ActualState::Running,
+            deployment_resource_version: None,
+            generation: Generation::FIRST,
+            config_to_apply: None,
+            variables: None,
+            credentials: None,
+        };
+        PlannedDirective { directive, variables_wanted: false, credentials_wanted: false }
+    }
+
+    #[test]
+    fn what_was_outdated_is_neither_sent_nor_counted() {
+        let ids = [WorkspaceId::random(), WorkspaceId::random(), WorkspaceId::random()];
+        let explain = |workspace_id| Explanation { workspace_id, cause: Cause::Acknowledged };
+        let mut plan = Plan {
+            directives: ids.into_iter().map(directive).collect(),
+            report: ids.into_iter().map(explain).collect(),
+            ..Plan::default()
+        };
+        let outcomes = [(ids[0], UpdateOutcome::Outdated), (ids[1], UpdateOutcome::Stored)];
+        forget_outdated(&mut plan, &outcomes.into_iter().collect());
+        let sent: Vec<_> = plan.directives.iter().map(|planned| planned.directive.workspace_id).collect();
+        let counted: Vec<_> = plan.report.iter().map(|explanation| explanation.workspace_id).collect();
+        assert_eq!((sent.as_slice(), counted.as_slice()), (&ids[1..], &ids[1..]));
     }
 }
