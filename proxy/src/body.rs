@@ -81,14 +81,17 @@ fn without_headers(frame: Frame<Bytes>) -> Frame<Bytes> {
 struct Guarded {
     inner: Incoming,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Of what has no end: it is over when the program is to end, and asked for again.
+    stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     meter: Meter,
     _stream: Stream,
 }
 
 /// Such an answer.
-pub(crate) fn guarded(inner: Incoming, stream: Stream) -> Body {
+pub(crate) fn guarded(inner: Incoming, stream: Stream, is_endless: bool) -> Body {
     let cut = Box::pin(stream.cut().clone().cancelled_owned());
-    Guarded { inner, cut, meter: stream.request(), _stream: stream }.boxed_unsync()
+    let stop = is_endless.then(|| Box::pin(stream.stop().cancelled_owned()));
+    Guarded { inner, cut, stop, meter: stream.request(), _stream: stream }.boxed_unsync()
 }
 
 impl HttpBody for Guarded {
@@ -101,6 +104,9 @@ impl HttpBody for Guarded {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.cut.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(Box::new(NoLongerAllowed))));
+        }
+        if self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(None);
         }
         let frame = Pin::new(&mut self.inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &frame {

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 
 use crate::authorise::Verdict;
 use crate::body::Body;
+use crate::held::Held;
 use crate::pages::{crowded, no_answer, not_open, nowhere, say};
 use crate::server::Target;
 use crate::shared::Shared;
@@ -32,6 +33,7 @@ pub(crate) const OWN_PATHS: &str = "/.berth/";
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) held: Arc<Held>,
     pub(crate) peer: IpAddr,
     /// The name that the browser asked for in the TLS handshake.
     pub(crate) name: Option<Arc<str>>,
@@ -131,7 +133,7 @@ impl Door {
         };
         let port = Target { workspace, name: address.workspace.clone(), port: address.port };
         let stream = match self.admit(session.as_ref(), is_for_all, &port).await {
-            Ok(stream) => stream,
+            Ok(stream) => stream.by(&self.held),
             Err(Verdict::Denied(Why::Session)) => return sign_in(),
             Err(Verdict::Denied(Why::Port)) => return not_open(&address),
             Err(Verdict::Allowed | Verdict::Denied(_)) => return nowhere(),

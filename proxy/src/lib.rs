@@ -7,6 +7,7 @@ mod body;
 mod door;
 mod health;
 mod hearing;
+mod held;
 mod identity;
 mod listen;
 mod login;

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::door::Door;
+use crate::held::Held;
 use crate::shared::Shared;
 use crate::strict::{self, MAX_HEAD, Strict};
 
@@ -36,6 +38,8 @@ const MAX_LINES: usize = 100;
 const MAX_STREAMS: u32 = 250;
 /// Of a connection of HTTP/2 that says nothing it is asked whether it is there.
 const ALIVE: Duration = Duration::from_secs(30);
+/// Where nothing was asked and nothing is open for so long, a connection of HTTP/2 ends: answers to whether it is there are no use of it.
+const IDLE: Duration = Duration::from_secs(60);
 /// How long what is open goes on when the program stops.
 pub(crate) const DRAIN: Duration = Duration::from_secs(20);
 
@@ -73,13 +77,8 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let (tls, shared, stop) = (self.tls.clone(), Arc::clone(&self.shared), stop.clone());
-                    connections.spawn(async move {
-                        shared.metrics.connections.inc();
-                        connection(stream, peer, tls, Arc::clone(&shared), stop).await;
-                        shared.metrics.connections.dec();
-                        drop(place);
-                    });
+                    let held = Held::new(&stop, place, (&connections, &self.shared.metrics.connections));
+                    tokio::spawn(connection(stream, peer, self.tls.clone(), Arc::clone(&self.shared), held));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -101,7 +100,7 @@ async fn connection(
     peer: SocketAddr,
     tls: TlsAcceptor,
     shared: Arc<Shared>,
-    stop: CancellationToken,
+    held: Arc<Held>,
 ) {
     // What is typed is sent at once.
     let _ = stream.set_nodelay(true);
@@ -109,8 +108,8 @@ async fn connection(
     let session = stream.get_ref().1;
     let name = session.server_name().map(Arc::from);
     let is_http2 = session.alpn_protocol() == Some(HTTP2.as_bytes());
-    let door = Door { shared, peer: peer.ip().to_canonical(), name };
-    let ended = if is_http2 { http2(stream, door, stop).await } else { http1(stream, door, stop).await };
+    let door = Door { shared, held, peer: peer.ip().to_canonical(), name };
+    let ended = if is_http2 { http2(stream, door, IDLE).await } else { http1(stream, door).await };
     if let Err(error) = ended {
         tracing::debug!(error = berth_logging::causes(&error), %peer, "a connection ended badly");
     }
@@ -120,8 +119,8 @@ async fn connection(
 pub(crate) async fn http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: Door,
-    stop: CancellationToken,
 ) -> hyper::Result<()> {
+    let stop = door.held.stop().clone();
     let stream = Strict::new(stream);
     let refused = stream.refused();
     let service = service_fn(move |request| {
@@ -142,17 +141,20 @@ pub(crate) async fn http1(
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD).max_headers(MAX_LINES);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    until(connection, http1::UpgradeableConnection::graceful_shutdown, stop).await
+    until(connection, http1::UpgradeableConnection::graceful_shutdown, stop.cancelled()).await
 }
 
 /// HTTP/2: its frames say where everything ends.
-async fn http2(
+pub(crate) async fn http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: Door,
-    stop: CancellationToken,
+    idle: Duration,
 ) -> hyper::Result<()> {
+    let (held, asked) = (Arc::clone(&door.held), Arc::new(AtomicU64::new(0)));
+    let counted = Arc::clone(&asked);
     let service = service_fn(move |request| {
         let door = door.clone();
+        counted.fetch_add(1, Ordering::Relaxed);
         async move { Ok::<_, Infallible>(door.answer(request).await) }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -165,19 +167,40 @@ async fn http2(
         .adaptive_window(true)
         .enable_connect_protocol();
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    until(connection, http2::Connection::graceful_shutdown, stop).await
+    let is_over = async {
+        tokio::select! {
+            () = held.stop().cancelled() => {}
+            () = unused(&held, &asked, idle) => {}
+        }
+    };
+    until(connection, http2::Connection::graceful_shutdown, is_over).await
 }
 
-/// Serves until the connection ends; once the program stops, until what is open on it has.
+/// Until nothing has been asked on a connection for so long, and nothing that came by it is open.
+async fn unused(held: &Arc<Held>, asked: &AtomicU64, idle: Duration) {
+    /// Whoever asks this, and the service that makes the others.
+    const ITS_OWN: usize = 2;
+    let mut before = None;
+    loop {
+        let now = Some(asked.load(Ordering::Relaxed));
+        if now == before && Arc::strong_count(held) == ITS_OWN {
+            return;
+        }
+        before = now;
+        tokio::time::sleep(idle).await;
+    }
+}
+
+/// Serves until the connection ends; once it is to take no more, until what is open on it has.
 async fn until<C: Future<Output = hyper::Result<()>>>(
     connection: C,
     takes_no_more: impl FnOnce(Pin<&mut C>),
-    stop: CancellationToken,
+    is_over: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = is_over => {
             takes_no_more(connection.as_mut());
             connection.await
         }

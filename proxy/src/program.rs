@@ -69,7 +69,7 @@ impl Door {
         };
         let kind = if is_tunnel { ConnectionKind::Ssh } else { ConnectionKind::Program };
         let visit = Visit { kind, address: self.peer };
-        let stream = shared.open(question, &grant, &port, visit);
+        let stream = shared.open(question, &grant, &port, visit).by(&self.held);
         if is_tunnel {
             return tunnel::open(request, &places, stream).await;
         }

@@ -9,6 +9,7 @@ use berth_schema::connection::Credential;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Meter, Totals};
+use crate::held::Held;
 use crate::presence::Present;
 use crate::server::Target;
 
@@ -45,6 +46,8 @@ pub(crate) struct Stream {
     /// Where it counts as that something happens.
     activity: Activity,
     totals: Arc<Totals>,
+    /// What it came by.
+    held: Option<Arc<Held>>,
 }
 
 impl Streams {
@@ -87,7 +90,7 @@ impl Streams {
         open.count += 1;
         // Whoever reads a public page does not work in the workspace: nothing is kept running by them.
         let activity = if grant.is_some() { self.activity.clone() } else { Activity::default() };
-        Stream { all: self.clone(), question, cut: open.cut.clone(), activity, totals }
+        Stream { all: self.clone(), question, cut: open.cut.clone(), activity, totals, held: None }
     }
 
     /// What has to be asked about.
@@ -145,6 +148,17 @@ impl Streams {
 }
 
 impl Stream {
+    /// It holds what the connection that it came by does, which may be over before it.
+    pub(crate) fn by(mut self, held: &Arc<Held>) -> Self {
+        self.held = Some(Arc::clone(held));
+        self
+    }
+
+    /// Cancelled when the program is to end.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.held.as_ref().map_or_else(CancellationToken::new, |held| held.stop().clone())
+    }
+
     /// Whether whoever it is of has signed in.
     pub(crate) fn is_somebodys(&self) -> bool {
         !self.question.is_of_nobody()

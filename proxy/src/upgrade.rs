@@ -2,17 +2,21 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use berth_proxy_core::Carried;
+use berth_proxy_core::{Carried, GOING_AWAY};
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 
 use crate::body::{Body, full};
 use crate::streams::Stream;
+
+mod followed;
+
+use followed::Followed;
 
 const WEBSOCKET: &str = "websocket";
 
@@ -77,14 +81,27 @@ pub(crate) fn join(
     }
     head.version = Version::default();
     tokio::spawn(async move {
-        let cut = stream.cut().clone();
+        let (cut, stop) = (stream.cut().clone(), stream.stop());
         let copied = cut.run_until_cancelled(async {
             let (browser, workspace) = tokio::try_join!(browser, workspace)?;
             let meter = stream.connection(Carried::WebSocket);
             let mut workspace = meter.reads(meter.writes(TokioIo::new(workspace)));
-            let copied = copy_bidirectional(&mut TokioIo::new(browser), &mut workspace).await;
+            let (mut browser, mut between) = Followed::new(TokioIo::new(browser));
+            let is_over = async {
+                stop.cancelled().await;
+                // Whoever follows lives as long as what is copied.
+                let _ = between.wait_for(|is_between| *is_between).await;
+            };
             // That one of both went away is how such connections end.
-            Ok::<_, hyper::Error>(copied.ok())
+            let is_stopped = tokio::select! {
+                _ = copy_bidirectional(&mut browser, &mut workspace) => false,
+                () = is_over => true,
+            };
+            // A page that is told so comes again, to another proxy.
+            if is_stopped && browser.write_all(&GOING_AWAY).await.is_ok() {
+                let _ = browser.shutdown().await;
+            }
+            Ok::<_, hyper::Error>(())
         });
         if let Some(Err(error)) = copied.await {
             tracing::debug!(%error, "an upgrade was agreed on and did not come");

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use berth_proxy_core::{Asked, to_browser, to_workspace};
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
@@ -53,7 +54,8 @@ pub(crate) async fn forward(
             }
             let (mut head, body) = response.into_parts();
             head.version = Version::default();
-            Response::from_parts(head, guarded(body, stream))
+            let is_endless = is_endless(&head.headers);
+            Response::from_parts(head, guarded(body, stream, is_endless))
         }
         Some(Ok(Err(NoAnswer::Nobody))) => {
             say(StatusCode::BAD_GATEWAY, "Nothing answers at this port of the workspace.\n")
@@ -79,6 +81,13 @@ fn prepare(request: &mut Request<Incoming>, kind: Kind, asked: Asked<'_>) -> Opt
         ask(request, kind, random);
     }
     Some(())
+}
+
+/// Whether an answer is one of events, which whoever listens asks for again when it is over.
+fn is_endless(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let name = kind.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("text/event-stream") && !headers.contains_key(CONTENT_LENGTH)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod decisions;
 mod directory;
 mod flow;
 mod forward;
+mod frames;
 mod logs;
 mod presence;
 mod program;
@@ -27,6 +28,7 @@ pub use flow::{
     wanted_path,
 };
 pub use forward::{Asked, to_browser, to_either, to_workspace};
+pub use frames::{Frames, GOING_AWAY};
 pub use logs::{MAX_BYTES, Pace, READERS, READERS_OF_ONE, WrongOption, lines_of_a_page, listed, log_options};
 pub use presence::{Passed, Presence, Visit, gather, is_news};
 pub use program::{Shown, is_worth_asking};

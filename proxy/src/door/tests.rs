@@ -7,29 +7,40 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::authorise::question;
+use crate::held::Held;
 use crate::identity::{Identity, TokenFile};
-use crate::listen::http1;
+use crate::listen::{http1, http2};
 use crate::server::Server;
 
 mod activity;
+mod drain;
 mod framing;
 mod logs;
 mod presence;
 mod public;
 
 const HOST_NAME: &str = "8080-a.ws.example";
+const PLACES: usize = 100;
+/// Of HTTP/2; whoever waits for its end does not wait long.
+const IDLE: std::time::Duration = std::time::Duration::from_millis(50);
 const VISIT: Visit =
     Visit { kind: ConnectionKind::Browser, address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
 const PAGE: &str = "sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\nsec-fetch-site: none\r\n";
 
 struct World {
     shared: Arc<Shared>,
+    stop: CancellationToken,
+    /// What is open.
+    connections: TaskTracker,
+    places: Arc<Semaphore>,
     server: MockServer,
     /// What stands for the API server.
     cluster: MockServer,
@@ -40,6 +51,10 @@ struct World {
 impl World {
     /// A door, without TLS, to a workspace that does not run.
     async fn new() -> Self {
+        Self::speaking(Version::HTTP_11).await
+    }
+
+    async fn speaking(version: Version) -> Self {
         // There is one for the whole process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (server, cluster) = (MockServer::start().await, MockServer::start().await);
@@ -78,18 +93,28 @@ impl World {
         shared.directory().service(Change::Written(&service)).expect("believed");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let door = listener.local_addr().expect("an address");
-        let its = Door {
-            shared: Arc::clone(&shared),
-            peer: "192.0.2.1".parse().expect("an address"),
-            name: Some(HOST_NAME.into()),
-        };
+        let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+        let places = Arc::new(Semaphore::new(PLACES));
+        let (room, all, end, parts) =
+            (Arc::clone(&places), connections.clone(), stop.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let door = its.clone();
-                tokio::spawn(http1(socket, door, CancellationToken::new()));
+                let place = Arc::clone(&room).acquire_owned().await.expect("a place");
+                let door = Door {
+                    shared: Arc::clone(&parts),
+                    held: Held::new(&end, place, (&all, &parts.metrics.connections)),
+                    peer: "192.0.2.1".parse().expect("an address"),
+                    name: Some(HOST_NAME.into()),
+                };
+                tokio::spawn(async move {
+                    match version {
+                        Version::HTTP_2 => http2(socket, door, IDLE).await,
+                        _ => http1(socket, door).await,
+                    }
+                });
             }
         });
-        Self { shared, server, cluster, door, _directory: directory }
+        Self { shared, stop, connections, places, server, cluster, door, _directory: directory }
     }
 
     /// The answer to those bytes, until the connection ends.

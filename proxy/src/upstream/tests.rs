@@ -7,18 +7,22 @@ use berth_schema::connected::ConnectionKind;
 use berth_schema::{WorkspaceId, WorkspaceName};
 use bytes::Bytes;
 use http::Method;
-use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, SEC_WEBSOCKET_KEY, UPGRADE};
 use http_body_util::{BodyExt as _, Empty, StreamBody};
 use hyper::body::Frame;
 use hyper::ext::Protocol;
 use hyper::server::conn as server;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 mod activity;
+mod drain;
 mod messages;
 mod reuse;
 
@@ -28,6 +32,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::body::full;
+use crate::held::Held;
 use crate::server::Target;
 use crate::streams::Streams;
 
@@ -48,8 +53,10 @@ async fn workspace(heads: mpsc::UnboundedSender<http::request::Parts>) -> Socket
                 let upgrade = hyper::upgrade::on(&mut request);
                 let (head, body) = request.into_parts();
                 let wants_socket = head.headers.contains_key(UPGRADE);
+                let kind = head.headers.get(CONTENT_TYPE).cloned();
                 heads.send(head).expect("somebody looks");
                 let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
+                response.headers_mut().extend(kind.map(|kind| (CONTENT_TYPE, kind)));
                 if wants_socket {
                     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
                     response.headers_mut().insert(CONNECTION, "Upgrade".parse().expect("a value"));
@@ -76,7 +83,15 @@ struct World {
     question: Question,
     door: SocketAddr,
     heads: mpsc::UnboundedReceiver<http::request::Parts>,
+    stop: CancellationToken,
+    /// Of the door's connections.
+    places: Arc<Semaphore>,
+    all: TaskTracker,
+    /// Told of each connection whose HTTP is over.
+    over: mpsc::UnboundedReceiver<()>,
 }
+
+const PLACES: usize = 100;
 
 impl World {
     /// A door to a program that says everything again.
@@ -100,18 +115,25 @@ impl World {
         let streams = Streams::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let door = listener.local_addr().expect("an address");
-        let (all, kept) = (streams.clone(), connections.clone());
+        let (known, kept) = (streams.clone(), connections.clone());
+        let (stop, places, all) =
+            (CancellationToken::new(), Arc::new(Semaphore::new(PLACES)), TaskTracker::new());
+        let (tell, over) = mpsc::unbounded_channel();
+        let (end, room, tracker, count) = (stop.clone(), Arc::clone(&places), all.clone(), Gauge::default());
         tokio::spawn(async move {
             let address = Arc::new(address());
             while let Ok((socket, _)) = listener.accept().await {
-                let (streams, port, address) = (all.clone(), port.clone(), Arc::clone(&address));
-                let connections = kept.clone();
+                let (streams, port, address) = (known.clone(), port.clone(), Arc::clone(&address));
+                let (connections, tell) = (kept.clone(), tell.clone());
+                let held = Arc::clone(&room).acquire_owned().await.expect("a place");
+                let held = Held::new(&end, held, (&tracker, &count));
                 let visit = Visit {
                     kind: ConnectionKind::Browser,
                     address: "192.0.2.1".parse().expect("an address"),
                 };
                 let service = service_fn(move |request| {
-                    let stream = streams.enter(question, Some(&"a.b.c".to_owned().into()), &port, visit);
+                    let grant = "a.b.c".to_owned().into();
+                    let stream = streams.enter(question, Some(&grant), &port, visit).by(&held);
                     let (address, connections) = (Arc::clone(&address), connections.clone());
                     async move {
                         let peer: IpAddr = "192.0.2.1".parse().expect("an address");
@@ -126,17 +148,20 @@ impl World {
                     let mut begin = [0; 3];
                     socket.peek(&mut begin).await.expect("something is said");
                     let socket = TokioIo::new(socket);
-                    if begin == *b"PRI" {
+                    let ended = if begin == *b"PRI" {
                         let mut builder = server::http2::Builder::new(TokioExecutor::new());
                         builder.enable_connect_protocol().serve_connection(socket, service).await
                     } else {
                         let connection = server::http1::Builder::new().serve_connection(socket, service);
                         connection.with_upgrades().await
-                    }
+                    };
+                    // Some tests look at that, and have gone by then.
+                    let _ = tell.send(());
+                    ended
                 });
             }
         });
-        Self { streams, connections, question, door, heads }
+        Self { streams, connections, question, door, heads, stop, places, all, over }
     }
 
     async fn connect(&self) -> TokioIo<TcpStream> {
