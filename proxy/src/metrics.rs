@@ -26,6 +26,12 @@ pub(crate) struct Kind {
     pub(crate) kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Refused {
+    /// `key`, or for a connection `keys` (too many), `slow`, `crowded` (others came meanwhile), `protocol`.
+    pub(crate) reason: &'static str,
+}
+
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) answers: Family<Answer, Counter>,
@@ -37,6 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) is_told: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) ssh: Gauge,
+    pub(crate) ssh_refused: Family<Refused, Counter>,
     pub(crate) streams: Gauge,
     pub(crate) workspaces: Gauge,
 }
@@ -60,6 +67,7 @@ impl Default for Metrics {
             is_told: Gauge::default(),
             connections: Gauge::default(),
             ssh: Gauge::default(),
+            ssh_refused: Family::default(),
             streams: Gauge::default(),
             workspaces: Gauge::default(),
         };
@@ -90,6 +98,11 @@ impl Default for Metrics {
         registry.register("connections", "Connections of browsers", metrics.connections.clone());
         registry.register("ssh_connections", "Connections of plain ssh", metrics.ssh.clone());
         registry.register(
+            "ssh_refused",
+            "Keys of plain ssh that opened nothing, and connections that ended before anybody was let in",
+            metrics.ssh_refused.clone(),
+        );
+        registry.register(
             "streams",
             "Requests and upgraded connections that are open",
             metrics.streams.clone(),
@@ -108,6 +121,10 @@ impl Metrics {
 
     pub(crate) fn decided(&self, outcome: &'static str) {
         self.decisions.get_or_create(&Decided { outcome }).inc();
+    }
+
+    pub(crate) fn refused_ssh(&self, reason: &'static str) {
+        self.ssh_refused.get_or_create(&Refused { reason }).inc();
     }
 
     pub(crate) fn answered(&self, status: http::StatusCode) {

@@ -65,8 +65,7 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => {
                     let peer = peer.ip().to_canonical();
-                    // Who has too many open that nobody was let in by is not spoken to.
-                    let Some(waiting) = room.enter(peer) else { continue };
+                    let waiting = room.enter(peer);
                     let (shared, key) = (Arc::clone(&self.shared), key.clone());
                     let coming = Coming { shared, peer, questions: Arc::clone(&questions) };
                     connections.spawn(async move {

@@ -58,15 +58,28 @@ impl Coming {
         prepare(&stream)?;
         let (mut reader, mut writer) = stream.into_split();
         let mut guests = Guests::new(Transport::server(key, Arc::new(SystemRandom::new()))?);
-        let let_in = timeout(PATIENCE, self.let_in(&mut guests, (&mut reader, &mut writer))).await;
+        let let_in = timeout(PATIENCE, self.let_in(&mut guests, (&mut reader, &mut writer)));
+        let let_in = waiting.gone().run_until_cancelled(let_in).await;
+        let metrics = &self.shared.metrics;
         let entry = match let_in {
-            Ok(Ok(entry)) => entry,
-            Ok(Err(Ended::Fault(Fault::TooManyAttempts))) => {
-                let text = "Too many keys were shown that open nothing here.";
+            Some(Ok(Ok(entry))) => entry,
+            Some(Ok(Err(Ended::Fault(Fault::TooManyAttempts)))) => {
+                metrics.refused_ssh("keys");
+                let text = "Too many keys were shown that open nothing here: `IdentitiesOnly yes` with an IdentityFile shows the one.";
                 return goodbye(guests.transport(), &mut writer, (TOO_MANY_ATTEMPTS, text)).await;
             }
-            Ok(Err(ended)) => return Err(ended),
-            Err(_) => return Err(Ended::TooSlow),
+            Some(Ok(Err(ended))) => {
+                metrics.refused_ssh("protocol");
+                return Err(ended);
+            }
+            Some(Err(_)) => {
+                metrics.refused_ssh("slow");
+                return Err(Ended::TooSlow);
+            }
+            None => {
+                metrics.refused_ssh("crowded");
+                return Err(Ended::Crowded);
+            }
         };
         let inside = match timeout(CONNECT, inside(&entry)).await {
             Ok(Ok(inside)) => inside,
@@ -113,6 +126,8 @@ impl Coming {
                     if let Some(entry) = self.decide(&shown).await {
                         return Ok(entry);
                     }
+                    self.shared.metrics.refused_ssh("key");
+                    tracing::info!(peer = %self.peer, "a key of ssh opens nothing");
                     sleep_until(told).await;
                     guests.refuse()?;
                 }

@@ -25,6 +25,8 @@ pub(super) enum Ended {
     Io(#[from] io::Error),
     #[error("it took too long")]
     TooSlow,
+    #[error("too many others came while nobody was let in by it")]
+    Crowded,
 }
 
 /// What is typed is sent at once; who is gone is noticed.

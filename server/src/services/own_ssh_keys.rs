@@ -9,6 +9,7 @@ use berth_db::{
 use berth_schema::api::account::{AddSshKey, SshKey};
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::ssh::user_key::{UserKey, fingerprint};
+use berth_schema::text::check_plain;
 use berth_schema::{Action, SessionId, SshKeyId};
 use jiff::Timestamp;
 use ring::digest;
@@ -62,10 +63,10 @@ fn show(key: SshKeyRow, session: &SessionRow, rules: &SessionRules) -> Result<Ss
 /// who they are too long ago, or something was taken from what asks since.
 pub async fn add(op: &Op<Person>, asked: &AddSshKey) -> Result<SshKey, Error> {
     let name = asked.name.trim();
-    if !(1..=MAX_NAME).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        let message = format!("must be 1 to {MAX_NAME} characters, of which none controls a terminal");
-        return Err(Error::field("name", message));
+    if !(1..=MAX_NAME).contains(&name.chars().count()) {
+        return Err(Error::field("name", format!("must be 1 to {MAX_NAME} characters")));
     }
+    check_plain(name).map_err(|error| Error::field("name", error.to_string()))?;
     let key = UserKey::parse(&asked.public_key);
     let key = key.map_err(|refused| Error::field("public_key", refused.to_string()))?;
     // It lets in without whoever registers it, as a command line does.

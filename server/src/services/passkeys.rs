@@ -10,6 +10,7 @@ use berth_db::{
 };
 use berth_passkeys::{Assertion, PublicKey, Relying, relying_party, verify_assertion, verify_registration};
 use berth_schema::audit::{Details, Event, Internal as Kind, Resource, What};
+use berth_schema::text::check_plain;
 use berth_schema::{AccountId, Action, PasskeyId, SessionId, SessionToken};
 use jiff::Timestamp;
 use tracing::info;
@@ -247,6 +248,7 @@ pub async fn add(op: &Op<Person>, made: &Made, own: &str) -> Result<(), Error> {
     if !(1..=MAX_NAME).contains(&name.chars().count()) {
         return Err(Error::field("name", format!("must be 1 to {MAX_NAME} characters")));
     }
+    check_plain(name).map_err(|error| Error::field("name", error.to_string()))?;
     // A passkey confirms whoever has it: one that a session made which is kept out would let that in again.
     login::check_session(op).await?;
     let challenge = take(&op.context, &made.challenge, Some(op.who.session), op.now).await?;
