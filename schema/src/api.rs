@@ -317,6 +317,9 @@ pub struct Workspace {
     pub created_at: Timestamp,
     pub desired_state_changed_at: Timestamp,
     pub actual_state_changed_at: Timestamp,
+    /// Since when its agent has not been heard of, once that is two minutes: what is shown may be out of date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_silent_since: Option<Timestamp>,
     /// When something happened in it last, by a connection through its agent's proxy. Absent: never, as far as anybody told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_active_at: Option<Timestamp>,

@@ -257,6 +257,7 @@ fn the_rest_bodies_keep_their_shape() {
         namespace: namespace(),
         desired_state: DesiredState::Running,
         actual_state: ActualState::Failed,
+        agent_silent_since: None,
         reason: Some(StateReason { reason: "ErrImagePull".into(), message: "not found".into() }),
         generation: Generation::of(2),
         applied_generation: Generation::of(1),

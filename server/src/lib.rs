@@ -38,7 +38,7 @@ mod turns;
 mod uses;
 mod wake;
 
-pub use contacts::Contacts;
+pub use contacts::{Contacts, tell_of_contacts};
 pub use context::Context;
 pub use error::Error;
 pub use pace::Pace;

@@ -13,7 +13,7 @@ const NAME: &str = "listener";
 /// Wakes polls and feeds until the stream ends, which it does not: whoever runs this stops it.
 pub(crate) async fn run(events: impl Stream<Item = Event>, context: Context) {
     context.tasks.announce(NAME, None);
-    let Context { hub, connections, streams, .. } = &context;
+    let Context { hub, connections, streams, contacts, .. } = &context;
     futures::pin_mut!(events);
     while let Some(event) = events.next().await {
         let run = Run::begin(Actor::Task(NAME), ());
@@ -26,6 +26,7 @@ pub(crate) async fn run(events: impl Stream<Item = Event>, context: Context) {
                 connections.wake(organization);
                 streams.doubt(organization);
             }
+            Event::Contacts(heard) => heard.into_iter().for_each(|heard| contacts.told(heard, run.now)),
             Event::Reconnected => {
                 hub.wake_all();
                 connections.wake_all();

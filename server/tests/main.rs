@@ -15,6 +15,7 @@ mod configuration;
 mod connected;
 mod connection_changes;
 mod connections;
+mod contacts;
 #[path = "../../schema/framing/tests/corpus/mod.rs"]
 mod corpus;
 mod devices;

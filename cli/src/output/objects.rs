@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use berth_schema::agents::AgentEvent;
+use berth_schema::api::shape::ContainerSize;
 use berth_schema::api::{Agent, Orphan, SealingKey, SuspectedLoss, Workspace};
 use berth_schema::lifecycle::{Deadline, LifecycleAction};
 use berth_schema::network_check::{NetworkCheck, NetworkVerdict};
@@ -45,7 +46,7 @@ impl Show for Workspace {
         let mut row: Vec<Cell> = vec![
             (&self.name).into(),
             self.desired_state.into(),
-            state(self.actual_state),
+            state(self),
             self.reason.as_ref().map_or_else(|| NONE.to_owned(), |reason| reason.reason.to_string()).into(),
             (&self.agent).into(),
             age(self.created_at, now).into(),
@@ -66,11 +67,21 @@ impl Show for Workspace {
     fn details(&self, now: Timestamp) -> Vec<(&'static str, Cell)> {
         let since = |time: Timestamp| format!(", for {}", age(time, now));
         let desired = format!("{}{}", self.desired_state, since(self.desired_state_changed_at));
-        let actual = format!("{}{}", self.actual_state, since(self.actual_state_changed_at));
+        let actual = match self.agent_silent_since {
+            Some(silent) => format!(
+                "{}: agent '{}' has not been heard of for {}; it was {} then",
+                ActualState::Unknown,
+                self.agent,
+                age(silent, now),
+                self.actual_state
+            ),
+            None => format!("{}{}", self.actual_state, since(self.actual_state_changed_at)),
+        };
+        let shown = self.agent_silent_since.map_or(self.actual_state, |_| ActualState::Unknown);
         let mut details: Vec<(&'static str, Cell)> = vec![
             ("Name", (&self.name).into()),
             ("Desired state", desired.into()),
-            ("State", Cell::new(actual, tone(self.actual_state))),
+            ("State", Cell::new(actual, tone(shown))),
         ];
         if let Some(reason) = &self.reason {
             details.push(("Reason", format!("{}: {}", reason.reason, reason.message).into()));
@@ -95,6 +106,8 @@ impl Show for Workspace {
         if let Some(found) = &self.found {
             details.push(("Made of", found.to_string().into()));
         }
+        details.extend(self.sizes.iter().map(|size| ("Container", sized(size).into())));
+        details.extend(self.disk.as_ref().map(|disk| ("Disk", disk.into())));
         details.extend([
             ("Variables", variables.into()),
             ("Namespace", (&self.namespace).into()),
@@ -104,6 +117,14 @@ impl Show for Workspace {
         ]);
         details
     }
+}
+
+/// What one container may use; of what nothing is said it may use what the node has.
+fn sized(size: &ContainerSize) -> String {
+    let cpu = size.cpu.as_ref().map(|cpu| format!("{cpu} CPU"));
+    let memory = size.memory.as_ref().map(|memory| format!("{memory} of memory"));
+    let may: Vec<_> = cpu.into_iter().chain(memory).collect();
+    if may.is_empty() { size.container.clone() } else { format!("{}: {}", size.container, may.join(", ")) }
 }
 
 fn created(workspace: &Workspace, now: Timestamp) -> String {
@@ -351,8 +372,12 @@ fn generation(workspace: &Workspace) -> String {
     }
 }
 
-fn state(state: ActualState) -> Cell {
-    Cell::new(state.as_str(), tone(state))
+/// What is there, as far as that is known.
+fn state(workspace: &Workspace) -> Cell {
+    match workspace.agent_silent_since {
+        Some(_) => Cell::new(ActualState::Unknown.as_str(), tone(ActualState::Unknown)),
+        None => Cell::new(workspace.actual_state.as_str(), tone(workspace.actual_state)),
+    }
 }
 
 pub(super) fn tone(state: ActualState) -> Tone {
@@ -375,6 +400,10 @@ fn agent_state(agent: &Agent, now: Timestamp) -> Cell {
         // Somebody else may be using its token.
         (None, _) if agent.events.iter().any(|event| event.warning) => Cell::new("Contested", Tone::Bad),
         (None, true) => Cell::new("Active", Tone::Good),
+        // With its first word it says what secrets are sealed to.
+        (None, false) if agent.last_contact_at.is_none() && agent.sealing_keys.is_empty() => {
+            Cell::new("Never connected", Tone::Bad)
+        }
         (None, false) => Cell::new("Silent", Tone::Bad),
     }
 }

@@ -81,6 +81,9 @@ impl Drop for Progress {
 
 /// `Starting (ContainerCreating)`.
 fn describe(workspace: &Workspace) -> String {
+    if workspace.agent_silent_since.is_some() {
+        return format!("agent '{}' is not heard of: `berth why {}`", workspace.agent, workspace.name);
+    }
     match &workspace.reason {
         Some(reason) => format!("{} ({})", workspace.actual_state, reason.reason),
         None => workspace.actual_state.to_string(),

@@ -44,10 +44,19 @@ async fn one_workspace_is_shown_with_all_that_is_known() {
     let server = MockServer::start().await;
     let mut shown = failing();
     shown["variables"] = json!([{ "name": "KEY", "kind": "environment" }, { "name": "id", "kind": "file" }]);
+    shown["sizes"] = json!([
+        { "container": "main", "image": "debian:13", "cpu": "2", "memory": "4Gi" },
+        { "container": "database", "image": "postgres:17" },
+    ]);
+    shown["disk"] = "15Gi".into();
     answer(&server, "GET", "/workspaces/reef", ok(shown.clone())).await;
     let berth = Berth::with(&server);
     let text = berth.run(&["get", "reef"]).ok().stdout;
-    for line in ["Reason\tImagePullBackOff: no such image\n", "Variables\tKEY (environment), id (file)\n"] {
+    for line in [
+        "Reason\tImagePullBackOff: no such image\n",
+        "Variables\tKEY (environment), id (file)\n",
+        "Container\tmain: 2 CPU, 4Gi of memory\nContainer\tdatabase\nDisk\t15Gi\n",
+    ] {
         assert!(text.contains(line), "{text}");
     }
     assert_eq!(berth.run(&["get", "reef", "-o", "json"]).ok().json(), shown);
@@ -127,13 +136,15 @@ async fn colours_are_for_terminals_unless_asked_for() {
 #[tokio::test]
 async fn agents_are_shown_with_how_they_are() {
     let server = MockServer::start().await;
-    let (mut heard, mut revoked) = (agent("heard"), agent("revoked"));
+    let (mut heard, mut silent, mut revoked) = (agent("heard"), agent("silent"), agent("revoked"));
+    let key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    silent["sealing_keys"] = json!([{ "public_key": key, "registered_at": "2026-01-01T00:00:01Z" }]);
     heard["last_contact_at"] = json!("2999-01-01T00:00:00Z");
     revoked["revoked_at"] = json!("2026-01-01T00:00:00Z");
-    answer(&server, "GET", "/agents", ok(json!({ "items": [heard, agent("silent"), revoked] }))).await;
+    answer(&server, "GET", "/agents", ok(json!({ "items": [heard, silent, agent("new"), revoked] }))).await;
     answer(&server, "GET", "/agents/silent", ok(agent("silent"))).await;
     let berth = Berth::with(&server);
-    let valid = berth.run(&["agents", "list", "-o", "name"]).ok().prints("heard\nsilent\n");
+    let valid = berth.run(&["agents", "list", "-o", "name"]).ok().prints("heard\nsilent\nnew\n");
     valid.says("1 in another state is not shown; --state all shows it.");
     berth.run(&["agents", "list", "-o", "name", "--state", "revoked"]).ok().prints("revoked\n");
     let ran = berth.run(&["agents", "list", "--state", "all"]).ok();
@@ -143,6 +154,7 @@ async fn agents_are_shown_with_how_they_are() {
         "NAME STATE WORKSPACES LAST CONTACT",
         "heard Active 3 0s ago",
         "silent Silent 3 -",
+        "new Never connected 3 -",
         "revoked Revoked 3 -",
     ];
     assert_eq!(lines, expected);

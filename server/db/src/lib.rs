@@ -65,7 +65,7 @@
 //! | `invitations()` | `insert`, `count_open`, `find`, `find_locked`, `list`, `revoke`, `accept` |
 //! | `policy_versions()` | `find`, `active`, `list`, `set` |
 //! | `audit()` | `list`; written by [`Database::change`] and [`Database::changes`] alone |
-//! | `notifications()` | `notify_agent`; the other end is [`listen`] |
+//! | `notifications()` | `notify_agent`; the other end is [`listen`]; outside a scope [`tell_of_contacts`] |
 //!
 //! One job works across organisations: [`LifecycleQueue`] tells it where to look, and what it does there passes the gateway.
 //!
@@ -172,7 +172,7 @@ pub use jobs::{
 pub use lifecycle::{DueWorkspace, LifecycleQueue, LifecycleRow};
 pub use migrate::{check_migrated, migrate, revert_all, versions};
 pub use network_checks::NetworkChecks;
-pub use notify::{Event, Notifications, listen};
+pub use notify::{Event, Heard, Notifications, listen, tell_of_contacts};
 pub use open_connections::{EndsOfSession, NewEnd, NewOpenConnection, OpenConnectionRow, OpenConnections};
 pub use opened_ports::{AskedPort, NewOpenedPort, OpenedPortRow, OpenedPorts};
 pub use organizations::{OrganizationRow, Organizations, is_empty};

@@ -21,11 +21,15 @@ const INTENT: &str = "berth_intent";
 const REVOKED: &str = "berth_revoked";
 /// Something is on record that may end connections to workspaces.
 const CONNECTIONS: &str = "berth_connections";
+/// Which agents a server has heard of.
+const CONTACTS: &str = "berth_contacts";
+/// So many agents are in a notification, which may hold 8,000 bytes.
+const OF_ONE: usize = 150;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What a listener is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// What users want of this agent's workspaces changed, and is committed.
     Intent(AgentId),
@@ -35,9 +39,31 @@ pub enum Event {
     Revoked(OrganizationId, TokenId),
     /// Something that may end connections to this organisation's workspaces is on record, and committed.
     Connections(OrganizationId),
+    /// A server has heard of these agents.
+    Contacts(Vec<Heard>),
     /// The connection is new: whatever happened before may have been missed, so everyone who waits must look. It is also
     /// the first event.
     Reconnected,
+}
+
+/// An agent that spoke to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub agent: AgentId,
+    pub seconds_ago: u32,
+}
+
+/// Tells every server which agents one has heard of. Nothing is written: it is lost where nobody listens.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn tell_of_contacts(url: &str, heard: &[Heard]) -> Result<(), DbError> {
+    let mut connection = connect::as_jobs(&connect::parse(url)?).await?;
+    for some in heard.chunks(OF_ONE) {
+        let words: Vec<_> = some.iter().map(|one| format!("{} {}", one.agent, one.seconds_ago)).collect();
+        diesel::select(pg_notify(CONTACTS, words.join(","))).execute(&mut connection).await?;
+    }
+    Ok(())
 }
 
 #[diesel::declare_sql_function]
@@ -132,7 +158,7 @@ impl Connected {
         };
         client
             .batch_execute(&format!(
-                "SET ROLE berth_app; LISTEN {INTENT}; LISTEN {WORKSPACES}; LISTEN {REVOKED}; LISTEN {CONNECTIONS}"
+                "SET ROLE berth_app; LISTEN {INTENT}; LISTEN {WORKSPACES}; LISTEN {REVOKED}; LISTEN {CONNECTIONS}; LISTEN {CONTACTS}"
             ))
             .await?;
         Ok(Self { notifications, _client: client, _driver: driver })
@@ -150,8 +176,11 @@ async fn drive(
     while let Some(message) = messages.next().await {
         match message {
             Ok(AsyncMessage::Notification(notification)) => match event(&notification) {
-                Some(event) if sender.send(event).is_ok() => {}
-                Some(_) => return,
+                Some(event) => {
+                    if sender.send(event).is_err() {
+                        return;
+                    }
+                }
                 None => warn!("a notification that names nobody"),
             },
             Ok(_) => {}
@@ -171,6 +200,13 @@ fn event(notification: &Notification) -> Option<Event> {
             Some(Event::Revoked(organization.parse().ok()?, token.parse().ok()?))
         }
         CONNECTIONS => notification.payload().parse().ok().map(Event::Connections),
+        CONTACTS => {
+            let heard = |word: &str| {
+                let (agent, ago) = word.split_once(' ')?;
+                Some(Heard { agent: agent.parse().ok()?, seconds_ago: ago.parse().ok()? })
+            };
+            notification.payload().split(',').map(heard).collect::<Option<_>>().map(Event::Contacts)
+        }
         WORKSPACES => notification.payload().parse().ok().map(Event::Workspaces),
         _ => None,
     }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use berth_db::{DbError, Event, listen};
+use berth_db::{DbError, Event, Heard, listen, tell_of_contacts};
+use berth_schema::AgentId;
 use futures::{Stream, StreamExt};
 
 use crate::support::{World, client};
@@ -65,4 +66,19 @@ async fn a_dropped_listener_closes_its_connection() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the connection is still there");
+}
+
+#[tokio::test]
+async fn which_agents_a_server_has_heard_of_all_are_told_however_many_they_are() {
+    let world = World::new().await;
+    let mut events = Box::pin(listen(&world.url).expect("a URL"));
+    assert_eq!(next(&mut events).await, Event::Reconnected);
+    let all: Vec<_> = (0..400).map(|seconds_ago| Heard { agent: AgentId::random(), seconds_ago }).collect();
+    tell_of_contacts(&world.url, &all).await.expect("told");
+    let mut heard = Vec::new();
+    while heard.len() < all.len() {
+        let Event::Contacts(some) = next(&mut events).await else { panic!("another event") };
+        heard.extend(some);
+    }
+    assert_eq!(heard, all);
 }

@@ -14,6 +14,7 @@ use tracing::{error, info};
 
 use super::first;
 use crate::config::{GitOptions, ServeOptions};
+use crate::contacts::Teller;
 use crate::crypto::{KeyRing, Keys};
 use crate::edge;
 use crate::identity::{Actor, Run};
@@ -111,6 +112,7 @@ async fn up(options: &ServeOptions) -> anyhow::Result<Running> {
     running.own(Rewrapper::new(url.clone()));
     running.own(elevations::Recorder::new(url.clone()));
     running.own(connections::Forgetter::new(url.clone()));
+    running.own(Teller::new(url.clone()));
     running.own(Filler::new(url));
     Ok(running)
 }

@@ -150,5 +150,5 @@ pub async fn forget(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Erro
         })
         .await?;
     info!(workspace = %view.workspace.id, by = %op.who.token, "a workspace was forgotten");
-    Ok(workspaces::show(view))
+    Ok(workspaces::show(view, &op.context, now))
 }

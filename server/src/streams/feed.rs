@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
 use super::Streams;
+use crate::clock;
 use crate::identity::{Actor, Run, Standing};
 use crate::services::places::Places;
 use crate::services::{elevations, workspaces};
@@ -229,7 +230,7 @@ pub(super) async fn changes_since(
             places: Arc::clone(&places),
             number: view.workspace.transitions,
             position: if place == last { next } else { position },
-            workspace: workspaces::show(view),
+            workspace: workspaces::show(view, context, clock::now()),
         })
     });
     Ok(Look { changes: changes.collect(), is_complete, position: next })

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
-use super::words::{FILTERS, since, state};
+use super::words::{FILTERS, shown, since};
 use crate::http::query::Query;
 use crate::identity::Member;
 use crate::pages::frame::{Frame, may, may_to};
@@ -105,7 +105,7 @@ pub(in crate::pages) struct Row {
 impl Row {
     /// `thing`: as whoever looks would act on it.
     fn of(op: &Op<Member>, workspace: Workspace, thing: Option<&Resource>, now: Timestamp) -> Self {
-        let (word, tone) = state(workspace.desired_state, workspace.actual_state);
+        let (word, tone) = shown(&workspace);
         let may = |action| thing.is_some_and(|thing| may_to(op, action, thing));
         let wanted = workspace.desired_state;
         let starts = wanted == DesiredState::Stopped && may(Action::StartWorkspace);

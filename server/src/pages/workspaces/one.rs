@@ -15,7 +15,7 @@ use berth_schema::{Action, ActualState, DesiredState};
 
 use super::connected;
 use super::steps::{Step, steps};
-use super::words::{Tone, since, state};
+use super::words::{Tone, shown, since, state};
 use crate::identity::Member;
 use crate::pages::frame::{Frame, may_to};
 use crate::pages::page::{see, show, show_live};
@@ -194,7 +194,7 @@ pub(crate) async fn one(op: Op<Member>, request: HttpRequest) -> Result<HttpResp
     } else {
         Vec::new()
     };
-    let (word, tone) = state(workspace.desired_state, workspace.actual_state);
+    let (word, tone) = shown(&workspace);
     let page = One {
         here: request.uri().to_string(),
         base: format!("/organizations/{}/workspaces/{}", op.who.organization_name, workspace.name),
@@ -241,7 +241,7 @@ struct Delete<'a> {
 /// What would be lost.
 pub(crate) async fn before_deletion(op: Op<Member>, (): ()) -> Result<HttpResponse, Error> {
     let workspace = workspaces::get(&op, op.target()).await?;
-    let (state, _) = state(workspace.desired_state, workspace.actual_state);
+    let (state, _) = shown(&workspace);
     let may = May::of(&op, &workspace).delete;
     show(StatusCode::OK, &Delete { frame: Frame::of(&op, "/workspaces"), workspace: &workspace, state, may })
 }

@@ -1,5 +1,6 @@
 //! States as people say them.
 
+use berth_schema::api::Workspace;
 use berth_schema::{ActualState, DesiredState};
 use jiff::Timestamp;
 
@@ -43,6 +44,14 @@ pub(in crate::pages) const fn state(desired: DesiredState, actual: ActualState) 
         (DesiredState::Running, _) => ("Starting", Tone::Busy),
         (DesiredState::Stopped, Is::Stopped) => ("Stopped", Tone::Quiet),
         (DesiredState::Stopped, _) => ("Stopping", Tone::Busy),
+    }
+}
+
+/// The same of a workspace, as far as it is known: of one whose agent is not heard of it is not.
+pub(in crate::pages) fn shown(workspace: &Workspace) -> (&'static str, Tone) {
+    match workspace.agent_silent_since {
+        Some(_) => ("Unknown", Tone::Bad),
+        None => state(workspace.desired_state, workspace.actual_state),
     }
 }
 

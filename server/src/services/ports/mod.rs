@@ -37,7 +37,7 @@ pub async fn list(op: &Op<Member>, name_or_id: &str) -> Result<Ports, Error> {
         let view = workspaces::find(conn, name_or_id).await?;
         let (id, declared) = (view.workspace.id, declared(&view.workspace));
         let opened = now_open(conn, &view.workspace, op.now).await?;
-        let endpoints = workspaces::whole(conn, view, &op.context.agent_defaults, op.now).await?.endpoints;
+        let endpoints = workspaces::whole(conn, view, &op.context, op.now).await?.endpoints;
         let rows = conn.port_shares().of_workspace(id, op.now).await?;
         let seen = seen_groups(conn, op, &rows).await?;
         let is_plain = rows.is_empty() && opened.is_empty();

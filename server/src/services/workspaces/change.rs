@@ -119,9 +119,9 @@ async fn decide(
             .change(operation(wish), async |conn| {
                 Ok(match once(conn, &asked).await? {
                     Changed::So(view, event) => {
-                        Changed::So(whole(conn, view, asked.defaults, asked.now).await?, event)
+                        Changed::So(whole(conn, view, &op.context, asked.now).await?, event)
                     }
-                    Changed::Not(view) => Changed::Not(whole(conn, view, asked.defaults, asked.now).await?),
+                    Changed::Not(view) => Changed::Not(whole(conn, view, &op.context, asked.now).await?),
                 })
             })
             .await;

@@ -123,7 +123,7 @@ impl Attempt<'_> {
                 if let Some(earlier) = earlier {
                     let view = find(conn, &earlier.to_string()).await?;
                     return Ok(Changed::Not(Creation::Repeated(
-                        whole(conn, view, &self.op.context.agent_defaults, self.op.now).await?,
+                        whole(conn, view, &self.op.context, self.op.now).await?,
                     )));
                 }
                 // 2. What only the database knows to be wrong.
@@ -141,7 +141,7 @@ impl Attempt<'_> {
                 };
                 let event = Event::new(Resource::workspace(id), details);
                 Ok::<_, Failure>(Changed::So(
-                    Creation::New(whole(conn, view, &self.op.context.agent_defaults, self.op.now).await?),
+                    Creation::New(whole(conn, view, &self.op.context, self.op.now).await?),
                     event,
                 ))
             })

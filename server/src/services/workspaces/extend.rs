@@ -2,7 +2,6 @@
 
 use berth_db::{Changed, OrganizationConn, WorkspaceRow};
 use berth_planner::lifecycle::{ExtensionError, Lifetime, extend as decide};
-use berth_schema::AgentConfiguration;
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::lifecycle::ExtendWorkspace;
@@ -11,7 +10,7 @@ use tracing::info;
 
 use super::{find, rules_of, whole};
 use crate::identity::Member;
-use crate::{Error, Op};
+use crate::{Context, Error, Op};
 
 /// How often it is decided anew when somebody else was faster.
 const ATTEMPTS: u32 = 5;
@@ -22,10 +21,9 @@ pub async fn extend(op: &Op<Member>, name_or_id: &str, body: ExtendWorkspace) ->
         return Err(Error::field("hours", "must be at least 1"));
     }
     for _ in 0..ATTEMPTS {
-        let defaults = &op.context.agent_defaults;
         let stored = op
             .change("extend_workspace", async |conn| {
-                once(conn, name_or_id, body.hours, (defaults, op.now)).await
+                once(conn, name_or_id, body.hours, (&op.context, op.now)).await
             })
             .await?;
         if let Some(workspace) = stored {
@@ -40,7 +38,7 @@ async fn once(
     conn: &OrganizationConn<'_>,
     name_or_id: &str,
     hours: u32,
-    (defaults, now): (&AgentConfiguration, Timestamp),
+    (context, now): (&Context, Timestamp),
 ) -> Result<Changed<Option<Workspace>>, Error> {
     let view = find(conn, name_or_id).await?;
     let row = &view.workspace;
@@ -60,7 +58,7 @@ async fn once(
     let event =
         Event::new(Resource::workspace(row.id), Details::Extended { added_hours: hours, hours: total });
     let view = find(conn, &row.id.to_string()).await?;
-    Ok(Changed::So(Some(whole(conn, view, defaults, now).await?), event))
+    Ok(Changed::So(Some(whole(conn, view, context, now).await?), event))
 }
 
 /// What the rules look at.

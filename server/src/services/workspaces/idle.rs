@@ -87,7 +87,6 @@ pub async fn set_idle_rule(op: &Op<Member>, name_or_id: &str, wanted: IdleRule) 
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let defaults = &op.context.agent_defaults;
     op.change("set_workspace_idle_rule", async |conn| {
         let view = find(conn, name_or_id).await?;
         let id = view.workspace.id;
@@ -97,7 +96,7 @@ pub async fn set_idle_rule(op: &Op<Member>, name_or_id: &str, wanted: IdleRule) 
         let rules = rules_of(conn, view.workspace.agent_id).await?.ok_or(Error::ConfigurationUnreadable)?;
         let before =
             store(conn, (id, &wanted), (&view.agent, &rules), op.now).await?.map_err(Error::Invalid)?;
-        let shown = whole(conn, view, defaults, op.now).await?;
+        let shown = whole(conn, view, &op.context, op.now).await?;
         if before == wanted {
             return Ok(Changed::Not(shown));
         }

@@ -28,7 +28,7 @@ const MAX_OF_A_NAME: i64 = 100;
 pub async fn get(op: &Op<Member>, name_or_id: &str) -> Result<Workspace, Error> {
     op.read("get_workspace", async |conn| {
         let view = find(conn, name_or_id).await?;
-        whole(conn, view, &op.context.agent_defaults, op.now).await
+        whole(conn, view, &op.context, op.now).await
     })
     .await
 }
@@ -109,7 +109,7 @@ pub async fn list(op: &Op<Member>, query: &ListQuery) -> Result<Paged<Workspace>
             load(conn, &op.who, &filter, &page, of).await
         })
         .await?;
-    Ok(paging::page(found, &page, cursor, show))
+    Ok(paging::page(found, &page, cursor, |view| show(view, &op.context, op.now)))
 }
 
 /// Those of `ids` that there are, as whoever asks would act on them.

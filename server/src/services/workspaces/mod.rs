@@ -34,11 +34,11 @@ use berth_planner::{AgentConfig, ProxyConfig, shape};
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Details, Event, Resource};
 use berth_schema::configuration::LifecycleRules;
-use berth_schema::{AgentConfiguration, AgentId, DesiredState, ResourceKind, WorkspaceId, WorkspaceName};
+use berth_schema::{ActualState, AgentId, DesiredState, ResourceKind, WorkspaceId, WorkspaceName};
 use jiff::Timestamp;
 
-use crate::Error;
 use crate::services::ports;
+use crate::{Context, Error};
 use extend::lifetime;
 
 /// The workspace of that id, or the living (else the last) one of that name.
@@ -76,14 +76,14 @@ pub(crate) async fn rules_of(
 pub(super) async fn whole(
     conn: &OrganizationConn<'_>,
     view: WorkspaceView,
-    defaults: &AgentConfiguration,
+    context: &Context,
     now: Timestamp,
 ) -> Result<Workspace, Error> {
-    let row = &view.workspace;
+    let (row, defaults) = (&view.workspace, &*context.agent_defaults);
     let warnings = row.spec.warnings.clone();
     let storage = row.spec.storage.as_ref().map(|storage| storage.size.clone());
     let Ok(written) = conn.agents().configuration(row.agent_id, Hold::Nothing).await?.document() else {
-        return Ok(Workspace { warnings, disk: storage, ..show(view) });
+        return Ok(Workspace { warnings, disk: storage, ..show(view, context, now) });
     };
     let config = AgentConfig::new(&written, defaults);
     let proxy = ProxyConfig::new(&written, defaults, None);
@@ -102,12 +102,24 @@ pub(super) async fn whole(
     let idle_stop = idle_stop(&rules, &lifetime, &idle::use_of(conn, row).await?.0, now);
     let disk = storage.or(Some(config.unsettled_storage.size));
     let idle_rule = idle_rule.filter(|_| row.desired_state != DesiredState::Terminated);
-    Ok(Workspace { lifecycle, idle_stop, idle_rule, warnings, endpoints, sizes, disk, ..show(view) })
+    Ok(Workspace {
+        lifecycle,
+        idle_stop,
+        idle_rule,
+        warnings,
+        endpoints,
+        sizes,
+        disk,
+        ..show(view, context, now)
+    })
 }
 
 /// A workspace as a list shows it.
-pub(crate) fn show(view: WorkspaceView) -> Workspace {
+pub(crate) fn show(view: WorkspaceView, context: &Context, now: Timestamp) -> Workspace {
     let row = view.workspace;
+    let silent_since = context.contacts.silent_since(row.agent_id, row.created_at, now);
+    let is_over =
+        (row.desired_state, row.actual_state) == (DesiredState::Terminated, ActualState::Terminated);
     Workspace {
         id: row.id,
         name: row.name,
@@ -128,6 +140,7 @@ pub(crate) fn show(view: WorkspaceView) -> Workspace {
         created_at: row.created_at,
         desired_state_changed_at: row.desired_state_changed_at,
         actual_state_changed_at: row.actual_state_changed_at,
+        agent_silent_since: silent_since.filter(|_| !is_over),
         last_active_at: view.last_active_at,
         idle_stop: None,
         idle_rule: None,
