@@ -31,6 +31,7 @@ mod restore;
 mod sign_in;
 mod ssh;
 mod takeover;
+mod tools_install;
 mod variables;
 mod way_in;
 mod way_in_installed;

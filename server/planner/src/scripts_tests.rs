@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
@@ -302,6 +303,88 @@ fn a_project_that_could_not_be_cloned_comes_at_the_next_start_beside_what_comman
     assert!(ended(&pod.path("projects/shop/.git")), "it is cloned");
     let kept = fs::read_to_string(pod.path("projects/shop/package.json")).expect("a file");
     assert_eq!(kept, "mine\n", "what is there stays");
+}
+
+#[test]
+fn of_a_repository_without_files_it_is_said_why_there_are_none_and_what_is_pushed_later_comes() {
+    for (made, said) in [
+        ("git init --quiet --bare shop.git", "the repository is empty"),
+        (
+            "git init --quiet --bare shop.git; git init --quiet w; cd w; git -c user.name=a -c user.email=a@b.example \
+             commit --quiet --allow-empty -m one; git push --quiet ../shop.git HEAD:refs/heads/other",
+            "a branch that is not there: no files are checked out; there are: refs/heads/other",
+        ),
+    ] {
+        let mut of_project = spec(vec![command("a", "main", "git remote get-url origin")]);
+        of_project.project = Some(project());
+        let pod = Pod::of(of_project);
+        fs::create_dir_all(pod.path("git")).expect("a directory");
+        let run = |directory: &str, line: &str| {
+            let mut shell = Command::new("sh");
+            let ran =
+                shell.current_dir(pod.path(directory)).args(["-e", "-c", line]).output().expect("a shell");
+            assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+        };
+        run("git", made);
+        pod.start("main");
+        let log = fs::read_to_string(pod.path("projects/workspace-logs/project-clone.log")).expect("a log");
+        assert!(log.contains(said), "{log}");
+        assert!(pod.log("a").ends_with("shop.git\nended with 0\n"), "{}", pod.log("a"));
+        let later = "git init --quiet l; cd l; echo 1 >new; git add new; git -c user.name=a -c user.email=a@b.example \
+                     commit --quiet -m two; git push --quiet ../shop.git HEAD:refs/heads/later";
+        run("git", later);
+        // The history may be on its way yet.
+        run(
+            "projects/shop",
+            "until git fetch --quiet origin; do sleep 0.1; done; git checkout --quiet later; test -s new",
+        );
+    }
+}
+
+#[test]
+fn a_project_comes_from_a_server_of_plain_files_too() {
+    let mut of_project = spec(vec![command("a", "main", "ls package.json")]);
+    of_project.project = Some(project());
+    let pod = Pod::of(of_project);
+    pod.serve_project();
+    let git = Command::new("git").arg("-C").arg(pod.path("git/shop.git")).arg("update-server-info").status();
+    assert!(git.expect("git").success());
+    let address = serve_files(pod.path("git/shop.git/.git"));
+    let script = pod.path("scripts/clone-project.sh");
+    let text = fs::read_to_string(&script).expect("a script").replace("in 2 8 0", "in 1 0");
+    let text = text.replace("GIT_ALLOW_PROTOCOL=file", "GIT_ALLOW_PROTOCOL=http");
+    let file = format!("file://{}", pod.path("git").join("shop.git").display());
+    assert!(text.contains(&file), "{text}");
+    fs::write(&script, text.replace(&file, &format!("http://{address}/shop.git"))).expect("a script");
+    pod.start("main");
+    let log = fs::read_to_string(pod.path("projects/workspace-logs/project-clone.log")).expect("a log");
+    assert_eq!(pod.log("a"), "package.json\nended with 0\n", "{log}");
+    assert!(log.contains("dumb http transport does not support shallow"), "it was no such server: {log}");
+}
+
+/// A server of the files of a repository, at `/shop.git`, until the tests end.
+fn serve_files(root: PathBuf) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.expect("a connection");
+            let mut head = String::new();
+            let mut lines = BufReader::new(&socket);
+            while lines.read_line(&mut head).expect("a line") > 2 {}
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            let path = path.split('?').next().unwrap_or_default().trim_start_matches("/shop.git/");
+            let (status, body) = match fs::read(root.join(path)) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            // Who has heard enough goes.
+            let _ = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(&body));
+        }
+    });
+    address
 }
 
 #[test]

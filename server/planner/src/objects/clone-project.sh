@@ -15,12 +15,14 @@ export GIT_SSH_COMMAND="$ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-ne
 # Fetches into a directory that nobody sees: an interrupted clone leaves nothing half done in the project.
 fetch() {
     rm -rf "$state/clone"
-    git clone --no-checkout --depth 1 --progress ${branch:+--branch "$branch"} -- "$url" "$state/clone" || return 1
+    git clone --no-checkout "$@" --progress ${branch:+--branch "$branch"} -- "$url" "$state/clone" || return 1
     # A commit has no name that clone could take.
     [ -z "$commit" ] || {
-        git -C "$state/clone" fetch --depth 1 --progress origin "$commit" &&
+        git -C "$state/clone" fetch "$@" --progress origin "$commit" &&
             git -C "$state/clone" update-ref --no-deref HEAD FETCH_HEAD
-    }
+    } || return 1
+    # The shallow clone knows one branch alone, and one of an empty repository none.
+    git -C "$state/clone" config --replace-all remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
 }
 
 files() {
@@ -34,7 +36,10 @@ files() {
             exit 0
         fi
         for pause in 2 8 0; do
-            fetch && break
+            # A server of plain files gives all or nothing.
+            depth=--depth=1
+            [ "$pause" -gt 0 ] || depth=
+            fetch $depth && break
             say "the clone failed"
             [ "$pause" -gt 0 ] || return 1
             sleep "$pause"
@@ -43,17 +48,26 @@ files() {
         mv "$state/clone/.git" "$directory/.git" || return 1
         rm -rf "$state/clone"
     fi
+    if ! git -C "$directory" rev-parse --verify --quiet HEAD > /dev/null; then
+        # A repository without a commit, or one whose first branch was renamed.
+        branches=$(git -C "$directory" ls-remote --heads origin | cut -f 2 | head -n 5) || return 1
+        if [ -z "$branches" ]; then
+            say "the repository is empty: there are no files yet"
+        else
+            say "the repository's HEAD names a branch that is not there: no files are checked out; there are:" $branches
+        fi
+        return 0
+    fi
     # Files that are there already stay as they are: they may be the user's.
     git -C "$directory" reset --quiet --mixed && git -C "$directory" checkout-index --all &&
         git -C "$directory" update-index -q --refresh || :
+    say "the project's files are in $directory"
 }
 
 history() {
     unshallow=--unshallow
     [ -e "$directory/.git/shallow" ] || unshallow=
-    # The shallow clone knows one branch alone.
-    git -C "$directory" remote set-branches origin '*' &&
-        git -C "$directory" fetch $unshallow --tags --progress origin
+    git -C "$directory" fetch $unshallow --tags --progress origin
 }
 
 mkdir -p "$state" "$directory"
@@ -64,7 +78,6 @@ fi
 if [ ! -e "$state/files" ]; then
     say "cloning $url${branch:+, branch or tag $branch,}${commit:+, commit $commit,} into $directory"
     files || { say "the project could not be cloned; it is tried again at the next start"; exit 1; }
-    say "the project's files are in $directory"
     : > "$state/files"
 fi
 [ -e "$state/history" ] || {
