@@ -11,6 +11,9 @@ const GATED: &str = "SchedulingGated";
 /// A container that ended, and is to be started again or was.
 const FAILED: &str = "ContainerFailed";
 const ENDED: &str = "ContainerEnded";
+/// What the kubelet says of a container that ended before its hook could be run in it: Berth's own goes on in the background and does
+/// not fail.
+const HOOKS: [&str; 2] = ["PostStartHookError", "PreStartHookError"];
 /// What the kubelet says while it holds back one that ends again and again. Between two tries it says nothing of that.
 const CRASHES: &str = "CrashLoopBackOff";
 /// Whoever lived for so long begins anew for the kubelet, too.
@@ -63,6 +66,9 @@ fn ended(container: &ContainerStatus, stays: bool, since: Option<Timestamp>) -> 
         (None, Some(_)) if container.restart_count > 0 => {
             (before()?, container.restart_count, "and was started again")
         }
+        (None, None) if failed_in_hook(container) => {
+            (before()?, container.restart_count.saturating_add(1), "and is started again")
+        }
         _ => return None,
     };
     if end.exit_code == 0 && !stays {
@@ -82,6 +88,13 @@ fn ended(container: &ContainerStatus, stays: bool, since: Option<Timestamp>) -> 
         message: format!("it ended with exit code {code} ({why}), {what}; ends so far: {times}{said}").into(),
         since,
     })
+}
+
+/// Whether it waits because its hook failed, and not for how it ended.
+fn failed_in_hook(container: &ContainerStatus) -> bool {
+    let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+    reason.is_some_and(|reason| HOOKS.contains(&reason))
 }
 
 fn lived(end: &ContainerStateTerminated) -> bool {
@@ -113,6 +126,9 @@ fn waiting(container: &ContainerStatus, since: Option<Timestamp>) -> Option<PodP
     let mut message = waiting.message.clone().unwrap_or_default();
     let last = container.last_state.as_ref();
     if let Some(ended) = last.and_then(|state| state.terminated.as_ref()) {
+        if failed_in_hook(container) {
+            return None;
+        }
         let why = ended.reason.as_deref().unwrap_or("no reason given");
         message = format!("{message} (last exit code {}: {why})", ended.exit_code);
     }
@@ -208,6 +224,11 @@ mod tests {
             Some("ContainerFailed".to_owned())
         );
         assert_eq!(reason(told(main, &end(0, "00:00:01"), &json!({}), 0)), Some("ContainerEnded".to_owned()));
+        // Where the command was over before the hook began, that is what the kubelet says.
+        let hook = json!({ "waiting": { "reason": "PostStartHookError", "message": "cannot exec in a stopped container" } });
+        assert_eq!(told(main, &hook, &quick, 0), Some(("ContainerFailed".to_owned(), words.to_owned())));
+        assert_eq!(reason(told(main, &hook, &quick, 1)), Some("CrashLoopBackOff".to_owned()));
+        assert_eq!(reason(told(main, &hook, &json!({}), 0)), Some("PostStartHookError".to_owned()));
         // What goes before the others is done when it has ended well.
         let init = "initContainerStatuses";
         assert_eq!(told(init, &end(0, "00:00:01"), &json!({}), 0), None);

@@ -246,6 +246,28 @@ fn a_termination_under_way_waits_for_kubernetes() {
 }
 
 #[test]
+fn of_a_namespace_that_others_share_it_is_not_said_that_it_goes() {
+    for namespace in ["berth-shared", "berth-shared-red"] {
+        for (desired, actual, applied) in
+            [(D::Terminated, A::Running, 3), (D::Terminated, A::Terminating, 3), (D::Running, A::Unknown, 0)]
+        {
+            let mut case = case(desired, actual, 4, applied).because("NoDeployment");
+            let words = |case: &Case| {
+                let why = case.why();
+                format!("{} {}", why.cause, why.next.expect("somebody acts next").action)
+            };
+            assert!(words(&case).contains("namespace"), "{}", words(&case));
+            case.workspace.namespace = NamespaceName::new(namespace).expect("a name");
+            let words = words(&case);
+            for wrong in ["deletes the namespace", "removes the namespace", "Its namespace", "its namespace"]
+            {
+                assert!(!words.contains(wrong), "{words}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_somebody_deleted_in_the_cluster_is_made_again_by_the_agent() {
     for reason in ["NotInCluster", "NoDeployment"] {
         let missing = case(D::Running, A::Unknown, 3, 0).because(reason);

@@ -34,7 +34,7 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
             "that changes how you sign in, and you signed in too long ago for it: show a passkey (/confirm), or sign in anew by your provider or a link, and come back within ten minutes"
         }
         DenyReason::IsNotTheirs => {
-            "a workspace lets in the person who made it, and whom they share a port with: you may look after it, and neither enter nor share it"
+            "whoever made a workspace alone enters it, shares its ports and sets its own variables, and shared ports open for whom they are shared with: what others may do with it their role says"
         }
         DenyReason::OwnElevation => "you ask for that role yourself: somebody else has to decide about it",
         DenyReason::StepUp | DenyReason::StepUpByProvider => {

@@ -252,6 +252,7 @@ fn starting(reason: Option<&StateReason>) -> Situation {
         None | Some(PUT_RIGHT) => Situation::Starting,
         Some("Unschedulable" | "SchedulerError") => Situation::Unschedulable,
         Some("FailedCreate" | "ReplicaSetCreateError") => Situation::PodRefused,
+        Some("ContainerFailed" | "ContainerEnded" | "CrashLoopBackOff") => Situation::ContainerCrashes,
         Some(_) => Situation::PodWaits,
     }
 }

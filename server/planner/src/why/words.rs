@@ -2,7 +2,7 @@
 
 use berth_schema::reconcile::PodProblem;
 use berth_schema::why::{Actor, NextStep, Situation};
-use berth_schema::{DesiredState, Generation};
+use berth_schema::{DesiredState, Generation, kubernetes};
 use jiff::{SignedDuration, Timestamp};
 
 use super::rules::by_rule;
@@ -56,9 +56,9 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
             format!("It is not in the cluster, although it should be: {message}.")
         }
         Situation::MissingInCluster => {
-            "It is not in the cluster, although it should be: somebody may have deleted \
-                                        its namespace or its Deployment."
-                .to_owned()
+            let what =
+                if is_shared(circumstances) { "its Deployment" } else { "its namespace or its Deployment" };
+            format!("It is not in the cluster, although it should be: somebody may have deleted {what}.")
         }
         Situation::ScaledByHand if message_of(circumstances, CHANGED_BY_HAND).is_some() => format!(
             "Somebody changed in the cluster what agent '{agent}' had applied: {}.",
@@ -106,6 +106,9 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
             named(circumstances)
         ),
         Situation::ImageCannotBePulled => format!("Its image cannot be pulled{}.", named(circumstances)),
+        Situation::ContainerCrashes if is_first_end(circumstances) => {
+            format!("A container of it ended, and is started again{}.", named(circumstances))
+        }
         Situation::ContainerCrashes => {
             format!("A container of it ends again and again{}.", named(circumstances))
         }
@@ -118,6 +121,9 @@ pub(super) fn cause(situation: Situation, circumstances: &Circumstances<'_>) -> 
         }
         Situation::Failed => format!("Kubernetes counts it as failed{}.", named(circumstances)),
         Situation::Stopping => "Its pod is ending.".to_owned(),
+        Situation::Terminating if is_shared(circumstances) => {
+            "What is its own in the namespace that it shares is being removed.".to_owned()
+        }
         Situation::Terminating => "Its namespace with everything in it is being removed.".to_owned(),
         Situation::Unclear => "What the cluster says of it fits no state.".to_owned(),
         Situation::AgentSilent if circumstances.agent.never_spoke() => format!(
@@ -143,6 +149,18 @@ const fn wanted(desired: DesiredState) -> &'static str {
         DesiredState::RestartRequested => "It shall restart.",
         DesiredState::Terminated => "It shall be removed.",
     }
+}
+
+/// Whether it is not known to end again and again.
+fn is_first_end(circumstances: &Circumstances<'_>) -> bool {
+    let reason = circumstances.workspace.reason.as_ref().map(|reason| reason.reason.as_str());
+    matches!(reason, Some("ContainerFailed" | "ContainerEnded"))
+}
+
+/// Whether its namespace holds others as well.
+fn is_shared(circumstances: &Circumstances<'_>) -> bool {
+    let workspace = circumstances.workspace;
+    kubernetes::is_shared(&workspace.name, workspace.id, workspace.namespace.as_str())
 }
 
 /// What it is that cannot be read.
@@ -216,7 +234,8 @@ pub(super) fn next(
             heard_by(circumstances),
         ),
         Situation::TerminationRequested => {
-            by(Actor::Agent, "It deletes the namespace.".to_owned(), heard_by(circumstances))
+            let what = if is_shared(circumstances) { "what is its own in the shared namespace" } else { "the namespace" };
+            by(Actor::Agent, format!("It deletes {what}."), heard_by(circumstances))
         }
         Situation::MissingInCluster => by(
             Actor::Agent,
@@ -236,6 +255,14 @@ pub(super) fn next(
             Actor::Kubelet,
             "It ends the pod, which gets 10 seconds for that.".to_owned(),
             grace(circumstances, now),
+        ),
+        Situation::Terminating if is_shared(circumstances) => step(
+            Actor::Kubernetes,
+            format!(
+                "It removes the pod and the volumes. Where that takes long a finalizer holds something: an administrator sees it \
+                 at the objects of namespace '{}' that carry the workspace's id.",
+                circumstances.workspace.namespace
+            ),
         ),
         Situation::Terminating => step(
             Actor::Kubernetes,
@@ -315,7 +342,7 @@ pub(super) fn next(
         Situation::ContainerCrashes => step(
             Actor::User,
             format!(
-                "`berth logs {name} --previous` prints what it wrote before it ended. Correct the command or the image \
+                "`berth logs {name} --previous` (or without that, while it is down) prints what it wrote before it ended. Correct the command or the image \
                  with {rebuild}. Meanwhile the kubelet starts it again, at least every 5 minutes."
             ),
         ),
