@@ -61,6 +61,7 @@ impl Schemas {
             let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
             let description = description.and_then(|text| text.as_str().map(str::to_owned));
             not_null(&mut schema);
+            for_generators(&mut schema);
             let is_required = required.contains(&name.as_str());
             Parameter { place: "query", name: name.clone(), is_required, description, schema }
         };
@@ -96,7 +97,10 @@ impl Schemas {
             let name = sent.0.get(&name).cloned().unwrap_or(name);
             all.entry(name).or_insert(schema);
         }
-        all.values_mut().for_each(in_prose);
+        all.values_mut().for_each(|schema| {
+            in_prose(schema);
+            for_generators(schema);
+        });
         (all, sent)
     }
 }
@@ -150,6 +154,57 @@ fn in_prose(schema: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(in_prose),
         _ => {}
     }
+}
+
+/// The same in the words that generators of clients know: words of which one is meant as one list, and what may be anything as an object
+/// in place of `true`.
+fn for_generators(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some((words, meanings)) =
+                object.get("oneOf").and_then(Value::as_array).and_then(|of| words(of))
+            {
+                object.remove("oneOf");
+                object.insert("type".to_owned(), "string".into());
+                object.insert("enum".to_owned(), words.into());
+                let first = object.remove("description");
+                let first = first.as_ref().and_then(Value::as_str).map(str::to_owned);
+                let all: Vec<_> = first.into_iter().chain(meanings).collect();
+                if !all.is_empty() {
+                    object.insert("description".to_owned(), all.join("\n\n").into());
+                }
+            }
+            for (name, value) in object.iter_mut() {
+                if name == "items" && *value == Value::Bool(true) {
+                    *value = Value::Object(Map::new());
+                }
+                if let ("properties", Some(fields)) = (name.as_str(), value.as_object_mut()) {
+                    let anything = fields.values_mut().filter(|field| **field == Value::Bool(true));
+                    anything.for_each(|field| *field = Value::Object(Map::new()));
+                }
+                for_generators(value);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(for_generators),
+        _ => {}
+    }
+}
+
+/// The words of which a text is one, and what each means, where that is said; `None`: it may be something else.
+fn words(of: &[Value]) -> Option<(Vec<Value>, Vec<String>)> {
+    let (mut words, mut meanings) = (Vec::new(), Vec::new());
+    for one in of {
+        match (one.get("const"), one.get("enum").and_then(Value::as_array)) {
+            (Some(Value::String(word)), None) => {
+                words.push(word.as_str().into());
+                let meaning = one.get("description").and_then(Value::as_str);
+                meanings.extend(meaning.map(|meaning| format!("`{word}`: {meaning}")));
+            }
+            (None, Some(some)) if one.get("description").is_none() => words.extend_from_slice(some),
+            _ => return None,
+        }
+    }
+    words.iter().all(Value::is_string).then_some((words, meanings))
 }
 
 /// ``[`crate::text::Word`]`` and ``[`Word`](crate::text::Word)`` are `Word`.
@@ -217,6 +272,36 @@ mod tests {
         assert_eq!(all["OuterSent"]["properties"]["inner"]["$ref"], format!("{REFERENCE}InnerSent"));
         assert_eq!(all["Inner"]["required"][0], "often");
         assert!(all["InnerSent"].get("required").is_none());
+    }
+
+    /// How large.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Size {
+        Small,
+        /// More than that.
+        Large,
+    }
+
+    #[derive(Serialize, JsonSchema)]
+    struct Measured {
+        size: Size,
+        anything: Value,
+        things: Vec<Value>,
+    }
+
+    #[test]
+    fn words_are_one_list_and_what_may_be_anything_is_no_yes() {
+        let mut schemas = Schemas::default();
+        schemas.answered::<Measured>();
+        let (all, _) = schemas.settle();
+        let words = serde_json::json!({
+            "type": "string", "enum": ["small", "large"], "description": "How large.\n\n`large`: More than that.",
+        });
+        assert_eq!(all["Size"], words);
+        let fields = &all["Measured"]["properties"];
+        let anything = serde_json::json!({});
+        assert_eq!((&fields["anything"], &fields["things"]["items"]), (&anything, &anything));
     }
 
     #[test]
