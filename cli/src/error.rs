@@ -234,7 +234,10 @@ impl Error {
                     "use a token that is not read-only, or `berth login`"
                 }
                 // Nobody can give that.
-                403 if problem.detail.contains("lets in the person who made it") => return None,
+                403 if problem.detail.contains("alone enters it") => return None,
+                403 if problem.detail.contains("you signed in too long ago") => {
+                    "`berth login`, and then this again within ten minutes"
+                }
                 403 if problem.detail.contains("own-elevation")
                     || problem.detail.contains("ask for themselves") =>
                 {

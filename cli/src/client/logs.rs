@@ -62,7 +62,7 @@ impl Logs {
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Error> {
         self.response.chunk().await.map_err(|_| Error::Lost {
             message: format!("the logs of workspace '{}' were cut off", self.workspace),
-            hint: "it ends when you are signed out, when a right or a role for a time of yours is over, or when the proxy or its \
+            hint: "it ends when somebody ends it, when you are signed out, when a right or a role for a time of yours is over, or when the proxy or its \
                    cluster goes away; ask again"
                 .to_owned(),
         })

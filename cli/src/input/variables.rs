@@ -106,6 +106,8 @@ fn add_environment(values: &mut Values, flag: &str, text: &str) -> Result<(), Er
 
 fn read_env_file(source: &Source, stdin: &mut Stdin, values: &mut Values) -> Result<(), Error> {
     let text = source.read_text("--env-file", MAX_TOTAL_BYTES, stdin)?;
+    // Some editors of Windows begin a file with it; it is of no name.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim_start();
         if !line.is_empty() && !line.starts_with('#') {
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_command_line_overrides_a_file_of_variables() {
-        let (_file, path) = file(b"# comment\n\n  A=from file\nB=\"quoted\"\n");
+        let (_file, path) = file(b"\xEF\xBB\xBF# comment\r\n\n  A=from file\nB=\"quoted\"\r\n");
         let given = read(&["A=from flag"], &[path], &[]).expect("variables");
         let values: Vec<_> = given.iter().map(|v| v.value.as_ref().map(|text| text.as_str())).collect();
         assert_eq!(values, [Some("from flag"), Some("\"quoted\"")]);

@@ -35,7 +35,7 @@ pub(crate) async fn carry(
     let error = Error::Lost {
         message: format!("the connection to workspace '{name}' ended: {broken}"),
         hint: format!(
-            "it ends when you are signed out, when a right or a role for a time of yours is over, or when the workspace stops; {}",
+            "it ends when somebody ends it (`berth sessions end`), when you are signed out, when a right or a role for a time of yours is over, or when the workspace stops; {}",
             crate::error::why(name)
         ),
     };

@@ -34,7 +34,7 @@ pub(crate) struct WaitArgs {
     #[arg(long)]
     no_wait: bool,
 
-    /// How long to wait at most: 90s, 5m, 1h30m
+    /// How long to wait at most, for all of them together: 90s, 5m, 1h30m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_timeout, requires = "wait")]
     timeout: Duration,
 }
@@ -61,23 +61,40 @@ impl WaitArgs {
         changed: Workspace,
         talk: Talk,
     ) -> Result<Workspace, Error> {
+        self.wait_since(Instant::now(), organization, changed, talk).await
+    }
+
+    /// The same for one of several that were asked for at `started`: they have one time-out together.
+    pub(crate) async fn wait_since(
+        &self,
+        started: Instant,
+        organization: &Organization,
+        changed: Workspace,
+        talk: Talk,
+    ) -> Result<Workspace, Error> {
         if !self.is_wanted() {
             return Ok(changed);
         }
-        interruptible(until(organization, changed, self.timeout, Progress::new(talk))).await
+        interruptible(until(organization, changed, (started, self.timeout), Progress::new(talk))).await
     }
 }
 
 async fn until(
     organization: &Organization,
     changed: Workspace,
-    timeout: Duration,
+    (started, timeout): (Instant, Duration),
     mut progress: Progress,
 ) -> Result<Workspace, Error> {
     let goal = Goal::of(&changed);
     let mut watcher = Watcher::new(organization, WorkspaceRef::from(changed.id));
-    let started = Instant::now();
     let mut seen = changed;
+    if started.elapsed() >= timeout {
+        // Its turn comes when the time is over: it may have become what was asked for meanwhile.
+        seen = match organization.workspace(&WorkspaceRef::from(seen.id)).await {
+            Ok(now) => now,
+            Err(error) => watcher::gone(&seen, &error).filter(|_| goal == Goal::Gone).ok_or(error)?,
+        };
+    }
     loop {
         let waited = started.elapsed();
         progress.show(&seen, waited);

@@ -96,6 +96,36 @@ async fn a_time_out_says_what_it_waits_for() {
 }
 
 #[tokio::test]
+async fn several_have_one_time_out_and_the_last_is_looked_at_all_the_same() {
+    let server = MockServer::start().await;
+    for (number, name) in ["reef", "bay", "cove"].into_iter().enumerate() {
+        let mut asked = workspace("Running", "Stopped", 4, 3);
+        asked["name"] = name.into();
+        asked["id"] = format!("0191e2b4-0000-4000-8000-00000000000{number}").into();
+        answer(&server, "POST", &format!("/workspaces/{name}/start"), ok(asked.clone())).await;
+        if name == "cove" {
+            asked["actual_state"] = "Running".into();
+            asked["applied_generation"] = 4.into();
+        }
+        let by_id = format!("/workspaces/{}", asked["id"].as_str().expect("an id"));
+        answer(&server, "GET", &by_id, ok(asked)).await;
+    }
+    let ran =
+        Berth::with(&server).run(&["start", "reef", "bay", "cove", "--wait", "--timeout", "1s"]).exits(7);
+    let ran = ran.prints("cove\n");
+    // The second one's time is over with the first one's: it is looked at once, and not waited for.
+    for name in ["reef", "bay"] {
+        assert!(ran.stderr.contains(&format!("timed out after 1s: workspace '{name}'")), "{}", ran.stderr);
+    }
+    let asked = server.received_requests().await.expect("recorded");
+    let looks = |number: u8| {
+        let end = format!("/workspaces/0191e2b4-0000-4000-8000-00000000000{number}");
+        asked.iter().filter(|request| request.method == "GET" && request.url.path().ends_with(&end)).count()
+    };
+    assert!(looks(0) > 1 && (looks(1), looks(2)) == (1, 1), "{} {} {}", looks(0), looks(1), looks(2));
+}
+
+#[tokio::test]
 async fn somebody_elses_change_is_a_conflict() {
     let server = server("start", [look("Running", "Stopped", 4, 3), look("Stopped", "Stopped", 5, 3)]).await;
     let ran = Berth::with(&server).run(&["start", "reef", "--wait"]).exits(6);

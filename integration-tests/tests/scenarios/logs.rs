@@ -185,7 +185,7 @@ async fn is_nobody_elses(world: &World) -> anyhow::Result<()> {
     his.log_in(&public_url(&world.berth), &bob).await?;
     let output = world.command(&his, &["logs", "before"])?.output().await?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.code() == Some(5) && said.contains("lets in the person who made it"), "{said}");
+    ensure!(output.status.code() == Some(5) && said.contains("alone enters it"), "{said}");
     let record = world.berth.admin.get("audit?limit=50").await?.body.to_string();
     ensure!(record.contains("logs_read") && record.contains("berth-pre-start-prepare"), "{record}");
     Ok(())

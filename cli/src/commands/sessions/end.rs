@@ -39,7 +39,8 @@ pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let which = EndConnections { id: args.connection };
     let ended = session.organization.end_connections(&args.workspace, which).await?.ended;
     session.talk.say(&match ended {
-        0 => "Nobody who has signed in is connected.".to_owned(),
+        0 => "Nobody who has signed in is seen to be connected. Who came within the last five seconds is seen after that: ask again."
+            .to_owned(),
         1 => "1 connection was ended.".to_owned(),
         many => format!("{many} connections were ended."),
     });

@@ -2,7 +2,7 @@
 
 use berth_schema::api::ChangeVariables;
 use berth_schema::scope::RemoveVariable;
-use berth_schema::variables::VariableKind;
+use berth_schema::variables::{VariableKind, check_name};
 
 use super::{OfWorkspace, change_own};
 use crate::args::Global;
@@ -36,6 +36,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
+    check_name(args.kind, &args.name).map_err(|error| Error::Usage {
+        message: format!("'{}' {error}", args.name),
+        hint: Some("one that is a file is meant with --kind file".to_owned()),
+    })?;
     if let Some(workspace) = &args.of_workspace.workspace {
         let remove = vec![RemoveVariable { name: args.name.clone(), kind: args.kind }];
         let change =

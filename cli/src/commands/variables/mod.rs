@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// List the variables of the organisation, a group, a project, or yours, without their values
     #[command(visible_alias = "ls")]
     List(list::Args),
-    /// Delete a variable; workspaces that have it keep it
+    /// Delete a variable; workspaces that have it keep it, but one that --workspace names
     #[command(visible_alias = "rm")]
     Delete(delete::Args),
     /// Have a workspace take anew what is around it
@@ -71,7 +71,7 @@ async fn change_own(
 fn tell(session: &Session, workspace: &Workspace, has_environment: bool) {
     let name = &workspace.name;
     session.talk.say(&match (workspace.desired_state, has_environment) {
-        (DesiredState::RestartRequested, _) => format!("'{name}' has them, and starts anew."),
+        (DesiredState::RestartRequested, _) => format!("'{name}' has them when it has started anew."),
         (DesiredState::Running, true) => format!(
             "'{name}' has them. Its programs read their environment when it starts: `berth restart {name}`."
         ),

@@ -2,6 +2,7 @@
 //! workspaces and waiting for it.
 
 use berth_schema::api::Workspace;
+use tokio::time::Instant;
 
 use super::Expect;
 use crate::args::Global;
@@ -74,7 +75,7 @@ pub(crate) async fn run(global: &Global, verb: Verb, args: &Args) -> Result<(), 
     change(global, verb, &args.workspaces, args.expect, args.wait, args.output.output).await
 }
 
-/// Asks for all changes first, then waits for one after the other: they happen side by side. One that fails does not
+/// Asks for all changes first, then waits for one after the other within one time-out: they happen side by side. One that fails does not
 /// keep the others from happening.
 pub(super) async fn change(
     global: &Global,
@@ -86,7 +87,7 @@ pub(super) async fn change(
 ) -> Result<(), Error> {
     let session = Session::open(global).await?;
     let mut failures = Failures::new(&session, workspaces.len());
-    let mut changed = Vec::new();
+    let (mut changed, started) = (Vec::new(), Instant::now());
     for workspace in workspaces {
         match session.organization.change_workspace(workspace, verb.path(), expect.if_generation).await {
             Ok(workspace) => {
@@ -97,7 +98,7 @@ pub(super) async fn change(
         }
     }
     for workspace in changed {
-        let result = finish(&session, workspace, wait, format, workspaces.len() > 1).await;
+        let result = finish(&session, workspace, (wait, started), format, workspaces.len() > 1).await;
         if let Err(error) = result {
             failures.add(error)?;
         }
@@ -108,14 +109,14 @@ pub(super) async fn change(
 async fn finish(
     session: &Session,
     workspace: Workspace,
-    wait: WaitArgs,
+    (wait, started): (WaitArgs, Instant),
     format: Format,
     is_one_of_several: bool,
 ) -> Result<(), Error> {
     if is_one_of_several && wait.is_wanted() {
         session.talk.say(&format!("Workspace '{}':", workspace.name));
     }
-    let workspace = wait.wait(&session.organization, workspace, session.talk).await?;
+    let workspace = wait.wait_since(started, &session.organization, workspace, session.talk).await?;
     session.printer.one(&workspace, format, now())
 }
 
