@@ -75,7 +75,8 @@ impl WaitArgs {
         if !self.is_wanted() {
             return Ok(changed);
         }
-        interruptible(until(organization, changed, (started, self.timeout), Progress::new(talk))).await
+        interruptible(Box::pin(until(organization, changed, (started, self.timeout), Progress::new(talk))))
+            .await
     }
 }
 

@@ -42,7 +42,9 @@ impl Room {
         } else if queues.count >= MOST {
             // Whoever has most of it gives way.
             let most = queues.waiting.iter().max_by_key(|(_, there)| there.len()).map(|(whose, _)| *whose);
-            most.into_iter().for_each(|whose| queues.send_away(whose));
+            if let Some(most) = most {
+                queues.send_away(most);
+            }
         }
         let (number, gone) = (queues.next, CancellationToken::new());
         queues.next += 1;
@@ -126,9 +128,9 @@ mod tests {
         let room = Room::default();
         let greedy = IpAddr::from([198, 51, 100, 1]);
         let many: Vec<_> = (0..MOST_OF_ONE).map(|_| room.enter(greedy)).collect();
-        let few: Vec<_> = (0..MOST - MOST_OF_ONE)
-            .map(|number| room.enter(IpAddr::from([10, 0, (number / 250) as u8, (number % 250) as u8])))
-            .collect();
+        let each = (0..=u8::MAX).flat_map(|third| (0..=u8::MAX).map(move |last| [10, 0, third, last]));
+        let few: Vec<_> =
+            each.take(MOST - MOST_OF_ONE).map(|address| room.enter(IpAddr::from(address))).collect();
         assert!(!many.iter().chain(&few).any(is_gone));
         let late = room.enter(IpAddr::from([192, 0, 2, 1]));
         assert!(is_gone(&many[0]) && !many[1..].iter().chain(&few).any(is_gone) && !is_gone(&late));

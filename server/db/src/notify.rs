@@ -175,14 +175,15 @@ async fn drive(
     let mut messages = futures::stream::poll_fn(poll_message);
     while let Some(message) = messages.next().await {
         match message {
-            Ok(AsyncMessage::Notification(notification)) => match event(&notification) {
-                Some(event) => {
-                    if sender.send(event).is_err() {
-                        return;
-                    }
+            Ok(AsyncMessage::Notification(notification)) => {
+                let Some(event) = event(&notification) else {
+                    warn!("a notification that names nobody");
+                    continue;
+                };
+                if sender.send(event).is_err() {
+                    return;
                 }
-                None => warn!("a notification that names nobody"),
-            },
+            }
             Ok(_) => {}
             Err(error) => {
                 warn!(error = berth_logging::causes(&error), "the listening connection broke");
