@@ -23,7 +23,7 @@ async fn what_a_silent_agent_said_last_is_marked_until_any_server_hears_of_it() 
         assert_eq!(silent_since().await, None, "it was not to be heard of yet");
         let then = Timestamp::now() - SignedDuration::from_mins(10);
         app.context.contacts.heard(agent, then);
-        assert_eq!(silent_since().await.map(|at| at.as_second()), Some(then.as_second()));
+        assert_eq!(silent_since().await.map(Timestamp::as_second), Some(then.as_second()));
 
         let other = app.replica().await;
         let now = Timestamp::now();

@@ -156,8 +156,9 @@ async fn commands_have_their_words_streams_and_exit_codes(world: &World) -> anyh
     let shell = world.ok(world.own(&["ssh", NAME, "--", "-tt"]), b"echo $((6 * 7)) > typed; exit\n").await?;
     ensure!(world.text(world.program("ssh", &[HOST, "cat typed"])).await? == "42\n", "{shell:?}");
     // A client's environment is taken, but for what the container has itself.
-    let set = ["-o", "SetEnv=GREETING=hello BERTH_WORKSPACE=forged", HOST, "echo $GREETING $BERTH_WORKSPACE"];
-    ensure!(world.text(world.program("ssh", &set)).await? == "hello way-in\n");
+    let chosen =
+        ["-o", "SetEnv=GREETING=hello BERTH_WORKSPACE=forged", HOST, "echo $GREETING $BERTH_WORKSPACE"];
+    ensure!(world.text(world.program("ssh", &chosen)).await? == "hello way-in\n");
     // The host's key is known beforehand, and another one is refused.
     let known = world.file(&format!("{HOST}.hosts"));
     let right = std::fs::read_to_string(&known)?;

@@ -9,12 +9,12 @@ use berth_db::{OrganizationConn, Owned, Valid};
 use berth_schema::api::Workspace;
 use berth_schema::audit::{Concern, Use};
 use berth_schema::{OrganizationId, TokenId, WorkspaceId};
+use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, watch as signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, warn};
 
 use super::Streams;
-use crate::clock;
 use crate::identity::{Actor, Run, Standing};
 use crate::services::places::Places;
 use crate::services::{elevations, workspaces};
@@ -198,6 +198,11 @@ pub(super) async fn position(context: &Context, organization: OrganizationId) ->
     position.await
 }
 
+/// The time of one look, at which what is told was so.
+pub(super) fn look_time() -> Timestamp {
+    Run::begin(Actor::Task("feed"), ()).now
+}
+
 /// Every workspace that changed since a position, each as it is now. Only the last of them carries the new position:
 /// whoever was told a part of them only has to read all of it again.
 pub(super) async fn changes_since(
@@ -223,14 +228,14 @@ pub(super) async fn changes_since(
     let (owned, places) = owned;
     let places = Arc::new(places);
     let owned: HashMap<_, _> = owned.into_iter().map(|owned| (owned.id, owned)).collect();
-    let last = views.len();
+    let (last, now) = (views.len(), look_time());
     let changes = views.into_iter().zip(1..).filter_map(|(view, place)| {
         Some(Change {
             owned: *owned.get(&view.workspace.id)?,
             places: Arc::clone(&places),
             number: view.workspace.transitions,
             position: if place == last { next } else { position },
-            workspace: workspaces::show(view, context, clock::now()),
+            workspace: workspaces::show(view, context, now),
         })
     });
     Ok(Look { changes: changes.collect(), is_complete, position: next })

@@ -23,7 +23,6 @@ use tokio::time::Instant;
 
 use super::feed::{self, Change, Look, News};
 use super::{BACKLOG, Seat};
-use crate::clock;
 use crate::identity::Authority;
 use crate::services::places::Places;
 use crate::services::workspaces;
@@ -178,7 +177,7 @@ impl Watch {
             .await?;
         let view = found.ok_or_else(|| Error::missing(ResourceKind::Workspace, &id))?;
         let (number, is_living) = (view.workspace.transitions, view.workspace.state().is_living());
-        self.tell(&workspaces::show(view, &self.context, clock::now()), number);
+        self.tell(&workspaces::show(view, &self.context, feed::look_time()), number);
         self.has_ended |= !is_living;
         Ok(())
     }
