@@ -203,7 +203,7 @@ impl Error {
 
     /// Whether it would be done for whoever proves anew who they are.
     pub(crate) const fn is_for_a_step_up(&self) -> bool {
-        matches!(self, Self::Forbidden { reason: DenyReason::StepUp | DenyReason::StepUpByProvider, .. })
+        matches!(self, Self::Forbidden { reason, .. } if reason.is_for_a_step_up())
     }
 
     /// Why somebody was refused, for the log: more than they are told.

@@ -65,7 +65,8 @@ async fn a_session_is_listed_and_revoked_until_its_person_has_proven_anew_who_th
         assert_eq!(led.status, 303, "{}", led.text);
         assert!(led.header("location").starts_with("/confirm"), "{}", led.header("location"));
         let problem = cli.get(&login, path).await.problem(403, "forbidden");
-        assert!(problem.detail.contains("berth login"), "{problem:?}");
+        assert!(problem.detail.contains("taken out of the organization"), "{problem:?}");
+        assert!(problem.step_up && problem.detail.contains("berth login"), "{problem:?}");
         let of_browser =
             "UPDATE sessions SET verified_at = now() + interval '1 second' WHERE client = 'browser'";
         app.execute(of_browser).await;

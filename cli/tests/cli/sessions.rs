@@ -42,11 +42,12 @@ async fn whoever_is_connected_is_listed_and_ended() {
     assert_eq!(names.lines().next(), Some(ID));
 
     berth().run(&["sessions", "end", "reef", ID]).ok().says("1 connection was ended.");
-    berth().run(&["sessions", "end", "reef", "--all"]).ok();
+    let twice = berth().run(&["sessions", "end", "reef", "--all"]).ok();
+    twice.says("1 connection was ended.\nOnce more in 6 seconds").says("1 connection more was ended.");
     let requests = server.received_requests().await.expect("recorded");
     let bodies: Vec<Value> =
         requests.iter().filter_map(|request| serde_json::from_slice(&request.body).ok()).collect();
-    assert_eq!(bodies, [json!({"id": ID}), json!({})]);
+    assert_eq!(bodies, [json!({"id": ID}), json!({}), json!({})]);
     // What cannot be is said before anybody is asked.
     for wrong in [&["reef"][..], &["reef", ID, "--all"], &["reef", "calm"], &["../x", "--all"]] {
         berth().run(&[&["sessions", "end"], wrong].concat()).exits(2);

@@ -72,16 +72,16 @@ mod tests {
     use super::*;
 
     fn frame(opcode: u8, length: usize, mask: Option<[u8; 4]>) -> Vec<u8> {
-        let masked = if mask.is_some() { MASKED } else { 0 };
+        let with_mask = |length: u8| if mask.is_some() { MASKED | length } else { length };
         let mut frame = vec![0x80 | opcode];
         match (u8::try_from(length), u16::try_from(length)) {
-            (Ok(short @ 0..=125), _) => frame.push(masked | short),
+            (Ok(short @ 0..=125), _) => frame.push(with_mask(short)),
             (_, Ok(two)) => {
-                frame.push(masked | 126);
+                frame.push(with_mask(126));
                 frame.extend(two.to_be_bytes());
             }
             _ => {
-                frame.push(masked | 127);
+                frame.push(with_mask(127));
                 frame.extend((length as u64).to_be_bytes());
             }
         }

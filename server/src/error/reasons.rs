@@ -33,6 +33,10 @@ pub enum DenyReason {
     StepUp,
     /// which the provider that has brought them in does.
     StepUpByProvider,
+    /// Somebody has taken their session out of the organisation: it opens nothing there before they have proven anew who they are,
+    SessionRevoked,
+    /// which the provider that has brought them in does.
+    SessionRevokedByProvider,
     /// What was open by this login was ended from elsewhere: it opens nothing there before it is made anew.
     ConnectionEnded,
 }
@@ -41,6 +45,19 @@ impl DenyReason {
     /// They may once they have proven anew who they are: by what can, for somebody whom a provider has brought in or not.
     pub const fn step_up(is_provided: bool) -> Self {
         if is_provided { Self::StepUpByProvider } else { Self::StepUp }
+    }
+
+    /// The same for a session that somebody has taken out of the organisation.
+    pub const fn session_revoked(is_provided: bool) -> Self {
+        if is_provided { Self::SessionRevokedByProvider } else { Self::SessionRevoked }
+    }
+
+    /// Whether they may once they have proven anew who they are.
+    pub const fn is_for_a_step_up(self) -> bool {
+        matches!(
+            self,
+            Self::StepUp | Self::StepUpByProvider | Self::SessionRevoked | Self::SessionRevokedByProvider
+        )
     }
 
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +77,7 @@ impl DenyReason {
             Self::IsNotTheirs => "is-not-theirs",
             Self::OwnElevation => "own-elevation",
             Self::StepUp | Self::StepUpByProvider => "step-up",
+            Self::SessionRevoked | Self::SessionRevokedByProvider => "session-revoked",
             Self::ConnectionEnded => "connection-ended",
         }
     }

@@ -18,6 +18,15 @@ pub(crate) const fn sought(what: Sought) -> &'static str {
     }
 }
 
+/// By what somebody proves anew who they are; a provider does for whom it has brought in.
+const fn how_to_prove(is_theirs: bool) -> &'static str {
+    if is_theirs {
+        "show a passkey at /confirm (/passkeys/new makes one), or sign in anew by your provider or a link"
+    } else {
+        "sign out, and in again by your organization's identity provider"
+    }
+}
+
 /// Of the rules only the name of the one that decided is told, and to whom it denied something.
 pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> String {
     let words = match reason {
@@ -42,14 +51,17 @@ pub(crate) fn denied(action: Action, reason: DenyReason, rule: Option<&str>) -> 
                 Some(rule) => format!("by the organization's rule '{rule}' "),
                 None => String::new(),
             };
-            let how = if reason == DenyReason::StepUp {
-                "show a passkey at /confirm (/passkeys/new makes one), or sign in anew by your provider or a link"
-            } else {
-                "sign out, and in again by your organization's identity provider"
-            };
+            let how = how_to_prove(reason == DenyReason::StepUp);
             return format!(
                 "{by}'{action}' needs you to have proven lately who you are: {how}, and come back within ten minutes; a command line logs in \
                  again after that (`berth login`)"
+            );
+        }
+        DenyReason::SessionRevoked | DenyReason::SessionRevokedByProvider => {
+            let how = how_to_prove(reason == DenyReason::SessionRevoked);
+            return format!(
+                "this login was taken out of the organization, by one of its owners or by yourself at another login: {how}; a command line \
+                 logs in again after that (`berth login`)"
             );
         }
         DenyReason::ConnectionEnded => {

@@ -146,7 +146,7 @@ pub async fn rotate(op: &Op<Member>, name_or_id: &str, wanted: &RotateToken) -> 
             if row.is_session {
                 return Err(Error::field(
                     "token",
-                    "is a session: nobody has a secret of it; …/revoke ends it here",
+                    "is a session, of which nobody has a secret: revoke it instead",
                 ));
             }
             is_of_nobody_above(conn, op, &row).await?;

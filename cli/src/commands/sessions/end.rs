@@ -1,9 +1,13 @@
 //! `berth sessions end`
 
+use std::time::Duration;
+
 use berth_schema::ConnectionId;
 use berth_schema::connected::EndConnections;
+use tokio::time::sleep;
 
 use crate::args::Global;
+use crate::client::interruptible;
 use crate::error::Error;
 use crate::names::WorkspaceRef;
 use crate::session::Session;
@@ -34,15 +38,32 @@ pub(crate) struct Args {
     all: bool,
 }
 
+/// Proxies tell within five seconds who has come: whoever came just before is known then.
+const TOLD_BY: Duration = Duration::from_secs(6);
+
 pub(crate) async fn run(global: &Global, args: &Args) -> Result<(), Error> {
     let session = Session::open(global).await?;
-    let which = EndConnections { id: args.connection };
-    let ended = session.organization.end_connections(&args.workspace, which).await?.ended;
+    let end = async || {
+        let which = EndConnections { id: args.connection };
+        session.organization.end_connections(&args.workspace, which).await.map(|answer| answer.ended)
+    };
+    let ended = end().await?;
     session.talk.say(&match ended {
-        0 => "Nobody who has signed in is seen to be connected. Who came within the last five seconds is seen after that: ask again."
-            .to_owned(),
+        0 => "Nobody who has signed in is known to be connected.".to_owned(),
         1 => "1 connection was ended.".to_owned(),
         many => format!("{many} connections were ended."),
     });
+    if args.all {
+        session.talk.say("Once more in 6 seconds, for who has just come …");
+        let more = interruptible(async {
+            sleep(TOLD_BY).await;
+            end().await
+        });
+        session.talk.say(&match more.await? {
+            0 => "Nobody had.".to_owned(),
+            1 => "1 connection more was ended.".to_owned(),
+            many => format!("{many} connections more were ended."),
+        });
+    }
     Ok(())
 }

@@ -258,7 +258,7 @@ async fn in_organization(
         return Err(Error::missing(ResourceKind::Organization, asked));
     }
     let kept_out = if found.is_good_here() {
-        found.is_revoked().then(|| DenyReason::step_up(found.membership.is_provided))
+        found.is_revoked().then(|| DenyReason::session_revoked(found.membership.is_provided))
     } else {
         Some(DenyReason::OtherProvider)
     };

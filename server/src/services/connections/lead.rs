@@ -112,10 +112,9 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
         let Some(known) = known else {
             return Err(Error::missing(ResourceKind::Organization, &organization));
         };
-        let anew =
-            || Error::denied(Action::OpenConnection, DenyReason::step_up(known.membership.is_provided));
+        let is_provided = known.membership.is_provided;
         if known.is_revoked() {
-            return Err(anew());
+            return Err(Error::denied(Action::OpenConnection, DenyReason::session_revoked(is_provided)));
         }
         let row = conn.agents().find(agent).await?.filter(|row| row.revoked_at.is_none());
         if row.is_none() {
@@ -126,7 +125,7 @@ pub async fn lead_on(op: &Op<Person>, asked: &AskedByProxy, own: &str) -> Result
         {
             let ends = conn.open_connections().ends_of(owned.id, session, None).await?;
             if ended(ends).demands_proof(known.session.proven_at()) {
-                return Err(anew());
+                return Err(Error::denied(Action::OpenConnection, DenyReason::step_up(is_provided)));
             }
         }
         Ok(conn.agents().configuration(agent, Hold::Nothing).await?.document()?)
