@@ -55,7 +55,7 @@ pub(crate) fn failure(
         return response;
     }
     // It would be done for whoever proves anew who they are: that is where they are led, and back.
-    if let Some(Error::Forbidden { reason: DenyReason::StepUp, .. }) = error {
+    if let Some(Error::Forbidden { reason: DenyReason::StepUp | DenyReason::SessionRevoked, .. }) = error {
         if request.headers().contains_key(LIVE) {
             return HttpResponse::Forbidden().insert_header((ASK_AGAIN, "true")).finish();
         }
